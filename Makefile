@@ -1,0 +1,60 @@
+# Awda's root commands. They work from any directory: `make -C path/to/awda up`.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help up test check demo bench lock
+
+HERE := $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
+VENV := $(HERE)/.venv
+BIN := $(VENV)/bin
+AWDA := $(BIN)/awda
+LOCK_KEY := $(firstword $(shell cksum < $(HERE)/requirements.lock))
+READY := $(VENV)/.ready-$(LOCK_KEY)
+
+help: ## Say what can be asked for
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(HERE)/Makefile
+
+up: $(READY) ## Run Awda here until Ctrl-C; EMPTY=1 seeds no made-up cases
+	@cd $(HERE) && exec $(AWDA) up $(if $(EMPTY),--empty)
+
+test: $(READY) ## Pass every test, against real servers; ARGS="-k consent" narrows it
+	@cd $(HERE) && exec $(BIN)/python -m pytest $(ARGS)
+
+check: $(READY) ## Formatting, lint, strict types, import contracts, generated pages
+	@cd $(HERE) && $(BIN)/ruff format --check .
+	@cd $(HERE) && $(BIN)/ruff check .
+	@cd $(HERE) && $(BIN)/mypy .
+	@cd $(HERE) && PYTHONPATH=$(HERE) $(BIN)/lint-imports
+	@cd $(HERE) && if [ -f tools/docs.py ]; then $(BIN)/python -m tools.docs --check; fi
+
+demo: $(READY) ## Carry made-up cases through all stages in a throw-away home
+	@home=$$(mktemp -d) && trap 'rm -rf "$$home"' EXIT && AWDA_HOME=$$home $(AWDA) demo run --cases $(or $(CASES),20)
+
+bench: $(READY) ## Measure, print a table, write bench/results/latest.json
+	@cd $(HERE) && exec $(BIN)/python -m bench
+
+lock: ## Pin every version and hash of requirements.in again (needs uv)
+	@cd $(HERE) && uv pip compile requirements.in --universal --python-version 3.11 --generate-hashes --upgrade \
+		--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --quiet -o requirements.lock
+
+# The set-up, done again only when the lock changes.
+$(READY):
+	@python=; for each in python3.11 python3.12 python3.13 python3.14 python3; do \
+		if command -v $$each >/dev/null 2>&1 && \
+			$$each -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
+			python=$$each; break; fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+		echo "Awda needs Python 3.11 or later with its venv module, and none was found on the PATH." >&2; \
+		echo "Install one (on Debian or Ubuntu: apt-get install python3 python3-venv) and ask again." >&2; exit 1; \
+	fi; \
+	echo "Setting up $(VENV) with $$($$python --version). This happens once and takes a minute or two." >&2; \
+	"$(BIN)/python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 || \
+		$$python -m venv --clear "$(VENV)"
+	@"$(BIN)/python" -m pip --version >/dev/null 2>&1 || "$(BIN)/python" -m ensurepip >/dev/null
+	@"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$(HERE)/requirements.lock"
+	@printf '%s\n' '#!/bin/sh' \
+		'here=$$(CDPATH= cd -- "$$(dirname -- "$$(readlink -f -- "$$0")")/../.." && pwd)' \
+		'PYTHONPATH="$$here$${PYTHONPATH:+:$$PYTHONPATH}" exec "$$here/.venv/bin/python" -P -m cli.main "$$@"' > "$(AWDA)"
+	@chmod 755 "$(AWDA)"
+	@rm -f "$(VENV)"/.ready-* && touch "$@"
