@@ -1,0 +1,539 @@
+"""The case: phase, seven stages, holds, clearances, referrals; and the facts that belong to no stage alone.
+
+A case is never one enum (domain.md 4.1): its parts are small and fold separately.
+Everything here can be rebuilt from the neutral part of the events; what is sealed is only carried along.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, TypeVar
+from uuid import UUID
+
+from pydantic import AwareDatetime
+
+from domain.event import NEVER, Compartment, Event, Sealed
+from domain.person import Country, Person
+from domain.policy import NEWEST, Policy, policy_of
+from domain.referral_state import Referral
+from domain.words import (
+    BLOCKS,
+    TERMINAL,
+    Block,
+    Checkpoint,
+    ClearanceKind,
+    ClearanceStatus,
+    ClosureReason,
+    HoldType,
+    IntakeChannel,
+    LivingSituation,
+    Phase,
+    Priority,
+    PublicClosure,
+    Purpose,
+    ReferralKind,
+    Stage,
+    StageStatus,
+)
+
+Fact = TypeVar("Fact", bound=Event)
+
+ENDED = frozenset({StageStatus.COMPLETED, StageStatus.NOT_REQUIRED})
+ERASE_TASK = "erase personal data"
+
+
+@dataclass(slots=True)
+class StageState:
+    status: StageStatus = StageStatus.NOT_STARTED
+    since: datetime = NEVER
+    opened: int = 0
+
+
+@dataclass(slots=True)
+class Hold:
+    """A reason not to go on. Several may be active; lifting one lifts no other."""
+
+    hold_id: UUID
+    type: HoldType
+    blocks: frozenset[Block]
+    since: datetime
+    review_by: datetime
+    owner: str
+    subtype: str | None = None
+
+
+@dataclass(slots=True)
+class Clearance:
+    """A permission. ``valid_until`` is inclusive to the second (UTC); ``None`` is until something ends it."""
+
+    kind: ClearanceKind
+    status: ClearanceStatus
+    since: datetime
+    valid_from: datetime
+    valid_until: datetime | None
+    evidence: str
+    cause: str = ""
+
+    def valid_at(self, at: datetime) -> bool:
+        return self.status is ClearanceStatus.VALID and (self.valid_until is None or at <= self.valid_until)
+
+
+@dataclass(slots=True)
+class Consent:
+    given: bool
+    since: datetime
+    excluded: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True)
+class Seat:
+    """A place on a movement. ``std`` and ``sta`` are the scheduled departure and arrival (UTC)."""
+
+    movement_id: UUID
+    movement: str
+    std: datetime
+    sta: datetime
+    destination: str
+    status: str = "RESERVED"
+    frozen: bool = False
+
+
+@dataclass(slots=True)
+class Task:
+    task_id: UUID
+    task: str
+    queue: str
+    due: datetime
+    since: datetime
+
+
+@dataclass(slots=True)
+class Case:
+    """One person's return, as the sum of its events."""
+
+    id: UUID
+    version: int = 0
+    modified_on: datetime = NEVER
+    number: str = ""
+    edition: str = ""
+    policy_edition: str = NEWEST.edition
+    country_of_return: str = ""
+    living_situation: LivingSituation = LivingSituation.OTHER
+    person: Person | None = None
+    priority: Priority = Priority.P4_STANDARD
+    phase: Phase | None = None
+    stages: dict[Stage, StageState] = field(default_factory=lambda: {stage: StageState() for stage in Stage})
+    holds: dict[UUID, Hold] = field(default_factory=dict)
+    clearances: dict[ClearanceKind, Clearance] = field(default_factory=dict)
+    consents: dict[Purpose, Consent] = field(default_factory=dict)
+    referrals: dict[UUID, Referral] = field(default_factory=dict)
+    tasks: dict[UUID, Task] = field(default_factory=dict)
+    seat: Seat | None = None
+    displaced: int = 0
+    no_shows: int = 0
+    closed_at: datetime | None = None
+    reopen_proposed: bool = False
+    retention_told: bool = False
+    facts: dict[str, list[Event]] = field(default_factory=dict)
+
+    # what has been recorded
+
+    def remember(self, event: Event) -> None:
+        self.facts.setdefault(event.TOPIC, []).append(event)
+
+    def latest(self, fact: type[Fact]) -> Fact | None:
+        """The newest fact of a kind, if there is one."""
+        found = self.facts.get(fact.TOPIC)
+        return found[-1] if found else None  # type: ignore[return-value]  # topics and classes are one to one
+
+    def has(self, topic: str) -> bool:
+        """Whether a fact of that topic was ever recorded; for what stands in a later stage's file."""
+        return topic in self.facts
+
+    def every(self, fact: type[Fact]) -> list[Fact]:
+        return self.facts.get(fact.TOPIC, [])  # type: ignore[return-value]  # topics and classes are one to one
+
+    # questions
+
+    @property
+    def policy(self) -> Policy:
+        """The pinned edition; what is in force now is in the moment."""
+        return policy_of(self.policy_edition)
+
+    @property
+    def closed(self) -> bool:
+        return self.phase is Phase.CLOSED
+
+    @property
+    def departed(self) -> bool:
+        return self.phase in (Phase.TRANSIT, Phase.POST_ARRIVAL)
+
+    @property
+    def nationality_confirmed(self) -> bool:
+        """What was answered last counts: a confirmation may be taken back."""
+        said, unsaid = self.facts.get("NationalityConfirmed"), self.facts.get("NationalityNotConfirmed")
+        if not said:
+            return False
+        return not unsaid or unsaid[-1].originator_version < said[-1].originator_version
+
+    @property
+    def done(self) -> tuple[Stage, ...]:
+        return tuple(stage for stage, state in self.stages.items() if state.status in ENDED)
+
+    def is_open(self, stage: Stage) -> bool:
+        return self.stages[stage].status in (StageStatus.OPEN, StageStatus.REOPENED)
+
+    def has_clearance(self, kind: ClearanceKind, at: datetime) -> bool:
+        clearance = self.clearances.get(kind)
+        return clearance is not None and clearance.valid_at(at)
+
+    def blocked(self, block: Block) -> list[Hold]:
+        return [hold for hold in self.holds.values() if block in hold.blocks]
+
+    def holds_of(self, hold_type: HoldType) -> list[Hold]:
+        return [hold for hold in self.holds.values() if hold.type is hold_type]
+
+    def consents_to(self, purpose: Purpose, partner_id: str = "") -> bool:
+        consent = self.consents.get(purpose)
+        return consent is not None and consent.given and partner_id not in consent.excluded
+
+    def referrals_of(self, kind: ReferralKind) -> list[Referral]:
+        return [referral for referral in self.referrals.values() if referral.kind is kind]
+
+    def open_referrals(self) -> Iterator[Referral]:
+        return (referral for referral in self.referrals.values() if referral.status not in TERMINAL)
+
+    def referral_with(self, token: str) -> Referral | None:
+        return next((referral for referral in self.referrals.values() if referral.token == token), None)
+
+
+# The case itself
+
+
+class CaseRegistered(Event):
+    """A person asked for information or return, and a case was opened for them."""
+
+    TOPIC: ClassVar[str] = "CaseRegistered"
+    SENTENCE: ClassVar[str] = "Registered as {number} through {channel} at {office}, to return to {country_of_return}."
+
+    number: str
+    edition: str
+    policy_edition: str
+    channel: IntakeChannel
+    office: str
+    living_situation: LivingSituation
+    country_of_return: Country
+    registered_on: AwareDatetime
+    source: str | None = None
+    person: Annotated[Person | None, Sealed(Compartment.GEN)] = None
+
+    def change(self, case: Case) -> None:
+        case.number, case.edition, case.policy_edition = self.number, self.edition, self.policy_edition
+        case.living_situation, case.country_of_return = self.living_situation, self.country_of_return
+        case.person, case.phase = self.person, Phase.INTAKE
+
+
+class CaseWorkerAssigned(Event):
+    TOPIC: ClassVar[str] = "CaseWorkerAssigned"
+    SENTENCE: ClassVar[str] = "Assigned to {user}."
+
+    user: str
+
+
+class CasePriorityAssigned(Event):
+    TOPIC: ClassVar[str] = "CasePriorityAssigned"
+    SENTENCE: ClassVar[str] = "Priority set to {priority} ({basis})."
+
+    priority: Priority
+    basis: str
+
+    def change(self, case: Case) -> None:
+        case.priority = self.priority
+
+
+class NoteAdded(Event):
+    TOPIC: ClassVar[str] = "NoteAdded"
+    SENTENCE: ClassVar[str] = "Note: {note}"
+
+    note: Annotated[str | None, Sealed(Compartment.GEN)] = None
+
+
+class ContactAttempted(Event):
+    TOPIC: ClassVar[str] = "ContactAttempted"
+    SENTENCE: ClassVar[str] = "Contact attempted by {channel}: {result}."
+
+    channel: str
+    result: str
+
+
+class PersonInformed(Event):
+    TOPIC: ClassVar[str] = "PersonInformed"
+    SENTENCE: ClassVar[str] = "The person was informed about {topic} by {channel} in {language}."
+
+    topic: str
+    channel: str
+    language: str
+
+
+class RestrictedFactRecorded(Event):
+    """A fact whose very name would tell too much: the true name and its content are sealed."""
+
+    TOPIC: ClassVar[str] = "RestrictedFactRecorded"
+    SENTENCE: ClassVar[str] = "A restricted fact was recorded."
+
+    compartment_class: str
+    true_name: Annotated[str | None, Sealed(Compartment.PROT)] = None
+    content: Annotated[dict[str, Any] | None, Sealed(Compartment.PROT)] = None
+
+    @property
+    def name(self) -> str:
+        return self.true_name or self.TOPIC
+
+
+class CaseClosed(Event):
+    TOPIC: ClassVar[str] = "CaseClosed"
+    SENTENCE: ClassVar[str] = "Closed: {public_reason}, decided by {decided_by}, approved by {approved_by}."
+
+    public_reason: PublicClosure
+    decided_by: str
+    approved_by: str
+    reason: Annotated[ClosureReason | None, Sealed(Compartment.PROT)] = None
+
+    def change(self, case: Case) -> None:
+        case.phase, case.closed_at, case.reopen_proposed = Phase.CLOSED, self.timestamp, False
+        for state in case.stages.values():
+            if state.status in (StageStatus.OPEN, StageStatus.REOPENED):
+                state.status, state.since = StageStatus.ABANDONED, self.timestamp
+
+
+class CaseReopenProposed(Event):
+    TOPIC: ClassVar[str] = "CaseReopenProposed"
+    SENTENCE: ClassVar[str] = "Reopening proposed because of {trigger}; a person decides."
+
+    trigger: str
+
+    def change(self, case: Case) -> None:
+        case.reopen_proposed = True
+
+
+class CaseReopened(Event):
+    """Reopened for a fresh decision: every permission starts expired, screening is done again."""
+
+    TOPIC: ClassVar[str] = "CaseReopened"
+    SENTENCE: ClassVar[str] = "Reopened into {target_phase}: {reason}."
+
+    target_phase: Phase
+    reason: Annotated[str | None, Sealed(Compartment.PROT)] = None
+
+    def change(self, case: Case) -> None:
+        case.phase, case.closed_at, case.reopen_proposed = self.target_phase, None, False
+        case.consents.clear()
+        case.seat = case.seat if self.target_phase is Phase.POST_ARRIVAL else None
+        after = (Stage.RECEPTION, Stage.REINTEGRATION)
+        again = after if self.target_phase is Phase.POST_ARRIVAL else tuple(Stage)
+        for stage in again:
+            case.stages[stage].status, case.stages[stage].since = StageStatus.NOT_STARTED, self.timestamp
+
+
+# Stages
+
+
+class StageOpened(Event):
+    TOPIC: ClassVar[str] = "StageOpened"
+    SENTENCE: ClassVar[str] = "{stage} opened."
+
+    stage: Stage
+
+    def change(self, case: Case) -> None:
+        state = case.stages[self.stage]
+        state.status, state.since, state.opened = StageStatus.OPEN, self.timestamp, state.opened + 1
+
+
+class StageCompleted(Event):
+    TOPIC: ClassVar[str] = "StageCompleted"
+    SENTENCE: ClassVar[str] = "{stage} completed."
+
+    stage: Stage
+
+    def change(self, case: Case) -> None:
+        case.stages[self.stage].status, case.stages[self.stage].since = StageStatus.COMPLETED, self.timestamp
+
+
+class StageReopened(Event):
+    TOPIC: ClassVar[str] = "StageReopened"
+    SENTENCE: ClassVar[str] = "{stage} reopened because of {cause}."
+
+    stage: Stage
+    cause: str
+
+    def change(self, case: Case) -> None:
+        case.stages[self.stage].status, case.stages[self.stage].since = StageStatus.REOPENED, self.timestamp
+
+
+# Holds
+
+
+class HoldPlaced(Event):
+    """Something stops the journey. Several causes share one public type, so that none can be read from it."""
+
+    TOPIC: ClassVar[str] = "HoldPlaced"
+    SENTENCE: ClassVar[str] = "{hold_type} hold placed; owner {owner}, to be reviewed by {review_by}."
+
+    hold_id: UUID
+    hold_type: HoldType
+    owner: str
+    review_by: AwareDatetime
+    subtype: Annotated[str | None, Sealed(Compartment.PROT)] = None
+
+    def change(self, case: Case) -> None:
+        case.holds[self.hold_id] = Hold(
+            self.hold_id,
+            self.hold_type,
+            BLOCKS[self.hold_type],
+            self.timestamp,
+            self.review_by,
+            self.owner,
+            self.subtype,
+        )
+
+
+class HoldReviewed(Event):
+    TOPIC: ClassVar[str] = "HoldReviewed"
+    SENTENCE: ClassVar[str] = "Hold reviewed: {decision}; next review by {review_by}."
+
+    hold_id: UUID
+    decision: str
+    review_by: AwareDatetime
+    unblock: tuple[Block, ...] = ()
+
+    def change(self, case: Case) -> None:
+        hold = case.holds[self.hold_id]
+        hold.review_by, hold.blocks = self.review_by, hold.blocks - set(self.unblock)
+
+
+class HoldLifted(Event):
+    TOPIC: ClassVar[str] = "HoldLifted"
+    SENTENCE: ClassVar[str] = "{hold_type} hold lifted by {by}."
+
+    hold_id: UUID
+    hold_type: HoldType
+    by: str
+
+    def change(self, case: Case) -> None:
+        case.holds.pop(self.hold_id, None)
+
+
+# Clearances
+
+
+class ClearanceGranted(Event):
+    TOPIC: ClassVar[str] = "ClearanceGranted"
+    SENTENCE: ClassVar[str] = "{kind} granted from {valid_from}."
+
+    kind: ClearanceKind
+    valid_from: AwareDatetime
+    valid_until: AwareDatetime | None = None
+    evidence: str = ""
+
+    def change(self, case: Case) -> None:
+        case.clearances[self.kind] = Clearance(
+            self.kind, ClearanceStatus.VALID, self.timestamp, self.valid_from, self.valid_until, self.evidence
+        )
+
+    def say(self) -> str:
+        until = f" until {self.valid_until:%d %B %Y %H:%M UTC}" if self.valid_until else ", until something ends it"
+        return f"{self.kind} granted from {self.valid_from:%d %B %Y %H:%M UTC}{until}."
+
+
+class ClearanceExpired(Event):
+    """Time ended a permission. Recorded as a fact, so that a replay can say why somebody could not board."""
+
+    TOPIC: ClassVar[str] = "ClearanceExpired"
+    SENTENCE: ClassVar[str] = "{kind} expired."
+
+    kind: ClearanceKind
+
+    def change(self, case: Case) -> None:
+        _end(case, self.kind, ClearanceStatus.EXPIRED, self.timestamp, "EXPIRED")
+
+
+class ClearanceRevoked(Event):
+    TOPIC: ClassVar[str] = "ClearanceRevoked"
+    SENTENCE: ClassVar[str] = "{kind} revoked because of {cause}."
+
+    kind: ClearanceKind
+    cause: str
+
+    def change(self, case: Case) -> None:
+        _end(case, self.kind, ClearanceStatus.REVOKED, self.timestamp, self.cause)
+
+
+class ClearanceNotRequired(Event):
+    TOPIC: ClassVar[str] = "ClearanceNotRequired"
+    SENTENCE: ClassVar[str] = "{kind} is not required: {cause}."
+
+    kind: ClearanceKind
+    cause: str
+
+    def change(self, case: Case) -> None:
+        case.clearances[self.kind] = Clearance(
+            self.kind, ClearanceStatus.NOT_REQUIRED, self.timestamp, self.timestamp, None, "", self.cause
+        )
+
+
+def _end(case: Case, kind: ClearanceKind, status: ClearanceStatus, at: datetime, cause: str) -> None:
+    clearance = case.clearances[kind]
+    clearance.status, clearance.since, clearance.cause = status, at, cause
+
+
+class TravelGateEvaluated(Event):
+    TOPIC: ClassVar[str] = "TravelGateEvaluated"
+    SENTENCE: ClassVar[str] = "Travel gate at {checkpoint}: {outcome}."
+
+    checkpoint: Checkpoint
+    ok: bool
+    failures: tuple[str, ...] = ()
+
+    def say(self) -> str:
+        return (
+            f"Travel gate at {self.checkpoint}: {'passed' if self.ok else 'not passed, ' + ', '.join(self.failures)}."
+        )
+
+
+# Tasks
+
+
+class TaskRaised(Event):
+    """Something a person must do, for which queue, due when."""
+
+    TOPIC: ClassVar[str] = "TaskRaised"
+    SENTENCE: ClassVar[str] = "Task for {queue}: {task}, due {due}."
+
+    task_id: UUID
+    task: str
+    queue: str
+    due: AwareDatetime
+    subject: str = ""
+    next_review: AwareDatetime | None = None
+    """Set when the task is the review of a hold: when the hold comes up again."""
+
+    def change(self, case: Case) -> None:
+        if self.next_review is not None and (held := case.holds.get(UUID(self.subject))):
+            held.review_by = self.next_review
+        if self.task == ERASE_TASK:
+            case.retention_told = True
+        case.tasks[self.task_id] = Task(self.task_id, self.task, self.queue, self.due, self.timestamp)
+
+
+class TaskCompleted(Event):
+    TOPIC: ClassVar[str] = "TaskCompleted"
+    SENTENCE: ClassVar[str] = "Task done: {task} ({outcome})."
+
+    task_id: UUID
+    task: str
+    outcome: str
+
+    def change(self, case: Case) -> None:
+        case.tasks.pop(self.task_id, None)

@@ -1,0 +1,206 @@
+"""The travel gate, and what invalidates what: two tables and the two functions that read them.
+
+The gate returns every failure, never just the first (domain.md 4.3). Default on doubt is *do not travel*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from domain.calendar import LIBYA
+from domain.case import Case, Clearance
+from domain.event import Event
+from domain.policy import InForce
+from domain.steps import revoke
+from domain.words import (
+    DETAINED,
+    Block,
+    Checkpoint,
+    ClearanceKind,
+    ClearanceStatus,
+    ReferralKind,
+)
+
+C = ClearanceKind
+P = Checkpoint
+
+
+@dataclass(frozen=True)
+class Journey:
+    """The movement a person is measured against: scheduled departure and arrival (UTC)."""
+
+    std: datetime
+    sta: datetime
+
+
+ALWAYS: Final = frozenset(P)
+FROM_FREEZE: Final = frozenset({P.FREEZE, P.CHECK_IN, P.BOARD})
+AT_THE_AIRPORT: Final = frozenset({P.CHECK_IN, P.BOARD})
+
+REQUIRED_AT: Final[Mapping[ClearanceKind, frozenset[Checkpoint]]] = {
+    C.CONSENT_RETURN: ALWAYS,
+    C.PROTECTION_CLEARANCE: ALWAYS,
+    C.SAFETY_OF_RETURN: ALWAYS,
+    C.MEDICAL_ASSESSMENT: ALWAYS,
+    C.FUNDING_ALLOCATED: ALWAYS,
+    C.TRAVEL_DOCUMENT: FROM_FREEZE,
+    C.EXIT_PERMIT: FROM_FREEZE,
+    C.RECEPTION_CONFIRMED: FROM_FREEZE,
+    C.FIT_TO_TRAVEL: AT_THE_AIRPORT,
+    C.RELEASE_AUTHORISATION: FROM_FREEZE,
+    C.CHILD_BEST_INTERESTS: ALWAYS,
+}
+
+BLOCKED_BY: Final[Mapping[Checkpoint, frozenset[Block]]] = {
+    P.NOMINATE: frozenset({Block.MANIFEST}),
+    P.FREEZE: frozenset({Block.MANIFEST}),
+    P.CHECK_IN: frozenset({Block.MANIFEST, Block.BOARDING}),
+    P.BOARD: frozenset({Block.MANIFEST, Block.BOARDING}),
+}
+
+
+def travel_gate(case: Case, checkpoint: Checkpoint, journey: Journey, policy: InForce) -> tuple[str, ...]:
+    """Every reason why this person may not pass this checkpoint for this journey; empty if they may."""
+    return tuple(
+        dict.fromkeys(
+            (
+                *_holds(case, checkpoint),
+                *_clearances(case, checkpoint, journey, policy),
+                *_begun(case, checkpoint),
+                *_own_word(case, checkpoint, journey, policy),
+                *_doubts(case, checkpoint),
+            )
+        )
+    )
+
+
+def _holds(case: Case, checkpoint: Checkpoint) -> Iterator[str]:
+    return (f"GATE.HOLD.{hold.type}" for hold in case.holds.values() if hold.blocks & BLOCKED_BY[checkpoint])
+
+
+def _clearances(case: Case, checkpoint: Checkpoint, journey: Journey, policy: InForce) -> Iterator[str]:
+    for kind, checkpoints in REQUIRED_AT.items():
+        if checkpoint in checkpoints and _is_required(case, kind, journey):
+            failure = _failure(case.clearances.get(kind), journey, policy)
+            if failure:
+                yield f"GATE.{kind}.{failure}"
+
+
+def _is_required(case: Case, kind: ClearanceKind, journey: Journey) -> bool:
+    if kind is C.RELEASE_AUTHORISATION:
+        return case.living_situation in DETAINED
+    if kind is C.CHILD_BEST_INTERESTS:
+        return case.person is not None and case.person.is_child(journey.std.date())
+    return True
+
+
+def _failure(clearance: Clearance | None, journey: Journey, policy: InForce) -> str | None:
+    if clearance is None:
+        return "MISSING"
+    if clearance.status is ClearanceStatus.NOT_REQUIRED:
+        return None
+    if clearance.status is not ClearanceStatus.VALID:
+        return clearance.status.value
+    return _ends_too_early(clearance, journey, policy)
+
+
+def _ends_too_early(clearance: Clearance, journey: Journey, policy: InForce) -> str | None:
+    """A permission that ends exactly at departure still serves; a document needs a margin after arrival."""
+    if clearance.valid_until is None:
+        return None
+    if clearance.kind is C.TRAVEL_DOCUMENT:
+        needed = LIBYA.after(journey.sta, policy.document_margin)
+        return "EXPIRES_BEFORE_ARRIVAL" if clearance.valid_until < needed else None
+    return "EXPIRES_BEFORE_STD" if clearance.valid_until < journey.std else None
+
+
+def _begun(case: Case, checkpoint: Checkpoint) -> Iterator[str]:
+    """Before nomination, papers need only be on their way."""
+    if checkpoint is P.NOMINATE and not case.nationality_confirmed:
+        yield "GATE.TRAVEL_DOCUMENT.NATIONALITY_NOT_CONFIRMED"
+
+
+def _own_word(case: Case, checkpoint: Checkpoint, journey: Journey, policy: InForce) -> Iterator[str]:
+    """INV-01: the person said again, not long before departure, that they want to go."""
+    if checkpoint not in AT_THE_AIRPORT:
+        return
+    said = case.facts.get("VoluntaryReturnReaffirmed")
+    oldest = LIBYA.before(journey.std, policy.reaffirmation)
+    withdrawn = case.facts.get("VoluntaryReturnWithdrawn")
+    if not said or said[-1].timestamp < oldest:
+        yield "GATE.REAFFIRMATION.MISSING"
+    elif withdrawn and withdrawn[-1].originator_version > said[-1].originator_version:
+        yield "GATE.REAFFIRMATION.WITHDRAWN"
+
+
+def _doubts(case: Case, checkpoint: Checkpoint) -> Iterator[str]:
+    """A signal in quarantine blocks from the moment it was received (domain.md 00, 3)."""
+    if checkpoint is not P.NOMINATE and any(referral.disputed for referral in case.referrals.values()):
+        yield "GATE.SIGNAL.IN_DOUBT"
+
+
+# What invalidates what (domain.md 4.7)
+
+
+class Trigger(StrEnum):
+    RETURN_WITHDRAWN = "RETURN_WITHDRAWN"
+    PROTECTION_HOLD = "PROTECTION_HOLD"
+    """Any protection matter, whichever: causes are public, so they all read alike."""
+    NATIONALITY_CHANGED = "NATIONALITY_CHANGED"
+    DESTINATION_CHANGED = "DESTINATION_CHANGED"
+    FLIGHT_CHANGED = "FLIGHT_CHANGED"
+    DOCUMENT_LOST = "DOCUMENT_LOST"
+    ADVISORY_CHANGED = "ADVISORY_CHANGED"
+    DETAINED = "DETAINED"
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What a trigger ends: permissions, the seat, and the referrals that served only the journey."""
+
+    revokes: tuple[ClearanceKind, ...] = ()
+    releases_seat: bool = False
+    cancels: tuple[ReferralKind, ...] = ()
+
+
+JOURNEY_KINDS: Final = (
+    ReferralKind.EXIT_PERMIT,
+    ReferralKind.MOVEMENT_BOOKING,
+    ReferralKind.RECEPTION,
+    ReferralKind.ESCORT,
+    ReferralKind.AIRLINE_MEDICAL,
+)
+EMBASSY_KINDS: Final = (ReferralKind.CONSULAR_IDENTITY, ReferralKind.TRAVEL_DOCUMENT)
+
+INVALIDATES: Final[Mapping[Trigger, Effect]] = {
+    Trigger.RETURN_WITHDRAWN: Effect(
+        revokes=(C.CONSENT_RETURN, C.RECEPTION_CONFIRMED, C.EXIT_PERMIT, C.ESCORT_ASSIGNED, C.AIRLINE_MEDICAL),
+        releases_seat=True,
+        cancels=JOURNEY_KINDS + EMBASSY_KINDS,
+    ),
+    Trigger.PROTECTION_HOLD: Effect(revokes=(C.PROTECTION_CLEARANCE,), releases_seat=True),
+    Trigger.NATIONALITY_CHANGED: Effect(
+        revokes=(C.CONSENT_RETURN, C.SAFETY_OF_RETURN, C.TRAVEL_DOCUMENT, C.EXIT_PERMIT, C.RECEPTION_CONFIRMED),
+        releases_seat=True,
+        cancels=(*EMBASSY_KINDS, ReferralKind.EXIT_PERMIT, ReferralKind.RECEPTION),
+    ),
+    Trigger.DESTINATION_CHANGED: Effect(revokes=(C.SAFETY_OF_RETURN, C.RECEPTION_CONFIRMED)),
+    Trigger.FLIGHT_CHANGED: Effect(
+        revokes=(C.RECEPTION_CONFIRMED, C.ESCORT_ASSIGNED, C.AIRLINE_MEDICAL),
+        releases_seat=True,
+        cancels=(ReferralKind.RECEPTION, ReferralKind.ESCORT),
+    ),
+    Trigger.DOCUMENT_LOST: Effect(revokes=(C.TRAVEL_DOCUMENT, C.EXIT_PERMIT), releases_seat=True),
+    Trigger.ADVISORY_CHANGED: Effect(revokes=(C.SAFETY_OF_RETURN,)),
+    Trigger.DETAINED: Effect(revokes=(C.PROTECTION_CLEARANCE, C.RELEASE_AUTHORISATION), releases_seat=True),
+}
+
+
+def revocations(case: Case, trigger: Trigger) -> Iterator[Event]:
+    """The permissions a trigger ends, as far as they are in force."""
+    for kind in INVALIDATES[trigger].revokes:
+        yield from revoke(case, kind, trigger)

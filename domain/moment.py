@@ -1,0 +1,84 @@
+"""What a rule is given beside the case and the message: when it is, who speaks, which partners there are.
+
+Rules have no clock and make up no identities: both come in here, so that deciding twice decides alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID, uuid5
+
+from domain.calendar import Calendar, calendar_of
+from domain.policy import NEWEST, Policy
+from domain.words import ReferralKind
+
+
+class Refused(Exception):
+    """A rule says no. ``rule`` is its name, ``detail`` says with which value and what to do next."""
+
+    def __init__(self, rule: str, detail: str, *, field: str | None = None, failures: tuple[str, ...] = ()) -> None:
+        super().__init__(f"{rule}: {detail}")
+        self.rule, self.detail, self.field, self.failures = rule, detail, field, failures
+
+
+class NotYet(Exception):
+    """Said a moment too early: the stage it belongs to may be opened and is about to be. The message waits."""
+
+
+class Unplaceable(Exception):
+    """A message that a person must look at before it can have any effect: quarantined, never dropped."""
+
+    def __init__(self, cause: str, detail: str) -> None:
+        super().__init__(f"{cause}: {detail}")
+        self.cause, self.detail = cause, detail
+
+
+@dataclass(frozen=True)
+class Partner:
+    """An organisation that may be asked: which kinds of referral it takes, for which country of return."""
+
+    partner_id: str
+    kinds: frozenset[ReferralKind]
+    country: str | None = None
+
+    @property
+    def calendar(self) -> Calendar:
+        return calendar_of(self.country)
+
+
+@dataclass(frozen=True)
+class Directory:
+    """The partners that may be asked today."""
+
+    partners: Mapping[str, Partner] = field(default_factory=dict)
+
+    def get(self, partner_id: str) -> Partner | None:
+        return self.partners.get(partner_id)
+
+    def for_kind(self, kind: ReferralKind, country: str | None) -> Partner | None:
+        """Who is asked by default: a partner for that country before one without a country; by id among equals."""
+        able = [partner for partner in self.partners.values() if kind in partner.kinds]
+        fitting = [partner for partner in able if partner.country in (country, None)]
+        return min(fitting, key=lambda partner: (partner.country is None, partner.partner_id), default=None)
+
+
+@dataclass(frozen=True)
+class Moment:
+    """``at`` is when the message takes effect and ``recorded_at`` the database's clock at recording (both UTC)."""
+
+    at: datetime
+    recorded_at: datetime
+    actor: str
+    message_id: UUID
+    directory: Directory
+    token: Callable[[], str]
+    claimed_at: datetime | None = None
+    policy: Policy = NEWEST
+    boarded: frozenset[UUID] = frozenset()
+    """For a flight's departure only: the cases whose own streams say that the person is on board."""
+
+    def new_id(self, label: str) -> UUID:
+        """An identity that deciding again gives again."""
+        return uuid5(self.message_id, label)

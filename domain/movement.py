@@ -1,0 +1,399 @@
+"""The movement: one flight's own stream, from plan to landing. It tells its passengers; boarding is theirs to decide.
+
+Who may sit where is settled here; whether a person may board is settled in that person's case, never in the flight's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, Final, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field
+
+from domain.calendar import LIBYA
+from domain.deadlines import Deadline
+from domain.event import NEVER, Event
+from domain.messages import Message, Word
+from domain.moment import Moment, Refused
+from domain.policy import NEWEST
+from domain.procedure import Standing
+from domain.stages.departure import (
+    FlightHasArrived,
+    FlightHasDeparted,
+    ManifestIsFrozen,
+    MovementIsOff,
+    PassengerNominated,
+    SeatReleased,
+    SeatUnavailable,
+    TakeSeat,
+)
+
+Airport = Annotated[str, Field(pattern="^[A-Z]{3}$", description="IATA")]
+
+
+@dataclass(slots=True)
+class Movement:
+    """One flight. ``seats`` are the cases that hold a place; ``waiting`` those that would take one."""
+
+    id: UUID
+    version: int = 0
+    modified_on: datetime = NEVER
+    number: str = ""
+    status: str = ""
+    origin: str = ""
+    destination: str = ""
+    std: datetime = NEVER
+    sta: datetime = NEVER
+    capacity: int = 0
+    seats: dict[UUID, str] = field(default_factory=dict)
+    waiting: list[UUID] = field(default_factory=list)
+    atd: datetime | None = None
+    facts: dict[str, list[Event]] = field(default_factory=dict)
+
+    def remember(self, event: Event) -> None:
+        self.facts.setdefault(event.TOPIC, []).append(event)
+
+    @property
+    def over(self) -> bool:
+        return self.status in ("ARRIVED", "CANCELLED")
+
+
+# Facts. Topics say which stream they belong to; names are the catalogue's.
+
+
+class MovementEvent(Event):
+    TOPIC: ClassVar[str] = ""
+
+    @property
+    def name(self) -> str:
+        return self.TOPIC.removeprefix("Movement/")
+
+
+class MovementPlanned(MovementEvent):
+    TOPIC: ClassVar[str] = "Movement/MovementPlanned"
+    SENTENCE: ClassVar[str] = "{number} planned: {origin} to {destination}, departing {std}, {capacity} seats."
+
+    number: str
+    kind: str
+    origin: Airport
+    destination: Airport
+    std: AwareDatetime
+    sta: AwareDatetime
+    capacity: int
+
+    def change(self, movement: Movement) -> None:
+        movement.number, movement.status, movement.capacity = self.number, "PLANNED", self.capacity
+        movement.origin, movement.destination = self.origin, self.destination
+        movement.std, movement.sta = self.std, self.sta
+
+
+class MovementConfirmed(MovementEvent):
+    TOPIC: ClassVar[str] = "Movement/MovementConfirmed"
+    SENTENCE: ClassVar[str] = "Confirmed by the carrier ({carrier})."
+
+    carrier: str
+
+    def change(self, movement: Movement) -> None:
+        movement.status = "CONFIRMED"
+
+
+class MovementSeatReserved(MovementEvent):
+    TOPIC: ClassVar[str] = "Movement/SeatReserved"
+    SENTENCE: ClassVar[str] = "Seat reserved for case {case_id}."
+
+    case_id: UUID
+
+    def change(self, movement: Movement) -> None:
+        movement.seats[self.case_id] = "RESERVED"
+        if self.case_id in movement.waiting:
+            movement.waiting.remove(self.case_id)
+
+
+class MovementPassengerWaitlisted(MovementEvent):
+    TOPIC: ClassVar[str] = "Movement/PassengerWaitlisted"
+    SENTENCE: ClassVar[str] = "No seat left; case {case_id} is on the waiting list."
+
+    case_id: UUID
+
+    def change(self, movement: Movement) -> None:
+        movement.waiting.append(self.case_id)
+
+
+class MovementSeatReleased(MovementEvent):
+    TOPIC: ClassVar[str] = "Movement/SeatReleased"
+    SENTENCE: ClassVar[str] = "Seat of case {case_id} released."
+
+    case_id: UUID
+
+    def change(self, movement: Movement) -> None:
+        movement.seats.pop(self.case_id, None)
+        if self.case_id in movement.waiting:
+            movement.waiting.remove(self.case_id)
+
+
+class MovementManifestFrozen(MovementEvent):
+    TOPIC: ClassVar[str] = "Movement/ManifestFrozen"
+    SENTENCE: ClassVar[str] = "Manifest frozen with {passengers} passengers."
+
+    passengers: int
+
+    def change(self, movement: Movement) -> None:
+        movement.status = "FROZEN"
+
+
+class MovementCancelled(MovementEvent):
+    TOPIC: ClassVar[str] = "Movement/MovementCancelled"
+    SENTENCE: ClassVar[str] = "Cancelled: {cause}."
+
+    cause: str
+    passengers: tuple[UUID, ...] = ()
+
+    def change(self, movement: Movement) -> None:
+        movement.status = "CANCELLED"
+        movement.seats.clear()
+
+
+class MovementFlightDeparted(MovementEvent):
+    TOPIC: ClassVar[str] = "Movement/FlightDeparted"
+    SENTENCE: ClassVar[str] = "Departed at {atd} with {count} on board."
+
+    atd: AwareDatetime
+    count: int
+    boarded: tuple[UUID, ...]
+    left_behind: tuple[UUID, ...] = ()
+    breaches: tuple[UUID, ...] = ()
+
+    def change(self, movement: Movement) -> None:
+        movement.status, movement.atd = "DEPARTED", self.atd
+        movement.seats = dict.fromkeys(self.boarded, "BOARDED")
+
+
+class MovementFlightArrived(MovementEvent):
+    TOPIC: ClassVar[str] = "Movement/FlightArrived"
+    SENTENCE: ClassVar[str] = "Arrived at {destination} at {ata}."
+
+    ata: AwareDatetime
+    destination: str
+
+    def change(self, movement: Movement) -> None:
+        movement.status = "ARRIVED"
+        movement.seats = dict.fromkeys(movement.seats, "ARRIVED")
+
+
+# Messages
+
+
+class MovementMessage(Message):
+    TO: ClassVar[str] = "movement"
+
+
+class PlanMovement(MovementMessage):
+    number: Annotated[str, Field(pattern="^MOV-[0-9]{4}-[A-Z0-9-]{3,40}$")]
+    kind: Literal["CHARTER", "COMMERCIAL", "MEDEVAC", "LAND"] = "CHARTER"
+    origin: Airport
+    destination: Airport
+    std: AwareDatetime
+    sta: AwareDatetime
+    capacity: Annotated[int, Field(ge=1, le=500)]
+
+
+class ConfirmMovement(MovementMessage):
+    carrier: Word
+
+
+class FreezeManifest(MovementMessage):
+    pass
+
+
+class CancelMovement(MovementMessage):
+    cause: Word
+
+
+class RecordFlightDeparture(MovementMessage):
+    """Doors closed. ``boarded`` is who the gate reports on board; left out, it is whoever boarded in their case."""
+
+    atd: AwareDatetime | None = None
+    boarded: tuple[UUID, ...] | None = None
+
+
+class RecordFlightArrival(MovementMessage):
+    ata: AwareDatetime | None = None
+
+
+class RequestSeat(MovementMessage):
+    FROM: ClassVar[str] = "letter"
+
+    case_id: UUID
+
+
+class GiveUpSeat(MovementMessage):
+    FROM: ClassVar[str] = "letter"
+
+    case_id: UUID
+
+
+# Rules
+
+
+def plan(movement: Movement, order: PlanMovement, m: Moment) -> Iterator[Event]:
+    if movement.status:
+        raise Refused("MOVEMENT.EXISTS", f"{movement.number} is already {movement.status}")
+    if not m.at < order.std < order.sta:
+        raise Refused(
+            "MOVEMENT.TIMES", f"departure {order.std} must lie ahead and before arrival {order.sta}", field="std"
+        )
+    yield MovementPlanned(**order.model_dump())
+
+
+def confirm(movement: Movement, order: ConfirmMovement, _m: Moment) -> Iterator[Event]:
+    _insist(movement, "PLANNED")
+    yield MovementConfirmed(carrier=order.carrier)
+
+
+def reserve(movement: Movement, letter: RequestSeat, _m: Moment) -> Iterator[Event]:
+    if letter.case_id in movement.seats or letter.case_id in movement.waiting:
+        return
+    room = len(movement.seats) < movement.capacity and movement.status in ("PLANNED", "CONFIRMED")
+    yield (MovementSeatReserved if room else MovementPassengerWaitlisted)(case_id=letter.case_id)
+
+
+def give_up(movement: Movement, letter: GiveUpSeat, _m: Moment) -> Iterator[Event]:
+    """A seat that comes free goes to whoever waited longest, as long as the manifest is open."""
+    if movement.over or letter.case_id not in {*movement.seats, *movement.waiting}:
+        return
+    yield MovementSeatReleased(case_id=letter.case_id)
+    if movement.waiting and movement.status in ("PLANNED", "CONFIRMED"):
+        yield MovementSeatReserved(case_id=movement.waiting[0])
+
+
+def freeze(movement: Movement, _order: FreezeManifest, _m: Moment) -> Iterator[Event]:
+    _insist(movement, "CONFIRMED")
+    yield MovementManifestFrozen(passengers=len(movement.seats))
+
+
+def cancel(movement: Movement, order: CancelMovement, _m: Moment) -> Iterator[Event]:
+    _insist(movement, "PLANNED", "CONFIRMED", "FROZEN")
+    yield MovementCancelled(cause=order.cause, passengers=tuple(movement.seats))
+
+
+def depart(movement: Movement, report: RecordFlightDeparture, m: Moment) -> Iterator[Event]:
+    """A report: who is in the air is in the air. Who is on board without having boarded by the rules is a breach."""
+    _insist(movement, "CONFIRMED", "FROZEN")
+    on_board = tuple(report.boarded) if report.boarded is not None else tuple(sorted(m.boarded))
+    yield MovementFlightDeparted(
+        atd=report.atd or m.at,
+        count=len(on_board),
+        boarded=on_board,
+        left_behind=tuple(case_id for case_id in movement.seats if case_id not in on_board),
+        breaches=tuple(case_id for case_id in on_board if case_id not in m.boarded),
+    )
+
+
+def arrive(movement: Movement, report: RecordFlightArrival, m: Moment) -> Iterator[Event]:
+    _insist(movement, "DEPARTED")
+    yield MovementFlightArrived(ata=report.ata or m.at, destination=movement.destination)
+
+
+def _insist(movement: Movement, *statuses: str) -> None:
+    if movement.status not in statuses:
+        found = movement.status or "not planned"
+        raise Refused("MOVEMENT.STATUS", f"the movement is {found}; this needs {' or '.join(statuses)}")
+
+
+RULES: Final[Mapping[type[Message], Callable[[Movement, Any, Moment], Iterator[Event]]]] = {
+    PlanMovement: plan,
+    ConfirmMovement: confirm,
+    RequestSeat: reserve,
+    GiveUpSeat: give_up,
+    FreezeManifest: freeze,
+    CancelMovement: cancel,
+    RecordFlightDeparture: depart,
+    RecordFlightArrival: arrive,
+}
+
+
+def decide(movement: Movement, message: Message, m: Moment) -> list[Event]:
+    """The events a message brings about, already folded. Raises ``Refused``."""
+    rule = RULES.get(type(message))
+    if rule is None:
+        raise Refused("MESSAGE.NOT_FOR_A_MOVEMENT", f"{type(message).__name__} is not for a movement")
+    if not movement.status and not isinstance(message, PlanMovement):
+        raise Refused("MOVEMENT.NOT_PLANNED", "the movement was never planned")
+    return _fold(movement, rule(movement, message, m), m)
+
+
+def _fold(movement: Movement, events: Iterator[Event], m: Moment) -> list[Event]:
+    decided = []
+    for event in events:
+        placed = event.stamped(movement.id, movement.version + 1, m.at)
+        placed.fold_into(movement)
+        decided.append(placed)
+    return decided
+
+
+# Its own deadline: the freeze
+
+
+def deadlines(movement: Movement) -> list[Deadline]:
+    """A confirmed movement freezes by itself, two days before departure."""
+    if movement.status != "CONFIRMED":
+        return []
+    return [Deadline(LIBYA.before(movement.std, NEWEST.in_force.freeze), "freeze", str(movement.id))]
+
+
+def decide_lapse(movement: Movement, _deadline: Deadline, m: Moment) -> list[Event]:
+    return _fold(movement, freeze(movement, FreezeManifest(), m), m)
+
+
+def standing(movement: Movement, m: Moment, *, more: bool = False) -> Standing:
+    due = min(deadlines(movement), default=None)
+    return Standing(
+        waiting_on=movement.status,
+        wait_s=max(0.0, (due.due - m.recorded_at).total_seconds()) if due else None,
+        over=movement.over or not movement.status,
+        more=more,
+        version=movement.version,
+    )
+
+
+# What it tells its passengers, and they tell it
+
+
+def letters(stream: Movement, event: Event) -> Iterator[tuple[UUID, Message]]:
+    """What a movement's event tells the cases on it: all of them or none, in the recording's own statement."""
+    about = {"movement_id": stream.id, "movement": stream.number}
+    if isinstance(event, MovementSeatReserved):
+        seat = {"std": stream.std, "sta": stream.sta, "destination": stream.destination}
+        yield event.case_id, TakeSeat.model_validate({**about, **seat})
+    elif isinstance(event, MovementPassengerWaitlisted):
+        yield event.case_id, SeatUnavailable.model_validate({**about, "cause": "FULL"})
+    elif isinstance(event, MovementManifestFrozen):
+        yield from ((case_id, ManifestIsFrozen.model_validate(about)) for case_id in stream.seats)
+    elif isinstance(event, MovementCancelled):
+        off = MovementIsOff.model_validate({**about, "cause": "MOVEMENT_CANCELLED"})
+        yield from ((case_id, off) for case_id in event.passengers)
+    elif isinstance(event, MovementFlightDeparted):
+        yield from _departed(stream, event)
+    elif isinstance(event, MovementFlightArrived):
+        landed = FlightHasArrived.model_validate({**about, "ata": event.ata, "destination": stream.destination})
+        yield from ((case_id, landed) for case_id in stream.seats)
+
+
+def _departed(stream: Movement, event: MovementFlightDeparted) -> Iterator[tuple[UUID, Message]]:
+    about = {"movement_id": stream.id, "movement": stream.number, "atd": event.atd}
+    for case_id in event.boarded:
+        breaches = ("NOT_BOARDED_BY_THE_RULES",) if case_id in event.breaches else ()
+        yield case_id, FlightHasDeparted.model_validate({**about, "on_board": True, "breaches": breaches})
+    for case_id in event.left_behind:
+        yield case_id, FlightHasDeparted.model_validate({**about, "on_board": False})
+
+
+def letters_of_a_case(case_id: UUID, event: Event) -> Iterator[tuple[UUID, Message]]:
+    """What a case's event tells its movement."""
+    if isinstance(event, PassengerNominated):
+        yield event.movement_id, RequestSeat(case_id=case_id)
+    elif isinstance(event, SeatReleased):
+        yield event.movement_id, GiveUpSeat(case_id=case_id)

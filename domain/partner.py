@@ -1,0 +1,165 @@
+"""Partner types: on which consent each may be asked, which calendar of data each may see, and what is never sent.
+
+The minimum data set (domain.md 6.4) is a table: a field that is not in a recipient's row does not leave.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final
+
+from domain.words import Block, Purpose
+from domain.words import ReferralKind as Kind
+
+if TYPE_CHECKING:
+    from domain.case import Case
+    from domain.referral_state import Referral
+
+
+class Recipient(StrEnum):
+    """Whom a kind of referral goes to; decides consent, blocking holds and what may be seen."""
+
+    EMBASSY = "EMBASSY"
+    EXIT_AUTHORITY = "EXIT_AUTHORITY"
+    DETENTION_AUTHORITY = "DETENTION_AUTHORITY"
+    CARRIER = "CARRIER"
+    CLINIC = "CLINIC"
+    MHPSS = "MHPSS"
+    PROTECTION = "PROTECTION"
+    UNHCR = "UNHCR"
+    COMMUNITY = "COMMUNITY"
+    TRANSIT = "TRANSIT"
+    RECEPTION = "RECEPTION"
+    REINTEGRATION = "REINTEGRATION"
+    SHELTER = "SHELTER"
+    LEGAL = "LEGAL"
+    TRACING = "TRACING"
+    GUARDIANSHIP = "GUARDIANSHIP"
+
+
+RECIPIENT_OF: Final[Mapping[Kind, Recipient]] = {
+    Kind.PROTECTION_ASSISTANCE: Recipient.PROTECTION,
+    Kind.VOT_ASSISTANCE: Recipient.PROTECTION,
+    Kind.GBV_SERVICES: Recipient.PROTECTION,
+    Kind.CHILD_BIA: Recipient.PROTECTION,
+    Kind.GUARDIANSHIP: Recipient.GUARDIANSHIP,
+    Kind.FAMILY_TRACING: Recipient.TRACING,
+    Kind.FAMILY_ASSESSMENT: Recipient.TRACING,
+    Kind.BID_PANEL: Recipient.PROTECTION,
+    Kind.UNHCR_ASYLUM: Recipient.UNHCR,
+    Kind.SAFETY_ASSESSMENT: Recipient.RECEPTION,
+    Kind.MHPSS: Recipient.MHPSS,
+    Kind.SHELTER_DIRECT_ASSISTANCE: Recipient.SHELTER,
+    Kind.LEGAL_ASSISTANCE: Recipient.LEGAL,
+    Kind.COMMUNITY_LIAISON: Recipient.COMMUNITY,
+    Kind.DETENTION_RELEASE: Recipient.DETENTION_AUTHORITY,
+    Kind.MEDICAL_ASSESSMENT: Recipient.CLINIC,
+    Kind.SPECIALIST_CARE: Recipient.CLINIC,
+    Kind.FIT_TO_TRAVEL: Recipient.CLINIC,
+    Kind.AIRLINE_MEDICAL: Recipient.CARRIER,
+    Kind.MEDICAL_EVACUATION: Recipient.CLINIC,
+    Kind.CONSULAR_IDENTITY: Recipient.EMBASSY,
+    Kind.TRAVEL_DOCUMENT: Recipient.EMBASSY,
+    Kind.EXIT_PERMIT: Recipient.EXIT_AUTHORITY,
+    Kind.MOVEMENT_BOOKING: Recipient.CARRIER,
+    Kind.ESCORT: Recipient.CARRIER,
+    Kind.TRANSIT_ASSISTANCE: Recipient.TRANSIT,
+    Kind.RECEPTION: Recipient.RECEPTION,
+    Kind.MEDICAL_HANDOVER: Recipient.CLINIC,
+    Kind.PROTECTION_HANDOVER: Recipient.PROTECTION,
+    Kind.CHILD_HANDOVER: Recipient.RECEPTION,
+    Kind.REINTEGRATION_COUNSELLING: Recipient.REINTEGRATION,
+    Kind.REINTEGRATION_SERVICE: Recipient.REINTEGRATION,
+    Kind.PROCUREMENT: Recipient.REINTEGRATION,
+}
+
+PURPOSE_OF: Final[Mapping[Recipient, Purpose]] = {
+    Recipient.EMBASSY: Purpose.SHARE_EMBASSY,
+    Recipient.EXIT_AUTHORITY: Purpose.SHARE_AUTHORITY,
+    Recipient.DETENTION_AUTHORITY: Purpose.SHARE_AUTHORITY,
+    Recipient.CARRIER: Purpose.CARRIER,
+    Recipient.CLINIC: Purpose.SHARE_CLINIC,
+    Recipient.MHPSS: Purpose.MHPSS,
+    Recipient.PROTECTION: Purpose.SHARE_PROTECTION,
+    Recipient.UNHCR: Purpose.SHARE_UNHCR,
+    Recipient.COMMUNITY: Purpose.COMMUNITY,
+    Recipient.TRANSIT: Purpose.TRANSIT,
+    Recipient.RECEPTION: Purpose.SHARE_RECEPTION,
+    Recipient.REINTEGRATION: Purpose.SHARE_REINTEGRATION,
+    Recipient.SHELTER: Purpose.SHELTER,
+    Recipient.LEGAL: Purpose.LEGAL,
+    Recipient.TRACING: Purpose.TRACING,
+    Recipient.GUARDIANSHIP: Purpose.GUARDIANSHIP,
+}
+
+PUBLIC_PURPOSE: Final[Mapping[Purpose, Purpose]] = {
+    Purpose.SHARE_UNHCR: Purpose.SHARE_PROTECTION,
+    Purpose.SHARE_NATIONAL_AUTHORITY_VOT: Purpose.SHARE_PROTECTION,
+    Purpose.MHPSS: Purpose.SHARE_CLINIC,
+}
+"""What a purpose is called beside a disclosure, where its own name would tell too much."""
+
+AUTHORITIES: Final = frozenset({Recipient.EXIT_AUTHORITY, Recipient.DETENTION_AUTHORITY})
+CARE: Final = frozenset(
+    {Recipient.CLINIC, Recipient.MHPSS, Recipient.PROTECTION, Recipient.UNHCR, Recipient.SHELTER, Recipient.LEGAL}
+)
+"""Recipients whose help never depends on returning: a CONSENT hold does not stop them (domain.md 00, 8)."""
+
+_IDENTITY: Final = frozenset({"family_name", "given_names", "sex", "date_of_birth", "dob_precision"})
+
+MAY_SEE: Final[Mapping[Recipient, frozenset[str]]] = {
+    Recipient.EMBASSY: _IDENTITY | {"name_native_script", "nationality"},
+    Recipient.EXIT_AUTHORITY: _IDENTITY | {"nationality", "document", "flight"},
+    Recipient.DETENTION_AUTHORITY: _IDENTITY | {"nationality"},
+    Recipient.CARRIER: frozenset({"family_name", "given_names", "sex", "document", "flight"}),
+    Recipient.CLINIC: _IDENTITY | {"phone", "languages"},
+    Recipient.MHPSS: frozenset({"given_names", "phone", "languages"}),
+    Recipient.PROTECTION: frozenset({"given_names", "phone", "languages"}),
+    Recipient.UNHCR: _IDENTITY | {"nationality", "phone", "languages"},
+    Recipient.COMMUNITY: frozenset({"given_names", "phone"}),
+    Recipient.TRANSIT: frozenset({"family_name", "given_names", "sex", "flight"}),
+    Recipient.RECEPTION: _IDENTITY | {"nationality", "phone", "languages", "flight"},
+    Recipient.REINTEGRATION: frozenset({"family_name", "given_names", "phone", "languages", "item"}),
+    Recipient.SHELTER: frozenset({"given_names", "phone", "languages"}),
+    Recipient.LEGAL: frozenset({"given_names", "family_name", "phone", "languages"}),
+    Recipient.TRACING: _IDENTITY | {"nationality"},
+    Recipient.GUARDIANSHIP: _IDENTITY | {"nationality"},
+}
+"""What each recipient needs to do its part, and no more."""
+
+
+def purpose_of(kind: Kind) -> Purpose:
+    return PURPOSE_OF[RECIPIENT_OF[kind]]
+
+
+def stopped_by(case: Case, kind: Kind) -> Iterator[str]:
+    """The holds that forbid telling this kind of recipient anything now, by their public names."""
+    recipient = RECIPIENT_OF[kind]
+    blocks: set[Block] = set()
+    if recipient is Recipient.EMBASSY:
+        blocks = {Block.EMBASSY_DISCLOSURE}
+    if recipient in AUTHORITIES:
+        blocks = {Block.AUTHORITY_DISCLOSURE}
+    if recipient not in CARE:
+        blocks |= {Block.DISCLOSURE}
+    return (hold.type for hold in case.holds.values() if hold.blocks & blocks)
+
+
+def minimum_data(case: Case, referral: Referral) -> dict[str, Any]:
+    """What this referral tells its partner about the person: its recipient's row of the table."""
+    known: dict[str, Any] = {}
+    if case.person is not None:
+        known = case.person.model_dump(mode="json", exclude_none=True)
+    if case.seat is not None:
+        known["flight"] = {"movement": case.seat.movement, "std": case.seat.std.isoformat()}
+    if referral.item is not None:
+        known["item"] = referral.item
+    known |= {name: value for name, value in _documents(case).items() if value}
+    allowed = MAY_SEE[RECIPIENT_OF[referral.asked_kind]]
+    return {name: value for name, value in known.items() if name in allowed}
+
+
+def _documents(case: Case) -> dict[str, Any]:
+    issued = case.facts.get("TravelDocumentIssued")
+    return {"document": issued[-1].facts.get("number")} if issued else {}

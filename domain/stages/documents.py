@@ -1,0 +1,285 @@
+"""Travel documents: a paper the destination accepts, and the permission to leave Libya.
+
+Who      the embassy; the exit authority
+Shows    nationality confirmed; a travel document issued; an exit permit for that document's number
+Done     document and exit permit are in force
+Returned nationality not confirmed, a permit refused: a consular officer decides what is tried next
+Halts    a protection hold stops every word to embassies and authorities
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time
+from typing import Annotated, Any, ClassVar, Final, Literal
+
+from domain.case import Case
+from domain.event import Compartment, Event, Sealed
+from domain.gate import Trigger, revocations
+from domain.messages import Message, Word
+from domain.moment import Moment, Refused, Unplaceable
+from domain.referral import Told, refer, should_ask
+from domain.referral_state import Referral
+from domain.stage import Awaited, StageRules
+from domain.stages.screening import NonRefoulementScreened
+from domain.steps import grant, revoke, task
+from domain.words import (
+    ClearanceKind,
+    ClearanceStatus,
+    Phase,
+    ReferralKind,
+    SignalType,
+    Stage,
+    TravelDocumentKind,
+)
+
+NEEDED: Final = (ClearanceKind.TRAVEL_DOCUMENT, ClearanceKind.EXIT_PERMIT)
+
+# Facts, in the order they usually happen
+
+
+class NationalityConfirmed(Event):
+    TOPIC: ClassVar[str] = "NationalityConfirmed"
+    SENTENCE: ClassVar[str] = "Nationality confirmed by {confirmed_by}."
+
+    confirmed_by: str
+
+
+class NationalityNotConfirmed(Event):
+    TOPIC: ClassVar[str] = "NationalityNotConfirmed"
+    SENTENCE: ClassVar[str] = "Nationality not confirmed by {asked}."
+
+    asked: str
+
+
+class TravelDocumentIssued(Event):
+    TOPIC: ClassVar[str] = "TravelDocumentIssued"
+    SENTENCE: ClassVar[str] = "{kind} issued, to be used until {expires_on}."
+
+    kind: TravelDocumentKind
+    number_hash: str
+    expires_on: date | None = None
+    number: Annotated[str | None, Sealed(Compartment.GEN)] = None
+
+
+class TravelDocumentRefused(Event):
+    TOPIC: ClassVar[str] = "TravelDocumentRefused"
+    SENTENCE: ClassVar[str] = "The travel document was refused by {asked}."
+
+    asked: str
+
+
+class TravelDocumentHandedOver(Event):
+    TOPIC: ClassVar[str] = "TravelDocumentHandedOver"
+    SENTENCE: ClassVar[str] = "The travel document was handed to the person."
+
+
+class TravelDocumentLost(Event):
+    TOPIC: ClassVar[str] = "TravelDocumentLost"
+    SENTENCE: ClassVar[str] = "The travel document was lost."
+
+
+class ExitPermitRequested(Event):
+    TOPIC: ClassVar[str] = "ExitPermitRequested"
+    SENTENCE: ClassVar[str] = "Exit permit requested."
+
+
+class ExitPermitGranted(Event):
+    TOPIC: ClassVar[str] = "ExitPermitGranted"
+    SENTENCE: ClassVar[str] = "Exit permit granted for {airport} until {expires_on}."
+
+    airport: str
+    expires_on: date | None = None
+    permit_number: Annotated[str | None, Sealed(Compartment.GEN)] = None
+
+
+class ExitPermitRefused(Event):
+    TOPIC: ClassVar[str] = "ExitPermitRefused"
+    SENTENCE: ClassVar[str] = "Exit permit refused."
+
+    reason: Annotated[str | None, Sealed(Compartment.SECU)] = None
+
+
+# Messages
+
+
+class RecordTravelDocument(Message):
+    """A document the person already has, seen by staff."""
+
+    kind: TravelDocumentKind
+    number: Word
+    expires_on: date
+    authenticity: Literal["CHECKED", "DOUBTED"]
+
+
+class HandOverTravelDocument(Message):
+    pass
+
+
+class ReportDocumentLost(Message):
+    pass
+
+
+# Rules
+
+
+def identity_answered(_case: Case, referral: Referral, told: Told, m: Moment) -> Iterator[Event]:
+    if told.outcome == "NATIONALITY_CONFIRMED":
+        yield NationalityConfirmed(confirmed_by=referral.partner_id)
+    else:
+        yield NationalityNotConfirmed(asked=referral.partner_id)
+        yield _consular_task("decide after nationality was not confirmed", referral, m)
+
+
+def document_answered(case: Case, referral: Referral, told: Told, m: Moment) -> Iterator[Event]:
+    if told.outcome != "ISSUED":
+        yield TravelDocumentRefused(asked=referral.partner_id)
+        yield _consular_task("decide after the document was refused", referral, m)
+        return
+    paper = told.told.get("payload") or {}
+    yield from _issued(
+        case,
+        _paper(paper.get("kind", TravelDocumentKind.LAISSEZ_PASSER)),
+        str(paper.get("number", "")),
+        _day(paper.get("expires_on")),
+        m,
+        evidence=str(referral.referral_id),
+    )
+
+
+def _paper(kind: Any) -> TravelDocumentKind:
+    if kind not in list(TravelDocumentKind):
+        raise Unplaceable("UNKNOWN_DOCUMENT_KIND", f"the answer names none of {', '.join(TravelDocumentKind)}")
+    return TravelDocumentKind(kind)
+
+
+def _issued(
+    case: Case, kind: TravelDocumentKind, number: str, ends: date | None, m: Moment, *, evidence: str
+) -> Iterator[Event]:
+    """An exit permit holds for one document's number; another document needs another permit (7.4 rule 3)."""
+    before = case.latest(TravelDocumentIssued)
+    if before is not None and before.number != number:
+        yield from revoke(case, ClearanceKind.EXIT_PERMIT, "DOCUMENT_NUMBER_CHANGED")
+    yield TravelDocumentIssued(kind=kind, number_hash=_fingerprint(number, m), expires_on=ends, number=number)
+    until = datetime.combine(ends, time(23, 59, 59), UTC) if ends else None
+    yield grant(ClearanceKind.TRAVEL_DOCUMENT, m, until=until, evidence=evidence)
+
+
+def _fingerprint(number: str, m: Moment) -> str:
+    """Tells two documents apart without saying their number; the message's identity is its salt."""
+    return hashlib.sha256(f"{m.message_id}{number}".encode()).hexdigest()[:16]
+
+
+def permit_answered(_case: Case, referral: Referral, told: Told, m: Moment) -> Iterator[Event]:
+    paper = told.told.get("payload") or {}
+    if told.outcome != "GRANTED":
+        yield ExitPermitRefused(reason=str(paper.get("reason_class", "")) or None)
+        yield _consular_task("decide after the exit permit was refused", referral, m)
+        return
+    ends = _day(paper.get("expires_on"))
+    yield ExitPermitGranted(
+        airport=str(paper.get("airport", "")),
+        expires_on=ends,
+        permit_number=str(paper.get("permit_number", "")) or None,
+    )
+    until = datetime.combine(ends, time(23, 59, 59), UTC) if ends else None
+    yield grant(ClearanceKind.EXIT_PERMIT, m, until=until, evidence=str(referral.referral_id))
+
+
+def _consular_task(what: str, referral: Referral, m: Moment) -> Event:
+    return task(what, "CONSULAR_LIAISON", m.policy.pinned.quarantine_review, m, subject=str(referral.referral_id))
+
+
+def _day(value: Any) -> date | None:
+    """A partner's date. One that is none is for a person to read."""
+    if value is None:
+        return None
+    try:
+        return date.fromisoformat(str(value)[:10])
+    except ValueError:
+        raise Unplaceable("UNREADABLE_DATE", "a date in the answer cannot be read") from None
+
+
+def record_document(case: Case, report: RecordTravelDocument, m: Moment) -> Iterator[Event]:
+    if report.authenticity == "DOUBTED":
+        raise Refused("DOCUMENT.DOUBTED", "a document in doubt clears nothing; ask the embassy", field="authenticity")
+    if report.expires_on <= m.at.date():
+        raise Refused(
+            "DOCUMENT.EXPIRED", f"expired on {report.expires_on}; ask the embassy for a new one", field="expires_on"
+        )
+    yield NationalityConfirmed(confirmed_by=report.kind)
+    yield from _issued(case, report.kind, report.number, report.expires_on, m, evidence="seen by staff")
+
+
+def hand_over(case: Case, _report: HandOverTravelDocument, _m: Moment) -> Iterator[Event]:
+    if not case.has(TravelDocumentIssued.TOPIC):
+        raise Refused("DOCUMENT.NONE", "no document has been issued yet")
+    yield TravelDocumentHandedOver()
+
+
+def report_lost(case: Case, _report: ReportDocumentLost, _m: Moment) -> Iterator[Event]:
+    yield TravelDocumentLost()
+    yield from revocations(case, Trigger.DOCUMENT_LOST)
+
+
+# The stage
+
+
+def may_open(case: Case, _m: Moment) -> str | None:
+    """No word to an embassy before the private question on return has been asked and answered (7.1 rule 1)."""
+    if case.phase not in (Phase.PRE_DEPARTURE, Phase.DEPARTURE):
+        return "PHASE"
+    asked = case.latest(NonRefoulementScreened)
+    return None if asked and asked.documents_may_start else "DOCUMENTS_MAY_NOT_START"
+
+
+def pursue(case: Case, m: Moment) -> Iterator[Event]:
+    """Identity, then the document, then the permit for that document's number."""
+    if not case.nationality_confirmed:
+        if not case.referrals_of(ReferralKind.CONSULAR_IDENTITY):
+            yield from refer(case, ReferralKind.CONSULAR_IDENTITY, m)
+    elif should_ask(case, ClearanceKind.TRAVEL_DOCUMENT, ReferralKind.TRAVEL_DOCUMENT, m):
+        yield from refer(case, ReferralKind.TRAVEL_DOCUMENT, m)
+    elif case.has_clearance(ClearanceKind.TRAVEL_DOCUMENT, m.at) and should_ask(
+        case, ClearanceKind.EXIT_PERMIT, ReferralKind.EXIT_PERMIT, m
+    ):
+        yield ExitPermitRequested()
+        yield from refer(case, ReferralKind.EXIT_PERMIT, m)
+
+
+def lacks(case: Case, m: Moment) -> list[Awaited]:
+    since = case.stages[Stage.DOCUMENTS].since
+    if not case.nationality_confirmed:
+        return [Awaited("EMBASSY.NATIONALITY", "embassy", "domain 7.4", since)]
+    owed = {ClearanceKind.TRAVEL_DOCUMENT: "EMBASSY", ClearanceKind.EXIT_PERMIT: "EXIT_AUTHORITY"}
+    return [
+        Awaited(f"{who}.{kind}", who.lower(), "domain 7.4", since)
+        for kind, who in owed.items()
+        if not case.has_clearance(kind, m.at)
+    ]
+
+
+def reopens(case: Case, _m: Moment) -> str | None:
+    ended = [kind for kind in NEEDED if case.clearances[kind].status is not ClearanceStatus.VALID]
+    return ended[0] if ended else None
+
+
+DOCUMENTS = StageRules(
+    stage=Stage.DOCUMENTS,
+    title="Travel documents",
+    may_open=may_open,
+    pursue=pursue,
+    lacks=lacks,
+    reopens=reopens,
+    rules={
+        RecordTravelDocument: record_document,
+        HandOverTravelDocument: hand_over,
+        ReportDocumentLost: report_lost,
+    },
+    answers={
+        (ReferralKind.CONSULAR_IDENTITY, SignalType.COMPLETED): identity_answered,
+        (ReferralKind.TRAVEL_DOCUMENT, SignalType.COMPLETED): document_answered,
+        (ReferralKind.EXIT_PERMIT, SignalType.COMPLETED): permit_answered,
+    },
+)

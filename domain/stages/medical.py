@@ -1,0 +1,166 @@
+"""Medical: the person is examined, treated where needed, and found fit to travel just before the flight.
+
+Who      a clinic of the programme; an IOM doctor or nurse before departure
+Shows    the outcome of an examination; later, fitness inside the last 72 hours before departure
+Done     the assessment is in force, and fitness to travel has not lapsed
+Returned the clinic needs more, or the person did not come
+Halts    treatment is required or the person is unfit: a medical hold until a medical officer lifts it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Annotated, Any, ClassVar, Final, Literal
+
+from pydantic import AwareDatetime
+
+from domain.calendar import LIBYA
+from domain.case import Case, Seat
+from domain.event import Compartment, Event, Sealed
+from domain.messages import Message, Word
+from domain.moment import Moment, Refused, Unplaceable
+from domain.referral import Told, refer, should_ask
+from domain.referral_state import Referral
+from domain.stage import Awaited, StageRules
+from domain.steps import grant, hold, revoke, task
+from domain.words import (
+    ClearanceKind,
+    ClearanceStatus,
+    HoldType,
+    Phase,
+    ReferralKind,
+    SignalType,
+    Stage,
+)
+
+CLEARED: Final = frozenset({"NO_SIGNIFICANT_CONDITION", "SIGNIFICANT_CONDITION_STABLE"})
+HELD: Final = frozenset({"TREATMENT_REQUIRED", "UNFIT_TEMPORARY", "UNFIT_LONG_TERM"})
+
+# Facts
+
+
+class FitToTravelAssessed(Event):
+    """The last look before departure. Its result is a medical fact; its consequence is a clearance or a hold."""
+
+    TOPIC: ClassVar[str] = "FitToTravelAssessed"
+    SENTENCE: ClassVar[str] = "Examined before travel on {issued_at}."
+
+    issued_at: AwareDatetime
+    result: Annotated[str | None, Sealed(Compartment.MED)] = None
+    conditions: Annotated[tuple[str, ...] | None, Sealed(Compartment.MED)] = None
+
+
+# Messages
+
+
+class IssueFitToTravel(Message):
+    result: Literal["FIT", "FIT_WITH_CONDITIONS", "UNFIT_TEMPORARY", "UNFIT"]
+    issued_at: AwareDatetime | None = None
+    conditions: tuple[Word, ...] = ()
+    ssr_codes: tuple[Word, ...] = ()
+
+
+# Rules
+
+
+def examined(case: Case, referral: Referral, told: Told, m: Moment) -> Iterator[Event]:
+    """What the clinic's outcome means. A worse answer takes effect on receipt, a better one never before."""
+    if told.outcome in CLEARED:
+        until = _date(told.told.get("payload"), "valid_until")
+        evidence = str(referral.referral_id)
+        yield grant(ClearanceKind.MEDICAL_ASSESSMENT, m, since=_since(told), until=until, evidence=evidence)
+    elif told.outcome in HELD:
+        yield from revoke(case, ClearanceKind.MEDICAL_ASSESSMENT, "REASSESSED")
+        yield hold(HoldType.MEDICAL, m)
+    else:
+        yield task("follow up with the person", "MEDICAL_OFFICER", m.policy.pinned.withdrawal_contact, m)
+
+
+def _since(told: Told) -> datetime | None:
+    return _date(told.told.get("payload"), "examined_at")
+
+
+def _date(payload: Any, name: str) -> datetime | None:
+    """A clinic's moment, or day (UTC). One that is none is for a person to read."""
+    value = (payload or {}).get(name)
+    if value is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(str(value))
+    except ValueError:
+        raise Unplaceable("UNREADABLE_DATE", f"{name} in the answer cannot be read") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def fit_to_travel(case: Case, report: IssueFitToTravel, m: Moment) -> Iterator[Event]:
+    """Only inside the window before departure; valid until 72 hours after the look, and never past it."""
+    issued = report.issued_at or m.at
+    good = report.result in ("FIT", "FIT_WITH_CONDITIONS")
+    if good:
+        _insist_on_window(_insist_on_seat(case), issued, m)
+    yield FitToTravelAssessed(issued_at=issued, result=report.result, conditions=report.conditions)
+    if good:
+        yield grant(ClearanceKind.FIT_TO_TRAVEL, m, since=issued, evidence="pre-embarkation check")
+    else:
+        yield from revoke(case, ClearanceKind.FIT_TO_TRAVEL, "REASSESSED")
+        yield hold(HoldType.MEDICAL, m)
+
+
+def _insist_on_seat(case: Case) -> Seat:
+    if case.seat is None or case.seat.status == "RELEASED":
+        raise Refused("FTT.NO_SEAT", "fitness to travel is measured against a flight; the person has no seat yet")
+    return case.seat
+
+
+def _insist_on_window(seat: Seat, issued: datetime, m: Moment) -> None:
+    opens = LIBYA.before(seat.std, m.policy.in_force.fit_to_travel_from)
+    if not opens <= issued <= seat.std:
+        raise Refused(
+            "FTT.WINDOW",
+            f"issued {issued:%d %B %Y %H:%M UTC}; for this departure the window runs from {opens:%d %B %Y %H:%M UTC} "
+            f"until {seat.std:%d %B %Y %H:%M UTC}",
+            field="issued_at",
+        )
+
+
+# The stage
+
+
+def may_open(case: Case, _m: Moment) -> str | None:
+    return None if case.phase in (Phase.PRE_DEPARTURE, Phase.DEPARTURE) else "PHASE"
+
+
+def pursue(case: Case, m: Moment) -> Iterator[Event]:
+    """Without an assessment in force and nobody asked for one, the clinic is asked. A hold is for people to end."""
+    if case.holds_of(HoldType.MEDICAL):
+        return
+    if should_ask(case, ClearanceKind.MEDICAL_ASSESSMENT, ReferralKind.MEDICAL_ASSESSMENT, m):
+        yield from refer(case, ReferralKind.MEDICAL_ASSESSMENT, m)
+
+
+def lacks(case: Case, m: Moment) -> list[Awaited]:
+    since = case.stages[Stage.MEDICAL].since
+    missing = [] if case.has_clearance(ClearanceKind.MEDICAL_ASSESSMENT, m.at) else [ClearanceKind.MEDICAL_ASSESSMENT]
+    fit = case.clearances.get(ClearanceKind.FIT_TO_TRAVEL)
+    if fit is not None and not fit.valid_at(m.at) and not case.departed:
+        missing.append(ClearanceKind.FIT_TO_TRAVEL)
+    return [Awaited(f"CLINIC.{kind}", "clinic", "domain 7.3", since) for kind in missing]
+
+
+def reopens(case: Case, _m: Moment) -> str | None:
+    kinds = (ClearanceKind.MEDICAL_ASSESSMENT, ClearanceKind.FIT_TO_TRAVEL)
+    ended = [kind for kind in kinds if (held := case.clearances.get(kind)) and held.status is not ClearanceStatus.VALID]
+    return ended[0] if ended else None
+
+
+MEDICAL = StageRules(
+    stage=Stage.MEDICAL,
+    title="Medical clearance",
+    may_open=may_open,
+    pursue=pursue,
+    lacks=lacks,
+    reopens=reopens,
+    rules={IssueFitToTravel: fit_to_travel},
+    answers={(ReferralKind.MEDICAL_ASSESSMENT, SignalType.COMPLETED): examined},
+)

@@ -1,0 +1,241 @@
+"""Reception: the person is met, helped at once, and brought to where they want to go.
+
+Who      the reception partner in the country of return
+Shows    before the flight, that it will receive the person; after it, that it did
+Done     arrival confirmed, the person met or reception declined, reception completed
+Returned the partner cannot receive: another one is asked before the flight
+Halts    the person was not met: contact is sought, and nothing closes
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Annotated, ClassVar, Final, Literal
+
+from pydantic import AwareDatetime, Field
+
+from domain.calendar import LIBYA
+from domain.case import Case
+from domain.event import Event
+from domain.messages import Message, Word
+from domain.moment import Moment, Refused
+from domain.referral import Told, refer, should_ask
+from domain.referral_state import Referral
+from domain.stage import Awaited, StageRules
+from domain.stages.departure import FlightArrived
+from domain.steps import grant, task
+from domain.words import ClearanceKind, Phase, ReferralKind, SignalType, Stage
+
+CONFIRMED: Final = frozenset({"CONFIRMED", "CONFIRMED_WITH_LIMITS", None})
+
+# Facts, in the order they usually happen
+
+
+class ArrivalConfirmed(Event):
+    TOPIC: ClassVar[str] = "ArrivalConfirmed"
+    SENTENCE: ClassVar[str] = "Arrival confirmed at {arrived_at}."
+
+    arrived_at: AwareDatetime
+
+    def change(self, case: Case) -> None:
+        case.phase = Phase.POST_ARRIVAL
+
+
+class ReturneeMet(Event):
+    TOPIC: ClassVar[str] = "ReturneeMet"
+    SENTENCE: ClassVar[str] = "Met on arrival by {met_by}."
+
+    met_by: str
+
+
+class ReceptionNotMet(Event):
+    TOPIC: ClassVar[str] = "ReceptionNotMet"
+    SENTENCE: ClassVar[str] = "Nobody was met on arrival ({cause})."
+
+    cause: str
+
+
+class ImmediateAssistanceProvided(Event):
+    TOPIC: ClassVar[str] = "ImmediateAssistanceProvided"
+    SENTENCE: ClassVar[str] = "Immediate assistance given: {items}."
+
+    items: tuple[str, ...]
+    cash_eur: int = 0
+
+
+class TemporaryAccommodationProvided(Event):
+    TOPIC: ClassVar[str] = "TemporaryAccommodationProvided"
+    SENTENCE: ClassVar[str] = "Accommodation for {nights} nights."
+
+    nights: int
+
+
+class OnwardTransportProvided(Event):
+    TOPIC: ClassVar[str] = "OnwardTransportProvided"
+    SENTENCE: ClassVar[str] = "Onward transport by {mode}."
+
+    mode: str
+
+
+class ReceptionCompleted(Event):
+    TOPIC: ClassVar[str] = "ReceptionCompleted"
+    SENTENCE: ClassVar[str] = "Reception completed: {outcome}."
+
+    outcome: str
+
+
+# Messages
+
+
+class ConfirmArrival(Message):
+    arrived_at: AwareDatetime | None = None
+
+
+class RecordReception(Message):
+    met: bool
+    met_by: Word | None = None
+    cause: Word | None = None
+
+
+class ProvideImmediateAssistance(Message):
+    items: Annotated[tuple[Word, ...], Field(min_length=1)]
+    cash_eur: Annotated[int, Field(ge=0, le=10_000)] = 0
+
+
+class ProvideAccommodation(Message):
+    nights: Annotated[int, Field(ge=1, le=60)]
+
+
+class ProvideOnwardTransport(Message):
+    mode: Word
+
+
+class CompleteReception(Message):
+    outcome: Literal["RECEIVED", "RECEIVED_WITH_SHELTER", "DECLINED"]
+
+
+# Rules
+
+
+def accepted(_case: Case, referral: Referral, told: Told, m: Moment) -> Iterator[Event]:
+    """Accepting is what the travel gate needs; the receiving itself is told after arrival."""
+    if told.outcome in CONFIRMED:
+        yield grant(ClearanceKind.RECEPTION_CONFIRMED, m, evidence=str(referral.referral_id))
+
+
+def done(case: Case, referral: Referral, told: Told, m: Moment) -> Iterator[Event]:
+    """A partner that can only say done, before the flight, has accepted (domain.md 6, rule 2)."""
+    if not case.departed:
+        yield from accepted(case, referral, told, m)
+    elif told.outcome == "NOT_ARRIVED":
+        within = m.policy.pinned.withdrawal_contact
+        yield task("find out where the person is", "RECEPTION_OFFICER", within, m, subject=str(referral.referral_id))
+
+
+def confirm_arrival(case: Case, report: ConfirmArrival, m: Moment) -> Iterator[Event]:
+    if case.phase is not Phase.TRANSIT:
+        raise Refused("ARRIVAL.NOT_IN_TRANSIT", f"the person is in phase {case.phase}, not on the way")
+    yield ArrivalConfirmed(arrived_at=report.arrived_at or m.at)
+
+
+def record_reception(case: Case, report: RecordReception, m: Moment) -> Iterator[Event]:
+    _insist_on_arrival(case)
+    if report.met:
+        yield ReturneeMet(met_by=report.met_by or m.actor)
+        return
+    yield ReceptionNotMet(cause=report.cause or "UNKNOWN")
+    yield task("contact the person who was not met", "RECEPTION_OFFICER", m.policy.pinned.withdrawal_contact, m)
+
+
+def _insist_on_arrival(case: Case) -> None:
+    if case.phase is not Phase.POST_ARRIVAL:
+        raise Refused("RECEPTION.NOT_ARRIVED", f"arrival is not confirmed (phase {case.phase}); confirm it first")
+
+
+def assist(case: Case, report: ProvideImmediateAssistance, m: Moment) -> Iterator[Event]:
+    """Help given is a fact, also before departure (INV-12); more cash than the programme gives is shown to a person."""
+    yield ImmediateAssistanceProvided(items=report.items, cash_eur=report.cash_eur)
+    paid = sum(given.cash_eur for given in case.every(ImmediateAssistanceProvided))
+    if paid > case.policy.pinned.immediate_cash_eur:
+        yield task(
+            f"check cash of {paid} EUR against the ceiling", "PROGRAMME_MANAGER", m.policy.pinned.quarantine_review, m
+        )
+
+
+def accommodate(_case: Case, report: ProvideAccommodation, _m: Moment) -> Iterator[Event]:
+    yield TemporaryAccommodationProvided(nights=report.nights)
+
+
+def transport(case: Case, report: ProvideOnwardTransport, _m: Moment) -> Iterator[Event]:
+    _insist_on_arrival(case)
+    yield OnwardTransportProvided(mode=report.mode)
+
+
+def complete(case: Case, order: CompleteReception, _m: Moment) -> Iterator[Event]:
+    _insist_on_arrival(case)
+    if order.outcome != "DECLINED" and not case.has(ReturneeMet.TOPIC):
+        raise Refused("RECEPTION.NOT_MET", "record that the person was met, or that they declined", field="outcome")
+    yield ReceptionCompleted(outcome=order.outcome)
+
+
+# The stage
+
+
+def may_open(case: Case, m: Moment) -> str | None:
+    """Preparation starts two weeks before the flight; without that, reception opens when the flight has left."""
+    if case.departed:
+        return None
+    if case.seat is None:
+        return "NO_SEAT"
+    return None if m.at >= _preparation(case.seat.std, m) else "TOO_EARLY"
+
+
+def _preparation(std: datetime, m: Moment) -> datetime:
+    return LIBYA.before(std, m.policy.in_force.reception_opens)
+
+
+def wakes(case: Case, m: Moment) -> Iterator[datetime]:
+    if case.seat is not None and not case.departed:
+        yield _preparation(case.seat.std, m)
+
+
+def pursue(case: Case, m: Moment) -> Iterator[Event]:
+    if case.seat is None or case.departed:
+        return
+    if should_ask(case, ClearanceKind.RECEPTION_CONFIRMED, ReferralKind.RECEPTION, m):
+        yield from refer(case, ReferralKind.RECEPTION, m)
+
+
+def lacks(case: Case, _m: Moment) -> list[Awaited]:
+    since = case.stages[Stage.RECEPTION].since
+    if case.phase is not Phase.POST_ARRIVAL:
+        who = "MOVEMENT.ARRIVAL" if not case.has(FlightArrived.TOPIC) else "RECEPTION.ARRIVAL"
+        return [Awaited(who, "RECEPTION_OFFICER", "domain 7.6", since)]
+    if case.has(ReceptionCompleted.TOPIC):
+        return []
+    met = case.has(ReturneeMet.TOPIC)
+    return [Awaited("RECEPTION.COMPLETE" if met else "RECEPTION.MEET", "RECEPTION_OFFICER", "domain 7.6", since)]
+
+
+RECEPTION = StageRules(
+    stage=Stage.RECEPTION,
+    title="Post-arrival reception",
+    may_open=may_open,
+    pursue=pursue,
+    lacks=lacks,
+    wakes=wakes,
+    rules={
+        ConfirmArrival: confirm_arrival,
+        RecordReception: record_reception,
+        ProvideImmediateAssistance: assist,
+        ProvideAccommodation: accommodate,
+        ProvideOnwardTransport: transport,
+        CompleteReception: complete,
+    },
+    anytime=frozenset({ConfirmArrival, ProvideImmediateAssistance}),
+    answers={
+        (ReferralKind.RECEPTION, SignalType.ACCEPTED): accepted,
+        (ReferralKind.RECEPTION, SignalType.COMPLETED): done,
+    },
+)

@@ -1,0 +1,333 @@
+"""Reintegration: a plan the returnee signs, help in kind, and visits until the new life stands.
+
+Who      the reintegration officer in the country of return, and providers
+Shows    counselling, a plan within the ceiling, deliveries, monitoring visits, a closing survey
+Done     every item delivered or cancelled, monitored, the endline survey done; completed by the officer
+Returned the plan exceeds the ceiling or was not signed
+Halts    an open complaint, or the person cannot be reached
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from domain.case import Case
+from domain.event import Compartment, Event, Sealed
+from domain.messages import Message, Word
+from domain.moment import Moment, Refused
+from domain.referral import Told, refer
+from domain.referral_state import Referral
+from domain.stage import Awaited, StageRules
+from domain.steps import task
+from domain.words import Phase, ReferralKind, SignalType, Stage
+
+
+class PlanItem(BaseModel):
+    """One thing the plan gives. Amounts are whole euros at the rate of approval."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    item_id: Word
+    type: Word
+    description: Word
+    amount_eur: Annotated[int, Field(ge=0, le=100_000)]
+
+
+# Facts, in the order they usually happen
+
+
+class ReintegrationEnrolled(Event):
+    TOPIC: ClassVar[str] = "ReintegrationEnrolled"
+    SENTENCE: ClassVar[str] = "Enrolled for reintegration at {office}."
+
+    office: str
+
+
+class ArrivalCounsellingHeld(Event):
+    TOPIC: ClassVar[str] = "ArrivalCounsellingHeld"
+    SENTENCE: ClassVar[str] = "Counselled after arrival."
+
+
+class ReintegrationNeedsAssessed(Event):
+    TOPIC: ClassVar[str] = "ReintegrationNeedsAssessed"
+    SENTENCE: ClassVar[str] = "Needs assessed."
+
+    needs: Annotated[tuple[str, ...] | None, Sealed(Compartment.GEN)] = None
+
+
+class ReintegrationPlanDrafted(Event):
+    TOPIC: ClassVar[str] = "ReintegrationPlanDrafted"
+    SENTENCE: ClassVar[str] = "Plan {plan_version} drafted: {total_eur} EUR."
+
+    plan_version: int
+    total_eur: int
+    drafted_by: str
+    item_ids: tuple[str, ...]
+    items: Annotated[tuple[PlanItem, ...] | None, Sealed(Compartment.FIN)] = None
+
+
+class ReintegrationPlanApproved(Event):
+    TOPIC: ClassVar[str] = "ReintegrationPlanApproved"
+    SENTENCE: ClassVar[str] = "Plan {plan_version} approved by {approved_by}."
+
+    plan_version: int
+    approved_by: str
+
+
+class AssistanceItemDelivered(Event):
+    TOPIC: ClassVar[str] = "AssistanceItemDelivered"
+    SENTENCE: ClassVar[str] = "Item {item_id} delivered."
+
+    item_id: str
+
+
+class AssistanceItemCancelled(Event):
+    TOPIC: ClassVar[str] = "AssistanceItemCancelled"
+    SENTENCE: ClassVar[str] = "Item {item_id} cancelled: {reason}."
+
+    item_id: str
+    reason: str
+
+
+class MonitoringVisitConducted(Event):
+    TOPIC: ClassVar[str] = "MonitoringVisitConducted"
+    SENTENCE: ClassVar[str] = "Visited in month {month}: {finding}."
+
+    month: int
+    finding: str
+
+
+class ReintegrationSurveyRecorded(Event):
+    TOPIC: ClassVar[str] = "ReintegrationSurveyRecorded"
+    SENTENCE: ClassVar[str] = "Sustainability survey ({wave}, version {rss_version}): composite {composite}."
+
+    wave: str
+    rss_version: str
+    composite: float | None = None
+
+
+class ReintegrationCompleted(Event):
+    TOPIC: ClassVar[str] = "ReintegrationCompleted"
+    SENTENCE: ClassVar[str] = "Reintegration completed."
+
+
+# Messages
+
+
+class EnrolReintegration(Message):
+    office: Word
+
+
+class RecordArrivalCounselling(Message):
+    pass
+
+
+class AssessReintegrationNeeds(Message):
+    needs: Annotated[tuple[Word, ...], Field(min_length=1)]
+
+
+class DraftPlan(Message):
+    items: Annotated[tuple[PlanItem, ...], Field(min_length=1, max_length=30)]
+    signed_by_returnee: bool
+
+
+class ApprovePlan(Message):
+    over_ceiling_approved_by: Word | None = None
+
+
+class RecordDelivery(Message):
+    item_id: Word
+
+
+class CancelItem(Message):
+    item_id: Word
+    reason: Word
+
+
+class RecordMonitoring(Message):
+    month: Annotated[int, Field(ge=0, le=36)]
+    finding: Word
+
+
+class RecordRss(Message):
+    wave: Literal["BASELINE", "MIDLINE", "ENDLINE"]
+    rss_version: Word
+    composite: Annotated[float, Field(ge=0, le=1)] | None = None
+
+
+class CompleteReintegration(Message):
+    pass
+
+
+# Rules
+
+
+def enrol(_case: Case, order: EnrolReintegration, _m: Moment) -> Iterator[Event]:
+    yield ReintegrationEnrolled(office=order.office)
+
+
+def counselled(_case: Case, _report: RecordArrivalCounselling, _m: Moment) -> Iterator[Event]:
+    yield ArrivalCounsellingHeld()
+
+
+def assess(_case: Case, report: AssessReintegrationNeeds, _m: Moment) -> Iterator[Event]:
+    yield ReintegrationNeedsAssessed(needs=report.needs)
+
+
+def draft(case: Case, order: DraftPlan, m: Moment) -> Iterator[Event]:
+    if not order.signed_by_returnee:
+        raise Refused("PLAN.UNSIGNED", "the returnee signs the plan before it is submitted", field="signed_by_returnee")
+    ids = tuple(item.item_id for item in order.items)
+    if len(set(ids)) != len(ids):
+        raise Refused("PLAN.ITEM_TWICE", f"item ids must differ: {', '.join(ids)}", field="items")
+    yield ReintegrationPlanDrafted(
+        plan_version=len(case.every(ReintegrationPlanDrafted)) + 1,
+        total_eur=sum(item.amount_eur for item in order.items),
+        drafted_by=m.actor,
+        item_ids=ids,
+        items=order.items,
+    )
+
+
+def approve(case: Case, order: ApprovePlan, m: Moment) -> Iterator[Event]:
+    """Within the ceiling by an officer; above it only with a programme manager's name (domain.md 7.7)."""
+    plan = case.latest(ReintegrationPlanDrafted)
+    if plan is None:
+        raise Refused("PLAN.NONE", "there is no plan to approve")
+    ceiling = case.policy.pinned.reintegration_ceiling_eur
+    if plan.total_eur > ceiling and not order.over_ceiling_approved_by:
+        raise Refused(
+            "PLAN.CEILING",
+            f"the plan is {plan.total_eur} EUR, the ceiling {ceiling} EUR; a programme manager must approve it by name",
+            field="over_ceiling_approved_by",
+        )
+    yield ReintegrationPlanApproved(
+        plan_version=plan.plan_version, approved_by=order.over_ceiling_approved_by or m.actor
+    )
+    for item_id in plan.item_ids:
+        yield from refer(case, ReferralKind.REINTEGRATION_SERVICE, m, item=item_id)
+
+
+def delivered(_case: Case, referral: Referral, told: Told, m: Moment) -> Iterator[Event]:
+    if told.outcome == "DELIVERED" and referral.item:
+        yield AssistanceItemDelivered(item_id=referral.item)
+    else:
+        within = m.policy.pinned.quarantine_review
+        yield task("item not delivered in full", "REINTEGRATION_OFFICER", within, m, subject=referral.item or "")
+
+
+def was_counselled(_case: Case, _referral: Referral, told: Told, _m: Moment) -> Iterator[Event]:
+    if told.outcome == "COUNSELLED":
+        yield ArrivalCounsellingHeld()
+
+
+def record_delivery(case: Case, report: RecordDelivery, m: Moment) -> Iterator[Event]:
+    """A delivery is a fact, also a second one: that must become visible, and the person is not punished for it."""
+    _insist_on_item(case, report.item_id)
+    again = report.item_id in _delivered(case)
+    yield AssistanceItemDelivered(item_id=report.item_id)
+    if again:
+        within = m.policy.pinned.quarantine_review
+        yield task("item delivered twice", "REINTEGRATION_OFFICER", within, m, subject=report.item_id)
+
+
+def cancel_item(case: Case, order: CancelItem, _m: Moment) -> Iterator[Event]:
+    _insist_on_item(case, order.item_id)
+    yield AssistanceItemCancelled(item_id=order.item_id, reason=order.reason)
+
+
+def _insist_on_item(case: Case, item_id: str) -> None:
+    plan = case.latest(ReintegrationPlanDrafted)
+    known = plan.item_ids if plan else ()
+    if not case.has(ReintegrationPlanApproved.TOPIC) or item_id not in known:
+        raise Refused(
+            "PLAN.NO_SUCH_ITEM", f"item {item_id!r} is not in an approved plan ({', '.join(known)})", field="item_id"
+        )
+
+
+def monitor(_case: Case, report: RecordMonitoring, _m: Moment) -> Iterator[Event]:
+    yield MonitoringVisitConducted(month=report.month, finding=report.finding)
+
+
+def survey(_case: Case, report: RecordRss, _m: Moment) -> Iterator[Event]:
+    yield ReintegrationSurveyRecorded(wave=report.wave, rss_version=report.rss_version, composite=report.composite)
+
+
+def complete(case: Case, _order: CompleteReintegration, _m: Moment) -> Iterator[Event]:
+    missing = list(_still_missing(case))
+    if missing:
+        raise Refused("REINTEGRATION.UNFINISHED", f"still missing: {', '.join(missing)}", failures=tuple(missing))
+    yield ReintegrationCompleted()
+
+
+def _still_missing(case: Case) -> Iterator[str]:
+    plan = case.latest(ReintegrationPlanDrafted)
+    if plan is None or not case.has(ReintegrationPlanApproved.TOPIC):
+        yield "an approved plan"
+        return
+    ended = _delivered(case) | {gone.item_id for gone in case.every(AssistanceItemCancelled)}
+    yield from (f"item {item_id}" for item_id in plan.item_ids if item_id not in ended)
+    if not case.has(MonitoringVisitConducted.TOPIC):
+        yield "a monitoring visit"
+    if not any(wave.wave == "ENDLINE" for wave in case.every(ReintegrationSurveyRecorded)):
+        yield "the endline survey"
+
+
+def _delivered(case: Case) -> set[str]:
+    return {given.item_id for given in case.every(AssistanceItemDelivered)}
+
+
+# The stage
+
+
+def may_open(case: Case, _m: Moment) -> str | None:
+    return None if case.phase is Phase.POST_ARRIVAL and case.has("ReceptionCompleted") else "RECEPTION_NOT_COMPLETED"
+
+
+def pursue(case: Case, m: Moment) -> Iterator[Event]:
+    if case.has(ReintegrationEnrolled.TOPIC) and not case.referrals_of(ReferralKind.REINTEGRATION_COUNSELLING):
+        yield from refer(case, ReferralKind.REINTEGRATION_COUNSELLING, m)
+
+
+def lacks(case: Case, _m: Moment) -> list[Awaited]:
+    """The first thing that is missing, in the order the work is done."""
+    since = case.stages[Stage.REINTEGRATION].since
+    steps = (
+        (case.has(ReintegrationEnrolled.TOPIC), "STAFF.ENROLMENT"),
+        (case.has(ArrivalCounsellingHeld.TOPIC), "PARTNER.COUNSELLING"),
+        (case.has(ReintegrationNeedsAssessed.TOPIC), "STAFF.NEEDS"),
+        (case.has(ReintegrationPlanDrafted.TOPIC), "STAFF.PLAN"),
+        (case.has(ReintegrationPlanApproved.TOPIC), "STAFF.PLAN_APPROVAL"),
+        (not list(_still_missing(case)), "PARTNER.DELIVERY_AND_MONITORING"),
+        (case.has(ReintegrationCompleted.TOPIC), "STAFF.COMPLETE_REINTEGRATION"),
+    )
+    first = next((code for reached, code in steps if not reached), None)
+    return [Awaited(first, "REINTEGRATION_OFFICER", "domain 7.7", since)] if first else []
+
+
+REINTEGRATION = StageRules(
+    stage=Stage.REINTEGRATION,
+    title="Reintegration",
+    may_open=may_open,
+    pursue=pursue,
+    lacks=lacks,
+    rules={
+        EnrolReintegration: enrol,
+        RecordArrivalCounselling: counselled,
+        AssessReintegrationNeeds: assess,
+        DraftPlan: draft,
+        ApprovePlan: approve,
+        RecordDelivery: record_delivery,
+        CancelItem: cancel_item,
+        RecordMonitoring: monitor,
+        RecordRss: survey,
+        CompleteReintegration: complete,
+    },
+    answers={
+        (ReferralKind.REINTEGRATION_COUNSELLING, SignalType.COMPLETED): was_counselled,
+        (ReferralKind.REINTEGRATION_SERVICE, SignalType.COMPLETED): delivered,
+    },
+)

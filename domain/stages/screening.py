@@ -1,0 +1,526 @@
+"""Screening: who the person is, what they need at once, and whether they want to return of their own free will.
+
+Who      a counsellor with an interpreter; a protection officer on call
+Shows    consent, counselling, a private interview on fear of return, vulnerability, voluntariness, a signed declaration
+Done     eligible, the declaration signed, screening completed by the counsellor
+Returned the declaration is not free, not understood, or the person is undecided
+Halts    fear of return, doubt about capacity or pressure: a protection officer decides
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AwareDatetime, Field
+
+from domain.calendar import LIBYA
+from domain.case import Case, CaseRegistered, Consent, Fact
+from domain.event import Compartment, Event, Sealed
+from domain.gate import Trigger, revocations
+from domain.messages import Message, Word
+from domain.moment import Moment, Refused
+from domain.person import Country, Person
+from domain.procedure import NEWEST as NEWEST_PROCEDURE
+from domain.referral import send_drafts
+from domain.stage import Awaited, StageRules
+from domain.steps import grant, hold, task
+from domain.words import (
+    DETAINED,
+    ClearanceKind,
+    HoldType,
+    IntakeChannel,
+    LivingSituation,
+    Phase,
+    Purpose,
+    RiskLevel,
+    Stage,
+    StageStatus,
+)
+
+# Facts, in the order they usually happen
+
+
+class ConsentGiven(Event):
+    TOPIC: ClassVar[str] = "ConsentGiven"
+    SENTENCE: ClassVar[str] = "Consent given for {purpose} ({method}, form {form_version}, in {language})."
+
+    purpose: Purpose
+    form_version: str
+    language: str
+    method: str
+    given_by: str
+    excluded_partners: tuple[str, ...] = ()
+    witness: Annotated[str | None, Sealed(Compartment.CONS)] = None
+
+    def change(self, case: Case) -> None:
+        case.consents[self.purpose] = Consent(
+            given=True, since=self.timestamp, excluded=frozenset(self.excluded_partners)
+        )
+
+
+class ConsentRefused(Event):
+    TOPIC: ClassVar[str] = "ConsentRefused"
+    SENTENCE: ClassVar[str] = "Consent refused for {purpose}."
+
+    purpose: Purpose
+    form_version: str
+
+    def change(self, case: Case) -> None:
+        case.consents[self.purpose] = Consent(given=False, since=self.timestamp)
+
+
+class ConsentWithdrawn(Event):
+    TOPIC: ClassVar[str] = "ConsentWithdrawn"
+    SENTENCE: ClassVar[str] = "Consent withdrawn for {purpose}; what was told before cannot be taken back."
+
+    purpose: Purpose
+
+    def change(self, case: Case) -> None:
+        case.consents[self.purpose] = Consent(given=False, since=self.timestamp)
+
+
+class ScreeningStarted(Event):
+    TOPIC: ClassVar[str] = "ScreeningStarted"
+    SENTENCE: ClassVar[str] = "Screening started."
+
+
+class CounsellingSessionHeld(Event):
+    TOPIC: ClassVar[str] = "CounsellingSessionHeld"
+    SENTENCE: ClassVar[str] = "Counselled in {language} on {topics}."
+
+    topics: tuple[str, ...]
+    language: str
+
+
+class NonRefoulementScreened(Event):
+    """The private question about fear of return. Only its consequence for documents is public."""
+
+    TOPIC: ClassVar[str] = "NonRefoulementScreened"
+    SENTENCE: ClassVar[str] = "Asked in private about return; documents may start: {documents_may_start}."
+
+    documents_may_start: bool
+    outcome: Annotated[str | None, Sealed(Compartment.ASYL)] = None
+    account: Annotated[str | None, Sealed(Compartment.ASYL)] = None
+
+
+class VulnerabilityAssessed(Event):
+    TOPIC: ClassVar[str] = "VulnerabilityAssessed"
+    SENTENCE: ClassVar[str] = "Vulnerability assessed: overall risk {risk_level}."
+
+    risk_level: RiskLevel
+    factors: Annotated[tuple[str, ...] | None, Sealed(Compartment.PROT)] = None
+
+
+class VoluntarinessAssessed(Event):
+    TOPIC: ClassVar[str] = "VoluntarinessAssessed"
+    SENTENCE: ClassVar[str] = "Voluntariness assessed: {result}, in private: {in_private}."
+
+    result: Literal["VOLUNTARY", "DOUBT", "NOT_VOLUNTARY"]
+    in_private: bool
+    assessor: str
+    coercion_indicators: Annotated[tuple[str, ...] | None, Sealed(Compartment.PROT)] = None
+
+
+class VoluntaryReturnDeclared(Event):
+    TOPIC: ClassVar[str] = "VoluntaryReturnDeclared"
+    SENTENCE: ClassVar[str] = "Declared the wish to return to {country}, signed on {signed_at} by {signer}."
+
+    country: Country
+    form_version: str
+    language: str
+    signed_at: AwareDatetime
+    signer: str
+    locality: Annotated[str | None, Sealed(Compartment.GEN)] = None
+    witness: Annotated[str | None, Sealed(Compartment.CONS)] = None
+
+    def change(self, case: Case) -> None:
+        case.country_of_return = self.country
+
+
+class EligibilityDetermined(Event):
+    TOPIC: ClassVar[str] = "EligibilityDetermined"
+    SENTENCE: ClassVar[str] = "Eligibility: {decision} ({reasons})."
+
+    decision: str
+    reasons: tuple[str, ...] = ()
+    funding_profile: str = ""
+
+    def change(self, case: Case) -> None:
+        if self.decision in ELIGIBLE and case.phase is Phase.INTAKE:
+            case.phase = Phase.PRE_DEPARTURE
+
+
+class ScreeningCompleted(Event):
+    TOPIC: ClassVar[str] = "ScreeningCompleted"
+    SENTENCE: ClassVar[str] = "Screening completed."
+
+
+class DetentionRecorded(Event):
+    TOPIC: ClassVar[str] = "DetentionRecorded"
+    SENTENCE: ClassVar[str] = "The person is in detention ({situation})."
+
+    situation: LivingSituation
+    site: Annotated[str | None, Sealed(Compartment.SECU)] = None
+
+    def change(self, case: Case) -> None:
+        case.living_situation = self.situation
+
+
+class DetentionReleased(Event):
+    TOPIC: ClassVar[str] = "DetentionReleased"
+    SENTENCE: ClassVar[str] = "The person has left detention."
+
+    def change(self, case: Case) -> None:
+        case.living_situation = LivingSituation.OTHER
+
+
+ELIGIBLE = frozenset({"ELIGIBLE", "ELIGIBLE_WITH_REFERRALS"})
+
+
+# Messages
+
+
+class RegisterCase(Message):
+    """Open a case for a person who asks. Needs their consent to keep data, or a recorded emergency."""
+
+    person: Person
+    country_of_return: Country
+    channel: IntakeChannel
+    office: Word
+    living_situation: LivingSituation = LivingSituation.OTHER
+    registered_on: AwareDatetime | None = None
+    source: Word | None = None
+    consent_to_data_processing: bool
+    emergency_override: Annotated[str, Field(max_length=500)] | None = None
+    form_version: Word = "DP-1"
+    language: Word = "en"
+
+
+class RecordConsent(Message):
+    purpose: Purpose
+    given: bool = True
+    form_version: Word
+    language: Word
+    method: Literal["SIGNATURE", "THUMBPRINT", "VERBAL_WITNESSED"] = "SIGNATURE"
+    given_by: Literal["SELF", "GUARDIAN"] = "SELF"
+    witness: Word | None = None
+    excluded_partners: tuple[Word, ...] = ()
+
+
+class WithdrawConsent(Message):
+    purpose: Purpose
+
+
+class RecordCounselling(Message):
+    topics: Annotated[tuple[Word, ...], Field(min_length=1)]
+    language: Word
+
+
+class RecordNonRefoulementScreen(Message):
+    outcome: Literal["NO_CLAIM", "CLAIM", "UNSURE"]
+    account: Annotated[str, Field(max_length=4000)] | None = None
+
+
+class RecordVulnerabilityAssessment(Message):
+    overall_risk: RiskLevel
+    factors: tuple[Word, ...] = ()
+
+
+class AssessVoluntariness(Message):
+    understood: bool
+    free_of_pressure: bool
+    capacity: Literal["OK", "DOUBT", "LACKS"] = "OK"
+    in_private: bool
+    coercion_indicators: tuple[Word, ...] = ()
+
+
+class SignVoluntaryReturnDeclaration(Message):
+    country: Country
+    locality: Word | None = None
+    form_version: Word
+    language: Word
+    signed_at: AwareDatetime | None = None
+    signer: Literal["SELF", "GUARDIAN"] = "SELF"
+    witness: Word | None = None
+
+
+class DetermineEligibility(Message):
+    decision: Literal[
+        "ELIGIBLE", "ELIGIBLE_WITH_REFERRALS", "UNDECIDED", "DECLINED", "INELIGIBLE", "NOT_SAFE_TO_RETURN"
+    ]
+    reasons: tuple[Word, ...] = ()
+    funding_profile: Annotated[str, Field(max_length=120)] = ""
+
+
+class CompleteScreening(Message):
+    pass
+
+
+class RecordDetention(Message):
+    situation: Literal[LivingSituation.DETENTION_OFFICIAL, LivingSituation.DETENTION_UNOFFICIAL]
+    site: Word | None = None
+
+
+class RecordRelease(Message):
+    pass
+
+
+# Rules
+
+
+def register(case: Case, order: RegisterCase, m: Moment) -> Iterator[Event]:
+    if case.phase is not None:
+        raise Refused("CASE.EXISTS", f"the case is already registered as {case.number}")
+    if not order.consent_to_data_processing and not order.emergency_override:
+        raise Refused(
+            "CONSENT.DATA_PROCESSING",
+            "without the person's consent only an emergency_override with its reason opens a case",
+            field="consent_to_data_processing",
+        )
+    if order.person.date_of_birth is not None and order.person.date_of_birth > m.at.date():
+        raise Refused("PERSON.NOT_BORN_YET", "the date of birth lies ahead; correct it", field="person.date_of_birth")
+    yield CaseRegistered(
+        number=case.number,
+        edition=NEWEST_PROCEDURE,
+        policy_edition=m.policy.edition,
+        channel=order.channel,
+        office=order.office,
+        living_situation=order.living_situation,
+        country_of_return=order.country_of_return,
+        registered_on=order.registered_on or m.at,
+        source=order.source,
+        person=order.person,
+    )
+    if order.consent_to_data_processing:
+        yield ConsentGiven(
+            purpose=Purpose.DATA_PROCESSING,
+            form_version=order.form_version,
+            language=order.language,
+            method="SIGNATURE",
+            given_by="SELF",
+        )
+    if order.living_situation in DETAINED:
+        yield hold(HoldType.DETENTION, m)
+    if order.person.is_child(m.at.date()):
+        yield hold(HoldType.CHILD, m)
+
+
+def record_consent(case: Case, report: RecordConsent, m: Moment) -> Iterator[Event]:
+    if not report.given:
+        yield ConsentRefused(purpose=report.purpose, form_version=report.form_version)
+        return
+    yield ConsentGiven(
+        purpose=report.purpose,
+        form_version=report.form_version,
+        language=report.language,
+        method=report.method,
+        given_by=report.given_by,
+        excluded_partners=report.excluded_partners,
+        witness=report.witness,
+    )
+    yield from send_drafts(case, m)
+
+
+def withdraw_consent(case: Case, order: WithdrawConsent, _m: Moment) -> Iterator[Event]:
+    if order.purpose not in case.consents:
+        raise Refused("CONSENT.NEVER_GIVEN", f"no consent for {order.purpose} is recorded", field="purpose")
+    yield ConsentWithdrawn(purpose=order.purpose)
+
+
+def counsel(_case: Case, report: RecordCounselling, _m: Moment) -> Iterator[Event]:
+    yield CounsellingSessionHeld(topics=report.topics, language=report.language)
+
+
+def ask_about_return(case: Case, report: RecordNonRefoulementScreen, m: Moment) -> Iterator[Event]:
+    """Any expression of fear counts. It shows outside as any protection hold would."""
+    clear = report.outcome == "NO_CLAIM"
+    yield NonRefoulementScreened(documents_may_start=clear, outcome=report.outcome, account=report.account)
+    if not clear:
+        yield from revocations(case, Trigger.PROTECTION_HOLD)
+        yield hold(HoldType.PROTECTION, m, subtype="ASYLUM")
+        yield task("review a protection hold", "PROTECTION_OFFICER", m.policy.pinned.withdrawal_contact, m)
+
+
+def assess_vulnerability(_case: Case, report: RecordVulnerabilityAssessment, _m: Moment) -> Iterator[Event]:
+    yield VulnerabilityAssessed(risk_level=report.overall_risk, factors=report.factors)
+
+
+def assess_voluntariness(_case: Case, report: AssessVoluntariness, m: Moment) -> Iterator[Event]:
+    """A person's judgement, by name. Doubt is not a no: it stops the declaration until somebody looks again."""
+    free = report.understood and report.free_of_pressure and not report.coercion_indicators
+    result: Literal["VOLUNTARY", "DOUBT", "NOT_VOLUNTARY"] = (
+        "VOLUNTARY" if free and report.capacity == "OK" else "DOUBT"
+    )
+    if not report.free_of_pressure:
+        result = "NOT_VOLUNTARY"
+    yield VoluntarinessAssessed(
+        result=result,
+        in_private=report.in_private,
+        assessor=m.actor,
+        coercion_indicators=report.coercion_indicators,
+    )
+
+
+def declare(case: Case, order: SignVoluntaryReturnDeclaration, m: Moment) -> Iterator[Event]:
+    _insist_on_free_will(case, m)
+    yield VoluntaryReturnDeclared(
+        country=order.country,
+        form_version=order.form_version,
+        language=order.language,
+        signed_at=order.signed_at or m.at,
+        signer=order.signer,
+        locality=order.locality,
+        witness=order.witness,
+    )
+    if case.stages[Stage.SCREENING].status is StageStatus.COMPLETED:
+        yield _consent_to_return(case, m)
+
+
+def _insist_on_free_will(case: Case, m: Moment) -> None:
+    assessed = case.latest(VoluntarinessAssessed)
+    if assessed is None or assessed.result != "VOLUNTARY":
+        found = assessed.result if assessed else "not assessed"
+        raise Refused("VRD.VOLUNTARINESS", f"voluntariness is {found}; assess it before the declaration is signed")
+    if case.living_situation in DETAINED:
+        _insist_on_two_interviews(case, m)
+
+
+def _insist_on_two_interviews(case: Case, m: Moment) -> None:
+    """INV-07: in detention the question is asked twice, by two people, a day apart, at least once in private."""
+    free = [found for found in case.every(VoluntarinessAssessed) if found.result == "VOLUNTARY"]
+    apart = LIBYA.after(free[0].timestamp, m.policy.in_force.two_interviews_apart)
+    second = [found for found in free if found.timestamp >= apart and found.assessor != free[0].assessor]
+    if not second or not any(found.in_private for found in free):
+        raise Refused(
+            "VRD.TWO_INTERVIEWS",
+            f"in detention a second interview is needed, by another person, not before {apart:%d %B %Y %H:%M UTC}, "
+            "and one of the two in private",
+        )
+
+
+def _consent_to_return(case: Case, m: Moment) -> Event:
+    declared = case.latest(VoluntaryReturnDeclared)
+    signed_at = declared.signed_at if declared else None
+    return grant(ClearanceKind.CONSENT_RETURN, m, since=signed_at, evidence="VRD")
+
+
+def determine_eligibility(case: Case, order: DetermineEligibility, _m: Moment) -> Iterator[Event]:
+    if order.decision in ELIGIBLE:
+        missing = [need.code for need in _needed_for_eligibility(case)]
+        if missing:
+            raise Refused("ELIGIBILITY.NOT_READY", f"still missing: {', '.join(missing)}", failures=tuple(missing))
+    yield EligibilityDetermined(decision=order.decision, reasons=order.reasons, funding_profile=order.funding_profile)
+
+
+def complete(case: Case, _order: CompleteScreening, m: Moment) -> Iterator[Event]:
+    """Nothing of an earlier time counts: what was withdrawn, or said before the case was reopened, is asked again."""
+    if not case.is_open(Stage.SCREENING):
+        raise Refused("SCREENING.NOT_OPEN", "screening is completed; a new wish to return is a new declaration")
+    decided = _since_opening(case, EligibilityDetermined)
+    if decided is None or decided.decision not in ELIGIBLE:
+        found = decided.decision if decided else "not determined"
+        raise Refused(
+            "SCREENING.NOT_ELIGIBLE", f"eligibility is {found}; only an eligible person's screening completes"
+        )
+    missing = [need.code for need in _needed_for_eligibility(case)]
+    if missing:
+        raise Refused("SCREENING.NOT_READY", f"still missing: {', '.join(missing)}", failures=tuple(missing))
+    yield ScreeningCompleted()
+    yield _consent_to_return(case, m)
+
+
+def record_detention(case: Case, report: RecordDetention, m: Moment) -> Iterator[Event]:
+    yield DetentionRecorded(situation=report.situation, site=report.site)
+    yield from revocations(case, Trigger.DETAINED)
+    if not case.holds_of(HoldType.DETENTION):
+        yield hold(HoldType.DETENTION, m)
+
+
+def record_release(case: Case, _report: RecordRelease, m: Moment) -> Iterator[Event]:
+    yield DetentionReleased()
+    yield task("lift the detention hold", "PROTECTION_OFFICER", m.policy.pinned.withdrawal_contact, m)
+
+
+# The stage
+
+
+def _needed_for_eligibility(case: Case) -> Iterator[Awaited]:
+    screened = case.latest(NonRefoulementScreened)
+    if screened is None:
+        yield Awaited("STAFF.PRIVATE_INTERVIEW", "COUNSELLOR", "domain 7.1")
+    elif not screened.documents_may_start:
+        yield Awaited("STAFF.PROTECTION_REVIEW", "PROTECTION_OFFICER", "domain 7.1")
+    if not case.has(VulnerabilityAssessed.TOPIC):
+        yield Awaited("STAFF.VULNERABILITY", "COUNSELLOR", "domain 7.1")
+    if not case.has(VoluntarinessAssessed.TOPIC):
+        yield Awaited("STAFF.VOLUNTARINESS", "COUNSELLOR", "domain 7.1")
+    if not _declared(case):
+        yield Awaited("PERSON.DECLARATION", "COUNSELLOR", "domain 7.1")
+
+
+def _declared(case: Case) -> bool:
+    """Whether the person's signature stands: given in this screening, and not withdrawn since."""
+    declared, withdrawn = _since_opening(case, VoluntaryReturnDeclared), case.facts.get("VoluntaryReturnWithdrawn")
+    if declared is None:
+        return False
+    return not withdrawn or withdrawn[-1].originator_version < declared.originator_version
+
+
+def _since_opening(case: Case, fact: type[Fact]) -> Fact | None:
+    found = case.latest(fact)
+    return found if found is not None and found.timestamp >= case.stages[Stage.SCREENING].since else None
+
+
+def lacks(case: Case, _m: Moment) -> list[Awaited]:
+    missing = list(_needed_for_eligibility(case))
+    decided = _since_opening(case, EligibilityDetermined)
+    if decided is None or decided.decision not in ELIGIBLE:
+        missing.append(Awaited("STAFF.ELIGIBILITY", "COUNSELLOR", "domain 7.1"))
+    if _since_opening(case, ScreeningCompleted) is None:
+        missing.append(Awaited("STAFF.COMPLETE_SCREENING", "COUNSELLOR", "domain 7.1"))
+    return missing
+
+
+def may_open(case: Case, _m: Moment) -> str | None:
+    return None if case.phase is Phase.INTAKE or case.phase is Phase.PRE_DEPARTURE else "PHASE"
+
+
+def opening(_case: Case, _m: Moment) -> Iterator[Event]:
+    yield ScreeningStarted()
+
+
+SCREENING = StageRules(
+    stage=Stage.SCREENING,
+    title="Screening",
+    may_open=may_open,
+    opening=opening,
+    lacks=lacks,
+    rules={
+        RegisterCase: register,
+        RecordConsent: record_consent,
+        WithdrawConsent: withdraw_consent,
+        RecordCounselling: counsel,
+        RecordNonRefoulementScreen: ask_about_return,
+        RecordVulnerabilityAssessment: assess_vulnerability,
+        AssessVoluntariness: assess_voluntariness,
+        SignVoluntaryReturnDeclaration: declare,
+        DetermineEligibility: determine_eligibility,
+        CompleteScreening: complete,
+        RecordDetention: record_detention,
+        RecordRelease: record_release,
+    },
+    anytime=frozenset[type[Message]](
+        (
+            RegisterCase,
+            RecordConsent,
+            WithdrawConsent,
+            RecordCounselling,
+            RecordNonRefoulementScreen,
+            AssessVoluntariness,
+            SignVoluntaryReturnDeclaration,
+            RecordDetention,
+            RecordRelease,
+        )
+    ),
+)

@@ -1,0 +1,82 @@
+"""Steps that many rules share: grant and revoke a clearance, place a hold, raise a task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from domain.calendar import LIBYA, Span
+from domain.case import (
+    Case,
+    ClearanceGranted,
+    ClearanceRevoked,
+    HoldPlaced,
+    TaskRaised,
+)
+from domain.event import Event
+from domain.moment import Moment
+from domain.words import ClearanceKind, ClearanceStatus, HoldType
+
+OWNER_OF = {
+    HoldType.PROTECTION: "PROTECTION_OFFICER",
+    HoldType.CHILD: "CHILD_PROTECTION_OFFICER",
+    HoldType.MEDICAL: "MEDICAL_OFFICER",
+    HoldType.CONSENT: "CASE_SUPERVISOR",
+    HoldType.SAFETY: "PROTECTION_OFFICER",
+    HoldType.DETENTION: "PROTECTION_OFFICER",
+    HoldType.IDENTITY: "CASE_SUPERVISOR",
+    HoldType.LEGAL: "PROTECTION_OFFICER",
+    HoldType.FAMILY: "CHILD_PROTECTION_OFFICER",
+    HoldType.CONTACT_LOST: "COUNSELLOR",
+    HoldType.COMPLAINT_SAFEGUARD: "AAP_OFFICER",
+    HoldType.FUNDING: "PROGRAMME_MANAGER",
+}
+"""Who answers for a hold and may lift it (domain.md 4.5; a hold always has an owner, INV-16)."""
+
+
+PRINTED = frozenset({ClearanceKind.TRAVEL_DOCUMENT, ClearanceKind.EXIT_PERMIT})
+"""Papers that say themselves until when they hold; the policy's window serves only where they are silent."""
+
+
+def hold(hold_type: HoldType, m: Moment, *, subtype: str | None = None) -> HoldPlaced:
+    """A hold with an owner and a review date. Its true subtype, where it has one, is sealed."""
+    return HoldPlaced(
+        hold_id=m.new_id(f"hold:{hold_type}"),
+        hold_type=hold_type,
+        owner=OWNER_OF[hold_type],
+        review_by=LIBYA.after(m.at, m.policy.in_force.hold_review[hold_type]),
+        subtype=subtype,
+    )
+
+
+def grant(
+    kind: ClearanceKind, m: Moment, *, since: datetime | None = None, until: datetime | None = None, evidence: str = ""
+) -> ClearanceGranted:
+    """A clearance that starts no earlier than its receipt and lasts no longer than the policy in force.
+
+    ``since`` is the sender's date: validity counts from the earlier of it and the receipt (domain.md 00, 3).
+    """
+    window = m.policy.in_force.validity[kind]
+    longest = LIBYA.after(min(since or m.at, m.at), window) if window else None
+    ends = [end for end in (until, longest) if end is not None]
+    if until is not None and kind in PRINTED:
+        ends = [until]
+    return ClearanceGranted(kind=kind, valid_from=m.at, valid_until=min(ends, default=None), evidence=evidence)
+
+
+def revoke(case: Case, kind: ClearanceKind, cause: str) -> Iterator[Event]:
+    """End a permission that is in force; nothing to end, nothing recorded."""
+    clearance = case.clearances.get(kind)
+    if clearance is not None and clearance.status is ClearanceStatus.VALID:
+        yield ClearanceRevoked(kind=kind, cause=cause)
+
+
+def task(what: str, queue: str, within: Span, m: Moment, *, subject: str = "") -> TaskRaised:
+    """Something a person must do, due in Libya's working time."""
+    return TaskRaised(
+        task_id=m.new_id(f"task:{what}:{subject}"),
+        task=what,
+        queue=queue,
+        due=LIBYA.after(m.at, within),
+        subject=subject,
+    )

@@ -1,0 +1,66 @@
+"""The kinds of streams there are, and how each decides: one table for whoever records, replays or shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from domain import decide, movement
+from domain.case import Case
+from domain.deadlines import Deadline
+from domain.event import Event
+from domain.messages import Message
+from domain.moment import Moment
+from domain.movement import Movement
+from domain.procedure import Standing
+from domain.words import Stage
+
+State = Case | Movement
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How one kind of stream begins, decides, lapses and speaks."""
+
+    name: str
+    blank: Callable[[UUID, str], Any]
+    decide: Callable[[Any, Message, Moment], list[Event]]
+    next_wake: Callable[[Any, Moment], Deadline | None]
+    lapse: Callable[[Any, Deadline, Moment], list[Event]]
+    opening: Callable[[Any, Stage, Moment], list[Event]]
+    standing: Callable[..., Standing]
+    letters: Callable[[Any, Event], Iterator[tuple[UUID, Message]]]
+
+
+def _case(stream_id: UUID, number: str) -> Case:
+    return Case(stream_id, number=number)
+
+
+def _movement(stream_id: UUID, number: str) -> Movement:
+    return Movement(stream_id, number=number)
+
+
+KINDS: Final[Mapping[str, Kind]] = {
+    "case": Kind(
+        "case",
+        _case,
+        decide.decide,
+        decide.next_wake,
+        decide.decide_lapse,
+        decide.decide_opening,
+        decide.standing,
+        lambda case, event: movement.letters_of_a_case(case.id, event),
+    ),
+    "movement": Kind(
+        "movement",
+        _movement,
+        movement.decide,
+        lambda flight, _m: min(movement.deadlines(flight), default=None),
+        movement.decide_lapse,
+        lambda _flight, _stage, _m: [],
+        movement.standing,
+        movement.letters,
+    ),
+}
