@@ -1,0 +1,1 @@
+"""PostgreSQL, which holds the truth: the log, the inbox, the outbox, the keys."""

@@ -1,0 +1,374 @@
+"""The hot path: read all that a decision needs in one round trip, write all that it decided in another.
+
+A recording moves the head of its stream by compare-and-set even when it appends nothing;
+whoever decided on an older reading is ``Stale``, and nothing of theirs is kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import asyncpg
+
+from store.chain import link
+from store.keys import KeyRow
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+STALE: Final = "AW001"
+UNANSWERED: Final = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.OperatorInterventionError,
+    OSError,
+    TimeoutError,
+)
+"""Errors that leave open whether the statement was committed."""
+
+
+class Stale(Exception):
+    """Somebody else recorded first. Read again, decide again."""
+
+
+class Clash(Exception):
+    """An id of this recording is already in use for something else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An event as stored. ``recorded_at`` is the programme's clock at recording (UTC)."""
+
+    stream_id: UUID
+    version: int
+    topic: str
+    state: bytes
+    event_id: UUID
+    metadata: str
+    hash: bytes
+    recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A message not yet settled; ``body`` is sealed, ``claimed_at`` is by the sender's clock."""
+
+    message_id: UUID
+    kind: str
+    name: str
+    body: bytes
+    actor: str
+    source: str
+    claimed_at: datetime | None
+    received_at: datetime
+    arrival: int
+    status: str = "pending"
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where a stream stands."""
+
+    stream_id: UUID
+    kind: str
+    number: str
+    revision: int
+    version: int
+    hash: bytes
+    opened_at: datetime
+    next_due: datetime | None = None
+    open: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What one decision rests on. ``more`` says that further messages wait behind these."""
+
+    now: datetime
+    head: Head | None
+    rows: list[Row]
+    waiting: list[Waiting]
+    keys: list[KeyRow]
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """An event to append; its version follows from its place."""
+
+    topic: str
+    state: bytes
+    event_id: UUID
+    metadata: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of a message. ``result`` is JSON without personal data."""
+
+    message_id: UUID
+    status: str
+    result: str | None = None
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A message to a partner; ``body`` is sealed."""
+
+    outbox_id: UUID
+    partner_id: str
+    name: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A message to another stream of ours; ``body`` is sealed under that stream's key."""
+
+    message_id: UUID
+    stream_id: UUID
+    name: str
+    body: bytes
+    body_hash: bytes
+    actor: str = "system"
+    source: str = "awda"
+    kind: str = "letter"
+    claimed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What a partner quotes when answering a referral."""
+
+    token: str
+    referral_id: str
+    partner_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that one recording writes. ``revision`` and ``prev_hash`` are those of the head it was decided on."""
+
+    stream_id: UUID
+    revision: int
+    prev_hash: bytes
+    first_version: int
+    events: Sequence[NewEvent] = ()
+    settled: Sequence[Settled] = ()
+    outbox: Sequence[Outgoing] = ()
+    letters: Sequence[Letter] = ()
+    tokens: Sequence[Token] = ()
+    heads: Sequence[tuple[UUID, int]] = ()
+    """Other streams this decision looked at, each at the revision it was seen at."""
+    next_due: datetime | None = None
+    open: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Where the stream stands after a recording. ``repeated``: it had been written before, unacknowledged."""
+
+    revision: int
+    version: int
+    hash: bytes
+    recorded_at: datetime
+    repeated: bool = field(default=False, compare=False)
+
+
+class Recorder:
+    """Reads and appends streams. Every method is one round trip."""
+
+    def __init__(self, pool: asyncpg.Pool[asyncpg.Record]) -> None:
+        self._pool = pool
+
+    async def load(self, stream_id: UUID, *, after: int = 0, limit: int = 100, parked: bool = False) -> Loaded:
+        """The head, the events after a version, the messages that wait, the keys, and the time.
+
+        ``parked`` brings the messages set to ``waiting`` along with the pending ones.
+        """
+        found = await self._pool.fetch(_LOAD, stream_id, after, limit + 1, parked)
+        kinds: list[list[asyncpg.Record]] = [[], [], [], []]
+        for row in found:
+            kinds[row[0]].append(row)
+        (top,), events, waiting, keys = kinds
+        return Loaded(
+            now=top["t1"],
+            head=_head(top) if top["id"] else None,
+            rows=[_row(stream_id, row) for row in events],
+            waiting=[_waiting(row) for row in waiting[:limit]],
+            keys=[_key(row) for row in keys],
+            more=len(waiting) > limit,
+        )
+
+    async def write(self, plan: Plan) -> Written:
+        """Write all of a recording, or nothing.
+
+        Raises ``Stale`` if it was decided on an old reading. If the answer is lost on the way, the database is asked
+        what became of it; an error of ``UNANSWERED`` means that nothing of it can be seen: load and decide anew.
+        """
+        hashes = chained(plan)
+        try:
+            recorded_at = await self._pool.fetchval(_WRITE, *_arguments(plan, hashes))
+        except asyncpg.UniqueViolationError as clash:
+            return await self._recorded_before(plan, hashes, clash)
+        except UNANSWERED as lost:
+            if isinstance(lost, asyncpg.QueryCanceledError):
+                raise
+            return await self._ask_again(plan, hashes, lost)
+        except asyncpg.PostgresError as refused:
+            raise _told(refused, plan) from None
+        return _written(plan, hashes, recorded_at)
+
+    async def select_events(
+        self,
+        stream_id: UUID,
+        *,
+        gt: int | None = None,
+        lte: int | None = None,
+        desc: bool = False,
+        limit: int | None = None,
+    ) -> list[Row]:
+        """Events of a stream between two versions, oldest or newest first."""
+        found = await self._pool.fetch(_SELECT_DOWN if desc else _SELECT_UP, stream_id, gt, lte, limit)
+        return [Row(*row) for row in found]
+
+    async def quarantine(self, row: Row, detail: str) -> None:
+        """Note that a row of the log cannot be read; the row itself stays where it is."""
+        await self._pool.execute(_QUARANTINE, row.stream_id, row.version, row.topic, detail)
+
+    async def _recorded_before(self, plan: Plan, hashes: list[bytes], clash: asyncpg.UniqueViolationError) -> Written:
+        if written := await self._find(plan, hashes):
+            return written
+        msg = f"stream {plan.stream_id}: {clash.constraint_name} holds an id of this recording already; derive another"
+        raise Clash(msg) from None
+
+    async def _ask_again(self, plan: Plan, hashes: list[bytes], lost: BaseException) -> Written:
+        for pause_s in (0.0, 0.1, 0.5):
+            await asyncio.sleep(pause_s)
+            try:
+                written = await self._find(plan, hashes)
+            except UNANSWERED:
+                continue
+            if written:
+                return written
+            break
+        raise lost
+
+    async def _find(self, plan: Plan, hashes: list[bytes]) -> Written | None:
+        """The recording, if it is there: known by the hash of its last event, or by every message it settled."""
+        if plan.events:
+            recorded_at = await self._pool.fetchval(_FIND_EVENT, plan.events[-1].event_id, hashes[-1])
+        else:
+            recorded_at = await self._pool.fetchval(_FIND_SETTLED, *_settlements(plan), plan.stream_id)
+        return _written(plan, hashes, recorded_at, repeated=True) if recorded_at else None
+
+
+def chained(plan: Plan) -> list[bytes]:
+    """The hashes of the plan's events, each resting on the one before."""
+    hashes, previous = [], plan.prev_hash
+    for version, new in enumerate(plan.events, plan.first_version):
+        previous = link(previous, plan.stream_id, version, new)
+        hashes.append(previous)
+    return hashes
+
+
+def _written(plan: Plan, hashes: list[bytes], recorded_at: datetime, *, repeated: bool = False) -> Written:
+    version = plan.first_version + len(hashes) - 1
+    return Written(plan.revision + 1, version, (hashes or [plan.prev_hash])[-1], recorded_at, repeated)
+
+
+def _told(refused: asyncpg.PostgresError, plan: Plan) -> Exception:
+    if refused.sqlstate == STALE or isinstance(refused, (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)):
+        return Stale(f"stream {plan.stream_id} has moved on from revision {plan.revision}: read and decide again")
+    return refused
+
+
+def _settlements(plan: Plan) -> tuple[list[Any] | None, ...]:
+    return _columns(plan.settled, "message_id", "status", "result", "version")
+
+
+def _arguments(plan: Plan, hashes: list[bytes]) -> tuple[Any, ...]:
+    return (
+        *(plan.stream_id, plan.revision, plan.first_version - 1, plan.prev_hash, plan.next_due, plan.open),
+        *_columns(plan.events, "topic", "state", "event_id", "metadata"),
+        hashes or None,
+        *_settlements(plan),
+        *_columns(plan.outbox, "outbox_id", "partner_id", "name", "body"),
+        *_columns(plan.letters, "message_id", "stream_id", "kind", "name", "body", "body_hash"),
+        *_columns(plan.letters, "actor", "source", "claimed_at"),
+        *_columns(plan.tokens, "token", "referral_id", "partner_id"),
+        [stream for stream, _ in plan.heads] or None,
+        [revision for _, revision in plan.heads] or None,
+    )
+
+
+def _columns(things: Sequence[object], *names: str) -> tuple[list[Any] | None, ...]:
+    """One array a field; nothing at all where there is nothing, which is cheaper to send than an empty array."""
+    if not things:
+        return (None,) * len(names)
+    return tuple([getattr(thing, name) for thing in things] for name in names)
+
+
+def _head(row: asyncpg.Record) -> Head:
+    _, stream_id, kind, number, *_, revision, version, digest, _, _, opened_at, next_due, is_open = row
+    return Head(stream_id, kind, number, revision, version, digest, opened_at, next_due, is_open)
+
+
+def _row(stream_id: UUID, row: asyncpg.Record) -> Row:
+    return Row(stream_id, row[7], row[2], row[9], row[1], row[3], row[10], row[11])
+
+
+def _waiting(row: asyncpg.Record) -> Waiting:
+    _, message_id, kind, name, actor, source, status, arrival, _, body, _, received_at, claimed_at, *_ = row
+    return Waiting(message_id, kind, name, body, actor, source, claimed_at, received_at, arrival, status)
+
+
+def _key(row: asyncpg.Record) -> KeyRow:
+    return KeyRow(row["id"], row["b1"])
+
+
+_LOAD = """
+SELECT 0 AS kind, s.stream_id AS id, s.kind AS c1, s.number AS c2, NULL AS c3, NULL AS c4, NULL AS c5,
+       s.revision AS n1, s.version AS n2, s.hash AS b1, NULL::bytea AS b2,
+       awda_now() AS t1, s.opened_at AS t2, s.next_due AS t3, s.open AS is_open
+FROM (SELECT) AS always LEFT JOIN streams s ON s.stream_id = $1
+UNION ALL (
+    SELECT 1, event_id, topic, metadata, NULL, NULL, NULL, version, NULL, state, hash, recorded_at, NULL, NULL, NULL
+    FROM events WHERE stream_id = $1 AND version > $2 ORDER BY version)
+UNION ALL (
+    SELECT 2, message_id, kind, name, actor, source, status, arrival, NULL, body, NULL,
+           received_at, claimed_at, NULL, NULL
+    FROM inbox WHERE stream_id = $1 AND (status = 'pending' OR ($4 AND status = 'waiting'))
+    ORDER BY received_at, arrival LIMIT $3)
+UNION ALL (
+    SELECT 3, key_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, wrapped, NULL, NULL, NULL, NULL, NULL
+    FROM case_keys WHERE stream_id = $1)
+"""
+
+_WRITE = f"SELECT record({', '.join(f'${n}' for n in range(1, 34))})"
+
+_SELECT = """
+SELECT stream_id, version, topic, state, event_id, metadata, hash, recorded_at FROM events
+WHERE stream_id = $1 AND ($2::bigint IS NULL OR version > $2) AND ($3::bigint IS NULL OR version <= $3)
+"""
+_SELECT_UP = _SELECT + "ORDER BY version LIMIT $4"
+_SELECT_DOWN = _SELECT + "ORDER BY version DESC LIMIT $4"
+
+_QUARANTINE = """
+INSERT INTO quarantined_rows (stream_id, version, topic, detail) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING
+"""
+
+_FIND_EVENT = "SELECT recorded_at FROM events WHERE event_id = $1 AND hash = $2"
+
+_FIND_SETTLED = """
+SELECT max(i.settled_at) FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[])
+    AS s (message_id, status, result, version)
+LEFT JOIN inbox i ON i.message_id = s.message_id AND i.stream_id = $5 AND i.status = s.status
+    AND i.result IS NOT DISTINCT FROM s.result AND i.settled_version IS NOT DISTINCT FROM s.version
+HAVING count(i.settled_at) = count(*) AND count(*) > 0
+"""

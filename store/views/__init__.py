@@ -1,0 +1,1 @@
+"""Read tables: what people look at. Disposable, rebuilt from the log; nothing is ever decided from them."""
