@@ -1,0 +1,1 @@
+"""The outside world, by what is touched."""

@@ -1,0 +1,300 @@
+"""The only writer of events: read what waits, let the domain decide, write all of it or nothing.
+
+Runs twice without harm, and is the one place where a rule meets the log. Raises ``ApplicationError`` with a code
+and nothing else: what it raises is kept in plain text in workflow histories.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import random
+import secrets
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from time import monotonic
+from typing import Final
+from uuid import UUID, uuid5
+
+import asyncpg
+from store.partners import directory
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities.batch import GRACE, Batch, Item, read_item
+from domain.case import Case
+from domain.event import Event, Metadata
+from domain.messages import Message
+from domain.moment import Directory, Moment
+from domain.movement import Movement, RecordFlightDeparture
+from domain.outgoing import outgoing
+from domain.policy import NEWEST
+from domain.procedure import Order, Standing
+from domain.referral import ReferralSent
+from domain.streams import KINDS, State
+from store.chain import link
+from store.doorbell import EVENTS, INBOX, OUTBOX, Doorbell
+from store.failpoint import failpoint
+from store.inbox import Inbox, open_waiting
+from store.keys import Keyring, KeyStore
+from store.mapper import EventMapper, read_all
+from store.outbox import outgoing as seal_outgoing
+from store.recorder import Head, Loaded, NewEvent, Outgoing, Plan, Recorder, Row, Stale, Token, Written
+
+log = logging.getLogger("awda.record")
+
+ATTEMPTS: Final = 30
+KEPT: Final = 512
+DIRECTORY_FRESH_S: Final = 10.0
+UNREADABLE_WAIT_S: Final = 60.0
+
+
+class Recording:
+    """Holds the connections; one for a whole worker."""
+
+    def __init__(self, pool: asyncpg.Pool[asyncpg.Record], keys: KeyStore, doorbell: Doorbell | None = None) -> None:
+        self.pool, self.keys, self.doorbell = pool, keys, doorbell
+        self.recorder, self.inbox = Recorder(pool), Inbox(pool, keys)
+        self._kept: OrderedDict[UUID, Kept] = OrderedDict()
+        self._directory: tuple[float, Directory] = (float("-inf"), Directory())
+
+    @activity.defn(name="record")
+    async def record(self, order: Order) -> Standing:
+        """Let the log of one stream catch up, and say where it stands."""
+        try:
+            standing = await self.catch_up(order)
+        except ApplicationError:
+            raise
+        except Exception as fault:  # noqa: BLE001 (whatever it was, only its kind may enter a history)
+            log.warning("recording %s failed: %s", order.stream_id, type(fault).__name__)
+            raise ApplicationError(type(fault).__name__) from None
+        failpoint("record.before_answer")
+        return standing
+
+    async def catch_up(self, order: Order) -> Standing:
+        """The recording itself, without Temporal around it. Raises what the database raises."""
+        for attempt in range(ATTEMPTS):
+            try:
+                return await self._once(order)
+            except Afresh:
+                continue
+            except Stale:
+                await asyncio.sleep(random.uniform(0, 0.005 * (attempt + 1)))  # noqa: S311 (spreads writers, hides nothing)
+        raise ApplicationError("STALE")
+
+    async def _once(self, order: Order) -> Standing:
+        kept = self._kept.pop(order.stream_id, None)
+        loaded = await self.recorder.load(order.stream_id, after=kept.version if kept else 0)
+        if loaded.head is None:
+            return Standing(over=True)
+        if kept and not _continues(kept, loaded):
+            raise Afresh
+        keyring = self.keys.from_rows(order.stream_id, loaded.keys)
+        events = await self._read(keyring, loaded.rows)
+        if events is None:
+            return Standing(waiting_on="LOG.UNREADABLE", wait_s=UNREADABLE_WAIT_S)
+        items = [read_item(waiting, open_waiting(keyring, waiting)) for waiting in loaded.waiting]
+        state = fold(loaded.head, kept.state if kept else None, events)
+        passengers = await self._passengers(state, items)
+        batch = Batch(
+            kind=KINDS[loaded.head.kind],
+            state=state,
+            now=loaded.now,
+            directory=await self.partners(),
+            token=lambda: secrets.token_urlsafe(16),
+            refold=_refolding(loaded.head, None if kept else events),
+            boarded=frozenset(case.id for case, _ in passengers if _is_on_board(case, order.stream_id)),
+        )
+        batch.run(items, more=loaded.more)
+        batch.open(order.open)
+        written = await self._write(batch, loaded.head, keyring, [(case.id, seen) for case, seen in passengers])
+        self._keep(order.stream_id, written, batch.state)
+        return batch.kind.standing(batch.state, batch.moment(loaded.now, order.stream_id), more=loaded.more)
+
+    async def _read(self, keyring: Keyring, rows: Sequence[Row]) -> list[Event] | None:
+        """The events of a stream; ``None`` if one cannot be read, for nothing is decided on half a history."""
+        events, skipped = read_all(EventMapper(keyring), rows)
+        for skip in skipped:
+            log.error("stream %s version %s cannot be read", skip.row.stream_id, skip.row.version)
+            await self.recorder.quarantine(skip.row, skip.reason)
+        return None if skipped else events
+
+    async def _passengers(self, state: State, items: Sequence[Item]) -> list[tuple[Case, int]]:
+        """When doors close: every case on the manifest, at the revision it was seen at. Otherwise nobody."""
+        if not isinstance(state, Movement) or not any(
+            isinstance(item.message, RecordFlightDeparture) for item in items
+        ):
+            return []
+        named = {case_id for item in items for case_id in getattr(item.message, "boarded", None) or ()}
+        return [found for case_id in sorted({*state.seats, *named}) if (found := await self._passenger(case_id))]
+
+    async def _passenger(self, case_id: UUID) -> tuple[Case, int] | None:
+        loaded = await self.recorder.load(case_id, limit=0)
+        if loaded.head is None or loaded.head.kind != "case":
+            return None
+        events = await self._read(self.keys.from_rows(case_id, loaded.keys), loaded.rows)
+        case = fold(loaded.head, None, events or [])
+        return (case, loaded.head.revision) if isinstance(case, Case) else None
+
+    async def _write(self, batch: Batch, head: Head, keyring: Keyring, heads: Sequence[tuple[UUID, int]]) -> Written:
+        state, wake = batch.state, batch.wake()
+        mapper, letters = EventMapper(keyring), _letters(batch)
+        standing = batch.kind.standing(state, batch.moment(batch.now, head.stream_id))
+        plan = Plan(
+            stream_id=head.stream_id,
+            revision=head.revision,
+            prev_hash=head.hash,
+            first_version=head.version + 1,
+            events=_new_events(batch, mapper),
+            settled=batch.settled,
+            outbox=_outbox(batch, keyring),
+            letters=await self.inbox.letters(letters) if letters else (),
+            tokens=_tokens(batch),
+            heads=heads,
+            next_due=wake.due + GRACE if wake else None,
+            open=not standing.over,
+        )
+        if _changes_nothing(plan, head):
+            return Written(head.revision, head.version, head.hash, batch.now)
+        failpoint("record.before_write")
+        written = await self.recorder.write(plan)
+        failpoint("record.after_commit")
+        self._tell(plan)
+        return written
+
+    def _tell(self, plan: Plan) -> None:
+        """Ring after the commit. A lost ring only delays: whoever listens also looks by itself."""
+        if self.doorbell is None:
+            return
+        if plan.events:
+            self.doorbell.ring(EVENTS)
+        if plan.outbox:
+            self.doorbell.ring(OUTBOX)
+        for letter in plan.letters:
+            self.doorbell.ring(INBOX, letter.stream_id)
+
+    def _keep(self, stream_id: UUID, written: Written, state: State) -> None:
+        self._kept[stream_id] = Kept(written.version, written.hash, state)
+        if len(self._kept) > KEPT:
+            self._kept.popitem(last=False)
+
+    async def partners(self) -> Directory:
+        """The partners that may be asked, read again every few seconds."""
+        read_at, known = self._directory
+        if monotonic() - read_at > DIRECTORY_FRESH_S:
+            known = await directory(self.pool)
+            self._directory = (monotonic(), known)
+        return known
+
+
+class Afresh(Exception):
+    """A rule changed its mind half-way: decide again from the whole history instead of from what was kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A folded stream, kept between recordings; used only if the log goes on from its very hash."""
+
+    version: int
+    hash: bytes
+    state: State
+
+
+def _continues(kept: Kept, loaded: Loaded) -> bool:
+    if not loaded.rows:
+        return loaded.head is not None and loaded.head.hash == kept.hash
+    first = loaded.rows[0]
+    return first.version == kept.version + 1 and link(kept.hash, first.stream_id, first.version, first) == first.hash
+
+
+def fold(head: Head, state: State | None, events: Sequence[Event]) -> State:
+    """A stream as the sum of its events, from the beginning or from where it was kept."""
+    folded: State = state or KINDS[head.kind].blank(head.stream_id, head.number)
+    for event in events:
+        event.fold_into(folded)
+    return folded
+
+
+def _refolding(head: Head, history: Sequence[Event] | None) -> Callable[[Sequence[Event]], State]:
+    def refold(decided: Sequence[Event]) -> State:
+        if history is None:
+            raise Afresh
+        return fold(head, None, [*history, *decided])
+
+    return refold
+
+
+def _is_on_board(case: Case, movement_id: UUID) -> bool:
+    return case.seat is not None and case.seat.movement_id == movement_id and case.seat.status == "BOARDED"
+
+
+def _new_events(batch: Batch, mapper: EventMapper) -> list[NewEvent]:
+    """The events as stored; each has an identity that deciding the same message again gives again."""
+    counts: Counter[UUID] = Counter()
+    new = []
+    for event, m in batch.decided:
+        counts[m.message_id] += 1
+        new.append(mapper.new(event, uuid5(m.message_id, str(counts[m.message_id])), _metadata(m)))
+    return new
+
+
+def _metadata(m: Moment) -> Metadata:
+    return Metadata(
+        happened_at=m.at,
+        recorded_at=m.recorded_at,
+        actor=m.actor,
+        message_id=m.message_id,
+        policy=NEWEST.edition,
+        claimed_at=m.claimed_at,
+    )
+
+
+def _letters(batch: Batch) -> list[tuple[UUID, UUID, str, bytes]]:
+    """What this recording tells other streams: (message id, stream, name, body)."""
+    return [
+        (uuid5(batch.state.id, f"letter/{event.originator_version}/{to}"), to, "letter", body_of(message))
+        for event, _ in batch.decided
+        for to, message in batch.kind.letters(batch.state, event)
+    ]
+
+
+def body_of(message: Message) -> bytes:
+    """A message as the inbox keeps it."""
+    told = {
+        "message": type(message).__name__,
+        "fields": message.model_dump(mode="json", exclude_none=True),
+        "reason": None,
+    }
+    return json.dumps(told, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _outbox(batch: Batch, keyring: Keyring) -> list[Outgoing]:
+    if not isinstance(batch.state, Case):
+        return []
+    drafts = [(event, outgoing(batch.state, event)) for event, _ in batch.decided]
+    return [
+        seal_outgoing(
+            keyring,
+            uuid5(batch.state.id, f"outbox/{event.originator_version}"),
+            draft.partner_id,
+            draft.name,
+            json.dumps(draft.data, sort_keys=True).encode(),
+        )
+        for event, draft in drafts
+        if draft is not None
+    ]
+
+
+def _tokens(batch: Batch) -> list[Token]:
+    return [
+        Token(event.token, str(event.referral_id), event.partner_id)
+        for event, _ in batch.decided
+        if isinstance(event, ReferralSent)
+    ]
+
+
+def _changes_nothing(plan: Plan, head: Head) -> bool:
+    nothing_new = not (plan.events or plan.settled or plan.heads)
+    return nothing_new and plan.next_due == head.next_due and plan.open == head.open
