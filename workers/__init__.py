@@ -1,0 +1,1 @@
+"""Processes: the servers Awda stands on, and the loops that do its work."""

@@ -1,0 +1,81 @@
+"""The worker that drives cases and flights, and the one that delivers to partners.
+
+Workflows run sandboxed, with our own packages passed through and nothing else by accident: a module that would be
+loaded anew for every case stops the worker at start-up.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, Final
+
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.worker import Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+from temporalio.workflow import SandboxImportNotificationPolicy
+
+from activities.deliver import Delivering
+from activities.record import Recording
+from workflows.case import CaseWorkflow
+from workflows.delivery import DeliveryWorkflow
+from workflows.movement import MovementWorkflow
+from workflows.ring import CASES, DELIVERIES
+
+log = logging.getLogger("awda.worker")
+
+OURS: Final = ("domain", "store", "activities", "workflows.bell")
+THEIRS: Final = ("pydantic", "pydantic_core", "eventsourcing", "annotated_types", "typing_inspection", "asyncpg")
+CACHED: Final = 2000
+GRACE: Final = timedelta(seconds=3)
+
+
+def sandbox(*more: str) -> SandboxedWorkflowRunner:
+    """Our packages are shared with the sandbox; anything else that slips through is an error, not a surprise."""
+    policy = (
+        SandboxImportNotificationPolicy.WARN_ON_DYNAMIC_IMPORT
+        | SandboxImportNotificationPolicy.RAISE_ON_UNINTENTIONAL_PASSTHROUGH
+    )
+    passed = SandboxRestrictions.default.with_passthrough_modules(*OURS, *THEIRS, *more)
+    return SandboxedWorkflowRunner(restrictions=passed.with_import_notification_policy(policy))
+
+
+async def connect(address: str, namespace: str = "default", **options: Any) -> Client:
+    """A client whose payloads are our pydantic models."""
+    return await Client.connect(address, namespace=namespace, data_converter=pydantic_data_converter, **options)
+
+
+def case_worker(
+    client: Client,
+    recording: Recording,
+    *,
+    task_queue: str = CASES,
+    cached: int = CACHED,
+    workflows: Sequence[type] = (CaseWorkflow, MovementWorkflow),
+) -> Worker:
+    """Cases and flights, with the recording on the same queue so that it can run beside them."""
+    return Worker(
+        client,
+        task_queue=task_queue,
+        workflows=workflows,
+        activities=[recording.record],
+        workflow_runner=sandbox(),
+        max_cached_workflows=cached,
+        graceful_shutdown_timeout=GRACE,
+        sticky_queue_schedule_to_start_timeout=timedelta(seconds=4),
+    )
+
+
+def delivery_worker(client: Client, delivering: Delivering, *, task_queue: str = DELIVERIES) -> Worker:
+    """Deliveries, apart: they reach out, and hold no right to write events."""
+    return Worker(
+        client,
+        task_queue=task_queue,
+        workflows=[DeliveryWorkflow],
+        activities=[delivering.deliver, delivering.give_up],
+        workflow_runner=sandbox("httpx2", "cryptography"),
+        max_cached_workflows=CACHED,
+        graceful_shutdown_timeout=GRACE,
+    )
