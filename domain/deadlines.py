@@ -70,12 +70,12 @@ def ladder(case: Case, referral: Referral, step: str, calendar: Calendar) -> Ite
 
     A pause, and a silence that nobody confirms, come up again and again: no referral is ever waited for without end.
     """
-    pinned, sent_at = case.policy.pinned, referral.sent_at or referral.since
+    pinned, since = case.policy.pinned, referral.moved_at or referral.since
     if step == "pause":
-        yield from _again(step, referral.paused_since or sent_at, pinned.referral_review)
+        yield from _again(step, referral.paused_since or since, pinned.referral_review)
         return
     due = referral.dues[step]
-    yield f"{step}.reminder-50", sent_at + (due - sent_at) / 2
+    yield f"{step}.reminder-50", since + (due - since) / 2
     yield f"{step}.overdue", due
     yield f"{step}.reminder-100", due
     for level, span in pinned.escalations.items():

@@ -77,8 +77,8 @@ SETTLES_WITHIN: Final = 25
 def decide(case: Case, message: Message, m: Moment) -> list[Event]:
     """The events a message brings about, already folded into ``case``.
 
-    Raises ``NotYet`` for a stage that is about to be opened, ``Refused`` when a rule says no and ``Unplaceable`` when a person must look first; the case is then as it was
-    as long as nothing had been decided, so callers fold again after either.
+    Raises ``Refused`` when a rule says no, ``NotYet`` for a stage that is about to be opened, and ``Unplaceable`` when
+    a person must look first. A rule may have folded something before it raised: callers then fold the case afresh.
     """
     _guard(case, message, m)
     return _fold(case, _with_meaning(case, RULES[type(message)](case, message, m), m), m)

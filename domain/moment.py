@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 from uuid import UUID, uuid5
 
 from domain.calendar import Calendar, calendar_of
@@ -35,6 +36,21 @@ class Unplaceable(Exception):
         self.cause, self.detail = cause, detail
 
 
+ABROAD: Final = frozenset(
+    {
+        ReferralKind.RECEPTION,
+        ReferralKind.CHILD_HANDOVER,
+        ReferralKind.REINTEGRATION_COUNSELLING,
+        ReferralKind.REINTEGRATION_SERVICE,
+        ReferralKind.PROCUREMENT,
+        ReferralKind.FAMILY_TRACING,
+        ReferralKind.FAMILY_ASSESSMENT,
+        ReferralKind.SAFETY_ASSESSMENT,
+    }
+)
+"""What is done in the country of return, in its working week."""
+
+
 @dataclass(frozen=True)
 class Partner:
     """An organisation that may be asked: which kinds of referral it takes, for which country of return."""
@@ -45,7 +61,8 @@ class Partner:
 
     @property
     def calendar(self) -> Calendar:
-        return calendar_of(self.country)
+        """Who receives people works in the country of return; everybody else, embassies included, in Libya."""
+        return calendar_of(self.country if self.kinds & ABROAD else None)
 
 
 @dataclass(frozen=True)

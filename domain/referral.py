@@ -136,7 +136,8 @@ class ReferralSent(Event):
 
     def change(self, case: Case) -> None:
         referral = case.referrals[self.referral_id]
-        referral.status, referral.sent_at, referral.token = S.SENT, self.timestamp, self.token
+        referral.status, referral.token = S.SENT, self.token
+        referral.sent_at = referral.moved_at = self.timestamp
         referral.dues = dict(self.dues)
 
 
@@ -173,7 +174,7 @@ class _Moved(Event):
         referral = case.referrals[self.referral_id]
         if self.TO is not None:
             referral.status = self.TO
-        referral.timeliness, referral.told = Timeliness.ON_TIME, set()
+        referral.timeliness, referral.told, referral.moved_at = Timeliness.ON_TIME, set(), self.timestamp
 
 
 class ReferralAcknowledged(_Moved):
@@ -426,6 +427,7 @@ class LateSignalRecorded(Told):
 def _move(case: Case, event: Told, to: ReferralStatus) -> None:
     referral = case.referrals[event.referral_id]
     referral.status, referral.timeliness, referral.told = to, Timeliness.ON_TIME, set()
+    referral.moved_at = event.timestamp
 
 
 def _tell(case: Case, referral_id: UUID, rung: str, timeliness: Timeliness) -> None:

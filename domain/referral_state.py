@@ -27,6 +27,8 @@ class Referral:
     status: ReferralStatus = ReferralStatus.DRAFT
     timeliness: Timeliness = Timeliness.ON_TIME
     sent_at: datetime | None = None
+    moved_at: datetime | None = None
+    """Since when the partner owes the step it owes now (UTC)."""
     dues: dict[str, datetime] = field(default_factory=dict)
     told: set[str] = field(default_factory=set)
     outcome: str | None = None

@@ -69,12 +69,12 @@ async def place(pool: asyncpg.Pool[asyncpg.Record], stream_id: UUID, version: in
 _READ = """
 SELECT xact::text, position, stream_id, version, topic, state, event_id, metadata, hash, recorded_at FROM events
 WHERE (xact, position) > ($1::text::xid8, $2) AND xact < pg_snapshot_xmin(pg_current_snapshot())
-ORDER BY xact, position LIMIT $3
+ORDER BY events.xact, events.position LIMIT $3
 """
 
 _END = """
 SELECT xact::text, position FROM events WHERE xact < pg_snapshot_xmin(pg_current_snapshot())
-ORDER BY xact DESC, position DESC LIMIT 1
+ORDER BY events.xact DESC, events.position DESC LIMIT 1
 """
 
 _PLACE = "SELECT xact::text, position FROM events WHERE stream_id = $1 AND version = $2"

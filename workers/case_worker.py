@@ -43,7 +43,8 @@ def sandbox(*more: str) -> SandboxedWorkflowRunner:
 
 
 async def connect(address: str, namespace: str = "default", **options: Any) -> Client:
-    """A client whose payloads are our pydantic models."""
+    """A client whose payloads are our pydantic models, and which histories know by our name, not by a machine's."""
+    options = {"identity": "awda"} | options
     return await Client.connect(address, namespace=namespace, data_converter=pydantic_data_converter, **options)
 
 

@@ -48,7 +48,7 @@ class Parts:
         address = self.settings.temporal_address
         if address is None:
             raise WrongSetting("AWDA_TEMPORAL_ADDRESS is not set; `awda up` sets it, or name your own server")
-        return await connect(address, self.settings.temporal_namespace, identity="awda")
+        return await connect(address, self.settings.temporal_namespace)
 
 
 @asynccontextmanager

@@ -55,21 +55,17 @@ class View:
         """Fold one event in. Returns the key of the row it changed, or ``None``. Raises what bad state raises."""
         topic = record["topic"]
         change = self.changes.get(topic)
-        if change is None:
-            if not self.every(topic):
-                return None
-            key = (record["stream_id"],)
-            row = rows.get(key)
-        else:
-            said = from_json(record["state"])
-            key = self.names(said, record)
-            row = rows.get(key)
-            if row is None and topic == self.begins:
-                row = dict(zip(self.key, key, strict=True))
-            if row is not None:
-                change(row, said, record)
+        if change is None and not self.every(topic):
+            return None
+        said = from_json(record["state"]) if change else {}
+        key = self.names(said, record) if change else (record["stream_id"],)
+        row = rows.get(key)
+        if row is None and topic == self.begins:
+            row = dict(zip(self.key, key, strict=True))
         if row is None:
             return None
+        if change:
+            change(row, said, record)
         row["version"], row["updated_at"] = record["version"], record["recorded_at"]
         rows[key] = row
         return key

@@ -1,0 +1,1 @@
+"""Looking back: replay, history, why, and whether everything agrees. Reads all, decides nothing."""

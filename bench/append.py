@@ -1,0 +1,192 @@
+"""Appending: our recording with everything on, against the library's own recorder and against a bare INSERT.
+
+Everything on: compare-and-set head, sealed fields, event ids, metadata, hash chain; fsync on. A new stream every
+twenty events, one event an append, as cases are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+from urllib.parse import parse_qs, unquote, urlsplit
+from uuid import UUID, uuid4, uuid5
+
+import asyncpg
+from eventsourcing.persistence import StoredEvent
+from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
+
+from bench.measure import Measured, paired
+from bench.place import Place
+from domain.case import NoteAdded
+from domain.event import NEVER, Metadata
+from store.chain import GENESIS
+from store.mapper import EventMapper
+from store.recorder import Plan, Recorder
+
+SECONDS: Final = 1.0
+ROUNDS: Final = 5
+STREAM_OF: Final = 20
+ENOUGH: Final = 400
+NOTE: Final = "x" * 380
+TARGETS: Final = {1: 1.8, 8: 3.5, 32: 5.0}
+
+START = "INSERT INTO streams (stream_id, kind, number) VALUES ($1, 'case', $2)"
+
+
+async def rate(writers: int, append: Callable[[int], Awaitable[None]]) -> float:
+    """Appends per second of so many writers at once."""
+    done, until = [0] * writers, time.perf_counter() + SECONDS
+
+    async def write(who: int) -> None:
+        while time.perf_counter() < until:
+            await append(who)
+            done[who] += 1
+
+    began = time.perf_counter()
+    await asyncio.gather(*(write(who) for who in range(writers)))
+    return sum(done) / (time.perf_counter() - began)
+
+
+@dataclass
+class Ours:
+    """Streams are begun beforehand: that is the intake's work, not the recording's."""
+
+    place: Place
+    fresh: list[tuple[UUID, EventMapper]]
+    streams: dict[int, tuple[UUID, int, bytes, EventMapper]]
+
+    async def append(self, who: int) -> None:
+        stream, version, previous, mapper = self.streams.get(who) or self.begin()
+        note = NoteAdded(note=NOTE).stamped(stream, version + 1, NEVER)
+        message_id = uuid5(stream, str(version))
+        about = Metadata(
+            happened_at=NEVER, recorded_at=NEVER, actor="staff:bench", message_id=message_id, policy="2026-1"
+        )
+        new = mapper.new(note, uuid5(message_id, "1"), about)
+        plan = Plan(stream, version, previous, version + 1, events=[new])
+        written = await Recorder(self.place.pool).write(plan)
+        if written.version == STREAM_OF:
+            self.streams.pop(who, None)
+        else:
+            self.streams[who] = (stream, written.version, written.hash, mapper)
+
+    def begin(self) -> tuple[UUID, int, bytes, EventMapper]:
+        stream, mapper = self.fresh.pop()
+        return stream, 0, GENESIS, mapper
+
+    async def run(self, writers: int) -> float:
+        """Enough fresh streams, then a second of appending."""
+        streams = [uuid4() for _ in range(ENOUGH)]
+        await self.place.pool.executemany(START, [(stream, f"B-{stream}") for stream in streams])
+        rings = await self.place.keys.keyrings(streams)
+        self.fresh, self.streams = [(stream, EventMapper(rings[stream])) for stream in streams], {}
+        return await rate(writers, self.append)
+
+
+@dataclass
+class Library:
+    """The library's default recorder in a pool of threads, as its documentation uses it from asyncio."""
+
+    recorder: PostgresApplicationRecorder
+    threads: concurrent.futures.ThreadPoolExecutor
+    streams: dict[int, tuple[UUID, int]]
+
+    async def append(self, who: int) -> None:
+        stream, version = self.streams.get(who, (uuid4(), 0))
+        event = StoredEvent(stream, version + 1, "NoteAdded", b'{"note":"' + NOTE.encode() + b'"}')
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self.threads, self.recorder.insert_events, [event])
+        self.streams[who] = (uuid4(), 0) if version + 1 == STREAM_OF else (stream, version + 1)
+
+
+def library_environment(place: Place, name: str) -> dict[str, str]:
+    """The settings by which the library finds our server; ``name`` keeps its tables apart."""
+    parts = urlsplit(place.owner_dsn)
+    return {
+        "PERSISTENCE_MODULE": "eventsourcing.postgres",
+        "POSTGRES_DBNAME": parts.path.lstrip("/"),
+        "POSTGRES_HOST": unquote(parse_qs(parts.query).get("host", [parts.hostname or ""])[0]),
+        "POSTGRES_PORT": str(parts.port or 5432),
+        "POSTGRES_USER": unquote(parts.username or ""),
+        "POSTGRES_PASSWORD": unquote(parts.password or ""),
+        "POSTGRES_POOL_SIZE": "32",
+        "NAME": name,
+    }
+
+
+def library(place: Place) -> tuple[PostgresDatastore, PostgresApplicationRecorder]:
+    known = library_environment(place, "library")
+    datastore = PostgresDatastore(
+        dbname=known["POSTGRES_DBNAME"],
+        host=known["POSTGRES_HOST"],
+        port=known["POSTGRES_PORT"],
+        user=known["POSTGRES_USER"],
+        password=known["POSTGRES_PASSWORD"],
+        pool_size=32,
+        max_overflow=8,
+    )
+    recorder = PostgresApplicationRecorder(datastore, events_table_name="library_events")
+    recorder.create_table()
+    return datastore, recorder
+
+
+@asynccontextmanager
+async def raw(place: Place) -> AsyncIterator[Callable[[int], Awaitable[None]]]:
+    """A prepared INSERT of the same bytes on held connections, and nothing else."""
+    await owner(place, "CREATE TABLE raw_events (id uuid, version bigint, state bytea, PRIMARY KEY (id, version))")
+    await owner(place, "GRANT INSERT ON raw_events TO awda_app")
+    held = [await place.pool.acquire() for _ in range(8)]
+    prepared = [await one.prepare("INSERT INTO raw_events VALUES ($1, $2, $3)") for one in held]
+
+    async def append(who: int) -> None:
+        await prepared[who].fetch(uuid4(), 1, NOTE.encode())
+
+    try:
+        yield append
+    finally:
+        for one in held:
+            await place.pool.release(one)
+
+
+async def owner(place: Place, statement: str) -> None:
+    connection = await asyncpg.connect(place.owner_dsn)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+async def measure(place: Place) -> list[Measured]:
+    """Ratios of appends per second."""
+    found = []
+    datastore, recorder = library(place)
+    with concurrent.futures.ThreadPoolExecutor(40) as threads:
+        for writers, target in TARGETS.items():
+            ours, theirs = (
+                partial(Ours(place, [], {}).run, writers),
+                _run(writers, Library(recorder, threads, {}).append),
+            )
+            await ours(), await theirs()
+            ratio, detail = await paired(ours, theirs, ROUNDS)
+            name = f"append against the library's recorder, {writers} writers"
+            found.append(Measured(name, ratio, "ratio", target, at_least=True, detail=detail))
+    datastore.close()
+    async with raw(place) as bare:
+        ratio, detail = await paired(partial(Ours(place, [], {}).run, 8), _run(8, bare), ROUNDS)
+    found.append(
+        Measured("append against a prepared INSERT, 8 writers", ratio, "ratio", 0.4, at_least=True, detail=detail)
+    )
+    return found
+
+
+def _run(writers: int, append: Callable[[int], Awaitable[None]]) -> Any:
+    async def run() -> float:
+        return await rate(writers, append)
+
+    return run

@@ -1,0 +1,191 @@
+"""The engine against its floor: the same server, sandbox and number of rings, with an activity that does nothing.
+
+Twenty cases at once, seven messages each; a case says the next thing when the last one is settled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from temporalio import activity, workflow
+from temporalio.client import Client
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.worker import Worker
+
+from bench.measure import Measured, paired
+from bench.place import Place
+
+with workflow.unsafe.imports_passed_through():
+    from workers.projector import run as run_projector
+
+    from activities.record import Recording
+    from domain.moment import Directory
+    from domain.procedure import Order, Standing
+    from store.doorbell import INBOX, Doorbell
+    from store.inbox import Inbox, Incoming, message_id_for, stream_id_for
+    from tests.builders import AMINATA, PARTNERS
+    from workers.case_worker import case_worker, sandbox
+    from workers.relay import Relay
+
+CASES: Final = 20
+ROUNDS: Final = 5
+PERSON: Final = AMINATA.model_dump(mode="json", exclude_none=True)
+SAID: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
+    (
+        "RegisterCase",
+        {
+            "person": PERSON,
+            "country_of_return": "NGA",
+            "channel": "WALK_IN",
+            "office": "Tripoli",
+            "consent_to_data_processing": True,
+        },
+    ),
+    ("RecordConsent", {"purpose": "SHARE_CLINIC", "form_version": "C-1", "language": "en"}),
+    ("RecordConsent", {"purpose": "SHARE_EMBASSY", "form_version": "C-1", "language": "en"}),
+    ("RecordNonRefoulementScreen", {"outcome": "NO_CLAIM"}),
+    ("RecordVulnerabilityAssessment", {"overall_risk": "LOW"}),
+    ("AssessVoluntariness", {"understood": True, "free_of_pressure": True, "in_private": True}),
+    ("SignVoluntaryReturnDeclaration", {"country": "NGA", "form_version": "VRD-1", "language": "en"}),
+)
+
+
+class Watched(Recording):
+    """The real recording, which also says when it has settled something, so that nobody need poll."""
+
+    def __init__(self, *parts: Any) -> None:
+        super().__init__(*parts)
+        self.settled: dict[UUID, asyncio.Event] = defaultdict(asyncio.Event)
+
+    async def partners(self) -> Directory:
+        return PARTNERS
+
+    async def _write(self, batch: Any, *rest: Any) -> Any:
+        written = await super()._write(batch, *rest)
+        for settled in batch.settled:
+            self.settled[settled.message_id].set()
+        return written
+
+
+def incoming(stream: UUID | None, message_id: UUID, name: str, fields: dict[str, Any]) -> Incoming:
+    body = json.dumps({"message": name, "fields": fields, "reason": None}, sort_keys=True).encode()
+    return Incoming(message_id, stream, "staff", "staff.message", body, "staff:bench", "bench")
+
+
+@dataclass
+class Engine:
+    """The whole way of a message, but for HTTP: inbox row, relay, ring, recording, projector."""
+
+    place: Place
+    recording: Watched
+    inbox: Inbox
+    doorbell: Doorbell
+
+    async def one_case(self) -> None:
+        stream: UUID | None = None
+        for number, (name, fields) in enumerate(SAID):
+            message_id = message_id_for("bench", f"{uuid4()}")
+            message = incoming(stream, message_id, name, fields)
+            if number == 0:
+                stream = stream_id_for(message_id)
+                await self.inbox.start_case(message)
+            else:
+                await self.inbox.put(message)
+            self.doorbell.ring(INBOX, stream)
+            await asyncio.wait_for(self.recording.settled[message_id].wait(), 60)
+
+    async def run(self) -> float:
+        began = time.perf_counter()
+        await asyncio.gather(*(self.one_case() for _ in range(CASES)))
+        return CASES / (time.perf_counter() - began)
+
+
+NOTHING_DONE: dict[str, asyncio.Queue[None]] = defaultdict(asyncio.Queue)
+
+
+@activity.defn(name="nothing")
+async def nothing(order: Order) -> Standing:
+    NOTHING_DONE[str(order.stream_id)].put_nowait(None)
+    return Standing(wait_s=3600)
+
+
+@workflow.defn(name="FloorWorkflow")
+class FloorWorkflow:
+    """A ring, a local activity that does nothing, and again."""
+
+    def __init__(self) -> None:
+        self.rung = self.heard = 0
+
+    @workflow.run
+    async def run(self, case_id: str) -> None:
+        while True:
+            await workflow.wait_condition(lambda: self.rung > self.heard)
+            self.heard = self.rung
+            await workflow.execute_local_activity(
+                nothing, Order(stream_id=UUID(case_id)), schedule_to_close_timeout=timedelta(seconds=3)
+            )
+
+    @workflow.signal
+    def ring(self) -> None:
+        self.rung += 1
+
+
+@dataclass
+class Floor:
+    client: Client
+    queue: str
+
+    async def one_case(self) -> None:
+        case = str(uuid4())
+        for _ in SAID:
+            await self.client.start_workflow(
+                "FloorWorkflow",
+                case,
+                id=f"floor-{case}",
+                task_queue=self.queue,
+                start_signal="ring",
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+            )
+            await asyncio.wait_for(NOTHING_DONE[case].get(), 60)
+
+    async def run(self) -> float:
+        began = time.perf_counter()
+        await asyncio.gather(*(self.one_case() for _ in range(CASES)))
+        return CASES / (time.perf_counter() - began)
+
+
+async def measure(place: Place) -> list[Measured]:
+    """Cases per second, with everything on, as a share of what the server and the sandbox allow at all."""
+    stop = asyncio.Event()
+    queue = f"bench-{uuid4().hex[:8]}"
+    async with Doorbell(place.dsn) as doorbell:
+        recording = Watched(place.pool, place.keys, doorbell)
+        engine = Engine(place, recording, Inbox(place.pool, place.keys), doorbell)
+        relay = Relay(place.client, place.pool, place.keys, place.dsn, task_queue=queue, deliveries=None)
+        floor_worker = Worker(
+            place.client,
+            task_queue=f"{queue}-floor",
+            workflows=[FloorWorkflow],
+            activities=[nothing],
+            workflow_runner=sandbox("bench", "tests", "workers", "gateway"),
+            max_cached_workflows=2000,
+        )
+        async with case_worker(place.client, recording, task_queue=queue), floor_worker:
+            behind = [
+                asyncio.create_task(relay.run(stop)),
+                asyncio.create_task(run_projector(place.pool, place.dsn, stop)),
+            ]
+            floor = Floor(place.client, f"{queue}-floor")
+            await engine.run(), await floor.run()
+            ratio, detail = await paired(engine.run, floor.run, ROUNDS)
+            stop.set()
+            await asyncio.gather(*behind)
+    return [Measured("engine against its floor", ratio, "ratio", 0.6, at_least=True, detail=detail)]

@@ -1,0 +1,176 @@
+"""Reading: folding a long case, and carrying the log into a read table, against the library's own ways."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any, Final
+from uuid import UUID, uuid4, uuid5
+
+from eventsourcing.application import Application
+from eventsourcing.domain import Aggregate, event
+from eventsourcing.postgres import PostgresTrackingRecorder
+from eventsourcing.projection import Projection, ProjectionRunner
+from eventsourcing.utils import clear_topic_cache
+
+from bench.append import library_environment, owner
+from bench.measure import Measured, paired
+from bench.place import Place
+from domain.case import Case, ContactAttempted
+from domain.event import NEVER, Event, Metadata
+from store.chain import GENESIS
+from store.mapper import EventMapper, read_all
+from store.recorder import Plan, Recorder
+from store.views.projector import VIEWS, Projector
+from tests.builders import a_closed_case
+
+LONG: Final = 300
+LOADS: Final = 40
+ROUNDS: Final = 5
+CARRIED: Final = 4000
+STREAMS: Final = 100
+
+START: Final = "INSERT INTO streams (stream_id, kind, number) VALUES ($1, 'case', $2)"
+
+
+def a_long_case() -> list[Event]:
+    """A whole journey, and contact attempts until it is long enough."""
+    told = a_closed_case()
+    while len(told.events) < LONG:
+        told.send("RecordContactAttempt", channel="PHONE", result="answered")
+    return told.events[:LONG]
+
+
+async def write(place: Place, events: list[Event], mapper: EventMapper, stream: UUID, keep: int = LONG) -> None:
+    await place.pool.execute(START, stream, f"R-{stream}")
+    about = Metadata(happened_at=NEVER, recorded_at=NEVER, actor="staff:bench", message_id=stream, policy="2026-1")
+    placed = [one.stamped(stream, number, NEVER) for number, one in enumerate(events[:keep], 1)]
+    new = [mapper.new(one, uuid5(stream, str(one.originator_version)), about) for one in placed]
+    await Recorder(place.pool).write(Plan(stream, 0, GENESIS, 1, events=new))
+
+
+class Journey(Aggregate):
+    """The same facts as the library would keep them: one aggregate, one method an event."""
+
+    def __init__(self) -> None:
+        self.attempts = 0
+
+    @event("Attempted")
+    def attempt(self, channel: str, result: str, note: str) -> None:  # noqa: ARG002 (kept in the event)
+        self.attempts += 1
+
+
+class Journeys(Application[UUID]):
+    """The library's application over its own PostgreSQL recorder."""
+
+
+class Seen(PostgresTrackingRecorder):
+    """The library's read table: one row a case, upserted for each event."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        with self.datastore.transaction(commit=True) as cursor:
+            cursor.execute("CREATE TABLE IF NOT EXISTS library_seen (id uuid PRIMARY KEY, attempts bigint NOT NULL)")
+
+    def count(self, journey: UUID, tracking: Any) -> None:
+        with self.datastore.transaction(commit=True) as cursor:
+            self._insert_tracking(cursor, tracking)
+            cursor.execute(SEE, (journey,))
+
+
+SEE: Final = """
+INSERT INTO library_seen VALUES (%s, 1) ON CONFLICT (id) DO UPDATE SET attempts = library_seen.attempts + 1
+"""
+
+
+class SeenProjection(Projection[Seen]):
+    """One event at a time, as the library's runner hands them over."""
+
+    name = "seen"
+    topics = ()
+
+    def process_event(self, domain_event: Any, tracking: Any) -> None:
+        self.view.count(domain_event.originator_id, tracking)
+
+
+async def load(place: Place) -> Measured:
+    """The time of ours as a share of the library's ``repository.get``; both 300 events."""
+    stream, events = uuid4(), a_long_case()
+    keyring = await place.keys.keyring(stream)
+    await write(place, events, EventMapper(keyring), stream)
+    journeys = Journeys(env=library_environment(place, "journeys"))
+    journey = Journey()
+    for _ in range(LONG - 1):
+        journey.attempt("PHONE", "answered", "x" * 300)
+    journeys.save(journey)
+    recorder = Recorder(place.pool)
+
+    async def ours() -> float:
+        began = time.perf_counter()
+        for _ in range(LOADS):
+            loaded = await recorder.load(stream)
+            case = Case(stream)
+            for one in read_all(EventMapper(place.keys.from_rows(stream, loaded.keys)), loaded.rows)[0]:
+                one.fold_into(case)
+        return LOADS / (time.perf_counter() - began)
+
+    async def theirs() -> float:
+        began = time.perf_counter()
+        for _ in range(LOADS):
+            journeys.repository.get(journey.id)
+        return LOADS / (time.perf_counter() - began)
+
+    await ours(), await theirs()
+    faster, detail = await paired(ours, theirs, ROUNDS)
+    journeys.close()
+    return Measured(
+        "load and fold 300 events, time against repository.get", 1 / faster, "ratio", 0.9, at_least=False, detail=detail
+    )
+
+
+async def carry(place: Place) -> Measured:
+    """Catching up from the beginning: our projector against the library's runner, events a second."""
+    for number in range(STREAMS):
+        stream = uuid5(UUID(int=7), str(number))
+        notes = [ContactAttempted(channel="PHONE", result="answered")] * (CARRIED // STREAMS - 1)
+        mapper = EventMapper(await place.keys.keyring(stream))
+        await write(place, [a_long_case()[0], *notes], mapper, stream, CARRIED // STREAMS)
+    total = await place.pool.fetchval("SELECT count(*) FROM events")
+    journeys = Journeys(env=library_environment(place, "journeys"))
+    started = journeys.recorder.max_notification_id() or 0
+    for _ in range(10):
+        journey = Journey()
+        for _ in range(99):
+            journey.attempt("PHONE", "answered", "x" * 300)
+        journeys.save(journey)
+    journeys.close()
+
+    async def ours() -> float:
+        await owner(place, "TRUNCATE case_list; DELETE FROM projections WHERE name = 'case_list'")
+        view = [VIEWS["case_list"]]
+        began = time.perf_counter()
+        await Projector(place.pool, view).catch_up()
+        return float(total) / (time.perf_counter() - began)
+
+    async def theirs() -> float:
+        await owner(place, "DROP TABLE IF EXISTS library_seen, seen_tracking")
+        return await asyncio.to_thread(run_library, place, started + 1000)
+
+    await ours()
+    ratio, detail = await paired(ours, theirs, 3)
+    return Measured("projection catch-up against ProjectionRunner", ratio, "ratio", 20, at_least=True, detail=detail)
+
+
+def run_library(place: Place, upto: int) -> float:
+    began = time.perf_counter()
+    environment = library_environment(place, "journeys") | {"SEEN_PERSISTENCE_MODULE": "eventsourcing.postgres"}
+    with ProjectionRunner(
+        application_class=Journeys, projection_class=SeenProjection, view_class=Seen, env=environment
+    ) as runner:
+        runner.wait(upto, timeout=120)
+    return upto / (time.perf_counter() - began)
+
+
+async def measure(place: Place) -> list[Measured]:
+    clear_topic_cache()
+    return [await load(place), await carry(place)]

@@ -1,0 +1,79 @@
+"""Reading what was sent: never more than a limit, never in two ways."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from fastapi import Request
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from gateway.flaws import Flaw, pointer
+from gateway.intake import Declined
+from gateway.problems import Problem
+from gateway.strict_json import NotStrict, parse_object
+
+STAFF_BODY: Final = 256 * 1024
+
+
+class _About(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    happened_at: AwareDatetime | None = Field(default=None, strict=False)
+    reason: str | None = Field(default=None, min_length=1, max_length=2000)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A staff message as sent: its name, its fields, and what is said about it."""
+
+    name: object
+    fields: dict[str, Any]
+    happened_at: datetime | None
+    reason: str | None
+
+
+async def limited(request: Request, limit: int) -> bytes:
+    """The body, if it is not larger than so many bytes; what is beyond is not even read."""
+    declared = request.headers.get("content-length", "0")
+    if declared.isascii() and declared.isdigit() and int(declared[:20]) > limit:
+        raise _too_large(limit)
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > limit:
+            raise _too_large(limit)
+    return bytes(body)
+
+
+async def told(request: Request) -> Told:
+    """A staff message: ``{"message": NAME, …fields, "about": {"happened_at", "reason"}}``."""
+    if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
+        raise Problem("media-type", "send the message as application/json")
+    body = await limited(request, STAFF_BODY)
+    try:
+        fields = parse_object(body)
+    except NotStrict as why:
+        raise Problem("bad-json", str(why)) from None
+    about = _about(fields.pop("about", {}))
+    return Told(fields.pop("message", None), fields, about.happened_at, about.reason)
+
+
+def _about(said: object) -> _About:
+    if isinstance(said, dict) and not isinstance(said.get("happened_at", ""), str):
+        raise _unfit([Flaw("/about/happened_at", "time.text", "a time is text, such as 2026-11-23T08:00:00Z")])
+    try:
+        return _About.model_validate(said)
+    except ValidationError as error:
+        found = error.errors(include_url=False)
+        raise _unfit([Flaw("/about" + pointer(each["loc"]), each["type"], each["msg"]) for each in found]) from None
+
+
+def _unfit(flaws: list[Flaw]) -> Declined:
+    said = "; ".join(f"{flaw.pointer}: {flaw.message}" for flaw in flaws)
+    return Declined("invalid-message", said, rule="MESSAGE.INVALID", flaws=tuple(flaws))
+
+
+def _too_large(limit: int) -> Problem:
+    return Problem("too-large", f"a body may have {limit} bytes", headers={"Connection": "close"})

@@ -1,0 +1,79 @@
+"""Who asks, and whether they may: the one place where both are settled.
+
+In an embedded home the caller is the local operator: whoever can reach the loopback port owns the machine's account.
+Behind a proxy that signs people in, the proxy says who they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+from urllib.parse import urlsplit
+
+from fastapi import Request
+
+from gateway.problems import Problem
+
+OPERATOR: Final = "operator"
+USER_HEADER: Final = "X-Awda-User"
+LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class Action(StrEnum):
+    """What can be asked for."""
+
+    START_CASE = "START_CASE"
+    SEND_TO_CASE = "SEND_TO_CASE"
+    PLAN_MOVEMENT = "PLAN_MOVEMENT"
+    SEND_TO_MOVEMENT = "SEND_TO_MOVEMENT"
+    LIST_CASES = "LIST_CASES"
+    READ_CASE = "READ_CASE"
+    READ_MOVEMENT = "READ_MOVEMENT"
+    READ_MESSAGE = "READ_MESSAGE"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Somebody who asks. ``local``: through the loopback port of an embedded home."""
+
+    user: str
+    local: bool
+
+
+def authorise(caller: Caller, action: Action, subject: str | None) -> None:
+    """Let the caller do this to the case, movement or message named, or raise ``Problem``."""
+    if not caller.user:
+        raise Problem("unknown-caller", f"name the user in {USER_HEADER}", action=action.value)
+
+
+def may(action: Action) -> Callable[[Request], Caller]:
+    """What a route depends on: the caller, allowed to do this."""
+
+    def allowed(request: Request) -> Caller:
+        caller = caller_of(request)
+        subject = next(iter(request.path_params.values()), None)
+        authorise(caller, action, subject)
+        return caller
+
+    allowed.action = action  # type: ignore[attr-defined]  # read by whoever checks that every route asks
+    return allowed
+
+
+def caller_of(request: Request) -> Caller:
+    """Who asks, as far as this door can know."""
+    named = request.headers.get(USER_HEADER, "")
+    if request.app.state.settings.proxied:
+        return Caller(named, local=False)
+    if _host(request) not in LOOPBACK:
+        # a page of the outside world that had its own name point here must not act as the operator
+        raise Problem("misdirected", "this home answers to its loopback address only")
+    return Caller(named or OPERATOR, local=True)
+
+
+def _host(request: Request) -> str | None:
+    try:
+        return urlsplit(f"//{request.headers.get('host', '')}").hostname
+    except ValueError:
+        return None

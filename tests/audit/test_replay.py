@@ -1,0 +1,242 @@
+"""Replay: the log folded again, as it was true or as it was known, and always to the same bytes."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from audit.fold import NoSuchStream, canonical, fold
+from audit.history import history
+from audit.show import show
+from audit.why import why
+from domain.case import Case
+from domain.event import ERASED, Compartment
+from domain.words import Phase, StageStatus
+from tests.audit.archive import Archive
+from tests.audit.flights import a_flight
+from tests.builders import MONDAY, PARTNERS, a_closed_case, a_registered_case, a_screened_case
+
+A_DAY = timedelta(days=1)
+
+
+async def test_two_replays_of_one_moment_are_the_same_to_the_byte(archive: Archive) -> None:
+    told = a_closed_case()
+    stream = await archive.keep(told.events)
+    moments: list[dict[str, Any]] = [{}, {"as_of": MONDAY + 14 * A_DAY}, {"known_at": MONDAY + 14 * A_DAY}, {"to": 40}]
+
+    replays = []
+    for moment in moments:
+        first, second = [canonical((await fold(archive.pool, archive.keys, stream, **moment)).state) for _ in range(2)]
+        assert first == second
+        replays.append(first)
+
+    assert len(set(replays)) == 3, "as-of and known-at agree where nobody was late, and differ from the others"
+
+
+async def test_a_replay_of_the_whole_log_is_the_case_that_was_recorded(archive: Archive) -> None:
+    told = a_closed_case()
+    stream = await archive.keep(told.events)
+
+    state = (await fold(archive.pool, archive.keys, stream)).state
+
+    told.case.id, told.case.number = stream, state.number
+    assert canonical(state) == canonical(told.case)
+
+
+async def test_what_came_late_was_true_before_it_was_known(archive: Archive) -> None:
+    """A partner tells on Thursday of what happened on Monday: on Tuesday it was true, and nobody knew."""
+    told = a_screened_case()
+    stream = await archive.keep(told.events)
+    thursday = MONDAY + 3 * A_DAY
+    told.now = thursday
+    answer = told.partner_says("MEDICAL_ASSESSMENT", "COMPLETED", "NO_SIGNIFICANT_CONDITION")
+    await archive.append(stream, answer, claimed_at=MONDAY, recorded_at=thursday)
+
+    tuesday = MONDAY + A_DAY
+    true_then = (await fold(archive.pool, archive.keys, stream, as_of=tuesday)).state
+    known_then = (await fold(archive.pool, archive.keys, stream, known_at=tuesday)).state
+
+    assert isinstance(true_then, Case)
+    assert isinstance(known_then, Case)
+    assert "MEDICAL_ASSESSMENT" in true_then.clearances
+    assert "MEDICAL_ASSESSMENT" not in known_then.clearances
+
+
+async def test_an_answer_dated_before_its_question_waits_for_the_question(archive: Archive) -> None:
+    """The partner's clock is wrong by a year: the answer cannot take effect before the referral was there."""
+    told = a_screened_case()
+    stream = await archive.keep(told.events[:1])
+    told_later = [event.stamped(stream, 0, MONDAY + A_DAY) for event in told.events[1:]]
+    await archive.append(stream, told_later)
+    told.now = MONDAY + 2 * A_DAY
+    answer = told.partner_says("MEDICAL_ASSESSMENT", "COMPLETED", "NO_SIGNIFICANT_CONDITION")
+    await archive.append(stream, answer, claimed_at=MONDAY - 365 * A_DAY)
+
+    before = await fold(archive.pool, archive.keys, stream, as_of=MONDAY)
+    after = await fold(archive.pool, archive.keys, stream, as_of=MONDAY + A_DAY)
+
+    assert isinstance(before.state, Case)
+    assert before.state.referrals == {}
+    assert "ReferralCompleted" not in before.state.facts or not before.state.facts["ReferralCompleted"]
+    assert any(entry.row.topic == "ReferralCompleted" for entry in before.left_out)
+    assert any(entry.row.topic == "ReferralCompleted" for entry in after.entries)
+
+
+async def test_a_replay_up_to_a_version_stops_there(archive: Archive) -> None:
+    stream = await archive.keep(a_closed_case().events)
+
+    folded = await fold(archive.pool, archive.keys, stream, to=3)
+
+    assert [entry.row.version for entry in folded.entries] == [1, 2, 3]
+    assert folded.state.version == 3
+    assert len(folded.left_out) == folded.head.version - 3
+
+
+async def test_nobody_can_ask_for_a_stream_that_is_not_there(archive: Archive) -> None:
+    with pytest.raises(NoSuchStream):
+        await fold(archive.pool, archive.keys, MONDAY_STREAM)
+
+
+async def test_history_says_every_event_in_a_sentence(archive: Archive) -> None:
+    told = a_closed_case()
+    stream = await archive.keep(told.events)
+
+    entries = await history(archive.pool, archive.keys, stream)
+
+    assert [entry["sentence"] for entry in entries] == [event.say() for event in told.events]
+    assert set(entries[0]) == {
+        "version", "topic", "name", "sentence", "actor", "happened_at", "recorded_at", "message_id", "facts",
+    }  # fmt: skip
+    assert entries[0]["facts"]["person"]["given_names"] == "Aminata"
+
+
+async def test_a_reader_without_the_compartment_reads_a_neutral_name_and_no_secret(archive: Archive) -> None:
+    told = a_registered_case()
+    told.having("RaiseProtectionConcern", risk_level="HIGH", concern="threatened by a smuggler")
+    stream = await archive.keep(told.events)
+    sees = {"all": None, "general": frozenset({Compartment.GEN}), "nothing": frozenset[Compartment]()}
+
+    names, texts = {}, {}
+    for who, readable in sees.items():
+        entries = await history(archive.pool, archive.keys, stream, readable=readable)
+        names[who], texts[who] = [entry["name"] for entry in entries], str(entries)
+
+    assert "ProtectionConcernRaised" in names["all"]
+    assert "smuggler" in texts["all"]
+    assert "ProtectionConcernRaised" not in texts["general"]
+    assert "smuggler" not in texts["general"]
+    assert "Aminata" in texts["general"]
+    assert "Aminata" not in texts["nothing"]
+
+
+async def test_an_erased_case_still_says_what_happened(archive: Archive) -> None:
+    told = a_registered_case().having("AddNote", note="prefers to be called in the evening")
+    stream = await archive.keep(told.events)
+    await archive.keys.destroy(stream)
+
+    entries = await history(archive.pool, archive.keys, stream)
+
+    assert len(entries) == len(told.events)
+    assert f"Note: {ERASED}" in [entry["sentence"] for entry in entries]
+    assert "Aminata" not in str(entries)
+
+
+async def test_a_row_that_cannot_be_read_is_shown_as_such(archive: Archive) -> None:
+    stream = await archive.keep(a_registered_case().events)
+    await archive.tamper("UPDATE events SET topic = 'FromTheFuture' WHERE stream_id = $1 AND version = 2", stream)
+
+    entries = await history(archive.pool, archive.keys, stream)
+
+    assert entries[1]["name"] == "FromTheFuture"
+    assert "cannot be read" in entries[1]["sentence"]
+
+
+async def test_show_says_where_a_case_stands_now_and_stood_then(archive: Archive) -> None:
+    told = a_closed_case()
+    stream = await archive.keep(told.events)
+
+    now = await show(archive.pool, archive.keys, stream, directory=PARTNERS)
+    then = await show(archive.pool, archive.keys, stream, as_of=MONDAY + 2 * A_DAY, directory=PARTNERS)
+
+    assert now["phase"] == Phase.CLOSED
+    assert now["waiting_on"] == ""
+    assert now["version"] == len(told.events)
+    assert then["phase"] == Phase.PRE_DEPARTURE
+    assert then["stages"]["SCREENING"] == StageStatus.COMPLETED
+    assert then["next_deadline"] is not None
+    assert datetime.fromisoformat(then["next_deadline"]) > MONDAY
+
+
+async def test_why_names_what_is_awaited_since_when_and_because_of_which_event(archive: Archive) -> None:
+    told = a_screened_case()
+    stream = await archive.keep(told.events)
+    await stand_still(archive, MONDAY)
+
+    told_why = await why(archive.pool, archive.keys, stream, directory=PARTNERS)
+
+    waits = {each["code"]: each for each in told_why["waiting_on"]}
+    clinic = waits["CLINIC.MEDICAL_ASSESSMENT"]
+    sent = next(event for event in told.events if event.name == "ReferralSent" and "MEDICAL" in event.say())
+    assert clinic["who"] == "clinic-misrata"
+    assert clinic["because"]["version"] == sent.originator_version
+    assert clinic["because"]["sentence"] == sent.say()
+    assert clinic["rule"] == "domain 7.3"
+    assert clinic["since"] == "2026-11-23T08:00:00Z"
+    assert "is reminded" in told_why["next"]["what"]
+
+
+async def test_why_after_a_lapse_names_the_lapse(archive: Archive) -> None:
+    told = a_screened_case().having("AssessSafetyOfReturn", area="NG-LA", result="SAFE", advisory_version="2026-3")
+    told.having("RevokeClearance", kind="SAFETY_OF_RETURN", cause="ADVISORY_CHANGED")
+    stream = await archive.keep(told.events)
+    await stand_still(archive, told.now)
+
+    told_why = await why(archive.pool, archive.keys, stream, directory=PARTNERS)
+
+    waits = {each["code"]: each for each in told_why["waiting_on"]}
+    assert "ADVISORY_CHANGED" in waits["STAFF.SAFETY_OF_RETURN"]["because"]["sentence"]
+
+
+async def test_why_before_a_stage_is_open_says_that_it_will_be(archive: Archive) -> None:
+    told = a_registered_case()
+    opened = next(nth for nth, event in enumerate(told.events) if event.name == "StageOpened")
+    stream = await archive.keep(told.events[:opened])
+    await stand_still(archive, MONDAY)
+
+    assert (await why(archive.pool, archive.keys, stream, directory=PARTNERS))["next"][
+        "what"
+    ] == "SCREENING will be opened"
+
+
+async def test_a_case_that_was_refused_at_the_door_can_be_looked_at(archive: Archive) -> None:
+    stream = await archive.keep([])
+
+    shown = await show(archive.pool, archive.keys, stream, directory=PARTNERS)
+    told_why = await why(archive.pool, archive.keys, stream, directory=PARTNERS)
+
+    assert (shown["phase"], shown["waiting_on"], shown["version"]) == (None, "", 0)
+    assert (told_why["waiting_on"], told_why["next"], told_why["last"]) == ([], None, None)
+
+
+async def test_a_flight_is_shown_and_explained_like_a_case(archive: Archive) -> None:
+    flight, events = a_flight([])
+    stream = await archive.keep(events, kind="movement", number="MOV-2026-1214-MJI")
+
+    folded = await fold(archive.pool, archive.keys, stream)
+    shown = await show(archive.pool, archive.keys, stream)
+    told_why = await why(archive.pool, archive.keys, stream)
+
+    flight.id, flight.number = stream, folded.state.number
+    assert canonical(folded.state) == canonical(flight)
+    assert (shown["status"], shown["version"]) == ("CONFIRMED", flight.version)
+    assert set(shown["seats"]) == {str(case_id) for case_id in flight.seats}
+    assert told_why["next"]["what"] == "the manifest is frozen"
+
+
+async def stand_still(archive: Archive, at: datetime) -> None:
+    await archive.owner.execute("INSERT INTO programme_clock (stands_at) VALUES ($1)", at)
+
+
+MONDAY_STREAM = a_registered_case().case.id

@@ -1,0 +1,61 @@
+"""Killed anywhere in a recording, with ten cases in flight: every message is recorded once, none is lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+
+from store.failpoint import FAILPOINTS
+from tests.conftest import Database
+from tests.durability.crew import a_crew
+from tests.house import House, a_desk
+from tests.journeys.steps import REGISTRATION, SCREENING
+from workers.embedded import Servers
+
+CASES = 10
+PROCESS_OF = {"record": "case-worker", "relay": "relay"}
+
+
+@pytest.mark.parametrize("place", sorted(FAILPOINTS))
+async def test_killed_at_a_failpoint_every_message_is_recorded_once(
+    place: str, database: Database, servers: Servers, tmp_path: Path
+) -> None:
+    async with a_desk(database, servers) as desk, a_crew(database, servers, tmp_path) as crew:
+        for name in ("case-worker", "relay"):
+            armed = {"AWDA_FAILPOINT": f"{place}:15"} if PROCESS_OF[place.partition(".")[0]] == name else {}
+            await crew.start(name, **armed)
+
+        said = await asyncio.gather(*(everything_is_said(desk) for _ in range(CASES)))
+
+        assert crew.deaths >= 1
+        for case, message_ids in said:
+            await each_is_recorded_once(desk, case, message_ids)
+
+
+async def everything_is_said(desk: House) -> tuple[UUID, list[UUID]]:
+    """A case from registration to the end of screening, and the ids of what was said."""
+    begun = await desk.begin(**REGISTRATION)
+    assert begun.stream_id is not None
+    said = [begun.message_id]
+    assert (await desk.became(begun.message_id, 90))["status"] == "applied"
+    for name, fields in SCREENING:
+        message_id = uuid4()
+        await desk.say(begun.stream_id, name, message_id=message_id, **fields)
+        said.append(message_id)
+    for message_id in said:
+        assert (await desk.became(message_id, 90))["status"] == "applied"
+    return begun.stream_id, said
+
+
+async def each_is_recorded_once(desk: House, case: UUID, message_ids: list[UUID]) -> None:
+    names = Counter(await desk.names(case))
+    assert names["CaseRegistered"] == names["VoluntaryReturnDeclared"] == names["EligibilityDetermined"] == 1
+    assert names["ConsentGiven"] == 6
+    recorded = await desk.pool.fetch(
+        "SELECT DISTINCT metadata::json ->> 'message_id' AS id FROM events WHERE stream_id = $1", case
+    )
+    assert {str(message_id) for message_id in message_ids} <= {row["id"] for row in recorded}

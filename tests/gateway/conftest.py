@@ -1,0 +1,126 @@
+"""A desk on a real database, and partners with real keys."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import httpx2
+import pytest
+
+from gateway.app import GatewaySettings, create_app
+from gateway.intake import CLOUD_EVENT, SIGNAL_TYPE, Desk, open_desk, source_of
+from store.partners import Registered, add, add_key
+from store.signing import new_pair, new_secret, sign
+from tests.builders import AMINATA
+from tests.conftest import Database
+
+MASTER_KEY = b"a master key for tests, 32 bytes"
+TOKEN = "a-token-nobody-guesses"
+REGISTRATION: dict[str, Any] = {
+    "person": AMINATA.model_dump(mode="json", exclude_none=True),
+    "country_of_return": "NGA",
+    "channel": "WALK_IN",
+    "office": "Tripoli",
+    "living_situation": "URBAN_RENTED",
+    "consent_to_data_processing": True,
+}
+
+
+@pytest.fixture
+async def desk(database: Database) -> AsyncIterator[Desk]:
+    async with open_desk(database.app_dsn, MASTER_KEY) as desk:
+        yield desk
+
+
+@dataclass(frozen=True)
+class Clinic:
+    """A partner that signs; ``case`` is the stream in which it was asked, under ``TOKEN``."""
+
+    partner_id: str
+    secret: str
+    private: str
+    case: UUID
+
+    def event(self, **changed: Any) -> dict[str, Any]:
+        """A completion signal as a CloudEvent."""
+        message_id = str(changed.pop("id", uuid4()))
+        data = {
+            "signal_id": str(uuid4()),
+            "referral_token": TOKEN,
+            "signal_type": "COMPLETED",
+            "outcome_code": "NO_SIGNIFICANT_CONDITION",
+            "occurred_at": "2026-11-23T09:00:00Z",
+            **changed.pop("data", {}),
+        }
+        event = {
+            "specversion": "1.0",
+            "id": message_id,
+            "source": source_of(self.partner_id),
+            "type": SIGNAL_TYPE,
+            "datacontenttype": "application/json",
+            "data": data,
+        }
+        return {**event, **changed}
+
+    def signed(
+        self, event: dict[str, Any], *, key: str | None = None, at: float | None = None
+    ) -> tuple[dict[str, str], bytes]:
+        """Headers and body, as they would travel."""
+        return self.signed_bytes(json.dumps(event).encode(), str(event["id"]), key=key, at=at)
+
+    def signed_bytes(
+        self, body: bytes, message_id: str, *, key: str | None = None, at: float | None = None
+    ) -> tuple[dict[str, str], bytes]:
+        headers = sign(key or self.secret, message_id, int(at or time.time()), body)
+        return {**headers, "content-type": CLOUD_EVENT}, body
+
+
+@pytest.fixture
+async def clinic(desk: Desk) -> Clinic:
+    begun = await desk.start_case(REGISTRATION, user="fatima", key=uuid4().hex)
+    case = await stream_of(desk, str(begun.number))
+    return await a_partner(desk, "clinic-tripoli", case, TOKEN)
+
+
+async def a_partner(desk: Desk, partner_id: str, case: UUID, token: str) -> Clinic:
+    """A partner with a shared secret and an Ed25519 key, which was asked under a token."""
+    secret, (private, public) = new_secret(), new_pair()
+    await add(desk.pool, Registered(partner_id, partner_id, frozenset()))
+    await add_key(desk.pool, desk.keys.master, partner_id, secret)
+    await add_key(desk.pool, desk.keys.master, partner_id, public)
+    await desk.pool.execute(
+        "INSERT INTO referral_tokens VALUES ($1, $2, $3, $4)", token, case, str(uuid4()), partner_id
+    )
+    return Clinic(partner_id, secret, private, case)
+
+
+async def stream_of(desk: Desk, number: str) -> UUID:
+    found: UUID = await desk.pool.fetchval("SELECT stream_id FROM streams WHERE number = $1", number)
+    return found
+
+
+async def rows(desk: Desk, what: str = "status", where: str = "true") -> list[asyncpg.Record]:
+    return await desk.pool.fetch(f"SELECT {what} FROM inbox WHERE {where} ORDER BY arrival")  # noqa: S608 (a test's own words)
+
+
+@asynccontextmanager
+async def an_app(database: Database, **changed: Any) -> AsyncIterator[httpx2.AsyncClient]:
+    """The application on a real database, spoken to over HTTP."""
+    app = create_app(GatewaySettings(database.app_dsn, MASTER_KEY, **changed))
+    async with app.router.lifespan_context(app):
+        transport = httpx2.ASGITransport(app, raise_app_exceptions=True)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8600") as client:
+            yield client
+
+
+@pytest.fixture
+async def client(database: Database) -> AsyncIterator[httpx2.AsyncClient]:
+    async with an_app(database) as client:
+        yield client

@@ -1,0 +1,33 @@
+"""What is said in one breath is taken in one breath: a message for a stage about to open is not refused for its haste."""
+
+from __future__ import annotations
+
+from tests.conftest import Database
+from tests.house import a_house
+from tests.journeys.steps import REGISTRATION, SCREENING
+from workers.embedded import Servers
+
+
+async def test_a_message_for_a_stage_that_is_about_to_open_waits_for_it(database: Database, servers: Servers) -> None:
+    async with a_house(database, servers, relay=False) as house:
+        begun = await house.begin(**REGISTRATION)
+        assert begun.stream_id is not None
+        said = [await house.say(begun.stream_id, name, **fields) for name, fields in SCREENING]
+
+        await house.record(begun.stream_id)
+        waiting = (await house.became(said[-1].message_id, 0))["status"]
+        await house.order_open(begun.stream_id, "SCREENING")
+
+        assert waiting == "pending"
+        assert [(await house.became(each.message_id))["status"] for each in said] == ["applied"] * len(said)
+
+
+async def test_a_message_for_a_stage_that_may_not_open_is_refused(database: Database, servers: Servers) -> None:
+    async with a_house(database, servers, relay=False) as house:
+        begun = await house.begin(**REGISTRATION)
+        assert begun.stream_id is not None
+        said = await house.say(begun.stream_id, "EnrolReintegration", office="Lagos")
+
+        await house.record(begun.stream_id)
+
+        assert (await house.became(said.message_id))["rule"] == "STAGE.NOT_OPEN"

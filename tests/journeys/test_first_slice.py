@@ -1,0 +1,28 @@
+"""A case on the real servers: the workflow orders stages open, the recording decides, the log holds it all."""
+
+from __future__ import annotations
+
+from tests.conftest import Database
+from tests.house import a_house
+from tests.journeys.steps import REGISTRATION, a_screened_case
+from workers.embedded import Servers
+
+
+async def test_a_screened_case_is_examined_and_documented_side_by_side(database: Database, servers: Servers) -> None:
+    async with a_house(database, servers) as house:
+        case = await a_screened_case(house)
+
+        names = await house.until(case, "ReferralSent")
+
+        assert names.count("StageOpened") == 4
+        assert names.count("ReferralSent") == 2
+
+
+async def test_a_refused_message_is_kept_with_its_rule(database: Database, servers: Servers) -> None:
+    async with a_house(database, servers) as house:
+        begun = await house.begin(**{**REGISTRATION, "consent_to_data_processing": False})
+
+        became = await house.became(begun.message_id)
+
+        assert became["status"] == "refused"
+        assert became["rule"] == "CONSENT.DATA_PROCESSING"

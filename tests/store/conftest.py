@@ -1,0 +1,59 @@
+"""A migrated database, seen as the worker and as its owner, and a case to record."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+import pytest
+
+from domain.event import REGISTRY
+from store.database import open_pool
+from store.inbox import Inbox
+from store.keys import KeyStore, MasterKey
+from store.recorder import Recorder
+from tests.store.facts import FACTS, Desk
+
+MASTER = MasterKey(bytes(range(32)))
+
+
+@pytest.fixture(autouse=True)
+def _declared(monkeypatch: pytest.MonkeyPatch) -> None:
+    for topic, fact in FACTS.items():
+        monkeypatch.setitem(REGISTRY, topic, fact)
+
+
+@pytest.fixture
+async def pool(database: Any) -> AsyncIterator[asyncpg.Pool[asyncpg.Record]]:
+    """The worker's connections."""
+    async with await open_pool(database.app_dsn, max_size=20) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def owner(database: Any) -> AsyncIterator[asyncpg.Pool[asyncpg.Record]]:
+    """The connections of one who may do anything."""
+    async with await open_pool(database.owner_dsn) as opened:
+        yield opened
+
+
+@pytest.fixture
+def recorder(pool: asyncpg.Pool[asyncpg.Record]) -> Recorder:
+    return Recorder(pool)
+
+
+@pytest.fixture
+def keys(pool: asyncpg.Pool[asyncpg.Record]) -> KeyStore:
+    return KeyStore(pool, MASTER)
+
+
+@pytest.fixture
+def inbox(pool: asyncpg.Pool[asyncpg.Record], keys: KeyStore) -> Inbox:
+    return Inbox(pool, keys)
+
+
+@pytest.fixture
+def desk(recorder: Recorder, keys: KeyStore, inbox: Inbox) -> Desk:
+    """Opens cases and records facts about them."""
+    return Desk(recorder, keys, inbox)
