@@ -12,14 +12,13 @@ import logging
 import random
 import secrets
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Final
 from uuid import UUID, uuid5
 
 import asyncpg
-from store.partners import directory
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
@@ -33,7 +32,7 @@ from domain.outgoing import outgoing
 from domain.policy import NEWEST
 from domain.procedure import Order, Standing
 from domain.referral import ReferralSent
-from domain.streams import KINDS, State
+from domain.streams import KINDS, Kind, State
 from store.chain import link
 from store.doorbell import EVENTS, INBOX, OUTBOX, Doorbell
 from store.failpoint import failpoint
@@ -41,6 +40,7 @@ from store.inbox import Inbox, open_waiting
 from store.keys import Keyring, KeyStore
 from store.mapper import EventMapper, read_all
 from store.outbox import outgoing as seal_outgoing
+from store.partners import directory
 from store.recorder import Head, Loaded, NewEvent, Outgoing, Plan, Recorder, Row, Stale, Token, Written
 
 log = logging.getLogger("awda.record")
@@ -53,6 +53,9 @@ UNREADABLE_WAIT_S: Final = 60.0
 
 class Recording:
     """Holds the connections; one for a whole worker."""
+
+    kinds: Mapping[str, Kind] = KINDS
+    """How each kind of stream decides: the rules of this build."""
 
     def __init__(self, pool: asyncpg.Pool[asyncpg.Record], keys: KeyStore, doorbell: Doorbell | None = None) -> None:
         self.pool, self.keys, self.doorbell = pool, keys, doorbell
@@ -99,7 +102,7 @@ class Recording:
         state = fold(loaded.head, kept.state if kept else None, events)
         passengers = await self._passengers(state, items)
         batch = Batch(
-            kind=KINDS[loaded.head.kind],
+            kind=self.kinds[loaded.head.kind],
             state=state,
             now=loaded.now,
             directory=await self.partners(),

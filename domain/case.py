@@ -96,6 +96,7 @@ class Seat:
     std: datetime
     sta: datetime
     destination: str
+    since: datetime = NEVER
     status: str = "RESERVED"
     frozen: bool = False
 

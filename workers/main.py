@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from typing import Final
 
 import asyncpg
-from gateway.main import serve
 from temporalio.client import Client
 
 from activities.deliver import Delivering
 from activities.record import Recording
+from gateway.main import serve
 from store.database import open_pool
 from store.doorbell import Doorbell
 from store.keys import KeyStore, MasterKey

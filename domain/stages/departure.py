@@ -57,7 +57,7 @@ class SeatReserved(Event):
     destination: str
 
     def change(self, case: Case) -> None:
-        case.seat = Seat(self.movement_id, self.movement, self.std, self.sta, self.destination)
+        case.seat = Seat(self.movement_id, self.movement, self.std, self.sta, self.destination, self.timestamp)
 
 
 class SeatReleased(Event):

@@ -201,9 +201,12 @@ def wakes(case: Case, m: Moment) -> Iterator[datetime]:
 
 
 def pursue(case: Case, m: Moment) -> Iterator[Event]:
-    if case.seat is None or case.departed:
+    """Asked for each flight anew: what was cancelled with the last seat is asked again for the next."""
+    seat = case.seat
+    if seat is None or case.departed:
         return
-    if should_ask(case, ClearanceKind.RECEPTION_CONFIRMED, ReferralKind.RECEPTION, m):
+    for_this_flight = [asked for asked in case.referrals_of(ReferralKind.RECEPTION) if asked.since >= seat.since]
+    if not for_this_flight or should_ask(case, ClearanceKind.RECEPTION_CONFIRMED, ReferralKind.RECEPTION, m):
         yield from refer(case, ReferralKind.RECEPTION, m)
 
 

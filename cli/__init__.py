@@ -1,0 +1,1 @@
+"""The ``awda`` command: what people type, and what they read back."""

@@ -1,0 +1,60 @@
+"""Cases in words, for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+from cli.talk import facts, table
+
+Told = Mapping[str, Any]
+
+
+def tell_case(case: Told) -> None:
+    facts({
+        "case": case["case_number"],
+        "phase": case["phase"],
+        "stages": ", ".join(f"{stage} {status}" for stage, status in case["stages"].items()),
+        "holds": ", ".join(f"{hold['type']} (review by {hold['review_by']})" for hold in case["holds"]),
+        "clearances": ", ".join(f"{each['kind']} {each['status']}" for each in case["clearances"]),
+        "movement": case.get("movement"),
+        "waiting on": case["waiting_on"],
+        "next deadline": case["next_deadline"],
+        "version": case["version"],
+    })  # fmt: skip
+    if case["referrals"]:
+        click.echo()
+        columns = ("kind", "partner_id", "status", "timeliness", "sent_at", "due")
+        table(("referral", *columns[1:]), [[each[name] for name in columns] for each in case["referrals"]])
+
+
+def tell_history(entries: Sequence[Told]) -> None:
+    rows = [[each["version"], each["happened_at"], each["sentence"], each["actor"]] for each in entries]
+    table(("version", "happened at", "what", "who"), rows)
+
+
+def tell_why(found: Told) -> None:
+    name = found.get("case_number") or found.get("number")
+    click.echo(f"{name} is {found.get('phase') or found.get('status') or 'not registered yet'}.")
+    for each in found["waiting_on"]:
+        click.echo(f"It waits for {each['code']} from {each['who']}{_since(each)} (rule {each['rule']}).")
+        _because(each["because"])
+    for hold in found.get("holds", ()):
+        click.echo(f"Hold {hold['type']} since {hold['since']}: {hold['owner']} reviews it by {hold['review_by']}.")
+        _because(hold["because"])
+    if ahead := found["next"]:
+        click.echo(f"Next, at {ahead['at']}: {ahead['what']}.")
+    elif not found["waiting_on"]:
+        click.echo("Nothing is awaited any more.")
+
+
+def _since(awaited: Told) -> str:
+    since = f" since {awaited['since']}" if awaited.get("since") else ""
+    return since + (f", due {awaited['due']}" if awaited.get("due") else "")
+
+
+def _because(cause: Told | None) -> None:
+    if cause:
+        click.echo(f"  because of version {cause['version']}, {cause['happened_at']}: {cause['sentence']}")

@@ -1,0 +1,151 @@
+"""Who does what, how often and how fast: the tables the simulation is drawn from (estimates, not statistics).
+
+A case's script is its fate before departure: the journey to the end, or where and why it leaves. It depends on the
+seed and on the case's place in the list only, so it is known beforehand how every case must end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from domain.words import ClosureReason, ReferralKind
+from simulator.dice import Days, chosen, dice
+
+K = ReferralKind
+R = ClosureReason
+
+AT_ONCE: Final = Days(0)
+
+# How cases end
+
+
+@dataclass(frozen=True)
+class Script:
+    """``leaves``: at which point of the way the case ends, ``None`` if it goes all the way; ``reason``: its closure."""
+
+    reason: ClosureReason = R.COMPLETED_REINTEGRATION
+    leaves: str | None = None
+    after: Days = AT_ONCE
+    misses_first_flight: bool = False
+    at_risk: bool = False
+
+    @property
+    def travels(self) -> bool:
+        return self.leaves is None
+
+
+SCREENING, CLEARING, SEATED = "SCREENING", "CLEARING", "SEATED"
+
+JOURNEY_PCT: Final = 73.0
+LEAVING_PCT: Final[Mapping[tuple[ClosureReason, str], float]] = {
+    (R.WITHDRAWN_BY_MIGRANT, SCREENING): 2.0,
+    (R.WITHDRAWN_BY_MIGRANT, CLEARING): 4.0,
+    (R.WITHDRAWN_BY_MIGRANT, SEATED): 2.0,
+    (R.NO_CONTACT, SCREENING): 4.0,
+    (R.NO_CONTACT, CLEARING): 5.0,
+    (R.INELIGIBLE, SCREENING): 1.0,
+    (R.NOT_SAFE_TO_RETURN, CLEARING): 1.0,
+    (R.REFERRED_TO_UNHCR, SCREENING): 1.5,
+    (R.RETURNED_BY_OTHER_MEANS, CLEARING): 3.0,
+    (R.NATIONALITY_NOT_ESTABLISHED, CLEARING): 2.0,
+    (R.LEGAL_PROCEEDINGS, CLEARING): 1.5,
+}
+LEAVES_AFTER: Final[Mapping[str, Days]] = {
+    SCREENING: Days(6, 0.6, 40),
+    CLEARING: Days(12, 0.6, 60),
+    SEATED: Days(2, 0.3, 3),
+}
+NO_SHOW_PCT: Final = 4.0
+AT_RISK_PCT: Final = 22.0
+CANCELLED_FLIGHT_PCT: Final = 8.0
+
+
+def script_of(seed: int, place: int) -> Script:
+    """The fate of the case at that place of the list."""
+    rolls = dice(seed, "script", place)
+    reason, leaves = chosen(rolls, {(R.COMPLETED_REINTEGRATION, None): JOURNEY_PCT, **LEAVING_PCT})
+    return Script(
+        reason=reason,
+        leaves=leaves,
+        after=LEAVES_AFTER.get(leaves or "", AT_ONCE),
+        misses_first_flight=leaves is None and rolls.random() * 100 < NO_SHOW_PCT,
+        at_risk=rolls.random() * 100 < AT_RISK_PCT,
+    )
+
+
+# How long staff take (programme days)
+
+STAFF_TAKES: Final[Mapping[str, Days]] = {
+    "SCREENING": Days(6, 0.94, 40),
+    "PROTECTION": Days(1, 1.0, 10),
+    "FUNDING": Days(1, 0.5, 5),
+    "RENEWAL": Days(1, 0.3, 3),
+    "CLOSURE": Days(1, 0.5, 5),
+    "RECEPTION_DONE": Days(2, 0.4, 6),
+    "ENROLMENT": Days(20, 1.0, 80),
+    "NEEDS": Days(6, 0.6, 30),
+    "PLAN": Days(10, 0.6, 40),
+    "PLAN_APPROVAL": Days(20, 0.8, 90),
+    "MONITORING": Days(90, 0.2, 150),
+    "ENDLINE": Days(150, 0.3, 240),
+    "COMPLETION": Days(5, 0.5, 20),
+}
+
+# How partners behave
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """How one kind of referral is answered. ``confirms``: answered before a flight, and completed after it."""
+
+    accepted: Days
+    completed: Days
+    outcomes: Mapping[str, float]
+    may_reject: bool = True
+    confirms: str | None = None
+
+
+ACKNOWLEDGED_AFTER: Final = Days(0.6, 0.6, 4)
+QUICKLY: Final = Days(0.5, 0.3, 1)
+
+BEHAVIOUR: Final[Mapping[ReferralKind, Behaviour]] = {
+    K.MEDICAL_ASSESSMENT: Behaviour(
+        Days(2, 0.5, 5), Days(7, 0.86, 30), {"NO_SIGNIFICANT_CONDITION": 85, "SIGNIFICANT_CONDITION_STABLE": 15}
+    ),
+    K.CONSULAR_IDENTITY: Behaviour(
+        Days(2, 0.5, 6), Days(11, 0.94, 60), {"NATIONALITY_CONFIRMED": 96, "NATIONALITY_NOT_CONFIRMED": 4}
+    ),
+    K.TRAVEL_DOCUMENT: Behaviour(Days(1, 0.5, 4), Days(6, 0.8, 14), {"ISSUED": 100}),
+    K.EXIT_PERMIT: Behaviour(Days(1, 0.5, 3), Days(5, 0.8, 12), {"GRANTED": 100}),
+    K.PROTECTION_ASSISTANCE: Behaviour(Days(1, 0.5, 3), Days(4, 1.0, 30), {"ASSISTED": 100}),
+    K.RECEPTION: Behaviour(QUICKLY, Days(3, 0.4, 10), {"RECEIVED": 100}, may_reject=False, confirms="CONFIRMED"),
+    K.REINTEGRATION_COUNSELLING: Behaviour(Days(2, 0.5, 6), Days(7, 0.8, 30), {"COUNSELLED": 100}),
+    K.REINTEGRATION_SERVICE: Behaviour(Days(5, 0.7, 20), Days(80, 0.7, 200), {"DELIVERED": 100}),
+}
+OTHERWISE: Final = Behaviour(Days(2, 0.5, 6), Days(10, 0.8, 40), {"DONE": 100})
+
+DUPLICATE_PCT: Final = 5.0
+OUT_OF_ORDER_PCT: Final = 3.0
+LATE_PCT: Final = 2.0
+NEVER_ACKNOWLEDGED_PCT: Final = 4.0
+REJECTED_PCT: Final = 5.0
+
+DOCUMENT_DAYS_PCT: Final[Mapping[int, float]] = {30: 60, 60: 24, 90: 16}
+PERMIT_DAYS: Final = 30
+
+# Places
+
+AIRPORT_OF: Final[Mapping[str, str]] = {
+    "NGA": "LOS", "MLI": "BKO", "NER": "NIM", "BGD": "DAC", "GMB": "BJL", "GIN": "CKY", "BFA": "OUA", "SEN": "DSS",
+    "GHA": "ACC", "CIV": "ABJ", "SDN": "PZU", "TCD": "NDJ", "CMR": "NSI", "SLE": "FNA", "EGY": "CAI", "PAK": "ISB",
+    "MAR": "CMN", "ETH": "ADD", "SOM": "MGQ", "BEN": "COO", "TGO": "LFW", "LBR": "ROB", "GNB": "OXB",
+}  # fmt: skip
+
+PLAN_ITEMS: Final[tuple[Mapping[str, Any], ...]] = (
+    {"item_id": "shop", "type": "MICROBUSINESS", "description": "a small shop", "amount_eur": 900},
+    {"item_id": "training", "type": "VOCATIONAL_TRAINING", "description": "tailoring course", "amount_eur": 700},
+    {"item_id": "tools", "type": "MATERIAL_ASSISTANCE", "description": "tools of the trade", "amount_eur": 650},
+    {"item_id": "livestock", "type": "MICROBUSINESS", "description": "goats and feed", "amount_eur": 800},
+)

@@ -1,0 +1,276 @@
+"""The command on a real database, without any process beside it: what it prints, and what it ends with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from cli.lists import SAMPLE
+from cli.main import COMMANDS, awda, loaded
+from cli.talk import Code
+
+REGISTRATION = {
+    "person": {"family_name": "Okafor", "given_names": "Aminata", "nationality": "NGA"},
+    "country_of_return": "NGA",
+    "channel": "WALK_IN",
+    "office": "Tripoli",
+    "consent_to_data_processing": True,
+}
+
+Awda = Callable[..., Result]
+
+
+@pytest.fixture
+def run(database: Any, tmp_path: Path) -> Awda:
+    """The command, in a home of its own on a database of its own."""
+    env = {"AWDA_HOME": str(tmp_path / "home"), "AWDA_DATABASE_URL": database.app_dsn, "AWDA_TEMPORAL_ADDRESS": ""}
+
+    def running(*words: str, stdin: str | None = None) -> Result:
+        return CliRunner(env=env).invoke(awda, words, input=stdin)
+
+    return running
+
+
+@pytest.fixture
+def nowhere(tmp_path: Path) -> Awda:
+    env = {"AWDA_HOME": str(tmp_path / "home"), "AWDA_DATABASE_URL": "", "AWDA_TEMPORAL_ADDRESS": ""}
+    return lambda *words: CliRunner(env=env).invoke(awda, words)
+
+
+def start(run: Awda, **more: Any) -> str:
+    done = run("case", "start", "-", "--no-wait", stdin=json.dumps(REGISTRATION | more))
+    assert done.exit_code == Code.DONE, done.output
+    return done.stdout.strip()
+
+
+# Every command
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_and_its_subcommands_have_help_with_an_example(name: str) -> None:
+    command = loaded(name)
+    for each in getattr(command, "commands", {"": command}).values():
+        for leaf in getattr(each, "commands", {"": each}).values():
+            assert leaf.help, f"{name} {leaf.name}"
+            assert "Example" in (leaf.epilog or ""), f"{name} {leaf.name}"
+
+
+def test_the_overview_needs_no_home(nowhere: Awda) -> None:
+    shown = nowhere("--help")
+    assert shown.exit_code == Code.DONE
+    assert all(name in shown.output for name in COMMANDS)
+
+
+@pytest.mark.parametrize("words", [("case", "list"), ("verify",), ("case", "show", "LBY-2026-000001"), ("doctor",)])
+def test_without_servers_a_command_says_how_to_start_them(nowhere: Awda, words: tuple[str, ...]) -> None:
+    done = nowhere(*words)
+    assert done.exit_code == Code.DOWN
+    assert "awda up" in done.output
+
+
+def test_a_home_where_nothing_runs_says_so_in_the_contracts_shape(nowhere: Awda) -> None:
+    done = nowhere("status", "--json")
+    assert done.exit_code == Code.DONE
+    assert json.loads(done.stdout) == {
+        "console_url": None, "api_url": None, "temporal_ui_url": None, "temporal_address": None, "database": None,
+        "processes": [],
+    }  # fmt: skip
+
+
+def test_a_database_that_is_away_is_a_dependency_that_is_down(tmp_path: Path) -> None:
+    env = {"AWDA_HOME": str(tmp_path), "AWDA_DATABASE_URL": "postgresql://awda_app@127.0.0.1:1/awda"}
+    done = CliRunner(env=env).invoke(awda, ["case", "list"])
+    assert done.exit_code == Code.DOWN
+    assert "Try:" in done.stderr
+
+
+def test_a_setting_that_cannot_be_is_a_matter_of_usage(tmp_path: Path) -> None:
+    done = CliRunner(env={"AWDA_HOME": str(tmp_path), "AWDA_PORT": "http"}).invoke(awda, ["status"])
+    assert done.exit_code == Code.USAGE
+    assert "AWDA_PORT" in done.stderr
+
+
+# Cases
+
+
+def test_starting_a_case_prints_its_number_and_nothing_else_on_stdout(run: Awda) -> None:
+    assert start(run).startswith("LBY-")
+
+
+def test_the_same_key_starts_one_case(run: Awda) -> None:
+    words = ("case", "start", "-", "--no-wait", "--key", "4711", "--json")
+    one, other = (json.loads(run(*words, stdin=json.dumps(REGISTRATION)).stdout) for _ in range(2))
+    assert one["case_number"] == other["case_number"]
+    assert (one["repeated"], other["repeated"]) == (False, True)
+
+
+def test_the_same_key_for_something_else_is_a_conflict(run: Awda) -> None:
+    run("case", "start", "-", "--no-wait", "--key", "4711", stdin=json.dumps(REGISTRATION))
+    other = run(
+        "case", "start", "-", "--no-wait", "--key", "4711", stdin=json.dumps({**REGISTRATION, "office": "Sebha"})
+    )
+    assert other.exit_code == Code.CONFLICT
+
+
+def test_a_field_of_the_wrong_kind_is_refused_with_its_place_and_value(run: Awda) -> None:
+    wrong = {**REGISTRATION, "channel": "CARRIER_PIGEON"}
+    done = run("case", "start", "-", stdin=json.dumps(wrong))
+    assert done.exit_code == Code.REFUSED
+    assert "/channel" in done.stderr
+    assert "CARRIER_PIGEON" in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_message_that_does_not_exist_is_refused_with_a_suggestion(run: Awda) -> None:
+    done = run("case", "send", start(run), "RecordConsnet")
+    assert done.exit_code == Code.REFUSED
+    assert "RecordConsent" in done.stderr
+
+
+def test_a_case_that_does_not_exist_is_not_found(run: Awda) -> None:
+    for words in (("send", "LBY-2026-999999", "AddNote"), ("show", "LBY-2026-999999"), ("why", "LBY-2026-999999")):
+        done = run("case", *words)
+        assert done.exit_code == Code.NOT_FOUND, done.output
+        assert "awda case list" in done.stderr
+
+
+def test_what_is_not_json_is_a_matter_of_usage(run: Awda) -> None:
+    assert run("case", "start", "-", stdin="{").exit_code == Code.USAGE
+    assert run("case", "start", "nowhere.json").exit_code == Code.USAGE
+
+
+def test_a_time_that_is_none_is_a_matter_of_usage(run: Awda) -> None:
+    assert run("case", "replay", start(run), "--as-of", "yesterday").exit_code == Code.USAGE
+
+
+def test_two_replays_of_one_moment_give_the_same_bytes(run: Awda) -> None:
+    number = start(run)
+    one, other = (run("case", "replay", number, "--to", "0").stdout_bytes for _ in range(2))
+    assert one == other
+    assert json.loads(one)["version"] == 0
+
+
+# Movements and partners
+
+
+def test_a_movement_starts_under_the_number_it_names_and_only_once(run: Awda) -> None:
+    flight = {
+        "number": "MOV-2026-LOS1", "origin": "MJI", "destination": "LOS",
+        "std": "2026-12-01T08:00:00Z", "sta": "2026-12-01T13:00:00Z", "capacity": 100,
+    }  # fmt: skip
+    done = run("movement", "start", "-", "--no-wait", stdin=json.dumps(flight))
+    assert (done.exit_code, done.stdout.strip()) == (Code.DONE, "MOV-2026-LOS1")
+    assert run("movement", "start", "-", "--no-wait", stdin=json.dumps(flight)).exit_code == Code.CONFLICT
+
+
+def test_a_partner_is_added_listed_and_given_a_secret_that_is_shown_once(run: Awda) -> None:
+    words = ("--name", "Clinic, Misrata", "--kind", "MEDICAL_ASSESSMENT", "--receiver", "https://clinic.example/in")
+    assert run("partner", "add", "clinic-misrata", *words).exit_code == Code.DONE
+    (listed,) = json.loads(run("partner", "list", "--json").stdout)
+    assert (listed["partner_id"], listed["kinds"]) == ("clinic-misrata", ["MEDICAL_ASSESSMENT"])
+    assert run("partner", "key", "add", "clinic-misrata", "--generate").stdout.startswith("whsec_")
+    assert run("partner", "key", "add", "clinic-misrata", "whsec_short").exit_code == Code.USAGE
+    assert run("partner", "key", "add", "nobody", "--generate").exit_code == Code.NOT_FOUND
+
+
+def test_a_kind_of_referral_that_does_not_exist_is_named(run: Awda) -> None:
+    done = run("partner", "add", "x", "--name", "X", "--kind", "ASTROLOGY")
+    assert done.exit_code == Code.USAGE
+    assert "ASTROLOGY" in done.stderr
+
+
+# Looking back
+
+
+def test_a_verification_without_temporal_is_not_called_clean(run: Awda) -> None:
+    done = run("verify", "--json")
+    assert done.exit_code == Code.DOWN
+    assert json.loads(done.stdout)["result"] == "not_checked"
+
+
+def test_a_read_table_can_be_rebuilt_and_one_that_does_not_exist_not(run: Awda) -> None:
+    done = run("projection", "rebuild", "case_list", "--shadow", "--json")
+    assert json.loads(done.stdout)["equal"] is True
+    missing = run("projection", "rebuild", "horoscopes")
+    assert missing.exit_code == Code.NOT_FOUND
+    assert "awda projection list" in missing.stderr
+
+
+def test_the_clock_of_a_real_home_is_moved_by_nobody(run: Awda) -> None:
+    assert run("demo", "clock", "+8d").exit_code == Code.REFUSED
+    assert run("demo", "clock", "tomorrow").exit_code == Code.USAGE
+
+
+# Registration lists
+
+
+def test_a_list_starts_each_case_once_whoever_brings_it(run: Awda) -> None:
+    first = json.loads(run("import", "cases", str(SAMPLE), "--json").stdout)
+    assert (first["rows"], first["started"], first["already"], first["bad"]) == (50, 50, 0, [])
+    assert len({each["case_number"] for each in first["cases"]}) == 50
+    again = run("import", "cases", str(SAMPLE), "--json", "--as", "omar")
+    assert again.exit_code == Code.DONE
+    second = json.loads(again.stdout)
+    assert (second["started"], second["already"]) == (0, 50)
+    assert [each["case_number"] for each in second["cases"]] == [each["case_number"] for each in first["cases"]]
+
+
+def test_a_dry_run_starts_nothing_and_says_what_is_in_already(run: Awda, tmp_path: Path) -> None:
+    head = tmp_path / "head.csv"
+    head.write_text("\n".join(SAMPLE.read_text("utf-8").splitlines()[:11]), encoding="utf-8")
+    run("import", "cases", str(head))
+    dry = json.loads(run("import", "cases", str(SAMPLE), "--dry-run", "--json").stdout)
+    assert (dry["started"], dry["already"]) == (40, 10)
+    wet = json.loads(run("import", "cases", str(SAMPLE), "--json").stdout)
+    assert (wet["started"], wet["already"]) == (40, 10)
+
+
+def test_a_dry_run_works_without_servers(nowhere: Awda) -> None:
+    done = nowhere("import", "cases", str(SAMPLE), "--dry-run")
+    assert done.exit_code == Code.DONE
+    assert "50 would be started" in done.stdout
+
+
+def test_bad_rows_are_reported_and_a_corrected_list_starts_only_those(run: Awda, tmp_path: Path) -> None:
+    lines = SAMPLE.read_text("utf-8").splitlines()[:4]
+    file = tmp_path / "list.csv"
+    file.write_text("\n".join([*lines[:2], lines[2].replace(",BD,", ",Atlantis,"), lines[3]]), encoding="utf-8")
+    done = run("import", "cases", str(file), "--json")
+    assert done.exit_code == Code.PARTLY
+    told = json.loads(done.stdout)
+    (bad,) = told["bad"]
+    assert (told["started"], bad["row"], bad["column"], bad["value"]) == (2, 3, "Nationality", "Atlantis")
+    assert bad["todo"]
+    file.write_text("\n".join(lines), encoding="utf-8")
+    mended = json.loads(run("import", "cases", str(file), "--json").stdout)
+    assert (mended["started"], mended["already"], mended["bad"]) == (1, 2, [])
+
+
+def test_a_reference_that_comes_again_for_somebody_else_is_reported_with_its_case(run: Awda, tmp_path: Path) -> None:
+    heading, first, second = SAMPLE.read_text("utf-8").splitlines()[:3]
+    file = tmp_path / "list.csv"
+    file.write_text("\n".join([heading, first, second.replace("REG-TIP-0002", "REG-TIP-0001")]), encoding="utf-8")
+    done = run("import", "cases", str(file), "--json")
+    assert done.exit_code == Code.PARTLY
+    told = json.loads(done.stdout)
+    assert told["started"] == 1
+    assert told["cases"][0]["case_number"] in told["bad"][0]["problem"]
+
+
+async def test_nothing_of_a_person_stands_in_the_plain_columns_of_the_inbox(run: Awda, database: Any) -> None:
+    import asyncio
+
+    import asyncpg
+
+    await asyncio.to_thread(run, "import", "cases", str(SAMPLE))
+    connection = await asyncpg.connect(database.owner_dsn)
+    rows = await connection.fetch("SELECT inbox::text AS line FROM inbox UNION ALL SELECT streams::text FROM streams")
+    await connection.close()
+    assert len(rows) == 100
+    words = ("Sawadogo", "REG-TIP", "0913335171", "إدريس")
+    assert not [word for word in words for row in rows if word in row["line"] or word.encode().hex() in row["line"]]

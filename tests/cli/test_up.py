@@ -1,0 +1,91 @@
+"""The whole installation by command: up, used, down, up again."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.lists import SAMPLE
+from cli.talk import Code
+from workers.processes import PROJECT
+
+pytestmark = pytest.mark.slow
+
+Done = subprocess.CompletedProcess[str]
+Awda = Callable[..., Done]
+PROCESSES = {"postgres", "temporal", "case-worker", "relay", "projector", "gateway"}
+COUNSELLING = {"topics": ["RIGHTS"], "language": "en"}
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[Path]:
+    root = Path(tempfile.mkdtemp(prefix="awda-up-"))
+    root.rmdir()
+    yield root
+    shutil.rmtree(root, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def awda(home: Path) -> Iterator[Awda]:
+    env = {name: value for name, value in os.environ.items() if not name.startswith("AWDA_")}
+    env |= {"AWDA_HOME": str(home), "PYTHONPATH": str(PROJECT)}
+
+    def running(*words: str, stdin: str = "") -> Done:
+        argv = [sys.executable, "-P", "-m", "cli.main", *words]
+        return subprocess.run(argv, env=env, input=stdin, capture_output=True, text=True, timeout=300, check=False)
+
+    yield running
+    running("down")
+
+
+def told(done: Done, code: Code = Code.DONE) -> Any:
+    assert done.returncode == code, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_a_home_comes_up_is_used_goes_down_and_comes_back_the_same(awda: Awda, home: Path) -> None:
+    assert awda("up", "--empty", "--detach").returncode == Code.DONE
+    status = told(awda("status", "--json"))
+    assert {each["name"] for each in status["processes"] if each["state"] == "running"} == PROCESSES
+    assert all(status[name] for name in ("console_url", "api_url", "temporal_ui_url", "temporal_address", "database"))
+
+    assert told(awda("case", "list", "--json")) == []
+    assert told(awda("import", "cases", str(SAMPLE), "--json"))["started"] == 50
+    number = told(awda("import", "cases", str(SAMPLE), "--json"))["cases"][0]["case_number"]
+
+    sent = told(awda("case", "send", number, "RecordCounselling", "--data", "-", "--as", "fatima", "--json",
+                     stdin=json.dumps(COUNSELLING)))  # fmt: skip
+    assert (sent["status"], sent["case_number"]) == ("applied", number)
+    refused = awda("case", "send", number, "CompleteScreening", "--json")
+    assert told(refused, Code.REFUSED)["rule"] == "SCREENING.NOT_ELIGIBLE"
+    assert "SCREENING.NOT_ELIGIBLE" in refused.stderr
+
+    history = told(awda("case", "history", number, "--json"))
+    assert [each["version"] for each in history] == list(range(1, len(history) + 1))
+    assert history[-1]["actor"] == "staff:fatima"
+    assert told(awda("case", "why", number, "--json"))["waiting_on"]
+    before = awda("case", "replay", number).stdout
+    assert told(awda("verify", "--json"))["result"] == "clean"
+
+    began = time.monotonic()
+    assert awda("down").returncode == Code.DONE
+    assert time.monotonic() - began < 15
+    assert awda("case", "list").returncode == Code.DOWN
+    assert awda("up", "--detach").returncode == Code.DONE
+    assert "runs from" in awda("up", "--detach").stderr
+    assert awda("up").returncode == Code.CONFLICT
+
+    assert awda("case", "replay", number).stdout == before
+    assert told(awda("verify", "--json"))["result"] == "clean"
+    assert len(told(awda("case", "list", "--json"))) == 50
+    assert told(awda("doctor", "--json"))["ok"] is True

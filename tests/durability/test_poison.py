@@ -1,0 +1,69 @@
+"""Poison: rings with arguments, unknown signals, unreadable rows, messages of no known name. The worker lives on."""
+
+from __future__ import annotations
+
+from temporalio.client import WorkflowExecutionStatus
+
+from domain.procedure import Order
+from tests.conftest import Database
+from tests.house import a_house
+from tests.journeys.steps import a_registered_case
+from workers.embedded import Servers
+from workflows.ring import workflow_id
+
+
+async def test_a_poisoned_ring_changes_nothing(database: Database, servers: Servers) -> None:
+    async with a_house(database, servers) as house:
+        case = await a_registered_case(house)
+        await house.rests()
+        before = await house.names(case)
+        handle = house.client.get_workflow_handle(workflow_id("case", case))
+
+        await handle.signal("ring", args=["DROP TABLE events", {"no": ["such", "thing"]}])
+        await handle.signal("ring", args=[None])
+        await handle.signal("board_everybody", "now")
+
+        noted = await house.told(case, "AddNote", note="still here")
+        assert noted["status"] == "applied"
+        assert await house.names(case) == [*before, "NoteAdded"]
+        assert (await handle.describe()).status is WorkflowExecutionStatus.RUNNING
+
+
+async def test_a_row_with_an_unknown_topic_is_quarantined_and_the_worker_lives(
+    database: Database, servers: Servers
+) -> None:
+    async with a_house(database, servers) as house:
+        sick, well = await a_registered_case(house), await a_registered_case(house)
+        await house.rests()
+        await house.owner.execute(PLANT, sick)
+        house.recording._kept.clear()
+
+        standing = await house.recording.catch_up(Order(stream_id=sick))
+        noted = await house.told(well, "AddNote", note="work goes on")
+
+        assert standing.waiting_on == "LOG.UNREADABLE"
+        assert not standing.over
+        assert noted["status"] == "applied"
+        assert await house.pool.fetchval("SELECT topic FROM quarantined_rows WHERE stream_id = $1", sick) == "os:getcwd"
+
+
+async def test_a_message_of_no_known_name_or_shape_is_refused_with_its_rule(
+    database: Database, servers: Servers
+) -> None:
+    async with a_house(database, servers) as house:
+        case = await a_registered_case(house)
+
+        unknown = await house.told(case, "BoardEverybody")
+        misspelt = await house.told(case, "AddNote", note="x", urgent=True)
+        impossible = await house.told(case, "AllocateFunding", project="P", until="2027-02-30T00:00:00Z")
+
+        assert unknown["rule"] == "MESSAGE.UNKNOWN"
+        assert (misspelt["rule"], misspelt["field"]) == ("MESSAGE.INVALID", "urgent")
+        assert (impossible["rule"], impossible["field"]) == ("MESSAGE.INVALID", "until")
+
+
+PLANT = """
+WITH head AS (UPDATE streams SET version = version + 1, hash = sha256('planted') WHERE stream_id = $1 RETURNING *)
+INSERT INTO events (stream_id, version, topic, state, event_id, metadata, hash)
+SELECT stream_id, version, 'os:getcwd', '{}', gen_random_uuid(), '{}', hash FROM head
+"""

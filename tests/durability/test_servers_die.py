@@ -1,0 +1,129 @@
+"""PostgreSQL killed, Temporal killed, Temporal's file deleted, the database away: nothing is lost, and verify says so."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from audit.rehydrate import rehydrate
+from audit.verify import verify
+from store.database import migrate
+from store.views.projector import Projector
+from tests.conftest import Database
+from tests.durability.test_kills import each_is_recorded_once, everything_is_said
+from tests.house import House, a_house
+from tests.journeys.steps import SCREENING, a_registered_case
+from workers.embedded import Servers
+from workers.embedded import servers as real_servers
+from workflows.ring import workflow_id
+
+CASES = 4
+AWAY_S = float(os.environ.get("AWDA_AWAY_S", "20"))
+
+
+@asynccontextmanager
+async def servers_of_our_own(home: Path) -> AsyncIterator[tuple[Database, Servers]]:
+    """Servers that only this test kills."""
+    async with real_servers(home, headless=True, throw_away=True) as found:
+        assert found.owner_dsn
+        assert found.postgres
+        await migrate(found.owner_dsn)
+        await found.postgres.ensure_role_passwords()
+        yield Database("awda", found.owner_dsn, found.app_dsn), found
+
+
+async def kill_postgres(servers: Servers) -> None:
+    assert servers.postgres
+    await _kill(servers.postgres.server)
+    await servers.postgres.start()
+
+
+async def kill_temporal(servers: Servers) -> None:
+    assert servers.temporal
+    await _kill(servers.temporal.server)
+    await servers.temporal.start()
+
+
+async def delete_temporal(servers: Servers) -> None:
+    """Killed, and all it knew deleted."""
+    assert servers.temporal
+    await _kill(servers.temporal.server)
+    for file in servers.home.temporal.iterdir():
+        file.unlink()
+    await servers.temporal.start()
+
+
+async def _kill(server: object) -> None:
+    pid = getattr(server, "pid", None)
+    assert isinstance(pid, int)
+    os.kill(pid, signal.SIGKILL)
+    await asyncio.sleep(0.5)
+
+
+@pytest.mark.parametrize("disaster", [kill_postgres, kill_temporal, delete_temporal])
+async def test_after_a_disaster_every_message_is_recorded_once_and_verify_is_clean(
+    disaster: object, tmp_path: Path
+) -> None:
+    async with servers_of_our_own(tmp_path / "home") as (database, servers), a_house(database, servers) as house:
+        speaking = [asyncio.create_task(patiently(house)) for _ in range(CASES)]
+        await asyncio.sleep(2)
+
+        await disaster(servers)  # type: ignore[operator]  # one of the three above
+        if disaster is delete_temporal:
+            await rehydrate(house.pool, house.client, task_queue=house.queue)
+
+        for case, message_ids in await asyncio.gather(*speaking):
+            await each_is_recorded_once(house, case, message_ids)
+        await is_verified(house)
+
+
+async def patiently(house: House) -> tuple[UUID, list[UUID]]:
+    """A sender that says it again until it is heard, as senders do."""
+    while True:
+        try:
+            return await everything_is_said(house)
+        except (TimeoutError, OSError, *_away()):
+            await asyncio.sleep(0.5)
+
+
+def _away() -> tuple[type[Exception], ...]:
+    import asyncpg
+
+    return (asyncpg.PostgresError, asyncpg.InterfaceError)
+
+
+async def is_verified(house: House) -> None:
+    await house.rests()
+    await Projector(house.pool).catch_up()
+    report = await verify(house.pool, house.keys, house.client)
+    assert report.result == "clean", report.as_json()
+
+
+async def test_while_the_database_is_away_nothing_fails_and_histories_do_not_grow(tmp_path: Path) -> None:
+    async with servers_of_our_own(tmp_path / "home") as (database, servers), a_house(database, servers) as house:
+        case = await a_registered_case(house)
+        name, fields = SCREENING[0]
+        handle = house.client.get_workflow_handle(workflow_id("case", case))
+        assert servers.postgres
+        said = await house.say(case, name, **fields)
+        await house.became(said.message_id)
+        before = len((await handle.fetch_history()).events)
+
+        await servers.postgres.stop()
+        await handle.signal("ring")
+        await asyncio.sleep(AWAY_S)
+        during = len((await handle.fetch_history()).events)
+        await servers.postgres.start()
+
+        again = await house.say(case, "AddNote", note="the line is back")
+        assert (await house.became(again.message_id, 60))["status"] == "applied"
+        assert during - before <= 12, "one attempt beside the workflow, one that waits outside the history"
+        assert (await handle.describe()).status is not None
+        await is_verified(house)

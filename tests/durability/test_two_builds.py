@@ -1,0 +1,69 @@
+"""Two builds with different rules record one case together: what one refused the other never recorded."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+from uuid import UUID, uuid4
+
+from audit.verify import verify
+from domain.event import Event
+from domain.messages import AddNote, Message
+from domain.moment import Moment, Refused
+from domain.procedure import Order
+from domain.streams import KINDS, Kind
+from store.views.projector import Projector
+from tests.conftest import Database
+from tests.house import House, TestRecording, a_house
+from tests.journeys.steps import REGISTRATION
+from workers.embedded import Servers
+
+MESSAGES = 1000
+AT_ONCE = 10
+
+
+def decide_strictly(case: Any, message: Message, m: Moment) -> list[Event]:
+    """The next release takes no note that begins with an even number."""
+    if isinstance(message, AddNote) and int(message.note.split()[0]) % 2 == 0:
+        raise Refused("NOTE.EVEN", "this build takes no even notes")
+    return KINDS["case"].decide(case, message, m)
+
+
+class StricterBuild(TestRecording):
+    """The same recording, with another release's rules."""
+
+    __test__ = False
+    kinds: Mapping[str, Kind] = MappingProxyType({**KINDS, "case": replace(KINDS["case"], decide=decide_strictly)})
+
+
+async def test_two_builds_record_one_case_together_and_verify_is_clean(database: Database, servers: Servers) -> None:
+    async with a_house(database, servers, relay=False) as house:
+        begun = await house.begin(**REGISTRATION)
+        assert begun.stream_id is not None
+        case, builds = begun.stream_id, [house.recording, StricterBuild(house.pool, house.keys)] * 2
+        ids: list[UUID] = []
+
+        for first in range(0, MESSAGES, AT_ONCE):
+            ids += [await a_note(house, case, number) for number in range(first, first + AT_ONCE)]
+            await asyncio.gather(*(build.catch_up(Order(stream_id=case)) for build in builds))
+
+        became = await house.pool.fetch("SELECT message_id, status FROM inbox WHERE message_id = ANY ($1)", ids)
+        noted = await house.pool.fetch(NOTED, case)
+        applied = {str(row["message_id"]) for row in became if row["status"] == "applied"}
+        assert {row["status"] for row in became} == {"applied", "refused"}, "both builds had their say"
+        assert sorted(row["id"] for row in noted) == sorted(applied), "one event for each applied note, no other"
+        await Projector(house.pool).catch_up()
+        report = await verify(house.pool, house.keys, None, workflows=False)
+        assert report.result == "clean", report.as_json()
+
+
+async def a_note(house: House, case: UUID, number: int) -> UUID:
+    message_id = uuid4()
+    await house.say(case, "AddNote", message_id=message_id, note=f"{number} of the day")
+    return message_id
+
+
+NOTED = "SELECT metadata::json ->> 'message_id' AS id FROM events WHERE stream_id = $1 AND topic = 'NoteAdded'"

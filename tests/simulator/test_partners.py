@@ -1,0 +1,236 @@
+"""The stand-in partners answer from what they were told, alike for the same seed, and never twice for one delivery."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid5
+
+import pytest
+
+from domain.messages import ReceivePartnerSignal
+from domain.words import ReferralKind, SignalType
+from simulator.main import Desk
+from simulator.partners import Answer, Partners, answers
+from simulator.people import people
+from store.signing import new_secret, sign
+
+MONDAY = datetime(2026, 1, 12, 9, 30, tzinfo=UTC)
+PARTNER_OF = {
+    ReferralKind.MEDICAL_ASSESSMENT: "clinic-tripoli",
+    ReferralKind.CONSULAR_IDENTITY: "embassy-nga",
+    ReferralKind.TRAVEL_DOCUMENT: "embassy-nga",
+    ReferralKind.RECEPTION: "reception-nga",
+}
+
+
+def a_delivery(kind: ReferralKind, person: dict[str, Any], token: str, *, flight: str | None = None) -> dict[str, Any]:
+    told = {name: person[name] for name in ("family_name", "given_names", "date_of_birth")}
+    told |= {"flight": {"movement": "MOV-2026-0127-MJI-LOS", "std": flight}} if flight else {}
+    return {
+        "id": f"outbox-{token}",
+        "type": "org.iom.vhr.referral.sent.v1",
+        "data": {"referral_token": token, "kind": kind.value, "sent_at": MONDAY.isoformat(), "person": told},
+    }
+
+
+def deliveries(count: int) -> list[tuple[str, dict[str, Any]]]:
+    """Every kind of referral, once for each person. Tokens are new each time, as the programme's are."""
+    salt = random.random()
+    return [
+        (partner, a_delivery(kind, fields["person"], f"{kind}-{place}-{salt}"))
+        for place, fields in enumerate(people(3, count))
+        for kind, partner in PARTNER_OF.items()
+    ]
+
+
+def said(partners: Partners) -> list[tuple[Any, ...]]:
+    """What will be said, without tokens."""
+    found = partners.due(MONDAY + timedelta(days=900))
+    return [(one.order, one.signal_type, one.outcome, one.payload, one.times) for one in found]
+
+
+def after(told: list[tuple[str, dict[str, Any]]], seed: int = 7, *, live: bool = False) -> Partners:
+    partners = Partners(seed, live)
+    for partner_id, event in told:
+        partners.receive(partner_id, event, MONDAY)
+    return partners
+
+
+def test_the_same_seed_answers_alike_whatever_the_order_of_arrival_and_the_tokens() -> None:
+    told = deliveries(40)
+    shuffled = deliveries(40)
+    random.Random(1).shuffle(shuffled)
+
+    assert said(after(told)) == said(after(shuffled))
+
+
+def test_another_seed_answers_otherwise() -> None:
+    assert said(after(deliveries(40), seed=7)) != said(after(deliveries(40), seed=8))
+
+
+def test_a_delivery_that_comes_twice_is_answered_once() -> None:
+    told = deliveries(5)
+
+    assert said(after(told + told)) == said(after(told))
+
+
+def test_a_cancelled_referral_is_seldom_answered() -> None:
+    told = deliveries(200)
+    partners = after(told)
+    before = len({answer.asked.token for answer in partners.agenda})
+
+    for partner_id, event in told:
+        token = event["data"]["referral_token"]
+        off = {"id": f"off-{token}", "type": "org.iom.vhr.referral.cancelled.v1", "data": {"referral_token": token}}
+        partners.receive(partner_id, off, MONDAY)
+
+    after_all = len({answer.asked.token for answer in partners.agenda})
+    assert 0 < after_all < before * 0.06
+
+
+def test_every_answer_is_a_signal_the_programme_can_read() -> None:
+    for answer in after(deliveries(60)).due(MONDAY + timedelta(days=900)):
+        event = answer.event()
+        signal = ReceivePartnerSignal.model_validate({**event["data"], "partner_id": answer.asked.partner_id})
+
+        assert str(signal.signal_id) == event["id"]
+        assert signal.occurred_at == answer.due
+
+
+def of_kind(kind: ReferralKind, **more: Any) -> list[list[Answer]]:
+    """What is answered to many referrals of one kind, per referral."""
+    found = []
+    for place, fields in enumerate(people(3, 300)):
+        partners = after([(PARTNER_OF[kind], a_delivery(kind, fields["person"], f"{kind}-{place:04}-token", **more))])
+        found.append(partners.due(MONDAY + timedelta(days=900)))
+    return found
+
+
+def test_partners_are_as_unreliable_as_partners_are() -> None:
+    all_said = of_kind(ReferralKind.MEDICAL_ASSESSMENT)
+
+    def share(what: Any) -> float:
+        return sum(bool(what(one)) for one in all_said) / len(all_said)
+
+    assert 0.02 < share(lambda one: any(answer.times > 1 for answer in one)) < 0.10
+    assert 0.02 < share(lambda one: one[-1].signal_type is SignalType.REJECTED) < 0.10
+    assert 0.01 < share(lambda one: one[0].signal_type is not SignalType.ACKNOWLEDGED) < 0.10
+    assert 0.01 < share(lambda one: one[-1].signal_type is SignalType.ACCEPTED) < 0.08
+
+
+def test_reception_is_promised_before_the_flight_and_done_after_it() -> None:
+    departs = MONDAY + timedelta(days=12)
+
+    for one in of_kind(ReferralKind.RECEPTION, flight=departs.isoformat()):
+        promised, received = one[-2], one[-1]
+        assert promised.signal_type is SignalType.ACCEPTED
+        assert promised.due < departs - timedelta(days=2)
+        assert received.outcome == "RECEIVED"
+        assert received.due > departs
+
+
+def test_who_was_turned_down_once_is_not_turned_down_again() -> None:
+    for fields in people(3, 200):
+        told = [
+            (
+                "clinic-tripoli",
+                a_delivery(ReferralKind.MEDICAL_ASSESSMENT, fields["person"], f"{nth}-{fields['office']}"),
+            )
+            for nth in range(2)
+        ]
+        second = [answer for answer in after(told).due(MONDAY + timedelta(days=900)) if answer.asked.nth == 1]
+
+        assert SignalType.COMPLETED in {answer.signal_type for answer in second}
+
+
+def test_a_live_partner_answers_within_seconds_and_claims_no_time_ahead() -> None:
+    partners = after(deliveries(20), live=True)
+
+    soon = partners.due(MONDAY + timedelta(seconds=20))
+
+    assert len(soon) >= 60
+    for answer in soon:
+        assert datetime.fromisoformat(answer.event()["data"]["occurred_at"]) == MONDAY
+
+
+def test_what_is_due_is_taken_once_and_in_order() -> None:
+    partners = after(deliveries(30))
+    days = [MONDAY + timedelta(days=day) for day in range(0, 900, 5)]
+
+    taken = [answer for day in days for answer in partners.due(day)]
+
+    assert partners.next_at is None
+    assert [answer.order for answer in taken] == sorted(answer.order for answer in taken)
+
+
+# Signatures
+
+
+@pytest.fixture
+async def desk() -> Any:
+    made = Desk(Partners(7), {"clinic-tripoli": new_secret(), "embassy-nga": new_secret()}, "http://127.0.0.1:9")
+    yield made
+    await made.http.aclose()
+
+
+def signed(secret: str, event: dict[str, Any]) -> tuple[dict[str, str], bytes]:
+    body = json.dumps(event).encode()
+    return sign(secret, event["id"], int(time.time()), body), body
+
+
+def an_examination() -> dict[str, Any]:
+    return a_delivery(ReferralKind.MEDICAL_ASSESSMENT, people(3, 1)[0]["person"], "token-of-a-test")
+
+
+async def test_a_signed_delivery_is_kept(desk: Desk) -> None:
+    headers, body = signed(desk.secrets["clinic-tripoli"], an_examination())
+
+    assert desk.receive("clinic-tripoli", headers, body, MONDAY)
+    assert desk.partners.agenda
+
+
+@pytest.mark.parametrize("to", ["embassy-nga", "nobody"])
+async def test_a_delivery_signed_for_another_partner_is_turned_away(desk: Desk, to: str) -> None:
+    headers, body = signed(desk.secrets["clinic-tripoli"], an_examination())
+
+    assert not desk.receive(to, headers, body, MONDAY)
+    assert not desk.partners.agenda
+
+
+async def test_a_delivery_changed_on_the_way_is_turned_away(desk: Desk) -> None:
+    headers, body = signed(desk.secrets["clinic-tripoli"], an_examination())
+
+    assert not desk.receive("clinic-tripoli", headers, body.replace(b"token-of", b"token-if"), MONDAY)
+    assert not desk.partners.agenda
+
+
+async def test_a_gateway_that_is_away_loses_no_answer(desk: Desk) -> None:
+    headers, body = signed(desk.secrets["clinic-tripoli"], an_examination())
+    desk.receive("clinic-tripoli", headers, body, MONDAY)
+    waiting = len(desk.partners.agenda)
+
+    with pytest.raises(Exception, match=r"."):  # nobody listens on that port
+        await desk.tick(MONDAY + timedelta(days=900))
+
+    assert len(desk.partners.agenda) == waiting
+
+
+def test_the_id_of_a_signal_follows_from_its_referral_and_step() -> None:
+    partners = after([("clinic-tripoli", an_examination())])
+    ids = [UUID(answer.event()["id"]) for answer in partners.agenda]
+
+    assert len(set(ids)) == len(ids)
+    again = after([("clinic-tripoli", an_examination())])
+    assert [UUID(answer.event()["id"]) for answer in again.agenda] == ids
+    assert uuid5(ids[0], "") not in ids
+
+
+def test_answers_do_not_depend_on_the_token() -> None:
+    asked = after([("clinic-tripoli", an_examination())]).agenda[0].asked
+    other = type(asked)(**{**asked.__dict__, "token": "another-token-altogether"})
+
+    assert [one.due for one in answers(7, asked)] == [one.due for one in answers(7, other)]
