@@ -13,7 +13,7 @@ from temporalio.client import Client
 
 from store.database import migrate, open_pool
 from store.keys import KeyStore, MasterKey
-from workers.case_worker import connect
+from workers.client import connect
 from workers.embedded import servers
 
 MASTER = MasterKey(b"a master key for measuring of 32")

@@ -17,7 +17,7 @@ from cli.listing import tables
 from cli.options import as_json
 from cli.talk import Code, Failed, Shown, give, progress, say, table
 from store.views.rebuild import Rebuilt, count_events, rebuild
-from workers.case_worker import connect
+from workers.client import connect
 
 
 @click.command(epilog="Example: `awda verify --case LBY-2026-000001 --json`")

@@ -7,6 +7,7 @@ import os
 import sys
 from contextlib import suppress
 from dataclasses import replace
+from importlib import import_module
 
 import rich_click as click
 
@@ -16,11 +17,10 @@ from cli.running import tell_where
 from cli.standins import StandIns
 from cli.talk import give, say
 from store.database import migrate
+from workers.crew import NAMES, commands
 from workers.embedded import Servers, launch_apart, status
 from workers.embedded import up as bring_up
 from workers.home import Home, Settings
-from workers.main import PROCESSES, commands
-from workers.main import main as run_process
 from workers.postgres import OWNER, as_role
 from workers.processes import PROJECT, Command
 
@@ -85,15 +85,16 @@ def worker() -> None:
 
 
 @worker.command("run", epilog="Example: `awda worker run relay`")
-@click.argument("name", type=click.Choice(list(PROCESSES)), default="case-worker")
+@click.argument("name", type=click.Choice(list(NAMES)), default="case-worker")
 def run_worker(name: str) -> None:
     """Run one process until Ctrl-C: case-worker, relay, projector or gateway. As many at once as you like."""
     settings, home = here()
     os.environ["AWDA_DATABASE_URL"] = dsn_of(settings, home)
     if address := temporal_of(settings, home):
         os.environ["AWDA_TEMPORAL_ADDRESS"] = address
+    main = import_module("workers.main").main
     with suppress(KeyboardInterrupt):
-        raise SystemExit(run_process([name]))
+        raise SystemExit(main([name]))
 
 
 @click.group()

@@ -28,10 +28,10 @@ from store import clock, partners
 from store.database import migrate, open_pool
 from store.doorbell import INBOX, Doorbell
 from store.keys import KeyStore, MasterKey
-from workers.case_worker import connect
+from workers.client import connect
+from workers.crew import commands
 from workers.embedded import Say, Servers, up
 from workers.home import Home, Settings, WrongSetting
-from workers.main import commands
 from workers.processes import Command, module
 from workers.quiet import Quiet
 from workers.temporal import free_port

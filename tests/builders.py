@@ -118,6 +118,8 @@ class Told:
             self.now = max(self.now, due.due)
             if due.kind != "wake":
                 self.lapse(due)
+                if next_wake(self.case, self.moment()) == due:
+                    raise AssertionError(f"{due} was recorded and is still to come")
             self.walk()
         self.now = until
         return self.walk()

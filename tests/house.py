@@ -29,7 +29,8 @@ from store.keys import KeyStore, MasterKey
 from store.mapper import EventMapper, read_all
 from store.recorder import Recorder
 from tests.builders import PARTNERS
-from workers.case_worker import case_worker, connect
+from workers.case_worker import case_worker
+from workers.client import connect
 from workers.relay import Relay
 
 MASTER = MasterKey(b"a master key for tests, 32 bytes")

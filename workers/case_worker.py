@@ -9,16 +9,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 from temporalio.workflow import SandboxImportNotificationPolicy
 
 from activities.deliver import Delivering
 from activities.record import Recording
+from store.doorbell import Doorbell
+from workers.client import connect
+from workers.parts import Parts
 from workflows.case import CaseWorkflow
 from workflows.delivery import DeliveryWorkflow
 from workflows.movement import MovementWorkflow
@@ -40,12 +42,6 @@ def sandbox(*more: str) -> SandboxedWorkflowRunner:
     )
     passed = SandboxRestrictions.default.with_passthrough_modules(*OURS, *THEIRS, *more)
     return SandboxedWorkflowRunner(restrictions=passed.with_import_notification_policy(policy))
-
-
-async def connect(address: str, namespace: str = "default", **options: Any) -> Client:
-    """A client whose payloads are our pydantic models, and which histories know by our name, not by a machine's."""
-    options = {"identity": "awda"} | options
-    return await Client.connect(address, namespace=namespace, data_converter=pydantic_data_converter, **options)
 
 
 def case_worker(
@@ -80,3 +76,12 @@ def delivery_worker(client: Client, delivering: Delivering, *, task_queue: str =
         max_cached_workflows=CACHED,
         graceful_shutdown_timeout=GRACE,
     )
+
+
+async def serve(parts: Parts) -> None:
+    """Drive cases, flights and deliveries until asked to stop."""
+    client = await connect(parts.temporal_address, parts.settings.temporal_namespace)
+    async with Doorbell(parts.dsn) as doorbell:
+        recording = Recording(parts.pool, parts.keys, doorbell)
+        async with case_worker(client, recording), delivery_worker(client, Delivering(parts.pool, parts.keys)):
+            await parts.stop.wait()

@@ -12,6 +12,7 @@ import asyncpg
 from store.doorbell import EVENTS, listen
 from store.recorder import UNANSWERED
 from store.views.projector import Pool, Projector
+from workers.parts import Parts
 
 log = logging.getLogger("awda.projector")
 
@@ -49,3 +50,8 @@ async def _wait(news: asyncio.Event, stop: asyncio.Event) -> None:
             wait.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.gather(*waits, return_exceptions=True)
+
+
+async def serve(parts: Parts) -> None:
+    """Keep the read tables until asked to stop."""
+    await run(parts.pool, parts.dsn, parts.stop)

@@ -27,6 +27,8 @@ from store.keys import KeyStore
 from store.outbox import Outbox
 from store.recorder import UNANSWERED
 from store.streams import heads
+from workers.client import connect
+from workers.parts import Parts
 from workflows.ring import CASES, DELIVERIES, ring, start_delivery
 
 log = logging.getLogger("awda.relay")
@@ -174,3 +176,9 @@ async def _few_at_once(work: Any) -> None:
     for fault in done:
         if isinstance(fault, BaseException):
             raise fault
+
+
+async def serve(parts: Parts) -> None:
+    """Ring, deliver and sweep until asked to stop."""
+    client = await connect(parts.temporal_address, parts.settings.temporal_namespace)
+    await Relay(client, parts.pool, parts.keys, parts.dsn).run(parts.stop)

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import UUID
 
+import asyncpg
 import pytest
 
 from audit.rehydrate import rehydrate
@@ -25,6 +26,7 @@ from workers.embedded import servers as real_servers
 from workflows.ring import workflow_id
 
 CASES = 4
+AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 AWAY_S = float(os.environ.get("AWDA_AWAY_S", "20"))
 
 
@@ -89,14 +91,8 @@ async def patiently(house: House) -> tuple[UUID, list[UUID]]:
     while True:
         try:
             return await everything_is_said(house)
-        except (TimeoutError, OSError, *_away()):
+        except AWAY:
             await asyncio.sleep(0.5)
-
-
-def _away() -> tuple[type[Exception], ...]:
-    import asyncpg
-
-    return (asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 async def is_verified(house: House) -> None:

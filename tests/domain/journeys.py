@@ -1,0 +1,258 @@
+"""Journeys that between them record every event of the programme: for samples, sentences and neutrality."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Final, Self
+from uuid import UUID, uuid5
+
+from domain import movement
+from domain.case import ClearanceNotRequired
+from domain.event import Event
+from domain.messages import MESSAGES
+from domain.movement import Movement
+from domain.referral import ReferralDeliveryFailed
+from domain.stages.departure import DenyBoarding
+from domain.words import ClearanceKind
+from tests.builders import (
+    FLIGHT,
+    MONDAY,
+    NAMESPACE,
+    Told,
+    a_boarded_case,
+    a_cleared_case,
+    a_closed_case,
+    a_frozen_case,
+    a_received_case,
+    a_registered_case,
+    a_screened_case,
+    a_seated_case,
+    an_arrived_case,
+    remembered,
+)
+
+GOOD: Final = "NO_SIGNIFICANT_CONDITION"
+ON_IT: Final = {"movement_id": FLIGHT["movement_id"], "movement": FLIGHT["movement"]}
+PLAN: Final = {
+    "number": FLIGHT["movement"],
+    "origin": "MJI",
+    "destination": "LOS",
+    "std": FLIGHT["std"],
+    "sta": FLIGHT["sta"],
+    "capacity": 2,
+}
+
+
+@dataclass
+class Flight:
+    """A movement told step by step, like a case."""
+
+    movement: Movement = field(default_factory=lambda: Movement(UUID(FLIGHT["movement_id"]), number=FLIGHT["movement"]))
+    now: datetime = MONDAY
+    events: list[Event] = field(default_factory=list)
+
+    def send(self, name: str, *, boarded: frozenset[UUID] = frozenset(), **fields: Any) -> list[Event]:
+        moment = replace(Told(now=self.now).moment(message_id=uuid5(NAMESPACE, f"{len(self.events)}")), boarded=boarded)
+        decided = movement.decide(self.movement, MESSAGES[name].model_validate(fields), moment)
+        self.events += decided
+        return decided
+
+    def having(self, name: str, **fields: Any) -> Self:
+        self.send(name, **fields)
+        return self
+
+    @property
+    def names(self) -> list[str]:
+        return [event.name for event in self.events]
+
+
+def passenger(which: int) -> UUID:
+    return uuid5(NAMESPACE, f"passenger {which}")
+
+
+def a_planned_flight() -> Flight:
+    return Flight().having("PlanMovement", **PLAN)
+
+
+def a_full_flight() -> Flight:
+    flight = a_planned_flight().having("ConfirmMovement", carrier="Buraq")
+    for which in range(3):
+        flight.having("RequestSeat", case_id=passenger(which))
+    return flight
+
+
+def an_arrived_flight() -> Flight:
+    flight = a_full_flight().having("GiveUpSeat", case_id=passenger(0)).having("FreezeManifest")
+    flight.send("RecordFlightDeparture", boarded=frozenset({passenger(1)}))
+    return flight.having("RecordFlightArrival")
+
+
+def a_cancelled_flight() -> Flight:
+    return a_full_flight().having("CancelMovement", cause="AIRPORT_CLOSED")
+
+
+def fear_at_screening() -> Told:
+    told = a_registered_case()
+    for purpose in ("SHARE_EMBASSY", "SHARE_AUTHORITY", "SHARE_PROTECTION", "SHARE_UNHCR"):
+        told.having("RecordConsent", purpose=purpose, form_version="C-1", language="en")
+    told.having("RecordNonRefoulementScreen", outcome="CLAIM", account="asylum: feared by her family")
+    return told.having("CreateReferral", kind="UNHCR_ASYLUM").after(days=30)
+
+
+def fear_at_the_airport() -> Told:
+    told = a_frozen_case()
+    told.having(
+        "RecordDepartureInterview",
+        in_private=True,
+        voluntary_reaffirmed=False,
+        fear_expressed=True,
+        account="claims asylum",
+        feedback="medical care was good",
+    )
+    return told.after(days=10)
+
+
+def treatment_required() -> Told:
+    told = a_screened_case().heard("MEDICAL_ASSESSMENT", "COMPLETED", "TREATMENT_REQUIRED", payload={"note": "TB"})
+    told.having("CreateReferral", kind="SPECIALIST_CARE").heard("SPECIALIST_CARE", "PROGRESS", "IN_TREATMENT")
+    return told.after(days=10)
+
+
+def unfit_before_the_flight() -> Told:
+    return a_frozen_case().having("IssueFitToTravel", result="UNFIT", conditions=("pregnancy",)).after(days=1)
+
+
+def a_survivor() -> Told:
+    told = a_registered_case().having("RecordConsent", purpose="SHARE_PROTECTION", form_version="1", language="en")
+    told.having("RaiseProtectionConcern", risk_level="HIGH", concern="trafficked; gbv by the employer")
+    told.having("RecordVulnerabilityAssessment", overall_risk="HIGH", factors=("TRAFFICKING", "GBV"))
+    told.having("CreateReferral", kind="VOT_ASSISTANCE", urgent=True)
+    told.heard("VOT_ASSISTANCE", "ACCEPTED", reason="trafficked").heard("VOT_ASSISTANCE", "COMPLETED", "ACTUAL_VICTIM")
+    told.having("ReviewHold", hold_id=told.held("PROTECTION").hold_id, decision="goes on")
+    return told.after(days=10)
+
+
+def a_withdrawal() -> Told:
+    told = a_boarded_case().having("WithdrawVoluntaryReturn", channel="AIRPORT", place="AIRPORT")
+    told.having("CloseCase", reason="WITHDRAWN_BY_MIGRANT", approved_by="amaka").after(days=20)
+    told.heard("MEDICAL_ASSESSMENT", "COMPLETED", GOOD)
+    told.heard("MEDICAL_ASSESSMENT", "CONCERN_REPORTED", reason="beaten in detention")
+    told.having("ReopenCase", target_phase="INTAKE", reason="wants asylum after abuse")
+    return told
+
+
+def an_unsafe_closing() -> Told:
+    told = fear_at_screening()
+    return told.having("CloseCase", reason="REFERRED_TO_UNHCR", approved_by="amaka").after(days=5 * 365 + 1)
+
+
+def partners_at_their_worst() -> Told:
+    told = a_screened_case()
+    told.heard("MEDICAL_ASSESSMENT", "ACKNOWLEDGED").heard("MEDICAL_ASSESSMENT", "STARTED")
+    told.heard("MEDICAL_ASSESSMENT", "PROGRESS", partner_seq=1).heard("MEDICAL_ASSESSMENT", "PAUSED", reason="holiday")
+    told.after(days=20).heard("MEDICAL_ASSESSMENT", "RESUMED").heard("MEDICAL_ASSESSMENT", "COMPLETED", GOOD)
+    told.heard("MEDICAL_ASSESSMENT", "COMPLETED", "UNFIT_LONG_TERM")
+    signal = next(iter(told.referral("MEDICAL_ASSESSMENT").disputed))
+    told.having("ResolveQuarantinedSignal", signal_id=signal, decision="AMEND", reason="confirmed: unfit")
+    told.heard("MEDICAL_ASSESSMENT", "ACCEPTED").heard("CONSULAR_IDENTITY", "REJECTED", reason="not ours")
+    first = told.referral("CONSULAR_IDENTITY").referral_id
+    told.having("ReassignReferral", referral_id=first, partner_id="embassy-nga-2", reason="not theirs")
+    told.heard("CONSULAR_IDENTITY", "FAILED", reason="moved")
+    told.having(
+        "ReassignReferral",
+        referral_id=told.referral("CONSULAR_IDENTITY").referral_id,
+        partner_id="embassy-nga",
+        reason="x",
+    )
+    told.heard("CONSULAR_IDENTITY", "COMPLETED", "NOT_CONFIRMED")
+    told.having("MarkReferralEnteredInError", referral_id=first, reason="wrong person")
+    return told
+
+
+def silence() -> Told:
+    told = a_screened_case().after(days=90)
+    referral = told.referral("CONSULAR_IDENTITY")
+    return told.having("ConfirmReferralExpiry", referral_id=referral.referral_id, reason="nobody answers")
+
+
+def papers() -> Told:
+    told = a_screened_case().heard("CONSULAR_IDENTITY", "COMPLETED", "NATIONALITY_CONFIRMED")
+    told.heard("TRAVEL_DOCUMENT", "COMPLETED", "REFUSED")
+    told.having("RecordTravelDocument", kind="PASSPORT", number="A1", expires_on="2030-01-01", authenticity="CHECKED")
+    told.heard("EXIT_PERMIT", "COMPLETED", "REFUSED", payload={"reason_class": "UNPAID_FINE"})
+    return told.having("HandOverTravelDocument").having("ReportDocumentLost")
+
+
+def office_work() -> Told:
+    told = a_screened_case().having("SetPriority", priority="P2_HIGHLY_VULNERABLE", basis="need")
+    told.having("AddNote", note="came with her sister").having(
+        "RecordContactAttempt", channel="PHONE", result="no answer"
+    )
+    told.having("InformPerson", topic="next steps", channel="PHONE", language="ha")
+    told.having("RecordConsent", purpose="PHOTO_MEDIA", given=False, form_version="C-1", language="en")
+    told.having("WithdrawConsent", purpose="SHARE_CLINIC")
+    told.having("RecordDetention", situation="DETENTION_OFFICIAL", site="coast road").having("RecordRelease")
+    task = next(iter(told.case.tasks))
+    told.having("CompleteTask", task_id=task, outcome="done")
+    told.having("LiftHold", hold_id=told.held("DETENTION").hold_id, reason="released")
+    return told
+
+
+def troubles_at_the_airport() -> Told:
+    return a_seated_case().having("HoldPreDepartureBriefing", language="ha").having("RecordNoShow", cause="UNKNOWN")
+
+
+def denied() -> Told:
+    told = a_boarded_case()
+    told.say(DenyBoarding(by="AUTHORITY", cause="LIST"))
+    return told.walk()
+
+
+def left_behind() -> Told:
+    return a_boarded_case().having("FlightHasDeparted", atd=FLIGHT["std"], on_board=False, **ON_IT)
+
+
+def not_met() -> Told:
+    told = an_arrived_case().having("RecordReception", met=False, cause="NOBODY_CAME")
+    return told.having("ProvideAccommodation", nights=2)
+
+
+def an_item_cancelled() -> Told:
+    item = {"item_id": "shop", "type": "MICROBUSINESS", "description": "small shop", "amount_eur": 900}
+    told = a_received_case().having("DraftPlan", items=(item,), signed_by_returnee=True).having("ApprovePlan")
+    return told.having("CancelItem", item_id="shop", reason="moved away")
+
+
+def what_no_rule_records_yet() -> Told:
+    """Facts that are declared for what stands around the rules: a delivery that failed, a permission not needed."""
+    told = a_cleared_case()
+    referral = told.referral("MEDICAL_ASSESSMENT")
+    for fact in (
+        ReferralDeliveryFailed(referral_id=referral.referral_id, partner_id=referral.partner_id),
+        ClearanceNotRequired(kind=ClearanceKind.CHILD_BEST_INTERESTS, cause="AGE"),
+    ):
+        placed: Any = fact.stamped(told.case.id, told.case.version + 1, told.now)
+        placed.mutate(told.case)
+        told.events.append(placed)
+    return told
+
+
+CASES: Final[Mapping[str, Callable[[], Told]]] = {
+    made.__name__: remembered(made)
+    for made in (
+        a_closed_case, fear_at_screening, fear_at_the_airport, treatment_required, unfit_before_the_flight, a_survivor,
+        a_withdrawal, an_unsafe_closing, partners_at_their_worst, silence, papers, office_work, troubles_at_the_airport,
+        denied, left_behind, not_met, an_item_cancelled, what_no_rule_records_yet,
+    )
+}  # fmt: skip
+FLIGHTS: Final[Mapping[str, Callable[[], Flight]]] = {
+    made.__name__: made for made in (an_arrived_flight, a_cancelled_flight)
+}
+
+
+def everything() -> list[Event]:
+    """Every event of every journey."""
+    told = [made().events for made in CASES.values()] + [made().events for made in FLIGHTS.values()]
+    return [event for events in told for event in events]

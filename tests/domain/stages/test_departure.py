@@ -1,0 +1,225 @@
+"""Departure: the listing of these tests is its decision table."""
+
+from __future__ import annotations
+
+import pytest
+
+from domain.stages.departure import DenyBoarding
+from tests.builders import (
+    FLIGHT,
+    Told,
+    a_boarded_case,
+    a_cleared_case,
+    a_closed_case,
+    a_departed_case,
+    a_frozen_case,
+    a_screened_case,
+    a_seated_case,
+)
+
+ON_IT = {"movement_id": FLIGHT["movement_id"], "movement": FLIGHT["movement"]}
+OTHER = {"movement_id": "6f6d9a3e-0000-4000-8000-0000000000aa", "movement": "MOV-2026-1220-MJI-LOS-02"}
+SEAT = FLIGHT | {"destination": "LOS"}
+
+
+def departed(told: Told, *, on_board: bool, **more: object) -> Told:
+    return told.having("FlightHasDeparted", atd=FLIGHT["std"], on_board=on_board, **ON_IT, **more)
+
+
+def test_a_cleared_person_is_nominated_and_seated() -> None:
+    told = a_cleared_case().having("NominatePassenger", **FLIGHT).having("TakeSeat", **SEAT)
+    assert told.case.seat is not None
+    assert told.case.seat.status == "RESERVED"
+
+
+def test_who_does_not_pass_the_gate_is_not_nominated_and_hears_every_reason() -> None:
+    told = a_screened_case().heard("CONSULAR_IDENTITY", "COMPLETED", "NATIONALITY_CONFIRMED")
+    refusal = told.refused("NominatePassenger", **FLIGHT)
+    assert refusal.rule == "GATE.NOMINATE"
+    assert refusal.failures == (
+        "GATE.SAFETY_OF_RETURN.MISSING",
+        "GATE.MEDICAL_ASSESSMENT.MISSING",
+        "GATE.FUNDING_ALLOCATED.MISSING",
+    )
+
+
+def test_a_person_has_one_seat() -> None:
+    assert a_seated_case().refused("NominatePassenger", **FLIGHT).rule == "SEAT.TAKEN"
+
+
+def test_a_seat_that_comes_after_a_hold_goes_back_at_once() -> None:
+    told = a_cleared_case().having("NominatePassenger", **FLIGHT).having("PlaceHold", hold_type="SAFETY", reason="x")
+    told.having("TakeSeat", **SEAT)
+    assert told.names[-2:] == ["SeatReserved", "SeatReleased"]
+    assert told.case.seat is None
+
+
+def test_a_full_flight_is_a_task_for_the_movement_officer() -> None:
+    told = a_cleared_case().having("NominatePassenger", **FLIGHT).having("SeatUnavailable", cause="FULL", **ON_IT)
+    assert [task.queue for task in told.case.tasks.values()] == ["MOVEMENT_OFFICER"]
+
+
+def test_without_a_seat_there_is_none_to_release() -> None:
+    assert a_cleared_case().refused("ReleaseSeat", cause="x").rule == "SEAT.NONE"
+
+
+def test_a_released_seat_ends_what_served_only_that_flight() -> None:
+    told = a_seated_case().having("ReleaseSeat", cause="REQUEST")
+    reception = told.clearance("RECEPTION_CONFIRMED")
+    assert reception is not None
+    assert reception.status == "REVOKED"
+
+
+def test_a_project_that_has_ended_funds_nobody() -> None:
+    refusal = a_cleared_case().refused("AllocateFunding", project="X", until="2026-01-01T00:00:00Z")
+    assert refusal.rule == "FUNDING.ENDED"
+
+
+def test_freezing_moves_the_case_to_departure() -> None:
+    assert a_frozen_case().case.phase == "DEPARTURE"
+
+
+def test_who_does_not_pass_at_the_freeze_gives_the_seat_back() -> None:
+    told = a_seated_case().having("RevokeClearance", kind="EXIT_PERMIT", cause="BAN")
+    told.having("ManifestIsFrozen", **ON_IT)
+    evaluated = told.named("TravelGateEvaluated")[-1]
+    assert evaluated.facts["failures"] == ("GATE.EXIT_PERMIT.REVOKED",)
+    assert told.case.seat is None
+    assert told.case.phase == "PRE_DEPARTURE"
+
+
+def test_the_freeze_of_another_flight_means_nothing() -> None:
+    told = a_seated_case()
+    assert told.send("ManifestIsFrozen", **OTHER) == []
+
+
+@pytest.mark.parametrize(("message", "rule"), [("CheckInPassenger", "SEAT.NONE"), ("BoardPassenger", "SEAT.NONE")])
+def test_nobody_checks_in_or_boards_without_a_seat(message: str, rule: str) -> None:
+    assert a_cleared_case().refused(message).rule == rule
+
+
+@pytest.mark.parametrize("message", ["CheckInPassenger", "BoardPassenger"])
+def test_nobody_checks_in_or_boards_before_the_freeze(message: str) -> None:
+    assert a_seated_case().refused(message).rule == "SEAT.NOT_FROZEN"
+
+
+def a_case_before_its_interview() -> Told:
+    told = a_seated_case().at("2026-12-12T09:00:00Z").having("ManifestIsFrozen", **ON_IT)
+    told.after(hours=5).having("IssueFitToTravel", result="FIT")
+    return told.at("2026-12-14T04:30:00Z").having("ReaffirmVoluntaryReturn")
+
+
+def test_nobody_checks_in_without_a_departure_interview() -> None:
+    assert a_case_before_its_interview().refused("CheckInPassenger").rule == "CHECK_IN.INTERVIEW"
+
+
+def test_an_interview_before_others_is_none() -> None:
+    told = a_case_before_its_interview()
+    told.having("RecordDepartureInterview", in_private=False, voluntary_reaffirmed=True)
+    assert told.refused("CheckInPassenger").rule == "CHECK_IN.INTERVIEW"
+
+
+def test_an_interview_without_a_yes_holds_the_journey() -> None:
+    told = a_case_before_its_interview()
+    told.having("RecordDepartureInterview", in_private=True, voluntary_reaffirmed=False)
+    assert told.refused("CheckInPassenger").failures == ("GATE.HOLD.CONSENT",)
+
+
+def test_an_interview_with_fear_holds_the_journey() -> None:
+    told = a_case_before_its_interview()
+    told.having("RecordDepartureInterview", in_private=True, voluntary_reaffirmed=True, fear_expressed=True)
+    assert told.refused("CheckInPassenger").failures == ("GATE.HOLD.PROTECTION", "GATE.PROTECTION_CLEARANCE.REVOKED")
+
+
+def test_nobody_boards_without_checking_in() -> None:
+    assert a_frozen_case().refused("BoardPassenger").rule == "BOARD.NOT_CHECKED_IN"
+
+
+def test_the_gate_is_asked_again_at_boarding() -> None:
+    told = a_frozen_case().having("CheckInPassenger").having("IssueFitToTravel", result="UNFIT")
+    refusal = told.refused("BoardPassenger")
+    assert refusal.rule == "GATE.BOARD"
+    assert refusal.failures == ("GATE.HOLD.MEDICAL", "GATE.FIT_TO_TRAVEL.REVOKED")
+
+
+def test_a_checked_in_person_boards_and_the_gate_is_on_record() -> None:
+    assert a_boarded_case().names[-2:] == ["TravelGateEvaluated", "PassengerBoarded"]
+
+
+def test_denied_boarding_takes_the_person_off_and_plans_again() -> None:
+    told = a_boarded_case()
+    told.say(DenyBoarding(by="CARRIER", cause="DOCUMENT"))
+    assert [name for name in told.names if name in ("BoardingDenied", "PassengerOffloaded", "SeatReleased")] == [
+        "BoardingDenied",
+        "PassengerOffloaded",
+        "SeatReleased",
+    ]
+    assert told.case.phase == "PRE_DEPARTURE"
+
+
+@pytest.mark.parametrize(("cause", "counted"), [("UNKNOWN", 1), ("DETAINED", 0), ("HOSPITALISED", 0)])
+def test_a_no_show_counts_only_if_it_was_the_persons_own(cause: str, counted: int) -> None:
+    told = a_frozen_case().having("RecordNoShow", cause=cause)
+    assert told.case.no_shows == counted
+    assert told.case.seat is None
+
+
+def test_there_is_nobody_to_take_off_without_a_seat() -> None:
+    assert a_cleared_case().refused("OffloadPassenger", cause="x").rule == "SEAT.NONE"
+
+
+def test_a_person_is_taken_off() -> None:
+    told = a_boarded_case().having("OffloadPassenger", cause="UNRULY")
+    assert "PassengerOffloaded" in told.names
+    assert told.case.seat is None
+
+
+def test_a_cancelled_flight_sends_the_case_back_and_remembers_it() -> None:
+    told = a_frozen_case().having("MovementIsOff", cause="MOVEMENT_CANCELLED", **ON_IT)
+    assert (told.case.phase, told.case.displaced, told.case.seat) == ("PRE_DEPARTURE", 1, None)
+
+
+def test_another_flights_cancellation_means_nothing() -> None:
+    assert a_frozen_case().send("MovementIsOff", cause="MOVEMENT_CANCELLED", **OTHER) == []
+
+
+def test_the_flight_with_the_person_on_board_completes_the_stage() -> None:
+    told = a_departed_case()
+    assert told.case.phase == "TRANSIT"
+    assert told.status("DEPARTURE") == "COMPLETED"
+
+
+def test_who_was_left_behind_has_not_failed_to_come() -> None:
+    told = departed(a_boarded_case(), on_board=False)
+    assert (told.case.phase, told.case.no_shows, told.case.seat) == ("PRE_DEPARTURE", 0, None)
+
+
+def test_who_is_in_the_air_is_in_the_air_and_the_breach_is_shown() -> None:
+    told = departed(a_seated_case(), on_board=True, breaches=("NOT_BOARDED_BY_THE_RULES",))
+    assert told.case.phase == "TRANSIT"
+    assert told.named("FlightDeparted")[-1].facts["breaches"] == ("NOT_BOARDED_BY_THE_RULES",)
+    assert [task.queue for task in told.case.tasks.values()] == ["PROTECTION_OFFICER"]
+
+
+def test_a_departure_is_recorded_on_a_closed_case_which_stays_closed() -> None:
+    told = a_screened_case().having("WithdrawVoluntaryReturn", channel="PHONE")
+    told.having("CloseCase", reason="WITHDRAWN_BY_MIGRANT", approved_by="amaka")
+    departed(told, on_board=True, breaches=("NOT_BOARDED_BY_THE_RULES",))
+    assert told.case.phase == "CLOSED"
+    assert told.case.reopen_proposed
+
+
+def test_after_departure_the_wish_to_return_is_not_withdrawn_but_a_concern_is_heard() -> None:
+    told = a_departed_case()
+    assert told.refused("WithdrawVoluntaryReturn", channel="PHONE").rule == "INV-02"
+    told.having("RaiseProtectionConcern", risk_level="HIGH", concern="afraid of the house")
+    assert told.named("TaskRaised")
+
+
+def test_briefing_is_recorded() -> None:
+    assert a_seated_case().having("HoldPreDepartureBriefing", language="ha").names[-1] == "PreDepartureBriefingHeld"
+
+
+def test_reopening_before_departure_leaves_no_old_seat() -> None:
+    told = a_closed_case().having("ReopenCase", target_phase="PRE_DEPARTURE", reason="came back")
+    assert told.case.seat is None

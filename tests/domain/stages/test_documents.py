@@ -1,0 +1,155 @@
+"""Travel documents: the listing of these tests is its decision table."""
+
+from __future__ import annotations
+
+import pytest
+
+from domain.decide import may_open
+from domain.moment import Unplaceable
+from domain.words import Stage
+from tests.builders import Told, a_cleared_case, a_registered_case, a_screened_case
+
+PASSPORT = {"kind": "PASSPORT", "number": "A1234567", "expires_on": "2030-01-01", "authenticity": "CHECKED"}
+LP = {"kind": "LAISSEZ_PASSER", "number": "LP-100", "expires_on": "2027-01-22"}
+
+
+def a_confirmed_case() -> Told:
+    return a_screened_case().heard("CONSULAR_IDENTITY", "COMPLETED", "NATIONALITY_CONFIRMED")
+
+
+def status(told: Told, kind: str) -> str | None:
+    found = told.clearance(kind)
+    return found.status if found else None
+
+
+def test_no_word_leaves_for_an_embassy_before_the_private_question_is_answered() -> None:
+    told = a_registered_case().having("RecordConsent", purpose="SHARE_EMBASSY", form_version="1", language="en")
+    assert told.status("DOCUMENTS") == "NOT_STARTED"
+    assert not [event for event in told.events if event.name == "DisclosureRecorded"]
+
+
+@pytest.mark.parametrize(("outcome", "may"), [("NO_CLAIM", True), ("CLAIM", False), ("UNSURE", False)])
+def test_after_reopening_documents_open_only_if_the_private_question_was_answered_so(outcome: str, may: bool) -> None:
+    told = a_screened_case().having("RecordNonRefoulementScreen", outcome=outcome)
+    told.having("CloseCase", reason="NO_CONTACT", approved_by="amaka")
+    told.send("ReopenCase", target_phase="PRE_DEPARTURE", reason="came back")
+    assert (Stage.DOCUMENTS in may_open(told.case, told.moment())) is may
+
+
+def test_identity_then_document_then_permit() -> None:
+    told = a_screened_case()
+    assert told.waits_for() == ["STAFF.SAFETY_OF_RETURN", "CLINIC.MEDICAL_ASSESSMENT", "EMBASSY.NATIONALITY"]
+    told.heard("CONSULAR_IDENTITY", "COMPLETED", "NATIONALITY_CONFIRMED")
+    assert told.referral("TRAVEL_DOCUMENT").status == "SENT"
+    assert not told.asked("EXIT_PERMIT")
+    told.heard("TRAVEL_DOCUMENT", "COMPLETED", "ISSUED", payload=LP)
+    assert told.referral("EXIT_PERMIT").status == "SENT"
+
+
+def test_both_papers_complete_the_stage() -> None:
+    assert a_cleared_case().status("DOCUMENTS") == "COMPLETED"
+
+
+@pytest.mark.parametrize(
+    ("kind", "outcome", "fact"),
+    [
+        ("CONSULAR_IDENTITY", "NOT_CONFIRMED", "NationalityNotConfirmed"),
+        ("TRAVEL_DOCUMENT", "REFUSED", "TravelDocumentRefused"),
+        ("EXIT_PERMIT", "REFUSED", "ExitPermitRefused"),
+    ],
+)
+def test_a_no_is_recorded_and_given_to_a_consular_officer(kind: str, outcome: str, fact: str) -> None:
+    told = a_confirmed_case() if kind != "CONSULAR_IDENTITY" else a_screened_case()
+    if kind == "EXIT_PERMIT":
+        told.heard("TRAVEL_DOCUMENT", "COMPLETED", "ISSUED", payload=LP)
+    told.heard(kind, "COMPLETED", outcome)
+    assert fact in told.names
+    assert [task.queue for task in told.case.tasks.values()] == ["CONSULAR_LIAISON"]
+
+
+def test_a_confirmation_taken_back_counts_no_longer() -> None:
+    told = a_confirmed_case()
+    told.heard("CONSULAR_IDENTITY", "COMPLETED", "NOT_CONFIRMED")
+    signal = next(iter(told.referral("CONSULAR_IDENTITY").disputed))
+    told.having("ResolveQuarantinedSignal", signal_id=signal, decision="AMEND", reason="the embassy said so by phone")
+    assert "GATE.TRAVEL_DOCUMENT.NATIONALITY_NOT_CONFIRMED" in told.failures("NOMINATE")
+
+
+def test_a_paper_lasts_as_long_as_is_printed_on_it() -> None:
+    told = a_cleared_case()
+    document, permit = told.clearance("TRAVEL_DOCUMENT"), told.clearance("EXIT_PERMIT")
+    assert document is not None
+    assert permit is not None
+    assert str(document.valid_until) == "2027-01-22 23:59:59+00:00"
+    assert str(permit.valid_until) == "2027-01-05 23:59:59+00:00"
+
+
+def test_a_paper_that_says_nothing_lasts_thirty_days() -> None:
+    told = a_confirmed_case().heard("TRAVEL_DOCUMENT", "COMPLETED", "ISSUED", payload={"number": "LP-1"})
+    document = told.clearance("TRAVEL_DOCUMENT")
+    assert document is not None
+    assert document.valid_until is not None
+    assert (document.valid_until - told.now).days == 30
+
+
+def test_a_paper_without_an_end_is_waited_for_by_nobody() -> None:
+    told = a_confirmed_case()
+    told.heard("TRAVEL_DOCUMENT", "COMPLETED", "ISSUED", payload=LP | {"expires_on": "9999-12-31"})
+    assert status(told.after(days=1), "TRAVEL_DOCUMENT") == "VALID"
+
+
+@pytest.mark.parametrize(
+    ("payload", "cause"),
+    [(LP | {"expires_on": "31/12/2027"}, "UNREADABLE_DATE"), (LP | {"kind": "LIBRARY_CARD"}, "UNKNOWN_DOCUMENT_KIND")],
+)
+def test_an_answer_that_cannot_be_read_is_for_a_person(payload: dict[str, str], cause: str) -> None:
+    with pytest.raises(Unplaceable, match=cause):
+        a_confirmed_case().heard("TRAVEL_DOCUMENT", "COMPLETED", "ISSUED", payload=payload)
+
+
+def test_a_passport_in_hand_spares_the_embassy() -> None:
+    told = a_screened_case().having("RecordTravelDocument", **PASSPORT)
+    assert status(told, "TRAVEL_DOCUMENT") == "VALID"
+    assert told.referral("EXIT_PERMIT").status == "SENT"
+
+
+def test_a_document_in_doubt_clears_nothing() -> None:
+    refusal = a_screened_case().refused("RecordTravelDocument", **(PASSPORT | {"authenticity": "DOUBTED"}))
+    assert refusal.rule == "DOCUMENT.DOUBTED"
+
+
+def test_an_expired_document_clears_nothing() -> None:
+    refusal = a_screened_case().refused("RecordTravelDocument", **(PASSPORT | {"expires_on": "2026-11-23"}))
+    assert refusal.rule == "DOCUMENT.EXPIRED"
+
+
+def test_another_documents_number_needs_another_permit() -> None:
+    told = a_cleared_case().having("RecordTravelDocument", **PASSPORT)
+    assert status(told, "EXIT_PERMIT") == "REVOKED"
+    assert told.referral("EXIT_PERMIT").status == "SENT"
+
+
+def test_a_lost_document_ends_the_permit_too_and_is_asked_for_again() -> None:
+    told = a_cleared_case().after(hours=1).having("ReportDocumentLost")
+    assert (status(told, "TRAVEL_DOCUMENT"), status(told, "EXIT_PERMIT")) == ("REVOKED", "REVOKED")
+    assert told.status("DOCUMENTS") == "REOPENED"
+    assert told.referral("TRAVEL_DOCUMENT").status == "SENT"
+
+
+def test_what_was_never_issued_is_not_handed_over() -> None:
+    assert a_screened_case().refused("HandOverTravelDocument").rule == "DOCUMENT.NONE"
+
+
+def test_a_document_is_handed_to_the_person() -> None:
+    assert a_cleared_case().having("HandOverTravelDocument").names[-1] == "TravelDocumentHandedOver"
+
+
+def test_the_stage_of_documents_is_not_worked_on_before_it_is_open() -> None:
+    assert a_registered_case().refused("RecordTravelDocument", **PASSPORT).rule == "STAGE.NOT_OPEN"
+
+
+def test_without_a_partner_a_person_is_asked_once_to_find_one() -> None:
+    told = a_screened_case(country_of_return="NGA")
+    told.directory = type(told.directory)({})
+    told.heard("CONSULAR_IDENTITY", "COMPLETED", "NATIONALITY_CONFIRMED").after(days=1).having("AddNote", note="x")
+    assert [task.task for task in told.case.tasks.values()] == ["find a partner for TRAVEL_DOCUMENT"]

@@ -1,0 +1,121 @@
+"""Protection: the listing of these tests is its decision table."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.builders import Told, a_frozen_case, a_registered_case, a_screened_case
+
+SAFE = {"area": "NG-LA", "result": "SAFE", "advisory_version": "2026-3"}
+
+
+def status(told: Told, kind: str) -> str | None:
+    found = told.clearance(kind)
+    return found.status if found else None
+
+
+def test_low_risk_without_a_hold_is_cleared_at_once() -> None:
+    assert status(a_screened_case("LOW"), "PROTECTION_CLEARANCE") == "VALID"
+
+
+@pytest.mark.parametrize(("risk", "urgent"), [("MEDIUM", False), ("HIGH", True)])
+def test_any_higher_risk_asks_a_protection_partner(risk: str, urgent: bool) -> None:
+    told = a_screened_case(risk)
+    assert status(told, "PROTECTION_CLEARANCE") is None
+    assert told.referral("PROTECTION_ASSISTANCE").urgent is urgent
+
+
+def test_a_safe_place_completes_protection() -> None:
+    told = a_screened_case().having("AssessSafetyOfReturn", **SAFE)
+    assert told.status("PROTECTION") == "COMPLETED"
+
+
+@pytest.mark.parametrize("result", ["NOT_SAFE", "UNDETERMINED"])
+def test_an_unsafe_place_takes_the_permission_back_and_reopens_protection(result: str) -> None:
+    told = a_screened_case().having("AssessSafetyOfReturn", **SAFE)
+    told.having("AssessSafetyOfReturn", **(SAFE | {"result": result}))
+    assert status(told, "SAFETY_OF_RETURN") == "REVOKED"
+    assert told.status("PROTECTION") == "REOPENED"
+
+
+def test_a_partners_help_clears_nothing_by_itself() -> None:
+    told = a_screened_case("HIGH").having("RecordConsent", purpose="SHARE_PROTECTION", form_version="1", language="en")
+    told.heard("PROTECTION_ASSISTANCE", "COMPLETED", "ASSISTED")
+    assert status(told, "PROTECTION_CLEARANCE") is None
+    assert "TaskRaised" in told.names
+
+
+def test_an_officer_clears_the_way_by_name() -> None:
+    told = a_screened_case("HIGH").having("GrantClearance", kind="PROTECTION_CLEARANCE", evidence="assessed")
+    assert status(told, "PROTECTION_CLEARANCE") == "VALID"
+
+
+def test_the_way_is_not_cleared_under_a_hold() -> None:
+    told = a_screened_case("HIGH").having("RaiseProtectionConcern", risk_level="HIGH", concern="threatened")
+    assert told.refused("GrantClearance", kind="PROTECTION_CLEARANCE", evidence="x").rule == "CLEARANCE.HELD"
+
+
+@pytest.mark.parametrize(
+    "kind", ["CONSENT_RETURN", "MEDICAL_ASSESSMENT", "FIT_TO_TRAVEL", "TRAVEL_DOCUMENT", "EXIT_PERMIT"]
+)
+def test_what_others_must_give_is_not_granted_by_hand(kind: str) -> None:
+    assert a_screened_case().refused("GrantClearance", kind=kind, evidence="x").rule == "CLEARANCE.NOT_BY_HAND"
+
+
+def test_only_a_permission_in_force_is_revoked() -> None:
+    assert a_screened_case().refused("RevokeClearance", kind="EXIT_PERMIT", cause="x").rule == "CLEARANCE.NOT_IN_FORCE"
+
+
+def test_a_concern_holds_the_case_at_any_stage() -> None:
+    told = a_frozen_case().having("RaiseProtectionConcern", risk_level="HIGH", concern="followed to the airport")
+    assert "GATE.HOLD.PROTECTION" in told.failures()
+    assert status(told, "PROTECTION_CLEARANCE") == "REVOKED"
+    assert told.status("PROTECTION") == "REOPENED"
+
+
+def test_a_concern_close_to_departure_is_decided_within_four_hours() -> None:
+    told = a_frozen_case().having("RaiseProtectionConcern", risk_level="HIGH", concern="followed")
+    task = list(told.case.tasks.values())[-1]
+    assert (task.due - told.now).total_seconds() == 4 * 3600
+
+
+def test_lifting_one_hold_lifts_no_other() -> None:
+    told = a_screened_case().having("PlaceHold", hold_type="PROTECTION", reason="a")
+    told.having("PlaceHold", hold_type="PROTECTION", reason="b").having("PlaceHold", hold_type="LEGAL", reason="c")
+    told.having("LiftHold", hold_id=told.held("PROTECTION", 0).hold_id, reason="cleared up")
+    assert [hold.type for hold in told.case.holds.values()] == ["PROTECTION", "LEGAL"]
+
+
+@pytest.mark.parametrize(("order", "fields"), [("LiftHold", {"reason": "x"}), ("ReviewHold", {"decision": "x"})])
+def test_a_hold_that_is_not_there_is_neither_lifted_nor_reviewed(order: str, fields: dict[str, str]) -> None:
+    unknown = "6f6d9a3e-0000-4000-8000-00000000ffff"
+    assert a_screened_case().refused(order, hold_id=unknown, **fields).rule == "HOLD.UNKNOWN"
+
+
+def test_a_consent_hold_outlasts_everything_but_a_new_declaration() -> None:
+    told = a_screened_case().having("WithdrawVoluntaryReturn", channel="PHONE")
+    hold_id = told.held("CONSENT").hold_id
+    assert told.refused("LiftHold", hold_id=hold_id, reason="x").rule == "HOLD.CONSENT"
+    told.after(days=1).having("SignVoluntaryReturnDeclaration", country="NGA", form_version="1", language="en")
+    told.having("LiftHold", hold_id=hold_id, reason="declared again")
+    assert not told.case.holds
+
+
+def test_a_review_may_release_the_disclosure_part_so_that_documents_go_on() -> None:
+    told = a_screened_case().having("PlaceHold", hold_type="PROTECTION", reason="family dispute")
+    hold = told.held("PROTECTION")
+    told.having("ReviewHold", hold_id=hold.hold_id, decision="documents may go on", unblock=("EMBASSY_DISCLOSURE",))
+    assert hold.blocks == {"MANIFEST", "BOARDING", "AUTHORITY_DISCLOSURE"}
+
+
+def test_a_review_never_lets_anybody_travel() -> None:
+    told = a_screened_case().having("PlaceHold", hold_type="PROTECTION", reason="family dispute")
+    refusal = told.refused("ReviewHold", hold_id=told.held("PROTECTION").hold_id, decision="x", unblock=("BOARDING",))
+    assert refusal.rule == "HOLD.NOT_RELEASABLE"
+
+
+def test_the_disclosure_part_of_a_hold_for_fear_is_never_released() -> None:
+    told = a_registered_case().having("RecordNonRefoulementScreen", outcome="UNSURE")
+    hold_id = told.held("PROTECTION").hold_id
+    refusal = told.refused("ReviewHold", hold_id=hold_id, decision="x", unblock=("EMBASSY_DISCLOSURE",))
+    assert refusal.rule == "HOLD.NOT_RELEASABLE"

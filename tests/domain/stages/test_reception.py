@@ -1,0 +1,119 @@
+"""Reception: the listing of these tests is its decision table."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.builders import (
+    FLIGHT,
+    Told,
+    a_cleared_case,
+    a_departed_case,
+    a_received_case,
+    a_registered_case,
+    a_screened_case,
+    a_seated_case,
+    an_arrived_case,
+)
+
+SEAT = FLIGHT | {"destination": "LOS"}
+
+
+def status(told: Told) -> str | None:
+    found = told.clearance("RECEPTION_CONFIRMED")
+    return found.status if found else None
+
+
+def test_reception_is_prepared_from_two_weeks_before_the_flight() -> None:
+    told = a_cleared_case().having("NominatePassenger", **FLIGHT).having("TakeSeat", **SEAT)
+    assert told.at("2026-11-30T08:59:59Z").status("RECEPTION") == "NOT_STARTED"
+    assert told.at("2026-11-30T09:00:00Z").status("RECEPTION") == "OPEN"
+    assert told.referral("RECEPTION").status == "SENT"
+
+
+@pytest.mark.parametrize("outcome", ["CONFIRMED", "CONFIRMED_WITH_LIMITS", None])
+def test_a_partner_that_will_receive_confirms_reception(outcome: str | None) -> None:
+    told = a_cleared_case().having("NominatePassenger", **FLIGHT).having("TakeSeat", **SEAT).at("2026-12-01T00:00:00Z")
+    assert status(told.heard("RECEPTION", "ACCEPTED", outcome)) == "VALID"
+
+
+def test_a_partner_that_can_only_say_done_has_accepted() -> None:
+    told = a_cleared_case().having("NominatePassenger", **FLIGHT).having("TakeSeat", **SEAT).at("2026-12-01T00:00:00Z")
+    assert status(told.heard("RECEPTION", "COMPLETED", "CONFIRMED")) == "VALID"
+
+
+@pytest.mark.parametrize("signal", ["REJECTED", "FAILED", "PARTNER_CANCELLED"])
+def test_a_partner_that_withdraws_takes_its_confirmation_along(signal: str) -> None:
+    told = a_seated_case().heard("RECEPTION", signal, reason="no car")
+    assert status(told) == "REVOKED"
+    assert "GATE.RECEPTION_CONFIRMED.REVOKED" in told.failures()
+    assert len(told.asked("RECEPTION")) == 1
+
+
+def test_a_rejection_never_confirms_even_when_amended() -> None:
+    told = a_cleared_case().having("NominatePassenger", **FLIGHT).having("TakeSeat", **SEAT).at("2026-12-01T00:00:00Z")
+    told.heard("RECEPTION", "COMPLETED", "CONFIRMED").heard("RECEPTION", "REJECTED", reason="no room")
+    signal = next(iter(told.referral("RECEPTION").disputed))
+    told.having("ResolveQuarantinedSignal", signal_id=signal, decision="AMEND", reason="they called")
+    assert status(told) == "REVOKED"
+
+
+def test_arrival_is_confirmed_only_for_who_is_on_the_way() -> None:
+    assert a_seated_case().refused("ConfirmArrival").rule == "ARRIVAL.NOT_IN_TRANSIT"
+
+
+def test_a_confirmed_arrival_begins_the_time_after() -> None:
+    assert an_arrived_case().case.phase == "POST_ARRIVAL"
+
+
+@pytest.mark.parametrize(
+    ("message", "fields"),
+    [
+        ("RecordReception", {"met": True}),
+        ("ProvideOnwardTransport", {"mode": "BUS"}),
+        ("CompleteReception", {"outcome": "RECEIVED"}),
+    ],
+)
+def test_nobody_is_received_before_arriving(message: str, fields: dict[str, object]) -> None:
+    assert a_departed_case().refused(message, **fields).rule == "RECEPTION.NOT_ARRIVED"
+
+
+def test_reception_is_not_worked_on_before_it_is_open() -> None:
+    assert a_screened_case().refused("RecordReception", met=True).rule == "STAGE.NOT_OPEN"
+
+
+def test_who_was_not_met_is_looked_for_and_nothing_completes() -> None:
+    told = an_arrived_case().having("RecordReception", met=False, cause="NOBODY_CAME")
+    assert [task.queue for task in told.case.tasks.values()] == ["RECEPTION_OFFICER"]
+    assert told.refused("CompleteReception", outcome="RECEIVED").rule == "RECEPTION.NOT_MET"
+
+
+def test_an_adult_may_decline_reception() -> None:
+    assert an_arrived_case().having("CompleteReception", outcome="DECLINED").status("RECEPTION") == "COMPLETED"
+
+
+def test_a_partner_that_saw_nobody_arrive_raises_a_search() -> None:
+    told = an_arrived_case().heard("RECEPTION", "COMPLETED", "NOT_ARRIVED")
+    assert [task.task for task in told.case.tasks.values()] == ["find out where the person is"]
+
+
+def test_met_helped_and_brought_home_completes_reception() -> None:
+    told = a_received_case()
+    assert told.status("RECEPTION") == "COMPLETED"
+    assert told.waits_for() == ["STAFF.ENROLMENT"]
+
+
+def test_help_does_not_depend_on_returning() -> None:
+    told = a_registered_case().having("ProvideImmediateAssistance", items=("blanket",))
+    assert told.names[-1] == "ImmediateAssistanceProvided"
+
+
+def test_more_cash_than_the_programme_gives_is_recorded_and_shown_to_a_person() -> None:
+    told = an_arrived_case().having("ProvideImmediateAssistance", items=("meal",), cash_eur=65)
+    assert not told.case.tasks
+    told.having("ProvideImmediateAssistance", items=("meal",), cash_eur=1)
+    assert [task.task for task in told.case.tasks.values()] == ["check cash of 66 EUR against the ceiling"]
+
+
+def test_shelter_after_arrival_is_recorded() -> None:
+    assert an_arrived_case().having("ProvideAccommodation", nights=3).names[-1] == "TemporaryAccommodationProvided"

@@ -1,0 +1,215 @@
+"""Screening: the listing of these tests is its decision table."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pytest
+
+from tests.builders import AMINATA, Told, a_case, a_registered_case, a_screened_case
+
+REGISTRATION: dict[str, Any] = {
+    "person": AMINATA,
+    "country_of_return": "NGA",
+    "channel": "WALK_IN",
+    "office": "Tripoli",
+    "consent_to_data_processing": True,
+}
+DECLARATION = {"country": "NGA", "form_version": "VRD-1", "language": "en"}
+FREE: dict[str, Any] = {"understood": True, "free_of_pressure": True, "in_private": True}
+
+
+def an_interviewed_case(**voluntariness: Any) -> Told:
+    """Everything eligibility needs but the signature."""
+    told = a_registered_case().having("RecordNonRefoulementScreen", outcome="NO_CLAIM")
+    told.having("RecordVulnerabilityAssessment", overall_risk="LOW")
+    return told.having("AssessVoluntariness", **(FREE | voluntariness))
+
+
+def test_a_registered_person_is_screened_at_once() -> None:
+    told = a_registered_case()
+    assert told.names == ["CaseRegistered", "ConsentGiven", "StageOpened", "ScreeningStarted"]
+    assert told.case.phase == "INTAKE"
+
+
+def test_without_consent_no_case_is_opened() -> None:
+    refusal = a_case().refused("RegisterCase", **(REGISTRATION | {"consent_to_data_processing": False}))
+    assert refusal.rule == "CONSENT.DATA_PROCESSING"
+    assert refusal.field == "consent_to_data_processing"
+
+
+def test_an_emergency_opens_a_case_without_consent() -> None:
+    told = a_case()
+    told.send(
+        "RegisterCase", **(REGISTRATION | {"consent_to_data_processing": False, "emergency_override": "unconscious"})
+    )
+    assert told.names == ["CaseRegistered"]
+
+
+def test_a_case_is_registered_once() -> None:
+    assert a_registered_case().refused("RegisterCase", **REGISTRATION).rule == "CASE.EXISTS"
+
+
+def test_nobody_is_born_tomorrow() -> None:
+    unborn = AMINATA.model_copy(update={"date_of_birth": date(9999, 1, 1)})
+    assert a_case().refused("RegisterCase", **(REGISTRATION | {"person": unborn})).rule == "PERSON.NOT_BORN_YET"
+
+
+def test_a_child_is_held_from_the_first_day() -> None:
+    told = a_registered_case(AMINATA.model_copy(update={"date_of_birth": date(2010, 1, 1)}))
+    assert told.held("CHILD").owner == "CHILD_PROTECTION_OFFICER"
+
+
+def test_a_detained_person_is_held_from_the_first_day() -> None:
+    assert a_registered_case(living_situation="DETENTION_OFFICIAL").has_hold("DETENTION")
+
+
+def test_fear_of_return_holds_the_case_and_keeps_documents_closed() -> None:
+    told = a_registered_case().having("RecordNonRefoulementScreen", outcome="CLAIM", account="they will kill me")
+    assert told.held("PROTECTION").blocks == {"MANIFEST", "BOARDING", "EMBASSY_DISCLOSURE", "AUTHORITY_DISCLOSURE"}
+    assert "STAFF.PROTECTION_REVIEW" in told.waits_for()
+
+
+@pytest.mark.parametrize("doubt", [{"capacity": "DOUBT"}, {"understood": False}, {"coercion_indicators": ("debt",)}])
+def test_doubt_about_free_will_stops_the_declaration(doubt: dict[str, object]) -> None:
+    refusal = an_interviewed_case(**doubt).refused("SignVoluntaryReturnDeclaration", **DECLARATION)
+    assert refusal.rule == "VRD.VOLUNTARINESS"
+    assert "DOUBT" in refusal.detail
+
+
+def test_pressure_stops_the_declaration() -> None:
+    refusal = an_interviewed_case(free_of_pressure=False).refused("SignVoluntaryReturnDeclaration", **DECLARATION)
+    assert "NOT_VOLUNTARY" in refusal.detail
+
+
+def test_nobody_declares_before_being_asked_whether_they_want_to() -> None:
+    assert a_registered_case().refused("SignVoluntaryReturnDeclaration", **DECLARATION).rule == "VRD.VOLUNTARINESS"
+
+
+def a_detained_case() -> Told:
+    return a_registered_case(living_situation="DETENTION_OFFICIAL").having("AssessVoluntariness", **FREE)
+
+
+def test_in_detention_one_interview_is_not_enough() -> None:
+    assert a_detained_case().refused("SignVoluntaryReturnDeclaration", **DECLARATION).rule == "VRD.TWO_INTERVIEWS"
+
+
+def test_in_detention_the_second_interview_is_another_persons() -> None:
+    told = a_detained_case().after(hours=25).having("AssessVoluntariness", **FREE)
+    assert told.refused("SignVoluntaryReturnDeclaration", **DECLARATION).rule == "VRD.TWO_INTERVIEWS"
+
+
+def test_in_detention_the_second_interview_is_a_day_later() -> None:
+    told = a_detained_case().after(hours=23).having("AssessVoluntariness", by="staff:omar", **FREE)
+    assert told.refused("SignVoluntaryReturnDeclaration", **DECLARATION).rule == "VRD.TWO_INTERVIEWS"
+
+
+def test_in_detention_one_of_the_interviews_is_private() -> None:
+    crowded = FREE | {"in_private": False}
+    told = a_registered_case(living_situation="DETENTION_OFFICIAL").having("AssessVoluntariness", **crowded)
+    told.after(hours=25).having("AssessVoluntariness", by="staff:omar", **crowded)
+    assert told.refused("SignVoluntaryReturnDeclaration", **DECLARATION).rule == "VRD.TWO_INTERVIEWS"
+
+
+def test_in_detention_two_people_a_day_apart_are_enough() -> None:
+    told = a_detained_case().after(hours=25).having("AssessVoluntariness", by="staff:omar", **FREE)
+    told.having("SignVoluntaryReturnDeclaration", **DECLARATION)
+    assert told.names[-1] == "VoluntaryReturnDeclared"
+
+
+def test_eligibility_says_everything_that_is_missing() -> None:
+    refusal = a_registered_case().refused("DetermineEligibility", decision="ELIGIBLE")
+    assert refusal.rule == "ELIGIBILITY.NOT_READY"
+    assert refusal.failures == (
+        "STAFF.PRIVATE_INTERVIEW",
+        "STAFF.VULNERABILITY",
+        "STAFF.VOLUNTARINESS",
+        "PERSON.DECLARATION",
+    )
+
+
+def test_an_ineligible_person_keeps_an_open_case_and_does_not_travel() -> None:
+    told = a_registered_case().having("DetermineEligibility", decision="INELIGIBLE")
+    assert told.case.phase == "INTAKE"
+    assert told.refused("CompleteScreening").rule == "SCREENING.NOT_ELIGIBLE"
+
+
+def test_screening_completes_with_a_permission_that_counts_from_the_signature() -> None:
+    told = a_screened_case()
+    assert told.status("SCREENING") == "COMPLETED"
+    assert told.case.phase == "PRE_DEPARTURE"
+    granted = told.clearance("CONSENT_RETURN")
+    assert granted is not None
+    assert granted.valid_until is not None
+    assert (granted.valid_until - told.now).days == 180
+
+
+def test_an_early_signature_does_not_lengthen_the_permission() -> None:
+    told = an_interviewed_case().having(
+        "SignVoluntaryReturnDeclaration", signed_at="2026-11-13T08:00:00Z", **DECLARATION
+    )
+    told.having("DetermineEligibility", decision="ELIGIBLE").having("CompleteScreening")
+    granted = told.clearance("CONSENT_RETURN")
+    assert granted is not None
+    assert granted.valid_until is not None
+    assert (granted.valid_until - told.now).days == 170
+
+
+def test_a_withdrawn_wish_is_not_revived_by_completing_screening_again() -> None:
+    told = a_screened_case().having("WithdrawVoluntaryReturn", channel="PHONE")
+    assert told.refused("CompleteScreening").rule == "SCREENING.NOT_OPEN"
+
+
+def test_a_new_declaration_after_a_withdrawal_is_a_new_permission() -> None:
+    told = a_screened_case().having("WithdrawVoluntaryReturn", channel="PHONE").after(days=3)
+    told.having("SignVoluntaryReturnDeclaration", **DECLARATION)
+    granted = told.clearance("CONSENT_RETURN")
+    assert granted is not None
+    assert granted.status == "VALID"
+
+
+def test_a_signature_withdrawn_during_screening_has_to_be_given_again() -> None:
+    told = an_interviewed_case().having("SignVoluntaryReturnDeclaration", **DECLARATION)
+    told.having("WithdrawVoluntaryReturn", channel="OFFICE")
+    assert told.refused("DetermineEligibility", decision="ELIGIBLE").failures == ("PERSON.DECLARATION",)
+
+
+def test_a_consent_that_was_never_given_cannot_be_withdrawn() -> None:
+    assert a_registered_case().refused("WithdrawConsent", purpose="SHARE_EMBASSY").rule == "CONSENT.NEVER_GIVEN"
+
+
+def test_a_refused_consent_lets_nothing_leave() -> None:
+    told = a_registered_case().having(
+        "RecordConsent", purpose="SHARE_CLINIC", given=False, form_version="1", language="en"
+    )
+    told.having("CreateReferral", kind="MEDICAL_ASSESSMENT")
+    assert told.referral("MEDICAL_ASSESSMENT").status == "DRAFT"
+
+
+def test_a_draft_leaves_when_the_consent_comes() -> None:
+    told = a_registered_case().having("CreateReferral", kind="MEDICAL_ASSESSMENT")
+    told.having("RecordConsent", purpose="SHARE_CLINIC", form_version="1", language="en")
+    assert told.referral("MEDICAL_ASSESSMENT").status == "SENT"
+
+
+def test_a_consent_may_leave_one_organisation_out() -> None:
+    told = a_registered_case().having(
+        "RecordConsent", purpose="SHARE_CLINIC", form_version="1", language="en", excluded_partners=("clinic-misrata",)
+    )
+    told.having("CreateReferral", kind="MEDICAL_ASSESSMENT", partner_id="clinic-misrata")
+    assert told.referral("MEDICAL_ASSESSMENT").status == "DRAFT"
+
+
+def test_detention_later_ends_what_had_been_cleared() -> None:
+    told = a_screened_case().having("RecordDetention", situation="DETENTION_UNOFFICIAL", site="coast road")
+    assert told.has_hold("DETENTION")
+    cleared = told.clearance("PROTECTION_CLEARANCE")
+    assert cleared is not None
+    assert cleared.status == "REVOKED"
+
+
+def test_after_release_an_officer_is_asked_to_lift_the_hold() -> None:
+    told = a_screened_case().having("RecordDetention", situation="DETENTION_OFFICIAL").having("RecordRelease")
+    assert told.names[-1] == "TaskRaised"
+    assert told.has_hold("DETENTION")

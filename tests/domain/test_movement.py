@@ -1,0 +1,131 @@
+"""The movement: seats, waiting list, freeze, departure; and the letters its passengers get."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from domain import movement
+from domain.moment import Refused
+from tests.builders import FLIGHT, Told
+from tests.domain.journeys import (
+    PLAN,
+    Flight,
+    a_cancelled_flight,
+    a_full_flight,
+    a_planned_flight,
+    an_arrived_flight,
+    passenger,
+)
+
+
+def refused(flight: Flight, name: str, **fields: Any) -> Refused:
+    with pytest.raises(Refused) as caught:
+        flight.send(name, **fields)
+    return caught.value
+
+
+def letters(flight: Flight, name: str) -> list[tuple[object, str]]:
+    """Who is told what by the newest event of that name, as the movement stood then."""
+    event = [event for event in flight.events if event.name == name][-1]
+    return [(to, type(letter).__name__) for to, letter in movement.letters(flight.movement, event)]
+
+
+def test_a_movement_is_planned_confirmed_frozen_flown_and_landed() -> None:
+    names = an_arrived_flight().names
+    assert names[:2] == ["MovementPlanned", "MovementConfirmed"]
+    assert names[-3:] == ["ManifestFrozen", "FlightDeparted", "FlightArrived"]
+
+
+def test_nothing_happens_to_a_movement_that_was_never_planned() -> None:
+    assert refused(Flight(), "ConfirmMovement", carrier="x").rule == "MOVEMENT.NOT_PLANNED"
+
+
+def test_a_movement_is_planned_once() -> None:
+    assert refused(a_planned_flight(), "PlanMovement", **PLAN).rule == "MOVEMENT.EXISTS"
+
+
+@pytest.mark.parametrize("times", [{"std": "2026-11-01T00:00:00Z"}, {"sta": FLIGHT["std"]}])
+def test_a_movement_leaves_in_the_future_and_arrives_later(times: dict[str, str]) -> None:
+    assert refused(Flight(), "PlanMovement", **(PLAN | times)).rule == "MOVEMENT.TIMES"
+
+
+@pytest.mark.parametrize(
+    ("name", "fields"),
+    [
+        ("FreezeManifest", {}),
+        ("RecordFlightArrival", {}),
+        ("RecordFlightDeparture", {}),
+    ],
+)
+def test_a_movement_goes_its_steps_in_order(name: str, fields: dict[str, Any]) -> None:
+    assert refused(a_planned_flight(), name, **fields).rule == "MOVEMENT.STATUS"
+
+
+def test_who_comes_after_the_last_seat_waits() -> None:
+    flight = a_full_flight()
+    assert set(flight.movement.seats) == {passenger(0), passenger(1)}
+    assert flight.movement.waiting == [passenger(2)]
+    assert letters(flight, "PassengerWaitlisted") == [(passenger(2), "SeatUnavailable")]
+
+
+def test_a_seat_is_asked_for_once() -> None:
+    flight = a_full_flight()
+    assert flight.send("RequestSeat", case_id=passenger(0)) == []
+    assert flight.send("RequestSeat", case_id=passenger(2)) == []
+
+
+def test_a_seat_given_up_goes_to_who_waited_longest() -> None:
+    flight = a_full_flight().having("GiveUpSeat", case_id=passenger(0))
+    assert set(flight.movement.seats) == {passenger(1), passenger(2)}
+    assert letters(flight, "SeatReserved") == [(passenger(2), "TakeSeat")]
+
+
+def test_after_the_freeze_nobody_is_added() -> None:
+    flight = a_full_flight().having("FreezeManifest").having("GiveUpSeat", case_id=passenger(0))
+    assert set(flight.movement.seats) == {passenger(1)}
+    assert flight.having("RequestSeat", case_id=passenger(7)).movement.waiting == [passenger(2), passenger(7)]
+
+
+def test_a_frozen_manifest_is_told_to_everybody_on_it() -> None:
+    flight = a_full_flight().having("FreezeManifest")
+    assert letters(flight, "ManifestFrozen") == [(passenger(0), "ManifestIsFrozen"), (passenger(1), "ManifestIsFrozen")]
+
+
+def test_a_cancelled_flight_is_told_to_everybody_who_had_a_seat() -> None:
+    flight = a_cancelled_flight()
+    assert letters(flight, "MovementCancelled") == [(passenger(0), "MovementIsOff"), (passenger(1), "MovementIsOff")]
+    assert flight.movement.over
+
+
+def test_who_boarded_by_the_rules_is_on_board_and_the_others_were_left_behind() -> None:
+    flight = a_full_flight().having("FreezeManifest")
+    event = flight.send("RecordFlightDeparture", boarded=frozenset({passenger(1)}))[0]
+    assert (event.facts["boarded"], event.facts["left_behind"]) == ((passenger(1),), (passenger(0),))
+    assert event.facts["breaches"] == ()
+
+
+def test_who_is_reported_on_board_without_having_boarded_is_a_breach() -> None:
+    flight = a_full_flight().having("FreezeManifest")
+    order = movement.RecordFlightDeparture(boarded=(passenger(0), passenger(1)))
+    moment = Told(now=flight.now).moment()
+    event = movement.decide(flight.movement, order, moment)[0]
+    assert event.facts["breaches"] == (passenger(0), passenger(1))
+    told = [letter for _, letter in movement.letters(flight.movement, event)]
+    assert all(getattr(letter, "breaches", ()) == ("NOT_BOARDED_BY_THE_RULES",) for letter in told)
+
+
+def test_a_confirmed_movement_freezes_two_days_before_departure_by_itself() -> None:
+    flight = a_full_flight()
+    due = movement.deadlines(flight.movement)[0]
+    assert due.due == datetime.fromisoformat(FLIGHT["std"]) - timedelta(hours=48)
+    names = [event.name for event in movement.decide_lapse(flight.movement, due, Told(now=due.due).moment("system"))]
+    assert names == ["ManifestFrozen"]
+    assert movement.deadlines(flight.movement) == []
+
+
+def test_an_arrived_movement_is_over() -> None:
+    flight = an_arrived_flight()
+    assert movement.standing(flight.movement, Told(now=flight.now).moment()).over

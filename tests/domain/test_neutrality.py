@@ -1,0 +1,132 @@
+"""What stands outside sealed fields tells nothing: state is rebuilt without them, and no restricted word is in it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from domain.event import REGISTRY
+from domain.messages import MESSAGES
+from domain.outgoing import outgoing
+from domain.partner import AUTHORITIES, RECIPIENT_OF, Recipient
+from domain.words import BLOCKS, PUBLIC_CLOSURE, PUBLIC_KIND, ClosureReason, HoldType, PublicClosure, ReferralKind
+from tests.builders import Told, a_screened_case, folded
+from tests.domain.journeys import CASES, fear_at_screening, fear_at_the_airport
+from tests.domain.reading import neutral, public, redacted
+
+RESTRICTED = re.compile(
+    "TRAFFICK|ASYLUM|REFUGEE|GBV|VIOLENCE|VOT_|VICTIM|SURVIVOR|REFLECTION|FEAR|TREATMENT|UNFIT|NO_SIGNIFICANT|STABLE"
+    "|PREGNAN|HIV|TUBERCUL|\\bTB\\b|ABUSE|BEATEN|DETENTION VIOLENCE|MHPSS|SPECIALIST_CARE"
+)
+WHO = re.compile("AMINATA|OKAFOR|218910000001|1996-04-02")
+COUNTRY_OF_REFUGE = re.compile("UNHCR")
+
+
+@pytest.mark.parametrize("journey", CASES)
+def test_state_is_rebuilt_from_the_neutral_part_alone(journey: str) -> None:
+    told = CASES[journey]()
+    assert public(folded(redacted(event) for event in told.events)) == public(told.case)
+
+
+@pytest.mark.parametrize("journey", CASES)
+def test_state_is_rebuilt_from_the_neutral_part_at_every_step(journey: str) -> None:
+    events = CASES[journey]().events
+    full, blind = folded(()), folded(())
+    for event in events:
+        folding: tuple[object, ...] = (event.mutate(full), redacted(event).mutate(blind))  # type: ignore[arg-type]
+        assert folding
+        assert (full.phase, full.done, full.clearances) == (blind.phase, blind.done, blind.clearances), event.name
+        assert [hold.blocks for hold in full.holds.values()] == [hold.blocks for hold in blind.holds.values()], (
+            event.name
+        )
+
+
+@pytest.mark.parametrize("journey", CASES)
+def test_no_restricted_fact_stands_in_a_public_field(journey: str) -> None:
+    for event in CASES[journey]().events:
+        assert not RESTRICTED.search(neutral(event).upper()), neutral(event)
+
+
+@pytest.mark.parametrize("journey", CASES)
+def test_nobody_is_named_in_a_public_field(journey: str) -> None:
+    for event in CASES[journey]().events:
+        assert not WHO.search(neutral(event).upper()), neutral(event)
+
+
+@pytest.mark.parametrize("journey", CASES)
+def test_who_is_asked_for_refuge_is_named_only_where_the_person_consents(journey: str) -> None:
+    for event in CASES[journey]().events:
+        if event.name not in ("ConsentGiven", "ConsentRefused", "ConsentWithdrawn"):
+            assert not COUNTRY_OF_REFUGE.search(neutral(event).upper()), neutral(event)
+
+
+@pytest.mark.parametrize("topic", sorted(REGISTRY))
+def test_no_name_of_an_event_tells_a_restricted_fact(topic: str) -> None:
+    spoken = f"{topic} {REGISTRY[topic].SENTENCE}"
+    assert not RESTRICTED.search(spoken.upper().replace("RETURNEEMET", ""))
+
+
+def test_a_hold_for_fear_looks_like_any_protection_hold() -> None:
+    plain = a_screened_case().having("PlaceHold", hold_type="PROTECTION", reason="family dispute").held("PROTECTION")
+    for told in (fear_at_screening(), fear_at_the_airport()):
+        hold = told.held("PROTECTION")
+        assert (hold.type, hold.owner, hold.blocks) == (plain.type, plain.owner, plain.blocks)
+
+
+def test_every_protection_hold_is_reviewed_after_the_same_time() -> None:
+    plain = a_screened_case().having("PlaceHold", hold_type="PROTECTION", reason="family dispute")
+    afraid = a_screened_case().having("RecordNonRefoulementScreen", outcome="CLAIM")
+    assert plain.held("PROTECTION").review_by == afraid.held("PROTECTION").review_by
+
+
+def test_only_public_types_of_holds_exist_outside() -> None:
+    assert not {"ASYLUM", "REFLECTION_PERIOD", "TRAFFICKING", "GBV"} & set(HoldType)
+    assert set(BLOCKS) == set(HoldType)
+
+
+@pytest.mark.parametrize("kind", sorted(PUBLIC_KIND))
+def test_a_telling_kind_of_referral_has_a_neutral_public_name(kind: ReferralKind) -> None:
+    told = a_screened_case()
+    told.directory = type(told.directory)(
+        {"p": next(iter(told.directory.partners.values())).__class__("p", frozenset(ReferralKind))}
+    )
+    told.having("CreateReferral", kind=kind)
+    referral = told.referral(kind)
+    assert referral.kind is PUBLIC_KIND[kind]
+    assert referral.kind != kind
+    assert str(kind) not in neutral(told.named("ReferralCreated")[-1])
+
+
+@pytest.mark.parametrize("reason", list(ClosureReason))
+def test_every_reason_for_closing_has_a_public_one(reason: ClosureReason) -> None:
+    assert PUBLIC_CLOSURE[reason] in PublicClosure
+
+
+def test_many_reasons_share_the_public_one_that_hides_them() -> None:
+    hidden = [
+        reason for reason, shown in PUBLIC_CLOSURE.items() if shown is PublicClosure.NOT_PROCEEDING_SUPPORT_CONTINUES
+    ]
+    assert len(hidden) == 7
+
+
+@pytest.mark.parametrize("afraid", [fear_at_screening, fear_at_the_airport])
+def test_an_embassy_or_authority_is_never_told_why(afraid: object) -> None:
+    told: Told = afraid()  # type: ignore[operator]
+    for event in told.events:
+        message = outgoing(told.case, event)
+        if message is not None and message.partner_id in ("embassy-nga", "exit-authority"):
+            assert not RESTRICTED.search(repr(message).upper()), message
+
+
+def test_the_embassy_hears_nothing_new_while_the_person_is_afraid() -> None:
+    told = fear_at_screening()
+    told.having("CreateReferral", kind="CONSULAR_IDENTITY")
+    told.having("CreateReferral", kind="EXIT_PERMIT")
+    for kind in ("CONSULAR_IDENTITY", "EXIT_PERMIT"):
+        assert RECIPIENT_OF[ReferralKind(kind)] in AUTHORITIES | {Recipient.EMBASSY}
+        assert told.referral(kind).status == "DRAFT"
+
+
+def test_no_message_is_registered_under_two_names() -> None:
+    assert len({id(message) for message in MESSAGES.values()}) == len(MESSAGES)

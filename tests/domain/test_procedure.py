@@ -1,0 +1,164 @@
+"""The procedure and the policy are data: published editions are frozen, and stages open only when ordered."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields, is_dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domain.calendar import Span
+from domain.decide import RULES, STAGE_OF, STAGES, decide_opening, may_open, standing
+from domain.messages import MESSAGES, ReceivePartnerSignal
+from domain.moment import Directory, NotYet
+from domain.policy import POLICIES
+from domain.procedure import EDITIONS, NEWEST, Standing, row_of, to_open
+from domain.words import ClearanceKind, HoldType, ReferralKind, Stage
+from tests.builders import a_case, a_registered_case, a_screened_case, a_seated_case
+
+PUBLISHED = Path(__file__).parent / "published"
+
+
+def plain(value: Any) -> Any:
+    """Data as JSON has it."""
+    if isinstance(value, Span):
+        return str(value)
+    if is_dataclass(value):
+        return {one.name: plain(getattr(value, one.name)) for one in fields(value)}
+    if isinstance(value, dict):
+        return {str(key): plain(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(one) for one in value]
+    return str(value) if isinstance(value, StrEnum) else value
+
+
+def published(kind: str) -> dict[str, Any]:
+    stored: dict[str, Any] = json.loads((PUBLISHED / f"{kind}.json").read_text(encoding="utf-8"))
+    return stored
+
+
+@pytest.mark.parametrize(("kind", "today"), [("procedures", EDITIONS), ("policies", POLICIES)])
+def test_a_published_edition_is_never_changed(kind: str, today: dict[str, Any]) -> None:
+    for edition, stored in published(kind).items():
+        assert plain(today[edition]) == stored, f"{kind} {edition} is published: make a new edition instead"
+
+
+@pytest.mark.parametrize(("kind", "today"), [("procedures", EDITIONS), ("policies", POLICIES)])
+def test_a_new_edition_is_published_with_its_stored_copy(kind: str, today: dict[str, Any]) -> None:
+    assert set(today) == set(published(kind)), f"add the new edition to tests/domain/published/{kind}.json"
+
+
+@pytest.mark.parametrize("edition", EDITIONS)
+def test_an_edition_names_each_stage_once_and_only_stages_with_rules(edition: str) -> None:
+    named = [stage for row in EDITIONS[edition].rows for stage in row]
+    assert sorted(named) == sorted(STAGES)
+    assert set(EDITIONS[edition].early) <= set(named)
+
+
+@pytest.mark.parametrize("stage", list(Stage))
+def test_every_stage_has_rules_and_a_file_of_tests(stage: Stage) -> None:
+    assert STAGES[stage].rules
+    assert (Path(__file__).parent / "stages" / f"test_{stage.lower()}.py").exists()
+
+
+def test_every_message_to_a_case_has_one_rule() -> None:
+    to_cases = {message for message in MESSAGES.values() if message.TO == "case"}
+    assert to_cases == set(RULES)
+    owners = [message for rules in STAGES.values() for message in rules.rules]
+    assert len(owners) == len(set(owners)) == len(STAGE_OF)
+    assert ReceivePartnerSignal in RULES
+
+
+def test_without_the_order_no_stage_opens() -> None:
+    told = a_case()
+    told.send("RegisterCase", **_registration())
+    assert may_open(told.case, told.moment()) == (Stage.SCREENING,)
+    for name, more in (("AddNote", {"note": "x"}), ("RecordNonRefoulementScreen", {"outcome": "NO_CLAIM"})):
+        told.send(name, **more)
+    assert "StageOpened" not in told.names
+
+
+def _registration() -> dict[str, Any]:
+    event = a_registered_case().events[0]
+    return {
+        "person": event.facts["person"],
+        "country_of_return": "NGA",
+        "channel": "WALK_IN",
+        "office": "Tripoli",
+        "consent_to_data_processing": True,
+    }
+
+
+def test_what_is_said_a_moment_before_its_stage_opens_waits_for_it() -> None:
+    told = a_case()
+    told.send("RegisterCase", **_registration())
+    with pytest.raises(NotYet):
+        told.send("CompleteScreening")
+    assert told.walk().refused("CompleteScreening").rule == "SCREENING.NOT_ELIGIBLE"
+
+
+def test_an_order_that_may_not_be_followed_is_no_event() -> None:
+    told = a_registered_case()
+    for stage in (Stage.MEDICAL, Stage.DEPARTURE, Stage.REINTEGRATION):
+        assert decide_opening(told.case, stage, told.moment()) == []
+
+
+def test_an_order_that_was_followed_already_is_no_event() -> None:
+    told = a_registered_case()
+    assert decide_opening(told.case, Stage.SCREENING, told.moment()) == []
+
+
+def test_the_three_middle_stages_run_side_by_side() -> None:
+    told = a_screened_case()
+    assert {stage for stage in Stage if told.case.is_open(stage)} == {Stage.PROTECTION, Stage.MEDICAL, Stage.DOCUMENTS}
+
+
+def test_departure_and_reception_open_before_their_row_is_reached() -> None:
+    told = a_seated_case()
+    told.having("RevokeClearance", kind="SAFETY_OF_RETURN", cause="ADVISORY")
+    assert told.status("PROTECTION") == "REOPENED"
+    assert told.status("RECEPTION") == "OPEN"
+    assert told.status("DEPARTURE") == "OPEN"
+
+
+@pytest.mark.parametrize(
+    ("done", "row"),
+    [
+        ((), (Stage.SCREENING,)),
+        ((Stage.SCREENING,), (Stage.PROTECTION, Stage.MEDICAL, Stage.DOCUMENTS)),
+        ((Stage.SCREENING, Stage.PROTECTION, Stage.DOCUMENTS), (Stage.PROTECTION, Stage.MEDICAL, Stage.DOCUMENTS)),
+        ((Stage.PROTECTION, Stage.MEDICAL, Stage.DOCUMENTS), (Stage.SCREENING,)),
+        (tuple(Stage), ()),
+    ],
+)
+def test_a_case_works_on_its_first_unfinished_row(done: tuple[Stage, ...], row: tuple[Stage, ...]) -> None:
+    assert row_of(NEWEST, done) == row
+
+
+def test_only_what_may_open_is_ordered_open() -> None:
+    stands = Standing(edition=NEWEST, done=(Stage.SCREENING,), may_open=(Stage.MEDICAL, Stage.REINTEGRATION))
+    assert to_open(stands) == (Stage.MEDICAL,)
+
+
+def test_a_case_that_nobody_registered_is_over() -> None:
+    told = a_case()
+    assert standing(told.case, told.moment()).over
+
+
+def test_the_policy_has_a_number_for_everything() -> None:
+    for policy in POLICIES.values():
+        assert set(policy.in_force.validity) == set(ClearanceKind)
+        assert set(policy.in_force.hold_review) == set(HoldType)
+        assert set(policy.pinned.answers) == set(ReferralKind) - {ReferralKind.HEALTH_SERVICE}
+
+
+def test_who_is_asked_by_default_works_for_the_country_of_return() -> None:
+    partners = a_registered_case().directory
+    found = partners.for_kind(ReferralKind.CONSULAR_IDENTITY, "NGA")
+    assert found is not None
+    assert found.partner_id == "embassy-nga"
+    assert partners.for_kind(ReferralKind.CONSULAR_IDENTITY, "MLI") is None
+    assert Directory().for_kind(ReferralKind.RECEPTION, "NGA") is None

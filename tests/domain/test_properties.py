@@ -1,0 +1,443 @@
+"""What must hold whatever is said, in whatever order, however often (domain.md 11, P1 to P5 and P9)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID, uuid5
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from domain.deadlines import deadlines
+from domain.decide import decide
+from domain.messages import MESSAGES, Message, ReceivePartnerSignal
+from domain.moment import Refused, Unplaceable
+from domain.words import ClearanceKind, ClearanceStatus, HoldType, ReferralKind, ReferralStatus, SignalType
+from tests.builders import (
+    FLIGHT,
+    NAMESPACE,
+    Told,
+    a_boarded_case,
+    a_closed_case,
+    a_departed_case,
+    a_frozen_case,
+    a_received_case,
+    a_registered_case,
+    a_screened_case,
+    a_seated_case,
+    folded,
+)
+from tests.domain.reading import public, redacted
+
+ON_IT: Final = {"movement_id": FLIGHT["movement_id"], "movement": FLIGHT["movement"]}
+GOOD: Final = "NO_SIGNIFICANT_CONDITION"
+BEGINNINGS: Final = (
+    a_registered_case,
+    a_screened_case,
+    a_seated_case,
+    a_frozen_case,
+    a_boarded_case,
+    a_departed_case,
+    a_received_case,
+    a_closed_case,
+)
+TO_EMBASSIES_AND_AUTHORITIES: Final = frozenset({"embassy-nga", "embassy-nga-2", "exit-authority"})
+WORDS: Final = st.sampled_from(["x", "NO_CAPACITY", "seen", "أمينة"])
+
+
+# What may be said to a case: each message with fields that may or may not fit
+
+MOMENTS: Final = st.sampled_from(
+    ["2026-01-01T00:00:00Z", "2026-12-12T09:00:00Z", FLIGHT["std"], "2027-06-01T00:00:00+03:00", "9999-12-31T23:59:59Z"]
+)
+SAID: Final[dict[str, dict[str, st.SearchStrategy[Any]]]] = {
+    "AddNote": {"note": WORDS},
+    "PlaceHold": {"hold_type": st.sampled_from(HoldType), "reason": WORDS},
+    "GrantClearance": {"kind": st.sampled_from(ClearanceKind), "evidence": WORDS, "valid_until": MOMENTS},
+    "RevokeClearance": {"kind": st.sampled_from(ClearanceKind), "cause": WORDS},
+    "RaiseProtectionConcern": {"risk_level": st.sampled_from(["HIGH", "LOW"]), "concern": WORDS},
+    "WithdrawVoluntaryReturn": {"channel": WORDS, "reported_by_other": st.booleans()},
+    "CloseCase": {
+        "reason": st.sampled_from(["WITHDRAWN_BY_MIGRANT", "NO_CONTACT", "COMPLETED_REINTEGRATION", "DECEASED"]),
+        "approved_by": st.sampled_from(["fatima", "amaka"]),
+    },
+    "ReopenCase": {"target_phase": st.sampled_from(["INTAKE", "PRE_DEPARTURE", "POST_ARRIVAL"]), "reason": WORDS},
+    "CreateReferral": {"kind": st.sampled_from(ReferralKind), "urgent": st.booleans()},
+    "RecordConsent": {
+        "purpose": st.sampled_from(["SHARE_CLINIC", "SHARE_EMBASSY", "SHARE_PROTECTION", "SHELTER"]),
+        "given": st.booleans(),
+        "form_version": WORDS,
+        "language": WORDS,
+    },
+    "WithdrawConsent": {"purpose": st.sampled_from(["SHARE_CLINIC", "SHARE_EMBASSY", "MHPSS"])},
+    "RecordNonRefoulementScreen": {"outcome": st.sampled_from(["NO_CLAIM", "CLAIM", "UNSURE"])},
+    "RecordVulnerabilityAssessment": {"overall_risk": st.sampled_from(["HIGH", "MEDIUM", "LOW"])},
+    "AssessVoluntariness": {
+        "understood": st.booleans(),
+        "free_of_pressure": st.booleans(),
+        "in_private": st.booleans(),
+        "capacity": st.sampled_from(["OK", "DOUBT", "LACKS"]),
+    },
+    "SignVoluntaryReturnDeclaration": {
+        "country": st.sampled_from(["NGA", "MLI"]),
+        "form_version": WORDS,
+        "language": WORDS,
+    },
+    "DetermineEligibility": {"decision": st.sampled_from(["ELIGIBLE", "UNDECIDED", "INELIGIBLE"])},
+    "CompleteScreening": {},
+    "RecordDetention": {"situation": st.sampled_from(["DETENTION_OFFICIAL", "DETENTION_UNOFFICIAL"])},
+    "RecordRelease": {},
+    "AssessSafetyOfReturn": {
+        "area": WORDS,
+        "result": st.sampled_from(["SAFE", "NOT_SAFE"]),
+        "advisory_version": WORDS,
+    },
+    "IssueFitToTravel": {"result": st.sampled_from(["FIT", "UNFIT"]), "issued_at": MOMENTS},
+    "RecordTravelDocument": {
+        "kind": st.sampled_from(["PASSPORT", "LAISSEZ_PASSER"]),
+        "number": WORDS,
+        "expires_on": st.sampled_from(["2026-01-01", "2027-01-22", "9999-12-31"]),
+        "authenticity": st.sampled_from(["CHECKED", "DOUBTED"]),
+    },
+    "ReportDocumentLost": {},
+    "AllocateFunding": {"project": WORDS, "until": MOMENTS},
+    "NominatePassenger": {name: st.just(value) for name, value in FLIGHT.items()},
+    "TakeSeat": {**{name: st.just(value) for name, value in FLIGHT.items()}, "destination": st.just("LOS")},
+    "ReleaseSeat": {"cause": WORDS},
+    "ManifestIsFrozen": {name: st.just(value) for name, value in ON_IT.items()},
+    "MovementIsOff": {**{name: st.just(value) for name, value in ON_IT.items()}, "cause": WORDS},
+    "ReaffirmVoluntaryReturn": {},
+    "RecordDepartureInterview": {
+        "in_private": st.booleans(),
+        "voluntary_reaffirmed": st.booleans(),
+        "fear_expressed": st.booleans(),
+    },
+    "CheckInPassenger": {},
+    "BoardPassenger": {},
+    "RecordNoShow": {"cause": WORDS},
+    "OffloadPassenger": {"cause": WORDS},
+    "FlightHasDeparted": {
+        **{name: st.just(value) for name, value in ON_IT.items()},
+        "atd": st.just(FLIGHT["std"]),
+        "on_board": st.booleans(),
+    },
+    "FlightHasArrived": {
+        **{name: st.just(value) for name, value in ON_IT.items()},
+        "ata": st.just(FLIGHT["sta"]),
+        "destination": st.just("LOS"),
+    },
+    "ConfirmArrival": {},
+    "RecordReception": {"met": st.booleans()},
+    "ProvideImmediateAssistance": {"items": st.just(("meal",)), "cash_eur": st.integers(0, 100)},
+    "CompleteReception": {"outcome": st.sampled_from(["RECEIVED", "DECLINED"])},
+    "EnrolReintegration": {"office": WORDS},
+    "ApprovePlan": {},
+    "RecordDelivery": {"item_id": WORDS},
+    "CompleteReintegration": {},
+}
+ABOUT_A_REFERRAL: Final = (
+    "SendReferral",
+    "CancelReferral",
+    "ReassignReferral",
+    "ConfirmReferralExpiry",
+    "MarkReferralEnteredInError",
+)
+OUTCOMES: Final = st.sampled_from(
+    [GOOD, "TREATMENT_REQUIRED", "NATIONALITY_CONFIRMED", "NOT_CONFIRMED", "ISSUED", "GRANTED", "CONFIRMED", None]
+)
+PAYLOADS: Final = st.sampled_from(
+    [
+        {},
+        {"expires_on": "2027-01-22", "kind": "LAISSEZ_PASSER", "number": "L"},
+        {"expires_on": "9999-12-31"},
+        {"expires_on": "soon"},
+        {"kind": "CARD"},
+        {"examined_at": "2026-11-20"},
+        {"examined_at": 7, "valid_until": "never"},
+    ]
+)
+
+
+def a_message(draw: Callable[[st.SearchStrategy[Any]], Any], told: Told) -> Message:
+    """Anything that may be said to this case now, sensible or not."""
+    names = [*SAID, *ABOUT_A_REFERRAL, "ReviewHold", "LiftHold", "ResolveQuarantinedSignal", "CompleteTask", "Signal"]
+    name = draw(st.sampled_from(names))
+    if name == "Signal" and told.case.referrals:
+        return a_signal(draw, told)
+    return (
+        MESSAGES[name].model_validate(fields_of(name, draw, told))
+        if name != "Signal"
+        else MESSAGES["CompleteScreening"]()
+    )
+
+
+def fields_of(name: str, draw: Callable[[st.SearchStrategy[Any]], Any], told: Told) -> dict[str, Any]:
+    if name in SAID:
+        return {field: draw(one) for field, one in SAID[name].items()}
+    if name in ABOUT_A_REFERRAL:
+        fields: dict[str, Any] = {"referral_id": _one(draw, told.case.referrals)}
+        fields |= {} if name == "SendReferral" else {"reason": "x"}
+        return fields | (
+            {"partner_id": draw(st.sampled_from(sorted(told.directory.partners)))} if name == "ReassignReferral" else {}
+        )
+    if name in ("ReviewHold", "LiftHold"):
+        unblock = draw(st.sampled_from([(), ("BOARDING",), ("EMBASSY_DISCLOSURE",)]))
+        return {"hold_id": _one(draw, told.case.holds)} | (
+            {"decision": "x", "unblock": unblock} if name == "ReviewHold" else {"reason": "x"}
+        )
+    if name == "CompleteTask":
+        return {"task_id": _one(draw, told.case.tasks), "outcome": "done"}
+    doubts = {signal for referral in told.case.referrals.values() for signal in referral.disputed}
+    return {"signal_id": _one(draw, doubts), "decision": draw(st.sampled_from(["AMEND", "IGNORE"])), "reason": "x"}
+
+
+def _one(draw: Callable[[st.SearchStrategy[Any]], Any], known: Any) -> UUID:
+    chosen: UUID = draw(st.sampled_from([*sorted(known), UUID(int=9)]))
+    return chosen
+
+
+def a_signal(draw: Callable[[st.SearchStrategy[Any]], Any], told: Told) -> Message:
+    referral = told.case.referrals[draw(st.sampled_from(sorted(told.case.referrals)))]
+    return ReceivePartnerSignal(
+        signal_id=uuid5(NAMESPACE, f"any {next(told.ids)}"),
+        referral_token=referral.token or "a token nobody was ever given",
+        partner_id=draw(st.sampled_from([referral.partner_id, referral.partner_id, "clinic-misrata"])),
+        signal_type=draw(st.sampled_from(SignalType)),
+        outcome_code=draw(OUTCOMES),
+        payload=draw(PAYLOADS),
+        occurred_at=told.now,
+        partner_seq=draw(st.sampled_from([None, 1, 2])),
+    )
+
+
+def heard(told: Told, message: Message) -> None:
+    """Said, whatever becomes of it; then the workflow's turn. Nothing but a refusal or a doubt may come back."""
+    before = repr(told.case)
+    try:
+        told.say(
+            message,
+            by=f"partner:{getattr(message, 'partner_id', 'x')}" if message.FROM == "partner" else "staff:fatima",
+        )
+    except Refused:
+        assert repr(told.case) == before, f"{type(message).__name__} was refused, and yet something changed"
+    except Unplaceable:
+        told.case = folded(told.events)
+        assert repr(told.case) == before
+    told.walk()
+
+
+def a_while(draw: Callable[[st.SearchStrategy[Any]], Any], told: Told) -> None:
+    told.after(hours=draw(st.sampled_from([0, 0, 0, 1, 30, 24 * 9, 24 * 100])))
+
+
+@pytest.mark.parametrize("beginning", BEGINNINGS, ids=lambda made: made.__name__)
+@given(st.data())
+@settings(max_examples=settings().max_examples)
+def test_whatever_is_said_a_case_answers_with_facts_a_refusal_or_a_doubt(
+    beginning: Callable[[], Told], data: st.DataObject
+) -> None:
+    """And at every step: it folds again into itself, the neutral part alone gives the same, and nothing lacks a deadline."""
+    told = beginning()
+    for _ in range(data.draw(st.integers(1, 12))):
+        a_while(data.draw, told)
+        heard(told, a_message(data.draw, told))
+        nothing_is_forgotten(told)
+    assert folded(told.events) == told.case
+    assert public(folded(redacted(event) for event in told.events)) == public(told.case)
+    never_boarded_against_the_rules(told)
+
+
+def nothing_is_forgotten(told: Told) -> None:
+    """P9."""
+    if told.case.closed:
+        return
+    subjects = {due.subject.partition("/")[0] for due in deadlines(told.case, told.directory)}
+    sent = [one for one in told.case.open_referrals() if one.status is not ReferralStatus.DRAFT]
+    assert {str(one.referral_id) for one in sent} | {str(hold_id) for hold_id in told.case.holds} <= subjects
+
+
+def never_boarded_against_the_rules(told: Told) -> None:
+    """INV-01, INV-04, INV-05: whoever boarded had said so again, was not held, and lacked nothing at departure."""
+    case: Any = folded(())
+    for event in told.events:
+        if event.name == "PassengerBoarded":
+            assert not [hold for hold in case.holds.values() if hold.blocks & {"MANIFEST", "BOARDING"}]
+            assert case.clearances["CONSENT_RETURN"].status == "VALID"
+            assert case.facts["VoluntaryReturnReaffirmed"][-1].timestamp >= case.seat.std - timedelta(hours=72)
+        event.mutate(case)
+
+
+# P1
+
+STORIES: Final = {
+    "MEDICAL_ASSESSMENT": (("ACKNOWLEDGED", None), ("ACCEPTED", None), ("STARTED", None), ("COMPLETED", GOOD)),
+    "CONSULAR_IDENTITY": (("ACKNOWLEDGED", None), ("ACCEPTED", None), ("COMPLETED", "NATIONALITY_CONFIRMED")),
+}
+CONTRADICTIONS: Final = {
+    "MEDICAL_ASSESSMENT": (("COMPLETED", GOOD), ("COMPLETED", "TREATMENT_REQUIRED"), ("FAILED", None)),
+    "CONSULAR_IDENTITY": (("COMPLETED", "NATIONALITY_CONFIRMED"), ("COMPLETED", "NOT_CONFIRMED"), ("REJECTED", None)),
+}
+
+
+def outcome(told: Told, kind: str) -> dict[str, Any]:
+    """Where a referral got to, whatever the way, apart from the moments."""
+    referral, seen = told.referral(kind), public(told.case)
+    return {
+        "referral": (referral.status, referral.outcome, bool(referral.disputed)),
+        "clearances": {name: held[0] for name, held in seen["clearances"].items()},
+        "holds": sorted(held[0] for held in seen["holds"].values()),
+        **{name: seen[name] for name in ("phase", "stages")},
+    }
+
+
+@pytest.mark.parametrize("kind", STORIES)
+@given(st.data())
+def test_p1_a_partners_signals_end_alike_however_shuffled_and_repeated(kind: str, data: st.DataObject) -> None:
+    story = STORIES[kind]
+    straight = a_screened_case()
+    for signal, code in story:
+        straight.heard(kind, signal, code)
+    shuffled = a_screened_case()
+    for signal, code in data.draw(st.permutations([*story, *data.draw(st.lists(st.sampled_from(story), max_size=4))])):
+        shuffled.heard(kind, signal, code)
+    assert outcome(shuffled, kind) == outcome(straight, kind)
+
+
+@pytest.mark.parametrize("kind", CONTRADICTIONS)
+@given(st.data())
+def test_p1_contradictions_never_permit_more_than_the_first_word_and_wait_for_a_person(
+    kind: str, data: st.DataObject
+) -> None:
+    told = a_screened_case()
+    order = data.draw(st.permutations(CONTRADICTIONS[kind]))
+    told.heard(kind, *order[0])
+    first = {name for name, held in told.case.clearances.items() if held.status is ClearanceStatus.VALID}
+    for signal, code in order[1:]:
+        told.heard(kind, signal, code)
+    assert {name for name, held in told.case.clearances.items() if held.status is ClearanceStatus.VALID} <= first
+    assert "GATE.SIGNAL.IN_DOUBT" in told.failures("BOARD")
+
+
+# P2, P3, P5
+
+STEPS: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
+    ("NominatePassenger", dict(FLIGHT)),
+    ("TakeSeat", {**FLIGHT, "destination": "LOS"}),
+    ("ManifestIsFrozen", dict(ON_IT)),
+    ("IssueFitToTravel", {"result": "FIT"}),
+    ("ReaffirmVoluntaryReturn", {}),
+    ("RecordDepartureInterview", {"in_private": True, "voluntary_reaffirmed": True}),
+    ("CheckInPassenger", {}),
+    ("BoardPassenger", {}),
+)
+WITHDRAWALS: Final = ("staff", "other", "partner")
+
+
+def withdraw(told: Told, by: str) -> None:
+    if by == "partner":
+        told.heard("MEDICAL_ASSESSMENT", "WITHDRAWAL_REPORTED", reason="she told the nurse")
+    else:
+        told.having("WithdrawVoluntaryReturn", channel="PHONE", reported_by_other=by == "other")
+
+
+def go(told: Told, steps: Iterable[tuple[str, dict[str, Any]]] = STEPS) -> Told:
+    """All that leads on board, as far as the rules let it; the reception partner says yes as soon as it is asked."""
+    for name, fields in steps:
+        heard(told, MESSAGES[name].model_validate(fields))
+        if name == "TakeSeat" and [asked for asked in told.asked("RECEPTION") if asked.status == "SENT"]:
+            told.heard("RECEPTION", "ACCEPTED", "CONFIRMED")
+    return told
+
+
+def two_days_before() -> Told:
+    """Everything but a seat."""
+    return a_seated_case().having("ReleaseSeat", cause="again").at("2026-12-12T09:00:00Z")
+
+
+@given(data=st.data(), by=st.sampled_from(WITHDRAWALS))
+def test_p2_who_withdraws_before_boarding_never_boards(data: st.DataObject, by: str) -> None:
+    told = data.draw(st.sampled_from([a_screened_case, two_days_before, a_frozen_case]))()
+    withdraw(told, by)
+    go(told, data.draw(st.permutations(STEPS * 2)))
+    assert "PassengerBoarded" not in go(told).names
+
+
+@pytest.mark.parametrize("by", WITHDRAWALS)
+@pytest.mark.parametrize("before", range(len(STEPS)))
+def test_p2_a_withdrawal_at_any_step_leaves_nobody_on_board(before: int, by: str) -> None:
+    told = go(two_days_before(), STEPS[:before])
+    withdraw(told, by)
+    assert "PassengerBoarded" not in go(go(told, STEPS[before:])).names
+
+
+def test_p2_who_is_on_board_and_withdraws_is_taken_off() -> None:
+    told = go(two_days_before()).having("WithdrawVoluntaryReturn", channel="AIRPORT")
+    assert told.case.seat is None
+    assert "PassengerOffloaded" in told.names
+
+
+def test_p2_without_a_withdrawal_the_same_steps_do_board() -> None:
+    assert go(two_days_before()).names[-1] == "PassengerBoarded"
+
+
+@pytest.mark.parametrize("where", ["at screening", "at the airport"])
+@given(data=st.data())
+def test_p3_after_fear_nothing_more_is_disclosed_to_embassies_or_authorities(where: str, data: st.DataObject) -> None:
+    if where == "at screening":
+        told = data.draw(st.sampled_from(BEGINNINGS[:2]))()
+        told.having("RecordNonRefoulementScreen", outcome=data.draw(st.sampled_from(["CLAIM", "UNSURE"])))
+    else:
+        told = a_frozen_case()
+        told.having("RecordDepartureInterview", in_private=True, voluntary_reaffirmed=True, fear_expressed=True)
+    known = len(told.events)
+    for _ in range(data.draw(st.integers(1, 12))):
+        message = a_message(data.draw, told)
+        if type(message).__name__ != "LiftHold":
+            heard(told, message)
+        a_while(data.draw, told)
+    later = [event for event in told.events[known:] if event.name == "DisclosureRecorded"]
+    assert not [event for event in later if event.facts["recipient"] in TO_EMBASSIES_AND_AUTHORITIES]
+
+
+@given(kind=st.sampled_from(ClearanceKind), seconds=st.integers(1, 60 * 60 * 24 * 30))
+def test_p5_the_gate_never_passes_with_a_permission_that_has_ended_at_departure(
+    kind: ClearanceKind, seconds: int
+) -> None:
+    told = a_frozen_case()
+    held = told.case.clearances.get(kind)
+    if held is not None:
+        held.valid_until = told.case.seat.std - timedelta(seconds=seconds) if told.case.seat else None
+        assert [failure for failure in told.failures("BOARD") if failure.startswith(f"GATE.{kind}.")]
+
+
+@given(hours=st.integers(0, 24 * 60))
+def test_p5_a_flight_that_slips_leaves_nobody_on_board_with_lapsed_permissions(hours: int) -> None:
+    told = a_frozen_case().after(hours=hours)
+    lapsed = [held for held in told.case.clearances.values() if not held.valid_at(told.now)]
+    seat = told.case.seat
+    assert seat is not None
+    seat.std, seat.sta = max(seat.std, told.now), max(seat.sta, told.now + timedelta(hours=5))
+    heard(told, MESSAGES["CheckInPassenger"]())
+    assert hours > 4 or "PassengerCheckedIn" in told.names
+    assert not lapsed or "PassengerCheckedIn" not in told.names
+
+
+# Deciding twice
+
+
+@given(st.data())
+def test_deciding_twice_decides_alike(data: st.DataObject) -> None:
+    told = data.draw(st.sampled_from(BEGINNINGS))()
+    message = a_message(data.draw, told)
+    moment = told.moment(message_id=uuid5(NAMESPACE, "twice"))
+    decided = []
+    for _ in range(2):
+        told.tokens = iter(range(7, 99))
+        try:
+            decided.append([event.model_dump() for event in decide(folded(told.events), message, moment)])
+        except (Refused, Unplaceable) as answer:
+            decided.append([{"answer": str(answer)}])
+    assert decided[0] == decided[1]

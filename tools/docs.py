@@ -1,0 +1,125 @@
+"""Generates ``docs/procedure.md`` from the procedure, the stages and the policy, so that the page cannot lie.
+
+``python -m tools.docs`` writes it; ``python -m tools.docs --check`` says whether it is current and writes nothing.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+from domain.decide import STAGES
+from domain.partner import RECIPIENT_OF
+from domain.policy import NEWEST
+from domain.procedure import EDITIONS, Procedure
+from domain.stage import StageRules
+from domain.words import ReferralKind, Stage
+
+PAGE = Path(__file__).parent.parent / "docs" / "procedure.md"
+ASKS: dict[Stage, tuple[ReferralKind, ...]] = {
+    stage: tuple(dict.fromkeys(kind for kind, _ in rules.answers)) for stage, rules in STAGES.items()
+}
+
+
+def main(arguments: list[str]) -> int:
+    wanted = page()
+    if "--check" not in arguments:
+        PAGE.parent.mkdir(exist_ok=True)
+        PAGE.write_text(wanted, encoding="utf-8")
+        return 0
+    if PAGE.exists() and PAGE.read_text(encoding="utf-8") == wanted:
+        return 0
+    sys.stderr.write(
+        f"docs/{PAGE.name} does not say what the code says: run python -m tools.docs and keep the result\n"
+    )
+    return 1
+
+
+def page() -> str:
+    return "\n".join([*_head(), *_editions(), *_stages(), *_deadlines()]) + "\n"
+
+
+def _head() -> Iterator[str]:
+    yield "# The procedure"
+    yield ""
+    yield "This page is generated from `domain/procedure.py`, `domain/stages/` and `domain/policy.py`; edit those."
+    yield "Write it anew with `python -m tools.docs`."
+    yield ""
+
+
+def _editions() -> Iterator[str]:
+    for edition, procedure in EDITIONS.items():
+        yield f"## Edition {edition}"
+        yield ""
+        yield "A case works on its first unfinished row; the stages of one row run side by side."
+        yield ""
+        yield from _rows(procedure)
+        early = ", ".join(STAGES[stage].title for stage in procedure.early)
+        yield ""
+        yield f"May open before its row is reached, if its own rule lets it: {early or 'none'}."
+        yield ""
+
+
+def _rows(procedure: Procedure) -> Iterator[str]:
+    yield "| Row | Stage | Asks | File |"
+    yield "|---|---|---|---|"
+    for number, row in enumerate(procedure.rows, start=1):
+        for stage in row:
+            asks = ", ".join(f"`{kind}`" for kind in ASKS[stage]) or "nobody: staff's own work"
+            yield f"| {number} | {STAGES[stage].title} | {asks} | `domain/stages/{stage.lower()}.py` |"
+
+
+def _stages() -> Iterator[str]:
+    yield "## The stages"
+    yield ""
+    for stage, rules in STAGES.items():
+        yield f"### {rules.title}"
+        yield ""
+        yield from _in_words(stage)
+        yield from _messages(rules)
+        yield ""
+
+
+def _in_words(stage: Stage) -> Iterator[str]:
+    """The stage file's own opening, as a table."""
+    words = inspect.getdoc(import_module(f"domain.stages.{stage.lower()}")) or ""
+    title, _, rest = words.partition("\n")
+    yield title
+    yield ""
+    yield "| | |"
+    yield "|---|---|"
+    for word, said in re.findall(r"^(Who|Shows|Done|Returned|Halts)\s+(.+)$", rest, re.MULTILINE):
+        yield f"| {word} | {said} |"
+    yield ""
+
+
+def _messages(rules: StageRules) -> Iterator[str]:
+    named = ", ".join(f"`{message.__name__}`" for message in rules.rules if message.FROM == "staff")
+    yield f"Messages: {named}."
+    letters = ", ".join(f"`{message.__name__}`" for message in rules.rules if message.FROM == "letter")
+    if letters:
+        yield f"Letters from the flight: {letters}."
+
+
+def _deadlines() -> Iterator[str]:
+    yield f"## Who is asked, and how long they have (policy {NEWEST.edition})"
+    yield ""
+    yield "`h` are clock hours, `d` calendar days, `wd` working days in the partner's own calendar."
+    yield ""
+    yield "| Referral | Goes to | Acknowledged within | Completed within | Stands for |"
+    yield "|---|---|---|---|---|"
+    for kind, answer in NEWEST.pinned.answers.items():
+        yield f"| `{kind}` | {RECIPIENT_OF[kind]} | {answer.ack} | {answer.complete} | {answer.stands} |"
+    yield ""
+    yield "| Permission | Lasts |"
+    yield "|---|---|"
+    for clearance, span in NEWEST.in_force.validity.items():
+        yield f"| `{clearance}` | {span or 'until something ends it'} |"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,62 @@
+"""Writes a sample of every event that has none yet, under ``tests/domain/recorded``. It never touches one that exists.
+
+A sample is what was once stored: if it can no longer be read, or no longer says the same, stored cases cannot either.
+Run ``python -m tools.record_samples`` after declaring a new event, or a new version of one, and keep what it wrote.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from domain.event import ENVELOPE, Event
+from tests.domain.journeys import everything
+
+RECORDED = Path(__file__).parent.parent / "tests" / "domain" / "recorded"
+
+
+def main() -> int:
+    written = [path for event in richest(everything()) if (path := record(event))]
+    for path in written:
+        sys.stdout.write(f"wrote {path.relative_to(RECORDED.parent)}\n")
+    sys.stdout.write(f"{len(written)} new samples\n")
+    return 0
+
+
+def richest(events: Iterable[Event]) -> list[Event]:
+    """Of each topic the event that says most, so that a sample has its optional fields too."""
+    best: dict[str, Event] = {}
+    for event in events:
+        if event.TOPIC not in best or _size(event) > _size(best[event.TOPIC]):
+            best[event.TOPIC] = event
+    return list(best.values())
+
+
+def _size(event: Event) -> int:
+    return len(event.model_dump_json(exclude_none=True))
+
+
+def record(event: Event) -> Path | None:
+    path = RECORDED / f"{event.TOPIC.replace('/', '.')}.v{event.VERSION}.json"
+    if path.exists():
+        return None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(sample(event), indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+    return path
+
+
+def sample(event: Event) -> dict[str, object]:
+    """What was stored, and what it said."""
+    return {
+        "topic": event.TOPIC,
+        "version": event.VERSION,
+        "state": event.model_dump(mode="json", exclude=set(ENVELOPE)),
+        "name": event.name,
+        "sentence": event.say(),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
