@@ -271,11 +271,11 @@ class ContactAttempted(Event):
 
 class PersonInformed(Event):
     TOPIC: ClassVar[str] = "PersonInformed"
-    SENTENCE: ClassVar[str] = "The person was informed about {topic} by {channel} in {language}."
+    SENTENCE: ClassVar[str] = "The person was informed by {channel} in {language} about {topic}."
 
-    topic: str
     channel: str
     language: str
+    topic: Annotated[str | None, Sealed(Compartment.CONS)] = None
 
 
 class RestrictedFactRecorded(Event):
@@ -402,12 +402,12 @@ class HoldPlaced(Event):
 
 class HoldReviewed(Event):
     TOPIC: ClassVar[str] = "HoldReviewed"
-    SENTENCE: ClassVar[str] = "Hold reviewed: {decision}; next review by {review_by}."
+    SENTENCE: ClassVar[str] = "Hold reviewed ({decision}); next review by {review_by}."
 
     hold_id: UUID
-    decision: str
     review_by: AwareDatetime
     unblock: tuple[Block, ...] = ()
+    decision: Annotated[str | None, Sealed(Compartment.PROT)] = None
 
     def change(self, case: Case) -> None:
         hold = case.holds[self.hold_id]
@@ -534,7 +534,7 @@ class TaskCompleted(Event):
 
     task_id: UUID
     task: str
-    outcome: str
+    outcome: Annotated[str | None, Sealed(Compartment.PROT)] = None
 
     def change(self, case: Case) -> None:
         case.tasks.pop(self.task_id, None)

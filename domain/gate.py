@@ -160,10 +160,9 @@ class Trigger(StrEnum):
 
 @dataclass(frozen=True)
 class Effect:
-    """What a trigger ends: permissions, the seat, and the referrals that served only the journey."""
+    """What a trigger ends: permissions, and the referrals that served only the journey."""
 
     revokes: tuple[ClearanceKind, ...] = ()
-    releases_seat: bool = False
     cancels: tuple[ReferralKind, ...] = ()
 
 
@@ -179,24 +178,21 @@ EMBASSY_KINDS: Final = (ReferralKind.CONSULAR_IDENTITY, ReferralKind.TRAVEL_DOCU
 INVALIDATES: Final[Mapping[Trigger, Effect]] = {
     Trigger.RETURN_WITHDRAWN: Effect(
         revokes=(C.CONSENT_RETURN, C.RECEPTION_CONFIRMED, C.EXIT_PERMIT, C.ESCORT_ASSIGNED, C.AIRLINE_MEDICAL),
-        releases_seat=True,
         cancels=JOURNEY_KINDS + EMBASSY_KINDS,
     ),
-    Trigger.PROTECTION_HOLD: Effect(revokes=(C.PROTECTION_CLEARANCE,), releases_seat=True),
+    Trigger.PROTECTION_HOLD: Effect(revokes=(C.PROTECTION_CLEARANCE,)),
     Trigger.NATIONALITY_CHANGED: Effect(
         revokes=(C.CONSENT_RETURN, C.SAFETY_OF_RETURN, C.TRAVEL_DOCUMENT, C.EXIT_PERMIT, C.RECEPTION_CONFIRMED),
-        releases_seat=True,
         cancels=(*EMBASSY_KINDS, ReferralKind.EXIT_PERMIT, ReferralKind.RECEPTION),
     ),
     Trigger.DESTINATION_CHANGED: Effect(revokes=(C.SAFETY_OF_RETURN, C.RECEPTION_CONFIRMED)),
     Trigger.FLIGHT_CHANGED: Effect(
         revokes=(C.RECEPTION_CONFIRMED, C.ESCORT_ASSIGNED, C.AIRLINE_MEDICAL),
-        releases_seat=True,
         cancels=(ReferralKind.RECEPTION, ReferralKind.ESCORT),
     ),
-    Trigger.DOCUMENT_LOST: Effect(revokes=(C.TRAVEL_DOCUMENT, C.EXIT_PERMIT), releases_seat=True),
+    Trigger.DOCUMENT_LOST: Effect(revokes=(C.TRAVEL_DOCUMENT, C.EXIT_PERMIT)),
     Trigger.ADVISORY_CHANGED: Effect(revokes=(C.SAFETY_OF_RETURN,)),
-    Trigger.DETAINED: Effect(revokes=(C.PROTECTION_CLEARANCE, C.RELEASE_AUTHORISATION), releases_seat=True),
+    Trigger.DETAINED: Effect(revokes=(C.PROTECTION_CLEARANCE, C.RELEASE_AUTHORISATION)),
 }
 
 

@@ -170,14 +170,16 @@ def grant_clearance(case: Case, order: GrantClearance, m: Moment) -> Iterator[Ev
         raise Refused("CLEARANCE.NOT_BY_HAND", f"{order.kind} is not granted by hand", field="kind")
     if order.kind is ClearanceKind.PROTECTION_CLEARANCE and case.holds_of(HoldType.PROTECTION):
         raise Refused("CLEARANCE.HELD", "lift the protection hold before clearing the way", field="kind")
-    yield grant(order.kind, m, until=order.valid_until, evidence=order.evidence)
+    yield NoteAdded(note=order.evidence)
+    yield grant(order.kind, m, until=order.valid_until, evidence="a named officer")
 
 
 def revoke_clearance(case: Case, order: RevokeClearance, _m: Moment) -> Iterator[Event]:
     found = case.clearances.get(order.kind)
     if found is None or found.status is not ClearanceStatus.VALID:
         raise Refused("CLEARANCE.NOT_IN_FORCE", f"{order.kind} is not in force", field="kind")
-    yield from revoke(case, order.kind, order.cause)
+    yield NoteAdded(note=order.cause)
+    yield from revoke(case, order.kind, "OFFICER")
 
 
 def raise_concern(case: Case, report: RaiseProtectionConcern, m: Moment) -> Iterator[Event]:

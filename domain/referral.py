@@ -473,7 +473,7 @@ def why_not_send(case: Case, referral: Referral) -> str | None:
     """What forbids sending: consent not in force (INV-08), or a hold that stops telling this recipient."""
     purpose = purpose_of(referral.asked_kind)
     if not case.consents_to(purpose, referral.partner_id):
-        return f"CONSENT.{purpose}"
+        return f"CONSENT.{PUBLIC_PURPOSE.get(purpose, purpose)}"
     return next((f"HOLD.{name}" for name in stopped_by(case, referral.asked_kind)), None)
 
 

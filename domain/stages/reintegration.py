@@ -97,7 +97,7 @@ class MonitoringVisitConducted(Event):
     SENTENCE: ClassVar[str] = "Visited in month {month}: {finding}."
 
     month: int
-    finding: str
+    finding: Annotated[str | None, Sealed(Compartment.GEN)] = None
 
 
 class ReintegrationSurveyRecorded(Event):

@@ -10,7 +10,7 @@ Halts    fear of return, doubt about capacity or pressure: a protection officer 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AwareDatetime, Field
 
@@ -20,6 +20,7 @@ from domain.event import Compartment, Event, Sealed
 from domain.gate import Trigger, revocations
 from domain.messages import Message, Word
 from domain.moment import Moment, Refused
+from domain.partner import PUBLIC_PURPOSE
 from domain.person import Country, Person
 from domain.procedure import NEWEST as NEWEST_PROCEDURE
 from domain.referral import send_drafts
@@ -46,15 +47,17 @@ class ConsentGiven(Event):
     SENTENCE: ClassVar[str] = "Consent given for {purpose} ({method}, form {form_version}, in {language})."
 
     purpose: Purpose
+    """Its public name; ``true_purpose`` where that would tell whom the person was sent to."""
     form_version: str
     language: str
     method: str
     given_by: str
     excluded_partners: tuple[str, ...] = ()
     witness: Annotated[str | None, Sealed(Compartment.CONS)] = None
+    true_purpose: Annotated[Purpose | None, Sealed(Compartment.PROT)] = None
 
     def change(self, case: Case) -> None:
-        case.consents[self.purpose] = Consent(
+        case.consents[self.true_purpose or self.purpose] = Consent(
             given=True, since=self.timestamp, excluded=frozenset(self.excluded_partners)
         )
 
@@ -65,9 +68,10 @@ class ConsentRefused(Event):
 
     purpose: Purpose
     form_version: str
+    true_purpose: Annotated[Purpose | None, Sealed(Compartment.PROT)] = None
 
     def change(self, case: Case) -> None:
-        case.consents[self.purpose] = Consent(given=False, since=self.timestamp)
+        case.consents[self.true_purpose or self.purpose] = Consent(given=False, since=self.timestamp)
 
 
 class ConsentWithdrawn(Event):
@@ -75,9 +79,10 @@ class ConsentWithdrawn(Event):
     SENTENCE: ClassVar[str] = "Consent withdrawn for {purpose}; what was told before cannot be taken back."
 
     purpose: Purpose
+    true_purpose: Annotated[Purpose | None, Sealed(Compartment.PROT)] = None
 
     def change(self, case: Case) -> None:
-        case.consents[self.purpose] = Consent(given=False, since=self.timestamp)
+        case.consents[self.true_purpose or self.purpose] = Consent(given=False, since=self.timestamp)
 
 
 class ScreeningStarted(Event):
@@ -308,10 +313,10 @@ def register(case: Case, order: RegisterCase, m: Moment) -> Iterator[Event]:
 
 def record_consent(case: Case, report: RecordConsent, m: Moment) -> Iterator[Event]:
     if not report.given:
-        yield ConsentRefused(purpose=report.purpose, form_version=report.form_version)
+        yield ConsentRefused(**_named(report.purpose), form_version=report.form_version)
         return
     yield ConsentGiven(
-        purpose=report.purpose,
+        **_named(report.purpose),
         form_version=report.form_version,
         language=report.language,
         method=report.method,
@@ -324,8 +329,14 @@ def record_consent(case: Case, report: RecordConsent, m: Moment) -> Iterator[Eve
 
 def withdraw_consent(case: Case, order: WithdrawConsent, _m: Moment) -> Iterator[Event]:
     if order.purpose not in case.consents:
-        raise Refused("CONSENT.NEVER_GIVEN", f"no consent for {order.purpose} is recorded", field="purpose")
-    yield ConsentWithdrawn(purpose=order.purpose)
+        raise Refused("CONSENT.NEVER_GIVEN", "no such consent is recorded", field="purpose")
+    yield ConsentWithdrawn(**_named(order.purpose))
+
+
+def _named(purpose: Purpose) -> dict[str, Any]:
+    """A purpose under its public name, with the true one sealed where they differ."""
+    public = PUBLIC_PURPOSE.get(purpose, purpose)
+    return {"purpose": public, "true_purpose": purpose if public is not purpose else None}
 
 
 def counsel(_case: Case, report: RecordCounselling, _m: Moment) -> Iterator[Event]:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from uuid import UUID, uuid5
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.deadlines import deadlines
@@ -235,7 +235,6 @@ def a_while(draw: Callable[[st.SearchStrategy[Any]], Any], told: Told) -> None:
 
 @pytest.mark.parametrize("beginning", BEGINNINGS, ids=lambda made: made.__name__)
 @given(st.data())
-@settings(max_examples=settings().max_examples)
 def test_whatever_is_said_a_case_answers_with_facts_a_refusal_or_a_doubt(
     beginning: Callable[[], Told], data: st.DataObject
 ) -> None:
