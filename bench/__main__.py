@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import platform
@@ -11,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
+import uvloop
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -57,7 +57,7 @@ def main(names: list[str]) -> int:
     if unknown:
         sys.stderr.write(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}\n")
         return 2
-    found = asyncio.run(measured(names or list(PARTS)))
+    found = uvloop.run(measured(names or list(PARTS)))
     show(found)
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps([machine(), *(one.row() for one in found)], indent=2) + "\n")

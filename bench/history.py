@@ -21,6 +21,7 @@ from workflows.ring import ring, workflow_id
 BURST: Final = 50
 IDLE: Final = 300
 AT_ONCE: Final = 20
+WARM_UPS: Final = 6
 
 
 async def measure(place: Place) -> list[Measured]:
@@ -34,7 +35,7 @@ async def measure(place: Place) -> list[Measured]:
             burst = await in_a_burst(place, engine, queue)
             cached = await memory(place, engine, queue, IDLE)
         uncached_queue = f"{queue}-uncached"
-        async with case_worker(place.client, recording, task_queue=uncached_queue, cached=0):
+        async with case_worker(place.client, recording, task_queue=uncached_queue, cached=2 * AT_ONCE):
             uncached = await memory(place, engine, uncached_queue, IDLE)
     return [
         Measured("history events a message, one by one", single, "events", 7, at_least=False),
@@ -94,7 +95,8 @@ async def in_a_burst(place: Place, engine: Engine, queue: str) -> float:
 
 async def memory(place: Place, engine: Engine, queue: str, cases: int) -> float:
     """KiB a case, after a warm-up of the same kind. Folded streams are let go: only the workflow is measured."""
-    await asyncio.gather(*(settle(place, engine, queue) for _ in range(AT_ONCE)))
+    for _ in range(WARM_UPS):
+        await asyncio.gather(*(settle(place, engine, queue) for _ in range(AT_ONCE)))
     before = resident(engine)
     for _ in range(cases // AT_ONCE):
         await asyncio.gather(*(settle(place, engine, queue) for _ in range(AT_ONCE)))
@@ -104,7 +106,7 @@ async def memory(place: Place, engine: Engine, queue: str, cases: int) -> float:
 async def settle(place: Place, engine: Engine, queue: str) -> None:
     case = await begun(engine)
     await ring(place.client, "case", case, task_queue=queue)
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(30):
         while not await place.pool.fetchval("SELECT version > 0 FROM streams WHERE stream_id = $1", case):  # noqa: ASYNC110 (the database has no event)
             await asyncio.sleep(0.1)
 

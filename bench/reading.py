@@ -30,6 +30,9 @@ ROUNDS: Final = 5
 CARRIED: Final = 4000
 STREAMS: Final = 100
 
+FROM_THE_START: Final = """
+TRUNCATE case_list; UPDATE projections SET xact = '0', position = 0 WHERE name = 'case_list'
+"""
 START: Final = "INSERT INTO streams (stream_id, kind, number) VALUES ($1, 'case', $2)"
 
 
@@ -138,7 +141,7 @@ async def carry(place: Place) -> Measured:
     total = await place.pool.fetchval("SELECT count(*) FROM events")
     journeys = Journeys(env=library_environment(place, "journeys"))
     started = journeys.recorder.max_notification_id() or 0
-    for _ in range(10):
+    for _ in range(CARRIED // 100):
         journey = Journey()
         for _ in range(99):
             journey.attempt("PHONE", "answered", "x" * 300)
@@ -146,7 +149,9 @@ async def carry(place: Place) -> Measured:
     journeys.close()
 
     async def ours() -> float:
-        await owner(place, "TRUNCATE case_list; DELETE FROM projections WHERE name = 'case_list'")
+        await owner(
+            place, "TRUNCATE case_list; UPDATE projections SET xact = '0', position = 0 WHERE name = 'case_list'"
+        )
         view = [VIEWS["case_list"]]
         began = time.perf_counter()
         await Projector(place.pool, view).catch_up()
@@ -154,7 +159,7 @@ async def carry(place: Place) -> Measured:
 
     async def theirs() -> float:
         await owner(place, "DROP TABLE IF EXISTS library_seen, seen_tracking")
-        return await asyncio.to_thread(run_library, place, started + 1000)
+        return await asyncio.to_thread(run_library, place, started + CARRIED)
 
     await ours()
     ratio, detail = await paired(ours, theirs, 3)

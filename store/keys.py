@@ -110,10 +110,14 @@ class Keyring:
         self._master = master
         self._wrapped = wrapped
         self._found: dict[UUID, Key] = {}
+        self._named: dict[str, UUID] = {}
 
     def key(self, label: str) -> Key | None:
         """The key for a compartment, or ``None`` if it was destroyed or never made."""
-        return self.find(self._master.key_id(self.stream_id, label))
+        key_id = self._named.get(label)
+        if key_id is None:
+            key_id = self._named[label] = self._master.key_id(self.stream_id, label)
+        return self.find(key_id)
 
     def find(self, key_id: UUID) -> Key | None:
         """The key with this id, or ``None`` if it was destroyed or is not of this stream."""

@@ -14,6 +14,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import import_module
 
+import uvloop
+
 from store.database import open_pool
 from store.keys import KeyStore, MasterKey
 from workers.crew import NAMES
@@ -55,7 +57,7 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"usage: python -m workers.main {'|'.join(NAMES)}\n")
         return 2
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(run(arguments[0], Settings.read()))
+        uvloop.run(run(arguments[0], Settings.read()))
     return 0
 
 
