@@ -10,13 +10,13 @@ from uuid import UUID
 
 import asyncpg
 import httpx2
-from store.partners import outbound
-from store.signing import sign
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from store.keys import KeyStore
 from store.outbox import Delivery, Outbox, open_delivery
+from store.partners import outbound
+from store.signing import sign
 
 log = logging.getLogger("awda.deliver")
 

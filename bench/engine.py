@@ -23,8 +23,6 @@ from bench.measure import Measured, paired
 from bench.place import Place
 
 with workflow.unsafe.imports_passed_through():
-    from workers.projector import run as run_projector
-
     from activities.record import Recording
     from domain.moment import Directory
     from domain.procedure import Order, Standing
@@ -32,6 +30,7 @@ with workflow.unsafe.imports_passed_through():
     from store.inbox import Inbox, Incoming, message_id_for, stream_id_for
     from tests.builders import AMINATA, PARTNERS
     from workers.case_worker import case_worker, sandbox
+    from workers.projector import run as run_projector
     from workers.relay import Relay
 
 CASES: Final = 20
