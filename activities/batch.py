@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 from uuid import UUID, uuid5
 
@@ -113,6 +114,8 @@ class Batch:
     settled: list[Settled] = field(default_factory=list)
     early: list[Item] = field(default_factory=list)
     """Messages for a stage that is about to be opened: they stay pending until it is."""
+    broken: bool = False
+    """A rule of silence or of opening crashed: what people say is still taken, and somebody must look at the log."""
 
     def run(self, items: Sequence[Item], *, more: bool) -> None:
         """Take messages and passed deadlines in turn: a message received by the due moment goes first."""
@@ -133,7 +136,7 @@ class Batch:
         for stage in stages:
             opened = self.state.stages[stage].opened if hasattr(self.state, "stages") else 0
             m = self.moment(self.now, uuid5(self.state.id, f"open/{stage}/{opened}"))
-            self._keep(m, self.kind.opening(self.state, stage, m))
+            self._by_itself(m, partial(self.kind.opening, self.state, stage, m))
         early, self.early = self.early, []
         for item in early:
             self._take(item, self.now)
@@ -154,14 +157,23 @@ class Batch:
         return self.kind.next_wake(self.state, self.moment(self.now, self.state.id))
 
     def _passed(self, horizon: datetime) -> Deadline | None:
-        due = self.wake()
+        due = None if self.broken else self.wake()
         if due is None or due.kind == "wake" or due.due > min(horizon, self.now - GRACE):
             return None
         return due
 
     def _lapse(self, due: Deadline) -> None:
         m = self.moment(due.due, uuid5(self.state.id, f"{due.kind}/{due.subject}/{due.due.isoformat()}"))
-        self._keep(m, self.kind.lapse(self.state, due, m))
+        self._by_itself(m, partial(self.kind.lapse, self.state, due, m))
+
+    def _by_itself(self, m: Moment, rule: Callable[[], list[Event]]) -> None:
+        """What nobody said: a crash here must not keep anybody from being heard, least of all a withdrawal."""
+        try:
+            self._keep(m, rule())
+        except Exception as crash:  # noqa: BLE001 (whatever it was)
+            log.error("a rule crashed on %s by itself: %s", self.state.id, type(crash).__name__)  # noqa: TRY400 (no values in logs)
+            self.broken = True
+            self._refold()
 
     def _take(self, item: Item, at: datetime | None = None) -> None:
         waiting = item.waiting
@@ -182,7 +194,7 @@ class Batch:
             self._settle(waiting, "quarantined", {"cause": doubt.cause, "detail": doubt.detail})
         except Exception as crash:  # noqa: BLE001 (a rule that crashes must not stop what stands behind it)
             log.error("a rule crashed on message %s: %s", waiting.message_id, type(crash).__name__)  # noqa: TRY400 (no values in logs)
-            self._undo(before)
+            self._refold()
             self._settle(waiting, "quarantined", {"cause": "RULE_CRASHED", "detail": type(crash).__name__})
         else:
             self._keep(m, [*events, *self._note(item.reason, m)])
@@ -197,7 +209,10 @@ class Batch:
     def _undo(self, version: int) -> None:
         """Forget what a rule had begun to decide before it said no."""
         if self.state.version != version:
-            self.state = self.refold([event for event, _ in self.decided])
+            self._refold()
+
+    def _refold(self) -> None:
+        self.state = self.refold([event for event, _ in self.decided])
 
     def _keep(self, m: Moment, events: Sequence[Event]) -> None:
         self.decided += [(event, m) for event in events]

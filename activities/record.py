@@ -48,7 +48,8 @@ log = logging.getLogger("awda.record")
 ATTEMPTS: Final = 30
 KEPT: Final = 512
 DIRECTORY_FRESH_S: Final = 10.0
-UNREADABLE_WAIT_S: Final = 60.0
+LOOK_AGAIN_S: Final = 60.0
+"""How long a stream rests that cannot be carried on by itself: a row or a rule is broken, and people must look."""
 
 
 class Recording:
@@ -97,7 +98,7 @@ class Recording:
         keyring = self.keys.from_rows(order.stream_id, loaded.keys)
         events = await self._read(keyring, loaded.rows)
         if events is None:
-            return Standing(waiting_on="LOG.UNREADABLE", wait_s=UNREADABLE_WAIT_S)
+            return Standing(waiting_on="LOG.UNREADABLE", wait_s=LOOK_AGAIN_S)
         items = [read_item(waiting, open_waiting(keyring, waiting)) for waiting in loaded.waiting]
         state = fold(loaded.head, kept.state if kept else None, events)
         passengers = await self._passengers(state, items)
@@ -114,7 +115,8 @@ class Recording:
         batch.open(order.open)
         written = await self._write(batch, loaded.head, keyring, [(case.id, seen) for case, seen in passengers])
         self._keep(order.stream_id, written, batch.state)
-        return batch.kind.standing(batch.state, batch.moment(loaded.now, order.stream_id), more=loaded.more)
+        standing = batch.kind.standing(batch.state, batch.moment(loaded.now, order.stream_id), more=loaded.more)
+        return standing.model_copy(update={"wait_s": LOOK_AGAIN_S, "may_open": ()}) if batch.broken else standing
 
     async def _read(self, keyring: Keyring, rows: Sequence[Row]) -> list[Event] | None:
         """The events of a stream; ``None`` if one cannot be read, for nothing is decided on half a history."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID, uuid4
@@ -11,6 +12,7 @@ from activities.batch import GRACE, Batch, Item, read_item
 from domain.case import Case
 from domain.deadlines import Deadline
 from domain.decide import next_wake
+from domain.event import Event
 from domain.streams import KINDS
 from store.recorder import Waiting
 from tests.builders import NAMESPACE, PARTNERS, Told, a_screened_case, folded
@@ -78,3 +80,42 @@ def test_the_identity_of_a_lapse_is_the_same_whoever_records_it() -> None:
     assert identities() == identities()
     assert len(set(identities())) >= 1
     assert NAMESPACE not in identities()
+
+
+def a_withdrawal(at: datetime) -> Item:
+    fields = {"channel": "HOTLINE"}
+    body = json.dumps({"message": "WithdrawVoluntaryReturn", "fields": fields, "reason": None}).encode()
+    row = Waiting(uuid4(), "staff", "staff.message", body, "staff:fatima", "staff:fatima", None, at, 1)
+    return read_item(row, body)
+
+
+def test_a_withdrawal_is_heard_although_a_rule_of_silence_crashes() -> None:
+    told, due = a_case_and_its_next_deadline()
+    now = due.due + GRACE
+
+    def crashes(*_: object) -> list[Event]:
+        raise ZeroDivisionError
+
+    broken = replace(KINDS["case"], lapse=crashes)
+    batch = Batch(broken, folded(told.events), now, PARTNERS, lambda: "token-new-000001", lambda _: folded(told.events))
+    batch.run([a_withdrawal(now)], more=False)
+
+    assert batch.broken
+    assert next(event.name for event, _ in batch.decided) == "VoluntaryReturnWithdrawn"
+    assert [settled.status for settled in batch.settled] == ["applied"]
+
+
+def test_a_rule_that_crashes_half_way_leaves_nothing_behind() -> None:
+    told = a_screened_case()
+
+    def crashes(case: Case, *_: object) -> list[Event]:
+        case.facts["Half"] = []
+        raise ZeroDivisionError
+
+    broken = replace(KINDS["case"], decide=crashes)
+    batch = Batch(broken, folded(told.events), told.now, PARTNERS, lambda: "t", lambda _: folded(told.events))
+    batch.run([a_note(told, told.now)], more=False)
+
+    assert [settled.status for settled in batch.settled] == ["quarantined"]
+    assert isinstance(batch.state, Case)
+    assert "Half" not in batch.state.facts
