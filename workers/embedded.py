@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import asyncpg
 
@@ -29,8 +29,6 @@ GATEWAY_LIMIT = 60.0  # seconds until it must listen
 DOWN_LIMIT = 8.0  # seconds a launcher gets before it is ended by force
 
 Say = Callable[[str], None]
-One = TypeVar("One")
-Other = TypeVar("Other")
 Migrate = Callable[[str], Awaitable[object]]
 
 
@@ -91,7 +89,8 @@ class Installation:
         return temporal
 
     async def open(self, processes: Sequence[Command], migrate: Migrate) -> Servers:
-        (owner, app, postgres), temporal = await both(self.open_database(migrate), self.open_temporal())
+        owner, app, postgres = await self.open_database(migrate)
+        temporal = await self.open_temporal()
         found = Servers(
             self.home, owner, app, temporal.address if temporal else str(self.settings.temporal_address),
             self.settings.temporal_namespace, temporal.ui_url if temporal else None, postgres, temporal,
@@ -131,15 +130,6 @@ class Installation:
         await cancel(self.keepers)
         await stop_all(self.processes)
         await stop_all(self.servers)
-
-
-async def both(one: Coroutine[Any, Any, One], other: Coroutine[Any, Any, Other]) -> tuple[One, Other]:
-    """Two things at once; if one fails, the other is not left half-way."""
-    first, second = asyncio.ensure_future(one), asyncio.ensure_future(other)
-    try:
-        return await asyncio.gather(first, second)
-    finally:
-        await cancel(task for task in (first, second) if not task.done())
 
 
 def vars_of(running: Running | None) -> dict[str, float]:
