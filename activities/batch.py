@@ -56,7 +56,7 @@ class Item:
     waiting: Waiting
     message: Message | None
     reason: str | None = None
-    flaw: Refused | None = None
+    flaw: Refused | Unplaceable | None = None
 
     @property
     def readable(self) -> Message:
@@ -73,13 +73,18 @@ class Item:
     @property
     def order(self) -> tuple[datetime, bool, int]:
         """By the database's clock; at the same instant, not wanting to go comes first (domain.md 5.3)."""
-        return self.waiting.received_at, not _withdraws(self.message), self.waiting.arrival
+        return self.waiting.received_at, not is_withdrawal(self.message), self.waiting.arrival
 
 
-def _withdraws(message: Message | None) -> bool:
+def is_withdrawal(message: Message | None) -> bool:
     if isinstance(message, ReceivePartnerSignal):
         return message.signal_type is SignalType.WITHDRAWAL_REPORTED
     return isinstance(message, WithdrawVoluntaryReturn)
+
+
+def unreadable(waiting: Waiting) -> Item:
+    """A body that is not what was sealed there: for a person to look at, and for nobody else to wait behind."""
+    return Item(waiting, None, flaw=Unplaceable("UNREADABLE_BODY", "what is stored is not what was sealed"))
 
 
 def read_item(waiting: Waiting, body: bytes | None) -> Item:
@@ -163,7 +168,10 @@ class Batch:
         return due
 
     def _lapse(self, due: Deadline) -> None:
-        m = self.moment(due.due, uuid5(self.state.id, f"{due.kind}/{due.subject}/{due.due.isoformat()}"))
+        # with the version: a deadline may come up again for the same moment, and only one recording wins a version
+        m = self.moment(
+            due.due, uuid5(self.state.id, f"{due.kind}/{due.subject}/{due.due.isoformat()}/{self.state.version}")
+        )
         self._by_itself(m, partial(self.kind.lapse, self.state, due, m))
 
     def _by_itself(self, m: Moment, rule: Callable[[], list[Event]]) -> None:

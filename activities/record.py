@@ -22,7 +22,7 @@ import asyncpg
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.batch import GRACE, Batch, Item, read_item
+from activities.batch import GRACE, Batch, Item, is_withdrawal, read_item, unreadable
 from domain.case import Case
 from domain.event import Event, Metadata
 from domain.messages import Message
@@ -38,10 +38,11 @@ from store.doorbell import EVENTS, INBOX, OUTBOX, Doorbell
 from store.failpoint import failpoint
 from store.inbox import Inbox, open_waiting
 from store.keys import Keyring, KeyStore
-from store.mapper import EventMapper, read_all
+from store.mapper import EventMapper, Tampered, read_all
 from store.outbox import outgoing as seal_outgoing
 from store.partners import directory
-from store.recorder import Head, Loaded, NewEvent, Outgoing, Plan, Recorder, Row, Stale, Token, Written
+from store.recorder import Head, Letter, Loaded, NewEvent, Outgoing, Plan, Recorder, Row, Stale, Token, Waiting, Written
+from store.streams import heads
 
 log = logging.getLogger("awda.record")
 
@@ -99,7 +100,7 @@ class Recording:
         events = await self._read(keyring, loaded.rows)
         if events is None:
             return Standing(waiting_on="LOG.UNREADABLE", wait_s=LOOK_AGAIN_S)
-        items = [read_item(waiting, open_waiting(keyring, waiting)) for waiting in loaded.waiting]
+        items = [_item(keyring, waiting) for waiting in loaded.waiting]
         state = fold(loaded.head, kept.state if kept else None, events)
         passengers = await self._passengers(state, items)
         batch = Batch(
@@ -136,12 +137,16 @@ class Recording:
         return [found for case_id in sorted({*state.seats, *named}) if (found := await self._passenger(case_id))]
 
     async def _passenger(self, case_id: UUID) -> tuple[Case, int] | None:
-        loaded = await self.recorder.load(case_id, limit=0)
+        loaded = await self.recorder.load(case_id)
         if loaded.head is None or loaded.head.kind != "case":
             return None
-        events = await self._read(self.keys.from_rows(case_id, loaded.keys), loaded.rows)
-        case = fold(loaded.head, None, events or [])
-        return (case, loaded.head.revision) if isinstance(case, Case) else None
+        keyring = self.keys.from_rows(case_id, loaded.keys)
+        case = fold(loaded.head, None, await self._read(keyring, loaded.rows) or [])
+        if not isinstance(case, Case):
+            return None
+        if any(is_withdrawal(_item(keyring, waiting).message) for waiting in loaded.waiting):
+            case.seat = None  # said and not yet recorded: it counts all the same
+        return case, loaded.head.revision
 
     async def _write(self, batch: Batch, head: Head, keyring: Keyring, heads: Sequence[tuple[UUID, int]]) -> Written:
         state, wake = batch.state, batch.wake()
@@ -155,7 +160,7 @@ class Recording:
             events=_new_events(batch, mapper),
             settled=batch.settled,
             outbox=_outbox(batch, keyring),
-            letters=await self.inbox.letters(letters) if letters else (),
+            letters=await self._sealed(letters) if letters else (),
             tokens=_tokens(batch),
             heads=heads,
             next_due=wake.due + GRACE if wake else None,
@@ -168,6 +173,14 @@ class Recording:
         failpoint("record.after_commit")
         self._tell(plan)
         return written
+
+    async def _sealed(self, letters: Sequence[tuple[UUID, UUID, str, bytes]]) -> list[Letter]:
+        """Letters to streams there are. One to nowhere would wait for ever: it is said in the log and left out."""
+        known = await heads(self.pool, [stream for _, stream, _, _ in letters])
+        for _, stream, _, _ in letters:
+            if stream not in known:
+                log.error("a letter to %s, which is no stream of ours, is left out", stream)
+        return await self.inbox.letters(letter for letter in letters if letter[1] in known)
 
     def _tell(self, plan: Plan) -> None:
         """Ring after the commit. A lost ring only delays: whoever listens also looks by itself."""
@@ -205,6 +218,13 @@ class Kept:
     version: int
     hash: bytes
     state: State
+
+
+def _item(keyring: Keyring, waiting: Waiting) -> Item:
+    try:
+        return read_item(waiting, open_waiting(keyring, waiting))
+    except Tampered:
+        return unreadable(waiting)
 
 
 def _continues(kept: Kept, loaded: Loaded) -> bool:

@@ -40,7 +40,7 @@ from domain.words import (
 
 Fact = TypeVar("Fact", bound=Event)
 
-ENDED = frozenset({StageStatus.COMPLETED, StageStatus.NOT_REQUIRED})
+ENDED = frozenset({StageStatus.COMPLETED, StageStatus.NOT_REQUIRED, StageStatus.ABANDONED})
 ERASE_TASK = "erase personal data"
 
 

@@ -13,6 +13,7 @@ from domain import life
 from domain.case import Case, StageCompleted, StageOpened, StageReopened
 from domain.deadlines import Deadline, deadlines, lapse
 from domain.event import Event
+from domain.gate import Journey, travel_gate
 from domain.messages import (
     AddNote,
     CompleteTask,
@@ -37,7 +38,15 @@ from domain.referral import (
     hear,
 )
 from domain.stage import Awaited, Meaning, Rule, StageRules
-from domain.stages.departure import DEPARTURE, FlightHasArrived, FlightHasDeparted
+from domain.stages.departure import (
+    ABOARD,
+    DEPARTURE,
+    FlightHasArrived,
+    FlightHasDeparted,
+    SeatUnavailable,
+    TakeSeat,
+    release_seat,
+)
 from domain.stages.documents import DOCUMENTS
 from domain.stages.medical import MEDICAL
 from domain.stages.protection import PROTECTION
@@ -45,7 +54,7 @@ from domain.stages.reception import RECEPTION
 from domain.stages.reintegration import REINTEGRATION
 from domain.stages.screening import SCREENING, RegisterCase, WithdrawConsent
 from domain.steps import task
-from domain.words import ReferralKind, SignalType, Stage, StageStatus
+from domain.words import Checkpoint, ReferralKind, SignalType, Stage, StageStatus
 
 STAGES: Final[Mapping[Stage, StageRules]] = {
     rules.stage: rules for rules in (SCREENING, PROTECTION, MEDICAL, DOCUMENTS, DEPARTURE, RECEPTION, REINTEGRATION)
@@ -68,7 +77,7 @@ SAYS: Final[Mapping[type[Event], SignalType]] = {
 }
 AFTER_CLOSURE: Final = frozenset(
     {ReceivePartnerSignal, ReopenCase, ResolveQuarantinedSignal, CompleteTask, AddNote, InformPerson}
-    | {RecordContactAttempt, WithdrawConsent, FlightHasDeparted, FlightHasArrived}
+    | {RecordContactAttempt, WithdrawConsent, FlightHasDeparted, FlightHasArrived, TakeSeat, SeatUnavailable}
 )
 """What may still be recorded on a closed case (INV-18; domain.md 00, 21)."""
 SETTLES_WITHIN: Final = 25
@@ -152,11 +161,22 @@ def _settle(case: Case, m: Moment) -> Iterator[Event]:
     for _ in range(SETTLES_WITHIN):
         before = case.version
         if not case.closed:
+            yield from _keep_off(case, m)
             for rules in STAGES.values():
                 yield from _settle_stage(case, rules, m)
         if case.version == before:
             return
     raise RuntimeError("the stages do not come to rest: two of them keep answering each other")
+
+
+def _keep_off(case: Case, m: Moment) -> Iterator[Event]:
+    """Whoever has checked in or boarded and no longer passes the gate is taken off, until the flight has left."""
+    seat = case.seat
+    if seat is None or case.departed or seat.status not in ABOARD:
+        return
+    failures = travel_gate(case, Checkpoint.BOARD, Journey(seat.std, seat.sta), m.policy.in_force)
+    if failures:
+        yield from release_seat(case, failures[0], m)
 
 
 def _settle_stage(case: Case, rules: StageRules, m: Moment) -> Iterator[Event]:

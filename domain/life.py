@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import ClassVar, Final
 
 from domain.calendar import LIBYA
@@ -63,6 +64,7 @@ from domain.referral import (
 )
 from domain.stage import Rule
 from domain.stages.departure import end_referrals, release_seat
+from domain.stages.screening import VoluntaryReturnDeclared
 from domain.steps import grant, hold, revoke, task
 from domain.words import (
     PUBLIC_CLOSURE,
@@ -145,10 +147,17 @@ def lift_hold(case: Case, order: LiftHold, m: Moment) -> Iterator[Event]:
     found = case.holds.get(order.hold_id)
     if found is None:
         raise Refused("HOLD.UNKNOWN", f"no active hold {order.hold_id} on this case", field="hold_id")
-    if found.type is HoldType.CONSENT and not case.has_clearance(ClearanceKind.CONSENT_RETURN, m.at):
+    if found.type is HoldType.CONSENT and not _declared_since(case, found.since, m):
         raise Refused("HOLD.CONSENT", "a consent hold is lifted only after a new declaration", field="hold_id")
     yield HoldLifted(hold_id=found.hold_id, hold_type=found.type, by=m.actor)
     yield from send_drafts(case, m)
+
+
+def _declared_since(case: Case, since: datetime, m: Moment) -> bool:
+    """Whether the person has declared anew, after whatever made them seem not to want to go."""
+    declared = case.latest(VoluntaryReturnDeclared)
+    anew = declared is not None and declared.timestamp >= since
+    return anew and case.has_clearance(ClearanceKind.CONSENT_RETURN, m.at)
 
 
 OFFICERS_MAY_GRANT: Final = frozenset(
@@ -170,6 +179,9 @@ def grant_clearance(case: Case, order: GrantClearance, m: Moment) -> Iterator[Ev
         raise Refused("CLEARANCE.NOT_BY_HAND", f"{order.kind} is not granted by hand", field="kind")
     if order.kind is ClearanceKind.PROTECTION_CLEARANCE and case.holds_of(HoldType.PROTECTION):
         raise Refused("CLEARANCE.HELD", "lift the protection hold before clearing the way", field="kind")
+    if order.valid_until is not None and order.valid_until <= m.at:
+        ended = f"{order.valid_until:%d %B %Y %H:%M UTC}"
+        raise Refused("CLEARANCE.ENDED", f"valid until {ended}, which has passed", field="valid_until")
     yield NoteAdded(note=order.evidence)
     yield grant(order.kind, m, until=order.valid_until, evidence="a named officer")
 

@@ -262,7 +262,7 @@ def reserve(movement: Movement, letter: RequestSeat, _m: Moment) -> Iterator[Eve
 
 def give_up(movement: Movement, letter: GiveUpSeat, _m: Moment) -> Iterator[Event]:
     """A seat that comes free goes to whoever waited longest, as long as the manifest is open."""
-    if movement.over or letter.case_id not in {*movement.seats, *movement.waiting}:
+    if movement.over or movement.status == "DEPARTED" or letter.case_id not in {*movement.seats, *movement.waiting}:
         return
     yield MovementSeatReleased(case_id=letter.case_id)
     if movement.waiting and movement.status in ("PLANNED", "CONFIRMED"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any, ClassVar, Final
 from uuid import UUID
 
@@ -174,7 +175,7 @@ class _Moved(Event):
         referral = case.referrals[self.referral_id]
         if self.TO is not None:
             referral.status = self.TO
-        referral.timeliness, referral.told, referral.moved_at = Timeliness.ON_TIME, set(), self.timestamp
+        _on_time(referral, self.timestamp)
 
 
 class ReferralAcknowledged(_Moved):
@@ -426,8 +427,14 @@ class LateSignalRecorded(Told):
 
 def _move(case: Case, event: Told, to: ReferralStatus) -> None:
     referral = case.referrals[event.referral_id]
-    referral.status, referral.timeliness, referral.told = to, Timeliness.ON_TIME, set()
-    referral.moved_at = event.timestamp
+    referral.status = to
+    _on_time(referral, event.timestamp)
+
+
+def _on_time(referral: Referral, at: datetime) -> None:
+    """The partner moved. What was told about a step it still owes is not told again."""
+    referral.timeliness, referral.moved_at = Timeliness.ON_TIME, at
+    referral.told = {rung for rung in referral.told if rung.startswith(f"{referral.awaited}.")}
 
 
 def _tell(case: Case, referral_id: UUID, rung: str, timeliness: Timeliness) -> None:
@@ -459,7 +466,7 @@ def create(
             yield wanted
         return
     yield ReferralCreated(
-        referral_id=m.new_id(f"referral:{kind}:{item or ''}:{len(case.referrals)}"),
+        referral_id=m.new_id(f"referral:{len(case.referrals)}"),
         kind=public,
         partner_id=partner.partner_id,
         urgent=urgent,
@@ -587,7 +594,7 @@ def on_reassign(case: Case, order: ReassignReferral, m: Moment) -> Iterator[Even
             "REFERRAL.NOT_ENDED", f"only a rejected, failed or expired referral is reassigned; it is {referral.status}"
         )
     _insist_on_partner(order.partner_id, referral.asked_kind, m)
-    new = m.new_id(f"referral:{referral.asked_kind}:{referral.item or ''}:{len(case.referrals)}")
+    new = m.new_id(f"referral:{len(case.referrals)}")
     yield ReferralReassigned(
         referral_id=referral.referral_id, new_id=new, kind=referral.kind, partner_id=order.partner_id
     )

@@ -102,12 +102,20 @@ class EventMapper(Mapper[UUID]):
     def _state(self, event: Event) -> bytes:
         sealed_away = _shape(type(event)).sealed
         state = event.model_dump(mode="json", exclude=_ENVELOPE)
-        sealed = {name: value for name in sealed_away if (value := state.pop(name)) is not None}
+        sealed = {name: state.pop(name) for name in sealed_away}
+        if not self._may_seal(sealed_away.values(), sealed.values()):
+            sealed = {}
         if sealed:
             state[SEALED] = {name: self._seal_field(event, name, sealed_away[name], sealed[name]) for name in sealed}
         if event.VERSION > 1:
             state[EDITION] = event.VERSION
         return json.dumps(state, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+    def _may_seal(self, compartments: Iterable[Compartment], values: Iterable[Any]) -> bool:
+        """Nothing is sealed as well, so that nobody sees it was nothing; an erased stream has no keys for that."""
+        if any(value is not None for value in values):
+            return True
+        return all(self.keyring.key(compartment) is not None for compartment in compartments)
 
     def _seal_field(self, event: Event, name: str, compartment: Compartment, value: Any) -> dict[str, str]:
         key = _usable(self.keyring, compartment)

@@ -15,16 +15,17 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
-from domain.case import Case, CaseReopenProposed, Seat, TravelGateEvaluated
+from domain.case import ENDED, Case, CaseReopenProposed, Seat, TravelGateEvaluated
 from domain.event import Compartment, Event, Sealed
 from domain.gate import INVALIDATES, Journey, Trigger, revocations, travel_gate
 from domain.messages import Message, Text, Word
 from domain.moment import Moment, Refused
 from domain.referral import cancel
 from domain.stage import Awaited, StageRules
-from domain.steps import grant, hold, task
-from domain.words import Checkpoint, ClearanceKind, HoldType, Phase, Stage
+from domain.steps import grant, hold, revoke, task
+from domain.words import Checkpoint, ClearanceKind, HoldType, Phase, Stage, StageStatus
 
+BEFORE_DEPARTURE: Final = (Stage.SCREENING, Stage.PROTECTION, Stage.MEDICAL, Stage.DOCUMENTS)
 ABOARD: Final = frozenset({"CHECKED_IN", "BOARDED"})
 
 # Facts, in the order they usually happen
@@ -69,6 +70,8 @@ class SeatReleased(Event):
     cause: str
 
     def change(self, case: Case) -> None:
+        if _seat_on(case, self.movement_id) is None:
+            return  # a place that was held for them and never taken
         case.seat = None
         if self.cause == "MOVEMENT_CANCELLED":
             case.displaced += 1
@@ -171,8 +174,12 @@ class FlightDeparted(Event):
     breaches: tuple[str, ...] = ()
 
     def change(self, case: Case) -> None:
-        if not case.closed:
-            case.phase = Phase.TRANSIT
+        if case.closed:
+            return
+        case.phase = Phase.TRANSIT
+        for stage in BEFORE_DEPARTURE:
+            if case.stages[stage].status not in ENDED:  # flown against the rules: what came before is over all the same
+                case.stages[stage].status, case.stages[stage].since = StageStatus.ABANDONED, self.timestamp
 
 
 class FlightArrived(Event):
@@ -323,8 +330,11 @@ def nominate(case: Case, order: NominatePassenger, m: Moment) -> Iterator[Event]
 
 
 def take_seat(case: Case, letter: TakeSeat, m: Moment) -> Iterator[Event]:
-    """The movement holds a seat. If the person may no longer be nominated, it goes back at once."""
+    """The movement holds a seat. If the person cannot take it, or may no longer be nominated, it goes back at once."""
+    if _seat_on(case, letter.movement_id):
+        return
     if case.closed or case.departed or case.seat is not None:
+        yield SeatReleased(movement_id=letter.movement_id, movement=letter.movement, cause="NOT_NEEDED")
         return
     yield SeatReserved(
         movement_id=letter.movement_id,
@@ -370,7 +380,7 @@ def end_referrals(case: Case, trigger: Trigger, m: Moment) -> Iterator[Event]:
 def freeze(case: Case, letter: ManifestIsFrozen, m: Moment) -> Iterator[Event]:
     """Two days before departure the gate is asked again; who does not pass gives the seat back."""
     seat = _seat_on(case, letter.movement_id)
-    if seat is None:
+    if seat is None or case.departed:
         return
     failures = travel_gate(case, Checkpoint.FREEZE, Journey(seat.std, seat.sta), m.policy.in_force)
     yield TravelGateEvaluated(checkpoint=Checkpoint.FREEZE, ok=not failures, failures=failures)
@@ -403,14 +413,15 @@ def interview(case: Case, report: RecordDepartureInterview, m: Moment) -> Iterat
         yield from revocations(case, Trigger.PROTECTION_HOLD)
         yield hold(HoldType.PROTECTION, m, subtype="ASYLUM")
     elif not report.voluntary_reaffirmed:
+        yield from revoke(case, ClearanceKind.CONSENT_RETURN, "NOT_REAFFIRMED")
         yield hold(HoldType.CONSENT, m)
 
 
 def check_in(case: Case, _order: CheckInPassenger, m: Moment) -> Iterator[Event]:
     seat = _insist_on_frozen_seat(case)
     held = case.latest(DepartureInterviewHeld)
-    if held is None or not held.in_private:
-        raise Refused("CHECK_IN.INTERVIEW", "hold the departure interview in private before check-in")
+    if held is None or not held.in_private or held.timestamp < seat.since:
+        raise Refused("CHECK_IN.INTERVIEW", "hold the departure interview for this flight, in private, before check-in")
     _insist(case, Checkpoint.CHECK_IN, Journey(seat.std, seat.sta), m)
     yield PassengerCheckedIn(movement=seat.movement)
 
@@ -464,17 +475,20 @@ def movement_off(case: Case, letter: MovementIsOff, m: Moment) -> Iterator[Event
 
 def departed(case: Case, letter: FlightHasDeparted, m: Moment) -> Iterator[Event]:
     """She is in the air, or was left behind: a fact either way."""
+    seat = _seat_on(case, letter.movement_id)
     if letter.on_board:
+        by_the_rules = seat is not None and seat.status == "BOARDED"
+        breaches = letter.breaches or (() if by_the_rules else ("NOT_BOARDED_BY_THE_RULES",))
         yield FlightDeparted(
-            movement_id=letter.movement_id, movement=letter.movement, atd=letter.atd, breaches=letter.breaches
+            movement_id=letter.movement_id, movement=letter.movement, atd=letter.atd, breaches=breaches
         )
         if case.closed and not case.reopen_proposed:
             yield CaseReopenProposed(trigger=f"departure of {letter.movement}")
-        if letter.breaches:
+        if breaches:
             yield task(
                 "look into a departure against the rules", "PROTECTION_OFFICER", m.policy.pinned.late_result_review, m
             )
-    elif _seat_on(case, letter.movement_id):
+    elif seat is not None:
         yield PassengerNoShow(cause="LEFT_BEHIND")
         yield from release_seat(case, "NOT_ON_BOARD", m)
 

@@ -196,7 +196,7 @@ async def test_why_after_a_lapse_names_the_lapse(archive: Archive) -> None:
     told_why = await why(archive.pool, archive.keys, stream, directory=PARTNERS)
 
     waits = {each["code"]: each for each in told_why["waiting_on"]}
-    assert "ADVISORY_CHANGED" in waits["STAFF.SAFETY_OF_RETURN"]["because"]["sentence"]
+    assert "SAFETY_OF_RETURN revoked" in waits["STAFF.SAFETY_OF_RETURN"]["because"]["sentence"]
 
 
 async def test_why_before_a_stage_is_open_says_that_it_will_be(archive: Archive) -> None:

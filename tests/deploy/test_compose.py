@@ -275,7 +275,7 @@ def test_only_the_gateway_and_the_page_of_temporal_are_published_and_only_on_loo
 
 
 def test_databases_and_temporal_have_no_way_out() -> None:
-    closed = {name for name, network in COMPOSE["networks"].items() if network.get("internal") == "true"}
+    closed = {name for name, network in COMPOSE["networks"].items() if network.get("internal") is True}
     assert closed == {"cases", "temporal", "temporal-store"}
     for name in ("postgres", "temporal-postgres", "temporal", "relay", "projector", "migrate"):
         assert set(SERVICES[name]["networks"]) <= closed, name

@@ -234,3 +234,12 @@ def test_a_referral_has_a_deadline_however_long_it_is_silent(status: str, passed
     told.after(days=passed)
     mine = str(told.referral(KIND).referral_id)
     assert [due for due in deadlines(told.case, told.directory) if due.subject.startswith(mine) and due.due > told.now]
+
+
+def test_no_two_silences_of_a_journey_share_an_identity() -> None:
+    """A step that starts late may have the same due moment lapse again; what is told is told once."""
+    told = a_screened_case().after(days=40)
+    told.heard("CONSULAR_IDENTITY", "ACCEPTED").after(days=2)
+    told.heard("CONSULAR_IDENTITY", "STARTED").after(days=10)
+    rungs = [(event.facts["referral_id"], event.facts["rung"]) for event in told.events if "rung" in event.facts]
+    assert len(rungs) == len(set(rungs))

@@ -6,6 +6,7 @@ Started as `python launcher.py`; its settings come from the environment, as for 
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 
 import asyncpg
@@ -14,6 +15,8 @@ from workers.doctor import Unfit
 from workers.embedded import Servers, up
 from workers.home import AlreadyRunning, Settings
 from workers.processes import Command
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a test may itself run where Ctrl-C is ignored
 
 LOG = """
 CREATE TABLE IF NOT EXISTS events (n int);

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from domain.stages.departure import DenyBoarding
@@ -122,7 +124,13 @@ def test_an_interview_before_others_is_none() -> None:
 def test_an_interview_without_a_yes_holds_the_journey() -> None:
     told = a_case_before_its_interview()
     told.having("RecordDepartureInterview", in_private=True, voluntary_reaffirmed=False)
-    assert told.refused("CheckInPassenger").failures == ("GATE.HOLD.CONSENT",)
+    assert told.refused("CheckInPassenger").failures == ("GATE.HOLD.CONSENT", "GATE.CONSENT_RETURN.REVOKED")
+
+
+def test_a_no_in_the_interview_is_not_undone_by_lifting_the_hold() -> None:
+    told = a_case_before_its_interview()
+    told.having("RecordDepartureInterview", in_private=True, voluntary_reaffirmed=False)
+    assert told.refused("LiftHold", hold_id=told.held("CONSENT").hold_id, reason="changed mind").rule == "HOLD.CONSENT"
 
 
 def test_an_interview_with_fear_holds_the_journey() -> None:
@@ -135,11 +143,50 @@ def test_nobody_boards_without_checking_in() -> None:
     assert a_frozen_case().refused("BoardPassenger").rule == "BOARD.NOT_CHECKED_IN"
 
 
-def test_the_gate_is_asked_again_at_boarding() -> None:
-    told = a_frozen_case().having("CheckInPassenger").having("IssueFitToTravel", result="UNFIT")
-    refusal = told.refused("BoardPassenger")
-    assert refusal.rule == "GATE.BOARD"
-    assert refusal.failures == ("GATE.HOLD.MEDICAL", "GATE.FIT_TO_TRAVEL.REVOKED")
+WORSE = (
+    ("IssueFitToTravel", {"result": "UNFIT"}),
+    ("RaiseProtectionConcern", {"risk_level": "HIGH", "concern": "threatened"}),
+    ("PlaceHold", {"hold_type": "LEGAL", "reason": "a court asked"}),
+    ("RecordDepartureInterview", {"in_private": True, "voluntary_reaffirmed": True, "fear_expressed": True}),
+    ("RecordDepartureInterview", {"in_private": True, "voluntary_reaffirmed": False}),
+    ("RevokeClearance", {"kind": "EXIT_PERMIT", "cause": "ban"}),
+)
+
+
+@pytest.mark.parametrize("aboard", [("CheckInPassenger",), ("CheckInPassenger", "BoardPassenger")])
+@pytest.mark.parametrize(("message", "fields"), WORSE)
+def test_whoever_no_longer_passes_the_gate_is_taken_off_until_the_door_closes(
+    aboard: tuple[str, ...], message: str, fields: dict[str, Any]
+) -> None:
+    told = a_frozen_case()
+    for step in aboard:
+        told.having(step)
+    told.having(message, **fields)
+    assert {"PassengerOffloaded", "SeatReleased"} <= set(told.names)
+    assert told.case.seat is None
+    assert told.refused("BoardPassenger").rule == "SEAT.NONE"
+
+
+def test_a_partner_that_reports_a_withdrawal_takes_the_person_off() -> None:
+    told = a_boarded_case()
+    told.heard("RECEPTION", "WITHDRAWAL_REPORTED")
+    assert told.case.seat is None
+
+
+def test_who_flew_without_having_boarded_by_the_rules_is_a_breach_and_a_task() -> None:
+    told = a_boarded_case().having("WithdrawVoluntaryReturn", channel="PHONE").at(FLIGHT["std"])
+    told.having("FlightHasDeparted", **ON_IT, atd=FLIGHT["std"], on_board=True)
+    assert told.named("FlightDeparted")[-1].facts["breaches"] == ("NOT_BOARDED_BY_THE_RULES",)
+    assert any("against the rules" in task.task for task in told.case.tasks.values())
+    assert told.case.phase == "TRANSIT"
+
+
+def test_a_seat_that_cannot_be_taken_goes_back_and_does_not_cost_the_one_that_was() -> None:
+    told = a_seated_case()
+    told.having("TakeSeat", **OTHER, std=FLIGHT["std"], sta=FLIGHT["sta"], destination="LOS")
+    assert told.names[-1] == "SeatReleased"
+    assert told.case.seat is not None
+    assert told.case.seat.movement == FLIGHT["movement"]
 
 
 def test_a_checked_in_person_boards_and_the_gate_is_on_record() -> None:
