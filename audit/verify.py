@@ -25,9 +25,10 @@ from audit.fold import Pool
 from audit.report import Finding, Report
 from audit.snapshot import Snapshot, snapshots
 from store import clock
+from store.database import UNANSWERED
 from store.feed import Position
 from store.keys import KeyStore
-from store.recorder import UNANSWERED, Head
+from store.recorder import Head
 from store.views.projector import positions
 
 log = logging.getLogger("awda.verify")

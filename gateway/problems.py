@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
-import asyncpg
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -17,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.flaws import Flaw, pointer
 from gateway.intake import Answer, Declined
+from store.database import UNANSWERED
 
 log = logging.getLogger("awda.gateway")
 
@@ -48,9 +48,8 @@ PROBLEMS: Final[Mapping[str, tuple[int, str]]] = {
     "unavailable": (503, "A part that is needed is away"),
 }
 BY_STATUS: Final[Mapping[int, str]] = {404: "not-found", 405: "method", 413: "too-large", 415: "media-type"}
-CONFLICTS: Final = re.compile(r"INV-18|.*\.(EXISTS|TAKEN|OVER|STATUS|NOT_OPEN|NOT_CLOSED|NOT_A_DRAFT|ITEM_TWICE)")
+CONFLICTS: Final = re.compile(r"INV-18|.*\.(EXISTS|TAKEN|ASKED|OVER|STATUS|NOT_OPEN|NOT_CLOSED|NOT_A_DRAFT|ITEM_TWICE)")
 """Rules that object to the state of a case or movement, not to what was said."""
-AWAY: Final = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError)
 
 _FLAW: Final = {name: {"type": "string"} for name in ("pointer", "code", "message")}
 _MEMBERS: Final = {
@@ -172,7 +171,7 @@ HARDENED: Final = (
 
 def _last_resort(fault: Exception) -> JSONResponse:
     kind = type(fault).__name__
-    if isinstance(fault, (*AWAY, OSError, TimeoutError)):
+    if isinstance(fault, UNANSWERED):
         log.warning("answered 503: %s", kind)
         return problem("unavailable", "the database is away: nothing was taken in, try again", {"Retry-After": "2"})
     where = fault.__traceback__

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import asyncpg
 
@@ -13,6 +13,16 @@ log = logging.getLogger("awda.store")
 
 SCHEMA = Path(__file__).parent / "schema"
 MIGRATING = 4157  # advisory lock, so that two migrations of one database take turns
+
+UNANSWERED: Final = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a connection that broke in the middle of a statement
+    asyncpg.OperatorInterventionError,
+    OSError,
+    TimeoutError,
+)
+"""The database did not answer: whether what was asked of it was done stays open."""
 
 _SETTINGS = {"application_name": "awda", "jit": "off", "max_parallel_workers_per_gather": "0"}
 

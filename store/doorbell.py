@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import asyncpg
 
+from store.database import UNANSWERED
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -21,7 +23,7 @@ INBOX: Final = "awda_inbox"
 EVENTS: Final = "awda_events"
 OUTBOX: Final = "awda_outbox"
 PAUSE_S: Final = 0.02
-LOST: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+LOST: Final = (*UNANSWERED, asyncpg.PostgresError)
 
 
 class Doorbell:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import asyncpg
 
 from store.chain import link
+from store.database import UNANSWERED
 from store.keys import KeyRow
 
 if TYPE_CHECKING:
@@ -21,14 +22,6 @@ if TYPE_CHECKING:
     from uuid import UUID
 
 STALE: Final = "AW001"
-UNANSWERED: Final = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.OperatorInterventionError,
-    OSError,
-    TimeoutError,
-)
-"""Errors that leave open whether the statement was committed."""
 
 
 class Stale(Exception):

@@ -9,8 +9,8 @@ from typing import Final
 
 import asyncpg
 
+from store.database import UNANSWERED
 from store.doorbell import EVENTS, listen
-from store.recorder import UNANSWERED
 from store.views.projector import Pool, Projector
 from workers.parts import Parts
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from time import monotonic
@@ -20,12 +20,12 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from store import clock
+from store.database import UNANSWERED
 from store.doorbell import INBOX, OUTBOX, listen
 from store.failpoint import failpoint
 from store.inbox import Inbox
 from store.keys import KeyStore
 from store.outbox import Outbox
-from store.recorder import UNANSWERED
 from store.streams import heads
 from workers.client import connect
 from workers.parts import Parts
@@ -43,6 +43,26 @@ PASSING: Final = (*UNANSWERED, RPCError, asyncpg.PostgresError)
 
 
 @dataclass
+class Pauses:
+    """How long to leave each stream alone that was rung and has not answered: one second, two, four, up to an hour."""
+
+    told: dict[UUID, tuple[int, float]] = field(default_factory=dict)
+
+    def over(self, streams: Iterable[UUID]) -> list[UUID]:
+        """Of the streams that still wait, those whose pause is over; each then rests for twice as long."""
+        waiting = list(streams)
+        self.told = {stream: self.told.get(stream, (0, 0.0)) for stream in waiting}
+        found = [stream for stream in waiting if monotonic() >= self.told[stream][1]]
+        for stream in found:
+            self.rest(stream, self.told[stream][0])
+        return found
+
+    def rest(self, stream: UUID, times: int = 0) -> None:
+        """It was just rung, for the so-many-th time."""
+        self.told[stream] = (times + 1, monotonic() + min(LONGEST_PAUSE_S, LOOK_EVERY_S * 2.0**times))
+
+
+@dataclass
 class Relay:
     """Rings each stream at most once at a time, and less and less often while it does not answer."""
 
@@ -54,7 +74,8 @@ class Relay:
     deliveries: str | None = DELIVERIES
     """The queue deliveries are started on; ``None`` leaves the outbox to another relay."""
     kinds: dict[UUID, str] = field(default_factory=dict)
-    rung: dict[UUID, tuple[int, float]] = field(default_factory=dict)
+    rung: Pauses = field(default_factory=Pauses)
+    overslept: Pauses = field(default_factory=Pauses)
     wanted: dict[UUID, None] = field(default_factory=dict)
     news: asyncio.Event = field(default_factory=asyncio.Event)
     look: bool = True
@@ -102,7 +123,8 @@ class Relay:
     def _heard(self, payload: str) -> None:
         if payload:
             stream = UUID(payload)
-            self.wanted[stream], self.rung[stream] = None, (1, monotonic() + LOOK_EVERY_S)
+            self.wanted[stream] = None
+            self.rung.rest(stream)
         else:
             self.look = True
         self.news.set()
@@ -119,35 +141,27 @@ class Relay:
 
     async def _what_waits(self, inbox: Inbox) -> None:
         """Streams with messages nobody has looked at; each is rung again after twice the last pause."""
-        pending = await inbox.pending_streams()
-        waiting = set(pending)
-        self.rung = {stream: told for stream, told in self.rung.items() if stream in waiting}
-        for stream in pending:
-            times, again_at = self.rung.get(stream, (0, 0.0))
-            if monotonic() >= again_at:
-                self.rung[stream] = (times + 1, monotonic() + min(LONGEST_PAUSE_S, 2.0**times))
-                self.wanted[stream] = None
+        self._want(self.rung.over(await inbox.pending_streams()))
         if await clock.stands_still(self.pool):
-            await self._want_due(inbox, timedelta(0))
+            self._want(await self._due(inbox, timedelta(0)))
 
     async def _sweep(self, inbox: Inbox) -> None:
-        await self._want_due(inbox, OVERSLEPT)
+        self._want(self.overslept.over(await self._due(inbox, OVERSLEPT)))
         await self._ring_wanted()
 
-    async def _want_due(self, inbox: Inbox, grace: timedelta) -> None:
-        due = await inbox.due_streams(await clock.now(self.pool), grace)
-        self.wanted |= dict.fromkeys(due)
+    def _want(self, streams: Iterable[UUID]) -> None:
+        self.wanted |= dict.fromkeys(streams)
+
+    async def _due(self, inbox: Inbox, grace: timedelta) -> list[UUID]:
+        return await inbox.due_streams(await clock.now(self.pool), grace)
 
     async def _ring_wanted(self) -> None:
-        streams, self.wanted = list(self.wanted), {}
-        if not streams:
+        """Ring; whoever could not be rung is wanted still, and nobody else for their sake."""
+        if not self.wanted:
             return
-        try:
-            await self._learn_kinds(streams)
-            await _few_at_once(self._ring(stream) for stream in streams if stream in self.kinds)
-        except PASSING:
-            self.wanted |= dict.fromkeys(streams)
-            raise
+        await self._learn_kinds(list(self.wanted))
+        streams, self.wanted = list(self.wanted), {}
+        await _few_at_once(self._ring(stream) for stream in streams if stream in self.kinds)
 
     async def _learn_kinds(self, streams: list[UUID]) -> None:
         unknown = [stream for stream in streams if stream not in self.kinds]
@@ -156,7 +170,14 @@ class Relay:
 
     async def _ring(self, stream: UUID) -> None:
         failpoint("relay.before_ring")
-        await ring(self.client, self.kinds[stream], stream, task_queue=self.task_queue)
+        await self._reach(stream, ring(self.client, self.kinds[stream], stream, task_queue=self.task_queue))
+
+    async def _reach(self, stream: UUID, ringing: Awaitable[object]) -> None:
+        try:
+            await ringing
+        except PASSING as fault:
+            log.warning("stream %s cannot be rung (%s); it is rung again", stream, type(fault).__name__)
+            self.wanted[stream] = None
 
     async def _deliveries(self, outbox: Outbox) -> None:
         queue = self.deliveries
