@@ -132,6 +132,8 @@ class Case:
     referrals: dict[UUID, Referral] = field(default_factory=dict)
     tasks: dict[UUID, Task] = field(default_factory=dict)
     seat: Seat | None = None
+    nomination: tuple[UUID, str] | None = None
+    """The movement whose seat was asked for and has neither been given nor given up: its id and number."""
     displaced: int = 0
     no_shows: int = 0
     closed_at: datetime | None = None
@@ -248,7 +250,7 @@ class CasePriorityAssigned(Event):
     SENTENCE: ClassVar[str] = "Priority set to {priority} ({basis})."
 
     priority: Priority
-    basis: str
+    basis: Annotated[str | None, Sealed(Compartment.PROT)] = None
 
     def change(self, case: Case) -> None:
         case.priority = self.priority
@@ -266,7 +268,7 @@ class ContactAttempted(Event):
     SENTENCE: ClassVar[str] = "Contact attempted by {channel}: {result}."
 
     channel: str
-    result: str
+    result: Annotated[str | None, Sealed(Compartment.GEN)] = None
 
 
 class PersonInformed(Event):
@@ -332,6 +334,7 @@ class CaseReopened(Event):
         case.phase, case.closed_at, case.reopen_proposed = self.target_phase, None, False
         case.consents.clear()
         case.seat = case.seat if self.target_phase is Phase.POST_ARRIVAL else None
+        case.nomination = None
         after = (Stage.RECEPTION, Stage.REINTEGRATION)
         again = after if self.target_phase is Phase.POST_ARRIVAL else tuple(Stage)
         for stage in again:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import ClassVar, Final
+from typing import Annotated, ClassVar, Final
 
 from domain.calendar import LIBYA
 from domain.case import (
@@ -22,7 +22,7 @@ from domain.case import (
     RestrictedFactRecorded,
     TaskCompleted,
 )
-from domain.event import Event
+from domain.event import Compartment, Event, Sealed
 from domain.gate import Trigger, revocations
 from domain.messages import (
     AddNote,
@@ -83,9 +83,9 @@ class VoluntaryReturnWithdrawn(Event):
     TOPIC: ClassVar[str] = "VoluntaryReturnWithdrawn"
     SENTENCE: ClassVar[str] = "Withdrew the wish to return ({channel}, at {place})."
 
-    channel: str
-    place: str
     reported_by_other: bool = False
+    channel: Annotated[str | None, Sealed(Compartment.CONS)] = None
+    place: Annotated[str | None, Sealed(Compartment.CONS)] = None
 
 
 # Notes, people, tasks
@@ -123,6 +123,8 @@ def finish_task(case: Case, report: CompleteTask, _m: Moment) -> Iterator[Event]
 
 RELEASABLE: Final = frozenset({Block.EMBASSY_DISCLOSURE, Block.AUTHORITY_DISCLOSURE})
 """What a review may release of a hold that goes on (domain.md 4.5)."""
+STAYS_CLOSED: Final = "nothing was released: of this hold the disclosure part stays closed"
+"""Said only under the seal. A refusal would tell everybody who sees it which kind of hold this is."""
 
 
 def place_hold(_case: Case, order: PlaceHold, m: Moment) -> Iterator[Event]:
@@ -136,10 +138,11 @@ def review_hold(case: Case, order: ReviewHold, m: Moment) -> Iterator[Event]:
     if set(order.unblock) - RELEASABLE:
         detail = f"a review releases only {' and '.join(sorted(RELEASABLE))}; to let the person travel, lift the hold"
         raise Refused("HOLD.NOT_RELEASABLE", detail, field="unblock")
-    if order.unblock and found.subtype == "ASYLUM":
-        raise Refused("HOLD.NOT_RELEASABLE", "the disclosure part of this hold may not be released", field="unblock")
     again = LIBYA.after(m.at, m.policy.in_force.hold_review[found.type])
-    yield HoldReviewed(hold_id=order.hold_id, decision=order.decision, review_by=again, unblock=order.unblock)
+    reviewed = HoldReviewed(hold_id=order.hold_id, decision=order.decision, review_by=again, unblock=order.unblock)
+    if order.unblock and found.subtype == "ASYLUM":
+        reviewed = reviewed.model_copy(update={"unblock": (), "decision": f"{order.decision} ({STAYS_CLOSED})"})
+    yield reviewed
     yield from send_drafts(case, m)
 
 

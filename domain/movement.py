@@ -15,7 +15,7 @@ from pydantic import AwareDatetime, Field
 
 from domain.calendar import LIBYA
 from domain.deadlines import Deadline
-from domain.event import NEVER, Event
+from domain.event import NEVER, Compartment, Event, Sealed
 from domain.messages import Message, Word
 from domain.moment import Moment, Refused
 from domain.policy import NEWEST
@@ -30,6 +30,9 @@ from domain.stages.departure import (
     SeatUnavailable,
     TakeSeat,
 )
+
+OPEN: Final = frozenset({"PLANNED", "CONFIRMED"})
+"""While the manifest is open seats are given, and one that comes free goes to whoever waits."""
 
 Airport = Annotated[str, Field(pattern="^[A-Z]{3}$", description="IATA")]
 
@@ -148,12 +151,13 @@ class MovementCancelled(MovementEvent):
     TOPIC: ClassVar[str] = "Movement/MovementCancelled"
     SENTENCE: ClassVar[str] = "Cancelled: {cause}."
 
-    cause: str
     passengers: tuple[UUID, ...] = ()
+    cause: Annotated[str | None, Sealed(Compartment.GEN)] = None
 
     def change(self, movement: Movement) -> None:
         movement.status = "CANCELLED"
         movement.seats.clear()
+        movement.waiting.clear()
 
 
 class MovementFlightDeparted(MovementEvent):
@@ -256,7 +260,7 @@ def confirm(movement: Movement, order: ConfirmMovement, _m: Moment) -> Iterator[
 def reserve(movement: Movement, letter: RequestSeat, _m: Moment) -> Iterator[Event]:
     if letter.case_id in movement.seats or letter.case_id in movement.waiting:
         return
-    room = len(movement.seats) < movement.capacity and movement.status in ("PLANNED", "CONFIRMED")
+    room = len(movement.seats) < movement.capacity and movement.status in OPEN
     yield (MovementSeatReserved if room else MovementPassengerWaitlisted)(case_id=letter.case_id)
 
 
@@ -265,7 +269,7 @@ def give_up(movement: Movement, letter: GiveUpSeat, _m: Moment) -> Iterator[Even
     if movement.over or movement.status == "DEPARTED" or letter.case_id not in {*movement.seats, *movement.waiting}:
         return
     yield MovementSeatReleased(case_id=letter.case_id)
-    if movement.waiting and movement.status in ("PLANNED", "CONFIRMED"):
+    if movement.waiting and movement.status in OPEN:
         yield MovementSeatReserved(case_id=movement.waiting[0])
 
 
@@ -276,7 +280,7 @@ def freeze(movement: Movement, _order: FreezeManifest, _m: Moment) -> Iterator[E
 
 def cancel(movement: Movement, order: CancelMovement, _m: Moment) -> Iterator[Event]:
     _insist(movement, "PLANNED", "CONFIRMED", "FROZEN")
-    yield MovementCancelled(cause=order.cause, passengers=tuple(movement.seats))
+    yield MovementCancelled(cause=order.cause, passengers=(*movement.seats, *movement.waiting))
 
 
 def depart(movement: Movement, report: RecordFlightDeparture, m: Moment) -> Iterator[Event]:
@@ -369,9 +373,12 @@ def letters(stream: Movement, event: Event) -> Iterator[tuple[UUID, Message]]:
         seat = {"std": stream.std, "sta": stream.sta, "destination": stream.destination}
         yield event.case_id, TakeSeat.model_validate({**about, **seat})
     elif isinstance(event, MovementPassengerWaitlisted):
-        yield event.case_id, SeatUnavailable.model_validate({**about, "cause": "FULL"})
+        told = SeatUnavailable if stream.status in OPEN else MovementIsOff
+        yield event.case_id, told.model_validate({**about, "cause": "FULL"})
     elif isinstance(event, MovementManifestFrozen):
         yield from ((case_id, ManifestIsFrozen.model_validate(about)) for case_id in stream.seats)
+        full = MovementIsOff.model_validate({**about, "cause": "FULL"})
+        yield from ((case_id, full) for case_id in stream.waiting)
     elif isinstance(event, MovementCancelled):
         off = MovementIsOff.model_validate({**about, "cause": "MOVEMENT_CANCELLED"})
         yield from ((case_id, off) for case_id in event.passengers)

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
-from domain.case import ENDED, Case, CaseReopenProposed, Seat, TravelGateEvaluated
+from domain.case import ENDED, Case, CaseReopenProposed, NoteAdded, Seat, TravelGateEvaluated
 from domain.event import Compartment, Event, Sealed
 from domain.gate import INVALIDATES, Journey, Trigger, revocations, travel_gate
 from domain.messages import Message, Text, Word
@@ -46,6 +46,9 @@ class PassengerNominated(Event):
     movement_id: UUID
     movement: str
 
+    def change(self, case: Case) -> None:
+        case.nomination = (self.movement_id, self.movement)
+
 
 class SeatReserved(Event):
     TOPIC: ClassVar[str] = "SeatReserved"
@@ -59,6 +62,7 @@ class SeatReserved(Event):
 
     def change(self, case: Case) -> None:
         case.seat = Seat(self.movement_id, self.movement, self.std, self.sta, self.destination, self.timestamp)
+        case.nomination = None
 
 
 class SeatReleased(Event):
@@ -70,6 +74,8 @@ class SeatReleased(Event):
     cause: str
 
     def change(self, case: Case) -> None:
+        if case.nomination is not None and case.nomination[0] == self.movement_id:
+            case.nomination = None
         if _seat_on(case, self.movement_id) is None:
             return  # a place that was held for them and never taken
         case.seat = None
@@ -141,17 +147,19 @@ class BoardingDenied(Event):
     SENTENCE: ClassVar[str] = "Boarding denied by {by}: {cause}."
 
     by: str
-    cause: str
+    cause: Annotated[str | None, Sealed(Compartment.GEN)] = None
 
 
 class PassengerNoShow(Event):
     TOPIC: ClassVar[str] = "PassengerNoShow"
     SENTENCE: ClassVar[str] = "Did not come to the airport ({cause})."
 
-    cause: str
+    their_doing: bool
+    """Whether it counts against keeping the appointment; a person in hospital or detained missed nothing."""
+    cause: Annotated[str | None, Sealed(Compartment.GEN)] = None
 
     def change(self, case: Case) -> None:
-        case.no_shows += self.cause not in NOT_THEIR_DOING
+        case.no_shows += self.their_doing
 
 
 class PassengerOffloaded(Event):
@@ -192,7 +200,7 @@ class FlightArrived(Event):
     destination: str
 
 
-NOT_THEIR_DOING: Final = frozenset({"DETAINED", "HOSPITALISED", "LEFT_BEHIND"})
+NOT_THEIR_DOING: Final = frozenset({"DETAINED", "HOSPITALISED"})
 
 
 def _seat_is(case: Case, status: str) -> None:
@@ -325,6 +333,8 @@ def allocate_funding(_case: Case, order: AllocateFunding, m: Moment) -> Iterator
 def nominate(case: Case, order: NominatePassenger, m: Moment) -> Iterator[Event]:
     if case.seat is not None:
         raise Refused("SEAT.TAKEN", f"the person already has a seat on {case.seat.movement}; release it first")
+    if case.nomination is not None:
+        raise Refused("SEAT.ASKED", f"a seat on {case.nomination[1]} was asked for already; release it first")
     _insist(case, Checkpoint.NOMINATE, Journey(order.std, order.sta), m)
     yield PassengerNominated(movement_id=order.movement_id, movement=order.movement)
 
@@ -348,27 +358,43 @@ def take_seat(case: Case, letter: TakeSeat, m: Moment) -> Iterator[Event]:
         yield from release_seat(case, failures[0], m)
 
 
-def no_seat(case: Case, letter: SeatUnavailable, m: Moment) -> Iterator[Event]:
+def no_seat(_case: Case, letter: SeatUnavailable, m: Moment) -> Iterator[Event]:
+    """No seat now; the person stays on the waiting list until one comes free, or until it is given up."""
+    yield _another_flight(letter.movement, letter.cause, m)
+
+
+def _another_flight(movement: str, cause: str, m: Moment) -> Event:
     within = m.policy.pinned.quarantine_review
-    yield task(f"find another flight ({letter.cause})", "MOVEMENT_OFFICER", within, m, subject=letter.movement)
+    return task(f"find another flight ({cause})", "MOVEMENT_OFFICER", within, m, subject=movement)
 
 
 def release(case: Case, order: ReleaseSeat, m: Moment) -> Iterator[Event]:
-    if case.seat is None:
-        raise Refused("SEAT.NONE", "the person has no seat")
-    yield from release_seat(case, order.cause, m)
+    if case.seat is None and case.nomination is None:
+        raise Refused("SEAT.NONE", "the person has no seat and waits for none")
+    yield NoteAdded(note=order.cause)
+    yield from release_seat(case, "STAFF", m)
 
 
 def release_seat(case: Case, cause: str, m: Moment) -> Iterator[Event]:
     """Give the seat back, take the person off if aboard, and end what served only this flight."""
     seat = case.seat
-    if seat is None or case.departed:
+    if case.departed:
+        return
+    if seat is None:
+        yield from _give_up_waiting(case, cause)
         return
     if seat.status in ABOARD:
         yield PassengerOffloaded(movement=seat.movement, cause=cause)
     yield SeatReleased(movement_id=seat.movement_id, movement=seat.movement, cause=cause)
     yield from revocations(case, Trigger.FLIGHT_CHANGED)
     yield from end_referrals(case, Trigger.FLIGHT_CHANGED, m)
+
+
+def _give_up_waiting(case: Case, cause: str) -> Iterator[Event]:
+    """Whoever does not want a seat any more does not wait for one either."""
+    if case.nomination is not None:
+        movement_id, movement = case.nomination
+        yield SeatReleased(movement_id=movement_id, movement=movement, cause=cause)
 
 
 def end_referrals(case: Case, trigger: Trigger, m: Moment) -> Iterator[Event]:
@@ -457,7 +483,7 @@ def deny(case: Case, report: DenyBoarding, m: Moment) -> Iterator[Event]:
 
 
 def no_show(case: Case, report: RecordNoShow, m: Moment) -> Iterator[Event]:
-    yield PassengerNoShow(cause=report.cause)
+    yield PassengerNoShow(their_doing=report.cause not in NOT_THEIR_DOING, cause=report.cause)
     yield from release_seat(case, "NO_SHOW", m)
     yield task("call the person", "COUNSELLOR", m.policy.pinned.withdrawal_contact, m)
 
@@ -465,12 +491,16 @@ def no_show(case: Case, report: RecordNoShow, m: Moment) -> Iterator[Event]:
 def offload(case: Case, report: OffloadPassenger, m: Moment) -> Iterator[Event]:
     if case.seat is None or case.departed:
         raise Refused("SEAT.NONE", "there is nobody to take off: no seat, or the flight has departed")
-    yield from release_seat(case, report.cause, m)
+    yield NoteAdded(note=report.cause)
+    yield from release_seat(case, "OFFLOADED", m)
 
 
 def movement_off(case: Case, letter: MovementIsOff, m: Moment) -> Iterator[Event]:
     if _seat_on(case, letter.movement_id):
         yield from release_seat(case, letter.cause, m)
+    elif case.nomination is not None and case.nomination[0] == letter.movement_id:
+        yield from _give_up_waiting(case, letter.cause)
+        yield _another_flight(letter.movement, letter.cause, m)
 
 
 def departed(case: Case, letter: FlightHasDeparted, m: Moment) -> Iterator[Event]:
@@ -489,7 +519,7 @@ def departed(case: Case, letter: FlightHasDeparted, m: Moment) -> Iterator[Event
                 "look into a departure against the rules", "PROTECTION_OFFICER", m.policy.pinned.late_result_review, m
             )
     elif seat is not None:
-        yield PassengerNoShow(cause="LEFT_BEHIND")
+        yield PassengerNoShow(their_doing=False, cause="LEFT_BEHIND")
         yield from release_seat(case, "NOT_ON_BOARD", m)
 
 

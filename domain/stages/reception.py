@@ -17,7 +17,7 @@ from pydantic import AwareDatetime, Field
 
 from domain.calendar import LIBYA
 from domain.case import Case
-from domain.event import Event
+from domain.event import Compartment, Event, Sealed
 from domain.messages import Message, Word
 from domain.moment import Moment, Refused
 from domain.referral import Told, refer, should_ask
@@ -53,7 +53,7 @@ class ReceptionNotMet(Event):
     TOPIC: ClassVar[str] = "ReceptionNotMet"
     SENTENCE: ClassVar[str] = "Nobody was met on arrival ({cause})."
 
-    cause: str
+    cause: Annotated[str | None, Sealed(Compartment.GEN)] = None
 
 
 class ImmediateAssistanceProvided(Event):

@@ -89,7 +89,7 @@ class AssistanceItemCancelled(Event):
     SENTENCE: ClassVar[str] = "Item {item_id} cancelled: {reason}."
 
     item_id: str
-    reason: str
+    reason: Annotated[str | None, Sealed(Compartment.GEN)] = None
 
 
 class MonitoringVisitConducted(Event):

@@ -94,8 +94,8 @@ class CounsellingSessionHeld(Event):
     TOPIC: ClassVar[str] = "CounsellingSessionHeld"
     SENTENCE: ClassVar[str] = "Counselled in {language} on {topics}."
 
-    topics: tuple[str, ...]
     language: str
+    topics: Annotated[tuple[str, ...] | None, Sealed(Compartment.CONS)] = None
 
 
 class NonRefoulementScreened(Event):
@@ -148,8 +148,8 @@ class EligibilityDetermined(Event):
     SENTENCE: ClassVar[str] = "Eligibility: {decision} ({reasons})."
 
     decision: str
-    reasons: tuple[str, ...] = ()
-    funding_profile: str = ""
+    reasons: Annotated[tuple[str, ...] | None, Sealed(Compartment.PROT)] = None
+    funding_profile: Annotated[str | None, Sealed(Compartment.FIN)] = None
 
     def change(self, case: Case) -> None:
         if self.decision in ELIGIBLE and case.phase is Phase.INTAKE:

@@ -68,7 +68,7 @@ CREATE TABLE shadow.referral_list (LIKE referral_list INCLUDING ALL) WITH (fillf
 CREATE TABLE shadow.movement_list (LIKE movement_list INCLUDING ALL);
 INSERT INTO shadow.projections SELECT * FROM projections;
 
--- What people look at. Deadlines come from the heads, which know them; whom a case waits for, from its referrals.
+-- What people look at. Deadlines come from the heads, which know them; a case waits for the answer that is due first.
 CREATE VIEW worklist AS
 SELECT c.*, s.next_due AS next_deadline, s.open,
        CASE WHEN c.phase = 'CLOSED' THEN ''
@@ -80,7 +80,7 @@ JOIN streams s USING (stream_id)
 LEFT JOIN LATERAL (
     SELECT r.kind FROM referral_list r
     WHERE r.stream_id = c.stream_id AND r.status IN ('SENT', 'ACKNOWLEDGED', 'ACCEPTED', 'IN_PROGRESS')
-    ORDER BY r.sent_at, r.referral_id LIMIT 1
+    ORDER BY r.dues ->> CASE r.status WHEN 'SENT' THEN 'ack' ELSE 'complete' END, r.kind, r.referral_id LIMIT 1
 ) AS owed ON true;
 
 CREATE VIEW owed_answers AS

@@ -44,7 +44,7 @@ def _released(row: Row, said: Said, _: Any) -> None:
 
 
 def _cancelled(row: Row, _said: Said, _: Any) -> None:
-    row["status"], row["seats"] = "CANCELLED", []
+    row["status"], row["seats"], row["waiting"] = "CANCELLED", [], []
 
 
 def _departed(row: Row, said: Said, _: Any) -> None:

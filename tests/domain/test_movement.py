@@ -89,15 +89,25 @@ def test_after_the_freeze_nobody_is_added() -> None:
     assert flight.having("RequestSeat", case_id=passenger(7)).movement.waiting == [passenger(2), passenger(7)]
 
 
-def test_a_frozen_manifest_is_told_to_everybody_on_it() -> None:
+def test_a_frozen_manifest_is_told_to_everybody_on_it_and_whoever_waits_hears_that_it_is_full() -> None:
     flight = a_full_flight().having("FreezeManifest")
-    assert letters(flight, "ManifestFrozen") == [(passenger(0), "ManifestIsFrozen"), (passenger(1), "ManifestIsFrozen")]
+    assert letters(flight, "ManifestFrozen") == [
+        (passenger(0), "ManifestIsFrozen"),
+        (passenger(1), "ManifestIsFrozen"),
+        (passenger(2), "MovementIsOff"),
+    ]
 
 
-def test_a_cancelled_flight_is_told_to_everybody_who_had_a_seat() -> None:
+def test_who_asks_for_a_seat_after_the_freeze_hears_that_there_is_none() -> None:
+    flight = a_full_flight().having("FreezeManifest").having("RequestSeat", case_id=passenger(7))
+    assert letters(flight, "PassengerWaitlisted")[-1] == (passenger(7), "MovementIsOff")
+
+
+def test_a_cancelled_flight_is_told_to_everybody_who_had_a_seat_or_waited_for_one() -> None:
     flight = a_cancelled_flight()
-    assert letters(flight, "MovementCancelled") == [(passenger(0), "MovementIsOff"), (passenger(1), "MovementIsOff")]
+    assert letters(flight, "MovementCancelled") == [(passenger(each), "MovementIsOff") for each in range(3)]
     assert flight.movement.over
+    assert flight.movement.waiting == []
 
 
 def test_who_boarded_by_the_rules_is_on_board_and_the_others_were_left_behind() -> None:

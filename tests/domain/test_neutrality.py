@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import pytest
 
@@ -11,7 +12,15 @@ from domain.messages import MESSAGES
 from domain.outgoing import outgoing
 from domain.partner import AUTHORITIES, RECIPIENT_OF, Recipient
 from domain.words import BLOCKS, PUBLIC_CLOSURE, PUBLIC_KIND, ClosureReason, HoldType, PublicClosure, ReferralKind
-from tests.builders import Told, a_screened_case, folded
+from tests.builders import (
+    Told,
+    a_boarded_case,
+    a_cleared_case,
+    a_frozen_case,
+    a_screened_case,
+    a_seated_case,
+    folded,
+)
 from tests.domain.journeys import CASES, fear_at_screening, fear_at_the_airport
 from tests.domain.reading import neutral, public, redacted
 
@@ -20,6 +29,7 @@ RESTRICTED = re.compile(
     "|PREGNAN|HIV|TUBERCUL|\\bTB\\b|ABUSE|BEATEN|DETENTION VIOLENCE|MHPSS|SPECIALIST_CARE"
 )
 WHO = re.compile("AMINATA|OKAFOR|218910000001|1996-04-02")
+TYPED_TEXT = "she was sold"
 COUNTRY_OF_REFUGE = re.compile("UNHCR")
 
 
@@ -59,6 +69,39 @@ def test_who_is_asked_for_refuge_is_named_only_where_the_person_consents(journey
     for event in CASES[journey]().events:
         if event.name not in ("ConsentGiven", "ConsentRefused", "ConsentWithdrawn"):
             assert not COUNTRY_OF_REFUGE.search(neutral(event).upper()), neutral(event)
+
+
+TYPED: dict[str, tuple[Callable[[], Told], dict[str, object]]] = {
+    "SetPriority": (a_screened_case, {"priority": "P2_HIGHLY_VULNERABLE", "basis": TYPED_TEXT}),
+    "RecordContactAttempt": (a_screened_case, {"channel": "PHONE", "result": TYPED_TEXT}),
+    "RecordCounselling": (a_screened_case, {"topics": (TYPED_TEXT,), "language": "ha"}),
+    "WithdrawVoluntaryReturn": (a_screened_case, {"channel": TYPED_TEXT, "place": TYPED_TEXT}),
+    "RevokeClearance": (a_cleared_case, {"kind": "CONSENT_RETURN", "cause": TYPED_TEXT}),
+    "ReleaseSeat": (a_seated_case, {"cause": TYPED_TEXT}),
+    "DenyBoarding": (a_boarded_case, {"by": "CARRIER", "cause": TYPED_TEXT}),
+    "OffloadPassenger": (a_boarded_case, {"cause": TYPED_TEXT}),
+    "RecordNoShow": (a_frozen_case, {"cause": TYPED_TEXT}),
+    "PlaceHold": (a_screened_case, {"hold_type": "PROTECTION", "reason": TYPED_TEXT}),
+}
+
+
+@pytest.mark.parametrize("name", TYPED)
+def test_what_somebody_types_never_stands_in_a_public_field(name: str) -> None:
+    begin, fields = TYPED[name]
+    decided = begin().say(MESSAGES[name].model_validate(fields))
+    assert TYPED_TEXT in repr(decided)
+    assert all(TYPED_TEXT not in neutral(event) for event in decided)
+
+
+def test_a_review_that_may_release_nothing_looks_like_one_that_released_nothing() -> None:
+    afraid = fear_at_screening()
+    hold = afraid.held("PROTECTION").hold_id
+    asked, released = "letters may go", ("EMBASSY_DISCLOSURE",)
+    reviewed = afraid.send("ReviewHold", hold_id=hold, decision=asked, unblock=released)[0]
+    plain = fear_at_screening().send("ReviewHold", hold_id=hold, decision="it goes on")[0]
+    assert neutral(reviewed) == neutral(plain)
+    assert reviewed.facts["decision"] != asked, "under the seal it is said that nothing was released"
+    assert "EMBASSY_DISCLOSURE" in afraid.held("PROTECTION").blocks
 
 
 @pytest.mark.parametrize("topic", sorted(REGISTRY))

@@ -213,7 +213,7 @@ async def test_a_reader_can_wait_for_its_own_write(archive: Archive, database: A
     await asyncio.wait_for(projecting, 5)
 
 
-async def test_the_worklist_says_whom_a_case_waits_for_and_until_when(archive: Archive) -> None:
+async def test_the_worklist_says_whose_answer_is_due_first_and_until_when(archive: Archive) -> None:
     stream = await archive.keep(a_screened_case().events, next_due=MONDAY)
     await Projector(archive.pool).catch_up()
 
@@ -221,7 +221,9 @@ async def test_the_worklist_says_whom_a_case_waits_for_and_until_when(archive: A
     owed = await archive.pool.fetch("SELECT * FROM owed_answers WHERE stream_id = $1", stream)
 
     assert row is not None
-    assert (row["waiting_on"], row["next_deadline"]) == ("PARTNER.CONSULAR_IDENTITY", MONDAY)
+    first = min(owed, key=lambda each: each["due"])
+    assert (row["waiting_on"], row["next_deadline"]) == (f"PARTNER.{first['kind']}", MONDAY)
+    assert (first["kind"], first["partner_id"]) == ("MEDICAL_ASSESSMENT", "clinic-misrata")
     assert {each["partner_id"] for each in owed} == {"clinic-misrata", "embassy-nga"}
     assert all(each["due"] > MONDAY for each in owed)
 

@@ -61,6 +61,36 @@ def test_a_full_flight_is_a_task_for_the_movement_officer() -> None:
     assert [task.queue for task in told.case.tasks.values()] == ["MOVEMENT_OFFICER"]
 
 
+def a_waiting_case() -> Told:
+    return a_cleared_case().having("NominatePassenger", **FLIGHT).having("SeatUnavailable", cause="FULL", **ON_IT)
+
+
+def test_a_person_is_nominated_for_one_flight_at_a_time() -> None:
+    assert a_waiting_case().refused("NominatePassenger", **FLIGHT).rule == "SEAT.ASKED"
+
+
+def test_whoever_waits_for_a_seat_can_stop_waiting_and_ask_for_another() -> None:
+    told = a_waiting_case().having("ReleaseSeat", cause="the person wants an earlier flight")
+    assert told.named("SeatReleased")[-1].facts["cause"] == "STAFF"
+    assert told.having("NominatePassenger", **FLIGHT).case.nomination is not None
+
+
+def test_whoever_no_longer_wants_to_return_waits_for_no_seat() -> None:
+    told = a_waiting_case().having("WithdrawVoluntaryReturn", channel="in person")
+    assert (told.case.nomination, told.named("SeatReleased")[-1].facts["cause"]) == (None, "WITHDRAWN")
+
+
+def test_a_seat_that_comes_free_ends_the_waiting() -> None:
+    told = a_waiting_case().having("TakeSeat", **SEAT)
+    assert (told.case.nomination, told.case.seat is not None) == (None, True)
+
+
+def test_a_flight_that_leaves_no_room_sends_the_waiting_to_look_for_another() -> None:
+    told = a_waiting_case().having("MovementIsOff", cause="FULL", **ON_IT)
+    assert told.case.nomination is None
+    assert [task.task for task in told.case.tasks.values()][-1] == "find another flight (FULL)"
+
+
 def test_without_a_seat_there_is_none_to_release() -> None:
     assert a_cleared_case().refused("ReleaseSeat", cause="x").rule == "SEAT.NONE"
 
