@@ -38,6 +38,7 @@ from store.doorbell import EVENTS, INBOX, OUTBOX, Doorbell
 from store.failpoint import failpoint
 from store.inbox import Inbox, open_waiting
 from store.keys import Keyring, KeyStore
+from store.lines import Lines
 from store.mapper import EventMapper, Tampered, read_all
 from store.outbox import outgoing as seal_outgoing
 from store.partners import directory
@@ -59,9 +60,15 @@ class Recording:
     kinds: Mapping[str, Kind] = KINDS
     """How each kind of stream decides: the rules of this build."""
 
-    def __init__(self, pool: asyncpg.Pool[asyncpg.Record], keys: KeyStore, doorbell: Doorbell | None = None) -> None:
+    def __init__(
+        self,
+        pool: asyncpg.Pool[asyncpg.Record],
+        keys: KeyStore,
+        doorbell: Doorbell | None = None,
+        lines: Lines | None = None,
+    ) -> None:
         self.pool, self.keys, self.doorbell = pool, keys, doorbell
-        self.recorder, self.inbox = Recorder(pool), Inbox(pool, keys)
+        self.recorder, self.inbox = Recorder(lines or pool), Inbox(pool, keys)
         self._kept: OrderedDict[UUID, Kept] = OrderedDict()
         self._directory: tuple[float, Directory] = (float("-inf"), Directory())
 

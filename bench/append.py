@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Final
 from urllib.parse import parse_qs, unquote, urlsplit
 from uuid import UUID, uuid4, uuid5
@@ -61,6 +61,10 @@ class Ours:
     fresh: list[tuple[UUID, EventMapper]]
     streams: dict[int, tuple[UUID, int, bytes, EventMapper]]
 
+    @cached_property
+    def recorder(self) -> Recorder:
+        return Recorder(self.place.lines)
+
     async def append(self, who: int) -> None:
         stream, version, previous, mapper = self.streams.get(who) or self.begin()
         note = NoteAdded(note=NOTE).stamped(stream, version + 1, NEVER)
@@ -70,7 +74,7 @@ class Ours:
         )
         new = mapper.new(note, uuid5(message_id, "1"), about)
         plan = Plan(stream, version, previous, version + 1, events=[new])
-        written = await Recorder(self.place.pool).write(plan)
+        written = await self.recorder.write(plan)
         if written.version == STREAM_OF:
             self.streams.pop(who, None)
         else:

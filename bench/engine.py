@@ -166,7 +166,7 @@ async def measure(place: Place) -> list[Measured]:
     stop = asyncio.Event()
     queue = f"bench-{uuid4().hex[:8]}"
     async with Doorbell(place.dsn) as doorbell:
-        recording = Watched(place.pool, place.keys, doorbell)
+        recording = Watched(place.pool, place.keys, doorbell, place.lines)
         engine = Engine(place, recording, Inbox(place.pool, place.keys), doorbell)
         relay = Relay(place.client, place.pool, place.keys, place.dsn, task_queue=queue, deliveries=None)
         floor_worker = Worker(

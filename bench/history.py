@@ -28,7 +28,7 @@ async def measure(place: Place) -> list[Measured]:
     """Counts are exact; memory is the growth of this process over many idle cases."""
     queue = f"bench-{uuid4().hex[:8]}"
     async with Doorbell(place.dsn) as doorbell:
-        recording = Watched(place.pool, place.keys, doorbell)
+        recording = Watched(place.pool, place.keys, doorbell, place.lines)
         engine = Engine(place, recording, Inbox(place.pool, place.keys), doorbell)
         async with case_worker(place.client, recording, task_queue=queue, cached=2000):
             single = await one_by_one(place, engine, queue)

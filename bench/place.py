@@ -13,6 +13,7 @@ from temporalio.client import Client
 
 from store.database import migrate, open_pool
 from store.keys import KeyStore, MasterKey
+from store.lines import Lines, open_lines
 from workers.client import connect
 from workers.embedded import servers
 
@@ -25,6 +26,7 @@ class Place:
     owner_dsn: str
     temporal_address: str
     pool: asyncpg.Pool[asyncpg.Record]
+    lines: Lines
     keys: KeyStore
     client: Client
 
@@ -41,6 +43,8 @@ async def a_place() -> AsyncIterator[Place]:
         pool = await open_pool(found.app_dsn, min_size=4, max_size=40)
         client = await connect(found.temporal_address, found.temporal_namespace)
         try:
-            yield Place(found.app_dsn, found.owner_dsn, found.temporal_address, pool, KeyStore(pool, MASTER), client)
+            async with open_lines(found.app_dsn, 40) as lines:
+                keys = KeyStore(pool, MASTER)
+                yield Place(found.app_dsn, found.owner_dsn, found.temporal_address, pool, lines, keys, client)
         finally:
             await pool.close()

@@ -24,7 +24,7 @@ UNANSWERED: Final = (
 )
 """The database did not answer: whether what was asked of it was done stays open."""
 
-_SETTINGS = {"application_name": "awda", "jit": "off", "max_parallel_workers_per_gather": "0"}
+SETTINGS: Final = {"application_name": "awda", "jit": "off", "max_parallel_workers_per_gather": "0"}
 
 
 class SchemaDrift(RuntimeError):
@@ -33,7 +33,7 @@ class SchemaDrift(RuntimeError):
 
 async def open_pool(dsn: str, **options: Any) -> asyncpg.Pool[asyncpg.Record]:
     """A pool whose connections keep no state between uses, so handing one back costs no round trip."""
-    settings = {**_SETTINGS, **options.pop("server_settings", {})}
+    settings = {**SETTINGS, **options.pop("server_settings", {})}
     wanted: dict[str, Any] = {"min_size": 1, "max_size": 10, "command_timeout": 20, **options}
     return await asyncpg.create_pool(dsn, reset=_nothing_to_reset, server_settings=settings, **wanted)
 
@@ -45,7 +45,7 @@ async def _nothing_to_reset(_: asyncpg.Connection[asyncpg.Record]) -> None:
 async def migrate(owner_dsn: str) -> list[str]:
     """Apply, in order, the migrations this database has not seen. Returns their names. Raises ``SchemaDrift``."""
     scripts = _scripts()
-    connection = await asyncpg.connect(owner_dsn, server_settings=_SETTINGS)
+    connection = await asyncpg.connect(owner_dsn, server_settings=SETTINGS)
     try:
         await connection.execute("SELECT pg_advisory_lock($1)", MIGRATING)
         known = await _applied(connection)

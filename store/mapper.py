@@ -6,7 +6,6 @@ Where the key is gone the field reads as ``None``, and the rest of the fact rema
 
 from __future__ import annotations
 
-import json
 from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -17,7 +16,7 @@ from uuid import UUID
 from cryptography.exceptions import InvalidTag
 from eventsourcing.persistence import JSONTranscoder, Mapper, MapperDeserialisationError, StoredEvent
 from pydantic import AwareDatetime, BaseModel, ValidationError
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from domain.event import ENVELOPE, REGISTRY, Compartment, Event, Metadata, sealed_fields
 from store.keys import BODY, NONCE
@@ -109,7 +108,7 @@ class EventMapper(Mapper[UUID]):
             state[SEALED] = {name: self._seal_field(event, name, sealed_away[name], sealed[name]) for name in sealed}
         if event.VERSION > 1:
             state[EDITION] = event.VERSION
-        return json.dumps(state, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+        return to_json(state)
 
     def _may_seal(self, compartments: Iterable[Compartment], values: Iterable[Any]) -> bool:
         """Nothing is sealed as well, so that nobody sees it was nothing; an erased stream has no keys for that."""
@@ -119,7 +118,7 @@ class EventMapper(Mapper[UUID]):
 
     def _seal_field(self, event: Event, name: str, compartment: Compartment, value: Any) -> dict[str, str]:
         key = _usable(self.keyring, compartment)
-        plain = json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+        plain = to_json(value)
         padded = plain.ljust(-(-len(plain) // BLOCK) * BLOCK)
         place = _place(event.originator_id, event.originator_version, event.TOPIC, name)
         return {"k": key.key_id.hex, "c": b64encode(_encrypt(key, padded, place)).decode()}

@@ -15,6 +15,8 @@ import asyncpg
 from store.chain import link
 from store.database import UNANSWERED
 from store.keys import KeyRow
+from store.lines import Asks
+from store.writing import statement_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -176,7 +178,7 @@ class Written:
 class Recorder:
     """Reads and appends streams. Every method is one round trip."""
 
-    def __init__(self, pool: asyncpg.Pool[asyncpg.Record]) -> None:
+    def __init__(self, pool: Asks) -> None:
         self._pool = pool
 
     async def load(self, stream_id: UUID, *, after: int = 0, limit: int = 100, parked: bool = False) -> Loaded:
@@ -205,8 +207,9 @@ class Recorder:
         what became of it; an error of ``UNANSWERED`` means that nothing of it can be seen: load and decide anew.
         """
         hashes = chained(plan)
+        sql, arguments = statement_of(plan, hashes)
         try:
-            recorded_at = await self._pool.fetchval(_WRITE, *_arguments(plan, hashes))
+            recorded_at = await self._pool.fetchval(sql, *arguments)
         except asyncpg.UniqueViolationError as clash:
             return await self._recorded_before(plan, hashes, clash)
         except UNANSWERED as lost:
@@ -215,6 +218,8 @@ class Recorder:
             return await self._ask_again(plan, hashes, lost)
         except asyncpg.PostgresError as refused:
             raise _told(refused, plan) from None
+        if recorded_at is None:
+            raise _stale(plan)
         return _written(plan, hashes, recorded_at)
 
     async def select_events(
@@ -277,34 +282,17 @@ def _written(plan: Plan, hashes: list[bytes], recorded_at: datetime, *, repeated
 
 def _told(refused: asyncpg.PostgresError, plan: Plan) -> Exception:
     if refused.sqlstate == STALE or isinstance(refused, (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)):
-        return Stale(f"stream {plan.stream_id} has moved on from revision {plan.revision}: read and decide again")
+        return _stale(plan)
     return refused
 
 
-def _settlements(plan: Plan) -> tuple[list[Any] | None, ...]:
-    return _columns(plan.settled, "message_id", "status", "result", "version")
+def _stale(plan: Plan) -> Stale:
+    return Stale(f"stream {plan.stream_id} has moved on from revision {plan.revision}: read and decide again")
 
 
-def _arguments(plan: Plan, hashes: list[bytes]) -> tuple[Any, ...]:
-    return (
-        *(plan.stream_id, plan.revision, plan.first_version - 1, plan.prev_hash, plan.next_due, plan.open),
-        *_columns(plan.events, "topic", "state", "event_id", "metadata"),
-        hashes or None,
-        *_settlements(plan),
-        *_columns(plan.outbox, "outbox_id", "partner_id", "name", "body"),
-        *_columns(plan.letters, "message_id", "stream_id", "kind", "name", "body", "body_hash"),
-        *_columns(plan.letters, "actor", "source", "claimed_at"),
-        *_columns(plan.tokens, "token", "referral_id", "partner_id"),
-        [stream for stream, _ in plan.heads] or None,
-        [revision for _, revision in plan.heads] or None,
-    )
-
-
-def _columns(things: Sequence[object], *names: str) -> tuple[list[Any] | None, ...]:
-    """One array a field; nothing at all where there is nothing, which is cheaper to send than an empty array."""
-    if not things:
-        return (None,) * len(names)
-    return tuple([getattr(thing, name) for thing in things] for name in names)
+def _settlements(plan: Plan) -> tuple[list[Any], ...]:
+    names = ("message_id", "status", "result", "version")
+    return tuple([getattr(settled, name) for settled in plan.settled] for name in names)
 
 
 def _head(row: asyncpg.Record) -> Head:
@@ -342,8 +330,6 @@ UNION ALL (
     SELECT 3, key_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, wrapped, NULL, NULL, NULL, NULL, NULL
     FROM case_keys WHERE stream_id = $1)
 """
-
-_WRITE = f"SELECT record({', '.join(f'${n}' for n in range(1, 34))})"
 
 _SELECT = """
 SELECT stream_id, version, topic, state, event_id, metadata, hash, recorded_at FROM events

@@ -26,6 +26,7 @@ from store.database import open_pool
 from store.doorbell import INBOX, Doorbell
 from store.inbox import Inbox, Incoming, Receipt, message_id_for
 from store.keys import KeyStore, MasterKey
+from store.lines import open_lines
 from store.mapper import EventMapper, read_all
 from store.recorder import Recorder
 from tests.builders import PARTNERS
@@ -194,8 +195,8 @@ async def a_desk(database: Any, servers: Any) -> AsyncIterator[House]:
     keys = KeyStore(pool, MASTER)
     client = await connect(servers.temporal_address, servers.temporal_namespace)
     try:
-        async with Doorbell(database.app_dsn) as doorbell:
-            recording = TestRecording(pool, keys, doorbell)
+        async with Doorbell(database.app_dsn) as doorbell, open_lines(database.app_dsn) as lines:
+            recording = TestRecording(pool, keys, doorbell, lines)
             yield House(pool, owner, keys, Inbox(pool, keys), doorbell, client, recording, database.app_dsn)
     finally:
         await pool.close()

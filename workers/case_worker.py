@@ -19,6 +19,7 @@ from temporalio.workflow import SandboxImportNotificationPolicy
 from activities.deliver import Delivering
 from activities.record import Recording
 from store.doorbell import Doorbell
+from store.lines import open_lines
 from workers.client import connect
 from workers.parts import Parts
 from workflows.case import CaseWorkflow
@@ -81,7 +82,7 @@ def delivery_worker(client: Client, delivering: Delivering, *, task_queue: str =
 async def serve(parts: Parts) -> None:
     """Drive cases, flights and deliveries until asked to stop."""
     client = await connect(parts.temporal_address, parts.settings.temporal_namespace)
-    async with Doorbell(parts.dsn) as doorbell:
-        recording = Recording(parts.pool, parts.keys, doorbell)
+    async with Doorbell(parts.dsn) as doorbell, open_lines(parts.dsn) as lines:
+        recording = Recording(parts.pool, parts.keys, doorbell, lines)
         async with case_worker(client, recording), delivery_worker(client, Delivering(parts.pool, parts.keys)):
             await parts.stop.wait()

@@ -237,9 +237,9 @@ async def test_a_load_and_a_write_are_one_round_trip_each(desk: Desk, database: 
     case = await desk.open_case()
     async with Wire(database.app_dsn) as wire, await wired(wire, database) as pool:
         recorder = Recorder(pool)
-        for _ in range(2):  # the first of each also prepares its statement
+        for _ in range(2):  # the first of each shape also prepares its statement
             loaded = await recorder.load(case)
-            await recorder.write(desk.plan_on(case, loaded, LanternLit(room="hall")))
+            await recorder.write(desk.plan_on(case, loaded, LanternLit(room="hall"), LanternLit(room="attic")))
         wire.trips = 0
         loaded = await recorder.load(case)
         after_load = wire.trips
@@ -260,7 +260,9 @@ async def test_a_commit_whose_answer_was_lost_is_known_as_written(
             plan = await desk.plan(
                 case, *[LanternLit(room=str(n))] * facts, settled=[applied(asked) if facts else refused(asked)]
             )
-            await cut_off.write(await desk.plan(other))  # so that the statement is prepared when it matters
+            also = await desk.put(other)
+            same = [LanternLit(room="x")] * facts, [applied(also) if facts else refused(also)]
+            await cut_off.write(await desk.plan(other, *same[0], settled=same[1]))  # prepared when it matters
             wire.swallow = True
             written = await cut_off.write(plan)
 
