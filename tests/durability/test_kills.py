@@ -47,7 +47,8 @@ async def everything_is_said(desk: House) -> tuple[UUID, list[UUID]]:
         await desk.say(begun.stream_id, name, message_id=message_id, **fields)
         said.append(message_id)
     for message_id in said:
-        assert (await desk.became(message_id, 90))["status"] == "applied"
+        became = await desk.became(message_id, 90)
+        assert became["status"] == "applied", became
     return begun.stream_id, said
 
 
