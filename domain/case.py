@@ -46,9 +46,16 @@ ERASE_TASK = "erase personal data"
 
 @dataclass(slots=True)
 class StageState:
+    """``begun`` is the version at which it was last opened or taken up again: what stands after it belongs to it.
+
+    Which fact came after which is read from their order in the log. Times cannot tell: a message may be stamped a
+    moment before a stage opens and be committed a moment after.
+    """
+
     status: StageStatus = StageStatus.NOT_STARTED
     since: datetime = NEVER
     opened: int = 0
+    begun: int = 0
 
 
 @dataclass(slots=True)
@@ -62,6 +69,8 @@ class Hold:
     review_by: datetime
     owner: str
     subtype: str | None = None
+    version: int = 0
+    """At which version of the case it was placed."""
 
 
 @dataclass(slots=True)
@@ -97,6 +106,8 @@ class Seat:
     sta: datetime
     destination: str
     since: datetime = NEVER
+    version: int = 0
+    """At which version of the case it was reserved."""
     status: str = "RESERVED"
     frozen: bool = False
 
@@ -338,7 +349,8 @@ class CaseReopened(Event):
         after = (Stage.RECEPTION, Stage.REINTEGRATION)
         again = after if self.target_phase is Phase.POST_ARRIVAL else tuple(Stage)
         for stage in again:
-            case.stages[stage].status, case.stages[stage].since = StageStatus.NOT_STARTED, self.timestamp
+            state = case.stages[stage]
+            state.status, state.since, state.begun = StageStatus.NOT_STARTED, self.timestamp, self.originator_version
 
 
 # Stages
@@ -353,6 +365,7 @@ class StageOpened(Event):
     def change(self, case: Case) -> None:
         state = case.stages[self.stage]
         state.status, state.since, state.opened = StageStatus.OPEN, self.timestamp, state.opened + 1
+        state.begun = self.originator_version
 
 
 class StageCompleted(Event):
@@ -373,7 +386,8 @@ class StageReopened(Event):
     cause: str
 
     def change(self, case: Case) -> None:
-        case.stages[self.stage].status, case.stages[self.stage].since = StageStatus.REOPENED, self.timestamp
+        state = case.stages[self.stage]
+        state.status, state.since, state.begun = StageStatus.REOPENED, self.timestamp, self.originator_version
 
 
 # Holds
@@ -400,6 +414,7 @@ class HoldPlaced(Event):
             self.review_by,
             self.owner,
             self.subtype,
+            self.originator_version,
         )
 
 

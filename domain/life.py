@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from typing import Annotated, ClassVar, Final
 
 from domain.calendar import LIBYA
@@ -15,6 +14,7 @@ from domain.case import (
     CaseWorkerAssigned,
     ClearanceExpired,
     ContactAttempted,
+    Hold,
     HoldLifted,
     HoldReviewed,
     NoteAdded,
@@ -150,16 +150,16 @@ def lift_hold(case: Case, order: LiftHold, m: Moment) -> Iterator[Event]:
     found = case.holds.get(order.hold_id)
     if found is None:
         raise Refused("HOLD.UNKNOWN", f"no active hold {order.hold_id} on this case", field="hold_id")
-    if found.type is HoldType.CONSENT and not _declared_since(case, found.since, m):
+    if found.type is HoldType.CONSENT and not _declared_since(case, found, m):
         raise Refused("HOLD.CONSENT", "a consent hold is lifted only after a new declaration", field="hold_id")
     yield HoldLifted(hold_id=found.hold_id, hold_type=found.type, by=m.actor)
     yield from send_drafts(case, m)
 
 
-def _declared_since(case: Case, since: datetime, m: Moment) -> bool:
-    """Whether the person has declared anew, after whatever made them seem not to want to go."""
+def _declared_since(case: Case, placed: Hold, m: Moment) -> bool:
+    """Whether the person has declared anew, by the log and by the clock, after they seemed not to want to go."""
     declared = case.latest(VoluntaryReturnDeclared)
-    anew = declared is not None and declared.timestamp >= since
+    anew = declared is not None and declared.originator_version > placed.version and declared.timestamp >= placed.since
     return anew and case.has_clearance(ClearanceKind.CONSENT_RETURN, m.at)
 
 

@@ -61,7 +61,8 @@ class SeatReserved(Event):
     destination: str
 
     def change(self, case: Case) -> None:
-        case.seat = Seat(self.movement_id, self.movement, self.std, self.sta, self.destination, self.timestamp)
+        flight = (self.movement_id, self.movement, self.std, self.sta, self.destination)
+        case.seat = Seat(*flight, since=self.timestamp, version=self.originator_version)
         case.nomination = None
 
 
@@ -446,7 +447,7 @@ def interview(case: Case, report: RecordDepartureInterview, m: Moment) -> Iterat
 def check_in(case: Case, _order: CheckInPassenger, m: Moment) -> Iterator[Event]:
     seat = _insist_on_frozen_seat(case)
     held = case.latest(DepartureInterviewHeld)
-    if held is None or not held.in_private or held.timestamp < seat.since:
+    if held is None or not held.in_private or held.originator_version < seat.version:
         raise Refused("CHECK_IN.INTERVIEW", "hold the departure interview for this flight, in private, before check-in")
     _insist(case, Checkpoint.CHECK_IN, Journey(seat.std, seat.sta), m)
     yield PassengerCheckedIn(movement=seat.movement)

@@ -479,8 +479,9 @@ def _declared(case: Case) -> bool:
 
 
 def _since_opening(case: Case, fact: type[Fact]) -> Fact | None:
-    found = case.latest(fact)
-    return found if found is not None and found.timestamp >= case.stages[Stage.SCREENING].since else None
+    """The newest fact of a kind, if it was recorded after screening began or was taken up again."""
+    begun = case.stages[Stage.SCREENING].begun
+    return found if (found := case.latest(fact)) is not None and found.originator_version > begun else None
 
 
 def lacks(case: Case, _m: Moment) -> list[Awaited]:

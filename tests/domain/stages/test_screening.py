@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -31,6 +31,19 @@ def test_a_registered_person_is_screened_at_once() -> None:
     told = a_registered_case()
     assert told.names == ["CaseRegistered", "ConsentGiven", "StageOpened", "ScreeningStarted"]
     assert told.case.phase == "INTAKE"
+
+
+def test_what_was_said_just_before_screening_opened_and_taken_in_just_after_counts() -> None:
+    """A message is stamped when it is inserted and seen when that is committed; a stage may open in between."""
+    told = a_registered_case()
+    told.now -= timedelta(milliseconds=1)
+    told.having("RecordCounselling", topics=("ALTERNATIVES",), language="en")
+    told.having("RecordNonRefoulementScreen", outcome="NO_CLAIM")
+    told.having("RecordVulnerabilityAssessment", overall_risk="LOW")
+    told.having("AssessVoluntariness", understood=True, free_of_pressure=True, in_private=True)
+    told.having("SignVoluntaryReturnDeclaration", country="NGA", form_version="VRD-1", language="en")
+    told.having("DetermineEligibility", decision="ELIGIBLE").having("CompleteScreening")
+    assert told.status("SCREENING") == "COMPLETED"
 
 
 def test_without_consent_no_case_is_opened() -> None:
