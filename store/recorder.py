@@ -117,6 +117,7 @@ class Outgoing:
     partner_id: str
     name: str
     body: bytes
+    referral_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +157,9 @@ class Plan:
     outbox: Sequence[Outgoing] = ()
     letters: Sequence[Letter] = ()
     tokens: Sequence[Token] = ()
+    withdrawn: Sequence[str] = ()
+    """Referrals of which nothing more may leave but what is named in ``endings``."""
+    endings: Sequence[str] = ()
     heads: Sequence[tuple[UUID, int]] = ()
     """Other streams this decision looked at, each at the revision it was seen at."""
     next_due: datetime | None = None
@@ -206,7 +210,7 @@ class Recorder:
         """
         hashes = chained(plan)
         try:
-            recorded_at = await self._pool.fetchval(_WRITE, *_arguments(plan, hashes))
+            recorded_at = await self._pool.fetchval(*_statement(plan, hashes))
         except asyncpg.UniqueViolationError as clash:
             return await self._recorded_before(plan, hashes, clash)
         except UNANSWERED as lost:
@@ -300,6 +304,14 @@ def _arguments(plan: Plan, hashes: list[bytes]) -> tuple[Any, ...]:
     )
 
 
+def _statement(plan: Plan, hashes: list[bytes]) -> tuple[Any, ...]:
+    """The recording, and what it means for messages to partners where it means anything."""
+    if not (plan.outbox or plan.withdrawn):
+        return (_WRITE, *_arguments(plan, hashes))
+    about = _columns(plan.outbox, "outbox_id", "referral_id")
+    return (_WRITE_AND_MARK, *_arguments(plan, hashes), *about, list(plan.withdrawn), list(plan.endings))
+
+
 def _columns(things: Sequence[object], *names: str) -> tuple[list[Any] | None, ...]:
     """One array a field; nothing at all where there is nothing, which is cheaper to send than an empty array."""
     if not things:
@@ -343,7 +355,9 @@ UNION ALL (
     FROM case_keys WHERE stream_id = $1)
 """
 
-_WRITE = f"SELECT record({', '.join(f'${n}' for n in range(1, 34))})"
+_RECORD = f"record({', '.join(f'${n}' for n in range(1, 34))})"
+_WRITE = f"SELECT {_RECORD}"
+_WRITE_AND_MARK = f"SELECT mark_outgoing({_RECORD}, $1, $34, $35, $36, $37)"
 
 _SELECT = """
 SELECT stream_id, version, topic, state, event_id, metadata, hash, recorded_at FROM events
