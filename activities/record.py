@@ -28,7 +28,7 @@ from domain.event import Event, Metadata
 from domain.messages import Message
 from domain.moment import Directory, Moment
 from domain.movement import Movement, RecordFlightDeparture
-from domain.outgoing import outgoing
+from domain.outgoing import ENDING, outgoing, withdrawn_by
 from domain.policy import NEWEST
 from domain.procedure import Order, Standing
 from domain.referral import ReferralSent
@@ -169,6 +169,8 @@ class Recording:
             outbox=_outbox(batch, keyring),
             letters=await self._sealed(letters) if letters else (),
             tokens=_tokens(batch),
+            withdrawn=_withdrawn(batch),
+            endings=(ENDING,),
             heads=heads,
             next_due=wake.due + GRACE if wake else None,
             open=not standing.over,
@@ -313,10 +315,18 @@ def _outbox(batch: Batch, keyring: Keyring) -> list[Outgoing]:
             draft.partner_id,
             draft.name,
             json.dumps(draft.data, sort_keys=True).encode(),
+            referral_id=str(draft.referral_id),
         )
         for event, draft in drafts
         if draft is not None
     ]
+
+
+def _withdrawn(batch: Batch) -> list[str]:
+    """Referrals that ended here: what they have not been told by now, partners are not told any more."""
+    if not isinstance(batch.state, Case):
+        return []
+    return sorted(map(str, withdrawn_by(batch.state, [event for event, _ in batch.decided])))
 
 
 def _tokens(batch: Batch) -> list[Token]:

@@ -102,6 +102,7 @@ class Verification:
             keys=len(stream.keys),
             rows_shown=sum(map(len, stream.shown.values())),
             dead_deliveries=sum(row["status"] == "dead" for row in stream.outbox),
+            by_hand=sum(row["status"] == "by_hand" for row in stream.outbox),
         )
         checks = (check_log(self.keys, stream), check_messages(self.keys, stream), check_views(stream))
         self.report.findings += [finding for check in checks for finding in check]
@@ -191,8 +192,7 @@ SELECT 'inbox' AS place, message_id AS id, s.number, extract(epoch FROM awda_now
 FROM inbox i JOIN streams s USING (stream_id)
 WHERE i.status = 'pending' AND ($1::uuid IS NULL OR stream_id = $1)
 UNION ALL
-SELECT 'outbox', outbox_id, s.number, extract(epoch FROM awda_now() - created_at)
-FROM outbox o JOIN streams s USING (stream_id)
-WHERE o.status = 'pending' AND ($1::uuid IS NULL OR stream_id = $1)
+SELECT 'outbox', outbox_id, number, extract(epoch FROM awda_now() - created_at)
+FROM outgoing_now WHERE ($1::uuid IS NULL OR stream_id = $1)
   AND (claimed_at IS NULL OR claimed_at < clock_timestamp() - interval '30 minutes')
 """

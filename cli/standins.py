@@ -40,6 +40,12 @@ class StandIns:
             return None
         return cls(settings, home, free_port())
 
+    @staticmethod
+    def play_in(home: Home) -> bool:
+        """Whether a home has made-up partners; asking decides nothing."""
+        noted = home.keys / "made-up"
+        return noted.exists() and noted.read_text().strip() == "yes"
+
     @property
     def secrets(self) -> Path:
         """The partners' copies of the secrets they share with the programme."""

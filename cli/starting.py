@@ -71,7 +71,7 @@ async def _stay(settings: Settings, home: Home, *, empty: bool) -> None:
         tell_where(home)
         say("Ctrl-C stops everything. Try: awda case list")
 
-    processes: list[Command] = [*commands(), *([company.process] if company else [])]
+    processes: list[Command] = [*commands(made_up=company is not None), *([company.process] if company else [])]
     prepare = company.prepare if company else migrate
     await bring_up(settings, processes=processes, migrate=prepare, say=say, ready=ready)
 
@@ -92,6 +92,8 @@ def run_worker(name: str) -> None:
     os.environ["AWDA_DATABASE_URL"] = dsn_of(settings, home)
     if address := temporal_of(settings, home):
         os.environ["AWDA_TEMPORAL_ADDRESS"] = address
+    if StandIns.play_in(home):
+        os.environ["AWDA_LOOPBACK_RECEIVERS"] = "1"
     main = import_module("workers.main").main
     with suppress(KeyboardInterrupt):
         raise SystemExit(main([name]))

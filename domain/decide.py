@@ -12,6 +12,7 @@ from typing import Final
 from domain import life
 from domain.case import Case, StageCompleted, StageOpened, StageReopened
 from domain.deadlines import Deadline, deadlines, lapse
+from domain.delivery import ReportDeliveryFailure, report_failure
 from domain.event import Event
 from domain.gate import Journey, travel_gate
 from domain.messages import (
@@ -66,6 +67,7 @@ RULES: Final[Mapping[type[Message], Rule]] = {
     **life.RULES,
     **{message: rule for rules in STAGES.values() for message, rule in rules.rules.items()},
     ReceivePartnerSignal: hear,
+    ReportDeliveryFailure: report_failure,
 }
 MEANINGS: Final[Mapping[tuple[ReferralKind, SignalType], Meaning]] = {
     key: meaning for rules in STAGES.values() for key, meaning in rules.answers.items()
@@ -78,6 +80,7 @@ SAYS: Final[Mapping[type[Event], SignalType]] = {
 AFTER_CLOSURE: Final = frozenset(
     {ReceivePartnerSignal, ReopenCase, ResolveQuarantinedSignal, CompleteTask, AddNote, InformPerson}
     | {RecordContactAttempt, WithdrawConsent, FlightHasDeparted, FlightHasArrived, TakeSeat, SeatUnavailable}
+    | {ReportDeliveryFailure}
 )
 """What may still be recorded on a closed case (INV-18; domain.md 00, 21)."""
 SETTLES_WITHIN: Final = 25

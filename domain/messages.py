@@ -36,7 +36,7 @@ class Message(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     FROM: ClassVar[str] = "staff"
-    """Who may send it: ``staff``, ``partner``, or ``letter`` (another stream)."""
+    """Who may send it: ``staff``, ``partner``, ``letter`` (another stream), or ``system`` (whoever delivers for us)."""
     TO: ClassVar[str] = "case"
 
     @classmethod

@@ -115,7 +115,7 @@ class Demo:
     @property
     def processes(self) -> list[Command]:
         """Ours, and the stand-in partners."""
-        return [*commands(), simulator(self.port, self.secrets, self.seed)]
+        return [*commands(made_up=True), simulator(self.port, self.secrets, self.seed)]
 
     @property
     def people(self) -> list[Mapping[str, Any]]:

@@ -7,7 +7,7 @@ while one is being replaced. Keys count by the real clock, not the programme's.
 from __future__ import annotations
 
 from base64 import b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from os import urandom
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
@@ -20,7 +20,7 @@ from domain.moment import Directory, Partner
 from domain.partner import RECIPIENT_OF, Recipient
 from domain.words import ReferralKind
 from store.keys import NONCE, BadMasterKey
-from store.signing import PRIVATE, PUBLIC, SECRET, BadKey, key_bytes, new_secret
+from store.signing import PRIVATE, PUBLIC, SECRET, SIGNATURES, BadKey, key_bytes, new_secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -65,10 +65,10 @@ class PartnerKey:
 
 @dataclass(frozen=True, slots=True)
 class Outbound:
-    """Where and under which secret a partner is written to."""
+    """Where a partner is written to, and under which secrets: every one in force, newest first."""
 
     url: str
-    secret: str
+    secrets: tuple[str, ...] = field(repr=False)
 
 
 def _of(*recipients: Recipient) -> frozenset[ReferralKind]:
@@ -162,7 +162,12 @@ async def outbound(pool: Pool, master: MasterKey, partner_id: str) -> Outbound |
     if partner is None or not partner.active or not partner.receiver_url:
         return None
     shared = [key.text for key in await keys_of(pool, master, partner_id) if key.algorithm == "v1"]
-    return Outbound(partner.receiver_url, shared[0]) if shared else None
+    return Outbound(partner.receiver_url, tuple(shared[:SIGNATURES])) if shared else None
+
+
+async def receiver_is_gone(pool: Pool, partner_id: str, url: str) -> bool:
+    """A receiver asked not to be called any more: forget it, until somebody registers one. Whether this was news."""
+    return await pool.fetchval(_GONE, partner_id, url) is not None
 
 
 async def seed(pool: Pool, master: MasterKey, receiver: Callable[[str], str | None] | None = None) -> Mapping[str, str]:
@@ -232,6 +237,11 @@ ON CONFLICT (partner_id) DO UPDATE SET receiver_url = coalesce(excluded.receiver
 
 _ADD = _INSERT + ", name = excluded.name, kinds = excluded.kinds, country = excluded.country, active = excluded.active"
 _SEED = _INSERT  # what somebody changed of a stand-in stays changed
+
+_GONE = """
+UPDATE partners SET receiver_url = NULL, receiver_gone = receiver_url, receiver_gone_at = clock_timestamp()
+WHERE partner_id = $1 AND receiver_url = $2 RETURNING 1
+"""
 
 _ADD_KEY = "INSERT INTO partner_keys (key_id, partner_id, algorithm, public, secret) VALUES ($1, $2, $3, $4, $5)"
 

@@ -119,6 +119,7 @@ class Outgoing:
     partner_id: str
     name: str
     body: bytes
+    referral_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +159,9 @@ class Plan:
     outbox: Sequence[Outgoing] = ()
     letters: Sequence[Letter] = ()
     tokens: Sequence[Token] = ()
+    withdrawn: Sequence[str] = ()
+    """Referrals of which nothing more may leave but what is named in ``endings``."""
+    endings: Sequence[str] = ()
     heads: Sequence[tuple[UUID, int]] = ()
     """Other streams this decision looked at, each at the revision it was seen at."""
     next_due: datetime | None = None

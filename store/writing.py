@@ -73,9 +73,22 @@ locked AS MATERIALIZED (
     ),
     Part(
         "outbox",
-        (("outbox_id", "uuid"), ("partner_id", "text"), ("name", "text"), ("body", "bytea")),
-        """INSERT INTO outbox (outbox_id, stream_id, partner_id, name, body, created_at)
-        SELECT x.outbox_id, $1, x.partner_id, x.name, x.body, head.at FROM head, {rows}""",
+        (
+            *(("outbox_id", "uuid"), ("partner_id", "text"), ("referral_id", "text"), ("name", "text")),
+            *(("body", "bytea"), ("status", "text")),
+        ),
+        """INSERT INTO outbox
+            (outbox_id, stream_id, partner_id, referral_id, name, body, status, created_at, settled_at)
+        SELECT x.outbox_id, $1, x.partner_id, x.referral_id, x.name, x.body, x.status, head.at,
+               CASE WHEN x.status <> 'pending' THEN head.at END
+        FROM head, {rows} ORDER BY x.nth""",
+    ),
+    Part(
+        "withdrawn",
+        (("referral_ids", "text"), ("except_names", "text")),
+        """UPDATE outbox o SET status = 'withdrawn', settled_at = head.at FROM head
+        WHERE o.stream_id = $1 AND o.status IN ('pending', 'by_hand')
+          AND o.referral_id = ANY ({first}) AND o.name <> ALL ({second})""",
     ),
     Part(
         "letters",
@@ -107,7 +120,7 @@ def statement_of(plan: Plan, hashes: Sequence[bytes]) -> tuple[str, list[Any]]:
     arguments: list[Any] = [*head, len(hashes), hashes[-1] if hashes else plan.prev_hash]
     for part in PARTS:
         if part.name in present:
-            arguments += _arguments(part, things[part.name], hashes)
+            arguments += _arguments(part, plan, things[part.name], hashes)
     return _statement(present), arguments
 
 
@@ -119,14 +132,23 @@ def _things(part: Part, plan: Plan) -> Sequence[Any]:
     return found
 
 
-def _arguments(part: Part, things: Sequence[Any], hashes: Sequence[bytes]) -> Iterator[Any]:
+def _arguments(part: Part, plan: Plan, things: Sequence[Any], hashes: Sequence[bytes]) -> Iterator[Any]:
     if part.name == "heads":
         yield from (list(column) for column in zip(*things, strict=True))
+    elif part.name == "withdrawn":
+        yield from (list(things), list(plan.endings))
     elif part.single:
         yield from (getattr(things[0], name) for name, _ in part.columns)
     else:
         for name, _ in part.columns:
-            yield list(hashes) if name == "hash" else [getattr(thing, name) for thing in things]
+            yield list(hashes) if name == "hash" else [_value(part, plan, thing, name) for thing in things]
+
+
+def _value(part: Part, plan: Plan, thing: Any, name: str) -> Any:
+    if part.name == "outbox" and name == "status":
+        ends = thing.referral_id in plan.withdrawn and thing.name not in plan.endings
+        return "withdrawn" if ends else "pending"  # its referral may end in the very recording that sent it
+    return getattr(thing, name)
 
 
 @cache
@@ -135,9 +157,9 @@ def _statement(present: tuple[str, ...]) -> str:
     for part in PARTS:
         if part.name not in present:
             continue
-        before += part.before.format(first=f"${at}::uuid[]")
-        rows, values = _unnest(part, at), ", ".join(f"${at + n}::{type_}" for n, (_, type_) in enumerate(part.columns))
-        after += f",\n{part.name} AS (\n        {part.sql.format(rows=rows, values=values)})"
+        given = _given(part, at)
+        before += part.before.format(**given)
+        after += f",\n{part.name} AS (\n        {part.sql.format(**given)})"
         if part.checked:
             checks.append(f"(SELECT count(*) FROM {part.name}) = cardinality(${at}::uuid[])")
         at += len(part.columns)
@@ -146,6 +168,13 @@ def _statement(present: tuple[str, ...]) -> str:
     return f"WITH {before}{head}{after}\n{answer}"
 
 
-def _unnest(part: Part, at: int) -> str:
-    arrays = ", ".join(f"${at + n}::{type_}[]" for n, (_, type_) in enumerate(part.columns))
-    return f"unnest({arrays}) WITH ORDINALITY AS x ({', '.join(name for name, _ in part.columns)}, nth)"
+def _given(part: Part, at: int) -> dict[str, str]:
+    """What a part's SQL may name: its rows as ``x``, its single values, its first and its second array."""
+    arrays = [f"${at + n}::{type_}[]" for n, (_, type_) in enumerate(part.columns)]
+    names = ", ".join(name for name, _ in part.columns)
+    return {
+        "rows": f"unnest({', '.join(arrays)}) WITH ORDINALITY AS x ({names}, nth)",
+        "values": ", ".join(f"${at + n}::{type_}" for n, (_, type_) in enumerate(part.columns)),
+        "first": arrays[0],
+        "second": arrays[1],
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from workers.processes import Command, module
@@ -9,6 +10,9 @@ from workers.processes import Command, module
 NAMES: Final = ("case-worker", "relay", "projector", "gateway")
 
 
-def commands() -> list[Command]:
-    """Our processes as the supervisor starts them."""
-    return [module(name, "workers.main", name) for name in NAMES]
+def commands(*, made_up: bool = False) -> list[Command]:
+    """Our processes as the supervisor starts them. ``made_up``: for partners that are played on this machine."""
+    env = {"AWDA_LOOPBACK_RECEIVERS": "1"} if made_up else {}
+    return [
+        replace(found, env=env | dict(found.env)) for found in (module(name, "workers.main", name) for name in NAMES)
+    ]

@@ -41,6 +41,8 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8600
     master_key: str | None = field(default=None, repr=False)
+    loopback_receivers: bool = False
+    """Whether messages may go to partners that listen on this machine; for made-up partners only."""
 
     @classmethod
     def read(cls, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -52,6 +54,7 @@ class Settings:
             host=environ.get("AWDA_HOST") or "127.0.0.1",
             port=port_number(environ.get("AWDA_PORT") or "8600"),
             master_key=environ.get("AWDA_MASTER_KEY") or None,
+            loopback_receivers=environ.get("AWDA_LOOPBACK_RECEIVERS") == "1",
         )
 
 

@@ -82,7 +82,7 @@ def _is_opening(case: Case, now: datetime) -> bool:
 
 _BUSY = """
 SELECT EXISTS (SELECT FROM inbox WHERE status = 'pending' AND stream_id IS NOT NULL)
-    OR EXISTS (SELECT FROM outbox WHERE status = 'pending')
+    OR EXISTS (SELECT FROM outgoing_now)
     OR EXISTS (SELECT FROM streams WHERE open AND next_due <= awda_now())
     OR EXISTS (SELECT FROM streams s LEFT JOIN case_list c USING (stream_id)
                WHERE s.kind = 'case' AND s.version > 0 AND s.version IS DISTINCT FROM c.version)
@@ -92,6 +92,6 @@ _CASES = "SELECT stream_id, number, version FROM streams WHERE kind = 'case' AND
 
 _COUNTS = """
 SELECT (SELECT count(*) FROM inbox WHERE status = 'pending' AND stream_id IS NOT NULL) AS "messages wait",
-       (SELECT count(*) FROM outbox WHERE status = 'pending') AS "deliveries are under way",
+       (SELECT count(*) FROM outgoing_now) AS "deliveries are under way",
        (SELECT count(*) FROM streams WHERE open AND next_due <= awda_now()) AS "deadlines have passed"
 """

@@ -180,9 +180,14 @@ class Relay:
             self.wanted[stream] = None
 
     async def _deliveries(self, outbox: Outbox) -> None:
+        """Start what is to leave, and look again at what was held back while its case stood as it did."""
         queue = self.deliveries
         while queue and (claimed := await outbox.claim(100)):
             await _few_at_once(start_delivery(self.client, outbox_id, task_queue=queue) for outbox_id in claimed)
+        while queue and (released := await outbox.released(100)):
+            await _few_at_once(
+                start_delivery(self.client, outbox_id, task_queue=queue, released=True) for outbox_id in released
+            )
 
 
 async def _few_at_once(work: Any) -> None:

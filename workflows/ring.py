@@ -32,13 +32,19 @@ async def ring(client: Client, kind: str, stream_id: UUID, *, task_queue: str = 
     )
 
 
-async def start_delivery(client: Client, outbox_id: UUID, *, task_queue: str = DELIVERIES) -> None:
-    """Begin delivering one outbox row; a row that is being delivered already is left alone."""
+async def start_delivery(
+    client: Client, outbox_id: UUID, *, task_queue: str = DELIVERIES, released: bool = False
+) -> None:
+    """Begin delivering one outbox row; a row that is being delivered already is left alone.
+
+    ``released``: it was held back, and its case has gone on. A run that is just ending hears that, and looks again.
+    """
     await client.start_workflow(
         "DeliveryWorkflow",
         str(outbox_id),
         id=f"delivery-{outbox_id}",
         task_queue=task_queue,
+        start_signal="ring" if released else None,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
     )

@@ -243,7 +243,7 @@ async def test_seeding_again_keeps_secrets_and_what_was_changed(desk: Desk) -> N
     assert carrier is not None
     assert (carrier.name, carrier.active) == ("Another carrier", False)
     assert clinic is not None
-    assert (clinic.url, clinic.secret) == ("http://127.0.0.1:9/receive/clinic-tripoli", first["clinic-tripoli"])
+    assert (clinic.url, clinic.secrets) == ("http://127.0.0.1:9/receive/clinic-tripoli", (first["clinic-tripoli"],))
     assert await outbound(desk.pool, desk.keys.master, "carrier") is None
 
 

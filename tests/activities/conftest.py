@@ -1,0 +1,139 @@
+"""A receiver that runs beside the tests, and what it has noted."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from activities.deliver import Delivering, Tried
+from activities.outside import Outside
+from domain.case import Case
+from domain.referral_state import Referral
+from store import partners
+from store.outbox import Delivery, Outbox
+from store.signing import new_secret
+from tests.house import House, a_desk
+from tests.journeys.steps import REGISTRATION, SCREENING
+
+CLINIC = "clinic-misrata"
+RECEIVER = Path(__file__).with_name("receiver.py")
+
+
+@dataclass(frozen=True)
+class Stranger:
+    """A receiver in a process of its own."""
+
+    port: int
+    file: Path
+
+    def url(self, doing: str) -> str:
+        return f"http://127.0.0.1:{self.port}/{doing}"
+
+    def notes(self, what: str = "") -> list[dict[str, Any]]:
+        """What happened to it, oldest first."""
+        lines = self.file.read_text().splitlines() if self.file.exists() else []
+        return [note for note in map(json.loads, lines) if not what or note["what"] == what]
+
+    @property
+    def asked(self) -> list[dict[str, Any]]:
+        return self.notes("asked")
+
+    async def noted(self, what: str, times: int = 1, seconds: float = 30) -> list[dict[str, Any]]:
+        """Wait until something has happened to it so many times."""
+        async with asyncio.timeout(seconds):
+            while len(found := self.notes(what)) < times:
+                await asyncio.sleep(0.02)
+        return found
+
+
+@pytest.fixture
+async def stranger(tmp_path: Path) -> AsyncIterator[Stranger]:
+    notes = tmp_path / "notes.jsonl"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, str(RECEIVER), str(notes), stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    port = int(await process.stdout.readline())
+    try:
+        yield Stranger(port, notes)
+    finally:
+        process.kill()
+        await process.wait()
+
+
+@pytest.fixture
+async def post(database: Any, servers: Any, stranger: Stranger) -> AsyncIterator[Post]:
+    """A desk, a way out to receivers on this machine, and little patience."""
+    async with a_desk(database, servers) as house:
+        yield Post(house, Delivering(house.pool, house.keys, Outside(loopback=True, read_s=1.0)), stranger)
+
+
+@dataclass(frozen=True)
+class Post:
+    """Cases whose referrals go out to one receiver, recorded and delivered by hand: no workflow runs."""
+
+    house: House
+    delivering: Delivering
+    stranger: Stranger
+
+    @property
+    def outbox(self) -> Outbox:
+        return self.delivering.outbox
+
+    async def partner(self, doing: str | None, partner_id: str = CLINIC) -> str:
+        """A partner whose receiver does so, or that has none; and the secret it shares with us."""
+        url, secret = self.stranger.url(doing) if doing else None, new_secret()
+        await partners.add(self.house.pool, partners.Registered(partner_id, "Clinic", frozenset(), receiver_url=url))
+        await partners.add_key(self.house.pool, self.house.keys.master, partner_id, secret)
+        return secret
+
+    async def case(self) -> UUID:
+        """Screened; a clinic and an embassy have been asked, and nothing has been delivered."""
+        begun = await self.house.begin(**REGISTRATION)
+        assert begun.stream_id is not None
+        await self.house.order_open(begun.stream_id, "SCREENING")
+        for name, fields in SCREENING:
+            await self.house.say(begun.stream_id, name, **fields)
+        await self.says(begun.stream_id, "CompleteScreening")
+        await self.house.order_open(begun.stream_id, "PROTECTION", "MEDICAL", "DOCUMENTS")
+        return begun.stream_id
+
+    async def says(self, case: UUID, name: str, **fields: Any) -> None:
+        """Said and recorded."""
+        receipt = await self.house.say(case, name, **fields)
+        await self.house.record(case)
+        became = await self.house.became(receipt.message_id)
+        assert became["status"] == "applied", became
+
+    async def reminds(self, case: UUID) -> None:
+        """Half of the clinic's time has gone, and it is reminded."""
+        due = await self.house.pool.fetchval("SELECT next_due FROM streams WHERE stream_id = $1", case)
+        await self.house.stands_at(due)
+        await self.house.record(case)
+        assert [line.name for line in await self.lines(case)] == ["referral.sent", "referral.reminder"]
+
+    async def referral(self, case: UUID, kind: str = "MEDICAL_ASSESSMENT") -> Referral:
+        state = await self.house.state(case)
+        assert isinstance(state, Case)
+        return [found for found in state.referrals.values() if found.asked_kind == kind][-1]
+
+    async def lines(self, case: UUID, partner_id: str = CLINIC) -> list[Delivery]:
+        """What is to be told to one partner of one case, oldest first."""
+        found = [row for row in await self.outbox.of_partner(partner_id) if row.stream_id == case]
+        return found[::-1]
+
+    async def attempt(self, delivery: Delivery) -> Tried:
+        return await self.delivering.attempt(delivery.outbox_id)
+
+    async def now(self, delivery: Delivery) -> Delivery:
+        found = await self.outbox.get(delivery.outbox_id)
+        assert found is not None
+        return found
