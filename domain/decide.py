@@ -11,6 +11,7 @@ from typing import Final
 
 from domain import life
 from domain.case import Case, StageCompleted, StageOpened, StageReopened
+from domain.contradiction import ReceiveContradiction, hear_contradiction
 from domain.deadlines import Deadline, deadlines, lapse
 from domain.event import Event
 from domain.gate import Journey, travel_gate
@@ -66,6 +67,7 @@ RULES: Final[Mapping[type[Message], Rule]] = {
     **life.RULES,
     **{message: rule for rules in STAGES.values() for message, rule in rules.rules.items()},
     ReceivePartnerSignal: hear,
+    ReceiveContradiction: hear_contradiction,
 }
 MEANINGS: Final[Mapping[tuple[ReferralKind, SignalType], Meaning]] = {
     key: meaning for rules in STAGES.values() for key, meaning in rules.answers.items()
@@ -76,7 +78,15 @@ SAYS: Final[Mapping[type[Event], SignalType]] = {
     ReferralOutcomeAmended: SignalType.COMPLETED,
 }
 AFTER_CLOSURE: Final = frozenset(
-    {ReceivePartnerSignal, ReopenCase, ResolveQuarantinedSignal, CompleteTask, AddNote, InformPerson}
+    {
+        ReceivePartnerSignal,
+        ReceiveContradiction,
+        ReopenCase,
+        ResolveQuarantinedSignal,
+        CompleteTask,
+        AddNote,
+        InformPerson,
+    }
     | {RecordContactAttempt, WithdrawConsent, FlightHasDeparted, FlightHasArrived, TakeSeat, SeatUnavailable}
 )
 """What may still be recorded on a closed case (INV-18; domain.md 00, 21)."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import logging
 import re
-import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -21,17 +20,21 @@ from pydantic import AwareDatetime, TypeAdapter
 
 from domain.event import NOWHERE
 from domain.messages import ReceivePartnerSignal
+from domain.words import STATEMENTS
 from gateway.flaws import Flaw, flaws_of, sentence, unfit
+from gateway.gathering import Gathering
+from gateway.signers import Signers
 from gateway.strict_json import NotStrict, parse_object
+from store.accounts import Ledgers, Signal, Taken
 from store.clock import now
 from store.database import open_pool
 from store.doorbell import INBOX, Doorbell
 from store.inbox import Inbox, Incoming, NumberTaken, Receipt, Result, message_id_for
 from store.keys import KeyStore, MasterKey
 from store.mapper import Erased
-from store.partners import keys_of
-from store.signing import ID, new_secret, verified
-from store.streams import by_number, route
+from store.receipts import ReceiptKey, Statement
+from store.signing import ID
+from store.streams import by_number
 
 log = logging.getLogger("awda.gateway")
 
@@ -48,7 +51,6 @@ RECEIVED: Final = "received"
 """All that a partner is told about a message that was taken in, whatever became of it."""
 
 _WHEN: Final = TypeAdapter(AwareDatetime)
-_NOBODY: Final = (new_secret(),)  # an unknown partner costs as much time as a known one
 
 
 class Declined(Exception):
@@ -92,6 +94,8 @@ class Answer:
     version: int | None = None
     settled: bool = False
     repeated: bool = False
+    ledger_number: int | None = None
+    """Of a partner's message: its place in the partner's ledger, short enough to be said on the telephone."""
 
 
 class Desk:
@@ -99,7 +103,9 @@ class Desk:
 
     def __init__(self, pool: asyncpg.Pool[asyncpg.Record], keys: KeyStore, doorbell: Doorbell) -> None:
         self.pool, self.keys, self.doorbell = pool, keys, doorbell
-        self.inbox = Inbox(pool, keys)
+        self.inbox, self.ledgers = Inbox(pool, keys), Ledgers(pool, keys)
+        self.signers, self.receipt_key = Signers(pool, keys.master), ReceiptKey(keys.master)
+        self.gathering = Gathering(self.ledgers.take)
 
     # Staff
 
@@ -198,39 +204,85 @@ class Desk:
             raise Declined("too-large", f"a message may have {PARTNER_BODY} bytes")
         if headers.get("content-type", "").split(";")[0].strip().lower() != CLOUD_EVENT:
             raise Declined("media-type", f"one CloudEvent in structured mode, {CLOUD_EVENT}, is taken here")
-        await self._authenticate(partner_id, headers, body)
+        await self.authenticate(partner_id, headers, body)
         fields = _signal_fields(partner_id, headers[ID], body)
-        return await self._signal(partner_id, headers[ID], fields)
+        return await self._take(_signal(partner_id, headers[ID], fields, sent=body))
 
-    async def _authenticate(self, partner_id: str, headers: Mapping[str, str], body: bytes) -> None:
-        named = PARTNER.fullmatch(partner_id)
-        known = await keys_of(self.pool, self.keys.master, partner_id) if named else []
-        fits = verified([key.text for key in known] or _NOBODY, headers, body, time.time())
-        if not (known and fits):
+    async def signal(
+        self,
+        partner_id: str,
+        key: str,
+        fields: Mapping[str, Any],
+        *,
+        actor: str | None = None,
+        source: str | None = None,
+    ) -> Answer:
+        """A partner's answer through any other door: a link, a sheet, another format. Raises ``Declined``.
+
+        Whoever calls has made sure that it is the partner's. ``key`` tells this answer from every other of its
+        ``source``, so that handing it in twice does nothing twice; ``actor`` is who typed it.
+        """
+        told = {"partner_id": partner_id, **fields}
+        flaws = unfit(ReceivePartnerSignal, told)
+        if told["partner_id"] != partner_id:
+            flaws.append(Flaw("/partner_id", "partner.other", "it is not the partner whose answer it is"))
+        if flaws or not KEY.fullmatch(key):
+            said = sentence(flaws) or "a key has 1 to 255 visible ASCII characters"
+            raise Declined("shape", said, flaws=tuple(flaws))
+        return await self._take(_signal(partner_id, key, told, actor=actor, source=source))
+
+    async def authenticate(self, partner_id: str, headers: Mapping[str, str], content: bytes) -> None:
+        """Make sure that a partner signed this content. Raises ``Declined``, alike for whatever does not fit."""
+        named = partner_id if PARTNER.fullmatch(partner_id) else ""
+        if not await self.signers.signed(named, headers, content):
             log.warning("a message was turned away: its signature is not one of the partner it names")
             raise Declined("signature", "the signature, its time or its sender cannot be accepted")
 
-    async def _signal(self, partner_id: str, key: str, fields: dict[str, Any]) -> Answer:
-        place = await route(self.pool, fields["referral_token"])
-        ours = place is not None and place[2] == partner_id
-        incoming = _from_partner(partner_id, key, fields, place[0] if place and ours else None)
-        try:
-            if ours:
-                return self._taken(await self.inbox.put(incoming), None, staff=False)
-            cause = "FOREIGN_TOKEN" if place else "UNKNOWN_TOKEN"
-        except Erased:
-            incoming, cause = replace(incoming, stream_id=None), "ERASED"
-        log.warning("message %s is quarantined: %s", incoming.message_id, cause)
-        return self._taken(await self._keep(incoming, "quarantined", {"cause": cause}), None, staff=False)
+    async def _take(self, signal: Signal) -> Answer:
+        """Keep a partner's message, ring for it, and answer with its receipt, whatever it is about."""
+        taken = await self.gathering.put(signal)
+        if taken.conflicting:
+            await self._keep_contradiction(signal, taken)
+            raise Declined("id-reused", "this id was used before, for another message: a new message needs a new id")
+        self._ring(taken)
+        return Answer(
+            message_id=taken.message_id,
+            status=taken.status,
+            receipt=self._receipt(signal, taken),
+            received_at=taken.received_at,
+            result=taken.result or {},
+            settled=taken.status not in ("pending", "waiting"),
+            repeated=taken.repeated,
+            ledger_number=taken.number,
+        )
+
+    async def _keep_contradiction(self, signal: Signal, taken: Taken) -> None:
+        """The same id with another body is not acknowledged; it is kept, and counts for what it restricts."""
+        body = body_of("ReceiveContradiction", json.loads(signal.body)["fields"], None)
+        kept = await self.gathering.put(replace(signal, body=body, contradicts=taken.message_id))
+        log.warning("message %s contradicts %s and waits for a person", kept.message_id, taken.message_id)
+        self._ring(kept)
+
+    def _ring(self, taken: Taken) -> None:
+        if taken.stream_id and taken.status == "pending":
+            self.doorbell.ring(INBOX, taken.stream_id)
+        elif taken.status == "quarantined" and not taken.repeated:
+            log.warning("message %s is quarantined: %s", taken.message_id, (taken.result or {}).get("cause"))
+
+    def _receipt(self, signal: Signal, taken: Taken) -> str:
+        if taken.number is None or taken.ledger is None:
+            return str(taken.message_id)
+        about = (signal.partner_id, signal.own_id, signal.sha256, taken.received_at, taken.number, taken.ledger)
+        return self.receipt_key.sign(Statement(*about))
 
     # Both
 
-    def _taken(self, receipt: Receipt, number: str | None, *, staff: bool = True) -> Answer:
+    def _taken(self, receipt: Receipt, number: str | None) -> Answer:
         if receipt.conflicting:
             raise Declined(
-                "key-reused" if staff else "id-reused",
+                "key-reused",
                 "this id was used before, for another message: a new message needs a new id",
-                message_id=receipt.message_id if staff else None,
+                message_id=receipt.message_id,
             )
         if receipt.stream_id and receipt.status == "pending":
             self.doorbell.ring(INBOX, receipt.stream_id)
@@ -336,17 +388,27 @@ def _from_staff(stream_id: UUID | None, name: object, fields: Mapping[str, Any],
     )
 
 
-def _from_partner(partner_id: str, key: str, fields: Mapping[str, Any], stream_id: UUID | None) -> Incoming:
-    source = f"partner:{partner_id}"
-    return Incoming(
-        message_id=message_id_for(source, key),
-        stream_id=stream_id,
-        kind="signal",
-        name="partner.signal",
-        body=body_of("ReceivePartnerSignal", fields, None),
-        actor=source,
-        source=source,
+def _signal(
+    partner_id: str,
+    key: str,
+    fields: Mapping[str, Any],
+    *,
+    sent: bytes | None = None,
+    actor: str | None = None,
+    source: str | None = None,
+) -> Signal:
+    """A signal as it is kept. ``sent`` is what came in, to the byte; through other doors, what it amounts to."""
+    body, partner = body_of("ReceivePartnerSignal", fields, None), f"partner:{partner_id}"
+    return Signal(
+        partner_id=partner_id,
+        own_id=key,
+        token=fields["referral_token"],
+        body=body,
+        sent=body if sent is None else sent,
+        actor=actor or partner,
+        source=source or partner,
         claimed_at=_claimed(str(fields["occurred_at"])),
+        statement=fields["signal_type"] in STATEMENTS,
     )
 
 
