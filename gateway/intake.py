@@ -32,6 +32,7 @@ from store.doorbell import INBOX, Doorbell
 from store.inbox import Inbox, Incoming, NumberTaken, Receipt, Result, message_id_for
 from store.keys import KeyStore, MasterKey
 from store.mapper import Erased
+from store.partners import PartnerKey
 from store.receipts import ReceiptKey, Statement
 from store.signing import ID
 from store.streams import by_number
@@ -120,14 +121,14 @@ class Desk:
         name: object = "RegisterCase",
     ) -> Answer:
         """Open a case with its first message; the answer has its number. Raises ``Declined``."""
-        incoming = _from_staff(None, name, fields, About(user, key, happened_at, reason))
+        incoming = from_staff(None, name, fields, About(user, key, happened_at, reason))
         flaws = flaws_of(name, fields, to="case")
         if not flaws and name != "RegisterCase":
             said = f"{name} goes to a case that exists; a case is started with RegisterCase"
             flaws = [Flaw("/message", "message.needs_a_case", said, name)]
         await self._insist(incoming, [*flaws, *await self._time_flaws(happened_at)])
         receipt = await self.inbox.start_case(incoming)
-        return self._taken(receipt, receipt.number)
+        return self.taken(receipt, receipt.number)
 
     async def send(
         self,
@@ -147,11 +148,11 @@ class Desk:
         head = await by_number(self.pool, number) if NUMBER.fullmatch(number) else None
         if head is None:
             raise Declined("not-found", f"there is no {_kind(number)} {number[:64]!r}: check the number")
-        incoming = _from_staff(head.stream_id, name, fields, about)
+        incoming = from_staff(head.stream_id, name, fields, about)
         flaws = [*flaws_of(name, fields, to=head.kind), *await self._time_flaws(happened_at)]
         try:
             await self._insist(incoming, flaws)
-            return self._taken(await self.inbox.put(incoming), number)
+            return self.taken(await self.inbox.put(incoming), number)
         except Erased:
             raise Declined("erased", f"{number} was erased: nothing can be added to it any more") from None
 
@@ -172,11 +173,11 @@ class Desk:
         flaws = flaws_of(name, fields, to="movement")
         said = f"{name} goes to a movement that exists; a movement is started with PlanMovement"
         flaws = flaws or [Flaw("/message", "message.needs_a_movement", said, name)]
-        await self._insist(_from_staff(None, name, fields, about), flaws)
+        await self._insist(from_staff(None, name, fields, about), flaws)
         raise AssertionError("flaws are always declined")
 
     async def _plan(self, number: str, fields: Mapping[str, Any], about: About) -> Answer:
-        incoming = _from_staff(None, "PlanMovement", fields, about)
+        incoming = from_staff(None, "PlanMovement", fields, about)
         flaws = flaws_of("PlanMovement", fields, to="movement")
         if not flaws and fields["number"] != number:
             flaws = [Flaw("/number", "number.differs", f"the movement is addressed as {number}", fields["number"])]
@@ -185,7 +186,7 @@ class Desk:
             receipt = await self.inbox.start_stream("movement", number, incoming)
         except NumberTaken as taken:
             raise Declined("number-taken", str(taken), rule="MOVEMENT.EXISTS") from None
-        return self._taken(receipt, number)
+        return self.taken(receipt, number)
 
     async def wait(self, message_id: UUID, seconds: float) -> Answer | None:
         """What has become of a message, once it is settled or so many seconds have gone; ``None`` if it never came."""
@@ -200,13 +201,19 @@ class Desk:
         Only signature, size, media type and shape can be declined: whose referral it is, and whether there is one,
         a partner learns from nobody.
         """
+        _, fields = await self.hear(partner_id, headers, body)
+        return await self._keep_signal(_signal(partner_id, headers[ID], fields, sent=body))
+
+    async def hear(
+        self, partner_id: str, headers: Mapping[str, str], body: bytes
+    ) -> tuple[tuple[PartnerKey, ...], dict[str, Any]]:
+        """What a partner says, and the keys that signed it. Raises ``Declined``."""
         if len(body) > PARTNER_BODY:
             raise Declined("too-large", f"a message may have {PARTNER_BODY} bytes")
         if headers.get("content-type", "").split(";")[0].strip().lower() != CLOUD_EVENT:
             raise Declined("media-type", f"one CloudEvent in structured mode, {CLOUD_EVENT}, is taken here")
-        await self.authenticate(partner_id, headers, body)
-        fields = _signal_fields(partner_id, headers[ID], body)
-        return await self._take(_signal(partner_id, headers[ID], fields, sent=body))
+        by = await self.authenticate(partner_id, headers, body)
+        return by, _signal_fields(partner_id, headers[ID], body)
 
     async def signal(
         self,
@@ -229,16 +236,18 @@ class Desk:
         if flaws or not KEY.fullmatch(key):
             said = sentence(flaws) or "a key has 1 to 255 visible ASCII characters"
             raise Declined("shape", said, flaws=tuple(flaws))
-        return await self._take(_signal(partner_id, key, told, actor=actor, source=source))
+        return await self._keep_signal(_signal(partner_id, key, told, actor=actor, source=source))
 
-    async def authenticate(self, partner_id: str, headers: Mapping[str, str], content: bytes) -> None:
-        """Make sure that a partner signed this content. Raises ``Declined``, alike for whatever does not fit."""
+    async def authenticate(self, partner_id: str, headers: Mapping[str, str], content: bytes) -> tuple[PartnerKey, ...]:
+        """The keys of the partner that signed this. Raises ``Declined``, alike for whatever does not fit."""
         named = partner_id if PARTNER.fullmatch(partner_id) else ""
-        if not await self.signers.signed(named, headers, content):
+        by = await self.signers.of(named, headers, content)
+        if not by:
             log.warning("a message was turned away: its signature is not one of the partner it names")
             raise Declined("signature", "the signature, its time or its sender cannot be accepted")
+        return by
 
-    async def _take(self, signal: Signal) -> Answer:
+    async def _keep_signal(self, signal: Signal) -> Answer:
         """Keep a partner's message, ring for it, and answer with its receipt, whatever it is about."""
         taken = await self.gathering.put(signal)
         if taken.conflicting:
@@ -277,7 +286,7 @@ class Desk:
 
     # Both
 
-    def _taken(self, receipt: Receipt, number: str | None) -> Answer:
+    def taken(self, receipt: Receipt, number: str | None) -> Answer:
         if receipt.conflicting:
             raise Declined(
                 "key-reused",
@@ -306,7 +315,7 @@ class Desk:
         rule = "MESSAGE.UNKNOWN" if flaws[0].code == "message.unknown" else "MESSAGE.INVALID"
         fields = ", ".join(flaw.pointer for flaw in flaws)
         receipt = await self._keep(incoming, "refused", {"rule": rule, "field": fields})
-        answer = self._taken(receipt, None)
+        answer = self.taken(receipt, None)
         raise Declined(
             "invalid-message",
             sentence(flaws),
@@ -370,7 +379,8 @@ def body_of(name: object, fields: Mapping[str, Any], reason: str | None) -> byte
     return json.dumps(told, sort_keys=True, separators=(",", ":"), default=str).encode()
 
 
-def _from_staff(stream_id: UUID | None, name: object, fields: Mapping[str, Any], about: About) -> Incoming:
+def from_staff(stream_id: UUID | None, name: object, fields: Mapping[str, Any], about: About) -> Incoming:
+    """A message of staff, as the inbox takes it. Raises ``Declined``."""
     if not KEY.fullmatch(about.key):
         raise Declined("bad-key", "an idempotency key has 1 to 255 visible ASCII characters; a UUID is a good one")
     if not USER.fullmatch(about.user):

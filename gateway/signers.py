@@ -13,13 +13,10 @@ from typing import Final
 import asyncpg
 
 from store.keys import MasterKey
-from store.partners import every_key
-from store.signing import new_pair, new_secret, verified
+from store.partners import PartnerKey, every_key, signers
 
 FRESH_S: Final = 2.0
 """How long a key may still count after it was revoked."""
-NOBODYS: Final = (new_secret(), new_pair()[1])
-"""Keys that nobody holds: a partner nobody knows costs as much time as one with a key of either kind."""
 
 
 class Signers:
@@ -27,24 +24,24 @@ class Signers:
 
     def __init__(self, pool: asyncpg.Pool[asyncpg.Record], master: MasterKey) -> None:
         self._pool, self._master = pool, master
-        self._keys: Mapping[str, Sequence[str]] = {}
+        self._keys: Mapping[str, Sequence[PartnerKey]] = {}
         self._read_at = float("-inf")
         self._reading = asyncio.Lock()
 
-    async def signed(self, partner_id: str, headers: Mapping[str, str], content: bytes) -> bool:
-        """Whether one of the partner's keys signed this content, under these headers (lower-case names).
+    async def of(self, partner_id: str, headers: Mapping[str, str], content: bytes) -> tuple[PartnerKey, ...]:
+        """The partner's keys that signed this content, under these headers (lower-case names).
 
         Nobody is turned away for a key that was added a moment ago: before that the keys are read again.
         """
         arrived = time.monotonic()
         keys = await self._since(arrived - FRESH_S)
-        if _fits(keys.get(partner_id), headers, content):
-            return True
-        if self._read_at >= arrived:
-            return False
-        return _fits((await self._since(arrived)).get(partner_id), headers, content)
+        by = signers(keys.get(partner_id, ()), headers, content, time.time())
+        if by or self._read_at >= arrived:
+            return by
+        keys = await self._since(arrived)
+        return signers(keys.get(partner_id, ()), headers, content, time.time())
 
-    async def _since(self, moment: float) -> Mapping[str, Sequence[str]]:
+    async def _since(self, moment: float) -> Mapping[str, Sequence[PartnerKey]]:
         """The keys as they were at that moment or later. One reads, the others wait for what it finds."""
         if self._read_at < moment:
             async with self._reading:
@@ -54,11 +51,4 @@ class Signers:
 
     async def _read(self) -> None:
         begun = time.monotonic()
-        found = await every_key(self._pool, self._master)
-        self._keys = {partner_id: [key.text for key in keys] for partner_id, keys in found.items()}
-        self._read_at = begun
-
-
-def _fits(keys: Sequence[str] | None, headers: Mapping[str, str], content: bytes) -> bool:
-    fits = verified(keys or NOBODYS, headers, content, time.time())
-    return bool(keys) and fits
+        self._keys, self._read_at = await every_key(self._pool, self._master), begun

@@ -60,6 +60,8 @@ class Signal:
     statement: bool = False
     """The person's own word through a partner: any partner may bring it to the case of any token it knows."""
     contradicts: UUID | None = None
+    barred: str | None = None
+    """Why it must not reach a case by itself, whatever token it quotes."""
 
     @cached_property
     def sha256(self) -> str:
@@ -233,7 +235,9 @@ class Ledgers:
             seal_body(ring or nowhere, stream_id, place_of(signal.message_id), signal.body),
             self._keys.master.fingerprint(SIGNAL.encode(), signal.sent),
             *(signal.actor, signal.source, signal.claimed_at, "quarantined" if cause else "pending", told),
-            token_hash(self._keys.master, signal.partner_id, signal.token) if place is None else None,
+            token_hash(self._keys.master, signal.partner_id, signal.token)
+            if place is None and not signal.barred
+            else None,
             signal.contradicts,
             None if signal.contradicts else self._sealed(signal),
         )
@@ -278,16 +282,21 @@ def _destination(
     signal: Signal, place: Place | None, rings: Mapping[UUID, Keyring]
 ) -> tuple[Keyring | None, str | None]:
     """The case a message goes to, or why a person must look at it first. The partner is told neither."""
-    cause = None
+    if signal.barred:
+        return None, signal.barred
+    ring = rings.get(place.stream_id) if place else None
+    cause = _doubt(signal, place, ring)
+    if cause is None:
+        return ring, None
+    return None, "CONFLICTING_DUPLICATE" if signal.contradicts else cause
+
+
+def _doubt(signal: Signal, place: Place | None, ring: Keyring | None) -> str | None:
     if place is None:
-        cause = "UNKNOWN_TOKEN"
-    elif place.partner_id != signal.partner_id and not signal.statement:
-        cause = "FOREIGN_TOKEN"
-    elif rings[place.stream_id].key(BODY) is None:
-        cause = "ERASED"
-    if place is None or cause is not None:
-        return None, "CONFLICTING_DUPLICATE" if signal.contradicts else cause
-    return rings[place.stream_id], None
+        return "UNKNOWN_TOKEN"
+    if place.partner_id != signal.partner_id and not signal.statement:
+        return "FOREIGN_TOKEN"
+    return "ERASED" if ring is None or ring.key(BODY) is None else None
 
 
 def _place(partner_id: str, message_id: UUID) -> bytes:

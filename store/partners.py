@@ -21,7 +21,7 @@ from domain.moment import Directory, Partner
 from domain.partner import RECIPIENT_OF, Recipient
 from domain.words import ReferralKind
 from store.keys import NONCE, BadMasterKey
-from store.signing import PRIVATE, PUBLIC, SECRET, BadKey, key_bytes, new_secret
+from store.signing import PRIVATE, PUBLIC, SECRET, BadKey, key_bytes, new_pair, new_secret, verified
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     Pool = asyncpg.Pool[asyncpg.Record]
 
 log = logging.getLogger("awda.partners")
+
+_NOBODY: Final = (new_secret(), new_pair()[1])
 
 K = ReferralKind
 
@@ -169,6 +171,15 @@ async def every_key(pool: Pool, master: MasterKey) -> dict[str, list[PartnerKey]
         except BadMasterKey as bad:
             log.error("%s", bad)  # noqa: TRY400 (one bad key must keep nobody else out)
     return found
+
+
+def signers(keys: Sequence[PartnerKey], headers: Mapping[str, str], body: bytes, now: float) -> tuple[PartnerKey, ...]:
+    """Which of a partner's keys signed this. Raises nothing.
+
+    ``now`` is seconds of the real clock. A partner that has no keys costs as much time as one that has.
+    """
+    fits = [verified((text,), headers, body, now) for text in ([key.text for key in keys] or _NOBODY)]
+    return tuple(key for key, fit in zip(keys, fits, strict=False) if fit)
 
 
 async def outbound(pool: Pool, master: MasterKey, partner_id: str) -> Outbound | None:

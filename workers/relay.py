@@ -25,6 +25,7 @@ from store.failpoint import failpoint
 from store.inbox import Inbox
 from store.keys import KeyStore
 from store.outbox import Outbox
+from store.quarantine import Quarantine
 from store.recorder import UNANSWERED
 from store.streams import heads
 from workers.client import connect
@@ -59,6 +60,10 @@ class Relay:
     news: asyncio.Event = field(default_factory=asyncio.Event)
     look: bool = True
     deliver: bool = True
+
+    @property
+    def quarantine(self) -> Quarantine:
+        return Quarantine(self.pool, self.keys)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Relay until told to stop. Survives its servers' absence."""
@@ -119,6 +124,7 @@ class Relay:
 
     async def _what_waits(self, inbox: Inbox) -> None:
         """Streams with messages nobody has looked at; each is rung again after twice the last pause."""
+        self.wanted |= dict.fromkeys(await self.quarantine.take_up_early())
         pending = await inbox.pending_streams()
         waiting = set(pending)
         self.rung = {stream: told for stream, told in self.rung.items() if stream in waiting}
@@ -131,6 +137,7 @@ class Relay:
             await self._want_due(inbox, timedelta(0))
 
     async def _sweep(self, inbox: Inbox) -> None:
+        await self.quarantine.note_resolved()
         await self._want_due(inbox, OVERSLEPT)
         await self._ring_wanted()
 

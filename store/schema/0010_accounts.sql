@@ -37,6 +37,7 @@ ALTER TABLE inbox ADD COLUMN partner_id text;
 ALTER TABLE inbox ADD COLUMN contradicts uuid;      -- the message of which this has the id, but not the body
 ALTER TABLE inbox ADD COLUMN token_hash bytea;      -- keyed, of partner and token: only while nobody knows the token
 ALTER TABLE inbox ADD COLUMN resolved_by uuid;      -- the message in which a person decided about a doubtful one
+ALTER TABLE inbox ADD COLUMN moved_at timestamptz;  -- when it was given to a case, if that was later
 ALTER TABLE referral_tokens ADD COLUMN token_hash bytea;  -- the same; filled in once something waits for a token
 
 CREATE INDEX inbox_early ON inbox (token_hash) WHERE token_hash IS NOT NULL;
@@ -56,6 +57,19 @@ CREATE TRIGGER moved_out_of_quarantine BEFORE UPDATE OF stream_id, body ON inbox
     WHEN ((OLD.stream_id IS DISTINCT FROM NEW.stream_id OR OLD.body <> NEW.body)
           AND NOT (OLD.status = 'quarantined' AND NEW.status = 'pending' AND NEW.stream_id IS NOT NULL))
     EXECUTE FUNCTION refuse_moving();
+
+-- Give a quarantined message to a case, sealed for it. It is pending there, and keeps the time at which it was received.
+-- The worker has no right to do so in any other way.
+CREATE FUNCTION take_up(p_message uuid, p_from uuid, p_stream uuid, p_body bytea) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    UPDATE inbox SET stream_id = p_stream, body = p_body, status = 'pending', result = NULL, settled_at = NULL,
+                     settled_version = NULL, token_hash = NULL, moved_at = awda_now()
+    WHERE message_id = p_message AND stream_id IS NOT DISTINCT FROM p_from
+      AND status = 'quarantined' AND resolved_by IS NULL;
+    RETURN FOUND;
+END
+$$;
 
 -- The digest of a ledger so far, from the digest before it: what store/accounts.py computes as well.
 CREATE FUNCTION ledger_link(p_so_far bytea, p_before bytea, p_row bytea) RETURNS bytea
@@ -142,7 +156,7 @@ $$;
 -- any other, when a person's decision names it.
 CREATE VIEW quarantine AS
 SELECT i.message_id, i.stream_id, s.number, i.name, i.actor, i.source, i.partner_id, i.contradicts, l.seq,
-       i.received_at, i.settled_at, i.arrival,
+       i.received_at, i.settled_at, i.moved_at, i.arrival,
        i.result::jsonb ->> 'cause' AS cause, i.result::jsonb ->> 'detail' AS detail,
        doubt.signal_id, doubt.referral_id, doubt.version AS doubted_at, doubt.kind AS referral_kind
 FROM inbox i
@@ -167,7 +181,7 @@ COMMENT ON VIEW quarantine IS 'Partners'' messages in doubt, each waiting for a 
 GRANT SELECT, INSERT ON ledger, receipt_keys TO awda_app;
 GRANT SELECT, INSERT (partner_id, hash), UPDATE (seq, hash, received_at) ON ledger_heads TO awda_app;
 GRANT INSERT (status, result, settled_at, partner_id, token_hash, contradicts),
-      UPDATE (stream_id, body, token_hash, resolved_by) ON inbox TO awda_app;
+      UPDATE (token_hash, resolved_by) ON inbox TO awda_app;
 GRANT UPDATE (token_hash) ON referral_tokens TO awda_app;
 GRANT SELECT ON quarantine TO awda_app;
 GRANT SELECT ON ledger, ledger_heads, receipt_keys, quarantine TO awda_reader;
