@@ -15,7 +15,6 @@ from gateway import accounts, commands, partners, problems, quarantine, reads
 from gateway.bodies import STAFF_BODY
 from gateway.intake import open_desk
 from gateway.limits import RATE, Gate
-from store.receipts import publish
 
 ABOUT: Final = "Staff start and carry on cases, partners report what they did, everybody reads what happened and why."
 
@@ -42,7 +41,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with open_desk(settings.database_url, settings.master_key) as desk:
             app.state.desk = desk
-            await publish(desk.pool, desk.receipt_key)
+            await desk.publish_key()
             yield
 
     app = FastAPI(

@@ -33,7 +33,7 @@ from store.inbox import Inbox, Incoming, NumberTaken, Receipt, Result, message_i
 from store.keys import KeyStore, MasterKey
 from store.mapper import Erased
 from store.partners import PartnerKey
-from store.receipts import ReceiptKey, Statement
+from store.receipts import ReceiptKey, Statement, publish
 from store.signing import ID
 from store.streams import by_number
 
@@ -107,6 +107,7 @@ class Desk:
         self.inbox, self.ledgers = Inbox(pool, keys), Ledgers(pool, keys)
         self.signers, self.receipt_key = Signers(pool, keys.master), ReceiptKey(keys.master)
         self.gathering = Gathering(self.ledgers.take)
+        self._key_is_known = False
 
     # Staff
 
@@ -254,6 +255,7 @@ class Desk:
             await self._keep_contradiction(signal, taken)
             raise Declined("id-reused", "this id was used before, for another message: a new message needs a new id")
         self._ring(taken)
+        await self.publish_key()
         return Answer(
             message_id=taken.message_id,
             status=taken.status,
@@ -264,6 +266,12 @@ class Desk:
             repeated=taken.repeated,
             ledger_number=taken.number,
         )
+
+    async def publish_key(self) -> None:
+        """Let partners know the key by which they check receipts, before the first is given."""
+        if not self._key_is_known:
+            await publish(self.pool, self.receipt_key)
+            self._key_is_known = True
 
     async def _keep_contradiction(self, signal: Signal, taken: Taken) -> None:
         """The same id with another body is not acknowledged; it is kept, and counts for what it restricts."""
