@@ -11,6 +11,7 @@ from audit.fold import Folded, Pool, Readable, fold, moment
 from audit.now import at_present
 from domain.case import Case, Clearance, Hold
 from domain.decide import awaited, next_wake
+from domain.desk import PartnerDesk
 from domain.moment import Directory, Moment
 from domain.movement import Movement, deadlines
 from domain.referral_state import Referral
@@ -38,6 +39,8 @@ def shown(folded: Folded, m: Moment) -> dict[str, Any]:
     """A folded stream as it is shown."""
     if isinstance(folded.state, Movement):
         return _movement(folded, folded.state)
+    if isinstance(folded.state, PartnerDesk):
+        return _desk(folded, folded.state)
     return _case(folded, folded.state, m)
 
 
@@ -117,6 +120,14 @@ def _movement(folded: Folded, flight: Movement) -> dict[str, Any]:
         "seats": {str(case_id): status for case_id, status in flight.seats.items()},
         "waiting": [str(case_id) for case_id in flight.waiting],
         "next_deadline": when(due.due if due else None),
+        "version": folded.entries[-1].row.version if folded.entries else 0,
+    }
+
+
+def _desk(folded: Folded, desk: PartnerDesk) -> dict[str, Any]:
+    return {
+        "number": folded.head.number,
+        "decided": {str(message_id): decision for message_id, decision in desk.decided.items()},
         "version": folded.entries[-1].row.version if folded.entries else 0,
     }
 

@@ -17,6 +17,7 @@ import asyncpg
 from temporalio.client import Client
 from temporalio.service import RPCError
 
+from audit.check_accounts import Accounts
 from audit.check_log import check_log
 from audit.check_messages import check_messages
 from audit.check_runs import check_runs, failed
@@ -89,6 +90,7 @@ class Verification:
                 progress(len(self.heads), total)
         if case is None:
             await self._strays()
+            await self._accounts()
         elif not self.heads:
             self.report.findings.append(Finding("stream", str(case), "there is no such stream"))
 
@@ -140,6 +142,12 @@ class Verification:
         """Events and messages of streams that have no head."""
         for row in await self.pool.fetch(_STRAYS):
             self.report.findings.append(Finding("stream", str(row[0]), f"{row[1]} without a head row"))
+
+    async def _accounts(self) -> None:
+        """What was acknowledged to partners, whichever case it was for."""
+        accounts = Accounts(self.pool, self.keys)
+        self.report.findings += [finding async for finding in accounts.findings()]
+        self.report.checked.update(accounts.checked)
 
     async def _read_tables_arrive(self) -> None:
         """The projector may be a moment behind, but not for long."""

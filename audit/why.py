@@ -22,6 +22,7 @@ from domain.case import (
 )
 from domain.deadlines import Deadline
 from domain.decide import STAGES, may_open, next_wake
+from domain.desk import PartnerDesk
 from domain.event import Event
 from domain.moment import Directory, Moment
 from domain.movement import Movement, deadlines
@@ -45,6 +46,8 @@ def explained(folded: Folded, m: Moment) -> dict[str, Any]:
     """A folded stream, explained."""
     if isinstance(folded.state, Movement):
         return _movement(folded, folded.state)
+    if isinstance(folded.state, PartnerDesk):
+        return _desk(folded)
     return _case(folded, folded.state, m)
 
 
@@ -188,3 +191,9 @@ def _movement(folded: Folded, flight: Movement) -> dict[str, Any]:
         "next": _step("freeze", due.due, "the manifest is frozen") if due else None,
         "last": _because(folded.entries[-1] if folded.entries else None),
     }
+
+
+def _desk(folded: Folded) -> dict[str, Any]:
+    """A desk waits for nobody."""
+    last = _because(folded.entries[-1] if folded.entries else None)
+    return {"number": folded.head.number, "waiting_on": [], "next": None, "last": last}

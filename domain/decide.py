@@ -11,6 +11,7 @@ from typing import Final
 
 from domain import life
 from domain.case import Case, StageCompleted, StageOpened, StageReopened
+from domain.contradiction import ReceiveContradiction, hear_contradiction
 from domain.deadlines import Deadline, deadlines, lapse
 from domain.delivery import ReportDeliveryFailure, report_failure
 from domain.event import Event
@@ -68,6 +69,7 @@ RULES: Final[Mapping[type[Message], Rule]] = {
     **{message: rule for rules in STAGES.values() for message, rule in rules.rules.items()},
     ReceivePartnerSignal: hear,
     ReportDeliveryFailure: report_failure,
+    ReceiveContradiction: hear_contradiction,
 }
 MEANINGS: Final[Mapping[tuple[ReferralKind, SignalType], Meaning]] = {
     key: meaning for rules in STAGES.values() for key, meaning in rules.answers.items()
@@ -78,7 +80,15 @@ SAYS: Final[Mapping[type[Event], SignalType]] = {
     ReferralOutcomeAmended: SignalType.COMPLETED,
 }
 AFTER_CLOSURE: Final = frozenset(
-    {ReceivePartnerSignal, ReopenCase, ResolveQuarantinedSignal, CompleteTask, AddNote, InformPerson}
+    {
+        ReceivePartnerSignal,
+        ReceiveContradiction,
+        ReopenCase,
+        ResolveQuarantinedSignal,
+        CompleteTask,
+        AddNote,
+        InformPerson,
+    }
     | {RecordContactAttempt, WithdrawConsent, FlightHasDeparted, FlightHasArrived, TakeSeat, SeatUnavailable}
     | {ReportDeliveryFailure}
 )

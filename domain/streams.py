@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from domain import decide, movement
+from domain import decide, desk, movement
 from domain.case import Case
 from domain.deadlines import Deadline
+from domain.desk import PartnerDesk
 from domain.event import Event
 from domain.messages import Message
 from domain.moment import Moment
@@ -17,7 +18,7 @@ from domain.movement import Movement
 from domain.procedure import Standing
 from domain.words import Stage
 
-State = Case | Movement
+State = Case | Movement | PartnerDesk
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,10 @@ def _movement(stream_id: UUID, number: str) -> Movement:
     return Movement(stream_id, number=number)
 
 
+def _desk(stream_id: UUID, number: str) -> PartnerDesk:
+    return PartnerDesk(stream_id, number=number)
+
+
 KINDS: Final[Mapping[str, Kind]] = {
     "case": Kind(
         "case",
@@ -62,5 +67,15 @@ KINDS: Final[Mapping[str, Kind]] = {
         lambda _flight, _stage, _m: [],
         movement.standing,
         movement.letters,
+    ),
+    "desk": Kind(
+        "desk",
+        _desk,
+        desk.decide,
+        lambda _desk, _m: None,
+        lambda _desk, _due, _m: [],
+        lambda _desk, _stage, _m: [],
+        desk.standing,
+        desk.nothing,
     ),
 }

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
 from fastapi import FastAPI
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
-from gateway import commands, partners, problems, reads
+from gateway import accounts, commands, partners, problems, quarantine, reads
+from gateway.bodies import STAFF_BODY
 from gateway.intake import open_desk
+from gateway.limits import RATE, Gate
 
 ABOUT: Final = "Staff start and carry on cases, partners report what they did, everybody reads what happened and why."
 
 
 @dataclass(frozen=True, slots=True)
 class GatewaySettings:
-    """What the gateway needs. ``proxied``: a proxy in front signs people in and names them."""
+    """What the gateway needs. ``proxied``: a proxy in front signs people in and names them.
+
+    ``partner_rate``: messages a second that each partner may send while others call too.
+    """
 
     database_url: str = field(repr=False)
     master_key: bytes = field(repr=False)
     host: str = "127.0.0.1"
     port: int = 8600
     proxied: bool = False
+    partner_rate: float = RATE
 
 
 def create_app(settings: GatewaySettings) -> FastAPI:
@@ -33,6 +41,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with open_desk(settings.database_url, settings.master_key) as desk:
             app.state.desk = desk
+            await desk.publish_key()
             yield
 
     app = FastAPI(
@@ -46,7 +55,18 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         responses={"default": problems.DESCRIBED},
     )
     app.state.settings = settings
+    app.state.waiting = Counter()
+    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=STAFF_BODY)  # for every route that sets no other
+    app.add_middleware(Gate, rate=settings.partner_rate)
     problems.install(app)
-    for router in (commands.router, reads.router, partners.router, reads.open_router):
+    for router in (
+        commands.router,
+        reads.router,
+        partners.router,
+        accounts.router,
+        quarantine.router,
+        partners.open_router,
+        reads.open_router,
+    ):
         app.include_router(router)
     return app

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from fastapi import Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from starlette.requests import ClientDisconnect
 
 from gateway.flaws import Flaw, pointer
 from gateway.intake import Declined
@@ -15,6 +17,7 @@ from gateway.problems import Problem
 from gateway.strict_json import NotStrict, parse_object
 
 STAFF_BODY: Final = 256 * 1024
+BODY_WITHIN_S: Final = 10.0
 
 
 class _About(BaseModel):
@@ -35,10 +38,20 @@ class Told:
 
 
 async def limited(request: Request, limit: int) -> bytes:
-    """The body, if it is not larger than so many bytes; what is beyond is not even read."""
+    """The body, if it is not larger than so many bytes and comes in time; what is beyond is not even read."""
     declared = request.headers.get("content-length", "0")
     if declared.isascii() and declared.isdigit() and int(declared[:20]) > limit:
         raise _too_large(limit)
+    try:
+        async with asyncio.timeout(BODY_WITHIN_S):
+            return await _read(request, limit)
+    except TimeoutError:
+        raise _cut("too-slow", f"a body has {BODY_WITHIN_S:g} seconds to arrive") from None
+    except ClientDisconnect:
+        raise _cut("bad-request", "the line was cut before the body had arrived") from None
+
+
+async def _read(request: Request, limit: int) -> bytes:
     body = bytearray()
     async for part in request.stream():
         body += part
@@ -76,4 +89,9 @@ def _unfit(flaws: list[Flaw]) -> Declined:
 
 
 def _too_large(limit: int) -> Problem:
-    return Problem("too-large", f"a body may have {limit} bytes", headers={"Connection": "close"})
+    return _cut("too-large", f"a body may have {limit} bytes")
+
+
+def _cut(slug: str, detail: str) -> Problem:
+    """A problem after which the rest of the request is of no interest."""
+    return Problem(slug, detail, headers={"Connection": "close"})

@@ -16,6 +16,7 @@ from gateway.intake import Answer, Desk
 from gateway.problems import Problem, refused
 
 LONGEST_WAIT_S: Final = 30
+NUMBERED: Final = {"LBY-": "case_number", "MOV-": "movement_number"}
 WAIT: Final = re.compile(r"(?:^|[\s,;])wait\s*=\s*\"?([0-9]{1,6})")
 
 router = APIRouter(prefix="/api/v1", tags=["messages"])
@@ -52,16 +53,16 @@ async def start_case(
     prefer: Prefer = None,
 ) -> JSONResponse:
     """Start a case with its registration."""
-    desk, required, said = desk_of(request), _required(key), await told(request)
+    desk, wanted, said = desk_of(request), required(key), await told(request)
     answer = await desk.start_case(
         said.fields,
         user=caller.user,
-        key=required,
+        key=wanted,
         happened_at=said.happened_at,
         reason=said.reason,
         name=said.name,
     )
-    return await _answered(desk, answer, prefer)
+    return await answered(desk, answer, prefer)
 
 
 @router.post("/cases/{number}/messages", status_code=202, openapi_extra=message_body("case"))
@@ -84,16 +85,16 @@ async def plan_movement(
     prefer: Prefer = None,
 ) -> JSONResponse:
     """Plan a movement: ``PlanMovement``, with its number among the fields."""
-    desk, required, said = desk_of(request), _required(key), await told(request)
+    desk, wanted, said = desk_of(request), required(key), await told(request)
     answer = await desk.plan(
         said.fields,
         user=caller.user,
-        key=required,
+        key=wanted,
         happened_at=said.happened_at,
         reason=said.reason,
         name=said.name,
     )
-    return await _answered(desk, answer, prefer)
+    return await answered(desk, answer, prefer)
 
 
 @router.post("/movements/{number}/messages", status_code=202, openapi_extra=message_body("movement"))
@@ -116,7 +117,7 @@ def desk_of(request: Request) -> Desk:
 async def _sent(
     request: Request, number: str, caller: Caller, key: str | None, prefer: str | None, *, to_movement: bool
 ) -> JSONResponse:
-    required, said, desk = _required(key), await told(request), desk_of(request)
+    wanted, said, desk = required(key), await told(request), desk_of(request)
     if number.startswith("MOV-") is not to_movement:
         raise Problem("not-found", f"there is no {'movement' if to_movement else 'case'} {number[:64]!r}")
     answer = await desk.send(
@@ -124,20 +125,20 @@ async def _sent(
         said.name,
         said.fields,
         user=caller.user,
-        key=required,
+        key=wanted,
         happened_at=said.happened_at,
         reason=said.reason,
     )
-    return await _answered(desk, answer, prefer)
+    return await answered(desk, answer, prefer)
 
 
-def _required(key: str | None) -> str:
+def required(key: str | None) -> str:
     if key is None:
         raise Problem("bad-key", "send an Idempotency-Key header, such as a fresh UUID; a repetition keeps its key")
     return key
 
 
-async def _answered(desk: Desk, answer: Answer, prefer: str | None) -> JSONResponse:
+async def answered(desk: Desk, answer: Answer, prefer: str | None) -> JSONResponse:
     """202 with where to look; or, if the sender would rather wait, what has become of it."""
     wanted = _seconds(prefer)
     headers = {"Location": f"/api/v1/messages/{answer.message_id}"}
@@ -155,7 +156,7 @@ async def _answered(desk: Desk, answer: Answer, prefer: str | None) -> JSONRespo
 def told_of(answer: Answer) -> dict[str, Any]:
     """A message's standing as JSON: neutral words only."""
     number = answer.number or ""
-    named = {"movement_number" if number.startswith("MOV-") else "case_number": answer.number}
+    named = {NUMBERED.get(number[:4], "number"): answer.number}
     return {
         "message_id": str(answer.message_id),
         **(named if number else {}),

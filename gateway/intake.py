@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import logging
 import re
-import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -21,17 +20,22 @@ from pydantic import AwareDatetime, TypeAdapter
 
 from domain.event import NOWHERE
 from domain.messages import ReceivePartnerSignal
+from domain.words import STATEMENTS
 from gateway.flaws import Flaw, flaws_of, sentence, unfit
+from gateway.gathering import Gathering
+from gateway.signers import Signers
 from gateway.strict_json import NotStrict, parse_object
+from store.accounts import Ledgers, Signal, Taken
 from store.clock import now
 from store.database import open_pool
 from store.doorbell import INBOX, Doorbell
 from store.inbox import Inbox, Incoming, NumberTaken, Receipt, Result, message_id_for
 from store.keys import KeyStore, MasterKey
 from store.mapper import Erased
-from store.partners import keys_of
-from store.signing import ID, new_secret, verified
-from store.streams import by_number, route
+from store.partners import PartnerKey
+from store.receipts import ReceiptKey, Statement, publish
+from store.signing import ID
+from store.streams import by_number
 
 log = logging.getLogger("awda.gateway")
 
@@ -48,7 +52,6 @@ RECEIVED: Final = "received"
 """All that a partner is told about a message that was taken in, whatever became of it."""
 
 _WHEN: Final = TypeAdapter(AwareDatetime)
-_NOBODY: Final = (new_secret(),)  # an unknown partner costs as much time as a known one
 
 
 class Declined(Exception):
@@ -92,6 +95,8 @@ class Answer:
     version: int | None = None
     settled: bool = False
     repeated: bool = False
+    ledger_number: int | None = None
+    """Of a partner's message: its place in the partner's ledger, short enough to be said on the telephone."""
 
 
 class Desk:
@@ -99,7 +104,10 @@ class Desk:
 
     def __init__(self, pool: asyncpg.Pool[asyncpg.Record], keys: KeyStore, doorbell: Doorbell) -> None:
         self.pool, self.keys, self.doorbell = pool, keys, doorbell
-        self.inbox = Inbox(pool, keys)
+        self.inbox, self.ledgers = Inbox(pool, keys), Ledgers(pool, keys)
+        self.signers, self.receipt_key = Signers(pool, keys.master), ReceiptKey(keys.master)
+        self.gathering = Gathering(self.ledgers.take)
+        self._key_is_known = False
 
     # Staff
 
@@ -114,14 +122,14 @@ class Desk:
         name: object = "RegisterCase",
     ) -> Answer:
         """Open a case with its first message; the answer has its number. Raises ``Declined``."""
-        incoming = _from_staff(None, name, fields, About(user, key, happened_at, reason))
+        incoming = from_staff(None, name, fields, About(user, key, happened_at, reason))
         flaws = flaws_of(name, fields, to="case")
         if not flaws and name != "RegisterCase":
             said = f"{name} goes to a case that exists; a case is started with RegisterCase"
             flaws = [Flaw("/message", "message.needs_a_case", said, name)]
         await self._insist(incoming, [*flaws, *await self._time_flaws(happened_at)])
         receipt = await self.inbox.start_case(incoming)
-        return self._taken(receipt, receipt.number)
+        return self.taken(receipt, receipt.number)
 
     async def send(
         self,
@@ -141,11 +149,11 @@ class Desk:
         head = await by_number(self.pool, number) if NUMBER.fullmatch(number) else None
         if head is None:
             raise Declined("not-found", f"there is no {_kind(number)} {number[:64]!r}: check the number")
-        incoming = _from_staff(head.stream_id, name, fields, about)
+        incoming = from_staff(head.stream_id, name, fields, about)
         flaws = [*flaws_of(name, fields, to=head.kind), *await self._time_flaws(happened_at)]
         try:
             await self._insist(incoming, flaws)
-            return self._taken(await self.inbox.put(incoming), number)
+            return self.taken(await self.inbox.put(incoming), number)
         except Erased:
             raise Declined("erased", f"{number} was erased: nothing can be added to it any more") from None
 
@@ -166,11 +174,11 @@ class Desk:
         flaws = flaws_of(name, fields, to="movement")
         said = f"{name} goes to a movement that exists; a movement is started with PlanMovement"
         flaws = flaws or [Flaw("/message", "message.needs_a_movement", said, name)]
-        await self._insist(_from_staff(None, name, fields, about), flaws)
+        await self._insist(from_staff(None, name, fields, about), flaws)
         raise AssertionError("flaws are always declined")
 
     async def _plan(self, number: str, fields: Mapping[str, Any], about: About) -> Answer:
-        incoming = _from_staff(None, "PlanMovement", fields, about)
+        incoming = from_staff(None, "PlanMovement", fields, about)
         flaws = flaws_of("PlanMovement", fields, to="movement")
         if not flaws and fields["number"] != number:
             flaws = [Flaw("/number", "number.differs", f"the movement is addressed as {number}", fields["number"])]
@@ -179,7 +187,7 @@ class Desk:
             receipt = await self.inbox.start_stream("movement", number, incoming)
         except NumberTaken as taken:
             raise Declined("number-taken", str(taken), rule="MOVEMENT.EXISTS") from None
-        return self._taken(receipt, number)
+        return self.taken(receipt, number)
 
     async def wait(self, message_id: UUID, seconds: float) -> Answer | None:
         """What has become of a message, once it is settled or so many seconds have gone; ``None`` if it never came."""
@@ -194,43 +202,104 @@ class Desk:
         Only signature, size, media type and shape can be declined: whose referral it is, and whether there is one,
         a partner learns from nobody.
         """
+        _, fields = await self.hear(partner_id, headers, body)
+        return await self._keep_signal(_signal(partner_id, headers[ID], fields, sent=body))
+
+    async def hear(
+        self, partner_id: str, headers: Mapping[str, str], body: bytes
+    ) -> tuple[tuple[PartnerKey, ...], dict[str, Any]]:
+        """What a partner says, and the keys that signed it. Raises ``Declined``."""
         if len(body) > PARTNER_BODY:
             raise Declined("too-large", f"a message may have {PARTNER_BODY} bytes")
         if headers.get("content-type", "").split(";")[0].strip().lower() != CLOUD_EVENT:
             raise Declined("media-type", f"one CloudEvent in structured mode, {CLOUD_EVENT}, is taken here")
-        await self._authenticate(partner_id, headers, body)
-        fields = _signal_fields(partner_id, headers[ID], body)
-        return await self._signal(partner_id, headers[ID], fields)
+        by = await self.authenticate(partner_id, headers, body)
+        return by, _signal_fields(partner_id, headers[ID], body)
 
-    async def _authenticate(self, partner_id: str, headers: Mapping[str, str], body: bytes) -> None:
-        named = PARTNER.fullmatch(partner_id)
-        known = await keys_of(self.pool, self.keys.master, partner_id) if named else []
-        fits = verified([key.text for key in known] or _NOBODY, headers, body, time.time())
-        if not (known and fits):
+    async def signal(
+        self,
+        partner_id: str,
+        key: str,
+        fields: Mapping[str, Any],
+        *,
+        actor: str | None = None,
+        source: str | None = None,
+    ) -> Answer:
+        """A partner's answer through any other door: a link, a sheet, another format. Raises ``Declined``.
+
+        Whoever calls has made sure that it is the partner's. ``key`` tells this answer from every other of its
+        ``source``, so that handing it in twice does nothing twice; ``actor`` is who typed it.
+        """
+        told = {"partner_id": partner_id, **fields}
+        flaws = unfit(ReceivePartnerSignal, told)
+        if told["partner_id"] != partner_id:
+            flaws.append(Flaw("/partner_id", "partner.other", "it is not the partner whose answer it is"))
+        if flaws or not KEY.fullmatch(key):
+            said = sentence(flaws) or "a key has 1 to 255 visible ASCII characters"
+            raise Declined("shape", said, flaws=tuple(flaws))
+        return await self._keep_signal(_signal(partner_id, key, told, actor=actor, source=source))
+
+    async def authenticate(self, partner_id: str, headers: Mapping[str, str], content: bytes) -> tuple[PartnerKey, ...]:
+        """The keys of the partner that signed this. Raises ``Declined``, alike for whatever does not fit."""
+        named = partner_id if PARTNER.fullmatch(partner_id) else ""
+        by = await self.signers.of(named, headers, content)
+        if not by:
             log.warning("a message was turned away: its signature is not one of the partner it names")
             raise Declined("signature", "the signature, its time or its sender cannot be accepted")
+        return by
 
-    async def _signal(self, partner_id: str, key: str, fields: dict[str, Any]) -> Answer:
-        place = await route(self.pool, fields["referral_token"])
-        ours = place is not None and place[2] == partner_id
-        incoming = _from_partner(partner_id, key, fields, place[0] if place and ours else None)
-        try:
-            if ours:
-                return self._taken(await self.inbox.put(incoming), None, staff=False)
-            cause = "FOREIGN_TOKEN" if place else "UNKNOWN_TOKEN"
-        except Erased:
-            incoming, cause = replace(incoming, stream_id=None), "ERASED"
-        log.warning("message %s is quarantined: %s", incoming.message_id, cause)
-        return self._taken(await self._keep(incoming, "quarantined", {"cause": cause}), None, staff=False)
+    async def _keep_signal(self, signal: Signal) -> Answer:
+        """Keep a partner's message, ring for it, and answer with its receipt, whatever it is about."""
+        taken = await self.gathering.put(signal)
+        if taken.conflicting:
+            await self._keep_contradiction(signal, taken)
+            raise Declined("id-reused", "this id was used before, for another message: a new message needs a new id")
+        self._ring(taken)
+        await self.publish_key()
+        return Answer(
+            message_id=taken.message_id,
+            status=taken.status,
+            receipt=self._receipt(signal, taken),
+            received_at=taken.received_at,
+            result=taken.result or {},
+            settled=taken.status not in ("pending", "waiting"),
+            repeated=taken.repeated,
+            ledger_number=taken.number,
+        )
+
+    async def publish_key(self) -> None:
+        """Let partners know the key by which they check receipts, before the first is given."""
+        if not self._key_is_known:
+            await publish(self.pool, self.receipt_key)
+            self._key_is_known = True
+
+    async def _keep_contradiction(self, signal: Signal, taken: Taken) -> None:
+        """The same id with another body is not acknowledged; it is kept, and counts for what it restricts."""
+        body = body_of("ReceiveContradiction", json.loads(signal.body)["fields"], None)
+        kept = await self.gathering.put(replace(signal, body=body, contradicts=taken.message_id))
+        log.warning("message %s contradicts %s and waits for a person", kept.message_id, taken.message_id)
+        self._ring(kept)
+
+    def _ring(self, taken: Taken) -> None:
+        if taken.stream_id and taken.status == "pending":
+            self.doorbell.ring(INBOX, taken.stream_id)
+        elif taken.status == "quarantined" and not taken.repeated:
+            log.warning("message %s is quarantined: %s", taken.message_id, (taken.result or {}).get("cause"))
+
+    def _receipt(self, signal: Signal, taken: Taken) -> str:
+        if taken.number is None or taken.ledger is None:
+            return str(taken.message_id)
+        about = (signal.partner_id, signal.own_id, signal.sha256, taken.received_at, taken.number, taken.ledger)
+        return self.receipt_key.sign(Statement(*about))
 
     # Both
 
-    def _taken(self, receipt: Receipt, number: str | None, *, staff: bool = True) -> Answer:
+    def taken(self, receipt: Receipt, number: str | None) -> Answer:
         if receipt.conflicting:
             raise Declined(
-                "key-reused" if staff else "id-reused",
+                "key-reused",
                 "this id was used before, for another message: a new message needs a new id",
-                message_id=receipt.message_id if staff else None,
+                message_id=receipt.message_id,
             )
         if receipt.stream_id and receipt.status == "pending":
             self.doorbell.ring(INBOX, receipt.stream_id)
@@ -254,7 +323,7 @@ class Desk:
         rule = "MESSAGE.UNKNOWN" if flaws[0].code == "message.unknown" else "MESSAGE.INVALID"
         fields = ", ".join(flaw.pointer for flaw in flaws)
         receipt = await self._keep(incoming, "refused", {"rule": rule, "field": fields})
-        answer = self._taken(receipt, None)
+        answer = self.taken(receipt, None)
         raise Declined(
             "invalid-message",
             sentence(flaws),
@@ -318,7 +387,8 @@ def body_of(name: object, fields: Mapping[str, Any], reason: str | None) -> byte
     return json.dumps(told, sort_keys=True, separators=(",", ":"), default=str).encode()
 
 
-def _from_staff(stream_id: UUID | None, name: object, fields: Mapping[str, Any], about: About) -> Incoming:
+def from_staff(stream_id: UUID | None, name: object, fields: Mapping[str, Any], about: About) -> Incoming:
+    """A message of staff, as the inbox takes it. Raises ``Declined``."""
     if not KEY.fullmatch(about.key):
         raise Declined("bad-key", "an idempotency key has 1 to 255 visible ASCII characters; a UUID is a good one")
     if not USER.fullmatch(about.user):
@@ -336,17 +406,27 @@ def _from_staff(stream_id: UUID | None, name: object, fields: Mapping[str, Any],
     )
 
 
-def _from_partner(partner_id: str, key: str, fields: Mapping[str, Any], stream_id: UUID | None) -> Incoming:
-    source = f"partner:{partner_id}"
-    return Incoming(
-        message_id=message_id_for(source, key),
-        stream_id=stream_id,
-        kind="signal",
-        name="partner.signal",
-        body=body_of("ReceivePartnerSignal", fields, None),
-        actor=source,
-        source=source,
+def _signal(
+    partner_id: str,
+    key: str,
+    fields: Mapping[str, Any],
+    *,
+    sent: bytes | None = None,
+    actor: str | None = None,
+    source: str | None = None,
+) -> Signal:
+    """A signal as it is kept. ``sent`` is what came in, to the byte; through other doors, what it amounts to."""
+    body, partner = body_of("ReceivePartnerSignal", fields, None), f"partner:{partner_id}"
+    return Signal(
+        partner_id=partner_id,
+        own_id=key,
+        token=fields["referral_token"],
+        body=body,
+        sent=body if sent is None else sent,
+        actor=actor or partner,
+        source=source or partner,
         claimed_at=_claimed(str(fields["occurred_at"])),
+        statement=fields["signal_type"] in STATEMENTS,
     )
 
 

@@ -15,12 +15,15 @@ from typing import Final, Protocol
 import uvicorn
 
 from gateway.app import GatewaySettings, create_app
+from gateway.connection import Guarded
 from gateway.identity import USER_HEADER
+from gateway.limits import RATE
 
 log = logging.getLogger("awda.gateway")
 
 GOODBYE_S: Final = 3
 PROXY: Final = "AWDA_BEHIND_PROXY"
+PARTNER_RATE: Final = "AWDA_PARTNER_RATE"
 
 
 class Exposed(RuntimeError):
@@ -51,10 +54,12 @@ async def serve(settings: Installed | GatewaySettings, *, stop: asyncio.Event) -
             create_app(served),
             host=served.host,
             port=served.port,
+            http=Guarded,
             access_log=False,
             log_config=None,
             server_header=False,
             timeout_graceful_shutdown=GOODBYE_S,
+            forwarded_allow_ips="*" if served.proxied else None,
         )
     )
     stopping = asyncio.create_task(_stop(server, stop))
@@ -73,6 +78,7 @@ def settings_of(installed: Installed) -> GatewaySettings:
         host=installed.host,
         port=installed.port,
         proxied=os.environ.get(PROXY) == "1",
+        partner_rate=float(os.environ.get(PARTNER_RATE) or RATE),
     )
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
+from gateway.accounts import signed_headers
 from gateway.bodies import limited
 from gateway.commands import desk_of
 from gateway.intake import CLOUD_EVENT, PARTNER_BODY, RECEIVED
-from store.signing import HEADERS
+from store.receipts import jwk, published
+from store.signing import HEADERS, PUBLIC
 
 router = APIRouter(prefix="/api/v1", tags=["partners"])
+open_router = APIRouter(tags=["reference"])
 
 HEADER: Final[dict[str, Any]] = {"in": "header", "required": True, "schema": {"type": "string"}}
 EVENT: Final[dict[str, Any]] = {
@@ -34,15 +38,17 @@ DESCRIBED: Final[dict[str, Any]] = {
 }
 
 
-@router.post("/inbox/{partner_id}", status_code=202, openapi_extra=DESCRIBED)
+@router.post("/inbox/{partner_id}", status_code=202, openapi_extra=DESCRIBED, max_body_size=PARTNER_BODY)
 async def receive(request: Request, partner_id: str) -> JSONResponse:
     """Take in a signal. The answer is the same whatever the signal is about."""
     body = await limited(request, PARTNER_BODY)
-    answer = await desk_of(request).receive(partner_id, _headers(request), body)
+    answer = await desk_of(request).receive(partner_id, signed_headers(request), body)
     return JSONResponse({"receipt": answer.receipt, "status": RECEIVED}, 202)
 
 
-def _headers(request: Request) -> dict[str, str]:
-    """The headers that count; one that was sent twice becomes one that fits nothing."""
-    names = (*HEADERS, "content-type")
-    return {name: ", ".join(request.headers.getlist(name)) for name in names}
+@open_router.get("/partners/receipt-key")
+async def receipt_key(request: Request) -> JSONResponse:
+    """The keys by which receipts are checked, newest first: a JWK Set, and the same as text."""
+    keys = await published(desk_of(request).pool)
+    texts = {kid: PUBLIC + b64encode(public).decode() for kid, public in keys.items()}
+    return JSONResponse({"keys": [{**jwk(public), "whpk": texts[kid]} for kid, public in keys.items()]})

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ log = logging.getLogger("awda.gateway")
 PROBLEM: Final = "application/problem+json"
 
 PROBLEMS: Final[Mapping[str, tuple[int, str]]] = {
+    "bad-request": (400, "This is not HTTP as it is spoken here"),
     "bad-json": (400, "The body cannot be read"),
     "bad-key": (400, "The idempotency key cannot be used"),
     "bad-user": (400, "The user's name cannot be used"),
@@ -33,6 +35,7 @@ PROBLEMS: Final[Mapping[str, tuple[int, str]]] = {
     "method": (405, "Not with this method"),
     "key-reused": (422, "The idempotency key was used for another message"),
     "id-reused": (409, "The id was used for another message"),
+    "too-slow": (408, "It took too long to arrive"),
     "number-taken": (409, "The number is taken"),
     "conflict": (409, "As things stand, a rule forbids it"),
     "erased": (410, "Erased"),
@@ -44,6 +47,8 @@ PROBLEMS: Final[Mapping[str, tuple[int, str]]] = {
     "invalid-query": (422, "The query cannot be understood"),
     "shape": (422, "The event is not as its schema wants it"),
     "refused": (422, "A rule refused it"),
+    "too-many": (429, "More than one partner may send at once"),
+    "head-too-large": (431, "The headers are too large"),
     "internal": (500, "Something went wrong here"),
     "unavailable": (503, "A part that is needed is away"),
 }
@@ -145,21 +150,48 @@ class Shield:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        begun = False
-
-        async def sending(message: Message) -> None:
-            nonlocal begun
-            begun = True
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *HARDENED]
-            await send(message)
-
+        sending = _Sending(scope, receive, send)
         try:
             await self.app(scope, receive, sending)
         except Exception as fault:
-            if begun:
+            if sending.begun:
                 raise
             await _last_resort(fault)(scope, receive, sending)
+
+
+@dataclass(slots=True)
+class _Sending:
+    """The way out: every answer is hardened, and a body that was cut off in plain words is a problem document too."""
+
+    scope: Scope
+    receive: Receive
+    send: Send
+    begun: bool = False
+    replaced: bool = False
+
+    async def __call__(self, message: Message) -> None:
+        if self.replaced:
+            return
+        if message["type"] == "http.response.start":
+            self.begun = True
+            if message["status"] == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and not _is_problem(message["headers"]):
+                self.replaced = True
+                await _cut_off()(self.scope, self.receive, self._hardened)
+                return
+        await self._hardened(message)
+
+    async def _hardened(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], *HARDENED]
+        await self.send(message)
+
+
+def _is_problem(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    return any(name == b"content-type" and value.startswith(PROBLEM.encode()) for name, value in headers)
+
+
+def _cut_off() -> JSONResponse:
+    return problem("too-large", "the body is larger than this address takes", {"Connection": "close"})
 
 
 HARDENED: Final = (

@@ -167,6 +167,18 @@ class KeyStore:
             self._remember(ring)
         return rings
 
+    async def body_keyrings(self, stream_ids: Iterable[UUID]) -> dict[UUID, Keyring]:
+        """Only the keys for whole messages, asked for anew: for whoever takes in and reads nothing."""
+        named = {self.master.key_id(stream, BODY): stream for stream in stream_ids}
+        found = {row["key_id"]: row["wrapped"] for row in await self._pool.fetch(_READ_NAMED, list(named))}
+        rings = {
+            stream: Keyring(self.master, stream, {key_id: found[key_id]})
+            for key_id, stream in named.items()
+            if key_id in found
+        }
+        lacking = [stream for stream in named.values() if stream not in rings]
+        return {**rings, **(await self.keyrings(lacking) if lacking else {})}
+
     async def destroy(self, stream_id: UUID) -> None:
         """Destroy the stream's keys for ever, also those that were never made."""
         ids = [self.master.key_id(stream_id, label) for label in LABELS]
@@ -193,6 +205,7 @@ class KeyStore:
 
 
 _READ = "SELECT stream_id, key_id, wrapped FROM case_keys WHERE stream_id = ANY ($1)"
+_READ_NAMED = "SELECT key_id, wrapped FROM case_keys WHERE key_id = ANY ($1)"
 _MAKE = """
 INSERT INTO case_keys (key_id, stream_id, wrapped) SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bytea[])
 ON CONFLICT (key_id) DO NOTHING

@@ -6,6 +6,7 @@ while one is being replaced. Keys count by the real clock, not the programme's.
 
 from __future__ import annotations
 
+import logging
 from base64 import b64encode
 from dataclasses import dataclass, field
 from os import urandom
@@ -20,7 +21,7 @@ from domain.moment import Directory, Partner
 from domain.partner import RECIPIENT_OF, Recipient
 from domain.words import ReferralKind
 from store.keys import NONCE, BadMasterKey
-from store.signing import PRIVATE, PUBLIC, SECRET, SIGNATURES, BadKey, key_bytes, new_secret
+from store.signing import PRIVATE, PUBLIC, SECRET, SIGNATURES, BadKey, key_bytes, new_pair, new_secret, verified
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from store.keys import MasterKey
 
     Pool = asyncpg.Pool[asyncpg.Record]
+
+log = logging.getLogger("awda.partners")
+
+_NOBODY: Final = (new_secret(), new_pair()[1])
 
 K = ReferralKind
 
@@ -156,6 +161,27 @@ async def keys_of(pool: Pool, master: MasterKey, partner_id: str, *, resting: bo
     return [_key(master, row) for row in await pool.fetch(_KEYS, partner_id, resting)]
 
 
+async def every_key(pool: Pool, master: MasterKey) -> dict[str, list[PartnerKey]]:
+    """The keys in force of every active partner, newest first, by partner: what a gateway keeps for a moment."""
+    found: dict[str, list[PartnerKey]] = {}
+    everybody, resting = None, False
+    for row in await pool.fetch(_KEYS, everybody, resting):
+        try:
+            found.setdefault(row[1], []).append(_key(master, row))
+        except BadMasterKey as bad:
+            log.error("%s", bad)  # noqa: TRY400 (one bad key must keep nobody else out)
+    return found
+
+
+def signers(keys: Sequence[PartnerKey], headers: Mapping[str, str], body: bytes, now: float) -> tuple[PartnerKey, ...]:
+    """Which of a partner's keys signed this. Raises nothing.
+
+    ``now`` is seconds of the real clock. A partner that has no keys costs as much time as one that has.
+    """
+    fits = [verified((text,), headers, body, now) for text in ([key.text for key in keys] or _NOBODY)]
+    return tuple(key for key, fit in zip(keys, fits, strict=False) if fit)
+
+
 async def outbound(pool: Pool, master: MasterKey, partner_id: str) -> Outbound | None:
     """Where a partner listens, or ``None`` if it has no receiver or shares no secret with us."""
     partner = await get(pool, partner_id)
@@ -224,7 +250,7 @@ def _seal(master: MasterKey, partner_id: str, key_id: str, raw: bytes) -> bytes:
 def _open(master: MasterKey, partner_id: str, key_id: str, sealed: bytes) -> bytes:
     try:
         return _cipher(master).decrypt(sealed[:NONCE], sealed[NONCE:], f"{partner_id}|{key_id}".encode())
-    except InvalidTag:
+    except (InvalidTag, ValueError):
         msg = f"{key_id} of {partner_id} was not sealed by this master key: check AWDA_MASTER_KEY"
         raise BadMasterKey(msg) from None
 
@@ -247,7 +273,7 @@ _ADD_KEY = "INSERT INTO partner_keys (key_id, partner_id, algorithm, public, sec
 
 _KEYS = """
 SELECT key_id, partner_id, algorithm, public, secret FROM partner_keys JOIN partners USING (partner_id)
-WHERE partner_id = $1 AND (active OR $2) AND revoked_at IS NULL
+WHERE ($1::text IS NULL OR partner_id = $1) AND (active OR $2) AND revoked_at IS NULL
   AND valid_from <= clock_timestamp() AND (valid_until IS NULL OR valid_until > clock_timestamp())
 ORDER BY valid_from DESC, key_id
 """

@@ -26,6 +26,7 @@ from workers.home import WrongSetting
 from workers.parts import Parts
 from workflows.case import CaseWorkflow
 from workflows.delivery import DeliveryWorkflow
+from workflows.desk import DeskWorkflow
 from workflows.movement import MovementWorkflow
 from workflows.ring import CASES, DELIVERIES
 
@@ -53,7 +54,7 @@ def case_worker(
     *,
     task_queue: str = CASES,
     cached: int = CACHED,
-    workflows: Sequence[type] = (CaseWorkflow, MovementWorkflow),
+    workflows: Sequence[type] = (CaseWorkflow, MovementWorkflow, DeskWorkflow),
 ) -> Worker:
     """Cases and flights, with the recording on the same queue so that it can run beside them."""
     return Worker(

@@ -26,14 +26,19 @@ from workers.parts import Parts
 log = logging.getLogger("awda.process")
 
 
+RINGING = ("case-worker", "relay")
+"""Who speaks to Temporal. The others begin their work also while it is away: partners must be answered."""
+
+
 @asynccontextmanager
-async def opened(settings: Settings, stop: asyncio.Event) -> AsyncIterator[Parts]:
+async def opened(name: str, settings: Settings, stop: asyncio.Event) -> AsyncIterator[Parts]:
     """The connections of one process. Raises ``Unfit`` where the servers cannot be trusted."""
     dsn = settings.database_url
     if dsn is None:
         raise WrongSetting("AWDA_DATABASE_URL is not set; `awda up` sets it, or name your own server")
     if settings.temporal_address:
-        await insist(None, dsn, settings.temporal_address, namespace=settings.temporal_namespace)
+        address = settings.temporal_address if name in RINGING else None
+        await insist(None, dsn, address, namespace=settings.temporal_namespace)
     pool = await open_pool(dsn)
     try:
         yield Parts(settings, dsn, pool, KeyStore(pool, MasterKey(Home(settings.home).master_key(settings))), stop)
@@ -46,7 +51,7 @@ async def run(name: str, settings: Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with opened(settings, stop) as parts:
+    async with opened(name, settings, stop) as parts:
         work = import_module(f"workers.{name.replace('-', '_')}")  # only its own: a relay needs no web server
         await work.serve(parts)
 

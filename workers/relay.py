@@ -26,6 +26,7 @@ from store.failpoint import failpoint
 from store.inbox import Inbox
 from store.keys import KeyStore
 from store.outbox import Outbox
+from store.quarantine import Quarantine
 from store.streams import heads
 from workers.client import connect
 from workers.parts import Parts
@@ -80,6 +81,10 @@ class Relay:
     news: asyncio.Event = field(default_factory=asyncio.Event)
     look: bool = True
     deliver: bool = True
+
+    @property
+    def quarantine(self) -> Quarantine:
+        return Quarantine(self.pool, self.keys)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Relay until told to stop. Survives its servers' absence."""
@@ -141,11 +146,13 @@ class Relay:
 
     async def _what_waits(self, inbox: Inbox) -> None:
         """Streams with messages nobody has looked at; each is rung again after twice the last pause."""
+        self._want(await self.quarantine.take_up_early())
         self._want(self.rung.over(await inbox.pending_streams()))
         if await clock.stands_still(self.pool):
             self._want(await self._due(inbox, timedelta(0)))
 
     async def _sweep(self, inbox: Inbox) -> None:
+        await self.quarantine.note_resolved()
         self._want(self.overslept.over(await self._due(inbox, OVERSLEPT)))
         await self._ring_wanted()
 

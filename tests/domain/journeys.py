@@ -10,6 +10,8 @@ from uuid import UUID, uuid5
 
 from domain import movement
 from domain.case import ClearanceNotRequired
+from domain.desk import PartnerDesk, RecordSignalAssigned, RecordSignalSetAside, RecordSignalTakenUpAgain
+from domain.desk import decide as decide_at_desk
 from domain.event import Event
 from domain.messages import MESSAGES
 from domain.movement import Movement
@@ -252,7 +254,24 @@ FLIGHTS: Final[Mapping[str, Callable[[], Flight]]] = {
 }
 
 
+def decided_at_the_desk() -> list[Event]:
+    """What people decided about messages that no case could take."""
+    told, at = PartnerDesk(uuid5(NAMESPACE, "desk"), number="DESK-CLINIC-TRIPOLI"), Told()
+    about = {"cause": "UNKNOWN_TOKEN", "reason": "the clinic named the person on the telephone"}
+    reports = (
+        RecordSignalAssigned.model_validate(
+            {**about, "kept_message": uuid5(NAMESPACE, "stray"), "case_id": passenger(0), "referral_id": passenger(9)}
+        ),
+        RecordSignalTakenUpAgain.model_validate(
+            {**about, "kept_message": uuid5(NAMESPACE, "stray"), "case_id": passenger(0), "cause": "RULE_CRASHED"}
+        ),
+        RecordSignalSetAside.model_validate({**about, "kept_message": uuid5(NAMESPACE, "another")}),
+    )
+    return [event for report in reports for event in decide_at_desk(told, report, at.moment())]
+
+
 def everything() -> list[Event]:
     """Every event of every journey."""
     told = [made().events for made in CASES.values()] + [made().events for made in FLIGHTS.values()]
+    told.append(decided_at_the_desk())
     return [event for events in told for event in events]

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import base64
+import gzip
+import json
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import httpx2
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from standardwebhooks import Webhook
 
 from gateway.intake import Desk
@@ -35,6 +40,55 @@ def test_what_we_sign_the_reference_library_accepts() -> None:
     headers = sign(SECRET, "m-1", int(time.time()), BODY)
 
     assert Webhook(SECRET).verify(BODY, headers) == {"a": "ع"}
+
+
+QUIETLY = settings(max_examples=50, deadline=None, derandomize=True, database=None)
+IDS = st.text(
+    st.characters(codec="ascii", min_codepoint=33, max_codepoint=126, exclude_characters="."), min_size=1, max_size=40
+)
+
+
+@QUIETLY
+@given(IDS, st.text(max_size=200), st.integers(-299, 299))
+def test_we_and_the_reference_library_accept_each_other(message_id: str, text: str, late: int) -> None:
+    """The library reads the real clock, so both look at about now."""
+    at, body = int(time.time()) + late, text.encode(errors="replace")
+    theirs = Webhook(SECRET).sign(message_id, datetime.fromtimestamp(at, UTC), body.decode())
+    ours = sign(SECRET, message_id, at, body)
+
+    assert verified((SECRET,), {**ours, "webhook-signature": theirs}, body, time.time())
+    Webhook(SECRET).verify(body, ours, json_parse=False)
+
+
+@QUIETLY
+@given(IDS, st.text(max_size=200), st.text(max_size=60))
+def test_what_the_reference_library_turns_away_we_turn_away(message_id: str, text: str, signature: str) -> None:
+    body, headers = text.encode(errors="replace"), sign(SECRET, message_id, int(time.time()), b"something else")
+    for given_signature in (signature, headers["webhook-signature"], f"v1,{signature}"):
+        told = {**headers, "webhook-signature": given_signature}
+        with pytest.raises(Exception):  # noqa: B017 (it raises many kinds)
+            Webhook(SECRET).verify(body, told, json_parse=False)
+        assert not verified((SECRET,), told, body, time.time())
+
+
+HOSTILE = {
+    "no comma": {"webhook-signature": "v1"},
+    "two commas": {"webhook-signature": "v1,AAAA,AAAA"},
+    "bad base64": {"webhook-signature": "v1,A"},
+    "not ASCII": {"webhook-signature": "v1,\N{ARABIC LETTER AIN}AAA"},
+    "empty entries": {"webhook-signature": "   "},
+    "surrogate in the id": {"webhook-id": "m\ud800"},
+    "number without end": {"webhook-timestamp": "9" * 5000},
+}
+
+
+@pytest.mark.parametrize("how", HOSTILE)
+def test_what_makes_the_reference_library_stumble_we_calmly_turn_away(how: str) -> None:
+    headers = {**sign(SECRET, "m-1", int(time.time()), BODY), **HOSTILE[how]}
+
+    with pytest.raises(Exception):  # noqa: B017 (it raises many kinds)
+        Webhook(SECRET).verify(BODY, headers)
+    assert verified((SECRET,), headers, BODY, time.time()) is False
 
 
 @pytest.mark.parametrize(("key", "known"), [(SECRET, SECRET), (PRIVATE, PUBLIC)])
@@ -212,6 +266,55 @@ async def test_two_hundred_forged_signatures_are_all_turned_away(
         if all(value.isascii() and value.isprintable() for value in headers.values()):
             answer = await client.post(f"/api/v1/inbox/{clinic.partner_id}", content=body, headers=headers)
             assert answer.status_code == 401, name
+
+    assert await rows(desk, where="kind = 'signal'") == []
+
+
+def unfit_bodies(event: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
+    """A hundred bodies that a partner may well sign, and that are no signal all the same."""
+    text = json.dumps(event)
+    odd: list[Any] = [None, 7, -1, 1.5, "", "x", [], {}, [[]], {"a": 1}, True, "\u0000", "x" * 5000, 2**60]
+    for name in ("specversion", "id", "source", "type", "data"):
+        yield f"without {name}", json.dumps({key: part for key, part in event.items() if key != name}).encode()
+        for value in odd[:12]:
+            yield f"{name} is {str(value)[:9]}", json.dumps({**event, name: value}).encode()
+    for name in ("signal_id", "referral_token", "signal_type", "occurred_at"):
+        for value in odd:
+            data = {**event["data"], name: value}
+            if (name, value) != ("referral_token", "x" * 5000):
+                yield f"data.{name} is {str(value)[:9]}", json.dumps({**event, "data": data}).encode()
+    for name, body in {
+        "twice": text[:-1] + ', "id": "x"}',
+        "NaN": text.replace('"COMPLETED"', "NaN"),
+        "infinite": text.replace('"COMPLETED"', "1e999"),
+        "a long number": text.replace('"COMPLETED"', "9" * 5000),
+        "a comment": text + "// x",
+        "two documents": text + text,
+        "cut": text[:-5],
+        "single quotes": text.replace('"', "'"),
+        "a list of it": f"[{text}]",
+        "text of it": json.dumps(text),
+        "deep": '{"data": ' + "[" * 20_000 + "]" * 20_000 + "}",
+        "a surrogate": text.replace("COMPLETED", "\\ud800"),
+    }.items():
+        yield name, body.encode()
+    yield "latin 1", text.replace("COMPLETED", "é").encode("latin-1")
+    yield "utf-16", text.encode("utf-16")
+    yield "a mark in front", b"\xef\xbb\xbf" + text.encode()
+    yield "compressed", gzip.compress(text.encode())
+
+
+async def test_a_hundred_signed_bodies_that_are_no_signal_are_all_turned_away(
+    client: httpx2.AsyncClient, clinic: Clinic, desk: Desk
+) -> None:
+    unfit = list(unfit_bodies(clinic.event(id="m-1")))
+    assert len(unfit) >= 100
+
+    for name, body in unfit:
+        headers, _ = clinic.signed_bytes(body, "m-1")
+        answer = await client.post(f"/api/v1/inbox/{clinic.partner_id}", content=body, headers=headers)
+        assert answer.status_code == 422, (name, answer.text)
+        assert answer.headers["content-type"] == "application/problem+json"
 
     assert await rows(desk, where="kind = 'signal'") == []
 
