@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
+from collections.abc import Iterable
 from typing import Final
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from temporalio.exceptions import ApplicationError
 from store.keys import KeyStore
 from store.outbox import Delivery, Outbox, open_delivery
 from store.partners import outbound
-from store.signing import sign
+from store.signing import sign_with
 
 log = logging.getLogger("awda.deliver")
 
@@ -56,7 +57,7 @@ class Delivering:
         body = open_delivery(await self.keys.keyring(delivery.stream_id), delivery)
         if body is None:
             return await self._settled_dead(outbox_id, ERASED)
-        problem = await self._post(to.url, to.secret, delivery, body)
+        problem = await self._post(to.url, to.keys, delivery, body)
         if problem is None:
             await self.outbox.delivered(outbox_id)
             return True
@@ -67,11 +68,11 @@ class Delivering:
         await self.outbox.dead(outbox_id, why)
         return True
 
-    async def _post(self, url: str, secret: str, delivery: Delivery, body: bytes) -> str | None:
+    async def _post(self, url: str, keys: Iterable[str], delivery: Delivery, body: bytes) -> str | None:
         """What went wrong, in a word; ``None`` if the partner took it."""
         message = _cloud_event(delivery, body)
         headers = {
-            **sign(secret, str(delivery.outbox_id), int(time.time()), message),
+            **sign_with(keys, str(delivery.outbox_id), int(time.time()), message),
             "content-type": "application/cloudevents+json",
         }
         try:

@@ -21,16 +21,18 @@ from pydantic import AwareDatetime, TypeAdapter
 
 from domain.event import NOWHERE
 from domain.messages import ReceivePartnerSignal
+from domain.scope import NOT_FOR_THIS
 from gateway.flaws import Flaw, flaws_of, sentence, unfit
 from gateway.strict_json import NotStrict, parse_object
+from store.asked import may_say
 from store.clock import now
 from store.database import open_pool
 from store.doorbell import INBOX, Doorbell
 from store.inbox import Inbox, Incoming, NumberTaken, Receipt, Result, message_id_for
 from store.keys import KeyStore, MasterKey
 from store.mapper import Erased
-from store.partners import keys_of
-from store.signing import ID, new_secret, verified
+from store.partners import PartnerKey, keys_of, notice, signers
+from store.signing import ID
 from store.streams import by_number, route
 
 log = logging.getLogger("awda.gateway")
@@ -48,7 +50,6 @@ RECEIVED: Final = "received"
 """All that a partner is told about a message that was taken in, whatever became of it."""
 
 _WHEN: Final = TypeAdapter(AwareDatetime)
-_NOBODY: Final = (new_secret(),)  # an unknown partner costs as much time as a known one
 
 
 class Declined(Exception):
@@ -198,28 +199,40 @@ class Desk:
             raise Declined("too-large", f"a message may have {PARTNER_BODY} bytes")
         if headers.get("content-type", "").split(";")[0].strip().lower() != CLOUD_EVENT:
             raise Declined("media-type", f"one CloudEvent in structured mode, {CLOUD_EVENT}, is taken here")
-        await self._authenticate(partner_id, headers, body)
+        by = await self.authenticate(partner_id, headers, body)
         fields = _signal_fields(partner_id, headers[ID], body)
-        return await self._signal(partner_id, headers[ID], fields)
+        if not await may_say(self.pool, self.keys, by, fields):
+            return await self._set_aside(_from_partner(partner_id, headers[ID], fields, None), NOT_FOR_THIS)
+        return await self.signal(partner_id, headers[ID], fields)
 
-    async def _authenticate(self, partner_id: str, headers: Mapping[str, str], body: bytes) -> None:
+    async def authenticate(self, partner_id: str, headers: Mapping[str, str], body: bytes) -> tuple[PartnerKey, ...]:
+        """The keys of the partner that signed this. Raises ``Declined``, which says nothing of why."""
         named = PARTNER.fullmatch(partner_id)
         known = await keys_of(self.pool, self.keys.master, partner_id) if named else []
-        fits = verified([key.text for key in known] or _NOBODY, headers, body, time.time())
-        if not (known and fits):
+        by = signers(known, headers, body, time.time())
+        if not by:
             log.warning("a message was turned away: its signature is not one of the partner it names")
             raise Declined("signature", "the signature, its time or its sender cannot be accepted")
+        await notice(self.pool, by)
+        return by
 
-    async def _signal(self, partner_id: str, key: str, fields: dict[str, Any]) -> Answer:
+    async def signal(
+        self, partner_id: str, key: str, fields: dict[str, Any], *, actor: str | None = None, source: str | None = None
+    ) -> Answer:
+        """Take in a partner's signal, by whatever door it came: for its case, or into quarantine."""
         place = await route(self.pool, fields["referral_token"])
         ours = place is not None and place[2] == partner_id
         incoming = _from_partner(partner_id, key, fields, place[0] if place and ours else None)
+        incoming = replace(incoming, actor=actor or incoming.actor, source=source or incoming.source)
         try:
             if ours:
                 return self._taken(await self.inbox.put(incoming), None, staff=False)
             cause = "FOREIGN_TOKEN" if place else "UNKNOWN_TOKEN"
         except Erased:
             incoming, cause = replace(incoming, stream_id=None), "ERASED"
+        return await self._set_aside(incoming, cause)
+
+    async def _set_aside(self, incoming: Incoming, cause: str) -> Answer:
         log.warning("message %s is quarantined: %s", incoming.message_id, cause)
         return self._taken(await self._keep(incoming, "quarantined", {"cause": cause}), None, staff=False)
 
