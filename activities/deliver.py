@@ -57,7 +57,7 @@ class Delivering:
         body = open_delivery(await self.keys.keyring(delivery.stream_id), delivery)
         if body is None:
             return await self._settled_dead(outbox_id, ERASED)
-        problem = await self._post(to.url, to.keys, delivery, body)
+        problem = await self._post(to.url, to.secrets, delivery, body)
         if problem is None:
             await self.outbox.delivered(outbox_id)
             return True
@@ -68,11 +68,11 @@ class Delivering:
         await self.outbox.dead(outbox_id, why)
         return True
 
-    async def _post(self, url: str, keys: Iterable[str], delivery: Delivery, body: bytes) -> str | None:
+    async def _post(self, url: str, secrets: Iterable[str], delivery: Delivery, body: bytes) -> str | None:
         """What went wrong, in a word; ``None`` if the partner took it."""
         message = _cloud_event(delivery, body)
         headers = {
-            **sign_with(keys, str(delivery.outbox_id), int(time.time()), message),
+            **sign_with(secrets, str(delivery.outbox_id), int(time.time()), message),
             "content-type": "application/cloudevents+json",
         }
         try:

@@ -195,15 +195,21 @@ class Desk:
         Only signature, size, media type and shape can be declined: whose referral it is, and whether there is one,
         a partner learns from nobody.
         """
+        by, fields = await self.hear(partner_id, headers, body)
+        if not await may_say(self.pool, self.keys, by, fields):
+            return await self._set_aside(_from_partner(partner_id, headers[ID], fields, None), NOT_FOR_THIS)
+        return await self.signal(partner_id, headers[ID], fields)
+
+    async def hear(
+        self, partner_id: str, headers: Mapping[str, str], body: bytes
+    ) -> tuple[tuple[PartnerKey, ...], dict[str, Any]]:
+        """What a partner says, and the keys that signed it. Raises ``Declined``."""
         if len(body) > PARTNER_BODY:
             raise Declined("too-large", f"a message may have {PARTNER_BODY} bytes")
         if headers.get("content-type", "").split(";")[0].strip().lower() != CLOUD_EVENT:
             raise Declined("media-type", f"one CloudEvent in structured mode, {CLOUD_EVENT}, is taken here")
         by = await self.authenticate(partner_id, headers, body)
-        fields = _signal_fields(partner_id, headers[ID], body)
-        if not await may_say(self.pool, self.keys, by, fields):
-            return await self._set_aside(_from_partner(partner_id, headers[ID], fields, None), NOT_FOR_THIS)
-        return await self.signal(partner_id, headers[ID], fields)
+        return by, _signal_fields(partner_id, headers[ID], body)
 
     async def authenticate(self, partner_id: str, headers: Mapping[str, str], body: bytes) -> tuple[PartnerKey, ...]:
         """The keys of the partner that signed this. Raises ``Declined``, which says nothing of why."""

@@ -38,11 +38,11 @@ DESCRIBED: Final[dict[str, Any]] = {
 async def receive(request: Request, partner_id: str) -> JSONResponse:
     """Take in a signal. The answer is the same whatever the signal is about."""
     body = await limited(request, PARTNER_BODY)
-    answer = await desk_of(request).receive(partner_id, _headers(request), body)
+    answer = await desk_of(request).receive(partner_id, signed_headers(request), body)
     return JSONResponse({"receipt": answer.receipt, "status": RECEIVED}, 202)
 
 
-def _headers(request: Request) -> dict[str, str]:
+def signed_headers(request: Request) -> dict[str, str]:
     """The headers that count; one that was sent twice becomes one that fits nothing."""
     names = (*HEADERS, "content-type")
     return {name: ", ".join(request.headers.getlist(name)) for name in names}

@@ -31,6 +31,8 @@ class Delivery:
     created_at: datetime
     status: str
     attempts: int
+    last_error: str | None = None
+    settled_at: datetime | None = None
 
 
 def place_of(outbox_id: UUID) -> str:
@@ -67,6 +69,14 @@ class Outbox:
         row = await self._pool.fetchrow(_GET, outbox_id)
         return Delivery(*row) if row else None
 
+    async def of_partner(self, partner_id: str, limit: int = 100) -> list[Delivery]:
+        """What went to a partner, newest first."""
+        return [Delivery(*row) for row in await self._pool.fetch(_OF_PARTNER, partner_id, limit)]
+
+    async def redeliver(self, outbox_id: UUID) -> bool:
+        """Try again, as if it were new, what was given up. Whether it had been."""
+        return await self._pool.fetchval(_REDELIVER, outbox_id) is not None
+
     async def delivered(self, outbox_id: UUID) -> bool:
         """The partner has it. Whether this was news."""
         return await self._settle(outbox_id, "delivered", None)
@@ -87,8 +97,10 @@ class Outbox:
         return await self._pool.fetchval(_SETTLE, outbox_id, status, error) is not None
 
 
-_DELIVERY = "SELECT outbox_id, stream_id, partner_id, name, body, created_at, status, attempts FROM outbox"
+_DELIVERY = """
+SELECT outbox_id, stream_id, partner_id, name, body, created_at, status, attempts, last_error, settled_at FROM outbox"""
 _PENDING = _DELIVERY + " WHERE status = 'pending' ORDER BY created_at LIMIT $1"
+_OF_PARTNER = _DELIVERY + " WHERE partner_id = $1 ORDER BY created_at DESC, outbox_id LIMIT $2"
 _GET = _DELIVERY + " WHERE outbox_id = $1"
 
 _CLAIM = """
@@ -97,6 +109,11 @@ UPDATE outbox SET claimed_at = clock_timestamp() WHERE outbox_id IN (
     WHERE status = 'pending' AND (claimed_at IS NULL OR claimed_at <= clock_timestamp() - $1::interval)
     ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED)
 RETURNING outbox_id
+"""
+
+_REDELIVER = """
+UPDATE outbox SET status = 'pending', attempts = 0, claimed_at = NULL, settled_at = NULL
+WHERE outbox_id = $1 AND status = 'dead' RETURNING 1
 """
 
 _FAILED = """

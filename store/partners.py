@@ -175,12 +175,12 @@ class Outbound:
     """Where a partner is written to, and the keys we sign with: two while one is being replaced."""
 
     url: str
-    keys: tuple[str, ...] = field(repr=False)
+    secrets: tuple[str, ...] = field(repr=False)
 
     @property
     def secret(self) -> str:
         """The newest of the keys."""
-        return self.keys[0]
+        return self.secrets[0]
 
 
 def _of(*recipients: Recipient) -> frozenset[ReferralKind]:

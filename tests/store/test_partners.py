@@ -147,7 +147,7 @@ async def test_a_key_of_one_direction_is_unknown_in_the_other(pool: Pool, clinic
     assert await texts(pool) == [theirs]
     found = await partners.outbound(pool, MASTER, CLINIC)
     assert found is not None
-    assert (found.url, found.keys, found.secret) == ("https://c.example", (ours,), ours)
+    assert (found.url, found.secrets, found.secret) == ("https://c.example", (ours,), ours)
     headers = sign(ours, "m-1", int(time.time()), b"{}")
     inbound = await partners.keys_of(pool, MASTER, CLINIC)
     assert partners.signers(inbound, headers, b"{}", time.time()) == ()
@@ -160,7 +160,7 @@ async def test_we_sign_with_every_key_that_counts_and_a_partner_may_know_either(
     found = await partners.outbound(pool, MASTER, CLINIC)
     assert found is not None
 
-    headers = sign_with(found.keys, "m-1", int(time.time()), b"{}")
+    headers = sign_with(found.secrets, "m-1", int(time.time()), b"{}")
 
     shown = (await partners.key_entry(pool, first)).public
     assert shown is not None
