@@ -9,7 +9,7 @@ from typing import Final
 
 from fastapi import FastAPI
 
-from gateway import commands, partners, problems, reads, rehearsal
+from gateway import commands, fhir, partners, problems, reads, rehearsal
 from gateway.intake import open_desk
 
 ABOUT: Final = "Staff start and carry on cases, partners report what they did, everybody reads what happened and why."
@@ -47,6 +47,6 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     )
     app.state.settings = settings
     problems.install(app)
-    for router in (commands.router, reads.router, partners.router, rehearsal.router, reads.open_router):
+    for router in (commands.router, reads.router, partners.router, rehearsal.router, fhir.router, reads.open_router):
         app.include_router(router)
     return app

@@ -9,7 +9,7 @@ import json
 import logging
 import re
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -195,10 +195,13 @@ class Desk:
         Only signature, size, media type and shape can be declined: whose referral it is, and whether there is one,
         a partner learns from nobody.
         """
-        by, fields = await self.hear(partner_id, headers, body)
-        if not await may_say(self.pool, self.keys, by, fields):
-            return await self._set_aside(_from_partner(partner_id, headers[ID], fields, None), NOT_FOR_THIS)
-        return await self.signal(partner_id, headers[ID], fields)
+        return await self.take(partner_id, headers[ID], *await self.hear(partner_id, headers, body))
+
+    async def take(self, partner_id: str, key: str, by: Iterable[PartnerKey], fields: dict[str, Any]) -> Answer:
+        """Take in what a partner said under some of its keys, or set it aside if none of them is for that."""
+        if await may_say(self.pool, self.keys, by, fields):
+            return await self.signal(partner_id, key, fields)
+        return await self._set_aside(_from_partner(partner_id, key, fields, None), NOT_FOR_THIS)
 
     async def hear(
         self, partner_id: str, headers: Mapping[str, str], body: bytes

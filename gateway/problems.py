@@ -45,6 +45,7 @@ PROBLEMS: Final[Mapping[str, tuple[int, str]]] = {
     "shape": (422, "The event is not as its schema wants it"),
     "refused": (422, "A rule refused it"),
     "internal": (500, "Something went wrong here"),
+    "extra-missing": (501, "An optional part is not installed here"),
     "unavailable": (503, "A part that is needed is away"),
 }
 BY_STATUS: Final[Mapping[int, str]] = {404: "not-found", 405: "method", 413: "too-large", 415: "media-type"}

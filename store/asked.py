@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from domain.referral import ReferralCreated
@@ -11,6 +12,8 @@ from store.recorder import Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from datetime import datetime
+    from uuid import UUID
 
     import asyncpg
 
@@ -52,4 +55,53 @@ _CREATED = """
 SELECT t.referral_id, t.stream_id, e.version, e.topic, e.state, e.event_id, e.metadata, e.hash, e.recorded_at
 FROM referral_tokens t LEFT JOIN events e ON e.stream_id = t.stream_id AND e.topic = 'ReferralCreated'
 WHERE t.token = $1 AND t.partner_id = ANY ($2)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A token, and where it leads."""
+
+    token: str
+    stream_id: UUID
+    referral_id: str
+
+
+async def referral_tokens(
+    pool: Pool, partner_id: str, *, after: str = "", since: datetime | None = None, limit: int = 100
+) -> list[Candidate]:
+    """Tokens that a partner was given, in the order of their texts; with ``since``, only where something happened."""
+    return [Candidate(*row) for row in await pool.fetch(_TOKENS, partner_id, after, since, limit)]
+
+
+async def hand_over(pool: Pool, outbox_id: UUID, revision: int) -> bool:
+    """A message reaches its partner by another way than the outbox's.
+
+    Not if anything happened in its case since that revision, or has been said and is not recorded yet.
+    """
+    return await pool.fetchval(_HAND_OVER, outbox_id, revision) is not None
+
+
+async def taken_to_say(pool: Pool, message_id: UUID, signal: SignalType) -> SignalType:
+    """What an update of a task was taken to say when it first came; from now on, this."""
+    await pool.execute("INSERT INTO task_updates VALUES ($1, $2) ON CONFLICT DO NOTHING", message_id, signal)
+    return SignalType(await pool.fetchval("SELECT signal_type FROM task_updates WHERE message_id = $1", message_id))
+
+
+_TOKENS = """
+SELECT t.token, t.stream_id, t.referral_id FROM referral_tokens t JOIN streams s USING (stream_id)
+WHERE t.partner_id = $1 AND t.token > $2 AND ($3::timestamptz IS NULL
+    OR EXISTS (SELECT FROM events e
+               WHERE e.stream_id = t.stream_id AND e.version = s.version AND e.recorded_at >= $3)
+    OR EXISTS (SELECT FROM outbox o
+               WHERE o.stream_id = t.stream_id AND o.partner_id = $1 AND o.settled_at >= $3))
+ORDER BY t.token LIMIT $4
+"""
+
+_HAND_OVER = """
+UPDATE outbox o SET status = 'delivered', settled_at = awda_now()
+FROM streams s
+WHERE o.outbox_id = $1 AND o.status IN ('pending', 'by_hand') AND s.stream_id = o.stream_id AND s.revision = $2
+  AND NOT EXISTS (SELECT FROM inbox i WHERE i.stream_id = o.stream_id AND i.status = 'pending')
+RETURNING 1
 """

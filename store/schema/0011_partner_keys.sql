@@ -40,3 +40,11 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON partner_change
 GRANT SELECT, INSERT (by, partner_id, key_id, change, told) ON partner_changes TO awda_app;
 GRANT USAGE ON SEQUENCE partner_changes_change_id_seq TO awda_app;
 GRANT SELECT ON partner_changes TO awda_reader;
+
+-- What an update of a FHIR Task was taken to say when it first came, so that its repetition says the same.
+CREATE TABLE task_updates (
+    message_id  uuid PRIMARY KEY,
+    signal_type text NOT NULL
+);
+
+GRANT SELECT, INSERT ON task_updates TO awda_app;

@@ -187,7 +187,8 @@ async def test_sent_again_it_gets_the_same_receipt_and_still_has_no_effect(desk:
 async def test_a_key_limited_to_kinds_is_not_believed_about_a_referral_nobody_can_read(
     desk: Desk, hospital: Hospital
 ) -> None:
-    columns = ("a-token-without-a-referral", hospital.case, str(uuid4()), HOSPITAL)
+    begun = await desk.start_case(REGISTRATION, user="fatima", key=uuid4().hex)
+    columns = ("a-token-without-a-referral", await stream_of(desk, str(begun.number)), str(uuid4()), HOSPITAL)
     await desk.pool.execute("INSERT INTO referral_tokens VALUES ($1, $2, $3, $4)", *columns)
     event = hospital.event(K.MHPSS, referral_token="a-token-without-a-referral")
 
