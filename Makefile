@@ -10,6 +10,7 @@ BIN := $(VENV)/bin
 AWDA := $(BIN)/awda
 LOCK_KEY := $(firstword $(shell cksum < $(HERE)/requirements.lock))
 READY := $(VENV)/.ready-$(LOCK_KEY)
+EXTRA := $(VENV)/.extra-$(firstword $(shell cksum < $(HERE)/requirements-fhir.lock))
 
 help: ## Say what can be asked for
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(HERE)/Makefile
@@ -17,10 +18,10 @@ help: ## Say what can be asked for
 up: $(READY) ## Run Awda here until Ctrl-C; EMPTY=1 seeds no made-up cases
 	@cd $(HERE) && exec $(AWDA) up $(if $(EMPTY),--empty)
 
-test: $(READY) ## Pass every test, against real servers; ARGS="-k consent" narrows it
+test: $(READY) $(EXTRA) ## Pass every test, against real servers; ARGS="-k consent" narrows it
 	@cd $(HERE) && exec $(BIN)/python -m pytest $(ARGS)
 
-check: $(READY) ## Formatting, lint, strict types, import contracts, generated pages
+check: $(READY) $(EXTRA) ## Formatting, lint, strict types, import contracts, generated pages
 	@cd $(HERE) && $(BIN)/ruff format --check .
 	@cd $(HERE) && $(BIN)/ruff check .
 	@cd $(HERE) && $(BIN)/mypy .
@@ -33,9 +34,12 @@ demo: $(READY) ## Carry made-up cases through all stages in a throw-away home
 bench: $(READY) ## Measure, print a table, write bench/results/latest.json
 	@cd $(HERE) && exec $(BIN)/python -m bench
 
-lock: ## Pin every version and hash of requirements.in again (needs uv)
+lock: ## Pin every version and hash of requirements.in and of the extra again (needs uv)
 	@cd $(HERE) && uv pip compile requirements.in --universal --python-version 3.11 --generate-hashes --upgrade \
 		--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --quiet -o requirements.lock
+	@cd $(HERE) && uv pip compile requirements-fhir.in -c requirements.lock --universal --python-version 3.11 \
+		--generate-hashes --upgrade --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+		--quiet -o requirements-fhir.lock
 
 # The set-up, done again only when the lock changes.
 $(READY):
@@ -58,3 +62,8 @@ $(READY):
 		'PYTHONPATH="$$here$${PYTHONPATH:+:$$PYTHONPATH}" exec "$$here/.venv/bin/python" -P -m cli.main "$$@"' > "$(AWDA)"
 	@chmod 755 "$(AWDA)"
 	@rm -f "$(VENV)"/.ready-* && touch "$@"
+
+# The extra, which tests and checks look at too; `make up` does without it.
+$(EXTRA): | $(READY)
+	@"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$(HERE)/requirements-fhir.lock"
+	@rm -f "$(VENV)"/.extra-* && touch "$@"

@@ -14,6 +14,7 @@ DOCTOR: Final = "awda doctor"
 KNOWN: Final[Mapping[str, tuple[Code, str]]] = {
     "NoSuchStream": (Code.NOT_FOUND, "awda case list"),
     "UnknownPartner": (Code.NOT_FOUND, "awda partner list"),
+    "UnknownKey": (Code.NOT_FOUND, "awda partner key list PARTNER"),
     "NoSuchView": (Code.NOT_FOUND, "awda projection list"),
     "Unusable": (Code.USAGE, "awda import cases --help"),
     "NotStrict": (Code.USAGE, "give one JSON object, in a file or on standard input with -"),
@@ -22,6 +23,8 @@ KNOWN: Final[Mapping[str, tuple[Code, str]]] = {
     "ClockRuns": (Code.REFUSED, "awda demo run, in a home of its own"),
     "Backwards": (Code.REFUSED, "awda demo clock +1d"),
     "AlreadyRunning": (Code.CONFLICT, "awda status, or awda down first"),
+    "TooManyKeys": (Code.CONFLICT, "awda partner key list PARTNER"),
+    "KeyEnded": (Code.CONFLICT, "awda partner key add PARTNER"),
     "NumberTaken": (Code.CONFLICT, "awda movement list"),
     "Busy": (Code.CONFLICT, "the same again in a minute"),
     "SchemaDrift": (Code.CONFLICT, "put the migration back as it was, then awda db migrate"),

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import sys
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Final
 
 import rich_click as click
 
 from cli.cells import Unclear, nationality
 from cli.house import House, at_home
-from cli.options import as_json
-from cli.talk import Code, Failed, give, say, table
+from cli.options import OPERATOR, as_json
+from cli.partner_keys import key, shown_key
+from cli.partner_traffic import deliveries, redeliver, test_partner
+from cli.talk import Code, Failed, facts, give, say, table
+from domain.calendar import CALENDARS
+from domain.partner import Recipient
 from domain.words import ReferralKind
-from store.partners import Registered, add, add_key, get, listed
-from store.signing import new_secret
+from store.partners import Change, Registered, UnknownPartner, add, changes, get, key_entries, listed
+from store.signing import LONGEST_TOLERANCE_S
 
 
 @click.group()
@@ -26,7 +31,7 @@ def partner() -> None:
 def list_partners(*, as_json: bool) -> None:
     """List partners, what they may be asked, and where they listen."""
     found = [_told(each) for each in at_home(lambda house: listed(house.pool))]
-    columns = ("partner_id", "name", "country", "active", "receiver_url", "kinds")
+    columns = ("partner_id", "name", "type", "country", "active", "receiver_url", "kinds")
 
     def plain() -> None:
         rows = [[", ".join(row[name]) if name == "kinds" else row[name] for name in columns] for row in found]
@@ -39,37 +44,108 @@ def _told(each: Registered) -> dict[str, Any]:
     return {
         "partner_id": each.partner_id,
         "name": each.name,
+        "type": each.type,
         "kinds": sorted(each.kinds),
         "country": each.country,
+        "calendar": each.calendar,
+        "mandatory_reporting": each.mandatory_reporting,
+        "contact": each.contact,
         "receiver_url": each.receiver_url,
+        "tolerance_s": each.tolerance_s,
         "active": each.active,
     }
 
 
-@partner.command("add", epilog="Example: `awda partner add clinic-misrata --name 'Clinic' --kind MEDICAL_ASSESSMENT`")
+@partner.command("show", epilog="Example: `awda partner show clinic-misrata`")
 @click.argument("partner_id", metavar="PARTNER")
-@click.option("--name", required=True, help="What people call it.")
-@click.option("--kind", "kinds", multiple=True, required=True, metavar="KIND", help="A kind of referral; repeatable.")
-@click.option("--country", help="The only country of return it serves.")
-@click.option("--receiver", metavar="URL", help="Where it receives.")
-@click.option("--inactive", is_flag=True, help="Known, but not to be asked.")
 @as_json
-def add_partner(
-    *, partner_id: str, name: str, kinds: tuple[str, ...], country: str | None, receiver: str | None,
-    inactive: bool, as_json: bool,
-) -> None:  # fmt: skip
-    """Register a partner, or change what is registered of it."""
-    registered = Registered(partner_id, name, _kinds(kinds), _country(country), receiver, not inactive)
+def show_partner(*, partner_id: str, as_json: bool) -> None:
+    """What is known of a partner: what it is, its keys, and what was changed of both."""
+
+    async def work(house: House) -> dict[str, Any]:
+        known = await get(house.pool, partner_id)
+        if known is None:
+            raise UnknownPartner(f"there is no partner {partner_id!r}")
+        keys = [shown_key(entry) for entry in await key_entries(house.pool, partner_id)]
+        past = [_changed(change) for change in await changes(house.pool, partner_id)]
+        return {**_told(known), "keys": keys, "changes": past}
+
+    found = at_home(work)
+    give(found, as_json=as_json, plain=lambda: _print(found))
+
+
+def _changed(change: Change) -> dict[str, Any]:
+    at = change.at.isoformat(timespec="seconds")
+    return {"at": at, "by": change.by, "change": change.change, "key_id": change.key_id, **change.told}
+
+
+def _print(found: dict[str, Any]) -> None:
+    told = {name: value for name, value in found.items() if name not in ("keys", "changes")}
+    facts({**told, "kinds": ", ".join(found["kinds"])})
+    if found["mandatory_reporting"]:
+        say("This partner must report to authorities: say so to the person before referring them.")
+    columns = ("key_id", "direction", "algorithm", "state", "valid_until", "last_used_at")
+    table(columns, [[row[name] for name in columns] for row in found["keys"]])
+    table(("at", "by", "change", "key"), [[c["at"], c["by"], c["change"], c["key_id"]] for c in found["changes"]])
+
+
+@partner.command(
+    "add",
+    epilog="""\
+Example: `awda partner add clinic-misrata --name 'Clinic, Misrata' --kind MEDICAL_ASSESSMENT --contact desk@c.example`
+
+Example: `awda partner add clinic-misrata --mandatory-reporting` (everything else stays as it is)""",
+)
+@click.argument("partner_id", metavar="PARTNER")
+@click.option("--name", help="What people call it.")
+@click.option("--kind", "kinds", multiple=True, metavar="KIND", help="A kind of referral; repeatable.")
+@click.option("--type", "recipient", type=click.Choice(list(Recipient), case_sensitive=False), help="What it is.")
+@click.option("--country", help="The only country of return it serves.")
+@click.option("--calendar", help="The country whose working week it keeps.")
+@click.option("--contact", help="How to reach the organisation.")
+@click.option("--receiver", "receiver_url", metavar="URL", help="Where it receives.")
+@click.option(
+    "--tolerance",
+    "tolerance_s",
+    type=click.IntRange(1, LONGEST_TOLERANCE_S),
+    metavar="SECONDS",
+    help="How wrong the clock of its signatures may be.",
+)
+@click.option(
+    "--mandatory-reporting/--no-mandatory-reporting", default=None, help="Whether it must report people to authorities."
+)
+@click.option("--active/--inactive", default=None, help="Whether it may be asked.")
+@click.option("--as", "user", default=OPERATOR, show_default=True, metavar="USER", help="Who does it.")
+@as_json
+def add_partner(*, partner_id: str, user: str, as_json: bool, **given: Any) -> None:
+    """Register a partner, or change what is registered of it: what is not given stays as it is."""
+    told = _given(given)
 
     async def work(house: House) -> Registered:
-        await add(house.pool, registered)
-        return await get(house.pool, partner_id) or registered
+        changed = _with(partner_id, await get(house.pool, partner_id), told)
+        await add(house.pool, changed, by=f"staff:{user}")
+        return await get(house.pool, partner_id) or changed
 
     found = at_home(work)
     give(_told(found), as_json=as_json, plain=lambda: click.echo(f"{partner_id} is registered."))
 
 
-def _kinds(given: tuple[str, ...]) -> frozenset[ReferralKind]:
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    """What was said, as it is registered."""
+    told = {name: value for name, value in options.items() if value not in (None, ())}
+    return {name: READ[name](value) if name in READ else value for name, value in told.items()}
+
+
+def _with(partner_id: str, known: Registered | None, told: dict[str, Any]) -> Registered:
+    if known is not None:
+        return replace(known, **told)
+    if not {"name", "kinds"} <= told.keys():
+        raise Failed(Code.USAGE, f"{partner_id} is new: it needs --name and --kind.", "awda partner add --help")
+    return Registered(partner_id, **told)
+
+
+def kinds_of(given: tuple[str, ...]) -> frozenset[ReferralKind]:
+    """Kinds of referral, by their names."""
     unknown = [kind for kind in given if kind.upper() not in ReferralKind.__members__]
     if unknown:
         known = ", ".join(ReferralKind.__members__)
@@ -77,30 +153,32 @@ def _kinds(given: tuple[str, ...]) -> frozenset[ReferralKind]:
     return frozenset(ReferralKind(kind.upper()) for kind in given)
 
 
-def _country(given: str | None) -> str | None:
+def _country(given: str) -> str:
     try:
-        return nationality(given) if given else None
+        return nationality(given)
     except Unclear as unclear:
         raise click.BadParameter(str(unclear), param_hint="--country") from None
 
 
-@partner.group()
-def key() -> None:
-    """The keys by which a partner's messages are known."""
+def _calendar(given: str) -> str:
+    if given.upper() not in CALENDARS:
+        known = ", ".join(sorted(CALENDARS))
+        raise click.BadParameter(f"no calendar is kept for {given!r}; there are {known}", param_hint="--calendar")
+    return given.upper()
 
 
-@key.command("add", epilog="Example: `awda partner key add clinic-misrata --generate`")
-@click.argument("partner_id", metavar="PARTNER")
-@click.argument("text", metavar="[KEY|-]", required=False)
-@click.option("--generate", is_flag=True, help="Make a shared secret and print it, this once.")
-@as_json
-def add_partner_key(*, partner_id: str, text: str | None, generate: bool, as_json: bool) -> None:
-    """Accept a key from now on: whpk_… (public, Ed25519) or whsec_… (shared secret); - reads it from standard input."""
-    if bool(text) == generate:
-        raise Failed(Code.USAGE, "Give one key, or ask for one.", "awda partner key add PARTNER --generate")
-    if text and text.startswith("whsec_"):
-        say("A secret on the command line can be seen by others on this machine; - reads it from standard input.")
-    secret = new_secret() if generate else sys.stdin.readline().strip() if text == "-" else str(text)
-    key_id = at_home(lambda house: add_key(house.pool, house.keys.master, partner_id, secret))
-    told = {"partner_id": partner_id, "key_id": key_id} | ({"secret": secret} if generate else {})
-    give(told, as_json=as_json, plain=lambda: click.echo(secret if generate else key_id))
+READ: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "kinds": kinds_of,
+    "country": _country,
+    "calendar": _calendar,
+    "recipient": Recipient,
+}
+
+for _command in (
+    key,
+    test_partner,
+    deliveries,
+    redeliver,
+    # commands that live in files of their own: one line each
+):
+    partner.add_command(_command)

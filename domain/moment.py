@@ -58,11 +58,15 @@ class Partner:
     partner_id: str
     kinds: frozenset[ReferralKind]
     country: str | None = None
+    mandatory_reporting: bool = False
+    """Whether it must report births, pregnancies, rape or stay to authorities (domain.md 00, 11)."""
+    works_in: str | None = None
+    """The country whose working week it keeps, where that is not the usual one."""
 
     @property
     def calendar(self) -> Calendar:
         """Who receives people works in the country of return; everybody else, embassies included, in Libya."""
-        return calendar_of(self.country if self.kinds & ABROAD else None)
+        return calendar_of(self.works_in or (self.country if self.kinds & ABROAD else None))
 
 
 @dataclass(frozen=True)

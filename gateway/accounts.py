@@ -21,6 +21,7 @@ from gateway.commands import desk_of
 from gateway.identity import Action, authorise, caller_of
 from gateway.intake import RECEIVED, YEARS, Desk
 from gateway.problems import Problem
+from gateway.signed import request_line, signed_headers
 from store import clock
 from store.accounts import Day, Entry
 from store.partners import get
@@ -64,17 +65,6 @@ def reads(action: Action) -> Callable[[Request, str], Awaitable[Reader]]:
 
     allowed.action = action  # type: ignore[attr-defined]  # read by whoever checks that every route asks
     return allowed
-
-
-def signed_headers(request: Request) -> dict[str, str]:
-    """The headers that count; one that was sent twice becomes one that fits nothing."""
-    return {name: ", ".join(request.headers.getlist(name)) for name in (*HEADERS, "content-type")}
-
-
-def request_line(request: Request) -> bytes:
-    """What a partner signs that asks for something: the method and the target, as they were sent."""
-    path, query = bytes(request.scope["raw_path"]), bytes(request.scope["query_string"])
-    return request.method.encode() + b" " + path + (b"?" + query if query else b"")
 
 
 @router.get("/partners/{partner_id}/accounts", openapi_extra=SIGNED)

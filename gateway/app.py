@@ -11,7 +11,7 @@ from typing import Final
 from fastapi import FastAPI
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
-from gateway import accounts, commands, partners, problems, quarantine, reads
+from gateway import accounts, commands, fhir, partners, problems, quarantine, reads, rehearsal
 from gateway.bodies import STAFF_BODY
 from gateway.intake import open_desk
 from gateway.limits import RATE, Gate
@@ -65,6 +65,8 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         partners.router,
         accounts.router,
         quarantine.router,
+        rehearsal.router,
+        fhir.router,
         partners.open_router,
         reads.open_router,
     ):

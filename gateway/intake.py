@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -20,19 +20,21 @@ from pydantic import AwareDatetime, TypeAdapter
 
 from domain.event import NOWHERE
 from domain.messages import ReceivePartnerSignal
+from domain.scope import NOT_FOR_THIS
 from domain.words import STATEMENTS
 from gateway.flaws import Flaw, flaws_of, sentence, unfit
 from gateway.gathering import Gathering
 from gateway.signers import Signers
 from gateway.strict_json import NotStrict, parse_object
 from store.accounts import Ledgers, Signal, Taken
+from store.asked import may_say
 from store.clock import now
 from store.database import open_pool
 from store.doorbell import INBOX, Doorbell
 from store.inbox import Inbox, Incoming, NumberTaken, Receipt, Result, message_id_for
 from store.keys import KeyStore, MasterKey
 from store.mapper import Erased
-from store.partners import PartnerKey
+from store.partners import PartnerKey, notice
 from store.receipts import ReceiptKey, Statement, publish
 from store.signing import ID
 from store.streams import by_number
@@ -202,8 +204,21 @@ class Desk:
         Only signature, size, media type and shape can be declined: whose referral it is, and whether there is one,
         a partner learns from nobody.
         """
-        _, fields = await self.hear(partner_id, headers, body)
-        return await self._keep_signal(_signal(partner_id, headers[ID], fields, sent=body))
+        return await self.take(partner_id, headers[ID], *await self.hear(partner_id, headers, body), sent=body)
+
+    async def take(
+        self,
+        partner_id: str,
+        key: str,
+        by: Iterable[PartnerKey],
+        fields: Mapping[str, Any],
+        *,
+        sent: bytes | None = None,
+    ) -> Answer:
+        """Take in what a partner said under some of its keys, or set it aside if none of them is for that."""
+        may = await may_say(self.pool, self.keys, by, fields)
+        signal = _signal(partner_id, key, fields, sent=sent)
+        return await self._keep_signal(signal if may else replace(signal, barred=NOT_FOR_THIS))
 
     async def hear(
         self, partner_id: str, headers: Mapping[str, str], body: bytes
@@ -246,6 +261,7 @@ class Desk:
         if not by:
             log.warning("a message was turned away: its signature is not one of the partner it names")
             raise Declined("signature", "the signature, its time or its sender cannot be accepted")
+        await notice(self.pool, by)
         return by
 
     async def _keep_signal(self, signal: Signal) -> Answer:

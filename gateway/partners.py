@@ -8,10 +8,10 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from gateway.accounts import signed_headers
 from gateway.bodies import limited
 from gateway.commands import desk_of
 from gateway.intake import CLOUD_EVENT, PARTNER_BODY, RECEIVED
+from gateway.signed import signed_headers
 from store.receipts import jwk, published
 from store.signing import HEADERS, PUBLIC
 

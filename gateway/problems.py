@@ -50,6 +50,7 @@ PROBLEMS: Final[Mapping[str, tuple[int, str]]] = {
     "too-many": (429, "More than one partner may send at once"),
     "head-too-large": (431, "The headers are too large"),
     "internal": (500, "Something went wrong here"),
+    "extra-missing": (501, "An optional part is not installed here"),
     "unavailable": (503, "A part that is needed is away"),
 }
 BY_STATUS: Final[Mapping[int, str]] = {404: "not-found", 405: "method", 413: "too-large", 415: "media-type"}

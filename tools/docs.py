@@ -1,6 +1,6 @@
-"""Generates ``docs/procedure.md`` from the procedure, the stages and the policy, so that the page cannot lie.
+"""Generates the pages that say what the code says, so that they cannot lie: the procedure, and what partners may say.
 
-``python -m tools.docs`` writes it; ``python -m tools.docs --check`` says whether it is current and writes nothing.
+``python -m tools.docs`` writes them; ``python -m tools.docs --check`` says whether they are current and writes nothing.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from domain.policy import NEWEST
 from domain.procedure import EDITIONS, Procedure
 from domain.stage import StageRules
 from domain.words import ReferralKind, Stage
+from tools import signals
 
 PAGE = Path(__file__).parent.parent / "docs" / "procedure.md"
 ASKS: dict[Stage, tuple[ReferralKind, ...]] = {
@@ -26,16 +27,19 @@ ASKS: dict[Stage, tuple[ReferralKind, ...]] = {
 
 
 def main(arguments: list[str]) -> int:
-    wanted = page()
-    if "--check" not in arguments:
-        PAGE.parent.mkdir(exist_ok=True)
-        PAGE.write_text(wanted, encoding="utf-8")
+    check = "--check" in arguments
+    return max([_made(file, wanted(), check=check) for file, wanted in PAGES.items()])
+
+
+def _made(file: Path, wanted: str, *, check: bool) -> int:
+    if not check:
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(wanted, encoding="utf-8")
         return 0
-    if PAGE.exists() and PAGE.read_text(encoding="utf-8") == wanted:
+    if file.exists() and file.read_text(encoding="utf-8") == wanted:
         return 0
-    sys.stderr.write(
-        f"docs/{PAGE.name} does not say what the code says: run python -m tools.docs and keep the result\n"
-    )
+    where = file.relative_to(PAGE.parent.parent)
+    sys.stderr.write(f"{where} does not say what the code says: run python -m tools.docs and keep the result\n")
     return 1
 
 
@@ -119,6 +123,10 @@ def _deadlines() -> Iterator[str]:
     yield "|---|---|"
     for clearance, span in NEWEST.in_force.validity.items():
         yield f"| `{clearance}` | {span or 'until something ends it'} |"
+
+
+PAGES: Mapping[Path, Callable[[], str]] = {PAGE: page, signals.PAGE: signals.page}
+"""Every generated page, and what makes it."""
 
 
 if __name__ == "__main__":

@@ -234,6 +234,9 @@ def test_every_route_asks_whether_the_caller_may(database: Database) -> None:
     app = create_app(GatewaySettings(database.app_dsn, MASTER_KEY))
     unasked = {"/api/v1/inbox/{partner_id}", "/healthz", "/schemas/{message}.json", "/problems/{slug}"}
     unasked |= {"/partners/receipt-key"}
+    fhir = "/api/v1/partners/{partner_id}/fhir"
+    signed = {"/api/v1/inbox/{partner_id}/rehearsal", f"{fhir}/Task", f"{fhir}/Task/{{task_id}}"}
+    unasked |= {f"{fhir}/metadata"} | signed  # a partner is asked for its signature instead
 
     asking = {
         route.path: [d for d in route.dependant.dependencies if hasattr(d.call, "action")] for route in routes(app)

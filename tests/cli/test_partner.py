@@ -1,0 +1,308 @@
+"""Partners from the command line: registered, given keys, tried out, sent to again."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+from click.testing import CliRunner, Result
+
+from cli.main import awda
+from cli.talk import Code
+from store.signing import new_pair, new_secret
+from tests.conftest import Database
+from tests.gateway.conftest import MASTER_KEY
+from tests.gateway.test_serving import serving
+from tests.partner_side import a_receiver
+
+Awda = Callable[..., Result]
+CLINIC = ("clinic-misrata", "--name", "Clinic, Misrata", "--kind", "MEDICAL_ASSESSMENT")
+
+
+@pytest.fixture
+def run(database: Database, tmp_path: Path) -> Awda:
+    """The command, in a home of its own on a database of its own."""
+    key = base64.b64encode(MASTER_KEY).decode()
+    env = {
+        "AWDA_HOME": str(tmp_path / "home"),
+        "AWDA_DATABASE_URL": database.app_dsn,
+        "AWDA_TEMPORAL_ADDRESS": "",
+        "AWDA_MASTER_KEY": key,
+    }
+
+    def running(*words: str, stdin: str | None = None) -> Result:
+        return CliRunner(env=env).invoke(awda, ("partner", *words), input=stdin)
+
+    return running
+
+
+@pytest.fixture
+def clinic(run: Awda) -> str:
+    assert run("add", *CLINIC).exit_code == Code.DONE
+    return CLINIC[0]
+
+
+def told(done: Result) -> Any:
+    assert done.exit_code == Code.DONE, done.output
+    return json.loads(done.stdout)
+
+
+def keys(run: Awda) -> dict[str, str]:
+    return {key["key_id"]: key["state"] for key in told(run("key", "list", CLINIC[0], "--json"))}
+
+
+# Partners
+
+
+def test_what_is_not_given_of_a_partner_stays_as_it_is(run: Awda, clinic: str) -> None:
+    first = ("--mandatory-reporting", "--contact", "desk@clinic.example", "--tolerance", "600", "--calendar", "lby")
+    run("add", clinic, *first, "--receiver", "https://clinic.example/in")
+
+    changed = told(run("add", clinic, "--name", "Clinic", "--type", "clinic", "--json"))
+
+    assert changed == {
+        "partner_id": clinic, "name": "Clinic", "type": "CLINIC", "kinds": ["MEDICAL_ASSESSMENT"], "country": None,
+        "calendar": "LBY", "mandatory_reporting": True, "contact": "desk@clinic.example",
+        "receiver_url": "https://clinic.example/in", "tolerance_s": 600, "active": True,
+    }  # fmt: skip
+    assert told(run("add", clinic, "--no-mandatory-reporting", "--inactive", "--json"))["active"] is False
+    assert told(run("add", clinic, "--active", "--json"))["mandatory_reporting"] is False
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("add", "somebody"),
+        ("add", "somebody", "--name", "X", "--kind", "ASTROLOGY"),
+        ("add", "somebody", "--name", "X", "--kind", "MHPSS", "--calendar", "Atlantis"),
+        ("add", "somebody", "--name", "X", "--kind", "MHPSS", "--country", "Atlantis"),
+        ("add", "somebody", "--name", "X", "--kind", "MHPSS", "--tolerance", "901"),
+        ("add", "somebody", "--name", "X", "--kind", "MHPSS", "--type", "BAKERY"),
+        ("key", "rotate", "key-1", "--grace", "soon"),
+        ("key", "add", "clinic-misrata", "--generate", "--signal", "SHOUTED"),
+        ("redeliver", "yesterday"),
+    ],
+)
+def test_what_cannot_be_meant_is_a_matter_of_usage(run: Awda, words: tuple[str, ...]) -> None:
+    done = run(*words)
+    assert done.exit_code == Code.USAGE, done.output
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("show", "nobody"), ("key", "list", "nobody"), ("key", "add", "nobody", "--generate"), ("test", "nobody"),
+        ("test", "nobody", "--inbound"), ("deliveries", "nobody"), ("key", "revoke", "key-0"),
+        ("key", "rotate", "key-0"), ("redeliver", "0b8b4d8c-5c0f-4c8f-9a53-0f1d3f0d2b11"),
+    ],
+)  # fmt: skip
+def test_what_does_not_exist_is_not_found(run: Awda, words: tuple[str, ...]) -> None:
+    done = run(*words)
+    assert done.exit_code == Code.NOT_FOUND, done.output
+    assert "awda partner" in done.stderr
+
+
+def test_a_partner_is_shown_with_its_keys_and_who_changed_what(run: Awda, clinic: str) -> None:
+    secret = run("key", "add", clinic, "--generate", "--as", "omar").stdout.strip()
+
+    shown = run("show", clinic, "--json")
+
+    assert secret not in shown.stdout
+    found = told(shown)
+    assert [key["state"] for key in found["keys"]] == ["live"]
+    assert [(change["by"], change["change"]) for change in found["changes"]] == [
+        ("staff:omar", "key added"),
+        ("staff:operator", "registered"),
+    ]
+    plain = run("show", clinic)
+    assert plain.exit_code == Code.DONE
+    assert "must report" not in plain.stderr
+    run("add", clinic, "--mandatory-reporting")
+    assert "must report" in run("show", clinic).stderr
+
+
+# Keys
+
+
+def test_a_secret_is_shown_once_and_never_again(run: Awda, clinic: str) -> None:
+    made = told(run("key", "add", clinic, "--generate", "--json"))
+    assert made["secret"].startswith("whsec_")
+
+    for words in (("key", "list", clinic), ("show", clinic), ("key", "list", clinic, "--json"), ("list", "--json")):
+        assert made["secret"] not in run(*words).output
+
+
+def test_a_key_for_one_kind_and_two_signals_is_registered_as_such(run: Awda, clinic: str) -> None:
+    public = new_pair()[1]
+    limits = ("--kind", "medical_assessment", "--signal", "COMPLETED", "--signal", "ACCEPTED")
+
+    made = told(run("key", "add", clinic, "-", *limits, "--until", "2030-01-01", "--json", stdin=public + "\n"))
+
+    assert made["kinds"] == ["MEDICAL_ASSESSMENT"]
+    assert made["signals"] == ["ACCEPTED", "COMPLETED"]
+    assert (made["public"], made["direction"], made["algorithm"]) == (public, "inbound", "v1a")
+    assert (made["state"], made["valid_until"]) == ("ending", "2030-01-01T00:00:00+00:00")
+    assert "secret" not in made
+
+
+def test_our_own_pair_shows_its_public_half_only(run: Awda, clinic: str) -> None:
+    made = run("key", "add", clinic, "--outbound", "--generate", "--ed25519")
+
+    assert made.stdout.startswith("whpk_")
+    assert "whsk_" not in made.output
+    assert told(run("key", "list", clinic, "--json"))[0]["public"] == made.stdout.strip()
+
+
+def test_a_key_is_replaced_and_the_old_one_ends_by_itself(run: Awda, clinic: str) -> None:
+    old = told(run("key", "add", clinic, "--generate", "--json"))["key_id"]
+
+    new = told(run("key", "rotate", old, "--grace", "24h", "--json"))
+
+    assert new["secret"].startswith("whsec_")
+    assert new["replaces"] == old
+    assert keys(run) == {new["key_id"]: "live", old: "ending"}
+    third = run("key", "rotate", new["key_id"])
+    assert third.exit_code == Code.CONFLICT
+    assert "awda partner key list" in third.stderr
+    assert run("key", "revoke", old).exit_code == Code.DONE
+    assert keys(run)[old] == "revoked"
+    assert run("key", "revoke", old).exit_code == Code.DONE
+    assert run("key", "rotate", old).exit_code == Code.CONFLICT
+    assert told(run("key", "rotate", new["key_id"], "--grace", "0m", "--json"))["state"] == "live"
+
+
+def test_a_partners_public_key_is_replaced_by_the_partner(run: Awda, clinic: str) -> None:
+    old = told(run("key", "add", clinic, new_pair()[1], "--json"))["key_id"]
+    public = new_pair()[1]
+
+    assert run("key", "rotate", old).exit_code == Code.USAGE
+    assert told(run("key", "rotate", old, public, "--json"))["public"] == public
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("whpk_x", "--generate"),
+        ("--generate", "--ed25519"),
+        ("whsec_short",),
+        (new_pair()[0],),
+        (new_pair()[0], "--outbound"),
+        (new_pair()[1], "--outbound"),
+        ("--generate", "--outbound", "--kind", "MHPSS"),
+        ("--generate", "--from", "2030-01-02", "--until", "2030-01-01"),
+    ],
+)
+def test_a_key_that_cannot_serve_is_a_matter_of_usage_and_not_repeated(
+    run: Awda, clinic: str, words: tuple[str, ...]
+) -> None:
+    done = run("key", "add", clinic, *words)
+
+    assert done.exit_code == Code.USAGE, done.output
+    assert keys(run) == {}
+    assert not [word for word in words if word.startswith("wh") and len(word) > 20 and word in done.output]
+
+
+# Trying it out
+
+
+def test_a_test_event_reaches_a_receiver_that_knows_our_signature(run: Awda, clinic: str, tmp_path: Path) -> None:
+    made = told(run("key", "add", clinic, "--outbound", "--generate", "--json"))
+    with a_receiver(made["secret"], tmp_path / "kept") as receiving:
+        run("add", clinic, "--receiver", receiving.url)
+
+        found = told(run("test", clinic, "--json"))
+
+        assert (found["received"], found["status"]) == (True, 204)
+        assert receiving.kept == []
+        assert run("test", clinic).exit_code == Code.DONE
+
+
+def test_a_receiver_that_does_not_take_it_is_a_dependency_that_is_down(run: Awda, clinic: str, tmp_path: Path) -> None:
+    run("key", "add", clinic, "--outbound", "--generate")
+    with a_receiver(new_secret(), tmp_path / "kept") as receiving:
+        run("add", clinic, "--receiver", receiving.url)
+        done = run("test", clinic, "--json")
+        assert (done.exit_code, json.loads(done.stdout)["status"]) == (Code.DOWN, 401)
+
+    gone = run("test", clinic, "--json")
+    assert (gone.exit_code, json.loads(gone.stdout)["received"]) == (Code.DOWN, False)
+
+
+def test_without_receiver_or_key_nothing_is_sent(run: Awda, clinic: str) -> None:
+    for lacks, words in (("a receiver", ("--receiver", "https://c.example")), ("an outbound key", ("--inactive",))):
+        done = run("test", clinic)
+        assert (done.exit_code, lacks in done.stderr) == (Code.REFUSED, True)
+        run("add", clinic, *words)
+    assert "to be active" in run("test", clinic).stderr
+
+
+@pytest.mark.skipif(not (shutil.which("sh") and shutil.which("curl")), reason="no shell or curl here")
+async def test_the_printed_curl_is_a_rehearsal_that_succeeds(run: Awda, database: Database) -> None:
+    await asyncio.to_thread(run, "add", *CLINIC)
+    key_id = told(await asyncio.to_thread(run, "key", "add", CLINIC[0], "--generate", "--json"))["key_id"]
+    async with serving(database) as (client, _, _):
+        words = ("test", CLINIC[0], "--inbound", "--url", str(client.base_url))
+        printed = (await asyncio.to_thread(run, *words)).stdout
+        shell = await asyncio.create_subprocess_exec("sh", "-c", printed, stdout=asyncio.subprocess.PIPE)
+        out, _ = await asyncio.wait_for(shell.communicate(), 30)
+
+    answer = json.loads(out)
+    assert (answer["status"], answer["keys"]) == ("rehearsed", [key_id])
+
+
+def test_nobody_signs_with_a_key_that_only_the_partner_has(run: Awda, clinic: str) -> None:
+    run("key", "add", clinic, new_pair()[1])
+
+    done = run("test", clinic, "--inbound")
+
+    assert done.exit_code == Code.REFUSED
+    assert "docs/partners/README.md" in done.stderr
+
+
+# What was sent
+
+
+async def left_in_the_outbox(database: Database, status: str) -> str:
+    connection = await asyncpg.connect(database.owner_dsn)
+    row = await connection.fetchval(
+        """
+        INSERT INTO outbox (outbox_id, stream_id, partner_id, name, body, status, attempts, last_error)
+        VALUES (gen_random_uuid(), gen_random_uuid(), $1, 'referral.sent', 'sealed', $2, 10, 'HTTP_500')
+        RETURNING outbox_id
+        """,
+        *(CLINIC[0], status),
+    )
+    await connection.close()
+    return str(row)
+
+
+async def test_what_was_sent_is_listed_without_what_it_said(run: Awda, database: Database) -> None:
+    await asyncio.to_thread(run, "add", *CLINIC)
+    outbox_id = await left_in_the_outbox(database, "dead")
+
+    done = await asyncio.to_thread(run, "deliveries", CLINIC[0], "--json")
+
+    (found,) = told(done)
+    assert (found["outbox_id"], found["status"], found["last_error"]) == (outbox_id, "dead", "HTTP_500")
+    assert "body" not in found
+    assert outbox_id in (await asyncio.to_thread(run, "deliveries", CLINIC[0])).stdout
+
+
+async def test_what_was_given_up_is_sent_again_and_nothing_else(run: Awda, database: Database) -> None:
+    await asyncio.to_thread(run, "add", *CLINIC)
+    dead, done = await left_in_the_outbox(database, "dead"), await left_in_the_outbox(database, "delivered")
+
+    assert (await asyncio.to_thread(run, "redeliver", dead, "--json")).exit_code == Code.DONE
+    assert (await asyncio.to_thread(run, "redeliver", done)).exit_code == Code.CONFLICT
+
+    listed = told(await asyncio.to_thread(run, "deliveries", CLINIC[0], "--json"))
+    assert {each["outbox_id"]: each["status"] for each in listed} == {dead: "pending", done: "delivered"}

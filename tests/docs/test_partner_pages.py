@@ -1,0 +1,92 @@
+"""What the pages for partners say, held against what the programme does."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from domain.messages import ReceivePartnerSignal
+from domain.outcomes import OUTCOMES, SAYS
+from domain.outgoing import outgoing
+from domain.partner import RECIPIENT_OF
+from domain.referral import ReferralSent
+from domain.words import STATEMENTS, ReferralKind, SignalType
+from gateway.intake import SIGNAL_TYPE, source_of
+from gateway.strict_json import parse_object
+from store.partners import GRACE
+from store.signing import LONGEST_TOLERANCE_S, TOLERANCE_S
+from tests.builders import a_screened_case
+from tests.partner_side import PAGES
+from tools import signals
+from workflows.delivery import SCHEDULE
+
+PAGE: Final = (PAGES / "README.md").read_text(encoding="utf-8")
+JSON: Final = [parse_object(block.encode()) for block in re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)]
+SUMMARIES: Final = sorted(PAGES.glob("??.md"))
+
+
+def example(type_: str) -> dict[str, Any]:
+    (found,) = [block for block in JSON if block.get("type") == type_]
+    return found
+
+
+def test_the_referral_on_the_page_is_what_a_clinic_is_sent() -> None:
+    told = a_screened_case()
+    sent = next(e for e in told.events if isinstance(e, ReferralSent) and e.kind is ReferralKind.MEDICAL_ASSESSMENT)
+    message = outgoing(told.case, sent)
+    assert message is not None
+
+    shown = example(f"org.iom.vhr.{message.name}.v1")
+
+    real = json.loads(json.dumps(message.data))
+    assert {name: type(value) for name, value in shown["data"].items()} == {n: type(v) for n, v in real.items()}
+    assert shown["data"]["person"] == real["person"]
+    assert shown["data"]["due"].keys() == real["due"].keys()
+
+
+def test_the_signal_on_the_page_is_one_that_is_taken() -> None:
+    shown = example(SIGNAL_TYPE)
+
+    said = ReceivePartnerSignal.model_validate({**shown["data"], "partner_id": "clinic-tripoli"})
+
+    assert shown["source"] == source_of("clinic-tripoli")
+    assert shown["id"] == str(said.signal_id)
+    assert said.outcome_code in OUTCOMES[ReferralKind.MEDICAL_ASSESSMENT][said.signal_type]
+
+
+def test_the_figures_on_the_page_are_those_in_the_code() -> None:
+    assert len(SCHEDULE) + 1 == 10
+    assert timedelta(hours=75) <= sum(SCHEDULE, timedelta()) < timedelta(hours=76)
+    assert (TOLERANCE_S, LONGEST_TOLERANCE_S, timedelta(weeks=1)) == (5 * 60, 15 * 60, GRACE)
+    assert "ten times over 75 hours" in PAGE
+    assert "five minutes; agree on more, at most fifteen" in PAGE
+    assert "the old one goes on counting for a week" in PAGE
+
+
+def test_every_signal_every_kind_and_every_field_is_explained() -> None:
+    assert SAYS.keys() == set(SignalType)
+    assert OUTCOMES.keys() == RECIPIENT_OF.keys()
+    assert signals.FIELDS.keys() == ReceivePartnerSignal.model_fields.keys()
+    assert all(answers.keys() <= set(SignalType) - STATEMENTS for answers in OUTCOMES.values())
+
+
+@pytest.mark.parametrize("kind", [ReferralKind.MEDICAL_ASSESSMENT, ReferralKind.RECEPTION], ids=str)
+def test_outcomes_that_rules_know_are_on_the_page(kind: ReferralKind) -> None:
+    from domain.stages.medical import CLEARED, HELD
+    from domain.stages.reception import CONFIRMED
+
+    known = {ReferralKind.MEDICAL_ASSESSMENT: CLEARED | HELD, ReferralKind.RECEPTION: CONFIRMED - {None}}[kind]
+    assert known <= {code for codes in OUTCOMES[kind].values() for code in codes}
+
+
+@pytest.mark.parametrize("page", SUMMARIES, ids=lambda page: page.stem)
+def test_a_summary_names_the_same_things_as_the_page(page: Path) -> None:
+    said = page.read_text(encoding="utf-8")
+    for name in ("webhook-id", "webhook-timestamp", "webhook-signature", "whsec_", "v1", "202", "client.py"):
+        assert name in said, name
+    assert set(re.findall(r"`([A-Z_]{6,})`", said)) <= set(SignalType)
