@@ -10,6 +10,7 @@ from uuid import UUID
 from audit.fold import Folded, Pool, Readable, fold, moment
 from audit.now import at_present
 from domain.case import Case, Clearance, Hold
+from domain.contact import Contact
 from domain.decide import awaited, next_wake
 from domain.moment import Directory, Moment
 from domain.movement import Movement, deadlines
@@ -38,6 +39,8 @@ def shown(folded: Folded, m: Moment) -> dict[str, Any]:
     """A folded stream as it is shown."""
     if isinstance(folded.state, Movement):
         return _movement(folded, folded.state)
+    if isinstance(folded.state, Contact):
+        return _contact(folded, folded.state)
     return _case(folded, folded.state, m)
 
 
@@ -117,6 +120,24 @@ def _movement(folded: Folded, flight: Movement) -> dict[str, Any]:
         "seats": {str(case_id): status for case_id, status in flight.seats.items()},
         "waiting": [str(case_id) for case_id in flight.waiting],
         "next_deadline": when(due.due if due else None),
+        "version": folded.entries[-1].row.version if folded.entries else 0,
+    }
+
+
+def _contact(folded: Folded, asked: Contact) -> dict[str, Any]:
+    return {
+        "number": folded.head.number,
+        "status": asked.status,
+        "channel": asked.channel,
+        "language": asked.language,
+        "given_name": asked.given_name,
+        "phone": asked.phone,
+        "note": asked.note,
+        "since": when(asked.since),
+        "due": when(asked.due),
+        "overdue": asked.overdue,
+        "tries": asked.tries,
+        "outcome": asked.outcome,
         "version": folded.entries[-1].row.version if folded.entries else 0,
     }
 

@@ -20,6 +20,8 @@ from domain.case import (
     StageOpened,
     StageReopened,
 )
+from domain.contact import Contact
+from domain.contact import deadlines as deadlines_of_contact
 from domain.deadlines import Deadline
 from domain.decide import STAGES, may_open, next_wake
 from domain.event import Event
@@ -45,6 +47,8 @@ def explained(folded: Folded, m: Moment) -> dict[str, Any]:
     """A folded stream, explained."""
     if isinstance(folded.state, Movement):
         return _movement(folded, folded.state)
+    if isinstance(folded.state, Contact):
+        return _contact(folded, folded.state)
     return _case(folded, folded.state, m)
 
 
@@ -186,5 +190,16 @@ def _movement(folded: Folded, flight: Movement) -> dict[str, Any]:
         "status": flight.status,
         "waiting_on": [],
         "next": _step("freeze", due.due, "the manifest is frozen") if due else None,
+        "last": _because(folded.entries[-1] if folded.entries else None),
+    }
+
+
+def _contact(folded: Folded, asked: Contact) -> dict[str, Any]:
+    due = min(deadlines_of_contact(asked), default=None)
+    return {
+        "number": folded.head.number,
+        "status": asked.status,
+        "waiting_on": [],
+        "next": _step("contact", due.due, "nobody has called, and the supervisor is told") if due else None,
         "last": _because(folded.entries[-1] if folded.entries else None),
     }

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from domain import decide, movement
+from domain import contact, decide, movement
 from domain.case import Case
+from domain.contact import Contact
 from domain.deadlines import Deadline
 from domain.event import Event
 from domain.messages import Message
@@ -17,7 +18,7 @@ from domain.movement import Movement
 from domain.procedure import Standing
 from domain.words import Stage
 
-State = Case | Movement
+State = Case | Movement | Contact
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,10 @@ def _movement(stream_id: UUID, number: str) -> Movement:
     return Movement(stream_id, number=number)
 
 
+def _contact(stream_id: UUID, number: str) -> Contact:
+    return Contact(stream_id, number=number)
+
+
 KINDS: Final[Mapping[str, Kind]] = {
     "case": Kind(
         "case",
@@ -62,5 +67,15 @@ KINDS: Final[Mapping[str, Kind]] = {
         lambda _flight, _stage, _m: [],
         movement.standing,
         movement.letters,
+    ),
+    "contact": Kind(
+        "contact",
+        _contact,
+        contact.decide,
+        lambda asked, _m: min(contact.deadlines(asked), default=None),
+        contact.decide_lapse,
+        lambda _asked, _stage, _m: [],
+        contact.standing,
+        lambda _asked, _event: iter(()),
     ),
 }

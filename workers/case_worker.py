@@ -22,6 +22,7 @@ from store.doorbell import Doorbell
 from workers.client import connect
 from workers.parts import Parts
 from workflows.case import CaseWorkflow
+from workflows.contact import ContactWorkflow
 from workflows.delivery import DeliveryWorkflow
 from workflows.movement import MovementWorkflow
 from workflows.ring import CASES, DELIVERIES
@@ -50,7 +51,7 @@ def case_worker(
     *,
     task_queue: str = CASES,
     cached: int = CACHED,
-    workflows: Sequence[type] = (CaseWorkflow, MovementWorkflow),
+    workflows: Sequence[type] = (CaseWorkflow, MovementWorkflow, ContactWorkflow),
 ) -> Worker:
     """Cases and flights, with the recording on the same queue so that it can run beside them."""
     return Worker(

@@ -11,7 +11,7 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 CASES: Final = "awda-cases"
 DELIVERIES: Final = "awda-deliveries"
 
-WORKFLOW_OF: Final = {"case": "CaseWorkflow", "movement": "MovementWorkflow"}
+WORKFLOW_OF: Final = {"case": "CaseWorkflow", "movement": "MovementWorkflow", "contact": "ContactWorkflow"}
 
 
 def workflow_id(kind: str, stream_id: UUID) -> str:
