@@ -9,21 +9,27 @@ from typing import Final
 
 from fastapi import FastAPI
 
-from gateway import commands, partners, problems, reads
+from gateway import commands, link_api, partners, problems, reads
+from gateway.face import Face
 from gateway.intake import open_desk
+from gateway.pages import routes as pages
 
 ABOUT: Final = "Staff start and carry on cases, partners report what they did, everybody reads what happened and why."
 
 
 @dataclass(frozen=True, slots=True)
 class GatewaySettings:
-    """What the gateway needs. ``proxied``: a proxy in front signs people in and names them."""
+    """What the gateway needs. ``proxied``: a proxy in front signs people in and names them.
+
+    ``face``: under which address and with which telephone line it appears outside.
+    """
 
     database_url: str = field(repr=False)
     master_key: bytes = field(repr=False)
     host: str = "127.0.0.1"
     port: int = 8600
     proxied: bool = False
+    face: Face = field(default_factory=Face)
 
 
 def create_app(settings: GatewaySettings) -> FastAPI:
@@ -47,6 +53,6 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     )
     app.state.settings = settings
     problems.install(app)
-    for router in (commands.router, reads.router, partners.router, reads.open_router):
+    for router in (commands.router, reads.router, partners.router, link_api.router, pages.router, reads.open_router):
         app.include_router(router)
     return app

@@ -32,6 +32,9 @@ class Action(StrEnum):
     READ_CASE = "READ_CASE"
     READ_MOVEMENT = "READ_MOVEMENT"
     READ_MESSAGE = "READ_MESSAGE"
+    ISSUE_LINK = "ISSUE_LINK"
+    LIST_LINKS = "LIST_LINKS"
+    REVOKE_LINK = "REVOKE_LINK"
 
 
 @dataclass(frozen=True, slots=True)

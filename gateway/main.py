@@ -15,6 +15,7 @@ from typing import Final, Protocol
 import uvicorn
 
 from gateway.app import GatewaySettings, create_app
+from gateway.face import Face
 from gateway.identity import USER_HEADER
 
 log = logging.getLogger("awda.gateway")
@@ -73,6 +74,7 @@ def settings_of(installed: Installed) -> GatewaySettings:
         host=installed.host,
         port=installed.port,
         proxied=os.environ.get(PROXY) == "1",
+        face=Face.read(),
     )
 
 
