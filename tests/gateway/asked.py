@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import re
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -17,7 +16,7 @@ from domain.case import Case
 from domain.event import Event
 from domain.procedure import Order
 from domain.referral_state import Referral
-from domain.words import Purpose, ReferralKind, SignalType
+from domain.words import Purpose, ReferralKind
 from gateway.face import Face
 from gateway.intake import Desk
 from gateway.links import Issued, TaskLinks
@@ -45,11 +44,15 @@ class Asked:
     def links(self) -> TaskLinks:
         return TaskLinks(self.desk, self.face)
 
+    async def hand_in(self, name: str, **fields: Any) -> UUID:
+        """A staff message that nobody has recorded yet."""
+        return (await self.desk.send(self.number, name, fields, user="fatima", key=uuid4().hex)).message_id
+
     async def say(self, name: str, **fields: Any) -> dict[str, Any]:
         """A staff message, recorded at once; what became of it."""
-        taken = await self.desk.send(self.number, name, fields, user="fatima", key=uuid4().hex)
+        message_id = await self.hand_in(name, **fields)
         await self.record()
-        found = await self.desk.wait(taken.message_id, 0)
+        found = await self.desk.wait(message_id, 0)
         assert found is not None
         assert found.status == "applied", found
         return dict(found.result)
@@ -90,11 +93,11 @@ async def a_case_with_partners(desk: Desk, *kinds: str) -> Asked:
     begun = await desk.start_case(REGISTRATION, user="fatima", key=uuid4().hex)
     number = str(begun.number)
     asked = Asked(desk, Recording(desk.pool, desk.keys), number, await stream_of(desk, number))
-    await asked.record()
     for purpose in Purpose:
-        await asked.say("RecordConsent", purpose=purpose, form_version="C-1", language="en")
+        await asked.hand_in("RecordConsent", purpose=purpose, form_version="C-1", language="en")
     for kind in kinds:
-        await asked.ask(kind)
+        await asked.hand_in("CreateReferral", kind=kind, partner_id=PARTNER)
+    await asked.record()
     return asked
 
 
@@ -132,11 +135,3 @@ def receipt_of(page: httpx2.Response) -> str:
     found = re.search(r'class="number"><bdi dir="ltr">([^<]+)<', page.text)
     assert found, page.text
     return found[1]
-
-
-def said_to(event: Any) -> tuple[SignalType | None, str | None]:
-    return getattr(event, "signal_type", None), getattr(event, "outcome", None)
-
-
-def now() -> datetime:
-    return datetime.now(UTC)
