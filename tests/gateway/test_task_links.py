@@ -40,6 +40,7 @@ from tests.gateway.asked import (
     receipt_of,
 )
 from tests.gateway.conftest import REGISTRATION, an_app
+from tests.gateway.test_serving import serving
 
 CONFIRMED = "COMPLETED:NATIONALITY_CONFIRMED"
 ON_PAPER = {"form_version": "C-1", "language": "en"}
@@ -193,6 +194,22 @@ async def test_the_day_of_an_examination_reaches_the_clearance(desk: Desk, embas
 
     (granted,) = [event for event in await asked.events() if event.name == "ClearanceGranted"]
     assert granted.facts["valid_until"].date() == day + timedelta(days=90)
+
+
+async def test_a_link_is_opened_and_answered_over_a_real_port_and_logged_nowhere(
+    asked: Asked, database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    issued = await asked.link()
+    async with serving(database) as (client, _, _):
+        embassy = Browser(client)
+        answers = [await embassy.sends(issued, await embassy.opens(issued), CONFIRMED, note="for Aminata")]
+        answers.append(await embassy.opens(issued))
+
+    assert [answer.status_code for answer in answers] == [200, 403]
+    assert answers[0].headers["cache-control"] == "no-store"
+    logged = " ".join(each.getMessage() for each in caplog.records if each.name.startswith(("awda", "uvicorn")))
+    assert [secret for secret in (issued.token, issued.code, *PERSONAL) if secret in logged] == []
 
 
 # What can be seen from outside
