@@ -10,6 +10,7 @@ from uuid import UUID
 from audit.fold import Folded, Pool, Readable, fold, moment
 from audit.now import at_present
 from domain.case import Case, Clearance, Hold
+from domain.contact import Contact
 from domain.decide import awaited, next_wake
 from domain.desk import PartnerDesk
 from domain.moment import Directory, Moment
@@ -41,6 +42,8 @@ def shown(folded: Folded, m: Moment) -> dict[str, Any]:
         return _movement(folded, folded.state)
     if isinstance(folded.state, PartnerDesk):
         return _desk(folded, folded.state)
+    if isinstance(folded.state, Contact):
+        return _contact(folded, folded.state)
     return _case(folded, folded.state, m)
 
 
@@ -128,6 +131,24 @@ def _desk(folded: Folded, desk: PartnerDesk) -> dict[str, Any]:
     return {
         "number": folded.head.number,
         "decided": {str(message_id): decision for message_id, decision in desk.decided.items()},
+        "version": folded.entries[-1].row.version if folded.entries else 0,
+    }
+
+
+def _contact(folded: Folded, asked: Contact) -> dict[str, Any]:
+    return {
+        "number": folded.head.number,
+        "status": asked.status,
+        "channel": asked.channel,
+        "language": asked.language,
+        "given_name": asked.given_name,
+        "phone": asked.phone,
+        "note": asked.note,
+        "since": when(asked.since),
+        "due": when(asked.due),
+        "overdue": asked.overdue,
+        "tries": asked.tries,
+        "outcome": asked.outcome,
         "version": folded.entries[-1].row.version if folded.entries else 0,
     }
 

@@ -20,6 +20,8 @@ from domain.case import (
     StageOpened,
     StageReopened,
 )
+from domain.contact import Contact
+from domain.contact import deadlines as deadlines_of_contact
 from domain.deadlines import Deadline
 from domain.decide import STAGES, may_open, next_wake
 from domain.desk import PartnerDesk
@@ -48,6 +50,8 @@ def explained(folded: Folded, m: Moment) -> dict[str, Any]:
         return _movement(folded, folded.state)
     if isinstance(folded.state, PartnerDesk):
         return _desk(folded)
+    if isinstance(folded.state, Contact):
+        return _contact(folded, folded.state)
     return _case(folded, folded.state, m)
 
 
@@ -197,3 +201,14 @@ def _desk(folded: Folded) -> dict[str, Any]:
     """A desk waits for nobody."""
     last = _because(folded.entries[-1] if folded.entries else None)
     return {"number": folded.head.number, "waiting_on": [], "next": None, "last": last}
+
+
+def _contact(folded: Folded, asked: Contact) -> dict[str, Any]:
+    due = min(deadlines_of_contact(asked), default=None)
+    return {
+        "number": folded.head.number,
+        "status": asked.status,
+        "waiting_on": [],
+        "next": _step("contact", due.due, "nobody has called, and the supervisor is told") if due else None,
+        "last": _because(folded.entries[-1] if folded.entries else None),
+    }

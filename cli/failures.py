@@ -19,6 +19,7 @@ KNOWN: Final[Mapping[str, tuple[Code, str]]] = {
     "Unusable": (Code.USAGE, "awda import cases --help"),
     "NotStrict": (Code.USAGE, "give one JSON object, in a file or on standard input with -"),
     "WrongSetting": (Code.USAGE, "awda doctor"),
+    "WrongFace": (Code.USAGE, "correct the setting, or unset it"),
     "BadKey": (Code.USAGE, "awda partner key add --help"),
     "ClockRuns": (Code.REFUSED, "awda demo run, in a home of its own"),
     "Backwards": (Code.REFUSED, "awda demo clock +1d"),

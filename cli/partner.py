@@ -12,6 +12,7 @@ from cli.cells import Unclear, nationality
 from cli.house import House, at_home
 from cli.options import OPERATOR, as_json
 from cli.partner_keys import key, shown_key
+from cli.partner_links import give_link, list_links
 from cli.partner_traffic import deliveries, redeliver, test_partner
 from cli.talk import Code, Failed, facts, give, say, table
 from domain.calendar import CALENDARS
@@ -24,6 +25,10 @@ from store.signing import LONGEST_TOLERANCE_S
 @click.group()
 def partner() -> None:
     """Partners and their keys."""
+
+
+partner.add_command(give_link)
+partner.add_command(list_links)
 
 
 @partner.command("list", epilog="Example: `awda partner list --json`")

@@ -61,6 +61,12 @@ class InForce:
     reception_opens: Span
     freeze: Span
     onward_sleep: Span
+    task_link: Span
+    """How long a one-time link to a request may be opened."""
+    task_link_tries: int
+    """So many wrong codes end a link."""
+    contact: Span
+    """Within what time somebody who asks to be called is called."""
 
 
 @dataclass(frozen=True)
@@ -154,6 +160,9 @@ _2026_1: Final = Policy(
         reception_opens=days(14),
         freeze=hours(48),
         onward_sleep=hours(48),
+        task_link=days(7),
+        task_link_tries=5,
+        contact=working_days(1),
     ),
 )
 

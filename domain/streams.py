@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from domain import decide, desk, movement
+from domain import contact, decide, desk, movement
 from domain.case import Case
+from domain.contact import Contact
 from domain.deadlines import Deadline
 from domain.desk import PartnerDesk
 from domain.event import Event
@@ -18,7 +19,7 @@ from domain.movement import Movement
 from domain.procedure import Standing
 from domain.words import Stage
 
-State = Case | Movement | PartnerDesk
+State = Case | Movement | PartnerDesk | Contact
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,10 @@ def _movement(stream_id: UUID, number: str) -> Movement:
 
 def _desk(stream_id: UUID, number: str) -> PartnerDesk:
     return PartnerDesk(stream_id, number=number)
+
+
+def _contact(stream_id: UUID, number: str) -> Contact:
+    return Contact(stream_id, number=number)
 
 
 KINDS: Final[Mapping[str, Kind]] = {
@@ -77,5 +82,15 @@ KINDS: Final[Mapping[str, Kind]] = {
         lambda _desk, _stage, _m: [],
         desk.standing,
         desk.nothing,
+    ),
+    "contact": Kind(
+        "contact",
+        _contact,
+        contact.decide,
+        lambda asked, _m: min(contact.deadlines(asked), default=None),
+        contact.decide_lapse,
+        lambda _asked, _stage, _m: [],
+        contact.standing,
+        lambda _asked, _event: iter(()),
     ),
 }

@@ -11,10 +11,12 @@ from typing import Final
 from fastapi import FastAPI
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
-from gateway import accounts, commands, fhir, partners, problems, quarantine, reads, rehearsal
+from gateway import accounts, commands, fhir, link_api, partners, problems, quarantine, reads, rehearsal
 from gateway.bodies import STAFF_BODY
+from gateway.face import Face
 from gateway.intake import open_desk
 from gateway.limits import RATE, Gate
+from gateway.pages import routes as pages
 
 ABOUT: Final = "Staff start and carry on cases, partners report what they did, everybody reads what happened and why."
 
@@ -24,6 +26,7 @@ class GatewaySettings:
     """What the gateway needs. ``proxied``: a proxy in front signs people in and names them.
 
     ``partner_rate``: messages a second that each partner may send while others call too.
+    ``face``: under which address and with which telephone line it appears outside.
     """
 
     database_url: str = field(repr=False)
@@ -32,6 +35,7 @@ class GatewaySettings:
     port: int = 8600
     proxied: bool = False
     partner_rate: float = RATE
+    face: Face = field(default_factory=Face)
 
 
 def create_app(settings: GatewaySettings) -> FastAPI:
@@ -67,6 +71,8 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         quarantine.router,
         rehearsal.router,
         fhir.router,
+        link_api.router,
+        pages.router,
         partners.open_router,
         reads.open_router,
     ):

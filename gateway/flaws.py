@@ -11,6 +11,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from domain import contact
 from domain.decide import RULES
 from domain.messages import MESSAGES, Message
 from domain.movement import MovementMessage
@@ -19,9 +20,9 @@ from gateway.strict_json import NotStrict, check
 TAKEN: Final[Mapping[str, type[Message]]] = {
     name: model
     for name, model in MESSAGES.items()
-    if model in RULES or (issubclass(model, MovementMessage) and model is not MovementMessage)
+    if model in {**RULES, **contact.RULES} or (issubclass(model, MovementMessage) and model is not MovementMessage)
 }
-"""Every message that a case or a movement knows what to do with."""
+"""Every message that a case, a movement or a request to be called knows what to do with."""
 
 SHOWN: Final = 200
 SAYINGS: Final[Mapping[str, str]] = {

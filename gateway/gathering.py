@@ -12,23 +12,13 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
-import asyncpg
-
 from store.accounts import Signal, Taken
+from store.database import UNANSWERED
 
 log = logging.getLogger("awda.gateway")
 
 LARGEST: Final = 64  # messages of one lot
 AT_ONCE: Final = 2  # lots under way: one that is held up does not hold up everybody
-
-AWAY: Final = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.OperatorInterventionError,
-    OSError,
-    TimeoutError,
-)
-"""Faults of the database as a whole; others are those of one message."""
 
 Take = Callable[[Sequence[Signal]], Awaitable[Sequence[Taken]]]
 Waiting = tuple[Signal, "asyncio.Future[Taken]"]
@@ -80,7 +70,7 @@ class Gathering:
 
     async def _failed(self, lot: list[Waiting], fault: Exception) -> None:
         """One that the database will not have must not spoil the others: then each goes by itself."""
-        if len(lot) > 1 and not isinstance(fault, AWAY):
+        if len(lot) > 1 and not isinstance(fault, UNANSWERED):
             log.warning("a lot of %s messages failed (%s); each goes by itself", len(lot), type(fault).__name__)
             for each in lot:
                 await self._together([each])

@@ -16,6 +16,7 @@ import uvicorn
 
 from gateway.app import GatewaySettings, create_app
 from gateway.connection import Guarded
+from gateway.face import Face
 from gateway.identity import USER_HEADER
 from gateway.limits import RATE
 
@@ -79,6 +80,7 @@ def settings_of(installed: Installed) -> GatewaySettings:
         port=installed.port,
         proxied=os.environ.get(PROXY) == "1",
         partner_rate=float(os.environ.get(PARTNER_RATE) or RATE),
+        face=Face.read(),
     )
 
 

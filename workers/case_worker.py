@@ -25,6 +25,7 @@ from workers.client import connect
 from workers.home import WrongSetting
 from workers.parts import Parts
 from workflows.case import CaseWorkflow
+from workflows.contact import ContactWorkflow
 from workflows.delivery import DeliveryWorkflow
 from workflows.desk import DeskWorkflow
 from workflows.movement import MovementWorkflow
@@ -54,7 +55,7 @@ def case_worker(
     *,
     task_queue: str = CASES,
     cached: int = CACHED,
-    workflows: Sequence[type] = (CaseWorkflow, MovementWorkflow, DeskWorkflow),
+    workflows: Sequence[type] = (CaseWorkflow, MovementWorkflow, DeskWorkflow, ContactWorkflow),
 ) -> Worker:
     """Cases and flights, with the recording on the same queue so that it can run beside them."""
     return Worker(

@@ -11,7 +11,12 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 CASES: Final = "awda-cases"
 DELIVERIES: Final = "awda-deliveries"
 
-WORKFLOW_OF: Final = {"case": "CaseWorkflow", "movement": "MovementWorkflow", "desk": "DeskWorkflow"}
+WORKFLOW_OF: Final = {
+    "case": "CaseWorkflow",
+    "movement": "MovementWorkflow",
+    "desk": "DeskWorkflow",
+    "contact": "ContactWorkflow",
+}
 
 
 def workflow_id(kind: str, stream_id: UUID) -> str:

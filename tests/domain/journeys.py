@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import Any, Final, Self
 from uuid import UUID, uuid5
 
-from domain import movement
+from domain import contact, movement
 from domain.case import ClearanceNotRequired
+from domain.contact import Contact
 from domain.desk import PartnerDesk, RecordSignalAssigned, RecordSignalSetAside, RecordSignalTakenUpAgain
 from domain.desk import decide as decide_at_desk
 from domain.event import Event
@@ -93,6 +94,38 @@ def an_arrived_flight() -> Flight:
 
 def a_cancelled_flight() -> Flight:
     return a_full_flight().having("CancelMovement", cause="AIRPORT_CLOSED")
+
+
+@dataclass
+class Asked:
+    """A request to be called, told step by step."""
+
+    contact: Contact = field(default_factory=lambda: Contact(uuid5(NAMESPACE, "contact"), number="CON-2026-000001"))
+    now: datetime = MONDAY
+    events: list[Event] = field(default_factory=list)
+
+    def having(self, name: str, **fields: Any) -> Self:
+        m = Told(now=self.now).moment(message_id=uuid5(NAMESPACE, f"contact {len(self.events)}"))
+        self.events += contact.decide(self.contact, MESSAGES[name].model_validate(fields), m)
+        return self
+
+    def unheard(self) -> Self:
+        """Nobody calls until the deadline has passed."""
+        (due,) = contact.deadlines(self.contact)
+        self.now = due.due
+        self.events += contact.decide_lapse(self.contact, due, Told(now=self.now).moment("system"))
+        return self
+
+
+def somebody_asks() -> Asked:
+    return Asked().having(
+        "RequestContact", phone="+218910000001", language="ha", channel="PAGE", given_name="Aminata", note="evenings"
+    )
+
+
+def called_in_the_end() -> Asked:
+    told = somebody_asks().having("RecordContactTry", result="NO_ANSWER").unheard()
+    return told.having("EndContact", outcome="REACHED", note="wants to hear about return")
 
 
 def fear_at_screening() -> Told:
@@ -252,6 +285,7 @@ CASES: Final[Mapping[str, Callable[[], Told]]] = {
 FLIGHTS: Final[Mapping[str, Callable[[], Flight]]] = {
     made.__name__: made for made in (an_arrived_flight, a_cancelled_flight)
 }
+CONTACTS: Final[Mapping[str, Callable[[], Asked]]] = {made.__name__: made for made in (called_in_the_end,)}
 
 
 def decided_at_the_desk() -> list[Event]:
@@ -272,6 +306,6 @@ def decided_at_the_desk() -> list[Event]:
 
 def everything() -> list[Event]:
     """Every event of every journey."""
-    told = [made().events for made in CASES.values()] + [made().events for made in FLIGHTS.values()]
+    told = [made().events for journeys in (CASES, FLIGHTS, CONTACTS) for made in journeys.values()]
     told.append(decided_at_the_desk())
     return [event for events in told for event in events]
