@@ -7,11 +7,11 @@ from typing import Any
 
 import rich_click as click
 
-from cli.cells import Unclear, nationality
 from cli.house import House, at_home
 from cli.options import as_json
 from cli.talk import Code, Failed, give, say, table
 from domain.words import ReferralKind
+from gateway.cells import Unclear, nationality
 from store.partners import Registered, add, add_key, get, listed
 from store.signing import new_secret
 
