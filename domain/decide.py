@@ -13,6 +13,7 @@ from domain import life
 from domain.case import Case, StageCompleted, StageOpened, StageReopened
 from domain.deadlines import Deadline, deadlines, lapse
 from domain.event import Event
+from domain.evidence import AttachEvidence
 from domain.gate import Journey, travel_gate
 from domain.messages import (
     AddNote,
@@ -76,7 +77,7 @@ SAYS: Final[Mapping[type[Event], SignalType]] = {
     ReferralOutcomeAmended: SignalType.COMPLETED,
 }
 AFTER_CLOSURE: Final = frozenset(
-    {ReceivePartnerSignal, ReopenCase, ResolveQuarantinedSignal, CompleteTask, AddNote, InformPerson}
+    {ReceivePartnerSignal, ReopenCase, ResolveQuarantinedSignal, CompleteTask, AddNote, InformPerson, AttachEvidence}
     | {RecordContactAttempt, WithdrawConsent, FlightHasDeparted, FlightHasArrived, TakeSeat, SeatUnavailable}
 )
 """What may still be recorded on a closed case (INV-18; domain.md 00, 21)."""

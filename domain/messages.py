@@ -36,7 +36,7 @@ class Message(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     FROM: ClassVar[str] = "staff"
-    """Who may send it: ``staff``, ``partner``, or ``letter`` (another stream)."""
+    """Who may send it: ``staff``, ``partner``, ``file`` (with its file), or ``letter`` (another stream)."""
     TO: ClassVar[str] = "case"
 
     @classmethod
@@ -218,3 +218,5 @@ class ReceivePartnerSignal(Message):
     subject_check: SubjectCheck | None = None
     until: date | None = None
     attachments: tuple[Attachment, ...] = ()
+    sheet_id: UUID | None = None
+    """The sheet it was written on, when one of us put it in."""

@@ -61,6 +61,12 @@ class InForce:
     reception_opens: Span
     freeze: Span
     onward_sleep: Span
+    evidence_bytes: int
+    """How large a file may be that is attached to a case."""
+    evidence_types: tuple[str, ...]
+    """Which media types such a file may have."""
+    sheet_bytes: int
+    sheet_rows: int
 
 
 @dataclass(frozen=True)
@@ -154,6 +160,10 @@ _2026_1: Final = Policy(
         reception_opens=days(14),
         freeze=hours(48),
         onward_sleep=hours(48),
+        evidence_bytes=20_000_000,
+        evidence_types=("application/pdf", "image/jpeg", "image/png", "image/tiff"),
+        sheet_bytes=4_000_000,
+        sheet_rows=1_000,
     ),
 )
 

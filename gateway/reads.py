@@ -133,7 +133,7 @@ async def read_message(
 async def read_schema(message: str) -> JSONResponse:
     """The JSON Schema of a message that staff or partners send."""
     model = TAKEN.get(message)
-    if model is None or model.FROM == "letter":
+    if model is None or model.FROM not in ("staff", "partner"):
         raise Problem("not-found", f"there is no message {message[:64]!r} that anybody sends")
     return JSONResponse(
         {
