@@ -16,7 +16,7 @@ from cli.words import CHANNELS, COLUMNS, LIVING
 from domain.stages.screening import RegisterCase
 from gateway.cells import Unclear, answer, birth, day, name_parts, nationality, phone, tongues, word
 from gateway.flaws import unfit
-from gateway.lists import Form, Line, Listing, Unusable, read_list
+from gateway.lists import Bad, Form, Line, Listing, Unusable, read_list
 from gateway.spelling import MISSING, SEXES, folded, tidy
 
 T = TypeVar("T")
@@ -38,17 +38,6 @@ class Defaults:
 
     office: str | None = None
     channel: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Bad:
-    """One thing wrong with one row, for whoever keeps the list."""
-
-    row: int
-    column: str
-    value: str
-    problem: str
-    todo: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,9 @@ import csv
 import io
 import json
 import re
+import warnings
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -21,13 +23,15 @@ from xml.etree.ElementTree import ParseError
 from gateway.spelling import known, tidy
 
 LIMIT: Final = 20_000_000  # bytes
-UNPACKED: Final = 60_000_000  # bytes, of a workbook without its compression
 PARTS: Final = 500  # files inside a workbook
+BEGINNING: Final = 65_536  # bytes of each of them that are looked at before it is read
 WIDTH: Final = 200  # columns that are looked at
 TALLEST: Final = 1_048_576  # rows of any spreadsheet
 TITLE_ROWS: Final = 15  # how far down the headings may stand
 ENOUGH: Final = 2  # known headings that make a row the one with the headings
 ARABIC_WORD: Final = re.compile("[\u0621-\u064a]{3,}")
+
+warnings.filterwarnings("ignore", category=UserWarning, module="openpyxl")  # what it cannot keep, we do not read
 
 
 class Unusable(ValueError):
@@ -43,8 +47,12 @@ class Form:
     person: str = "person"
     rows: int = 100_000
     """More than these are too many for one list."""
+    unpacked: int = 60_000_000
+    """Bytes that a workbook may have without its compression."""
     computed: bool = True
     """Whether a formula counts as what it last showed; otherwise it is text like any other."""
+    times: bool = False
+    """Whether a date with a time keeps it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +63,17 @@ class Line:
     cells: Mapping[str, str]
     spare: tuple[str, ...] = ()
     """Cells beyond the last heading: a sign that something has slipped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bad:
+    """One thing wrong with one row, for whoever keeps the list."""
+
+    row: int
+    column: str
+    value: str
+    problem: str
+    todo: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,37 +146,62 @@ def _xlsx(name: str, raw: bytes, form: Form) -> Listing:
     from openpyxl import load_workbook  # noqa: PLC0415 - half a second that only spreadsheets cost
     from openpyxl.utils.exceptions import InvalidFileException  # noqa: PLC0415
 
-    _insist_on_workbook(name, raw)
+    _insist_on_workbook(name, raw, form)
     try:
         book = load_workbook(io.BytesIO(raw), read_only=True, data_only=form.computed, keep_links=False)
         shown = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"] or book.worksheets
         found = shown[0].iter_rows(values_only=True, max_row=TALLEST, max_col=WIDTH)
-        rows = list(_enough(([_written(cell) for cell in row] for row in found), form))
-    except (InvalidFileException, zipfile.BadZipFile, ParseError, *UNREADABLE):
+        rows = list(_enough((_as_written(row, form) for row in found), form))
+    except (InvalidFileException, zipfile.BadZipFile, zlib.error, ParseError, *UNREADABLE):
         raise Unusable(f"{name} is not an .xlsx workbook: open it and save it as one, or as CSV") from None
     notes = () if len(shown) == 1 else (f"Only the first sheet ({shown[0].title}) was read.",)
     book.close()
     return _listing(rows, name, form, notes)
 
 
-UNREADABLE: Final = (KeyError, ValueError, TypeError, AttributeError, IndexError, OverflowError, EOFError, OSError)
-"""What the library raises on a workbook that is damaged."""
+UNREADABLE: Final = (
+    *(LookupError, ValueError, TypeError, AttributeError, ArithmeticError, EOFError, OSError, RuntimeError),
+)
+"""What the libraries raise on a workbook that is damaged, or locked."""
 
 
-def _insist_on_workbook(name: str, raw: bytes) -> None:
+def _as_written(row: Sequence[object], form: Form) -> Sequence[str]:
+    """A row, at once when it is blank: below a list there may be a million of those."""
+    return () if row.count(None) == len(row) else [_written(cell, times=form.times) for cell in row]
+
+
+def _insist_on_workbook(name: str, raw: bytes, form: Form) -> None:
     """Look at the table of contents before anything is unpacked: a small file may hold a very large one."""
     try:
-        parts = zipfile.ZipFile(io.BytesIO(raw)).infolist()
-    except (zipfile.BadZipFile, *UNREADABLE):
+        too_much, declares = _looked_at(zipfile.ZipFile(io.BytesIO(raw)), form)
+    except (zipfile.BadZipFile, zlib.error, *UNREADABLE):
         raise Unusable(f"{name} is not an .xlsx workbook: open it and save it as one, or as CSV") from None
-    if len(parts) > PARTS or sum(part.file_size for part in parts) > UNPACKED:
+    if too_much:
         raise Unusable(f"{name} holds far more than a list: copy its rows into a new workbook and import that")
+    if declares:
+        raise Unusable(f"{name} declares names of its own, which no spreadsheet does: save it anew as .xlsx")
 
 
-def _written(value: object) -> str:
+def _looked_at(book: zipfile.ZipFile, form: Form) -> tuple[bool, bool]:
+    """Whether a workbook holds too much, and whether something in it begins with declarations."""
+    parts = book.infolist()
+    too_much = len(parts) > PARTS or sum(part.file_size for part in parts) > form.unpacked
+    return too_much, not too_much and any(_declares(book, part) for part in parts)
+
+
+def _declares(book: zipfile.ZipFile, part: zipfile.ZipInfo) -> bool:
+    """Whether a part begins with declarations: they unfold into more, or into what stands outside the file."""
+    with book.open(part) as opened:
+        begin = opened.read(BEGINNING).replace(b"\0", b"")
+    return b"<!DOCTYPE" in begin or b"<!ENTITY" in begin
+
+
+def _written(value: object, *, times: bool = False) -> str:
     """A cell as somebody would have typed it."""
     if value is None:
         return ""
+    if times and isinstance(value, datetime) and (value.hour or value.minute):
+        return value.isoformat(" ", "minutes")
     if isinstance(value, datetime):
         return value.date().isoformat()
     if isinstance(value, date):
