@@ -5,25 +5,31 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from fastapi import FastAPI
 
-from gateway import commands, partners, problems, reads
+from gateway import commands, files, partners, problems, reads
 from gateway.intake import open_desk
+from store.files import Folder
 
 ABOUT: Final = "Staff start and carry on cases, partners report what they did, everybody reads what happened and why."
 
 
 @dataclass(frozen=True, slots=True)
 class GatewaySettings:
-    """What the gateway needs. ``proxied``: a proxy in front signs people in and names them."""
+    """What the gateway needs. ``proxied``: a proxy in front signs people in and names them.
+
+    ``files`` is where files are kept; without it none can be attached or read.
+    """
 
     database_url: str = field(repr=False)
     master_key: bytes = field(repr=False)
     host: str = "127.0.0.1"
     port: int = 8600
     proxied: bool = False
+    files: Path | None = None
 
 
 def create_app(settings: GatewaySettings) -> FastAPI:
@@ -46,7 +52,8 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         responses={"default": problems.DESCRIBED},
     )
     app.state.settings = settings
+    app.state.files = Folder(settings.files) if settings.files else None
     problems.install(app)
-    for router in (commands.router, reads.router, partners.router, reads.open_router):
+    for router in (commands.router, reads.router, partners.router, files.router, reads.open_router):
         app.include_router(router)
     return app

@@ -32,6 +32,10 @@ class Action(StrEnum):
     READ_CASE = "READ_CASE"
     READ_MOVEMENT = "READ_MOVEMENT"
     READ_MESSAGE = "READ_MESSAGE"
+    HAND_OUT_SHEET = "HAND_OUT_SHEET"
+    BRING_IN_SHEET = "BRING_IN_SHEET"
+    ATTACH_FILE = "ATTACH_FILE"
+    READ_FILE = "READ_FILE"
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,8 @@ class Installed(Protocol):
     def port(self) -> int: ...
     @property
     def master_key(self) -> str | None: ...
+    @property
+    def files(self) -> Path | None: ...
 
 
 async def serve(settings: Installed | GatewaySettings, *, stop: asyncio.Event) -> None:
@@ -73,6 +75,7 @@ def settings_of(installed: Installed) -> GatewaySettings:
         host=installed.host,
         port=installed.port,
         proxied=os.environ.get(PROXY) == "1",
+        files=installed.files or installed.home / "files",
     )
 
 

@@ -44,7 +44,7 @@ PLAN: Final = {
     "capacity": 2,
 }
 
-A_SCAN: Final = {
+A_SCAN: Final[dict[str, Any]] = {
     "file_hash": "ab" * 32,
     "content_hash": "cd" * 32,
     "file_name": "Okafor, Aminata.pdf",
