@@ -9,6 +9,7 @@ import rich_click as click
 
 from cli.house import House, at_home
 from cli.options import as_json
+from cli.partner_sheets import sheet
 from cli.talk import Code, Failed, give, say, table
 from domain.words import ReferralKind
 from gateway.cells import Unclear, nationality
@@ -19,6 +20,9 @@ from store.signing import new_secret
 @click.group()
 def partner() -> None:
     """Partners and their keys."""
+
+
+partner.add_command(sheet)
 
 
 @partner.command("list", epilog="Example: `awda partner list --json`")

@@ -10,7 +10,7 @@ from typing import Final
 
 from fastapi import FastAPI
 
-from gateway import commands, files, partners, problems, reads
+from gateway import commands, files, partners, problems, reads, sheets
 from gateway.intake import open_desk
 from store.files import Folder
 
@@ -54,6 +54,6 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     app.state.settings = settings
     app.state.files = Folder(settings.files) if settings.files else None
     problems.install(app)
-    for router in (commands.router, reads.router, partners.router, files.router, reads.open_router):
+    for router in (commands.router, reads.router, partners.router, sheets.router, files.router, reads.open_router):
         app.include_router(router)
     return app

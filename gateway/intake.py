@@ -200,7 +200,7 @@ class Desk:
             raise Declined("media-type", f"one CloudEvent in structured mode, {CLOUD_EVENT}, is taken here")
         await self._authenticate(partner_id, headers, body)
         fields = _signal_fields(partner_id, headers[ID], body)
-        return await self._signal(partner_id, headers[ID], fields)
+        return await self.signal(partner_id, headers[ID], fields)
 
     async def _authenticate(self, partner_id: str, headers: Mapping[str, str], body: bytes) -> None:
         named = PARTNER.fullmatch(partner_id)
@@ -210,10 +210,14 @@ class Desk:
             log.warning("a message was turned away: its signature is not one of the partner it names")
             raise Declined("signature", "the signature, its time or its sender cannot be accepted")
 
-    async def _signal(self, partner_id: str, key: str, fields: dict[str, Any]) -> Answer:
+    async def signal(
+        self, partner_id: str, key: str, fields: dict[str, Any], *, actor: str | None = None, source: str | None = None
+    ) -> Answer:
+        """Take in a partner's signal, by whatever door it came: for its case, or into quarantine."""
         place = await route(self.pool, fields["referral_token"])
         ours = place is not None and place[2] == partner_id
         incoming = _from_partner(partner_id, key, fields, place[0] if place and ours else None)
+        incoming = replace(incoming, actor=actor or incoming.actor, source=source or incoming.source)
         try:
             if ours:
                 return self._taken(await self.inbox.put(incoming), None, staff=False)
