@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any, Final
+from typing import Final
 from uuid import UUID, uuid5
 
 from audit.fold import Folded, NoSuchStream, fold
@@ -17,7 +17,7 @@ from domain.calendar import LIBYA
 from domain.case import Case
 from domain.moment import Partner
 from domain.partner import minimum_data
-from domain.referral import DisclosureRecorded, ReferralReminderSent, ReferralSent
+from domain.referral import DisclosureRecorded
 from domain.referral_state import Referral
 from domain.sheets import SHEETS, SheetKind, why_not_list
 from domain.words import ReferralKind
@@ -188,11 +188,7 @@ def _told(folded: Folded, message_id: UUID) -> set[str]:
 
 
 async def _handed_over(desk: Desk, found: _Found) -> None:
-    """What waited for somebody to hand it over has been handed over."""
-    outbox: Any = Outbox(desk.pool)
-    if not hasattr(outbox, "handed_over"):
-        return
-    for entry in found.folded.entries:
-        event = entry.event
-        if isinstance(event, (ReferralSent, ReferralReminderSent)) and event.referral_id == found.asked.referral_id:
-            await outbox.handed_over(uuid5(found.case.id, f"outbox/{entry.row.version}"))
+    """What waited for somebody to bring it to the partner has been brought."""
+    settle = getattr(Outbox(desk.pool), "handed_over_referral", None)
+    if settle is not None:
+        await settle(found.case.id, str(found.asked.referral_id))

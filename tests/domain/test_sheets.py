@@ -60,6 +60,14 @@ def test_each_kind_can_be_answered_with_the_outcomes_of_the_catalogue(kind: str)
     assert carried == CATALOGUE[kind].split()
 
 
+@pytest.mark.parametrize("kind", sorted(LISTED_KINDS))
+def test_what_a_sheet_may_say_is_what_any_answer_may_say(kind: ReferralKind) -> None:
+    payloads = pytest.importorskip("domain.payloads", reason="the table of answers is on its way")
+    known, fields = payloads.ANSWERS[kind].known, payloads.ANSWERS[kind].payload.model_fields
+    assert {each.outcome_code for each in ANSWERS[kind].outcomes if each.outcome_code} <= known
+    assert set(ANSWERS[kind].cells.values()) <= set(fields)
+
+
 def test_a_kind_that_stands_on_a_sheet_can_be_answered_and_no_other() -> None:
     assert LISTED_KINDS == set(ANSWERS) == {ReferralKind(kind) for kind in CATALOGUE}
 
