@@ -18,6 +18,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from audit.check_accounts import Accounts
+from audit.check_files import Named, check_files, named_by
 from audit.check_log import check_log
 from audit.check_messages import check_messages
 from audit.check_runs import check_runs, failed
@@ -28,6 +29,7 @@ from audit.snapshot import Snapshot, snapshots
 from store import clock
 from store.database import UNANSWERED
 from store.feed import Position
+from store.files import ContentStore
 from store.keys import KeyStore
 from store.recorder import Head
 from store.views.projector import positions
@@ -51,6 +53,7 @@ async def verify(
     progress: Progress = None,
     workflows: bool = True,
     patience_s: float = PATIENCE_S,
+    files: ContentStore | None = None,
 ) -> Report:
     """Look at every stream, or at one. ``workflows=False`` leaves Temporal out on purpose.
 
@@ -59,6 +62,7 @@ async def verify(
     check = Verification(pool, keys, Report(), patience_s)
     try:
         await check.streams(case, progress)
+        await check.files(files)
         if workflows:
             await check.runs(client)
         await check.what_is_under_way(case)
@@ -77,6 +81,7 @@ class Verification:
     report: Report
     patience_s: float
     heads: list[Head] = field(default_factory=list)
+    named: list[Named] = field(default_factory=list)
 
     async def streams(self, case: UUID | None, progress: Progress) -> None:
         """The log, its messages and its read tables, stream by stream."""
@@ -108,6 +113,17 @@ class Verification:
         )
         checks = (check_log(self.keys, stream), check_messages(self.keys, stream), check_views(stream))
         self.report.findings += [finding for check in checks for finding in check]
+        self.named += named_by(self.keys, stream)
+
+    async def files(self, store: ContentStore | None) -> None:
+        """The files that cases name. Without a content store to look in, they were not looked at."""
+        if not self.named:
+            return
+        if store is None:
+            self.report.unchecked.append("the files of cases were not looked at: no content store is set up")
+            return
+        self.report.checked.update(files=len({each.file_hash for each in self.named}))
+        self.report.findings += await check_files(store, self.named)
 
     async def runs(self, client: Client | None) -> None:
         """The workflows; a case that has just been opened may still be rung."""

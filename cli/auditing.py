@@ -12,6 +12,7 @@ from temporalio.client import Client
 from audit.rehydrate import rehydrate as ring_all
 from audit.report import Report
 from audit.verify import verify as look
+from cli.evidence import content_store
 from cli.house import House, at_home
 from cli.listing import tables
 from cli.options import as_json
@@ -41,7 +42,8 @@ def verify(*, number: str | None, as_json: bool) -> None:
 
 async def _verified(house: House, number: str | None, shown: Shown) -> Report:
     stream = await house.stream(number) if number else None
-    return await look(house.pool, house.keys, await _temporal(house), case=stream, progress=shown)
+    files = content_store(house)
+    return await look(house.pool, house.keys, await _temporal(house), case=stream, progress=shown, files=files)
 
 
 async def _temporal(house: House) -> Client | None:

@@ -11,14 +11,15 @@ from uuid import UUID
 
 import rich_click as click
 
-from cli.cells import Unclear, word
 from cli.failures import START
 from cli.house import House, at_home
-from cli.importing import Bad, Checked, Defaults, Registration, check
+from cli.importing import Checked, Defaults, Registration, check
 from cli.options import OPERATOR, as_json
 from cli.talk import Code, Failed, Shown, give, progress, say, table
 from cli.words import CHANNELS
+from gateway.cells import Unclear, word
 from gateway.intake import USER, Desk, body_of
+from gateway.lists import Bad
 from store.clock import now
 from store.doorbell import INBOX
 from store.inbox import Incoming, Receipt, message_id_for

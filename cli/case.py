@@ -11,6 +11,7 @@ from audit.fold import canonical, fold
 from audit.history import history
 from audit.show import show
 from audit.why import why
+from cli.evidence import attach_file, get_file
 from cli.house import House, at_home
 from cli.listing import cases
 from cli.options import acting, as_json, looking, read_object
@@ -22,6 +23,10 @@ from cli.telling import tell_case, tell_history, tell_why
 @click.group()
 def case() -> None:
     """Start, tell, read, explain and replay cases."""
+
+
+case.add_command(attach_file)
+case.add_command(get_file)
 
 
 @case.command(epilog="Example: `awda case start amina.json --as fatima`, or a JSON object on standard input with `-`.")

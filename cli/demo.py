@@ -11,8 +11,7 @@ import rich_click as click
 
 from cli.home import here
 from cli.house import House, at_home
-from cli.importing import check
-from cli.lists import SAMPLE
+from cli.importing import SAMPLE, check
 from cli.options import as_json
 from cli.talk import Code, Failed, facts, give, progress, say
 from store import clock as programme

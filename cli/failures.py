@@ -48,6 +48,8 @@ DECLINED: Final[Mapping[str, tuple[Code, str]]] = {
     "number-taken": (Code.CONFLICT, "another number, or a message to the one that exists"),
     "key-reused": (Code.CONFLICT, "a new --key for a new message"),
     "bad-key": (Code.USAGE, "--key with a UUID, or none at all"),
+    "too-large": (Code.USAGE, "a smaller file"),
+    "media-type": (Code.USAGE, "a PDF, or a JPEG, PNG or TIFF picture"),
     "bad-user": (Code.USAGE, "--as with a user's name"),
 }
 """What is turned away at the desk, by its stable word. Everything else there is refused by a rule."""

@@ -12,14 +12,20 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from cli.cells import Unclear, answer, birth, day, name_parts, nationality, phone, tongues, word
-from cli.lists import Line, Listing, Unusable, read_list
-from cli.words import CHANNELS, LIVING, MISSING, SEXES, folded, tidy
+from cli.words import CHANNELS, COLUMNS, LIVING
 from domain.stages.screening import RegisterCase
+from gateway.cells import Unclear, answer, birth, day, name_parts, nationality, phone, tongues, word
 from gateway.flaws import unfit
+from gateway.lists import Bad, Form, Line, Listing, Unusable, read_list
+from gateway.spelling import MISSING, SEXES, folded, tidy
 
 T = TypeVar("T")
 
+SAMPLE: Final = Path(__file__).resolve().parent.parent / "samples" / "registrations.csv"
+LIST: Final = Form(
+    columns=COLUMNS,
+    example="reference, family name, given names, sex, date of birth, nationality, phone, office, channel, consent",
+)
 TRIPOLI: Final = timedelta(hours=2)  # from UTC, all year
 ANONYMOUS: Final = "there is no name in the row"
 NEEDED: Final = ("nationality", "consent")
@@ -32,17 +38,6 @@ class Defaults:
 
     office: str | None = None
     channel: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Bad:
-    """One thing wrong with one row, for whoever keeps the list."""
-
-    row: int
-    column: str
-    value: str
-    problem: str
-    todo: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +68,7 @@ class Checked:
 
 def check(path: Path, today: date, defaults: Defaults = Defaults()) -> Checked:
     """Read a list and check every row. Raises ``Unusable`` when the file as a whole is none."""
-    listing = read_list(path)
+    listing = read_list(path, LIST)
     _insist_on_columns(listing, path.name)
     rows = [Row(line, listing.headings, today, defaults) for line in listing.lines]
     good = [row.registration() for row in rows]

@@ -8,16 +8,17 @@ from typing import Any, Final
 
 import rich_click as click
 
-from cli.cells import Unclear, nationality
 from cli.house import House, at_home
 from cli.options import OPERATOR, as_json
 from cli.partner_keys import key, shown_key
 from cli.partner_links import give_link, list_links
+from cli.partner_sheets import sheet
 from cli.partner_traffic import deliveries, redeliver, test_partner
 from cli.talk import Code, Failed, facts, give, say, table
 from domain.calendar import CALENDARS
 from domain.partner import Recipient
 from domain.words import ReferralKind
+from gateway.cells import Unclear, nationality
 from store.partners import Change, Registered, UnknownPartner, add, changes, get, key_entries, listed
 from store.signing import LONGEST_TOLERANCE_S
 
@@ -29,6 +30,7 @@ def partner() -> None:
 
 partner.add_command(give_link)
 partner.add_command(list_links)
+partner.add_command(sheet)
 
 
 @partner.command("list", epilog="Example: `awda partner list --json`")

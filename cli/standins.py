@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from cli.bringing import Brought, start_all
-from cli.importing import check
-from cli.lists import SAMPLE
+from cli.importing import SAMPLE, check
 from gateway.intake import open_desk
 from store.clock import now
 from store.database import migrate, open_pool

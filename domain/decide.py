@@ -15,6 +15,7 @@ from domain.contradiction import ReceiveContradiction, hear_contradiction
 from domain.deadlines import Deadline, deadlines, lapse
 from domain.delivery import ReportDeliveryFailure, report_failure
 from domain.event import Event
+from domain.evidence import AttachEvidence
 from domain.gate import Journey, travel_gate
 from domain.messages import (
     AddNote,
@@ -88,6 +89,7 @@ AFTER_CLOSURE: Final = frozenset(
         CompleteTask,
         AddNote,
         InformPerson,
+        AttachEvidence,
     }
     | {RecordContactAttempt, WithdrawConsent, FlightHasDeparted, FlightHasArrived, TakeSeat, SeatUnavailable}
     | {ReportDeliveryFailure}

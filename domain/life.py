@@ -23,6 +23,7 @@ from domain.case import (
     TaskCompleted,
 )
 from domain.event import Compartment, Event, Sealed
+from domain.evidence import AttachEvidence, attach
 from domain.gate import Trigger, revocations
 from domain.messages import (
     AddNote,
@@ -62,6 +63,7 @@ from domain.referral import (
     on_send,
     send_drafts,
 )
+from domain.sheets import ListReferral, on_list
 from domain.stage import Rule
 from domain.stages.departure import end_referrals, release_seat
 from domain.stages.screening import VoluntaryReturnDeclared
@@ -332,4 +334,6 @@ RULES: Final[Mapping[type[Message], Rule]] = {
     ConfirmReferralExpiry: on_expiry,
     MarkReferralEnteredInError: on_error,
     ResolveQuarantinedSignal: on_resolve,
+    ListReferral: on_list,
+    AttachEvidence: attach,
 }

@@ -36,7 +36,8 @@ class Message(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     FROM: ClassVar[str] = "staff"
-    """Who may send it: ``staff``, ``partner``, ``letter`` (another stream), or ``system`` (whoever delivers for us)."""
+    """Who may send it: ``staff``, ``partner``, ``file`` (with its file), ``letter`` (another stream), or ``system``
+    (whoever delivers for us)."""
     TO: ClassVar[str] = "case"
 
     @classmethod
@@ -218,3 +219,5 @@ class ReceivePartnerSignal(Message):
     subject_check: SubjectCheck | None = None
     until: date | None = None
     attachments: tuple[Attachment, ...] = ()
+    sheet_id: UUID | None = None
+    """The sheet it was written on, when one of us put it in."""

@@ -67,6 +67,12 @@ class InForce:
     """So many wrong codes end a link."""
     contact: Span
     """Within what time somebody who asks to be called is called."""
+    evidence_bytes: int
+    """How large a file may be that is attached to a case."""
+    evidence_types: tuple[str, ...]
+    """Which media types such a file may have."""
+    sheet_bytes: int
+    sheet_rows: int
 
 
 @dataclass(frozen=True)
@@ -163,6 +169,10 @@ _2026_1: Final = Policy(
         task_link=days(7),
         task_link_tries=5,
         contact=working_days(1),
+        evidence_bytes=20_000_000,
+        evidence_types=("application/pdf", "image/jpeg", "image/png", "image/tiff"),
+        sheet_bytes=4_000_000,
+        sheet_rows=1_000,
     ),
 )
 

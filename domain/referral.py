@@ -18,6 +18,7 @@ from pydantic import AwareDatetime
 from domain.calendar import calendar_of
 from domain.case import Case, CaseReopenProposed, Clearance, RestrictedFactRecorded
 from domain.event import Compartment, Event, Sealed
+from domain.evidence import on_behalf
 from domain.messages import (
     CancelReferral,
     ConfirmReferralExpiry,
@@ -497,8 +498,13 @@ def send(case: Case, referral: Referral, m: Moment) -> Iterator[Event]:
         token=m.token(),
         dues=dues,
     )
+    yield disclosure(case, referral)
+
+
+def disclosure(case: Case, referral: Referral) -> DisclosureRecorded:
+    """What telling the partner about this referral tells it of the person, and on which consent."""
     recipient, purpose = RECIPIENT_OF[referral.asked_kind], purpose_of(referral.asked_kind)
-    yield DisclosureRecorded(
+    return DisclosureRecorded(
         recipient=referral.partner_id,
         fields=tuple(sorted(minimum_data(case, referral).keys() & MAY_SEE[recipient])),
         consent=PUBLIC_PURPOSE.get(purpose, purpose),
@@ -696,6 +702,7 @@ ALLOWED: Final[Mapping[SignalType, frozenset[ReferralStatus]]] = {
 def hear(case: Case, signal: ReceivePartnerSignal, m: Moment) -> Iterator[Event]:
     """What a partner's signal does to its referral. What it means for a stage is the stage's to say."""
     heard = place(case, signal)
+    yield from on_behalf(heard.referral.referral_id, signal, m)
     if signal.signal_type in STATEMENTS:
         yield from _statement(case, heard, m)
     elif case.closed:

@@ -6,17 +6,31 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from fastapi import FastAPI
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
-from gateway import accounts, commands, fhir, link_api, partners, problems, quarantine, reads, rehearsal
+from gateway import (
+    accounts,
+    commands,
+    fhir,
+    files,
+    link_api,
+    partners,
+    problems,
+    quarantine,
+    reads,
+    rehearsal,
+    sheets,
+)
 from gateway.bodies import STAFF_BODY
 from gateway.face import Face
 from gateway.intake import open_desk
 from gateway.limits import RATE, Gate
 from gateway.pages import routes as pages
+from store.files import Folder
 
 ABOUT: Final = "Staff start and carry on cases, partners report what they did, everybody reads what happened and why."
 
@@ -27,6 +41,7 @@ class GatewaySettings:
 
     ``partner_rate``: messages a second that each partner may send while others call too.
     ``face``: under which address and with which telephone line it appears outside.
+    ``files`` is where files are kept; without it none can be attached or read.
     """
 
     database_url: str = field(repr=False)
@@ -36,6 +51,7 @@ class GatewaySettings:
     proxied: bool = False
     partner_rate: float = RATE
     face: Face = field(default_factory=Face)
+    files: Path | None = None
 
 
 def create_app(settings: GatewaySettings) -> FastAPI:
@@ -59,6 +75,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         responses={"default": problems.DESCRIBED},
     )
     app.state.settings = settings
+    app.state.files = Folder(settings.files) if settings.files else None
     app.state.waiting = Counter()
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=STAFF_BODY)  # for every route that sets no other
     app.add_middleware(Gate, rate=settings.partner_rate)
@@ -73,6 +90,8 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         fhir.router,
         link_api.router,
         pages.router,
+        sheets.router,
+        files.router,
         partners.open_router,
         reads.open_router,
     ):

@@ -140,7 +140,7 @@ def required(key: str | None) -> str:
 
 async def answered(desk: Desk, answer: Answer, prefer: str | None) -> JSONResponse:
     """202 with where to look; or, if the sender would rather wait, what has become of it."""
-    wanted = _seconds(prefer)
+    wanted = seconds_of(prefer)
     headers = {"Location": f"/api/v1/messages/{answer.message_id}"}
     if answer.repeated:
         headers["Idempotent-Replayed"] = "true"
@@ -167,6 +167,6 @@ def told_of(answer: Answer) -> dict[str, Any]:
     }
 
 
-def _seconds(prefer: str | None) -> int:
+def seconds_of(prefer: str | None) -> int:
     found = WAIT.search(prefer or "")
     return min(int(found[1]), LONGEST_WAIT_S) if found else 0

@@ -38,6 +38,10 @@ class Action(StrEnum):
     ISSUE_LINK = "ISSUE_LINK"
     LIST_LINKS = "LIST_LINKS"
     REVOKE_LINK = "REVOKE_LINK"
+    HAND_OUT_SHEET = "HAND_OUT_SHEET"
+    BRING_IN_SHEET = "BRING_IN_SHEET"
+    ATTACH_FILE = "ATTACH_FILE"
+    READ_FILE = "READ_FILE"
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,8 @@ class Installed(Protocol):
     def port(self) -> int: ...
     @property
     def master_key(self) -> str | None: ...
+    @property
+    def files(self) -> Path | None: ...
 
 
 async def serve(settings: Installed | GatewaySettings, *, stop: asyncio.Event) -> None:
@@ -81,6 +83,7 @@ def settings_of(installed: Installed) -> GatewaySettings:
         proxied=os.environ.get(PROXY) == "1",
         partner_rate=float(os.environ.get(PARTNER_RATE) or RATE),
         face=Face.read(),
+        files=installed.files or installed.home / "files",
     )
 
 

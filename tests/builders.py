@@ -143,9 +143,10 @@ class Told:
         *,
         which: int = -1,
         signal_id: UUID | None = None,
+        by: str | None = None,
         **more: Any,
     ) -> list[Event]:
-        """A partner's signal about the newest referral of a kind."""
+        """A partner's signal about the newest referral of a kind; ``by`` whoever put it in for the partner."""
         referral = self.referral(kind, which)
         said = ReceivePartnerSignal(
             signal_id=signal_id or uuid5(NAMESPACE, f"signal {next(self.ids)}"),
@@ -156,7 +157,7 @@ class Told:
             occurred_at=more.pop("occurred_at", self.now),
             **more,
         )
-        decided = self.say(said, by=f"partner:{said.partner_id}")
+        decided = self.say(said, by=by or f"partner:{said.partner_id}")
         self.walk()
         return decided
 

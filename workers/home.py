@@ -43,6 +43,8 @@ class Settings:
     master_key: str | None = field(default=None, repr=False)
     loopback_receivers: bool = False
     """Whether messages may go to partners that listen on this machine; for made-up partners only."""
+    files: Path | None = None
+    """Where files of cases are kept, if that is not the home."""
 
     @classmethod
     def read(cls, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -55,6 +57,7 @@ class Settings:
             port=port_number(environ.get("AWDA_PORT") or "8600"),
             master_key=environ.get("AWDA_MASTER_KEY") or None,
             loopback_receivers=environ.get("AWDA_LOOPBACK_RECEIVERS") == "1",
+            files=Path(environ["AWDA_FILES"]).absolute() if environ.get("AWDA_FILES") else None,
         )
 
 
@@ -110,6 +113,10 @@ class Home:
         return self.root / "temporal"
 
     @property
+    def files(self) -> Path:
+        return self.root / "files"
+
+    @property
     def state_file(self) -> Path:
         return self.root / "state.json"
 
@@ -121,7 +128,7 @@ class Home:
             raise WrongSetting(f"{self.root} belongs to another user. Point AWDA_HOME at a folder of your own.")
         if new or self.root.stat().st_mode & 0o067:
             self.root.chmod(0o700)
-        for folder in (self.keys, self.logs, self.temporal):
+        for folder in (self.keys, self.logs, self.temporal, self.files):
             folder.mkdir(mode=0o700, exist_ok=True)
         return self
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -11,6 +12,8 @@ import pytest
 from audit.report import Report
 from audit.verify import verify
 from domain.case import NoteAdded
+from domain.evidence import EvidenceAttached
+from store.files import Folder, Sealing
 from store.keys import KeyStore, MasterKey
 from store.recorder import Plan, Recorder, Settled
 from store.views.projector import Projector
@@ -260,3 +263,57 @@ async def keep_writing(archive: Archive, streams: list[UUID]) -> None:
     for nth in range(30):
         stream = streams[nth % 3]
         await archive.append(stream, [NoteAdded(note="more").stamped(stream, 0, MONDAY)])
+
+
+# Files
+
+
+async def a_case_with_a_file(archive: Archive, files: Folder) -> tuple[UUID, str]:
+    """A case that names a file, and the file as it was kept."""
+    stream = await archive.keep(a_screened_case().events)
+    sealing = Sealing([await archive.keys.keyring(stream)], "GEN")
+    sealing.feed(b"%PDF-1.7 a passport")
+    sealed = sealing.finish()
+    with sealed.bytes:
+        files.put(sealed.name, sealed.bytes)
+    about = {"name": "passport.pdf", "content_hash": sealed.content_hash}
+    await archive.append(stream, [EvidenceAttached(file_hash=sealed.name, about=about).stamped(stream, 0, MONDAY)])
+    return stream, sealed.name
+
+
+async def test_a_file_that_is_kept_as_it_was_is_clean(archive: Archive, tmp_path: Path) -> None:
+    files = Folder(tmp_path)
+    await a_case_with_a_file(archive, files)
+    report = await verified(archive, files=files)
+    assert (str(report), report.checked["files"]) == ("clean", 1)
+
+
+async def test_a_file_that_is_gone_or_changed_is_a_finding_of_every_case_that_names_it(
+    archive: Archive, tmp_path: Path
+) -> None:
+    files = Folder(tmp_path)
+    stream, name = await a_case_with_a_file(archive, files)
+    other = await archive.keep(a_screened_case().events)
+    about = {"name": "passport.pdf"}
+    await archive.append(other, [EvidenceAttached(file_hash=name, about=about).stamped(other, 0, MONDAY)])
+    numbers = {await number_of(archive, each) for each in (stream, other)}
+    kept = tmp_path / name[:2] / name
+    kept.write_bytes(kept.read_bytes() + b"\0")
+    changed = (await verified(archive, files=files)).findings
+    assert {(each.kind, each.case) for each in changed} == {("file", number) for number in numbers}
+    assert all("not the one that was attached" in each.detail for each in changed)
+    kept.unlink()
+    assert all("not in the content store" in each.detail for each in (await verified(archive, files=files)).findings)
+
+
+async def test_whoever_was_erased_needs_no_file(archive: Archive, tmp_path: Path) -> None:
+    stream, _ = await a_case_with_a_file(archive, Folder(tmp_path / "one"))
+    await archive.keys.destroy(stream)
+    assert str(await verified(archive, files=Folder(tmp_path / "empty"))) == "clean"
+
+
+async def test_files_that_nobody_could_look_for_are_not_called_clean(archive: Archive, tmp_path: Path) -> None:
+    await a_case_with_a_file(archive, Folder(tmp_path))
+    report = await verified(archive)
+    assert report.result == "not_checked"
+    assert "content store" in report.unchecked[0]

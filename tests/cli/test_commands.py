@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from cli.lists import SAMPLE
+from cli.importing import SAMPLE
 from cli.main import COMMANDS, awda, loaded
 from cli.talk import Code
 

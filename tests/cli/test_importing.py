@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from openpyxl import Workbook
 
-from cli.importing import Bad, Checked, Defaults, check
-from cli.lists import SAMPLE, Unusable
+from cli.importing import SAMPLE, Checked, Defaults, check
+from gateway.lists import Bad, Unusable
 
 TODAY = date(2026, 11, 23)
 HEADINGS = "ref,family name,given names,native name,sex,date of birth,nationality,phone,office,channel,living,consent"

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from cli.lists import SAMPLE
+from cli.importing import SAMPLE
 from cli.talk import Code
 from workers.processes import PROJECT
 

@@ -47,6 +47,15 @@ PLAN: Final = {
     "capacity": 2,
 }
 
+A_SCAN: Final[dict[str, Any]] = {
+    "file_hash": "ab" * 32,
+    "content_hash": "cd" * 32,
+    "file_name": "Okafor, Aminata.pdf",
+    "media_type": "application/pdf",
+    "size": 70_000,
+    "note": "signed by the consul",
+}
+
 
 @dataclass
 class Flight:
@@ -235,6 +244,18 @@ def office_work() -> Told:
     return told
 
 
+def a_sheet_comes_back() -> Told:
+    told = a_screened_case()
+    sheet = uuid5(NAMESPACE, "sheet")
+    for kind in ("CONSULAR_IDENTITY", "MEDICAL_ASSESSMENT"):
+        told.having("ListReferral", referral_id=told.referral(kind).referral_id, sheet_id=sheet)
+    told.partner_says("CONSULAR_IDENTITY", "COMPLETED", "NATIONALITY_CONFIRMED", by="staff:fatima", sheet_id=sheet)
+    told.partner_says("MEDICAL_ASSESSMENT", "CONCERN_REPORTED", reason="he was beaten", by="staff:fatima")
+    for compartment in ("GEN", "MED", "PROT"):
+        told.having("AttachEvidence", **A_SCAN, compartment=compartment, sheet_id=sheet)
+    return told
+
+
 def troubles_at_the_airport() -> Told:
     return a_seated_case().having("HoldPreDepartureBriefing", language="ha").having("RecordNoShow", cause="UNKNOWN")
 
@@ -278,7 +299,7 @@ CASES: Final[Mapping[str, Callable[[], Told]]] = {
     made.__name__: remembered(made)
     for made in (
         a_closed_case, fear_at_screening, fear_at_the_airport, treatment_required, unfit_before_the_flight, a_survivor,
-        a_withdrawal, an_unsafe_closing, partners_at_their_worst, silence, papers, office_work, troubles_at_the_airport,
+        a_withdrawal, an_unsafe_closing, partners_at_their_worst, silence, papers, office_work, a_sheet_comes_back, troubles_at_the_airport,
         denied, left_behind, not_met, an_item_cancelled, what_no_rule_records_yet,
     )
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""One cell of a registration list at a time: what somebody wrote, as the programme understands it.
+"""One cell of a list at a time: what somebody wrote, as the programme understands it.
 
 Nothing is guessed silently: what cannot be understood is ``Unclear``, with the problem and what to do about it.
 """
@@ -14,7 +14,7 @@ from datetime import date
 from difflib import get_close_matches
 from typing import Final
 
-from cli.words import ANSWERS, NATIONALITIES, TONGUES, country_name, folded, known, likeness, tidy
+from gateway.spelling import ANSWERS, NATIONALITIES, TONGUES, country_name, folded, known, likeness, tidy
 
 HOME_PREFIX: Final = "+218"  # a number without a country is one of Libya's
 OLDEST: Final = 1900
@@ -64,13 +64,13 @@ def birth(text: str, today: date) -> Birth:
     return Birth(day(text, today), "DAY")
 
 
-def day(text: str, today: date) -> date:
-    """A whole date: year-month-day, or day/month/year."""
+def day(text: str, latest: date) -> date:
+    """A whole date, not later than the latest that can be: year-month-day, or day/month/year."""
     written = western(tidy(text))
     if iso := ISO_DAY.match(written):
-        return _past(int(iso[1]), int(iso[2]), int(iso[3]), text, today)
+        return _whole(int(iso[1]), int(iso[2]), int(iso[3]), text, latest)
     if local := DAY.match(written):
-        return _past(int(local[3]), int(local[2]), int(local[1]), text, today)
+        return _whole(int(local[3]), int(local[2]), int(local[1]), text, latest)
     raise Unclear(f"{tidy(text)!r} is not a date that can be read in one way only", DATES)
 
 
@@ -78,14 +78,14 @@ def _year_and_month(found: re.Match[str]) -> tuple[int, int]:
     return (int(found[2]), int(found[1])) if found[1] else (int(found[3]), int(found[4]))
 
 
-def _past(year: int, month: int, number: int, text: str, today: date) -> date:
+def _whole(year: int, month: int, number: int, text: str, latest: date) -> date:
     if month > 12 >= number:
         raise Unclear(f"{tidy(text)!r} has no month {month}", "write the day first, then the month: 25/04/1996")
     try:
         found = date(year, month, number)
     except ValueError:
         raise Unclear(f"{tidy(text)!r} is no day of any calendar", f"ask again and {DATES}") from None
-    return _sensible(found, text, today)
+    return _sensible(found, text, latest)
 
 
 def _sensible(found: date, text: str, today: date) -> date:

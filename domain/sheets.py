@@ -1,0 +1,291 @@
+"""Sheets: a list that goes to a partner on paper or as a spreadsheet, and comes back filled in.
+
+One row is one referral. Out goes the recipient's minimum data, in here comes what any signal may say, and both are
+tables: which kinds stand on which sheet, which columns leave, which cells return, which outcomes can be ticked.
+A sheet lies on a desk where many people see it. So nothing stands on one whose very presence would tell something: a
+protection handover is asked for by a message of its own, and a person who is protected is listed like anybody else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar, Final
+from uuid import UUID
+
+from domain.case import Case
+from domain.event import Compartment, Event
+from domain.messages import Message
+from domain.moment import Moment, Refused
+from domain.referral import disclosure, why_not_send
+from domain.referral_state import Referral
+from domain.words import ReferralKind, ReferralStatus, SignalType
+
+K = ReferralKind
+T = SignalType
+
+
+class SheetKind(StrEnum):
+    EMBASSY_SESSION = "embassy-session"
+    CLINIC_AFTERNOON = "clinic-afternoon"
+    EXIT_LIST = "exit-list"
+    RECEPTION_DESK = "reception-desk"
+
+
+class Holds(StrEnum):
+    """What is written in a cell that comes back."""
+
+    TEXT = "TEXT"
+    DAY = "DAY"
+    """A day that has been."""
+    COMING = "COMING"
+    """A day that may lie ahead."""
+    MOMENT = "MOMENT"
+    """A day that has been, perhaps with the time."""
+    COUNT = "COUNT"
+    ANSWER = "ANSWER"
+    DOCUMENT = "DOCUMENT"
+    REFUSAL = "REFUSAL"
+    AIRPORT = "AIRPORT"
+
+
+CELLS: Final[Mapping[str, Holds]] = {
+    "date": Holds.MOMENT,
+    "document kind": Holds.DOCUMENT,
+    "document number": Holds.TEXT,
+    "issued on": Holds.DAY,
+    "expires on": Holds.COMING,
+    "permit number": Holds.TEXT,
+    "list number": Holds.TEXT,
+    "airport": Holds.AIRPORT,
+    "reason class": Holds.REFUSAL,
+    "valid until": Holds.COMING,
+    "check again on": Holds.COMING,
+    "cash in EUR": Holds.COUNT,
+    "nights": Holds.COUNT,
+    "transport": Holds.TEXT,
+    "facility": Holds.TEXT,
+    "identity checked": Holds.ANSWER,
+}
+"""The cells that come back beside the result, and what each holds."""
+
+RESULT, NOTE, WITHDRAWAL, CONCERN = "result", "note", "withdrawal", "concern"
+STATEMENT_COLUMNS: Final[Mapping[str, SignalType]] = {
+    WITHDRAWAL: T.WITHDRAWAL_REPORTED,
+    CONCERN: T.CONCERN_REPORTED,
+}
+"""What the person says, in every row of every sheet. Only what restricts: no sheet can say that somebody agrees."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One result that can be ticked. ``permits``: it brings the person nearer to travelling, so nothing may lack."""
+
+    code: str
+    signal: SignalType = T.COMPLETED
+    permits: bool = False
+    needs: frozenset[str] = frozenset()
+
+    @property
+    def outcome_code(self) -> str | None:
+        """The code that the signal carries; an answer that is no outcome carries none."""
+        return None if self.code in (T.ACCEPTED, T.REJECTED) else self.code
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What may be answered about one kind of referral; ``cells`` are its columns and their names in the payload."""
+
+    outcomes: tuple[Outcome, ...]
+    cells: Mapping[str, str]
+
+    def outcome(self, code: str) -> Outcome | None:
+        return next((each for each in self.outcomes if each.code == code), None)
+
+
+def _good(code: str, *needs: str, signal: SignalType = T.COMPLETED) -> Outcome:
+    return Outcome(code, signal, permits=True, needs=frozenset(needs))
+
+
+TAKEN: Final = Outcome("ACCEPTED", T.ACCEPTED)
+TURNED_DOWN: Final = Outcome("REJECTED", T.REJECTED)
+
+ANSWERS: Final[Mapping[ReferralKind, Answers]] = {
+    K.CONSULAR_IDENTITY: Answers(
+        (
+            _good("NATIONALITY_CONFIRMED"), Outcome("NOT_CONFIRMED"), Outcome("VERIFICATION_IN_CAPITAL", T.PROGRESS),
+            Outcome("INTERVIEW_NO_SHOW"), Outcome("REFUSED_TO_COOPERATE_PERSON"), Outcome("EMBASSY_CLOSED"),
+            TAKEN, TURNED_DOWN,
+        ),
+        {"date": "interviewed_on"},
+    ),
+    K.TRAVEL_DOCUMENT: Answers(
+        (
+            _good("ISSUED", "document kind", "document number"), Outcome("REFUSED"),
+            Outcome("REQUIRES_ITINERARY", T.PROGRESS), Outcome("FEE_REQUIRED", T.PAUSED), TAKEN, TURNED_DOWN,
+        ),
+        {
+            "document kind": "kind", "document number": "number", "issued on": "issued_on", "expires on": "expires_on",
+        },
+    ),
+    K.MEDICAL_ASSESSMENT: Answers(
+        (
+            _good("NO_SIGNIFICANT_CONDITION", "date"), _good("SIGNIFICANT_CONDITION_STABLE", "date"),
+            Outcome("TREATMENT_REQUIRED"), Outcome("UNFIT_TEMPORARY"), Outcome("UNFIT_LONG_TERM"),
+            Outcome("DECLINED_BY_PERSON"), TAKEN, TURNED_DOWN,
+        ),
+        {"date": "examined_at", "valid until": "valid_until"},
+    ),
+    K.FIT_TO_TRAVEL: Answers(
+        (
+            _good("FIT", "date"), _good("FIT_WITH_CONDITIONS", "date", NOTE), Outcome("UNFIT_TEMPORARY"),
+            Outcome("UNFIT"), TAKEN, TURNED_DOWN,
+        ),
+        {"date": "issued_at", "valid until": "valid_until", "check again on": "recheck_on"},
+    ),
+    K.EXIT_PERMIT: Answers(
+        (
+            _good("GRANTED", "permit number"), Outcome("REFUSED"), Outcome("MORE_INFO", T.PAUSED), TAKEN, TURNED_DOWN,
+        ),
+        {
+            "permit number": "permit_number", "list number": "list_no", "airport": "airport",
+            "expires on": "expires_on", "reason class": "reason_class",
+        },
+    ),
+    K.RECEPTION: Answers(
+        (
+            _good("CONFIRMED", signal=T.ACCEPTED), _good("CONFIRMED_WITH_LIMITS", signal=T.ACCEPTED),
+            Outcome("CANNOT_RECEIVE", T.REJECTED), _good("RECEIVED", "date"), Outcome("NOT_ARRIVED"),
+            Outcome("REFUSED_ASSISTANCE"),
+        ),
+        {"date": "met_at", "cash in EUR": "cash_eur", "nights": "shelter_nights", "transport": "onward_transport"},
+    ),
+    K.MEDICAL_HANDOVER: Answers(
+        (_good("HANDED_OVER", "date"), _good("ADMITTED", "date"), Outcome("NO_SHOW"), TAKEN, TURNED_DOWN),
+        {"date": "handed_over_at", "facility": "facility"},
+    ),
+    K.CHILD_HANDOVER: Answers(
+        (_good("HANDED_OVER", "date", "identity checked"), Outcome("CAREGIVER_ABSENT"), TAKEN, TURNED_DOWN),
+        {"date": "handed_over_at", "identity checked": "id_checked"},
+    ),
+}  # fmt: skip
+"""What each kind of referral can be answered with (domain.md 6)."""
+
+IDENTITY: Final = ("family_name", "given_names", "sex", "date_of_birth")
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """One kind of sheet. ``shows`` are the columns that leave, of which each row has what its recipient may see."""
+
+    kinds: tuple[ReferralKind, ...]
+    shows: tuple[str, ...]
+    compartment: Compartment = Compartment.GEN
+    """Under which keys a scan of it is kept."""
+
+    @property
+    def returns(self) -> tuple[str, ...]:
+        """The columns that come back, in the order in which they are filled in."""
+        asked = {column for kind in self.kinds for column in ANSWERS[kind].cells}
+        return (RESULT, *(column for column in CELLS if column in asked), NOTE, *STATEMENT_COLUMNS)
+
+
+SHEETS: Final[Mapping[SheetKind, Sheet]] = {
+    SheetKind.EMBASSY_SESSION: Sheet(
+        (K.CONSULAR_IDENTITY, K.TRAVEL_DOCUMENT), (*IDENTITY[:2], "name_native_script", *IDENTITY[2:], "nationality")
+    ),
+    SheetKind.CLINIC_AFTERNOON: Sheet(
+        (K.MEDICAL_ASSESSMENT, K.FIT_TO_TRAVEL), (*IDENTITY, "phone", "languages"), Compartment.MED
+    ),
+    SheetKind.EXIT_LIST: Sheet((K.EXIT_PERMIT,), (*IDENTITY, "nationality", "document", "flight")),
+    SheetKind.RECEPTION_DESK: Sheet(
+        (K.RECEPTION, K.MEDICAL_HANDOVER, K.CHILD_HANDOVER),
+        (*IDENTITY, "nationality", "phone", "languages", "flight"),
+        Compartment.MED,
+    ),
+}
+
+LISTED_KINDS: Final = frozenset(kind for sheet in SHEETS.values() for kind in sheet.kinds)
+
+
+# Row codes: short enough to be typed from paper, opaque, and with a sign that shows a slip of the pen
+
+SIGNS: Final = "123456789ABCDEFGHJKMNPQRSTVWXYZ"  # a prime number of them, none easily taken for another
+CODE_LENGTH: Final = 8
+MISREAD: Final = str.maketrans({"I": "1", "L": "1"})
+
+
+def row_code(body: str) -> str:
+    """A code of seven signs and the one that checks them."""
+    return body + SIGNS[_checked(body)]
+
+
+def spaced(code: str) -> str:
+    """A code as it is printed."""
+    return f"{code[:4]}-{code[4:]}"
+
+
+def read_code(text: str) -> str | None:
+    """The code that somebody typed, or nothing if a sign of it is wrong."""
+    code = "".join(sign for sign in text.upper() if sign.isalnum()).translate(MISREAD)
+    known = len(code) == CODE_LENGTH and all(sign in SIGNS for sign in code)
+    return code if known and SIGNS[_checked(code[:-1])] == code[-1] else None
+
+
+def _checked(body: str) -> int:
+    """Sees one wrong sign, and two that have changed places."""
+    return sum(place * SIGNS.index(sign) for place, sign in enumerate(body, 1)) % len(SIGNS)
+
+
+# Handing one out
+
+
+class ReferralListed(Event):
+    TOPIC: ClassVar[str] = "ReferralListed"
+    SENTENCE: ClassVar[str] = "{kind}: listed on a sheet for {partner_id}."
+
+    referral_id: UUID
+    kind: ReferralKind
+    partner_id: str
+    sheet_id: UUID
+
+
+class ListReferral(Message):
+    """Put a referral on a sheet for its partner. Refused when nothing may leave any more."""
+
+    referral_id: UUID
+    sheet_id: UUID
+
+
+WAITING: Final = frozenset(
+    {ReferralStatus.SENT, ReferralStatus.ACKNOWLEDGED, ReferralStatus.ACCEPTED, ReferralStatus.IN_PROGRESS}
+    | {ReferralStatus.ON_HOLD}
+)
+
+
+def why_not_list(case: Case, referral: Referral) -> str | None:
+    """What keeps a referral off every sheet: it is not awaited, or its partner may be told nothing now."""
+    if referral.asked_kind not in LISTED_KINDS:
+        return "REFERRAL.NOT_ON_SHEETS"
+    if case.closed or referral.over:
+        return "REFERRAL.OVER"
+    if referral.status not in WAITING:
+        return "REFERRAL.NOT_SENT"
+    return why_not_send(case, referral)
+
+
+def on_list(case: Case, order: ListReferral, _m: Moment) -> Iterator[Event]:
+    """Listing tells the partner about the person, so it is guarded and recorded as sending is."""
+    referral = case.referrals.get(order.referral_id)
+    if referral is None:
+        raise Refused("REFERRAL.UNKNOWN", f"this case has no referral {order.referral_id}", field="referral_id")
+    if why := why_not_list(case, referral):
+        raise Refused(why, "it is left off the sheet", field="referral_id")
+    yield ReferralListed(
+        referral_id=referral.referral_id,
+        kind=referral.kind,
+        partner_id=referral.partner_id,
+        sheet_id=order.sheet_id,
+    )
+    yield disclosure(case, referral)

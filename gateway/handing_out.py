@@ -1,0 +1,194 @@
+"""Handing a sheet out: first it is recorded in each case that its partner is told about it, then it is written.
+
+The order matters. Whether somebody may be listed is decided where it is recorded; what the log refused, or has not
+taken yet, stands on no sheet. The same sheet asked for again on the same day is the same sheet, with the same codes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from time import monotonic
+from typing import Final
+from uuid import UUID, uuid5
+
+from audit.fold import Folded, NoSuchStream, fold
+from domain.calendar import LIBYA
+from domain.case import Case
+from domain.moment import Partner
+from domain.partner import minimum_data
+from domain.referral import DisclosureRecorded
+from domain.referral_state import Referral
+from domain.sheets import SHEETS, SheetKind, why_not_list
+from domain.words import ReferralKind
+from gateway.intake import Declined, Desk
+from gateway.sheet_pages import Page, PageRow
+from gateway.sheet_words import Language
+from store import sheets
+from store.clock import now
+from store.outbox import Outbox
+from store.partners import Registered, UnknownPartner
+from store.partners import get as partner_of
+from store.sheets import Asked
+
+POLL_S: Final = 0.05
+ALSO: Final = frozenset({"dob_precision"})
+"""What leaves inside another column."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A referral that is not on the sheet, and the rule that keeps it off."""
+
+    number: str
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOut:
+    page: Page
+    left_out: tuple[LeftOut, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A referral as it stands in the log of its case."""
+
+    asked: Asked
+    folded: Folded
+    case: Case
+    referral: Referral
+
+    @property
+    def number(self) -> str:
+        return self.folded.head.number
+
+    @property
+    def kind(self) -> ReferralKind:
+        return self.referral.asked_kind
+
+    @property
+    def why_not(self) -> str | None:
+        """What keeps it off the sheet; half a history decides nothing."""
+        return "LOG.UNREADABLE" if self.folded.left_out else why_not_list(self.case, self.referral)
+
+    def is_for(self, kind: SheetKind, movement: str | None) -> bool:
+        on_it = movement is None or (self.case.seat is not None and self.case.seat.movement == movement)
+        return self.kind in SHEETS[kind].kinds and on_it
+
+
+async def registered(desk: Desk, partner_id: str) -> Registered:
+    """The partner. Raises ``UnknownPartner``."""
+    partner = await partner_of(desk.pool, partner_id)
+    if partner is None:
+        raise UnknownPartner(f"there is no partner {partner_id!r}")
+    return partner
+
+
+async def hand_out(
+    desk: Desk,
+    partner_id: str,
+    kind: SheetKind,
+    *,
+    user: str,
+    language: Language = "en",
+    movement: str | None = None,
+    seconds: float = 30.0,
+) -> HandedOut:
+    """Hand a sheet out to a partner, waiting so long for its cases to be recorded. Raises ``UnknownPartner``."""
+    partner = await registered(desk, partner_id)
+    if not partner.active:
+        raise Declined("conflict", f"{partner_id} is not to be asked at present", rule="PARTNER.INACTIVE")
+    found = [each for asked in await sheets.awaiting(desk.pool, partner_id) if (each := await _find(desk, asked))]
+    found = [each for each in found if each.is_for(kind, movement) and each.why_not != "REFERRAL.OVER"]
+    left_out = [LeftOut(each.number, each.why_not) for each in found if each.why_not]
+    wanted = [each for each in found if not each.why_not]
+    day = (await now(desk.pool)).astimezone(LIBYA.zone).date()
+    sheet = await sheets.issue(desk.pool, partner_id, kind, movement=movement, user=user, day=day)
+    codes = await sheets.place(desk.pool, sheet.sheet_id, [(each.asked, each.kind) for each in wanted])
+    listed = {each.asked: await _list(desk, each, sheet.sheet_id, user) for each in wanted}
+    became = await until_settled(desk, [message_id for message_id in listed.values() if message_id], seconds)
+    rows = list[PageRow]()
+    for each in wanted:
+        message_id = listed[each.asked]
+        settled = became.get(message_id) if message_id else None
+        row = None
+        if message_id and settled and settled.status == "applied":
+            row = await _row(desk, each.asked, codes[each.asked.referral_id], message_id)
+        if row:
+            rows.append(row)
+        else:
+            left_out.append(LeftOut(each.number, _rule(settled)))
+    zone = Partner(partner_id, partner.kinds, partner.country).calendar.zone
+    return HandedOut(Page(sheet, partner.name, language, zone, tuple(rows)), tuple(left_out))
+
+
+async def _find(desk: Desk, asked: Asked) -> _Found | None:
+    try:
+        folded = await fold(desk.pool, desk.keys, asked.stream_id)
+    except NoSuchStream:
+        return None
+    case = folded.state
+    referral = case.referrals.get(asked.referral_id) if isinstance(case, Case) else None
+    return _Found(asked, folded, case, referral) if isinstance(case, Case) and referral else None
+
+
+async def _list(desk: Desk, each: _Found, sheet_id: UUID, user: str) -> UUID | None:
+    """Hand the listing in, once for each sheet, user and set of fields: asked again it tells nobody anything new."""
+    told = uuid5(sheet_id, "+".join(sorted(minimum_data(each.case, each.referral)))).hex
+    fields = {"referral_id": str(each.asked.referral_id), "sheet_id": str(sheet_id)}
+    key = f"list-{each.asked.referral_id}-{told}"
+    try:
+        return (await desk.send(each.number, "ListReferral", fields, user=user, key=key)).message_id
+    except Declined:
+        return None
+
+
+async def until_settled(desk: Desk, message_ids: list[UUID], seconds: float) -> dict[UUID, sheets.Became]:
+    """What has become of these messages, once all are settled or so many seconds have gone."""
+    until = monotonic() + seconds
+    while True:
+        found = await sheets.became(desk.pool, message_ids)
+        under_way = any(each.status in ("pending", "waiting") for each in found.values())
+        if not under_way or monotonic() >= until:
+            return found
+        await asyncio.sleep(POLL_S)
+
+
+def _rule(settled: sheets.Became | None) -> str:
+    if settled is None:
+        return "ERASED"
+    if settled.status in ("pending", "waiting"):
+        return "NOT_RECORDED_YET"
+    return str(settled.result.get("rule") or settled.result.get("cause") or "REFERRAL.OVER")
+
+
+async def _row(desk: Desk, asked: Asked, code: str, message_id: UUID) -> PageRow | None:
+    """The row as it may be written: the fields on record as told, with what they say now."""
+    found = await _find(desk, asked)
+    if found is None or found.why_not:
+        return None
+    shown = {*SHOWN_FOR[found.kind], *ALSO} & _told(found.folded, message_id)
+    await _handed_over(desk, found)
+    person = minimum_data(found.case, found.referral)
+    return PageRow(code, found.kind, {name: value for name, value in person.items() if name in shown})
+
+
+SHOWN_FOR: Final = {kind: sheet.shows for sheet in SHEETS.values() for kind in sheet.kinds}
+
+
+def _told(folded: Folded, message_id: UUID) -> set[str]:
+    """The fields that this listing recorded as told."""
+    return {
+        name
+        for entry in folded.entries
+        if isinstance(entry.event, DisclosureRecorded) and entry.metadata.message_id == message_id
+        for name in entry.event.fields
+    }
+
+
+async def _handed_over(desk: Desk, found: _Found) -> None:
+    """What waited for somebody to bring it to the partner has been brought."""
+    settle = getattr(Outbox(desk.pool), "handed_over_referral", None)
+    if settle is not None:
+        await settle(found.case.id, str(found.asked.referral_id))
