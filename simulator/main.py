@@ -14,6 +14,7 @@ import logging
 import os
 import sys
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -40,12 +41,18 @@ LIVE_LOOK_S: Final = 0.5
 
 @dataclass
 class Desk:
-    """Receives for the partners it plays, and sends what they have to say."""
+    """Receives for the partners it plays, and sends what they have to say.
+
+    ``every_s``: seconds between two messages of a live process, which is silent until it ``speaks``.
+    """
 
     partners: Partners
     sender: Sender
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     said: list[Answer] = field(default_factory=list)
+    every_s: float = 0.0
+    speaks: asyncio.Event = field(default_factory=asyncio.Event)
+    next: deque[Answer] = field(default_factory=deque)
     sending: set[asyncio.Task[None]] = field(default_factory=set)
 
     def receive(self, partner_id: str, headers: Mapping[str, str], body: bytes, now: datetime) -> bool:
@@ -90,11 +97,19 @@ class Desk:
         return self.partners.of(answer.asked.partner_id).how.signing_clock.total_seconds()
 
     async def live(self) -> None:
-        """Answer by the real clock until cancelled."""
+        """Answer by the real clock until cancelled, once it may speak."""
+        await self.speaks.wait()
         while True:
-            for answer in self.partners.due(datetime.now(UTC)):
-                self._start(self._say_until_taken(answer))
+            self.next.extend(self.partners.due(datetime.now(UTC)))
+            while self.next:
+                self._start(self._say_until_taken(self.next.popleft()))
+                await asyncio.sleep(self.every_s)
             await asyncio.sleep(LIVE_LOOK_S)
+
+    @property
+    def waiting(self) -> int:
+        """How many answers have not been acknowledged yet."""
+        return len(self.partners.agenda) + len(self.next) + len(self.sending)
 
     async def _say_until_taken(self, answer: Answer) -> None:
         for _ in range(answer.times):
@@ -144,12 +159,16 @@ def create_app(desk: Desk) -> Starlette:
         desk.partners.of(asked["partner_id"]).how = manner(asked["manner"])
         return Response(status_code=204)
 
-    async def agenda(_request: Request) -> Response:
-        waiting = len(desk.partners.agenda) + len(desk.sending)
-        received = [kind for one in desk.partners.known.values() for kind in one.seen.values()]
-        return JSONResponse({"waiting": waiting, "next_at": _text(desk.partners.next_at), "received": received})
+    async def speak(_request: Request) -> Response:
+        desk.speaks.set()
+        return Response(status_code=204)
 
-    post = {"/tick": tick, "/say": say, "/repeat": repeat, "/behave": behave, "/receive/{partner_id}": receive}
+    async def agenda(_request: Request) -> Response:
+        received = [kind for one in desk.partners.known.values() for kind in one.seen.values()]
+        return JSONResponse({"waiting": desk.waiting, "next_at": _text(desk.partners.next_at), "received": received})
+
+    post = {"/tick": tick, "/say": say, "/repeat": repeat, "/behave": behave, "/speak": speak}
+    post["/receive/{partner_id}"] = receive
     routes = [Route(path, does, methods=["POST"]) for path, does in post.items()]
     return Starlette(routes=[*routes, Route("/agenda", agenda)], lifespan=_life(desk), exception_handlers=UNABLE)
 
@@ -198,6 +217,8 @@ def _arguments(given: list[str]) -> argparse.Namespace:
     parser.add_argument("--manner", default=ORDINARY, help=f"how they behave, joined by +: {', '.join(MANNERS)}")
     parser.add_argument("--live", action="store_true", help="answer by the real clock")
     parser.add_argument("--pause", type=float, default=LIVE_PAUSE.total_seconds(), help="seconds between live answers")
+    parser.add_argument("--every", type=float, default=0.0, help="least seconds between two messages")
+    parser.add_argument("--hold", action="store_true", help="be silent until POST /speak")
     parser.add_argument("--hurry", type=float, default=1.0, help="how many times sooner than the standard they retry")
     parser.add_argument("--log", type=Path, help="where they write down what they were answered")
     return parser.parse_args(given)
@@ -209,7 +230,9 @@ def main(given: list[str]) -> int:
     asked = _arguments(given)
     live = timedelta(seconds=asked.pause) if asked.live else None
     sender = Sender(asked.gateway, secrets_in(asked.partners), Log(asked.log), asked.hurry)
-    desk = Desk(Partners(asked.seed, live, manner(asked.manner)), sender)
+    desk = Desk(Partners(asked.seed, live, manner(asked.manner)), sender, every_s=asked.every)
+    if not asked.hold:
+        desk.speaks.set()
     uvicorn.run(create_app(desk), host="127.0.0.1", port=asked.port, log_level="warning", access_log=False)
     return 0
 
