@@ -1,7 +1,7 @@
 """Stand-in partners: each knows what was delivered to it, and decides from that alone what to answer and when.
 
-What is answered depends on the seed and on whom the referral is about, never on its token or on the order of arrival:
-the same seed answers alike in every run.
+What is answered depends on the seed, on the partner's manner and on whom the referral is about, never on its token or
+on the order of arrival: the same seed answers alike in every run.
 """
 
 from __future__ import annotations
@@ -17,29 +17,32 @@ from uuid import NAMESPACE_URL, uuid5
 
 from domain.words import ReferralKind, SignalType
 from simulator.dice import chosen, dice, when_offices_open
-from simulator.scripts import (
+from simulator.manners import (
     ACKNOWLEDGED_AFTER,
     BEHAVIOUR,
     DOCUMENT_DAYS_PCT,
-    DUPLICATE_PCT,
-    LATE_PCT,
-    NEVER_ACKNOWLEDGED_PCT,
-    OTHERWISE,
-    OUT_OF_ORDER_PCT,
+    MANNERS,
+    ORDINARY,
     PERMIT_DAYS,
-    REJECTED_PCT,
     Behaviour,
+    Manner,
 )
 
 SIGNALS: Final = uuid5(NAMESPACE_URL, "awda:simulator")
 SENT: Final = "org.iom.vhr.referral.sent.v1"
 CANCELLED: Final = "org.iom.vhr.referral.cancelled.v1"
 LIVE_PAUSE: Final = timedelta(seconds=3)
-FIRST_ASKED_ONLY: Final = {"NATIONALITY_NOT_CONFIRMED": "NATIONALITY_CONFIRMED"}
+FIRST_ASKED_ONLY: Final = {"NOT_CONFIRMED": "NATIONALITY_CONFIRMED"}
 """What a partner says only the first time it is asked, and what it says when asked again."""
+BY_HAND: Final = 1000
+"""Steps that somebody tells a partner to take are numbered from here."""
 
 T = SignalType
 K = ReferralKind
+
+
+class NotAsked(LookupError):
+    """Nothing like it was ever sent to the partner, who has nothing to answer."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,10 @@ class Asked:
 
 @dataclass(frozen=True)
 class Answer:
-    """One signal to send, once it is due (programme clock, UTC). ``times``: how often, for some repeat themselves."""
+    """One signal to send, once it is due (programme clock, UTC). ``times``: how often, for some repeat themselves.
+
+    ``clock``: how far ahead of the time the partner's clock is.
+    """
 
     due: datetime
     asked: Asked
@@ -71,6 +77,9 @@ class Answer:
     times: int = 1
     after_the_flight: bool = False
     occurred_at: datetime | None = None
+    clock: timedelta = timedelta(0)
+    seq: int | None = None
+    reason: str | None = None
 
     @property
     def order(self) -> tuple[datetime, str, str, int, int]:
@@ -86,7 +95,9 @@ class Answer:
             "signal_type": self.signal_type,
             "outcome_code": self.outcome,
             "payload": self.payload,
-            "occurred_at": (self.occurred_at or self.due).isoformat(),
+            "occurred_at": ((self.occurred_at or self.due) + self.clock).isoformat(),
+            "partner_seq": self.seq,
+            "reason": self.reason,
         }
         return {
             "specversion": "1.0",
@@ -101,59 +112,54 @@ class Answer:
 # What one partner answers to one referral
 
 
-def answers(seed: int, asked: Asked) -> list[Answer]:
+def answers(seed: int, asked: Asked, how: Manner = MANNERS[ORDINARY]) -> list[Answer]:
     """Everything a partner will say to a referral, in the order in which it says it."""
-    behaviour = BEHAVIOUR.get(asked.kind, OTHERWISE)
     rolls = asked.rolls(seed, "answers")
-    unreliable = {name: rolls.random() * 100 < pct for name, pct in _WEAKNESSES.items()}
-    said = list(_said(asked, behaviour, rolls, rejects=unreliable["rejects"]))
-    if unreliable["forgets"] and not behaviour.confirms:
-        said = [answer for answer in said if answer.signal_type is not T.ACKNOWLEDGED]
-    if unreliable["swaps"] and not behaviour.confirms:
-        said = _swapped(said)
-    if unreliable["repeats"]:
-        said[-1] = replace(said[-1], times=2)
-    return said
+    does = {name: rolls.random() * 100 < getattr(how, f"{name}_pct") for name in WEAKNESSES}
+    behaviour = BEHAVIOUR[asked.kind]
+    said = list(_said(asked, behaviour, how, rolls, does))
+    for weakness, changes in CHANGES.items():
+        if does[weakness] and (weakness in AFTER_FLIGHTS_TOO or not behaviour.confirms):
+            said = changes(said, how)
+    return [replace(answer, clock=how.clock) for answer in said]
 
 
-_WEAKNESSES: Final = {
-    "rejects": REJECTED_PCT,
-    "forgets": NEVER_ACKNOWLEDGED_PCT,
-    "swaps": OUT_OF_ORDER_PCT,
-    "repeats": DUPLICATE_PCT,
-}
+WEAKNESSES: Final = ("rejects", "forgets", "overtakes", "repeats", "contradicts", "badly", "silent")
+AFTER_FLIGHTS_TOO: Final = ("repeats", "contradicts", "silent")
 
 
-def _said(asked: Asked, behaviour: Behaviour, rolls: random.Random, *, rejects: bool) -> Iterator[Answer]:
-    acknowledged = asked.sent_at + ACKNOWLEDGED_AFTER.drawn(rolls)
-    accepted = max(acknowledged, asked.sent_at + behaviour.accepted.drawn(rolls))
+def _said(
+    asked: Asked, behaviour: Behaviour, how: Manner, rolls: random.Random, does: Mapping[str, bool]
+) -> Iterator[Answer]:
+    acknowledged = asked.sent_at + how.pace * ACKNOWLEDGED_AFTER.drawn(rolls)
+    accepted = max(acknowledged, asked.sent_at + how.pace * behaviour.accepted.drawn(rolls))
     if behaviour.confirms:
-        acknowledged = accepted = asked.sent_at + behaviour.accepted.drawn(rolls)
-    completed = max(accepted, asked.sent_at + behaviour.completed.drawn(rolls))
+        acknowledged = accepted = asked.sent_at + how.pace * behaviour.accepted.drawn(rolls)
+    completed = max(accepted, asked.sent_at + how.pace * behaviour.completed.drawn(rolls))
     if behaviour.confirms and asked.departs:
         completed = max(accepted, asked.departs + behaviour.completed.drawn(rolls))
-    yield Answer(when_offices_open(acknowledged), asked, 0, T.ACKNOWLEDGED)
-    if rejects and behaviour.may_reject and asked.nth == 0:
-        yield Answer(when_offices_open(accepted), asked, 1, T.REJECTED)
+    yield Answer(_when(acknowledged, how), asked, 0, T.ACKNOWLEDGED)
+    if does["rejects"] and (behaviour.may_reject or how.rejects_pct >= 100) and asked.nth == 0:
+        yield Answer(_when(accepted, how), asked, 1, T.REJECTED, behaviour.full, reason="we cannot take anybody now")
         return
-    yield Answer(when_offices_open(accepted), asked, 1, T.ACCEPTED, behaviour.confirms)
-    yield _completed(when_offices_open(completed), asked, behaviour, rolls)
+    yield Answer(_when(accepted, how), asked, 1, T.ACCEPTED, behaviour.confirms)
+    for number in range(how.reports):
+        yield Answer(_when(accepted, how), asked, 10 + number, T.PROGRESS, seq=number)
+    yield _completed(_when(completed, how), asked, behaviour, rolls, badly=does["badly"])
 
 
-def _completed(due: datetime, asked: Asked, behaviour: Behaviour, rolls: random.Random) -> Answer:
+def _when(moment: datetime, how: Manner) -> datetime:
+    """Who is prompt answers at once; everybody else when offices open."""
+    return moment if how.pace == 0 else when_offices_open(moment)
+
+
+def _completed(due: datetime, asked: Asked, behaviour: Behaviour, rolls: random.Random, *, badly: bool) -> Answer:
     outcome = chosen(rolls, behaviour.outcomes)
     if asked.nth:
         outcome = FIRST_ASKED_ONLY.get(outcome, outcome)
-    payload = PAYLOADS.get(asked.kind, _nothing)(asked, due, rolls)
+    payload = {} if badly else PAYLOADS.get(asked.kind, _nothing)(asked, due, rolls)
+    outcome = behaviour.badly if badly else outcome
     return Answer(due, asked, 2, T.COMPLETED, outcome, payload, after_the_flight=behaviour.confirms is not None)
-
-
-def _swapped(said: list[Answer]) -> list[Answer]:
-    """The last answer overtakes the one before it."""
-    if len(said) < 2:
-        return said
-    *first, before, last = said
-    return [*first, last, replace(before, due=last.due, step=last.step + 1)]
 
 
 def _nothing(_asked: Asked, _due: datetime, _rolls: random.Random) -> dict[str, Any]:
@@ -181,49 +187,136 @@ PAYLOADS: Final[Mapping[ReferralKind, Callable[[Asked, datetime, random.Random],
 }
 
 
-# All of them, and what they have still to say
+# What a manner makes of it
+
+
+def _silent(_said: list[Answer], _how: Manner) -> list[Answer]:
+    return []
+
+
+def _forgotten(said: list[Answer], _how: Manner) -> list[Answer]:
+    return [answer for answer in said if answer.signal_type is not T.ACKNOWLEDGED]
+
+
+def _overtaken(said: list[Answer], _how: Manner) -> list[Answer]:
+    """The last answer goes first, and the others follow it."""
+    *before, last = said
+    late = [replace(answer, due=last.due, step=last.step + nth) for nth, answer in enumerate(before, 1)]
+    return [last, *late]
+
+
+def _repeated(said: list[Answer], how: Manner) -> list[Answer]:
+    """The last word is said several times under the same id."""
+    *before, last = said
+    return [*before, replace(last, times=how.times)]
+
+
+def _contradicted(said: list[Answer], _how: Manner) -> list[Answer]:
+    """What was completed is completed once more under a new id, and then with the contrary outcome."""
+    done = next((answer for answer in said if answer.signal_type is T.COMPLETED), None)
+    if done is None:
+        return said
+    again = replace(done, due=done.due + timedelta(days=1), step=done.step + 100, times=1)
+    other = replace(again, step=again.step + 1, due=done.due + timedelta(days=2), payload={})
+    return [*said, again, replace(other, outcome=BEHAVIOUR[done.asked.kind].badly)]
+
+
+CHANGES: Final[Mapping[str, Callable[[list[Answer], Manner], list[Answer]]]] = {
+    "forgets": _forgotten,
+    "overtakes": _overtaken,
+    "repeats": _repeated,
+    "contradicts": _contradicted,
+    "silent": _silent,
+}
+
+
+# One partner, and what it has still to say
+
+
+@dataclass
+class StandIn:
+    """One organisation's desk. With ``live`` it answers that long apart in real time, and keeps no agenda of days."""
+
+    partner_id: str
+    seed: int
+    how: Manner
+    live: timedelta | None = None
+    seen: dict[str, str] = field(default_factory=dict)
+    asked: list[Asked] = field(default_factory=list)
+    agenda: list[Answer] = field(default_factory=list)
+    by_hand: int = 0
+
+    def receive(self, event: Mapping[str, Any], now: datetime) -> None:
+        """Something was delivered. What came before is known by its id and changes nothing."""
+        if event["id"] in self.seen:
+            return
+        self.seen[event["id"]] = event["type"]
+        if event["type"] == SENT:
+            self.asked.append(self._asked(event["data"]))
+            said = answers(self.seed, self.asked[-1], self.how)
+            self.agenda += said if self.live is None else hurried(said, now, self.live)
+        elif event["type"] == CANCELLED:
+            token = event["data"]["referral_token"]
+            self.agenda = [answer for answer in self.agenda if answer.asked.token != token or self._stubborn(answer)]
+
+    def _asked(self, data: Mapping[str, Any]) -> Asked:
+        kind, about = ReferralKind(data["kind"]), whom(data)
+        nth = sum((before.kind, before.about) == (kind, about) for before in self.asked)
+        flight = data["person"].get("flight")
+        departs = datetime.fromisoformat(flight["std"]) if flight else None
+        sent_at = datetime.fromisoformat(data["sent_at"])
+        return Asked(self.partner_id, data["referral_token"], kind, about, nth, sent_at, departs)
+
+    def _stubborn(self, answer: Answer) -> bool:
+        return answer.asked.rolls(self.seed, "late").random() * 100 < self.how.stubborn_pct
+
+    def say(self, kind: ReferralKind, now: datetime, **told: Any) -> Answer:
+        """What somebody tells it to say about the newest referral of a kind. Raises ``NotAsked``."""
+        asked = next((one for one in reversed(self.asked) if one.kind is kind), None)
+        if asked is None:
+            raise NotAsked(f"{self.partner_id} was sent no {kind}")
+        self.by_hand += 1
+        said = Answer(now, asked, BY_HAND + self.by_hand, SignalType(told.pop("signal_type")), **told)
+        return replace(said, clock=self.how.clock)
+
+    def due(self, now: datetime) -> list[Answer]:
+        """Take from the agenda what must be said by now."""
+        ready = [answer for answer in self.agenda if answer.due <= now]
+        self.agenda = [answer for answer in self.agenda if answer.due > now]
+        return ready
 
 
 @dataclass
 class Partners:
-    """The stand-ins' desks. ``live``: answer within seconds of real time instead of keeping an agenda."""
+    """The stand-ins of one process, which behave alike. None of them knows what another was told."""
 
     seed: int
-    live: bool = False
-    seen: set[str] = field(default_factory=set)
-    counts: dict[tuple[str, str, str], int] = field(default_factory=dict)
-    agenda: list[Answer] = field(default_factory=list)
+    live: timedelta | None = None
+    how: Manner = MANNERS[ORDINARY]
+    known: dict[str, StandIn] = field(default_factory=dict)
+
+    def of(self, partner_id: str) -> StandIn:
+        """The stand-in of that name."""
+        if partner_id not in self.known:
+            self.known[partner_id] = StandIn(partner_id, self.seed, self.how, self.live)
+        return self.known[partner_id]
 
     def receive(self, partner_id: str, event: Mapping[str, Any], now: datetime) -> None:
-        """Something was delivered. What came before is known by its id and changes nothing."""
-        if event["id"] in self.seen:
-            return
-        self.seen.add(event["id"])
-        if event["type"] == SENT:
-            asked = self._asked(partner_id, event["data"])
-            said = answers(self.seed, asked)
-            self.agenda += hurried(said, now) if self.live else said
-        elif event["type"] == CANCELLED:
-            token = event["data"]["referral_token"]
-            self.agenda = [answer for answer in self.agenda if answer.asked.token != token or self._late(answer)]
+        self.of(partner_id).receive(event, now)
 
-    def _asked(self, partner_id: str, data: Mapping[str, Any]) -> Asked:
-        kind, about = ReferralKind(data["kind"]), whom(data)
-        nth = self.counts.get((partner_id, kind, about), 0)
-        self.counts[partner_id, kind, about] = nth + 1
-        flight = data["person"].get("flight")
-        departs = datetime.fromisoformat(flight["std"]) if flight else None
-        sent_at = datetime.fromisoformat(data["sent_at"])
-        return Asked(partner_id, data["referral_token"], kind, about, nth, sent_at, departs)
-
-    def _late(self, answer: Answer) -> bool:
-        return answer.asked.rolls(self.seed, "late").random() * 100 < LATE_PCT
+    @property
+    def agenda(self) -> list[Answer]:
+        return [answer for one in self.known.values() for answer in one.agenda]
 
     def due(self, now: datetime) -> list[Answer]:
-        """Take from the agenda what must be said by now, in order."""
-        ready = sorted((answer for answer in self.agenda if answer.due <= now), key=lambda answer: answer.order)
-        self.agenda = [answer for answer in self.agenda if answer.due > now]
-        return ready
+        """Take from everybody's agenda what must be said by now, in order."""
+        ready = [answer for one in self.known.values() for answer in one.due(now)]
+        return sorted(ready, key=lambda answer: answer.order)
+
+    def put_back(self, unsaid: list[Answer]) -> None:
+        """What could not be said stays on its agenda."""
+        for answer in unsaid:
+            self.of(answer.asked.partner_id).agenda.append(answer)
 
     @property
     def next_at(self) -> datetime | None:
@@ -236,10 +329,10 @@ def whom(data: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(person, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def hurried(said: list[Answer], now: datetime) -> list[Answer]:
+def hurried(said: list[Answer], now: datetime, pause: timedelta = LIVE_PAUSE) -> list[Answer]:
     """The same answers a few seconds apart, beginning now; only what follows a flight waits for the flight."""
     soon = [
-        replace(answer, due=now + LIVE_PAUSE * (nth + 1), occurred_at=answer.asked.sent_at)
+        replace(answer, due=now + pause * (nth + 1), occurred_at=answer.asked.sent_at)
         for nth, answer in enumerate(said)
     ]
     return [

@@ -1,4 +1,4 @@
-"""Who does what, how often and how fast: the tables the simulation is drawn from (estimates, not statistics).
+"""What staff do, how often and how fast: the tables the simulation is drawn from (estimates, not statistics).
 
 A case's script is its fate before departure: the journey to the end, or where and why it leaves. It depends on the
 seed and on the case's place in the list only, so it is known beforehand how every case must end.
@@ -10,10 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from domain.words import ClosureReason, ReferralKind
+from domain.words import ClosureReason
 from simulator.dice import Days, chosen, dice
 
-K = ReferralKind
 R = ClosureReason
 
 AT_ONCE: Final = Days(0)
@@ -92,48 +91,6 @@ STAFF_TAKES: Final[Mapping[str, Days]] = {
     "ENDLINE": Days(150, 0.3, 240),
     "COMPLETION": Days(5, 0.5, 20),
 }
-
-# How partners behave
-
-
-@dataclass(frozen=True)
-class Behaviour:
-    """How one kind of referral is answered. ``confirms``: answered before a flight, and completed after it."""
-
-    accepted: Days
-    completed: Days
-    outcomes: Mapping[str, float]
-    may_reject: bool = True
-    confirms: str | None = None
-
-
-ACKNOWLEDGED_AFTER: Final = Days(0.6, 0.6, 4)
-QUICKLY: Final = Days(0.5, 0.3, 1)
-
-BEHAVIOUR: Final[Mapping[ReferralKind, Behaviour]] = {
-    K.MEDICAL_ASSESSMENT: Behaviour(
-        Days(2, 0.5, 5), Days(7, 0.86, 30), {"NO_SIGNIFICANT_CONDITION": 85, "SIGNIFICANT_CONDITION_STABLE": 15}
-    ),
-    K.CONSULAR_IDENTITY: Behaviour(
-        Days(2, 0.5, 6), Days(11, 0.94, 60), {"NATIONALITY_CONFIRMED": 96, "NATIONALITY_NOT_CONFIRMED": 4}
-    ),
-    K.TRAVEL_DOCUMENT: Behaviour(Days(1, 0.5, 4), Days(6, 0.8, 14), {"ISSUED": 100}),
-    K.EXIT_PERMIT: Behaviour(Days(1, 0.5, 3), Days(5, 0.8, 12), {"GRANTED": 100}),
-    K.PROTECTION_ASSISTANCE: Behaviour(Days(1, 0.5, 3), Days(4, 1.0, 30), {"ASSISTED": 100}),
-    K.RECEPTION: Behaviour(QUICKLY, Days(3, 0.4, 10), {"RECEIVED": 100}, may_reject=False, confirms="CONFIRMED"),
-    K.REINTEGRATION_COUNSELLING: Behaviour(Days(2, 0.5, 6), Days(7, 0.8, 30), {"COUNSELLED": 100}),
-    K.REINTEGRATION_SERVICE: Behaviour(Days(5, 0.7, 20), Days(80, 0.7, 200), {"DELIVERED": 100}),
-}
-OTHERWISE: Final = Behaviour(Days(2, 0.5, 6), Days(10, 0.8, 40), {"DONE": 100})
-
-DUPLICATE_PCT: Final = 5.0
-OUT_OF_ORDER_PCT: Final = 3.0
-LATE_PCT: Final = 2.0
-NEVER_ACKNOWLEDGED_PCT: Final = 4.0
-REJECTED_PCT: Final = 5.0
-
-DOCUMENT_DAYS_PCT: Final[Mapping[int, float]] = {30: 60, 60: 24, 90: 16}
-PERMIT_DAYS: Final = 30
 
 # Places
 

@@ -204,6 +204,9 @@ def _of_country(country: str) -> Iterable[Registered]:
     yield Registered(f"provider-{low}", f"Reintegration services ({country})", provider, country)
 
 
+_CHILDREN: Final = frozenset({K.CHILD_BIA, K.BID_PANEL}) | _of(Recipient.GUARDIANSHIP, Recipient.TRACING)
+_REFUGE: Final = frozenset({K.VOT_ASSISTANCE}) | _of(Recipient.SHELTER)
+
 STANDARD: Final[Sequence[Registered]] = (
     Registered("clinic-tripoli", "Clinic, Tripoli", _of(Recipient.CLINIC)),
     Registered("exit-authority", "Exit authority", _of(Recipient.EXIT_AUTHORITY)),
@@ -212,6 +215,11 @@ STANDARD: Final[Sequence[Registered]] = (
     Registered("community-liaison", "Community liaison", _of(Recipient.COMMUNITY)),
     Registered("carrier", "Carrier", _of(Recipient.CARRIER)),
     Registered("mhpss-provider", "Health services", _of(Recipient.MHPSS)),
+    Registered("detention-authority", "Detention authority", _of(Recipient.DETENTION_AUTHORITY)),
+    Registered("child-protection", "Child protection", _CHILDREN),
+    Registered("transit-mission", "Transit mission", _of(Recipient.TRANSIT)),
+    Registered("safe-house-benghazi", "Safe house, Benghazi", _REFUGE),
+    Registered("safe-house-tripoli", "Safe house, Tripoli", _REFUGE),
     *(partner for country in COUNTRIES for partner in _of_country(country)),
 )
 """The stand-ins of an embedded home."""

@@ -14,8 +14,10 @@ import pytest
 from domain.messages import ReceivePartnerSignal
 from domain.words import ReferralKind, SignalType
 from simulator.main import Desk
-from simulator.partners import Answer, Partners, answers
+from simulator.manners import BEHAVIOUR, MANNERS, NoSuchManner, manner
+from simulator.partners import LIVE_PAUSE, Answer, NotAsked, Partners, answers
 from simulator.people import people
+from simulator.sending import Sender
 from store.signing import new_secret, sign
 
 MONDAY = datetime(2026, 1, 12, 9, 30, tzinfo=UTC)
@@ -53,8 +55,10 @@ def said(partners: Partners) -> list[tuple[Any, ...]]:
     return [(one.order, one.signal_type, one.outcome, one.payload, one.times) for one in found]
 
 
-def after(told: list[tuple[str, dict[str, Any]]], seed: int = 7, *, live: bool = False) -> Partners:
-    partners = Partners(seed, live)
+def after(
+    told: list[tuple[str, dict[str, Any]]], seed: int = 7, *, live: bool = False, how: str = "ordinary"
+) -> Partners:
+    partners = Partners(seed, LIVE_PAUSE if live else None, manner(how))
     for partner_id, event in told:
         partners.receive(partner_id, event, MONDAY)
     return partners
@@ -119,7 +123,7 @@ def test_partners_are_as_unreliable_as_partners_are() -> None:
     assert 0.02 < share(lambda one: any(answer.times > 1 for answer in one)) < 0.10
     assert 0.02 < share(lambda one: one[-1].signal_type is SignalType.REJECTED) < 0.10
     assert 0.01 < share(lambda one: one[0].signal_type is not SignalType.ACKNOWLEDGED) < 0.10
-    assert 0.01 < share(lambda one: one[-1].signal_type is SignalType.ACCEPTED) < 0.08
+    assert 0.01 < share(lambda one: one[0].signal_type is SignalType.COMPLETED) < 0.08
 
 
 def test_reception_is_promised_before_the_flight_and_done_after_it() -> None:
@@ -172,9 +176,10 @@ def test_what_is_due_is_taken_once_and_in_order() -> None:
 
 @pytest.fixture
 async def desk() -> Any:
-    made = Desk(Partners(7), {"clinic-tripoli": new_secret(), "embassy-nga": new_secret()}, "http://127.0.0.1:9")
+    secrets = {"clinic-tripoli": new_secret(), "embassy-nga": new_secret()}
+    made = Desk(Partners(7), Sender("http://127.0.0.1:9", secrets))
     yield made
-    await made.http.aclose()
+    await made.close()
 
 
 def signed(secret: str, event: dict[str, Any]) -> tuple[dict[str, str], bytes]:
@@ -187,7 +192,7 @@ def an_examination() -> dict[str, Any]:
 
 
 async def test_a_signed_delivery_is_kept(desk: Desk) -> None:
-    headers, body = signed(desk.secrets["clinic-tripoli"], an_examination())
+    headers, body = signed(desk.sender.secrets["clinic-tripoli"], an_examination())
 
     assert desk.receive("clinic-tripoli", headers, body, MONDAY)
     assert desk.partners.agenda
@@ -195,21 +200,21 @@ async def test_a_signed_delivery_is_kept(desk: Desk) -> None:
 
 @pytest.mark.parametrize("to", ["embassy-nga", "nobody"])
 async def test_a_delivery_signed_for_another_partner_is_turned_away(desk: Desk, to: str) -> None:
-    headers, body = signed(desk.secrets["clinic-tripoli"], an_examination())
+    headers, body = signed(desk.sender.secrets["clinic-tripoli"], an_examination())
 
     assert not desk.receive(to, headers, body, MONDAY)
     assert not desk.partners.agenda
 
 
 async def test_a_delivery_changed_on_the_way_is_turned_away(desk: Desk) -> None:
-    headers, body = signed(desk.secrets["clinic-tripoli"], an_examination())
+    headers, body = signed(desk.sender.secrets["clinic-tripoli"], an_examination())
 
     assert not desk.receive("clinic-tripoli", headers, body.replace(b"token-of", b"token-if"), MONDAY)
     assert not desk.partners.agenda
 
 
 async def test_a_gateway_that_is_away_loses_no_answer(desk: Desk) -> None:
-    headers, body = signed(desk.secrets["clinic-tripoli"], an_examination())
+    headers, body = signed(desk.sender.secrets["clinic-tripoli"], an_examination())
     desk.receive("clinic-tripoli", headers, body, MONDAY)
     waiting = len(desk.partners.agenda)
 
@@ -234,3 +239,109 @@ def test_answers_do_not_depend_on_the_token() -> None:
     other = type(asked)(**{**asked.__dict__, "token": "another-token-altogether"})
 
     assert [one.due for one in answers(7, asked)] == [one.due for one in answers(7, other)]
+
+
+# Manners
+
+
+def told_by(how: str, kind: ReferralKind = ReferralKind.MEDICAL_ASSESSMENT) -> list[Answer]:
+    """Everything a partner of that manner says to one referral, in the order in which it says it."""
+    event = a_delivery(kind, people(3, 1)[0]["person"], "token-of-a-test")
+    return after([(PARTNER_OF[kind], event)], how=how).due(MONDAY + timedelta(days=900))
+
+
+def steps(said: list[Answer]) -> list[str]:
+    return [answer.signal_type.value for answer in said]
+
+
+def test_a_prompt_partner_answers_in_the_moment_it_is_asked() -> None:
+    assert {answer.due for answer in told_by("prompt")} == {MONDAY}
+    assert steps(told_by("prompt")) == ["ACKNOWLEDGED", "ACCEPTED", "COMPLETED"]
+
+
+def test_a_slow_partner_says_the_same_later() -> None:
+    assert steps(told_by("slow")) == steps(told_by("prompt"))
+    assert told_by("slow")[-1].due > told_by("prompt")[-1].due + timedelta(days=1)
+
+
+def test_a_silent_partner_says_nothing() -> None:
+    assert told_by("silent") == []
+
+
+def test_a_full_partner_turns_a_referral_down_with_its_reason() -> None:
+    said = told_by("rejecting")
+
+    assert steps(said) == ["ACKNOWLEDGED", "REJECTED"]
+    assert said[-1].outcome == "NO_CAPACITY"
+    assert said[-1].reason
+
+
+def test_a_duplicating_partner_says_its_last_word_three_times_under_one_id() -> None:
+    assert [answer.times for answer in told_by("duplicating")] == [1, 1, 3]
+
+
+def test_who_answers_out_of_order_says_first_that_it_is_done() -> None:
+    assert steps(told_by("out-of-order")) == ["COMPLETED", "ACKNOWLEDGED", "ACCEPTED"]
+
+
+def test_a_contradictory_partner_says_the_same_again_under_a_new_id_and_then_the_contrary() -> None:
+    *_, first, again, contrary = told_by("contradictory")
+
+    assert (again.outcome, again.payload) == (first.outcome, first.payload)
+    assert contrary.outcome == "TREATMENT_REQUIRED"
+    assert len({answer.event()["id"] for answer in (first, again, contrary)}) == 3
+
+
+def test_a_wrong_clock_shows_in_what_is_claimed_and_not_in_when_it_is_said() -> None:
+    for right, wrong in zip(told_by("prompt"), told_by("prompt+fast-clock"), strict=True):
+        claimed = datetime.fromisoformat(wrong.event()["data"]["occurred_at"])
+        assert claimed - right.due == timedelta(days=3)
+        assert wrong.due == right.due
+
+
+def test_a_stubborn_partner_answers_what_was_cancelled() -> None:
+    partners = after([("clinic-tripoli", an_examination())], how="stubborn")
+    waiting = len(partners.agenda)
+    off = {"id": "off", "type": "org.iom.vhr.referral.cancelled.v1", "data": {"referral_token": "token-of-a-test"}}
+
+    partners.receive("clinic-tripoli", off, MONDAY)
+
+    assert len(partners.agenda) == waiting
+
+
+def test_a_talkative_partner_reports_with_rising_numbers() -> None:
+    reports = [answer for answer in told_by("talkative") if answer.signal_type is SignalType.PROGRESS]
+
+    assert [answer.seq for answer in reports] == list(range(12))
+
+
+def test_manners_add_up() -> None:
+    said = told_by("duplicating+contradictory+prompt")
+
+    assert steps(said)[-3:] == ["COMPLETED"] * 3
+    assert [answer.times for answer in said] == [1, 1, 3, 1, 1]
+    with pytest.raises(NoSuchManner, match="polite"):
+        manner("prompt+polite")
+
+
+def test_every_kind_of_referral_has_its_answers() -> None:
+    for kind in set(ReferralKind) - {ReferralKind.HEALTH_SERVICE}:  # a public name, which nobody is asked for
+        assert BEHAVIOUR[kind].badly not in BEHAVIOUR[kind].outcomes or kind is ReferralKind.CONSULAR_IDENTITY
+
+
+@pytest.mark.parametrize("how", sorted(MANNERS))
+def test_whatever_the_manner_every_id_says_one_thing(how: str) -> None:
+    for kind in PARTNER_OF:
+        said = told_by(how, kind)
+        assert len({answer.event()["id"] for answer in said}) == len(said)
+
+
+def test_a_partner_can_be_told_what_to_say_of_what_it_was_asked_and_of_nothing_else() -> None:
+    partners = after([("clinic-tripoli", an_examination())])
+    clinic = partners.of("clinic-tripoli")
+
+    said = clinic.say(ReferralKind.MEDICAL_ASSESSMENT, MONDAY, signal_type="CONCERN_REPORTED", reason="afraid")
+
+    assert (said.asked.token, said.reason) == ("token-of-a-test", "afraid")
+    with pytest.raises(NotAsked):
+        clinic.say(ReferralKind.TRAVEL_DOCUMENT, MONDAY, signal_type="CONCERN_REPORTED")

@@ -1,0 +1,43 @@
+"""While everything is killed again and again, no acknowledged message is lost, and none counts twice."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from time import monotonic
+
+import pytest
+
+from tests.durability.storm import COMPANY, Storm, size
+from tests.durability.test_servers_die import servers_of_our_own
+from tests.town import a_town
+
+
+@pytest.mark.slow
+async def test_what_partners_were_acknowledged_for_in_a_storm_is_settled_once_and_their_own_logs_say_so(
+    tmp_path: Path,
+) -> None:
+    asked, began = size(), monotonic()
+    live = ("--live", "--hold", "--pause", "0.1", "--every", str(asked.every_s), "--hurry", str(asked.hurry))
+    company = dict.fromkeys(COMPANY, "talkative+duplicating")
+    async with (
+        servers_of_our_own(tmp_path / "home") as (database, servers),
+        a_town(database, servers, tmp_path, company, *live, at=None) as town,
+    ):
+        storm = Storm(town, servers, asked)
+        cases = await storm.prepare()
+        prepared_s = monotonic() - began
+        await storm.rage()
+        tail_s = await storm.is_over()
+
+        account = await storm.is_accounted_for()
+        storm.receipts_never_changed()
+        await storm.nothing_twice(cases)
+        await storm.is_verified()
+
+        assert len(storm.kills) == asked.kills
+        assert storm.count >= asked.messages * 0.95, storm.figures
+        seconds = {"to prepare": prepared_s, "after the last kill": tail_s, "in all": monotonic() - began}
+        told = {**storm.figures, "account": dict(account), "seconds": {what: round(s) for what, s in seconds.items()}}
+        sys.stderr.write(json.dumps(told, indent=2) + "\n")
