@@ -42,6 +42,7 @@ KNOWN: Final[Mapping[str, tuple[Code, str]]] = {
 DECLINED: Final[Mapping[str, tuple[Code, str]]] = {
     "not-found": (Code.NOT_FOUND, "awda case list"),
     "number-taken": (Code.CONFLICT, "another number, or a message to the one that exists"),
+    "conflict": (Code.CONFLICT, "awda partner quarantine list"),
     "key-reused": (Code.CONFLICT, "a new --key for a new message"),
     "bad-key": (Code.USAGE, "--key with a UUID, or none at all"),
     "bad-user": (Code.USAGE, "--as with a user's name"),

@@ -10,6 +10,7 @@ import rich_click as click
 from cli.cells import Unclear, nationality
 from cli.house import House, at_home
 from cli.options import as_json
+from cli.partner_accounts import accounts, quarantine, receipt
 from cli.talk import Code, Failed, give, say, table
 from domain.words import ReferralKind
 from store.partners import Registered, add, add_key, get, listed
@@ -19,6 +20,10 @@ from store.signing import new_secret
 @click.group()
 def partner() -> None:
     """Partners and their keys."""
+
+
+for command in (accounts, receipt, quarantine):
+    partner.add_command(command)
 
 
 @partner.command("list", epilog="Example: `awda partner list --json`")

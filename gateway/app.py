@@ -11,7 +11,7 @@ from typing import Final
 from fastapi import FastAPI
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
-from gateway import accounts, commands, partners, problems, quarantine, reads
+from gateway import accounts, commands, partners, problems, quarantine, reads, schemas
 from gateway.bodies import STAFF_BODY
 from gateway.intake import open_desk
 from gateway.limits import RATE, Gate
@@ -66,6 +66,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         accounts.router,
         quarantine.router,
         partners.open_router,
+        schemas.router,
         reads.open_router,
     ):
         app.include_router(router)
