@@ -46,6 +46,7 @@ KNOWN: Final[Mapping[str, tuple[Code, str]]] = {
 DECLINED: Final[Mapping[str, tuple[Code, str]]] = {
     "not-found": (Code.NOT_FOUND, "awda case list"),
     "number-taken": (Code.CONFLICT, "another number, or a message to the one that exists"),
+    "conflict": (Code.CONFLICT, "awda partner quarantine list"),
     "key-reused": (Code.CONFLICT, "a new --key for a new message"),
     "bad-key": (Code.USAGE, "--key with a UUID, or none at all"),
     "too-large": (Code.USAGE, "a smaller file"),

@@ -10,6 +10,7 @@ import rich_click as click
 
 from cli.house import House, at_home
 from cli.options import OPERATOR, as_json
+from cli.partner_accounts import accounts, quarantine, receipt
 from cli.partner_keys import key, shown_key
 from cli.partner_links import give_link, list_links
 from cli.partner_sheets import sheet
@@ -28,9 +29,8 @@ def partner() -> None:
     """Partners and their keys."""
 
 
-partner.add_command(give_link)
-partner.add_command(list_links)
-partner.add_command(sheet)
+for command in (accounts, receipt, quarantine, give_link, list_links, sheet):
+    partner.add_command(command)
 
 
 @partner.command("list", epilog="Example: `awda partner list --json`")

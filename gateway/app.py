@@ -23,6 +23,7 @@ from gateway import (
     quarantine,
     reads,
     rehearsal,
+    schemas,
     sheets,
 )
 from gateway.bodies import STAFF_BODY
@@ -93,6 +94,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         sheets.router,
         files.router,
         partners.open_router,
+        schemas.router,
         reads.open_router,
     ):
         app.include_router(router)

@@ -21,7 +21,6 @@ from audit.history import told
 from audit.now import at_present
 from audit.show import shown
 from gateway.commands import desk_of, told_of
-from gateway.flaws import TAKEN
 from gateway.identity import Action, Caller, may
 from gateway.intake import NUMBER, Desk
 from gateway.problems import PROBLEMS, Problem
@@ -127,22 +126,6 @@ async def read_message(
     if answer is None:
         raise Problem("not-found", f"there is no message {message_id}")
     return JSONResponse(told_of(answer))
-
-
-@open_router.get("/schemas/{message}.json")
-async def read_schema(message: str) -> JSONResponse:
-    """The JSON Schema of a message that staff or partners send."""
-    model = TAKEN.get(message)
-    if model is None or model.FROM not in ("staff", "partner"):
-        raise Problem("not-found", f"there is no message {message[:64]!r} that anybody sends")
-    return JSONResponse(
-        {
-            "$schema": "https://json-schema.org/draft/2020-12/schema",
-            "$id": f"/schemas/{message}.json",
-            **model.model_json_schema(),
-        },
-        media_type="application/schema+json",
-    )
 
 
 @open_router.get("/problems/{slug}")
