@@ -1,10 +1,7 @@
-"""A receiver that runs beside the tests, and what it has noted."""
+"""Cases whose referrals go out by hand, to a receiver that runs beside the test."""
 
 from __future__ import annotations
 
-import asyncio
-import json
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,51 +19,15 @@ from store.outbox import Delivery, Outbox
 from store.signing import new_secret
 from tests.house import House, a_desk
 from tests.journeys.steps import REGISTRATION, SCREENING
+from tests.stranger import Stranger, a_stranger
 
 CLINIC = "clinic-misrata"
-RECEIVER = Path(__file__).with_name("receiver.py")
-
-
-@dataclass(frozen=True)
-class Stranger:
-    """A receiver in a process of its own."""
-
-    port: int
-    file: Path
-
-    def url(self, doing: str) -> str:
-        return f"http://127.0.0.1:{self.port}/{doing}"
-
-    def notes(self, what: str = "") -> list[dict[str, Any]]:
-        """What happened to it, oldest first."""
-        lines = self.file.read_text().splitlines() if self.file.exists() else []
-        return [note for note in map(json.loads, lines) if not what or note["what"] == what]
-
-    @property
-    def asked(self) -> list[dict[str, Any]]:
-        return self.notes("asked")
-
-    async def noted(self, what: str, times: int = 1, seconds: float = 30) -> list[dict[str, Any]]:
-        """Wait until something has happened to it so many times."""
-        async with asyncio.timeout(seconds):
-            while len(found := self.notes(what)) < times:
-                await asyncio.sleep(0.02)
-        return found
 
 
 @pytest.fixture
 async def stranger(tmp_path: Path) -> AsyncIterator[Stranger]:
-    notes = tmp_path / "notes.jsonl"
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, str(RECEIVER), str(notes), stdout=asyncio.subprocess.PIPE
-    )
-    assert process.stdout is not None
-    port = int(await process.stdout.readline())
-    try:
-        yield Stranger(port, notes)
-    finally:
-        process.kill()
-        await process.wait()
+    async with a_stranger(tmp_path) as found:
+        yield found
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from activities.outside import ANSWER, CONNECT_S, HTTPS_PORT, READ_S, NotReached, Outside, is_public, receiver
-from tests.activities.conftest import Stranger
+from tests.stranger import Stranger
 
 WRITTEN = (
     # addresses of this machine, its network and its cloud, in every spelling

@@ -1,0 +1,257 @@
+"""Deliveries over three days and over a killed worker: ten tries, one id, a dead letter that its case knows of."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+from temporalio import activity
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.testing import TimeSkipper
+from temporalio.worker import Replayer, Worker
+
+from activities.deliver import HELD, OVER, Delivering, Tried
+from activities.outside import Outside
+from store import partners
+from store.outbox import Delivery, Outbox
+from store.signing import new_secret
+from tests.conftest import Database
+from tests.durability.crew import a_crew
+from tests.house import House, a_desk, a_house
+from tests.journeys.steps import REGISTRATION, SCREENING, a_screened_case
+from tests.stranger import Stranger, a_stranger
+from workers.case_worker import delivery_worker, sandbox
+from workers.embedded import Servers
+from workers.relay import Relay
+from workflows.delivery import SCHEDULE, DeliveryWorkflow
+from workflows.ring import start_delivery
+
+CLINIC = "clinic-misrata"
+TRIES = 10
+
+
+@pytest.fixture
+async def stranger(tmp_path: Path) -> AsyncIterator[Stranger]:
+    async with a_stranger(tmp_path) as found:
+        yield found
+
+
+async def a_clinic(house: House, url: str) -> None:
+    await partners.add(house.pool, partners.Registered(CLINIC, "Clinic", frozenset(), receiver_url=url))
+    await partners.add_key(house.pool, house.keys.master, CLINIC, new_secret())
+
+
+async def its_message(house: House, case: UUID) -> Delivery:
+    """The referral to the clinic, as it waits in the outbox."""
+    async with asyncio.timeout(30):
+        while not (found := [row for row in await Outbox(house.pool).of_partner(CLINIC) if row.stream_id == case]):
+            await asyncio.sleep(0.05)
+    return found[0]
+
+
+@asynccontextmanager
+async def a_postman(house: House) -> AsyncIterator[str]:
+    """A worker for deliveries, and its queue."""
+    queue = f"d-{uuid4().hex[:8]}"
+    delivering = Delivering(house.pool, house.keys, Outside(loopback=True, read_s=2.0))
+    async with delivery_worker(house.client, delivering, task_queue=queue):
+        yield queue
+
+
+async def begun(client: Client, outbox_id: UUID, queue: str) -> WorkflowHandle[DeliveryWorkflow, None]:
+    await start_delivery(client, outbox_id, task_queue=queue)
+    return client.get_workflow_handle_for(DeliveryWorkflow.run, f"delivery-{outbox_id}")
+
+
+async def pauses(handle: WorkflowHandle[DeliveryWorkflow, None]) -> list[float]:
+    """The pauses that a run has made, in seconds."""
+    return [
+        event.timer_started_event_attributes.start_to_fire_timeout.ToTimedelta().total_seconds()
+        for event in (await handle.fetch_history()).events
+        if event.event_type == EventType.EVENT_TYPE_TIMER_STARTED
+    ]
+
+
+async def test_after_ten_tries_in_three_days_a_message_is_a_dead_letter_and_its_case_knows(
+    database: Database, servers: Servers, stranger: Stranger
+) -> None:
+    async with a_house(database, servers) as house, a_postman(house) as queue:
+        await a_clinic(house, stranger.url("fail"))
+        case = await a_screened_case(house)
+        message = await its_message(house, case)
+
+        handle = await begun(TimeSkipper(house.client).client, message.outbox_id, queue)
+        async with asyncio.timeout(120):
+            await handle.result()
+
+        assert [asked["headers"]["webhook-id"] for asked in stranger.asked] == [str(message.outbox_id)] * TRIES
+        made = await pauses(handle)
+        assert len(made) == len(SCHEDULE) == TRIES - 1
+        for pause, planned in zip(made, SCHEDULE, strict=True):
+            assert 0.9 <= pause / planned.total_seconds() <= 1.1
+        assert (
+            len({round(pause / planned.total_seconds(), 3) for pause, planned in zip(made, SCHEDULE, strict=True)}) > 1
+        )
+        dead = await Outbox(house.pool).get(message.outbox_id)
+        assert dead is not None
+        assert (dead.status, dead.attempts, dead.last_error) == ("dead", TRIES, "HTTP_500")
+        assert "ReferralDeliveryFailed" in await house.until(case, "ReferralDeliveryFailed")
+        replayer = Replayer(
+            workflows=[DeliveryWorkflow], data_converter=pydantic_data_converter, workflow_runner=sandbox("httpcore2")
+        )
+        await replayer.replay_workflow(await handle.fetch_history())
+
+
+def test_the_schedule_is_that_of_standard_webhooks() -> None:
+    assert [pause.total_seconds() / 60 for pause in SCHEDULE] == [5 / 60, 5, 30, 120, 300, 600, 840, 1200, 1440]
+    assert sum(SCHEDULE, timedelta()) == timedelta(hours=75, minutes=35, seconds=5)
+
+
+async def test_a_partner_that_says_how_long_is_left_alone_that_long_and_no_longer_than_a_day(
+    database: Database, servers: Servers, stranger: Stranger
+) -> None:
+    async with a_house(database, servers) as house, a_postman(house) as queue:
+        await a_clinic(house, stranger.url("busy,closed,fail,ok"))
+        message = await its_message(house, await a_screened_case(house))
+
+        handle = await begun(TimeSkipper(house.client).client, message.outbox_id, queue)
+        async with asyncio.timeout(120):
+            await handle.result()
+
+        two_hours, a_day, as_planned = await pauses(handle)
+        assert two_hours == 7200
+        assert a_day == max(SCHEDULE).total_seconds()
+        assert 0.9 <= as_planned / SCHEDULE[2].total_seconds() <= 1.1
+        settled = await Outbox(house.pool).get(message.outbox_id)
+        assert settled is not None
+        assert (settled.status, settled.attempts) == ("delivered", 4)
+
+
+async def test_a_run_that_begins_anew_goes_on_counting(
+    database: Database, servers: Servers, stranger: Stranger
+) -> None:
+    """Temporal's store was lost after eight tries: two are left."""
+    async with a_house(database, servers) as house, a_postman(house) as queue:
+        await a_clinic(house, stranger.url("fail"))
+        message = await its_message(house, await a_screened_case(house))
+        for _ in range(8):
+            await Outbox(house.pool).failed(message.outbox_id, "HTTP_500")
+
+        handle = await begun(TimeSkipper(house.client).client, message.outbox_id, queue)
+        async with asyncio.timeout(120):
+            await handle.result()
+
+        assert len(stranger.asked) == 2
+        assert len(await pauses(handle)) == 1
+
+
+async def test_a_message_under_a_hold_waits_without_a_workflow_and_leaves_when_it_is_lifted(
+    database: Database, servers: Servers, stranger: Stranger
+) -> None:
+    async with a_house(database, servers) as house, a_postman(house) as queue:
+        await a_clinic(house, stranger.url("ok"))
+        case = await a_screened_case(house)
+        message = await its_message(house, case)
+        await house.told(case, "WithdrawConsent", purpose="SHARE_CLINIC")
+        stop = asyncio.Event()
+        relay = Relay(
+            house.client, house.pool, house.keys, house.dsn, task_queue=house.queue, deliveries=queue
+        )  # fmt: skip
+        ringing = asyncio.create_task(relay.run(stop))
+        try:
+            await until(house, message.outbox_id, "held_revision IS NOT NULL")
+            handle = house.client.get_workflow_handle(f"delivery-{message.outbox_id}")
+            async with asyncio.timeout(30):
+                while (await handle.describe()).status is WorkflowExecutionStatus.RUNNING:
+                    await asyncio.sleep(0.05)
+            assert stranger.asked == []
+
+            await house.told(case, "RecordConsent", purpose="SHARE_CLINIC", form_version="C-1", language="en")
+            await until(house, message.outbox_id, "status = 'delivered'")
+        finally:
+            stop.set()
+            await ringing
+
+        assert len(stranger.asked) == 1
+
+
+async def until(house: House, outbox_id: UUID, true: str, seconds: float = 60) -> None:
+    async with asyncio.timeout(seconds):
+        while not await house.pool.fetchval(f"SELECT {true} FROM outbox WHERE outbox_id = $1", outbox_id):  # noqa: S608
+            await asyncio.sleep(0.05)
+
+
+@dataclass
+class Undecided:
+    """Says that a message is held, and hears at that very moment that its case has gone on."""
+
+    client: Client
+    asked: int = 0
+    given_up: list[str] = field(default_factory=list)
+
+    @activity.defn(name="deliver")
+    async def deliver(self, outbox_id: str) -> Tried:
+        self.asked += 1
+        if self.asked > 1:
+            return OVER
+        await self.client.get_workflow_handle(f"delivery-{outbox_id}").signal("ring")
+        return HELD
+
+
+async def test_a_run_that_is_just_ending_hears_that_it_must_look_again(servers: Servers, database: Database) -> None:
+    async with a_desk(database, servers) as desk:
+        undecided, outbox_id, queue = Undecided(desk.client), uuid4(), f"d-{uuid4().hex[:8]}"
+        async with Worker(
+            desk.client, task_queue=queue, workflows=[DeliveryWorkflow], activities=[undecided.deliver],
+            workflow_runner=sandbox("httpx2", "httpcore2", "cryptography"),
+        ):  # fmt: skip
+            handle = await begun(desk.client, outbox_id, queue)
+            async with asyncio.timeout(60):
+                await handle.result()
+
+        assert undecided.asked == 2
+
+
+@pytest.mark.slow
+async def test_a_worker_killed_in_the_middle_of_an_attempt_costs_no_try_and_changes_no_id(
+    database: Database, servers: Servers, stranger: Stranger, tmp_path: Path
+) -> None:
+    """Real processes, real pauses: the receiver hangs, the worker is killed, another one takes over."""
+    home = tmp_path / "home"
+    async with (
+        a_desk(database, servers) as desk,
+        a_crew(database, servers, home, AWDA_LOOPBACK_RECEIVERS="1") as crew,
+    ):
+        url = stranger.url("hang,fail,ok")
+        await partners.seed(desk.pool, desk.keys.master, lambda name: url if name == "clinic-tripoli" else None)
+        for name in ("case-worker", "relay"):
+            await crew.start(name)
+        receipt = await desk.begin(**REGISTRATION)
+        assert receipt.stream_id is not None
+        for name, fields in (*SCREENING, ("CompleteScreening", {})):
+            await desk.say(receipt.stream_id, name, **fields)
+        await stranger.noted("asked", 1, seconds=120)
+
+        crew.kill("case-worker")
+        await stranger.noted("left alone", 1)
+        await stranger.noted("asked", 3, seconds=180)
+
+        outbox_id = UUID(stranger.asked[0]["headers"]["webhook-id"])
+        await until(desk, outbox_id, "status = 'delivered'")
+        assert crew.deaths == 1
+        assert {asked["headers"]["webhook-id"] for asked in stranger.asked} == {str(outbox_id)}
+        assert len({asked["body"] for asked in stranger.asked}) == 1
+        settled = await Outbox(desk.pool).get(outbox_id)
+        assert settled is not None
+        assert settled.attempts == 2, "one that failed and one that did not; the one that was cut off is not counted"
+        by_hand = await Outbox(desk.pool).by_hand("embassy-nga")
+        assert [row.stream_id for row in by_hand] == [receipt.stream_id]
+        await desk.until(receipt.stream_id, "TaskRaised")
