@@ -29,10 +29,6 @@ def partner() -> None:
     """Partners and their keys."""
 
 
-for command in (accounts, receipt, quarantine, give_link, list_links, sheet):
-    partner.add_command(command)
-
-
 @partner.command("list", epilog="Example: `awda partner list --json`")
 @as_json
 def list_partners(*, as_json: bool) -> None:
@@ -186,6 +182,11 @@ for _command in (
     test_partner,
     deliveries,
     redeliver,
-    # commands that live in files of their own: one line each
+    accounts,
+    receipt,
+    quarantine,
+    give_link,
+    list_links,
+    sheet,
 ):
     partner.add_command(_command)
