@@ -14,6 +14,7 @@ from domain.case import Case, StageCompleted, StageOpened, StageReopened
 from domain.deadlines import Deadline, deadlines, lapse
 from domain.event import Event
 from domain.gate import Journey, travel_gate
+from domain.hearing import hear
 from domain.messages import (
     AddNote,
     CompleteTask,
@@ -33,9 +34,6 @@ from domain.referral import (
     ReferralOutcomeAmended,
     ReferralRejected,
     Told,
-    end_of,
-    granted_by,
-    hear,
 )
 from domain.stage import Awaited, Meaning, Rule, StageRules
 from domain.stages.departure import (
@@ -53,7 +51,7 @@ from domain.stages.protection import PROTECTION
 from domain.stages.reception import RECEPTION
 from domain.stages.reintegration import REINTEGRATION
 from domain.stages.screening import SCREENING, RegisterCase, WithdrawConsent
-from domain.steps import task
+from domain.steps import end_of, granted_by, task
 from domain.words import Checkpoint, ReferralKind, SignalType, Stage, StageStatus
 
 STAGES: Final[Mapping[Stage, StageRules]] = {

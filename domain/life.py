@@ -6,6 +6,16 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Annotated, ClassVar, Final
 
+from domain.asking import (
+    cancel,
+    on_cancel,
+    on_create,
+    on_error,
+    on_expiry,
+    on_reassign,
+    on_send,
+    send_drafts,
+)
 from domain.calendar import LIBYA
 from domain.case import (
     Case,
@@ -22,6 +32,7 @@ from domain.case import (
     RestrictedFactRecorded,
     TaskCompleted,
 )
+from domain.doubt import on_resolve
 from domain.event import Compartment, Event, Sealed
 from domain.gate import Trigger, revocations
 from domain.messages import (
@@ -51,17 +62,6 @@ from domain.messages import (
 )
 from domain.moment import Moment, Refused
 from domain.partner import CARE, RECIPIENT_OF
-from domain.referral import (
-    cancel,
-    on_cancel,
-    on_create,
-    on_error,
-    on_expiry,
-    on_reassign,
-    on_resolve,
-    on_send,
-    send_drafts,
-)
 from domain.stage import Rule
 from domain.stages.departure import end_referrals, release_seat
 from domain.stages.screening import VoluntaryReturnDeclared

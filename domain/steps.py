@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from uuid import UUID
 
 from domain.calendar import LIBYA, Span
 from domain.case import (
     Case,
+    Clearance,
     ClearanceGranted,
     ClearanceRevoked,
     HoldPlaced,
@@ -80,3 +82,15 @@ def task(what: str, queue: str, within: Span, m: Moment, *, subject: str = "") -
         due=LIBYA.after(m.at, within),
         subject=subject,
     )
+
+
+def granted_by(case: Case, referral_id: UUID) -> list[Clearance]:
+    """The permissions that rest on what one referral brought."""
+    return [clearance for clearance in case.clearances.values() if clearance.evidence == str(referral_id)]
+
+
+def end_of(case: Case, granted: list[Clearance], cause: str) -> Iterator[Event]:
+    """End these permissions; one that has been granted anew since is another one, and stays."""
+    for clearance in granted:
+        if case.clearances[clearance.kind] is clearance:
+            yield from revoke(case, clearance.kind, cause)

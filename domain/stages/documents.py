@@ -13,12 +13,13 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, time
 from typing import Annotated, Any, ClassVar, Final, Literal
 
+from domain.asking import refer, should_ask
 from domain.case import Case
 from domain.event import Compartment, Event, Sealed
 from domain.gate import Trigger, revocations
 from domain.messages import Message, Word
 from domain.moment import Moment, Refused, Unplaceable
-from domain.referral import Told, refer, should_ask
+from domain.referral import Told
 from domain.referral_state import Referral
 from domain.stage import Awaited, StageRules
 from domain.stages.screening import NonRefoulementScreened

@@ -15,12 +15,13 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import AwareDatetime
 
+from domain.asking import refer, should_ask
 from domain.calendar import LIBYA
 from domain.case import Case, Seat
 from domain.event import Compartment, Event, Sealed
 from domain.messages import Message, Word
 from domain.moment import Moment, Refused, Unplaceable
-from domain.referral import Told, refer, should_ask
+from domain.referral import Told
 from domain.referral_state import Referral
 from domain.stage import Awaited, StageRules
 from domain.steps import grant, hold, revoke, task

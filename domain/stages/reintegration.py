@@ -14,11 +14,12 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from domain.asking import refer
 from domain.case import Case
 from domain.event import Compartment, Event, Sealed
 from domain.messages import Message, Word
 from domain.moment import Moment, Refused
-from domain.referral import Told, refer
+from domain.referral import Told
 from domain.referral_state import Referral
 from domain.stage import Awaited, StageRules
 from domain.steps import task
