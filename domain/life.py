@@ -8,11 +8,14 @@ from typing import Annotated, ClassVar, Final
 
 from domain.asking import (
     cancel,
+    on_amend,
     on_cancel,
     on_create,
     on_error,
     on_expiry,
+    on_pause,
     on_reassign,
+    on_resume,
     on_send,
     send_drafts,
 )
@@ -37,6 +40,7 @@ from domain.event import Compartment, Event, Sealed
 from domain.gate import Trigger, revocations
 from domain.messages import (
     AddNote,
+    AmendReferral,
     AssignCaseWorker,
     CancelReferral,
     CloseCase,
@@ -48,12 +52,14 @@ from domain.messages import (
     LiftHold,
     MarkReferralEnteredInError,
     Message,
+    PauseReferral,
     PlaceHold,
     RaiseProtectionConcern,
     ReassignReferral,
     RecordContactAttempt,
     ReopenCase,
     ResolveQuarantinedSignal,
+    ResumeReferral,
     ReviewHold,
     RevokeClearance,
     SendReferral,
@@ -327,7 +333,10 @@ RULES: Final[Mapping[type[Message], Rule]] = {
     ReopenCase: reopen,
     CreateReferral: on_create,
     SendReferral: on_send,
+    AmendReferral: on_amend,
     CancelReferral: on_cancel,
+    PauseReferral: on_pause,
+    ResumeReferral: on_resume,
     ReassignReferral: on_reassign,
     ConfirmReferralExpiry: on_expiry,
     MarkReferralEnteredInError: on_error,

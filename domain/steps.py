@@ -66,6 +66,18 @@ def grant(
     return ClearanceGranted(kind=kind, valid_from=m.at, valid_until=min(ends, default=None), evidence=evidence)
 
 
+def grant_on_answer(
+    kind: ClearanceKind, m: Moment, *, since: datetime, until: datetime | None = None, referral_id: UUID, queue: str
+) -> Iterator[Event]:
+    """A clearance that rests on a partner's answer. One that had lapsed before it came grants nothing."""
+    granted = grant(kind, m, since=since, until=until, evidence=str(referral_id))
+    if granted.valid_until is None or granted.valid_until > m.at:
+        yield granted
+    else:
+        within = m.policy.pinned.quarantine_review
+        yield task("look at an answer that was out of date", queue, within, m, subject=str(referral_id))
+
+
 def revoke(case: Case, kind: ClearanceKind, cause: str) -> Iterator[Event]:
     """End a permission that is in force; nothing to end, nothing recorded."""
     clearance = case.clearances.get(kind)

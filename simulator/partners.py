@@ -19,23 +19,22 @@ from domain.words import ReferralKind, SignalType
 from simulator.dice import chosen, dice, when_offices_open
 from simulator.scripts import (
     ACKNOWLEDGED_AFTER,
-    BEHAVIOUR,
     DOCUMENT_DAYS_PCT,
     DUPLICATE_PCT,
     LATE_PCT,
     NEVER_ACKNOWLEDGED_PCT,
-    OTHERWISE,
     OUT_OF_ORDER_PCT,
     PERMIT_DAYS,
     REJECTED_PCT,
     Behaviour,
+    behaviour_of,
 )
 
 SIGNALS: Final = uuid5(NAMESPACE_URL, "awda:simulator")
 SENT: Final = "org.iom.vhr.referral.sent.v1"
 CANCELLED: Final = "org.iom.vhr.referral.cancelled.v1"
 LIVE_PAUSE: Final = timedelta(seconds=3)
-FIRST_ASKED_ONLY: Final = {"NATIONALITY_NOT_CONFIRMED": "NATIONALITY_CONFIRMED"}
+FIRST_ASKED_ONLY: Final = {"NOT_CONFIRMED": "NATIONALITY_CONFIRMED"}
 """What a partner says only the first time it is asked, and what it says when asked again."""
 
 T = SignalType
@@ -103,7 +102,7 @@ class Answer:
 
 def answers(seed: int, asked: Asked) -> list[Answer]:
     """Everything a partner will say to a referral, in the order in which it says it."""
-    behaviour = BEHAVIOUR.get(asked.kind, OTHERWISE)
+    behaviour = behaviour_of(asked.kind)
     rolls = asked.rolls(seed, "answers")
     unreliable = {name: rolls.random() * 100 < pct for name, pct in _WEAKNESSES.items()}
     said = list(_said(asked, behaviour, rolls, rejects=unreliable["rejects"]))
@@ -170,6 +169,10 @@ def _permit(asked: Asked, due: datetime, _rolls: random.Random) -> dict[str, Any
     return {"permit_number": f"X-{asked.about[:8]}-{asked.nth}", "airport": "MJI", "expires_on": ends.isoformat()}
 
 
+def _handover(_asked: Asked, due: datetime, _rolls: random.Random) -> dict[str, Any]:
+    return {"id_checked": True, "handed_over_at": due.isoformat()}
+
+
 def _examination(_asked: Asked, due: datetime, _rolls: random.Random) -> dict[str, Any]:
     return {"examined_at": due.isoformat()}
 
@@ -178,6 +181,7 @@ PAYLOADS: Final[Mapping[ReferralKind, Callable[[Asked, datetime, random.Random],
     K.TRAVEL_DOCUMENT: _document,
     K.EXIT_PERMIT: _permit,
     K.MEDICAL_ASSESSMENT: _examination,
+    K.CHILD_HANDOVER: _handover,
 }
 
 

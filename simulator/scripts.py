@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from domain.payloads import ANSWERS
 from domain.words import ClosureReason, ReferralKind
 from simulator.dice import Days, chosen, dice
 
@@ -115,16 +116,22 @@ BEHAVIOUR: Final[Mapping[ReferralKind, Behaviour]] = {
         Days(2, 0.5, 5), Days(7, 0.86, 30), {"NO_SIGNIFICANT_CONDITION": 85, "SIGNIFICANT_CONDITION_STABLE": 15}
     ),
     K.CONSULAR_IDENTITY: Behaviour(
-        Days(2, 0.5, 6), Days(11, 0.94, 60), {"NATIONALITY_CONFIRMED": 96, "NATIONALITY_NOT_CONFIRMED": 4}
+        Days(2, 0.5, 6), Days(11, 0.94, 60), {"NATIONALITY_CONFIRMED": 96, "NOT_CONFIRMED": 4}
     ),
     K.TRAVEL_DOCUMENT: Behaviour(Days(1, 0.5, 4), Days(6, 0.8, 14), {"ISSUED": 100}),
     K.EXIT_PERMIT: Behaviour(Days(1, 0.5, 3), Days(5, 0.8, 12), {"GRANTED": 100}),
-    K.PROTECTION_ASSISTANCE: Behaviour(Days(1, 0.5, 3), Days(4, 1.0, 30), {"ASSISTED": 100}),
+    K.PROTECTION_ASSISTANCE: Behaviour(Days(1, 0.5, 3), Days(4, 1.0, 30), {"SERVICE_PROVIDED": 100}),
     K.RECEPTION: Behaviour(QUICKLY, Days(3, 0.4, 10), {"RECEIVED": 100}, may_reject=False, confirms="CONFIRMED"),
     K.REINTEGRATION_COUNSELLING: Behaviour(Days(2, 0.5, 6), Days(7, 0.8, 30), {"COUNSELLED": 100}),
     K.REINTEGRATION_SERVICE: Behaviour(Days(5, 0.7, 20), Days(80, 0.7, 200), {"DELIVERED": 100}),
 }
-OTHERWISE: Final = Behaviour(Days(2, 0.5, 6), Days(10, 0.8, 40), {"DONE": 100})
+
+
+def behaviour_of(kind: ReferralKind) -> Behaviour:
+    """How a kind of referral is answered; where nothing is said of it, with its ordinary outcome."""
+    otherwise = Behaviour(Days(2, 0.5, 6), Days(10, 0.8, 40), {ANSWERS[kind].ends[0]: 100})
+    return BEHAVIOUR.get(kind, otherwise)
+
 
 DUPLICATE_PCT: Final = 5.0
 OUT_OF_ORDER_PCT: Final = 3.0

@@ -82,7 +82,9 @@ class ConsentWithdrawn(Event):
     true_purpose: Annotated[Purpose | None, Sealed(Compartment.PROT)] = None
 
     def change(self, case: Case) -> None:
-        case.consents[self.true_purpose or self.purpose] = Consent(given=False, since=self.timestamp)
+        purpose = self.true_purpose or self.purpose
+        excluded = case.excluded_for(purpose)
+        case.consents[purpose] = Consent(given=False, since=self.timestamp, excluded=excluded)
 
 
 class ScreeningStarted(Event):
