@@ -29,6 +29,7 @@ from domain.messages import (
     WithdrawVoluntaryReturn,
 )
 from domain.moment import Directory, Moment, NotYet, Refused, Unplaceable
+from domain.precedence import Precedence, precedence
 from domain.referral import LateSignalRecorded, PartnerSignalIgnored, PartnerSignalQuarantined
 from domain.stages.screening import WithdrawConsent
 from domain.streams import Kind, State
@@ -71,9 +72,9 @@ class Item:
         return self.waiting.kind == "staff" and not isinstance(self.message, RESTRICTIVE)
 
     @property
-    def order(self) -> tuple[datetime, bool, int]:
-        """By the database's clock; at the same instant, not wanting to go comes first (domain.md 5.3)."""
-        return self.waiting.received_at, not is_withdrawal(self.message), self.waiting.arrival
+    def order(self) -> tuple[datetime, Precedence, int]:
+        """By the database's clock; at the same instant what restricts comes first (domain.md 5.3)."""
+        return self.waiting.received_at, precedence(self.message), self.waiting.arrival
 
 
 def is_withdrawal(message: Message | None) -> bool:

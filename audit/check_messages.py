@@ -18,7 +18,7 @@ from store.mapper import Tampered, open_body
 WITHOUT_EVENTS: Final = frozenset({"pending", "waiting", "refused"})
 ACTS: Final = frozenset({"staff", "signal"})
 """Kinds of messages that leave an event whenever they are applied; a letter may find nothing left to do."""
-GOES_OUT: Final = frozenset({"ReferralSent", "ReferralReminderSent", "ReferralCancellationNotified"})
+GOES_OUT: Final = frozenset({"ReferralSent", "ReferralAmended", "ReferralReminderSent", "ReferralCancellationNotified"})
 """Events that each put one message into the outbox."""
 
 

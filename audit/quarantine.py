@@ -15,8 +15,8 @@ from pydantic import ValidationError
 
 from audit.fold import Pool, fold, moment
 from domain.case import Case
+from domain.hearing import mismatched
 from domain.messages import ReceivePartnerSignal
-from domain.referral import mismatched
 from store.inbox import Inbox
 from store.keys import KeyStore
 from store.mapper import Tampered

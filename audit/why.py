@@ -165,11 +165,26 @@ def _step(kind: str, at: datetime, what: str) -> dict[str, Any]:
 def _referral_ahead(case: Case, due: Deadline) -> str:
     referral_id, _, rung = due.subject.partition("/")
     referral, (step, _, what) = case.referrals[UUID(referral_id)], rung.partition(".")
-    owed = {"ack": "an acknowledgement", "complete": "the completion"}.get(step, step)
+    owed = OWED.get(step, step)
     told = {"overdue": "counts as overdue", "expiry": "is put to a person, who may confirm that nobody answers"}
+    if step.startswith("pause"):
+        return f"a person is asked about the pause of {referral.kind} by {referral.partner_id}"
     if what.startswith("reminder"):
         return f"{referral.partner_id} is reminded of {owed} of {referral.kind}"
     return f"{owed} of {referral.kind} by {referral.partner_id} {told.get(what, f'is escalated ({what})')}"
+
+
+OWED: Final[Mapping[str, str]] = {
+    "ack": "an acknowledgement",
+    "accept": "a yes or no",
+    "start": "the beginning",
+    "complete": "the completion",
+}
+
+
+def _ending_ahead(case: Case, due: Deadline) -> str:
+    referral = case.referrals[UUID(due.subject)]
+    return f"{referral.partner_id} is told, with its ordinary letters, that {referral.kind} has ended"
 
 
 def _hold_ahead(case: Case, due: Deadline) -> str:
@@ -179,6 +194,7 @@ def _hold_ahead(case: Case, due: Deadline) -> str:
 
 AHEAD: Final[Mapping[str, Callable[[Case, Deadline], str]]] = {
     "referral": _referral_ahead,
+    "ending": _ending_ahead,
     "hold": _hold_ahead,
     "clearance": lambda _case, due: f"{due.subject} expires, and its stage is taken up again",
     "retention": lambda _case, _due: "the retention period ends; erasure is put to the data protection focal point",

@@ -7,23 +7,29 @@ Calendars are versioned data: a holiday announced later is a new edition and mov
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from typing import Final, Literal
 
 FRIDAY, SATURDAY, SUNDAY = 4, 5, 6
 CLOSING_TIME: Final = time(17, 0)
+CLOCK: Final[Mapping[str, str]] = {"min": "minutes", "h": "hours", "d": "days"}
+"""Units that just pass; working days do not."""
 
 
 @dataclass(frozen=True)
 class Span:
-    """A length of time: clock hours (``h``), calendar days (``d``) or working days (``wd``)."""
+    """A length of time: clock minutes (``min``) or hours (``h``), calendar days (``d``) or working days (``wd``)."""
 
     amount: int
-    unit: Literal["h", "d", "wd"]
+    unit: Literal["min", "h", "d", "wd"]
 
     def __str__(self) -> str:
         return f"{self.amount} {self.unit}"
+
+
+def minutes(amount: int) -> Span:
+    return Span(amount, "min")
 
 
 def hours(amount: int) -> Span:
@@ -57,21 +63,33 @@ class Calendar:
 
     def after(self, start: datetime, span: Span) -> datetime:
         """When a span that began at ``start`` (UTC) is over (UTC)."""
-        if span.unit == "h":
-            return start + timedelta(hours=span.amount)
-        if span.unit == "d":
-            return start + timedelta(days=span.amount)
+        if span.unit in CLOCK:
+            return start + timedelta(**{CLOCK[span.unit]: span.amount})
         day = start.astimezone(self.zone).date()
         for _ in range(span.amount):
             day = self._next_working_day(day)
-        return datetime.combine(day, CLOSING_TIME, self.zone).astimezone(UTC)
+        return self._at(day, CLOSING_TIME)
 
     @staticmethod
     def before(end: datetime, span: Span) -> datetime:
         """When a span of clock time that ends at ``end`` (UTC) began. Working days are not counted backwards."""
-        if span.unit == "wd":
+        if span.unit not in CLOCK:
             raise ValueError(f"{span} before a moment is not defined")
-        return end - timedelta(**{"hours" if span.unit == "h" else "days": span.amount})
+        return end - timedelta(**{CLOCK[span.unit]: span.amount})
+
+    def next_time(self, after: datetime, clock: time) -> datetime:
+        """The next time that the clock on a working day's wall shows this, strictly after a moment (UTC)."""
+        day = after.astimezone(self.zone).date()
+        if not self.works(day) or self._at(day, clock) <= after:
+            day = self._next_working_day(day)
+        return self._at(day, clock)
+
+    def with_holidays(self, announced: frozenset[date]) -> Calendar:
+        """The same with holidays that were announced since it was published."""
+        return replace(self, holidays=self.holidays | announced) if announced else self
+
+    def _at(self, day: date, clock: time) -> datetime:
+        return datetime.combine(day, clock, self.zone).astimezone(UTC)
 
     def _next_working_day(self, day: date) -> date:
         day += timedelta(days=1)

@@ -213,6 +213,11 @@ class Case:
         consent = self.consents.get(purpose)
         return consent is not None and consent.given and partner_id not in consent.excluded
 
+    def excluded_for(self, purpose: Purpose) -> frozenset[str]:
+        """The organisations that the person does not want to be told, for this purpose."""
+        consent = self.consents.get(purpose)
+        return consent.excluded if consent else frozenset()
+
     def referrals_of(self, kind: ReferralKind) -> list[Referral]:
         return [referral for referral in self.referrals.values() if referral.kind is kind]
 

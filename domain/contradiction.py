@@ -10,13 +10,11 @@ from typing import ClassVar, Final
 
 from domain.case import Case
 from domain.event import Event
+from domain.hearing import hear_in_doubt
 from domain.messages import ReceivePartnerSignal
 from domain.moment import Moment
-from domain.referral import _late, _quarantine, _statement, place
-from domain.words import STATEMENTS, ReferralStatus
 
 CAUSE: Final = "CONFLICTING_DUPLICATE"
-ENDED_BY_US: Final = frozenset({ReferralStatus.CANCELLED, ReferralStatus.EXPIRED, ReferralStatus.ENTERED_IN_ERROR})
 
 
 class ReceiveContradiction(ReceivePartnerSignal):
@@ -30,12 +28,4 @@ def hear_contradiction(case: Case, said: ReceiveContradiction, m: Moment) -> Ite
 
     It is known by the id under which it was kept, for its own belongs to what was said first.
     """
-    heard = place(case, said.model_copy(update={"signal_id": m.message_id}))
-    if said.signal_type in STATEMENTS:
-        yield from _statement(case, heard, m)
-    elif case.closed:
-        yield from _late(case, heard, "CASE_CLOSED", m)
-    elif heard.referral.status in ENDED_BY_US:
-        yield from _late(case, heard, f"REFERRAL_{heard.referral.status}", m)
-    else:
-        yield from _quarantine(case, heard, CAUSE, m)
+    yield from hear_in_doubt(case, said.model_copy(update={"signal_id": m.message_id}), CAUSE, m)

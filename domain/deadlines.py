@@ -7,25 +7,27 @@ never stored, so a rehydrated case has the same ones.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import count
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from domain.calendar import LIBYA, Calendar, Span, calendar_of
+from domain.asking import ending, why_not_send
+from domain.calendar import CLOCK, LIBYA, Calendar, Span
 from domain.case import ERASE_TASK, Case, ClearanceExpired
 from domain.event import Event
 from domain.moment import Directory, Moment
-from domain.policy import NEWEST
+from domain.policy import NEWEST, Answer
 from domain.referral import (
     ESCALATED_TO,
     ReferralEscalated,
     ReferralOverdue,
+    ReferralReminderHeldBack,
     ReferralReminderSent,
 )
 from domain.referral_state import Referral
 from domain.steps import task
-from domain.words import ClearanceKind, ClearanceStatus, ReferralStatus
+from domain.words import ClearanceKind, ClearanceStatus, Priority, ReferralStatus
 
 A_SECOND: Final = timedelta(seconds=1)
 NO_END: Final = datetime(2200, 1, 1, tzinfo=UTC)
@@ -43,7 +45,14 @@ class Deadline(NamedTuple):
 def deadlines(case: Case, directory: Directory) -> list[Deadline]:
     """Every deadline the case has now, earliest first."""
     found = [*_retention(case)] if case.closed else [*_referrals(case, directory), *_holds(case), *_clearances(case)]
-    return sorted(found)
+    return sorted([*found, *_endings(case)])
+
+
+def _endings(case: Case) -> Iterator[Deadline]:
+    """When partners are told, with the ordinary letters, that their part has ended; also once the case is closed."""
+    for referral in case.referrals.values():
+        if referral.tell_end_at is not None:
+            yield Deadline(referral.tell_end_at, "ending", str(referral.referral_id))
 
 
 def _referrals(case: Case, directory: Directory) -> Iterator[Deadline]:
@@ -53,42 +62,113 @@ def _referrals(case: Case, directory: Directory) -> Iterator[Deadline]:
             yield Deadline(rung[1], "referral", f"{referral.referral_id}/{rung[0]}")
 
 
-def next_rung(case: Case, referral: Referral, directory: Directory) -> tuple[str, datetime] | None:
+Rung = tuple[str, datetime]
+
+
+def next_rung(case: Case, referral: Referral, directory: Directory) -> Rung | None:
     """The next step of the ladder for what the partner owes (domain.md 5.2); ``None`` if nothing is owed."""
-    step = "pause" if referral.status is ReferralStatus.ON_HOLD else referral.awaited
-    if step is None or referral.sent_at is None:
+    if referral.sent_at is None:
         return None
-    partner = directory.get(referral.partner_id)
-    calendar = partner.calendar if partner else calendar_of(None)
-    return next(
-        ((name, due) for name, due in ladder(case, referral, step, calendar) if name not in referral.told), None
-    )
+    ladders = _ladders(case, referral, directory.calendar(referral.partner_id))
+    waiting = [next((rung for rung in ladder if rung[0] not in referral.told), None) for ladder in ladders]
+    return min((rung for rung in waiting if rung is not None), key=lambda rung: rung[1], default=None)
 
 
-def ladder(case: Case, referral: Referral, step: str, calendar: Calendar) -> Iterator[tuple[str, datetime]]:
+def _ladders(case: Case, referral: Referral, calendar: Calendar) -> Iterator[Iterator[Rung]]:
+    """One for each step that is owed. Nothing of a ladder comes before what comes before it, or before it was owed."""
+    if referral.status is ReferralStatus.ON_HOLD:
+        yield _pause(case, referral)
+        return
+    since = referral.moved_at or referral.since
+    for step in referral.owed:
+        yield _not_before(since, ladder(case, referral, step, calendar))
+
+
+def _not_before(at: datetime, rungs: Iterator[Rung]) -> Iterator[Rung]:
+    for name, due in rungs:
+        at = max(at, due)
+        yield name, at
+
+
+def ladder(case: Case, referral: Referral, step: str, calendar: Calendar) -> Iterator[Rung]:
     """Reminder at half time; overdue and a reminder when due; then the levels; at last a person confirms expiry.
 
-    A pause, and a silence that nobody confirms, come up again and again: no referral is ever waited for without end.
+    Having begun is asked for less: whoever never says so owes the completion all the same. A silence that nobody
+    confirms comes up again and again: no referral is ever waited for without end.
     """
-    pinned, since = case.policy.pinned, referral.moved_at or referral.since
-    if step == "pause":
-        yield from _again(step, referral.paused_since or since, pinned.referral_review)
-        return
-    due = referral.dues[step]
+    since, due = referral.moved_at or referral.since, due_of(case, referral, step, calendar)
     yield f"{step}.reminder-50", since + (due - since) / 2
     yield f"{step}.overdue", due
     yield f"{step}.reminder-100", due
-    for level, span in pinned.escalations.items():
-        sooner = pinned.urgent_first_escalation if referral.urgent and level == "L1" else span
-        yield f"{step}.{level}", calendar.after(due, sooner)
-    yield f"{step}.expiry", referral.dues["stands"]
-    yield from _again(step, referral.dues["stands"], pinned.referral_review)
+    for level, at in _levels(case, referral, due, calendar):
+        if level == "L1" or step != "start":
+            yield f"{step}.{level}", at
+    if step == "start":
+        return
+    stands = due_of(case, referral, "stands", calendar)
+    yield f"{step}.expiry", stands
+    yield from _again(step, stands, case.policy.pinned.referral_review)
 
 
-def _again(step: str, since: datetime, every: Span) -> Iterator[tuple[str, datetime]]:
-    for time in count(1):
+def due_of(case: Case, referral: Referral, step: str, calendar: Calendar) -> datetime:
+    """When a step is due (UTC): as pinned, or later by holidays announced since. Never earlier (domain.md 00, 26)."""
+    pinned = referral.dues[step]
+    span = _answer(case, referral).spans().get(step)
+    if span is None or span.unit in CLOCK or step in referral.put_off or referral.sent_at is None:
+        return pinned
+    return max(pinned, calendar.after(referral.sent_at, span))
+
+
+def _answer(case: Case, referral: Referral) -> Answer:
+    return case.policy.pinned.answer(referral.kind, urgent=referral.urgent)
+
+
+URGENT: Final = frozenset({Priority.P1_LIFE_SAVING, Priority.P2_HIGHLY_VULNERABLE})
+
+
+def _levels(case: Case, referral: Referral, due: datetime, calendar: Calendar) -> Iterator[Rung]:
+    """Who is told, and when: the first level at once, what is above it in the day's digest (domain.md 00, 24).
+
+    Where a life is at risk nobody waits for a digest, and only there the top is told at all.
+    """
+    pinned = case.policy.pinned
+    if _answer(case, referral).life:
+        yield from ((level, calendar.after(due, span)) for level, span in pinned.life_escalations.items())
+        return
+    sooner = referral.urgent or case.priority in URGENT
+    yield "L1", calendar.after(due, pinned.urgent_first_escalation if sooner else pinned.escalations["L1"])
+    yield "L2", LIBYA.next_time(calendar.after(due, pinned.escalations["L2"]), pinned.digest_at)
+    if case.priority is Priority.P1_LIFE_SAVING:
+        yield "L3", calendar.after(due, pinned.escalations["L3"])
+
+
+def top_level(case: Case, referral: Referral) -> str:
+    """How far the silence of this referral is ever escalated."""
+    at_risk = _answer(case, referral).life or case.priority is Priority.P1_LIFE_SAVING
+    return "L3" if at_risk else "L2"
+
+
+def _pause(case: Case, referral: Referral) -> Iterator[Rung]:
+    """A pause stops what is owed, not the review of the pause; when it was to be over, it is asked about at once."""
+    since, name = referral.paused_since or referral.since, f"pause-{referral.pauses}"
+    every = case.policy.pinned.referral_review
+    over = LIBYA.next_time(_day_ends(referral.paused_until), MORNING) if referral.paused_until else None
+    if over is not None and over < LIBYA.after(since, every):
+        yield f"{name}.over", max(over, since)
+    yield from _again(name, since, every)
+
+
+MORNING: Final = time(9, 0)
+
+
+def _day_ends(day: date) -> datetime:
+    return datetime.combine(min(day, NO_END.date()), time(23, 59, 59), LIBYA.zone)
+
+
+def _again(step: str, since: datetime, every: Span) -> Iterator[Rung]:
+    for nth in count(1):
         since = LIBYA.after(since, every)
-        yield f"{step}.again-{time}", since
+        yield f"{step}.again-{nth}", since
 
 
 def _holds(case: Case) -> Iterator[Deadline]:
@@ -123,17 +203,42 @@ def _referral_lapsed(case: Case, subject: str, m: Moment) -> Iterator[Event]:
     step, _, what = rung.partition(".")
     base = {"referral_id": referral.referral_id, "kind": referral.kind, "partner_id": referral.partner_id, "rung": rung}
     if what.startswith("reminder"):
-        yield ReferralReminderSent.model_validate({**base, "step": step, "due": referral.dues[step]})
+        reminder = ReferralReminderHeldBack if _may_not_be_reminded(case, referral) else ReferralReminderSent
+        yield reminder.model_validate({**base, "step": step, "due": _due(case, referral, step, m)})
     elif what == "overdue":
-        yield ReferralOverdue.model_validate({**base, "which_due": step, "due": referral.dues[step]})
-    elif what == "expiry" or what.startswith("again"):
-        level, question = (
-            ("L1", "ask about a paused referral") if step == "pause" else ("L3", "confirm that nobody answers")
-        )
-        yield ReferralEscalated.model_validate({**base, "level": level, "to": ESCALATED_TO[level]})
-        yield task(question, "CASE_SUPERVISOR", m.policy.pinned.quarantine_review, m, subject=referral_id)
+        yield ReferralOverdue.model_validate({**base, "which_due": step, "due": _due(case, referral, step, m)})
     else:
-        yield ReferralEscalated.model_validate({**base, "level": what, "to": ESCALATED_TO[what]})
+        yield from _escalated(case, referral, what, base, m)
+
+
+def _due(case: Case, referral: Referral, step: str, m: Moment) -> datetime:
+    return due_of(case, referral, step, m.directory.calendar(referral.partner_id))
+
+
+def _may_not_be_reminded(case: Case, referral: Referral) -> bool:
+    return referral.undelivered or why_not_send(case, referral) is not None
+
+
+TASKS: Final[Mapping[str, str]] = {"L1": "a partner does not answer", "L3": "a life may be at risk: nobody answers"}
+"""What a person is asked for at a level, per referral; the second level is told in a day's digest only."""
+
+
+def _escalated(case: Case, referral: Referral, what: str, base: Mapping[str, Any], m: Moment) -> Iterator[Event]:
+    paused, pinned, subject = referral.status is ReferralStatus.ON_HOLD, m.policy.pinned, str(referral.referral_id)
+    level = what if what in ESCALATED_TO else "L1" if paused else top_level(case, referral)
+    asked = TASKS.get(what) if what in ESCALATED_TO else "ask about a paused referral" if paused else NOBODY
+    yield ReferralEscalated.model_validate({**base, "level": level, "to": ESCALATED_TO[level]})
+    if asked is not None:
+        queue = ESCALATED_TO["L3"] if what == "L3" else ESCALATED_TO["L1"]
+        within = pinned.late_result_review if _answer(case, referral).life else pinned.quarantine_review
+        yield task(asked, queue, within, m, subject=subject)
+
+
+NOBODY: Final = "confirm that nobody answers"
+
+
+def _ending_told(case: Case, subject: str, _m: Moment) -> Iterator[Event]:
+    yield ending(case.referrals[UUID(subject)])
 
 
 def _hold_lapsed(case: Case, subject: str, m: Moment) -> Iterator[Event]:
@@ -153,6 +258,7 @@ def _retention_lapsed(_case: Case, subject: str, m: Moment) -> Iterator[Event]:
 
 LAPSES: Final[Mapping[str, Callable[[Case, str, Moment], Iterator[Event]]]] = {
     "referral": _referral_lapsed,
+    "ending": _ending_told,
     "hold": _hold_lapsed,
     "clearance": _clearance_lapsed,
     "retention": _retention_lapsed,

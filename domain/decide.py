@@ -13,10 +13,11 @@ from domain import life
 from domain.case import Case, StageCompleted, StageOpened, StageReopened
 from domain.contradiction import ReceiveContradiction, hear_contradiction
 from domain.deadlines import Deadline, deadlines, lapse
-from domain.delivery import ReportDeliveryFailure, report_failure
+from domain.delivery import ReportDeliveryFailure, report_failure, report_handed_over
 from domain.event import Event
 from domain.evidence import AttachEvidence
 from domain.gate import Journey, travel_gate
+from domain.hearing import hear
 from domain.messages import (
     AddNote,
     CompleteTask,
@@ -25,21 +26,24 @@ from domain.messages import (
     ReceivePartnerSignal,
     RecordContactAttempt,
     ReopenCase,
+    ReportHandedOver,
     ResolveQuarantinedSignal,
 )
 from domain.moment import Moment, NotYet, Refused
+from domain.partner import RECIPIENT_OF, Recipient
+from domain.payloads import grave
 from domain.procedure import EDITIONS, Standing, row_of, to_open
 from domain.referral import (
+    AMENDED_TO,
     ReferralAccepted,
     ReferralCompleted,
     ReferralFailed,
     ReferralOutcomeAmended,
     ReferralRejected,
+    ReferralReportedAgain,
     Told,
-    end_of,
-    granted_by,
-    hear,
 )
+from domain.referral_state import Referral
 from domain.stage import Awaited, Meaning, Rule, StageRules
 from domain.stages.departure import (
     ABOARD,
@@ -56,7 +60,8 @@ from domain.stages.protection import PROTECTION
 from domain.stages.reception import RECEPTION
 from domain.stages.reintegration import REINTEGRATION
 from domain.stages.screening import SCREENING, RegisterCase, WithdrawConsent
-from domain.steps import task
+from domain.steps import end_of, granted_by, hold, task
+from domain.withholding import withheld
 from domain.words import Checkpoint, ReferralKind, SignalType, Stage, StageStatus
 
 STAGES: Final[Mapping[Stage, StageRules]] = {
@@ -71,15 +76,32 @@ RULES: Final[Mapping[type[Message], Rule]] = {
     ReceivePartnerSignal: hear,
     ReportDeliveryFailure: report_failure,
     ReceiveContradiction: hear_contradiction,
+    ReportHandedOver: report_handed_over,
 }
 MEANINGS: Final[Mapping[tuple[ReferralKind, SignalType], Meaning]] = {
     key: meaning for rules in STAGES.values() for key, meaning in rules.answers.items()
+}
+TAKEN_BACK: Final[Mapping[ReferralKind, Meaning]] = {
+    kind: meaning for rules in STAGES.values() for kind, meaning in rules.taken_back.items()
 }
 SAYS: Final[Mapping[type[Event], SignalType]] = {
     ReferralAccepted: SignalType.ACCEPTED,
     ReferralCompleted: SignalType.COMPLETED,
     ReferralOutcomeAmended: SignalType.COMPLETED,
+    ReferralReportedAgain: SignalType.COMPLETED,
 }
+OFFICER_OF: Final[Mapping[Recipient, str]] = {
+    **dict.fromkeys(Recipient, "CASE_SUPERVISOR"),
+    **dict.fromkeys((Recipient.CLINIC, Recipient.MHPSS), "MEDICAL_OFFICER"),
+    **dict.fromkeys((Recipient.PROTECTION, Recipient.UNHCR), "PROTECTION_OFFICER"),
+    **dict.fromkeys((Recipient.TRACING, Recipient.GUARDIANSHIP), "CHILD_PROTECTION_OFFICER"),
+    **dict.fromkeys((Recipient.EMBASSY, Recipient.EXIT_AUTHORITY), "CONSULAR_LIAISON"),
+    **dict.fromkeys((Recipient.CARRIER, Recipient.TRANSIT), "MOVEMENT_OFFICER"),
+    Recipient.DETENTION_AUTHORITY: "PROTECTION_OFFICER",
+    Recipient.RECEPTION: "RECEPTION_OFFICER",
+    Recipient.REINTEGRATION: "REINTEGRATION_OFFICER",
+}
+"""Who looks at an answer that no stage reads by itself; by the public kind, which tells nothing."""
 AFTER_CLOSURE: Final = frozenset(
     {
         ReceivePartnerSignal,
@@ -92,7 +114,7 @@ AFTER_CLOSURE: Final = frozenset(
         AttachEvidence,
     }
     | {RecordContactAttempt, WithdrawConsent, FlightHasDeparted, FlightHasArrived, TakeSeat, SeatUnavailable}
-    | {ReportDeliveryFailure}
+    | {ReportDeliveryFailure, ReportHandedOver}
 )
 """What may still be recorded on a closed case (INV-18; domain.md 00, 21)."""
 SETTLES_WITHIN: Final = 25
@@ -105,7 +127,7 @@ def decide(case: Case, message: Message, m: Moment) -> list[Event]:
     a person must look first. A rule may have folded something before it raised: callers then fold the case afresh.
     """
     _guard(case, message, m)
-    return _fold(case, _with_meaning(case, RULES[type(message)](case, message, m), m), m)
+    return _fold(case, RULES[type(message)](case, message, m), m)
 
 
 def decide_lapse(case: Case, deadline: Deadline, m: Moment) -> list[Event]:
@@ -134,35 +156,53 @@ def _guard(case: Case, message: Message, m: Moment) -> None:
 
 
 def _fold(case: Case, events: Iterator[Event], m: Moment) -> list[Event]:
-    decided = []
-    for source in (events, _settle(case, m)):
-        for event in source:
-            placed = event.stamped(case.id, case.version + 1, m.at)
-            placed.fold_into(case)
-            decided.append(placed)
-    return decided
+    return [event for source in (events, _settle(case, m)) for event in _folded(case, source, m)]
 
 
-def _with_meaning(case: Case, events: Iterator[Event], m: Moment) -> Iterator[Event]:
-    """A partner's answer moves its referral; then the stage that asked says what it means."""
+def _folded(case: Case, events: Iterator[Event], m: Moment) -> Iterator[Event]:
+    """Each fact, placed and folded; and at once what it brings about, whatever rule recorded it."""
     for event in events:
-        yield event
-        if isinstance(event, (ReferralRejected, ReferralFailed)):
-            within = m.policy.pinned.quarantine_review
-            yield task("reassign a referral", "CASE_SUPERVISOR", within, m, subject=str(event.referral_id))
-            yield from end_of(case, granted_by(case, event.referral_id), "PARTNER_WITHDREW")
-        elif isinstance(event, Told) and type(event) in SAYS:
-            yield from _meaning(case, event, m)
+        placed = event.stamped(case.id, case.version + 1, m.at)
+        placed.fold_into(case)
+        yield placed
+        yield from _folded(case, _follows(case, placed, m), m)
+
+
+def _follows(case: Case, event: Event, m: Moment) -> Iterator[Event]:
+    """A partner's answer moves its referral; then the stage that asked says what it means. A hold closes doors."""
+    yield from withheld(case, event, m)
+    if isinstance(event, (ReferralRejected, ReferralFailed)):
+        within = m.policy.pinned.quarantine_review
+        yield task("reassign a referral", "CASE_SUPERVISOR", within, m, subject=str(event.referral_id))
+        yield from end_of(case, granted_by(case, event.referral_id), "PARTNER_WITHDREW")
+    elif isinstance(event, Told) and type(event) in SAYS and not case.closed:
+        yield from _meaning(case, event, m)
 
 
 def _meaning(case: Case, event: Told, m: Moment) -> Iterator[Event]:
-    """An amendment without an outcome takes an answer back; it means nothing new."""
-    if isinstance(event, ReferralOutcomeAmended) and event.outcome is None:
-        return
+    """What an answer means for the stage that asked; for a kind that no stage reads, a person looks at it."""
     referral = case.referrals[event.referral_id]
-    meaning = MEANINGS.get((referral.asked_kind, SAYS[type(event)]))
+    kind = referral.asked_kind
+    if isinstance(event, ReferralOutcomeAmended) and (event.outcome is None or event.signal_type in AMENDED_TO):
+        taken = TAKEN_BACK.get(kind)
+        yield from taken(case, referral, event, m) if taken else ()
+        return
+    meaning = MEANINGS.get((kind, SAYS[type(event)]))
     if meaning is not None:
         yield from meaning(case, referral, event, m)
+    if SAYS[type(event)] is SignalType.COMPLETED:
+        yield from _by_itself(case, referral, event, m, read=meaning is not None)
+
+
+def _by_itself(case: Case, referral: Referral, event: Told, m: Moment, *, read: bool) -> Iterator[Event]:
+    """A grave answer holds the journey, whichever kind gives it (domain.md 00, 3)."""
+    held = grave(referral.asked_kind, event.outcome, event.content)
+    if held is not None and not case.departed:
+        yield hold(held, m)
+    if not read:
+        within = m.policy.pinned.late_result_review if held else m.policy.pinned.quarantine_review
+        queue = OFFICER_OF[RECIPIENT_OF.get(referral.kind, Recipient.CLINIC)]
+        yield task("look at what a partner answered", queue, within, m, subject=str(referral.referral_id))
 
 
 def _open(case: Case, stage: Stage, m: Moment) -> Iterator[Event]:

@@ -1,4 +1,4 @@
-"""What a case is told by whoever delivers for it: a message to a partner did not arrive, or has nowhere to arrive."""
+"""What a case is told by whoever delivers for it: a message to a partner did not arrive, or was brought by hand."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from typing import ClassVar, Final
 from uuid import UUID
 
+from domain.asking import find
 from domain.case import Case
 from domain.event import Event
-from domain.messages import Message, Word
+from domain.messages import Message, ReportHandedOver, Word
 from domain.moment import Moment, Refused
-from domain.referral import ReferralDeliveryFailed
+from domain.referral import ReferralDeliveryFailed, ReferralHandedOver
 from domain.steps import task
+from domain.words import ReferralStatus
 
 NO_RECEIVER: Final = "NO_RECEIVER"
 """The partner has no system that listens: its messages go by hand, and nothing has failed."""
@@ -28,13 +30,27 @@ class ReportDeliveryFailure(Message):
 
 
 def report_failure(case: Case, report: ReportDeliveryFailure, m: Moment) -> Iterator[Event]:
-    """A person brings the message, or sees to it that it can be delivered."""
-    referral = case.referrals.get(report.referral_id)
-    if referral is None:
-        raise Refused("REFERRAL.UNKNOWN", f"this case has no referral {report.referral_id}", field="referral_id")
-    within, subject = m.policy.pinned.quarantine_review, str(referral.referral_id)
+    """A fact, and something a person must do: bring the message, or see to it that it can be delivered."""
+    referral = find(case, report.referral_id)
+    pinned, subject = m.policy.pinned, str(referral.referral_id)
+    within = pinned.late_result_review if referral.urgent else pinned.quarantine_review
     if report.cause == NO_RECEIVER:
         yield task("bring a partner its message by hand", "CASE_SUPERVISOR", within, m, subject=subject)
         return
-    yield ReferralDeliveryFailed(referral_id=referral.referral_id, partner_id=referral.partner_id)
+    yield ReferralDeliveryFailed(
+        referral_id=referral.referral_id,
+        partner_id=referral.partner_id,
+        cause=report.cause,
+        letter=report.letter,
+    )
     yield task("a message to a partner was not delivered", "CASE_SUPERVISOR", within, m, subject=subject)
+
+
+def report_handed_over(case: Case, report: ReportHandedOver, _m: Moment) -> Iterator[Event]:
+    """The partner has it, although no system of ours could bring it there."""
+    referral = find(case, report.referral_id)
+    if referral.status is ReferralStatus.DRAFT:
+        raise Refused("REFERRAL.NOT_SENT", "the referral has not been sent; nothing of it may be brought to anybody")
+    yield ReferralHandedOver(
+        referral_id=referral.referral_id, kind=referral.kind, partner_id=referral.partner_id, how=report.how
+    )

@@ -5,6 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, ClassVar, Final
 
+from domain.asking import (
+    cancel,
+    on_amend,
+    on_cancel,
+    on_create,
+    on_error,
+    on_expiry,
+    on_pause,
+    on_reassign,
+    on_resume,
+    on_send,
+    send_drafts,
+)
 from domain.calendar import LIBYA
 from domain.case import (
     Case,
@@ -22,11 +35,13 @@ from domain.case import (
     RestrictedFactRecorded,
     TaskCompleted,
 )
+from domain.doubt import on_resolve
 from domain.event import Compartment, Event, Sealed
 from domain.evidence import AttachEvidence, attach
 from domain.gate import Trigger, revocations
 from domain.messages import (
     AddNote,
+    AmendReferral,
     AssignCaseWorker,
     CancelReferral,
     CloseCase,
@@ -38,12 +53,14 @@ from domain.messages import (
     LiftHold,
     MarkReferralEnteredInError,
     Message,
+    PauseReferral,
     PlaceHold,
     RaiseProtectionConcern,
     ReassignReferral,
     RecordContactAttempt,
     ReopenCase,
     ResolveQuarantinedSignal,
+    ResumeReferral,
     ReviewHold,
     RevokeClearance,
     SendReferral,
@@ -52,17 +69,6 @@ from domain.messages import (
 )
 from domain.moment import Moment, Refused
 from domain.partner import CARE, RECIPIENT_OF
-from domain.referral import (
-    cancel,
-    on_cancel,
-    on_create,
-    on_error,
-    on_expiry,
-    on_reassign,
-    on_resolve,
-    on_send,
-    send_drafts,
-)
 from domain.sheets import ListReferral, on_list
 from domain.stage import Rule
 from domain.stages.departure import end_referrals, release_seat
@@ -329,7 +335,10 @@ RULES: Final[Mapping[type[Message], Rule]] = {
     ReopenCase: reopen,
     CreateReferral: on_create,
     SendReferral: on_send,
+    AmendReferral: on_amend,
     CancelReferral: on_cancel,
+    PauseReferral: on_pause,
+    ResumeReferral: on_resume,
     ReassignReferral: on_reassign,
     ConfirmReferralExpiry: on_expiry,
     MarkReferralEnteredInError: on_error,

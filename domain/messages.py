@@ -7,11 +7,12 @@ A message is an order (guarded, may be refused) or a report of a fact (always re
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from domain.person import Interview
 from domain.words import (
     Block,
     ClearanceKind,
@@ -26,6 +27,7 @@ from domain.words import (
 
 Text = Annotated[str, Field(min_length=1, max_length=2000)]
 Word = Annotated[str, Field(min_length=1, max_length=120)]
+OutcomeCode = Annotated[str, Field(pattern="^[A-Z][A-Z0-9_]{1,60}$")]
 
 MESSAGES: dict[str, type[Message]] = {}
 
@@ -144,12 +146,22 @@ class ReopenCase(Message):
 
 
 class CreateReferral(Message):
+    """Ask a partner. ``informed``: the person was told that this partner must report to authorities, and wants it."""
+
     kind: ReferralKind
     partner_id: Word | None = None
     urgent: bool = False
+    informed: bool = False
+    interview: Interview | None = None
 
 
 class SendReferral(Message):
+    referral_id: UUID
+
+
+class AmendReferral(Message):
+    """Tell the partner of a referral again what it may know, after something of it has changed."""
+
     referral_id: UUID
 
 
@@ -158,10 +170,23 @@ class CancelReferral(Message):
     reason: Text
 
 
+class PauseReferral(Message):
+    """Stop the clock of what is under way; the pause itself is asked about again and again."""
+
+    referral_id: UUID
+    reason: Text
+    until: date | None = None
+
+
+class ResumeReferral(Message):
+    referral_id: UUID
+
+
 class ReassignReferral(Message):
     referral_id: UUID
     partner_id: Word
     reason: Text
+    informed: bool = False
 
 
 class ConfirmReferralExpiry(Message):
@@ -176,12 +201,24 @@ class MarkReferralEnteredInError(Message):
     reason: Text
 
 
+class ReportHandedOver(Message):
+    """A referral was brought to its partner by a person: on paper, by telephone, in a visit, by a link."""
+
+    referral_id: UUID
+    how: Literal["PAPER", "PHONE", "VISIT", "LINK", "SHEET"]
+
+
 class ResolveQuarantinedSignal(Message):
-    """A person decides what a doubtful signal means: it amends the outcome, or it is set aside."""
+    """A person decides what a doubtful signal means: what it says counts, or it is set aside.
+
+    ``outcome_code`` and ``payload`` correct what the partner sent, as it told that person since.
+    """
 
     signal_id: UUID
     decision: Annotated[str, Field(pattern="^(AMEND|IGNORE)$")]
     reason: Text
+    outcome_code: OutcomeCode | None = None
+    payload: dict[str, Any] | None = None
 
 
 class SubjectCheck(BaseModel):
@@ -209,9 +246,11 @@ class ReceivePartnerSignal(Message):
     referral_token: Annotated[str, Field(min_length=16, max_length=64)]
     partner_id: Word
     signal_type: SignalType
-    outcome_code: Annotated[str, Field(pattern="^[A-Z][A-Z0-9_]{1,60}$")] | None = None
+    outcome_code: OutcomeCode | None = None
     reason: Annotated[str, Field(max_length=2000)] | None = None
     payload: dict[str, Any] = Field(default_factory=dict)
+    payload_version: int = Field(default=1, ge=1)
+    """Which version of the kind's payload this is (``domain.payloads``)."""
     occurred_at: AwareDatetime
     sent_at: AwareDatetime | None = None
     partner_seq: int | None = Field(default=None, ge=0)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 from uuid import UUID, uuid5
 
@@ -71,18 +71,32 @@ class Partner:
 
 @dataclass(frozen=True)
 class Directory:
-    """The partners that may be asked today."""
+    """The partners that may be asked today, and the holidays announced since the calendars were published."""
 
     partners: Mapping[str, Partner] = field(default_factory=dict)
+    holidays: Mapping[str, frozenset[date]] = field(default_factory=dict)
+    """By country (ISO 3166, alpha-3)."""
 
     def get(self, partner_id: str) -> Partner | None:
         return self.partners.get(partner_id)
 
-    def for_kind(self, kind: ReferralKind, country: str | None) -> Partner | None:
-        """Who is asked by default: a partner for that country before one without a country; by id among equals."""
+    def for_kind(
+        self, kind: ReferralKind, country: str | None, *, without: frozenset[str] = frozenset()
+    ) -> Partner | None:
+        """Who is asked by default: a partner for that country before one without a country; by id among equals.
+
+        Never one that the person has excluded, nor one that must report people to authorities.
+        """
         able = [partner for partner in self.partners.values() if kind in partner.kinds]
         fitting = [partner for partner in able if partner.country in (country, None)]
-        return min(fitting, key=lambda partner: (partner.country is None, partner.partner_id), default=None)
+        willing = [one for one in fitting if not one.mandatory_reporting and one.partner_id not in without]
+        return min(willing, key=lambda partner: (partner.country is None, partner.partner_id), default=None)
+
+    def calendar(self, partner_id: str) -> Calendar:
+        """When that partner works, as known today; one that is gone works in Libya's days."""
+        partner = self.get(partner_id)
+        calendar = partner.calendar if partner else calendar_of(None)
+        return calendar.with_holidays(self.holidays.get(calendar.country, frozenset()))
 
 
 @dataclass(frozen=True)

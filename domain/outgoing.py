@@ -1,17 +1,22 @@
-"""What leaves for partners: referrals with the minimum data, reminders, and endings that explain nothing."""
+"""What leaves for partners: referrals with the minimum data, reminders, changes, and endings that explain nothing.
+
+What may leave is asked twice: when it is decided, and again when it is delivered, for much may happen in between.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from domain.asking import why_not_send
 from domain.case import Case
 from domain.event import Event
-from domain.partner import minimum_data, purpose_of
+from domain.partner import RECIPIENT_OF, Recipient, minimum_data, purpose_of
 from domain.referral import (
+    ReferralAmended,
     ReferralCancellationNotified,
     ReferralCancelled,
     ReferralCompleted,
@@ -21,10 +26,14 @@ from domain.referral import (
     ReferralRejected,
     ReferralReminderSent,
     ReferralSent,
-    why_not_send,
 )
+from domain.referral_state import Referral
 
+SENT: Final = "referral.sent"
+REMINDER: Final = "referral.reminder"
+AMENDED: Final = "referral.amended"
 ENDING: Final = "referral.cancelled"
+
 ENDS: Final = (
     *(ReferralCancelled, ReferralExpired, ReferralEnteredInError),
     *(ReferralCompleted, ReferralRejected, ReferralFailed),
@@ -44,48 +53,78 @@ class Outgoing:
 
 def outgoing(case: Case, event: Event) -> Outgoing | None:
     """The message an event sends, if it sends one."""
-    if isinstance(event, ReferralSent):
-        return _sent(case, event)
-    if isinstance(event, ReferralReminderSent):
-        token = case.referrals[event.referral_id].token
-        data = {"referral_token": token, "step": event.step, "due": event.due.isoformat()}
-        return Outgoing(event.referral_id, event.partner_id, "referral.reminder", data)
-    if isinstance(event, ReferralCancellationNotified):
-        token = case.referrals[event.referral_id].token
-        data = {"referral_token": token, "reason": event.reason}
-        return Outgoing(event.referral_id, event.partner_id, ENDING, data)
-    return None
+    letter = LETTERS.get(type(event))
+    if letter is None:
+        return None
+    name, write = letter
+    referral: Referral = case.referrals[event.referral_id]  # type: ignore[attr-defined]  # all of them have one
+    data = {"referral_token": referral.token, **write(case, referral, event)}
+    return Outgoing(referral.referral_id, referral.partner_id, name, data)
 
 
-def may_still_leave(case: Case, name: str, referral_id: UUID, at: datetime) -> bool:
-    """Whether a message about a referral may be delivered as the case stands: asked again at the last moment.
-
-    What is told about a person needs the consent in force and no hold against it, and a referral that goes on. The
-    notice of an ending tells nothing of the person, and goes to whomever the person has not excluded.
-    """
-    referral = case.referrals.get(referral_id)
-    if referral is None:
-        return False
-    if name == ENDING:
-        consent = case.consents.get(purpose_of(referral.asked_kind))
-        return consent is None or referral.partner_id not in consent.excluded
-    return not referral.over and why_not_send(case, referral) is None
-
-
-def withdrawn_by(case: Case, events: Sequence[Event]) -> frozenset[UUID]:
-    """The referrals that were just ended: whatever of them has not been delivered is withdrawn, but for endings."""
-    ended = {event.referral_id for event in events if isinstance(event, ENDS)}
-    return frozenset(referral_id for referral_id in ended if case.referrals[referral_id].over)
-
-
-def _sent(case: Case, event: ReferralSent) -> Outgoing:
-    referral = case.referrals[event.referral_id]
-    data = {
-        "referral_token": event.token,
+def _sent(case: Case, referral: Referral, event: ReferralSent) -> dict[str, Any]:
+    return {
         "kind": referral.asked_kind,
         "urgent": referral.urgent,
         "sent_at": event.timestamp.isoformat(),
         "due": {name: due.isoformat() for name, due in event.dues.items()},
         "person": minimum_data(case, referral),
+        **_says(referral),
     }
-    return Outgoing(event.referral_id, event.partner_id, "referral.sent", data)
+
+
+PLEASE_CALL: Final = "PLEASE_CALL_IOM"
+
+
+def _says(referral: Referral) -> dict[str, Any]:
+    """A community leader is asked for one thing only, and learns nothing by how urgent it is (domain.md 00, 30)."""
+    if RECIPIENT_OF[referral.asked_kind] is Recipient.COMMUNITY:
+        return {"says": PLEASE_CALL, "urgent": False}
+    return {}
+
+
+def _amended(case: Case, referral: Referral, _event: ReferralAmended) -> dict[str, Any]:
+    return {"kind": referral.asked_kind, "person": minimum_data(case, referral)}
+
+
+def _reminder(_case: Case, _referral: Referral, event: ReferralReminderSent) -> dict[str, Any]:
+    return {"step": event.step, "due": event.due.isoformat()}
+
+
+def _ending(_case: Case, _referral: Referral, event: ReferralCancellationNotified) -> dict[str, Any]:
+    return {"reason": event.reason}
+
+
+LETTERS: Final[Mapping[type[Event], tuple[str, Callable[[Case, Referral, Any], dict[str, Any]]]]] = {
+    ReferralSent: (SENT, _sent),
+    ReferralAmended: (AMENDED, _amended),
+    ReferralReminderSent: (REMINDER, _reminder),
+    ReferralCancellationNotified: (ENDING, _ending),
+}
+
+
+# What may no longer leave
+
+
+def may_still_leave(case: Case, name: str, referral_id: UUID, at: datetime) -> bool:
+    """Whether a message may be delivered as the case stands at that moment (UTC): asked again at the last one.
+
+    What is told of a person needs the consent in force, no hold against it, and a request that stands; a reminder also
+    something that is still owed. An ending tells nothing of the person; it goes to whom the person has not excluded.
+    """
+    referral = case.referrals.get(referral_id)
+    if referral is None:
+        return False
+    if name == ENDING:
+        return referral.partner_id not in case.excluded_for(purpose_of(referral.asked_kind))
+    if referral.over or why_not_send(case, referral) is not None:
+        return False
+    if name == REMINDER:
+        return referral.awaited is not None
+    return at <= referral.dues.get("stands", at)
+
+
+def withdrawn_by(case: Case, events: Sequence[Event]) -> frozenset[UUID]:
+    """The referrals that just ended: what of them has not been delivered is withdrawn, except the notice of the end."""
+    ended = {event.referral_id for event in events if isinstance(event, ENDS)}
+    return frozenset(referral_id for referral_id in ended if case.referrals[referral_id].over)

@@ -1,4 +1,4 @@
-"""Partner types: on which consent each may be asked, which calendar of data each may see, and what is never sent.
+"""Partner types: on which consent each may be asked, which data each may see, and what is never sent.
 
 The minimum data set (domain.md 6.4) is a table: a field that is not in a recipient's row does not leave.
 """
@@ -6,9 +6,11 @@ The minimum data set (domain.md 6.4) is a table: a field that is not in a recipi
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import date
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
+from domain.policy import NEWEST
 from domain.words import Block, Purpose
 from domain.words import ReferralKind as Kind
 
@@ -101,6 +103,8 @@ PUBLIC_PURPOSE: Final[Mapping[Purpose, Purpose]] = {
 """What a purpose is called beside a disclosure, where its own name would tell too much."""
 
 AUTHORITIES: Final = frozenset({Recipient.EXIT_AUTHORITY, Recipient.DETENTION_AUTHORITY})
+BY_LETTER: Final = AUTHORITIES | {Recipient.EMBASSY}
+"""Who hears of an ending with the next ordinary letters, never at the moment of its cause (domain.md 00, 9)."""
 CARE: Final = frozenset(
     {Recipient.CLINIC, Recipient.MHPSS, Recipient.PROTECTION, Recipient.UNHCR, Recipient.SHELTER, Recipient.LEGAL}
 )
@@ -109,10 +113,10 @@ CARE: Final = frozenset(
 _IDENTITY: Final = frozenset({"family_name", "given_names", "sex", "date_of_birth", "dob_precision"})
 
 MAY_SEE: Final[Mapping[Recipient, frozenset[str]]] = {
-    Recipient.EMBASSY: _IDENTITY | {"name_native_script", "nationality"},
+    Recipient.EMBASSY: _IDENTITY | {"name_native_script", "nationality", "iom_line", "interview"},
     Recipient.EXIT_AUTHORITY: _IDENTITY | {"nationality", "document", "flight"},
     Recipient.DETENTION_AUTHORITY: _IDENTITY | {"nationality"},
-    Recipient.CARRIER: frozenset({"family_name", "given_names", "sex", "document", "flight"}),
+    Recipient.CARRIER: frozenset({"family_name", "given_names", "sex", "age_class", "document", "flight"}),
     Recipient.CLINIC: _IDENTITY | {"phone", "languages"},
     Recipient.MHPSS: frozenset({"given_names", "phone", "languages"}),
     Recipient.PROTECTION: frozenset({"given_names", "phone", "languages"}),
@@ -126,7 +130,9 @@ MAY_SEE: Final[Mapping[Recipient, frozenset[str]]] = {
     Recipient.TRACING: _IDENTITY | {"nationality"},
     Recipient.GUARDIANSHIP: _IDENTITY | {"nationality"},
 }
-"""What each recipient needs to do its part, and no more."""
+"""What each recipient needs to do its part, and no more. Embassies get our telephone line, never the person's, and a
+place only for the interview itself; who decides on detention learns nothing of papers and flights (domain.md 00, 10).
+"""
 
 
 def purpose_of(kind: Kind) -> Purpose:
@@ -148,18 +154,39 @@ def stopped_by(case: Case, kind: Kind) -> Iterator[str]:
 
 def minimum_data(case: Case, referral: Referral) -> dict[str, Any]:
     """What this referral tells its partner about the person: its recipient's row of the table."""
-    known: dict[str, Any] = {}
-    if case.person is not None:
-        known = case.person.model_dump(mode="json", exclude_none=True)
-    if case.seat is not None:
-        known["flight"] = {"movement": case.seat.movement, "std": case.seat.std.isoformat()}
-    if referral.item is not None:
-        known["item"] = referral.item
-    known |= {name: value for name, value in _documents(case).items() if value}
     allowed = MAY_SEE[RECIPIENT_OF[referral.asked_kind]]
-    return {name: value for name, value in known.items() if name in allowed}
+    known = {**_of_person(case), **_of_journey(case), **_of_request(referral)}
+    return {name: value for name, value in known.items() if name in allowed and value}
 
 
-def _documents(case: Case) -> dict[str, Any]:
-    issued = case.facts.get("TravelDocumentIssued")
-    return {"document": issued[-1].facts.get("number")} if issued else {}
+def _of_person(case: Case) -> dict[str, Any]:
+    return case.person.model_dump(mode="json", exclude_none=True) if case.person else {}
+
+
+def _of_journey(case: Case) -> dict[str, Any]:
+    issued, seat = case.facts.get("TravelDocumentIssued"), case.seat
+    known: dict[str, Any] = {"document": issued[-1].facts.get("number")} if issued else {}
+    if seat is not None:
+        known["flight"] = {"movement": seat.movement, "std": seat.std.isoformat()}
+        known["age_class"] = _age_class(case, seat.std.date())
+    return known
+
+
+def _of_request(referral: Referral) -> dict[str, Any]:
+    interview = referral.interview
+    return {
+        "item": referral.item,
+        "iom_line": NEWEST.in_force.iom_line,
+        "interview": interview.model_dump(mode="json") if interview else None,
+    }
+
+
+INFANT_UNTIL, CHILD_UNTIL = 2, 12
+
+
+def _age_class(case: Case, on: date) -> str | None:
+    """What a carrier needs to know of an age (IATA): infant, child or adult on the day of the flight."""
+    if case.person is None or case.person.date_of_birth is None:
+        return None
+    years = case.person.age(on)
+    return "INF" if years < INFANT_UNTIL else "CHD" if years < CHILD_UNTIL else "ADT"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from domain.words import DobPrecision, Sex
 
@@ -33,9 +33,23 @@ class Person(BaseModel):
     def full_name(self) -> str:
         return f"{self.given_names} {self.family_name}"
 
+    def age(self, on: date) -> int:
+        """Full years on that day; none for an unknown date of birth."""
+        born = self.date_of_birth or on
+        return on.year - born.year - (on < _birthday(born, on.year - born.year))
+
     def is_child(self, on: date) -> bool:
         """Under eighteen on that day. An unknown date of birth does not make a child; a doubt is for a person."""
         return self.date_of_birth is not None and on < _birthday(self.date_of_birth, ADULT_AT)
+
+
+class Interview(BaseModel):
+    """Where and when an embassy sees a person: the only place that an embassy is ever told."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    place: str = Field(min_length=1, max_length=200)
+    at: AwareDatetime
 
 
 def _birthday(born: date, age: int) -> date:

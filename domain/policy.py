@@ -9,21 +9,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import time
 from typing import Final
 
-from domain.calendar import Span, days, hours, working_days
+from domain.calendar import Span, days, hours, minutes, working_days
+from domain.words import PUBLIC_KIND, HoldType
 from domain.words import ClearanceKind as Clearance
-from domain.words import HoldType
 from domain.words import ReferralKind as Kind
 
 
 @dataclass(frozen=True)
 class Answer:
-    """How long a partner has: to acknowledge, to complete, and until when the request stands (domain.md 6, 5.2)."""
+    """How long a partner has for each step, counted from sending, and how long the request stands (domain.md 6, 5.2).
+
+    Where no ``start`` is given, having begun is not asked for apart. Where ``life`` may depend on the answer, only
+    clock time is counted, and silence is told up to the top.
+    """
 
     ack: Span
+    accept: Span
+    start: Span | None
     complete: Span
     stands: Span
+    life: bool = False
+
+    def spans(self) -> Mapping[str, Span]:
+        """The five timers by name, as far as they run."""
+        named = {name: getattr(self, name) for name in ("ack", "accept", "start", "complete", "stands")}
+        return {name: span for name, span in named.items() if span is not None}
 
 
 @dataclass(frozen=True)
@@ -31,9 +44,19 @@ class Pinned:
     """Numbers a case or a referral keeps from the day it was opened."""
 
     answers: Mapping[Kind, Answer]
+    urgent: Mapping[Kind, Answer]
+    """The same for urgent referrals, where that is sooner."""
+    longer: Mapping[Kind, Mapping[str, Span]]
+    """Answers that put the completion off: by how much from the day they come."""
     escalations: Mapping[str, Span]
     """After a missed due date: how much later each level is told (T-ladder, domain.md 5.2)."""
     urgent_first_escalation: Span
+    life_escalations: Mapping[str, Span]
+    """The same where life is at risk: in clock hours."""
+    digest_at: time
+    """When a day's escalations above the first level are told together (local time in Libya)."""
+    batch_at: time
+    """When embassies and authorities get their ordinary letters (local time in Libya), endings among them."""
     reintegration_ceiling_eur: int
     immediate_cash_eur: int
     reopen_window: Span
@@ -43,6 +66,11 @@ class Pinned:
     """How often a paused referral, or one that nobody answers, comes up again."""
     late_result_review: Span
     withdrawal_contact: Span
+
+    def answer(self, kind: Kind, *, urgent: bool) -> Answer:
+        """How long a partner has. Counted by the public kind: a deadline of its own would tell the true one."""
+        public = PUBLIC_KIND.get(kind, kind)
+        return (self.urgent.get(public) if urgent else None) or self.answers[public]
 
 
 @dataclass(frozen=True)
@@ -73,6 +101,12 @@ class InForce:
     """Which media types such a file may have."""
     sheet_bytes: int
     sheet_rows: int
+    clock_ahead: Span
+    """A partner's clock may be ahead by so much before that is noted beside what it says (domain.md 5.3)."""
+    backdated: Span
+    """And what it says may be so old."""
+    iom_line: str
+    """The telephone line that embassies are given (E.164); a number of nobody's until the programme sets its own."""
 
 
 @dataclass(frozen=True)
@@ -82,50 +116,59 @@ class Policy:
     in_force: InForce
 
 
-STANDARD: Final = Answer(working_days(3), days(30), days(60))
-
 _ANSWERS: Final[Mapping[Kind, Answer]] = {
-    Kind.PROTECTION_ASSISTANCE: Answer(hours(72), days(14), days(45)),
-    Kind.VOT_ASSISTANCE: Answer(hours(4), hours(24), days(14)),
-    Kind.GBV_SERVICES: Answer(hours(24), days(7), days(30)),
-    Kind.CHILD_BIA: Answer(hours(24), days(14), days(45)),
-    Kind.GUARDIANSHIP: Answer(hours(72), working_days(10), days(45)),
-    Kind.FAMILY_TRACING: Answer(working_days(3), days(30), days(90)),
-    Kind.FAMILY_ASSESSMENT: Answer(working_days(3), days(21), days(60)),
-    Kind.BID_PANEL: Answer(working_days(3), days(30), days(60)),
-    Kind.UNHCR_ASYLUM: Answer(working_days(3), days(30), days(3650)),
-    Kind.SAFETY_ASSESSMENT: Answer(working_days(3), working_days(10), days(45)),
-    Kind.MHPSS: Answer(working_days(5), days(30), days(60)),
-    Kind.SHELTER_DIRECT_ASSISTANCE: Answer(hours(4), hours(24), days(7)),
-    Kind.LEGAL_ASSISTANCE: STANDARD,
-    Kind.COMMUNITY_LIAISON: Answer(working_days(2), working_days(10), days(30)),
-    Kind.DETENTION_RELEASE: Answer(working_days(3), working_days(10), days(45)),
-    Kind.MEDICAL_ASSESSMENT: Answer(working_days(2), working_days(10), days(45)),
-    Kind.SPECIALIST_CARE: Answer(working_days(5), days(30), days(60)),
-    Kind.FIT_TO_TRAVEL: Answer(hours(24), hours(66), days(5)),
-    Kind.AIRLINE_MEDICAL: Answer(hours(24), hours(72), days(14)),
-    Kind.MEDICAL_EVACUATION: Answer(hours(2), hours(72), days(14)),
-    Kind.CONSULAR_IDENTITY: Answer(working_days(3), days(24), days(75)),
-    Kind.TRAVEL_DOCUMENT: Answer(working_days(3), working_days(10), days(60)),
-    Kind.EXIT_PERMIT: Answer(working_days(3), working_days(7), days(45)),
-    Kind.MOVEMENT_BOOKING: Answer(hours(24), working_days(3), days(14)),
-    Kind.ESCORT: Answer(working_days(2), working_days(5), days(21)),
-    Kind.TRANSIT_ASSISTANCE: Answer(working_days(2), working_days(3), days(21)),
-    Kind.RECEPTION: Answer(working_days(2), days(30), days(90)),
-    Kind.MEDICAL_HANDOVER: Answer(working_days(2), days(21), days(60)),
-    Kind.PROTECTION_HANDOVER: Answer(working_days(2), days(21), days(60)),
-    Kind.CHILD_HANDOVER: Answer(working_days(2), days(21), days(60)),
-    Kind.REINTEGRATION_COUNSELLING: Answer(working_days(5), days(14), days(90)),
-    Kind.REINTEGRATION_SERVICE: Answer(working_days(5), days(180), days(365)),
-    Kind.PROCUREMENT: Answer(working_days(3), days(30), days(120)),
-}
+    #                                        acknowledge       accept            begin    complete          stands
+    Kind.PROTECTION_ASSISTANCE:       Answer(hours(72),        working_days(5),  days(14), days(30),         days(60)),
+    Kind.CHILD_BIA:                   Answer(hours(24),        hours(72),        days(7),  days(14),         days(45)),
+    Kind.GUARDIANSHIP:                Answer(hours(72),        working_days(5),  None,     working_days(10), days(45)),
+    Kind.FAMILY_TRACING:              Answer(working_days(3),  working_days(5),  days(14), days(30),         days(90)),
+    Kind.FAMILY_ASSESSMENT:           Answer(working_days(3),  working_days(5),  days(10), days(21),         days(60)),
+    Kind.BID_PANEL:                   Answer(working_days(3),  working_days(5),  None,     days(30),         days(60)),
+    Kind.HEALTH_SERVICE:              Answer(working_days(5),  working_days(7),  days(14), days(30),         days(60)),
+    Kind.SHELTER_DIRECT_ASSISTANCE:   Answer(hours(4),         hours(8),         None,     hours(24),        days(7)),
+    Kind.LEGAL_ASSISTANCE:            Answer(working_days(3),  working_days(5),  None,     days(30),         days(60)),
+    Kind.COMMUNITY_LIAISON:           Answer(working_days(2),  working_days(5),  None,     working_days(10), days(30)),
+    Kind.DETENTION_RELEASE:           Answer(working_days(3),  working_days(5),  None,     working_days(10), days(45)),
+    Kind.MEDICAL_ASSESSMENT:          Answer(working_days(2),  working_days(4),  None,     working_days(10), days(45)),
+    Kind.FIT_TO_TRAVEL:               Answer(hours(24),        hours(48),        None,     hours(66),        days(5)),
+    Kind.AIRLINE_MEDICAL:             Answer(hours(24),        hours(48),        None,     hours(72),        days(14)),
+    Kind.MEDICAL_EVACUATION:          Answer(hours(2),         hours(12),        hours(24), hours(72),       days(14)),
+    Kind.CONSULAR_IDENTITY:           Answer(working_days(3),  working_days(5),  days(14), days(24),         days(75)),
+    Kind.TRAVEL_DOCUMENT:             Answer(working_days(3),  working_days(5),  None,     working_days(10), days(60)),
+    Kind.EXIT_PERMIT:                 Answer(working_days(3),  working_days(5),  None,     working_days(7),  days(45)),
+    Kind.MOVEMENT_BOOKING:            Answer(hours(24),        hours(48),        None,     working_days(3),  days(14)),
+    Kind.ESCORT:                      Answer(working_days(2),  working_days(5),  None,     days(21),         days(45)),
+    Kind.TRANSIT_ASSISTANCE:          Answer(working_days(2),  working_days(3),  None,     days(21),         days(45)),
+    Kind.RECEPTION:                   Answer(working_days(2),  working_days(5),  None,     days(30),         days(90)),
+    Kind.MEDICAL_HANDOVER:            Answer(working_days(2),  working_days(5),  None,     days(21),         days(60)),
+    Kind.CHILD_HANDOVER:              Answer(working_days(2),  working_days(5),  None,     days(21),         days(60)),
+    Kind.REINTEGRATION_COUNSELLING:   Answer(working_days(5),  working_days(7),  None,     days(14),         days(90)),
+    Kind.REINTEGRATION_SERVICE:       Answer(working_days(5),  working_days(10), days(30), days(180),        days(365)),
+    Kind.PROCUREMENT:                 Answer(working_days(3),  working_days(5),  None,     days(30),         days(120)),
+}  # fmt: skip
+"""By public kinds: those that hide behind one name have one deadline, and none can be told by it."""
+
+_URGENT: Final[Mapping[Kind, Answer]] = {
+    Kind.PROTECTION_ASSISTANCE:       Answer(hours(4),  hours(8),  hours(24), days(7),   days(30), life=True),
+    Kind.CHILD_BIA:                   Answer(hours(24), hours(48), hours(72), days(7),   days(30), life=True),
+    Kind.HEALTH_SERVICE:              Answer(hours(4),  hours(8),  hours(24), hours(72), days(14), life=True),
+    Kind.SHELTER_DIRECT_ASSISTANCE:   Answer(hours(2),  hours(4),  None,      hours(24), days(7),  life=True),
+    Kind.MEDICAL_EVACUATION:          Answer(hours(2),  hours(12), hours(24), hours(72), days(14), life=True),
+    Kind.MEDICAL_ASSESSMENT:          Answer(working_days(1), working_days(2), None, working_days(3), days(30)),
+    Kind.REINTEGRATION_COUNSELLING:   Answer(working_days(2), working_days(3), None, days(7), days(60)),
+}  # fmt: skip
 
 _2026_1: Final = Policy(
     edition="2026-1",
     pinned=Pinned(
         answers=_ANSWERS,
+        urgent=_URGENT,
+        longer={Kind.CONSULAR_IDENTITY: {"VERIFICATION_IN_CAPITAL": days(45)}},
         escalations={"L1": working_days(3), "L2": working_days(5), "L3": working_days(10)},
         urgent_first_escalation=working_days(1),
+        life_escalations={"L1": hours(4), "L2": hours(24), "L3": hours(48)},
+        digest_at=time(9, 0),
+        batch_at=time(12, 0),
         reintegration_ceiling_eur=1200,
         immediate_cash_eur=65,
         reopen_window=days(365),
@@ -173,6 +216,9 @@ _2026_1: Final = Policy(
         evidence_types=("application/pdf", "image/jpeg", "image/png", "image/tiff"),
         sheet_bytes=4_000_000,
         sheet_rows=1_000,
+        clock_ahead=minutes(5),
+        backdated=days(30),
+        iom_line="+218000000000",
     ),
 )
 

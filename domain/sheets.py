@@ -14,11 +14,11 @@ from enum import StrEnum
 from typing import ClassVar, Final
 from uuid import UUID
 
+from domain.asking import disclosure, why_not_send
 from domain.case import Case
 from domain.event import Compartment, Event
 from domain.messages import Message
 from domain.moment import Moment, Refused
-from domain.referral import disclosure, why_not_send
 from domain.referral_state import Referral
 from domain.words import ReferralKind, ReferralStatus, SignalType
 

@@ -52,6 +52,8 @@ class StageRules:
     """What an open stage asks for by itself, again and again until it has it."""
     rules: Mapping[type[Message], Rule] = field(default_factory=dict)
     answers: Mapping[tuple[ReferralKind, SignalType], Meaning] = field(default_factory=dict)
+    taken_back: Mapping[ReferralKind, Meaning] = field(default_factory=dict)
+    """What it means for the stage that an answer no longer counts, beside the end of what it had granted."""
     anytime: frozenset[type[Message]] = frozenset()
     """Its messages that need no open stage: facts and statements that come when they come."""
     reopens: Callable[[Case, Moment], str | None] = lambda _case, _m: None

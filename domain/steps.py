@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from uuid import UUID
 
 from domain.calendar import LIBYA, Span
 from domain.case import (
     Case,
+    Clearance,
     ClearanceGranted,
     ClearanceRevoked,
     HoldPlaced,
@@ -64,6 +66,18 @@ def grant(
     return ClearanceGranted(kind=kind, valid_from=m.at, valid_until=min(ends, default=None), evidence=evidence)
 
 
+def grant_on_answer(
+    kind: ClearanceKind, m: Moment, *, since: datetime, until: datetime | None = None, referral_id: UUID, queue: str
+) -> Iterator[Event]:
+    """A clearance that rests on a partner's answer. One that had lapsed before it came grants nothing."""
+    granted = grant(kind, m, since=since, until=until, evidence=str(referral_id))
+    if granted.valid_until is None or granted.valid_until > m.at:
+        yield granted
+    else:
+        within = m.policy.pinned.quarantine_review
+        yield task("look at an answer that was out of date", queue, within, m, subject=str(referral_id))
+
+
 def revoke(case: Case, kind: ClearanceKind, cause: str) -> Iterator[Event]:
     """End a permission that is in force; nothing to end, nothing recorded."""
     clearance = case.clearances.get(kind)
@@ -80,3 +94,15 @@ def task(what: str, queue: str, within: Span, m: Moment, *, subject: str = "") -
         due=LIBYA.after(m.at, within),
         subject=subject,
     )
+
+
+def granted_by(case: Case, referral_id: UUID) -> list[Clearance]:
+    """The permissions that rest on what one referral brought."""
+    return [clearance for clearance in case.clearances.values() if clearance.evidence == str(referral_id)]
+
+
+def end_of(case: Case, granted: list[Clearance], cause: str) -> Iterator[Event]:
+    """End these permissions; one that has been granted anew since is another one, and stays."""
+    for clearance in granted:
+        if case.clearances[clearance.kind] is clearance:
+            yield from revoke(case, clearance.kind, cause)

@@ -227,6 +227,12 @@ PUBLIC_KIND: Final[Mapping[ReferralKind, ReferralKind]] = {
 """What a referral is called where its true kind would tell too much (domain.md 9)."""
 
 
+ALWAYS_URGENT: Final = frozenset(
+    {ReferralKind.VOT_ASSISTANCE, ReferralKind.GBV_SERVICES, ReferralKind.MEDICAL_EVACUATION}
+)
+"""What never waits its turn, whoever asks."""
+
+
 class Purpose(StrEnum):
     """What a consent is for (domain.md 7.1; rule 7 of section 00)."""
 

@@ -16,10 +16,10 @@ from uuid import UUID
 from audit.fold import NoSuchStream, fold
 from domain.case import Case
 from domain.event import NEVER
+from domain.hearing import mismatched
 from domain.messages import ReceivePartnerSignal
 from domain.moment import Partner
 from domain.policy import NEWEST
-from domain.referral import mismatched
 from domain.sheets import ANSWERS, CELLS, NOTE, RESULT, STATEMENT_COLUMNS, read_code
 from gateway.flaws import unfit
 from gateway.handing_out import until_settled

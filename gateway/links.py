@@ -16,11 +16,12 @@ from typing import Any, Final
 from uuid import UUID, uuid5
 
 from audit.live import Live, live
+from domain.asking import why_not_send
 from domain.calendar import LIBYA
 from domain.case import Case
 from domain.partner import minimum_data
 from domain.policy import NEWEST
-from domain.referral import DisclosureRecorded, ReferralSent, why_not_send
+from domain.referral import DisclosureRecorded, ReferralSent
 from domain.referral_state import Referral
 from domain.words import ReferralKind, ReferralStatus, SignalType
 from gateway.face import LINE, Face

@@ -14,6 +14,7 @@ from typing import Any, Final
 from uuid import UUID, uuid5
 
 from audit.fold import Entry, Folded, fold
+from domain.asking import why_not_send
 from domain.case import Case
 from domain.event import Event
 from domain.referral import (
@@ -30,7 +31,6 @@ from domain.referral import (
     ReferralResumed,
     ReferralSent,
     ReferralStarted,
-    why_not_send,
 )
 from domain.referral_state import Referral
 from domain.words import TERMINAL, ReferralKind, ReferralStatus

@@ -176,6 +176,10 @@ def _permit(asked: Asked, due: datetime, _rolls: random.Random) -> dict[str, Any
     return {"permit_number": f"X-{asked.about[:8]}-{asked.nth}", "airport": "MJI", "expires_on": ends.isoformat()}
 
 
+def _handover(_asked: Asked, due: datetime, _rolls: random.Random) -> dict[str, Any]:
+    return {"id_checked": True, "handed_over_at": due.isoformat()}
+
+
 def _examination(_asked: Asked, due: datetime, _rolls: random.Random) -> dict[str, Any]:
     return {"examined_at": due.isoformat()}
 
@@ -184,6 +188,7 @@ PAYLOADS: Final[Mapping[ReferralKind, Callable[[Asked, datetime, random.Random],
     K.TRAVEL_DOCUMENT: _document,
     K.EXIT_PERMIT: _permit,
     K.MEDICAL_ASSESSMENT: _examination,
+    K.CHILD_HANDOVER: _handover,
 }
 
 

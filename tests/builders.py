@@ -48,8 +48,8 @@ PARTNERS = Directory(
             Partner("protection-ngo", frozenset({K.PROTECTION_ASSISTANCE, K.VOT_ASSISTANCE})),
             Partner("protection-un", frozenset({K.UNHCR_ASYLUM, K.MHPSS})),
             Partner("embassy-nga-2", frozenset({K.CONSULAR_IDENTITY}), "NGA"),
-            Partner("safe-house-1", frozenset({K.SHELTER_DIRECT_ASSISTANCE})),
-            Partner("safe-house-2", frozenset({K.SHELTER_DIRECT_ASSISTANCE})),
+            Partner("safe-house-1", frozenset({K.SHELTER_DIRECT_ASSISTANCE, K.VOT_ASSISTANCE})),
+            Partner("safe-house-2", frozenset({K.SHELTER_DIRECT_ASSISTANCE, K.VOT_ASSISTANCE})),
             Partner("reception-nga", frozenset({K.RECEPTION, K.REINTEGRATION_COUNSELLING}), "NGA"),
             Partner("provider-nga", frozenset({K.REINTEGRATION_SERVICE}), "NGA"),
         )
@@ -150,7 +150,7 @@ class Told:
         referral = self.referral(kind, which)
         said = ReceivePartnerSignal(
             signal_id=signal_id or uuid5(NAMESPACE, f"signal {next(self.ids)}"),
-            referral_token=referral.token,
+            referral_token=more.pop("token", referral.token),
             partner_id=more.pop("partner_id", referral.partner_id),
             signal_type=SignalType(signal),
             outcome_code=outcome,

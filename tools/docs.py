@@ -14,10 +14,12 @@ from pathlib import Path
 
 from domain.decide import STAGES
 from domain.partner import RECIPIENT_OF
-from domain.policy import NEWEST
+from domain.payloads import ANSWERS
+from domain.policy import NEWEST, Answer
 from domain.procedure import EDITIONS, Procedure
+from domain.referral import ESCALATED_TO
 from domain.stage import StageRules
-from domain.words import ReferralKind, Stage
+from domain.words import PUBLIC_KIND, ReferralKind, Stage
 from tools import signals
 
 PAGE = Path(__file__).parent.parent / "docs" / "procedure.md"
@@ -114,11 +116,28 @@ def _deadlines() -> Iterator[str]:
     yield ""
     yield "`h` are clock hours, `d` calendar days, `wd` working days in the partner's own calendar."
     yield ""
-    yield "| Referral | Goes to | Acknowledged within | Completed within | Stands for |"
-    yield "|---|---|---|---|---|"
-    for kind, answer in NEWEST.pinned.answers.items():
-        yield f"| `{kind}` | {RECIPIENT_OF[kind]} | {answer.ack} | {answer.complete} | {answer.stands} |"
+    yield "Referrals whose true kind is sealed are counted by their public one. Where a life may depend on the answer,"
+    yield "urgent ones count clock time only and silence is told up to the top."
     yield ""
+    yield "| Referral | Goes to | Acknowledged | Accepted | Begun | Completed | Stands for |"
+    yield "|---|---|---|---|---|---|---|"
+    for kind, answer in NEWEST.pinned.answers.items():
+        yield f"| `{kind}` | {_goes_to(kind)} | {_spans(answer)} |"
+        if kind in NEWEST.pinned.urgent:
+            yield f"| `{kind}`, urgent | | {_spans(NEWEST.pinned.urgent[kind])} |"
+    yield ""
+    yield "| After a due date | Usual | Urgent, or of high priority | Where a life is at risk |"
+    yield "|---|---|---|---|"
+    pinned = NEWEST.pinned
+    for level, to in ESCALATED_TO.items():
+        usual = pinned.escalations[level] if level != "L3" else "never"
+        urgent = pinned.urgent_first_escalation if level == "L1" else usual
+        yield f"| {level}: `{to}` | {usual} | {urgent} | {pinned.life_escalations[level]} |"
+    yield ""
+    yield f"What is above the first level is told in a digest, at {pinned.digest_at:%H:%M} on working days in Libya."
+    yield f"Embassies and authorities hear of endings with their ordinary letters, at {pinned.batch_at:%H:%M}."
+    yield ""
+    yield from _answers()
     yield "| Permission | Lasts |"
     yield "|---|---|"
     for clearance, span in NEWEST.in_force.validity.items():
@@ -127,6 +146,33 @@ def _deadlines() -> Iterator[str]:
 
 PAGES: Mapping[Path, Callable[[], str]] = {PAGE: page, signals.PAGE: signals.page}
 """Every generated page, and what makes it."""
+
+
+def _goes_to(kind: ReferralKind) -> str:
+    """Whom a public kind goes to; one that hides several, to each of them."""
+    hidden = [true for true, public in PUBLIC_KIND.items() if public is kind]
+    return ", ".join(dict.fromkeys(RECIPIENT_OF[each] for each in (*hidden, kind) if each in RECIPIENT_OF))
+
+
+def _spans(answer: Answer) -> str:
+    return " | ".join(
+        str(span or "") for span in (answer.ack, answer.accept, answer.start, answer.complete, answer.stands)
+    )
+
+
+def _answers() -> Iterator[str]:
+    yield "## What partners may answer"
+    yield ""
+    yield "Codes in bold hold the journey from the moment they are heard. Whatever else comes waits for a person."
+    yield ""
+    yield "| Referral | Completed with | Goes on with | Payload |"
+    yield "|---|---|---|---|"
+    for kind, answers in ANSWERS.items():
+        ends = ", ".join(f"**`{code}`**" if code in answers.grave else f"`{code}`" for code in answers.ends)
+        goes_on = ", ".join(f"`{code}`" for code in sorted(answers.goes_on))
+        fields = ", ".join(f"`{name}`" for name in answers.payload.model_fields)
+        yield f"| `{kind}` | {ends} | {goes_on} | {fields} |"
+    yield ""
 
 
 if __name__ == "__main__":

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+from domain.hearing import ALLOWED
 from domain.messages import ReceivePartnerSignal
 from domain.outcomes import OUTCOMES, PAYLOAD, SAYS
 from domain.partner import MAY_SEE, RECIPIENT_OF
 from domain.policy import NEWEST
-from domain.referral import ALLOWED
 from domain.words import STATEMENTS, ReferralStatus, SignalType
 from gateway.problems import PROBLEMS
 

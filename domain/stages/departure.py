@@ -15,12 +15,12 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
+from domain.asking import cancel
 from domain.case import ENDED, Case, CaseReopenProposed, NoteAdded, Seat, TravelGateEvaluated
 from domain.event import Compartment, Event, Sealed
 from domain.gate import INVALIDATES, Journey, Trigger, revocations, travel_gate
 from domain.messages import Message, Text, Word
 from domain.moment import Moment, Refused
-from domain.referral import cancel
 from domain.stage import Awaited, StageRules
 from domain.steps import grant, hold, revoke, task
 from domain.words import Checkpoint, ClearanceKind, HoldType, Phase, Stage, StageStatus

@@ -11,18 +11,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
+from domain.asking import ask_again, refer, should_ask
 from domain.case import Case
 from domain.event import Compartment, Event, Sealed
 from domain.gate import Trigger, revocations
 from domain.messages import Message, Word
-from domain.moment import Moment, Refused, Unplaceable
-from domain.referral import Told, refer, should_ask
+from domain.moment import Moment, Refused
+from domain.payloads import Document, Permit, read
+from domain.referral import Told
 from domain.referral_state import Referral
 from domain.stage import Awaited, StageRules
 from domain.stages.screening import NonRefoulementScreened
-from domain.steps import grant, revoke, task
+from domain.steps import grant, grant_on_answer, revoke, task
 from domain.words import (
     ClearanceKind,
     ClearanceStatus,
@@ -122,12 +124,20 @@ class ReportDocumentLost(Message):
 # Rules
 
 
-def identity_answered(_case: Case, referral: Referral, told: Told, m: Moment) -> Iterator[Event]:
+def identity_answered(case: Case, referral: Referral, told: Told, m: Moment) -> Iterator[Event]:
     if told.outcome == "NATIONALITY_CONFIRMED":
         yield NationalityConfirmed(confirmed_by=referral.partner_id)
     else:
-        yield NationalityNotConfirmed(asked=referral.partner_id)
+        yield from identity_taken_back(case, referral, told, m)
         yield _consular_task("decide after nationality was not confirmed", referral, m)
+
+
+def identity_taken_back(case: Case, referral: Referral, _told: Told, _m: Moment) -> Iterator[Event]:
+    """Papers that rest on a nationality which is not confirmed any more clear no way."""
+    was_confirmed = case.nationality_confirmed
+    yield NationalityNotConfirmed(asked=referral.partner_id)
+    if was_confirmed:
+        yield from revocations(case, Trigger.NATIONALITY_NOT_CONFIRMED)
 
 
 def document_answered(case: Case, referral: Referral, told: Told, m: Moment) -> Iterator[Event]:
@@ -135,63 +145,49 @@ def document_answered(case: Case, referral: Referral, told: Told, m: Moment) -> 
         yield TravelDocumentRefused(asked=referral.partner_id)
         yield _consular_task("decide after the document was refused", referral, m)
         return
-    paper = told.told.get("payload") or {}
-    yield from _issued(
-        case,
-        _paper(paper.get("kind", TravelDocumentKind.LAISSEZ_PASSER)),
-        str(paper.get("number", "")),
-        _day(paper.get("expires_on")),
+    paper: Document = read(ReferralKind.TRAVEL_DOCUMENT, told.told.get("payload"))
+    yield from _issued(case, paper.kind or TravelDocumentKind.LAISSEZ_PASSER, paper.number or "", paper.expires_on)
+    yield from grant_on_answer(
+        ClearanceKind.TRAVEL_DOCUMENT,
         m,
-        evidence=str(referral.referral_id),
+        since=told.counts_from,
+        until=_end_of(paper.expires_on),
+        referral_id=referral.referral_id,
+        queue="CONSULAR_LIAISON",
     )
 
 
-def _paper(kind: Any) -> TravelDocumentKind:
-    if kind not in list(TravelDocumentKind):
-        raise Unplaceable("UNKNOWN_DOCUMENT_KIND", f"the answer names none of {', '.join(TravelDocumentKind)}")
-    return TravelDocumentKind(kind)
-
-
-def _issued(
-    case: Case, kind: TravelDocumentKind, number: str, ends: date | None, m: Moment, *, evidence: str
-) -> Iterator[Event]:
+def _issued(case: Case, kind: TravelDocumentKind, number: str, ends: date | None) -> Iterator[Event]:
     """An exit permit holds for one document's number; another document needs another permit (7.4 rule 3)."""
     before = case.latest(TravelDocumentIssued)
     if before is not None and before.number != number:
         yield from revoke(case, ClearanceKind.EXIT_PERMIT, "DOCUMENT_NUMBER_CHANGED")
     yield TravelDocumentIssued(kind=kind, expires_on=ends, number=number)
-    until = datetime.combine(ends, time(23, 59, 59), UTC) if ends else None
-    yield grant(ClearanceKind.TRAVEL_DOCUMENT, m, until=until, evidence=evidence)
+
+
+def _end_of(day: date | None) -> datetime | None:
+    return datetime.combine(day, time(23, 59, 59), UTC) if day else None
 
 
 def permit_answered(_case: Case, referral: Referral, told: Told, m: Moment) -> Iterator[Event]:
-    paper = told.told.get("payload") or {}
+    paper: Permit = read(ReferralKind.EXIT_PERMIT, told.told.get("payload"))
     if told.outcome != "GRANTED":
-        yield ExitPermitRefused(reason=str(paper.get("reason_class", "")) or None)
+        yield ExitPermitRefused(reason=paper.reason_class)
         yield _consular_task("decide after the exit permit was refused", referral, m)
         return
-    ends = _day(paper.get("expires_on"))
-    yield ExitPermitGranted(
-        airport=str(paper.get("airport", "")),
-        expires_on=ends,
-        permit_number=str(paper.get("permit_number", "")) or None,
+    yield ExitPermitGranted(airport=paper.airport or "", expires_on=paper.expires_on, permit_number=paper.permit_number)
+    yield from grant_on_answer(
+        ClearanceKind.EXIT_PERMIT,
+        m,
+        since=told.counts_from,
+        until=_end_of(paper.expires_on),
+        referral_id=referral.referral_id,
+        queue="CONSULAR_LIAISON",
     )
-    until = datetime.combine(ends, time(23, 59, 59), UTC) if ends else None
-    yield grant(ClearanceKind.EXIT_PERMIT, m, until=until, evidence=str(referral.referral_id))
 
 
 def _consular_task(what: str, referral: Referral, m: Moment) -> Event:
     return task(what, "CONSULAR_LIAISON", m.policy.pinned.quarantine_review, m, subject=str(referral.referral_id))
-
-
-def _day(value: Any) -> date | None:
-    """A partner's date. One that is none is for a person to read."""
-    if value is None:
-        return None
-    try:
-        return date.fromisoformat(str(value)[:10])
-    except ValueError:
-        raise Unplaceable("UNREADABLE_DATE", "a date in the answer cannot be read") from None
 
 
 def record_document(case: Case, report: RecordTravelDocument, m: Moment) -> Iterator[Event]:
@@ -202,7 +198,8 @@ def record_document(case: Case, report: RecordTravelDocument, m: Moment) -> Iter
             "DOCUMENT.EXPIRED", f"expired on {report.expires_on}; ask the embassy for a new one", field="expires_on"
         )
     yield NationalityConfirmed(confirmed_by=report.kind)
-    yield from _issued(case, report.kind, report.number, report.expires_on, m, evidence="seen by staff")
+    yield from _issued(case, report.kind, report.number, report.expires_on)
+    yield grant(ClearanceKind.TRAVEL_DOCUMENT, m, until=_end_of(report.expires_on), evidence="seen by staff")
 
 
 def hand_over(case: Case, _report: HandOverTravelDocument, _m: Moment) -> Iterator[Event]:
@@ -230,7 +227,8 @@ def may_open(case: Case, _m: Moment) -> str | None:
 def pursue(case: Case, m: Moment) -> Iterator[Event]:
     """Identity, then the document, then the permit for that document's number."""
     if not case.nationality_confirmed:
-        if not case.referrals_of(ReferralKind.CONSULAR_IDENTITY):
+        asked = case.referrals_of(ReferralKind.CONSULAR_IDENTITY)
+        if not asked or ask_again(case, asked[-1]):
             yield from refer(case, ReferralKind.CONSULAR_IDENTITY, m)
     elif should_ask(case, ClearanceKind.TRAVEL_DOCUMENT, ReferralKind.TRAVEL_DOCUMENT, m):
         yield from refer(case, ReferralKind.TRAVEL_DOCUMENT, m)
@@ -254,6 +252,8 @@ def lacks(case: Case, m: Moment) -> list[Awaited]:
 
 
 def reopens(case: Case, _m: Moment) -> str | None:
+    if not case.nationality_confirmed:
+        return "NATIONALITY_NOT_CONFIRMED"
     ended = [kind for kind in NEEDED if case.clearances[kind].status is not ClearanceStatus.VALID]
     return ended[0] if ended else None
 
@@ -275,4 +275,5 @@ DOCUMENTS = StageRules(
         (ReferralKind.TRAVEL_DOCUMENT, SignalType.COMPLETED): document_answered,
         (ReferralKind.EXIT_PERMIT, SignalType.COMPLETED): permit_answered,
     },
+    taken_back={ReferralKind.CONSULAR_IDENTITY: identity_taken_back},
 )

@@ -10,20 +10,22 @@ Halts    treatment is required or the person is unfit: a medical hold until a me
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar, Final, Literal
+from datetime import datetime
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import AwareDatetime
 
+from domain.asking import refer, should_ask
 from domain.calendar import LIBYA
 from domain.case import Case, Seat
 from domain.event import Compartment, Event, Sealed
 from domain.messages import Message, Word
-from domain.moment import Moment, Refused, Unplaceable
-from domain.referral import Told, refer, should_ask
+from domain.moment import Moment, Refused
+from domain.payloads import Examination, read
+from domain.referral import Told
 from domain.referral_state import Referral
 from domain.stage import Awaited, StageRules
-from domain.steps import grant, hold, revoke, task
+from domain.steps import grant, grant_on_answer, hold, revoke, task
 from domain.words import (
     ClearanceKind,
     ClearanceStatus,
@@ -67,30 +69,19 @@ class IssueFitToTravel(Message):
 def examined(case: Case, referral: Referral, told: Told, m: Moment) -> Iterator[Event]:
     """What the clinic's outcome means. A worse answer takes effect on receipt, a better one never before."""
     if told.outcome in CLEARED:
-        until = _date(told.told.get("payload"), "valid_until")
-        evidence = str(referral.referral_id)
-        yield grant(ClearanceKind.MEDICAL_ASSESSMENT, m, since=_since(told), until=until, evidence=evidence)
+        found: Examination = read(ReferralKind.MEDICAL_ASSESSMENT, told.told.get("payload"))
+        yield from grant_on_answer(
+            ClearanceKind.MEDICAL_ASSESSMENT,
+            m,
+            since=min(found.examined_at or told.counts_from, told.counts_from),
+            until=found.valid_until,
+            referral_id=referral.referral_id,
+            queue="MEDICAL_OFFICER",
+        )
     elif told.outcome in HELD:
-        yield from revoke(case, ClearanceKind.MEDICAL_ASSESSMENT, "REASSESSED")
-        yield hold(HoldType.MEDICAL, m)
+        yield from revoke(case, ClearanceKind.MEDICAL_ASSESSMENT, "REASSESSED")  # and its outcome holds by itself
     else:
         yield task("follow up with the person", "MEDICAL_OFFICER", m.policy.pinned.withdrawal_contact, m)
-
-
-def _since(told: Told) -> datetime | None:
-    return _date(told.told.get("payload"), "examined_at")
-
-
-def _date(payload: Any, name: str) -> datetime | None:
-    """A clinic's moment, or day (UTC). One that is none is for a person to read."""
-    value = (payload or {}).get(name)
-    if value is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(str(value))
-    except ValueError:
-        raise Unplaceable("UNREADABLE_DATE", f"{name} in the answer cannot be read") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def fit_to_travel(case: Case, report: IssueFitToTravel, m: Moment) -> Iterator[Event]:

@@ -15,19 +15,22 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import AwareDatetime, Field
 
+from domain.asking import refer, should_ask
 from domain.calendar import LIBYA
 from domain.case import Case
 from domain.event import Compartment, Event, Sealed
 from domain.messages import Message, Word
 from domain.moment import Moment, Refused
-from domain.referral import Told, refer, should_ask
+from domain.payloads import ANSWERS
+from domain.referral import Told
 from domain.referral_state import Referral
 from domain.stage import Awaited, StageRules
 from domain.stages.departure import FlightArrived
 from domain.steps import grant, task
 from domain.words import ClearanceKind, Phase, ReferralKind, SignalType, Stage
 
-CONFIRMED: Final = frozenset({"CONFIRMED", "CONFIRMED_WITH_LIMITS", None})
+CONFIRMED: Final = ANSWERS[ReferralKind.RECEPTION].promises | {None}
+"""A bare yes is a yes; so is a partner's "received" before the flight, if it can say nothing else."""
 
 # Facts, in the order they usually happen
 
@@ -124,11 +127,9 @@ def accepted(_case: Case, referral: Referral, told: Told, m: Moment) -> Iterator
         yield grant(ClearanceKind.RECEPTION_CONFIRMED, m, evidence=str(referral.referral_id))
 
 
-def done(case: Case, referral: Referral, told: Told, m: Moment) -> Iterator[Event]:
-    """A partner that can only say done, before the flight, has accepted (domain.md 6, rule 2)."""
-    if not case.departed:
-        yield from accepted(case, referral, told, m)
-    elif told.outcome == "NOT_ARRIVED":
+def done(_case: Case, referral: Referral, told: Told, m: Moment) -> Iterator[Event]:
+    """Said after the flight; before it, done was taken as a yes (domain.md 6, rule 2)."""
+    if told.outcome == "NOT_ARRIVED":
         within = m.policy.pinned.withdrawal_contact
         yield task("find out where the person is", "RECEPTION_OFFICER", within, m, subject=str(referral.referral_id))
 

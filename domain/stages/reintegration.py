@@ -14,11 +14,12 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from domain.asking import refer
 from domain.case import Case
 from domain.event import Compartment, Event, Sealed
 from domain.messages import Message, Word
 from domain.moment import Moment, Refused
-from domain.referral import Told, refer
+from domain.referral import Told
 from domain.referral_state import Referral
 from domain.stage import Awaited, StageRules
 from domain.steps import task
@@ -211,9 +212,9 @@ def approve(case: Case, order: ApprovePlan, m: Moment) -> Iterator[Event]:
         yield from refer(case, ReferralKind.REINTEGRATION_SERVICE, m, item=item_id)
 
 
-def delivered(_case: Case, referral: Referral, told: Told, m: Moment) -> Iterator[Event]:
+def delivered(case: Case, referral: Referral, told: Told, m: Moment) -> Iterator[Event]:
     if told.outcome == "DELIVERED" and referral.item:
-        yield AssistanceItemDelivered(item_id=referral.item)
+        yield from _given(case, referral.item, m)
     else:
         within = m.policy.pinned.quarantine_review
         yield task("item not delivered in full", "REINTEGRATION_OFFICER", within, m, subject=referral.item or "")
@@ -227,11 +228,21 @@ def was_counselled(_case: Case, _referral: Referral, told: Told, _m: Moment) -> 
 def record_delivery(case: Case, report: RecordDelivery, m: Moment) -> Iterator[Event]:
     """A delivery is a fact, also a second one: that must become visible, and the person is not punished for it."""
     _insist_on_item(case, report.item_id)
-    again = report.item_id in _delivered(case)
-    yield AssistanceItemDelivered(item_id=report.item_id)
+    yield from _given(case, report.item_id, m)
+
+
+def _given(case: Case, item_id: str, m: Moment) -> Iterator[Event]:
+    again = item_id in _delivered(case)
+    yield AssistanceItemDelivered(item_id=item_id)
     if again:
         within = m.policy.pinned.quarantine_review
-        yield task("item delivered twice", "REINTEGRATION_OFFICER", within, m, subject=report.item_id)
+        yield task("item delivered twice", "REINTEGRATION_OFFICER", within, m, subject=item_id)
+
+
+def taken_back(_case: Case, referral: Referral, _told: Told, m: Moment) -> Iterator[Event]:
+    """What was recorded as given stays on record; whether it was given is for a person to find out."""
+    within, subject = m.policy.pinned.quarantine_review, str(referral.referral_id)
+    yield task("an answer was taken back: see what was given", "REINTEGRATION_OFFICER", within, m, subject=subject)
 
 
 def cancel_item(case: Case, order: CancelItem, _m: Moment) -> Iterator[Event]:
@@ -330,4 +341,5 @@ REINTEGRATION = StageRules(
         (ReferralKind.REINTEGRATION_COUNSELLING, SignalType.COMPLETED): was_counselled,
         (ReferralKind.REINTEGRATION_SERVICE, SignalType.COMPLETED): delivered,
     },
+    taken_back=dict.fromkeys((ReferralKind.REINTEGRATION_COUNSELLING, ReferralKind.REINTEGRATION_SERVICE), taken_back),
 )

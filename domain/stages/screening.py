@@ -14,6 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AwareDatetime, Field
 
+from domain.asking import send_drafts
 from domain.calendar import LIBYA
 from domain.case import Case, CaseRegistered, Consent, Fact
 from domain.event import Compartment, Event, Sealed
@@ -23,7 +24,6 @@ from domain.moment import Moment, Refused
 from domain.partner import PUBLIC_PURPOSE
 from domain.person import Country, Person
 from domain.procedure import NEWEST as NEWEST_PROCEDURE
-from domain.referral import send_drafts
 from domain.stage import Awaited, StageRules
 from domain.steps import grant, hold, task
 from domain.words import (
@@ -82,7 +82,9 @@ class ConsentWithdrawn(Event):
     true_purpose: Annotated[Purpose | None, Sealed(Compartment.PROT)] = None
 
     def change(self, case: Case) -> None:
-        case.consents[self.true_purpose or self.purpose] = Consent(given=False, since=self.timestamp)
+        purpose = self.true_purpose or self.purpose
+        excluded = case.excluded_for(purpose)
+        case.consents[purpose] = Consent(given=False, since=self.timestamp, excluded=excluded)
 
 
 class ScreeningStarted(Event):

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from domain.referral import ALLOWED
+from domain.hearing import ALLOWED
 from domain.words import ReferralKind, ReferralStatus, SignalType, TravelDocumentKind
 
 K = ReferralKind

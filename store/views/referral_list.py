@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from pydantic_core import from_json
 
-from domain.words import ReferralStatus, Timeliness
+from domain.referral import AMENDED_TO
+from domain.referral_state import after_a_move, later
+from domain.words import ReferralStatus, SignalType, Timeliness
 from store.views.view import Change, Row, Said, View
 
 S = ReferralStatus
@@ -28,6 +30,8 @@ def _created(row: Row, said: Said, _: Any) -> None:
         "sent_at": None,
         "paused_since": None,
         "dues": {},
+        "told": [],
+        "told_at": None,
     }
 
 
@@ -35,35 +39,53 @@ def _sent(row: Row, said: Said, record: Any) -> None:
     row |= {"status": S.SENT.value, "sent_at": _happened_at(record), "dues": said["dues"]}
 
 
+def _put_off(row: Row, said: Said, _: Any) -> None:
+    row["dues"] = row["dues"] | said.get("dues", {})
+
+
+def _move(row: Row, said: Said, record: Any, to: ReferralStatus) -> None:
+    """As the referral itself moves: what was told of a step that is still owed stays told."""
+    _put_off(row, said, record)
+    told, timeliness = after_a_move(to, row["dues"], row["told"])
+    row |= {"status": to.value, "told": sorted(told)}
+    _be(row, timeliness, record)
+
+
 def _to(status: ReferralStatus) -> Change:
-    def change(row: Row, _said: Said, _: Any) -> None:
-        row["status"], row["timeliness"] = status.value, Timeliness.ON_TIME.value
-
-    return change
+    return lambda row, said, record: _move(row, said, record, status)
 
 
-def _paused(row: Row, _said: Said, record: Any) -> None:
-    row |= {"status": S.ON_HOLD.value, "timeliness": Timeliness.ON_TIME.value, "paused_since": _happened_at(record)}
+def _accepted(row: Row, said: Said, record: Any) -> None:
+    """Heard after the partner had begun, it moves nothing."""
+    if row["status"] in (S.SENT, S.ACKNOWLEDGED):
+        _move(row, said, record, S.ACCEPTED)
 
 
-def _resumed(row: Row, _said: Said, record: Any) -> None:
-    """What was owed is owed later, by as long as the pause lasted."""
-    row |= {"status": S.IN_PROGRESS.value, "timeliness": Timeliness.ON_TIME.value}
-    if row["paused_since"] is not None:
-        pause = _happened_at(record) - row["paused_since"]
-        row["dues"] = {step: _written(datetime.fromisoformat(due) + pause) for step, due in row["dues"].items()}
-        row["paused_since"] = None
+def _paused(row: Row, said: Said, record: Any) -> None:
+    _move(row, said, record, S.ON_HOLD)
+    row["paused_since"] = _happened_at(record)
 
 
-def _written(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+def _resumed(row: Row, said: Said, record: Any) -> None:
+    _move(row, said, record, S.IN_PROGRESS)
+    row["paused_since"] = None
+
+
+def _amended(row: Row, said: Said, _: Any) -> None:
+    row["status"] = AMENDED_TO.get(SignalType(said["signal_type"]), S.COMPLETED).value
 
 
 def _late(how: Callable[[Said], Timeliness]) -> Change:
-    def change(row: Row, said: Said, _: Any) -> None:
-        row["timeliness"] = how(said).value
+    def change(row: Row, said: Said, record: Any) -> None:
+        row["told"] = sorted({*row["told"], said["rung"]})
+        _be(row, later(Timeliness(row["timeliness"]), how(said)), record)
 
     return change
+
+
+def _be(row: Row, timeliness: Timeliness, record: Any) -> None:
+    if row["timeliness"] != timeliness:
+        row |= {"timeliness": timeliness.value, "told_at": _happened_at(record)}
 
 
 REFERRAL_LIST: Final = View(
@@ -80,6 +102,8 @@ REFERRAL_LIST: Final = View(
         "sent_at": "timestamptz",
         "paused_since": "timestamptz",
         "dues": "jsonb",
+        "told": "text[]",
+        "told_at": "timestamptz",
         "version": "bigint",
         "updated_at": "timestamptz",
     },
@@ -88,17 +112,20 @@ REFERRAL_LIST: Final = View(
         "ReferralCreated": _created,
         "ReferralSent": _sent,
         "ReferralAcknowledged": _to(S.ACKNOWLEDGED),
-        "ReferralAccepted": _to(S.ACCEPTED),
+        "ReferralAccepted": _accepted,
         "ReferralStarted": _to(S.IN_PROGRESS),
+        "ReferralProgressReported": _put_off,
         "ReferralPaused": _paused,
         "ReferralResumed": _resumed,
         "ReferralCompleted": _to(S.COMPLETED),
         "ReferralRejected": _to(S.REJECTED),
         "ReferralFailed": _to(S.FAILED),
+        "ReferralOutcomeAmended": _amended,
         "ReferralCancelled": _to(S.CANCELLED),
         "ReferralExpired": _to(S.EXPIRED),
         "ReferralEnteredInError": _to(S.ENTERED_IN_ERROR),
         "ReferralReminderSent": _late(lambda _: Timeliness.REMINDED),
+        "ReferralReminderHeldBack": _late(lambda _: Timeliness.ON_TIME),
         "ReferralOverdue": _late(lambda _: Timeliness.OVERDUE),
         "ReferralEscalated": _late(lambda said: Timeliness[f"ESCALATED_{said['level']}"]),
     },

@@ -15,7 +15,7 @@ from domain.decide import next_wake
 from domain.event import Event
 from domain.streams import KINDS
 from store.recorder import Waiting
-from tests.builders import NAMESPACE, PARTNERS, Told, a_screened_case, folded
+from tests.builders import NAMESPACE, PARTNERS, Told, a_frozen_case, a_screened_case, folded
 
 A_SECOND: Final = timedelta(seconds=1)
 SILENCES: Final = {"ReferralReminderSent", "ReferralOverdue", "ReferralEscalated"}
@@ -119,3 +119,19 @@ def test_a_rule_that_crashes_half_way_leaves_nothing_behind() -> None:
     assert [settled.status for settled in batch.settled] == ["quarantined"]
     assert isinstance(batch.state, Case)
     assert "Half" not in batch.state.facts
+
+
+def said_at(at: datetime, arrival: int, name: str, **fields: object) -> Item:
+    body = json.dumps({"message": name, "fields": fields, "reason": None}).encode()
+    row = Waiting(uuid4(), "staff", "staff.message", body, "staff:fatima", "staff:fatima", None, at, arrival)
+    return read_item(row, body)
+
+
+def test_at_the_same_instant_what_restricts_goes_first_whatever_came_first() -> None:
+    told = a_frozen_case().having("CheckInPassenger")
+    board = said_at(told.now, 1, "BoardPassenger")
+    hold = said_at(told.now, 2, "PlaceHold", hold_type="LEGAL", reason="x")
+    concern = said_at(told.now, 3, "RaiseProtectionConcern", risk_level="HIGH", concern="x")
+    names = recorded(told, told.now, board, hold, concern)
+    assert "PassengerBoarded" not in names
+    assert names.index("ProtectionConcernRaised") < names.index("HoldPlaced")

@@ -16,7 +16,6 @@ from domain.desk import decide as decide_at_desk
 from domain.event import Event
 from domain.messages import MESSAGES
 from domain.movement import Movement
-from domain.referral import ReferralDeliveryFailed
 from domain.stages.departure import DenyBoarding
 from domain.words import ClearanceKind
 from tests.builders import (
@@ -173,7 +172,7 @@ def a_survivor() -> Told:
     told.having("RaiseProtectionConcern", risk_level="HIGH", concern="trafficked; gbv by the employer")
     told.having("RecordVulnerabilityAssessment", overall_risk="HIGH", factors=("TRAFFICKING", "GBV"))
     told.having("CreateReferral", kind="VOT_ASSISTANCE", urgent=True)
-    told.heard("VOT_ASSISTANCE", "ACCEPTED", reason="trafficked").heard("VOT_ASSISTANCE", "COMPLETED", "ACTUAL_VICTIM")
+    told.heard("VOT_ASSISTANCE", "ACCEPTED", reason="trafficked").heard("VOT_ASSISTANCE", "COMPLETED", "ADMITTED")
     told.having("ReviewHold", hold_id=told.held("PROTECTION").hold_id, decision="goes on")
     return told.after(days=10)
 
@@ -210,8 +209,25 @@ def partners_at_their_worst() -> Told:
         partner_id="embassy-nga",
         reason="x",
     )
-    told.heard("CONSULAR_IDENTITY", "COMPLETED", "NOT_CONFIRMED")
+    told.heard("CONSULAR_IDENTITY", "COMPLETED", "NOT_CONFIRMED", payload={"file_no": "7", "diagnosis": "TB"})
     told.having("MarkReferralEnteredInError", referral_id=first, reason="wrong person")
+    return told
+
+
+def letters_lost_and_brought() -> Told:
+    """A request that was not delivered, brought by hand, changed; then nothing more may be told."""
+    told = a_screened_case()
+    asked = {"referral_id": told.referral("CONSULAR_IDENTITY").referral_id}
+    told.having("ReportDeliveryFailure", **asked, cause="GAVE_UP").having("ReportHandedOver", **asked, how="PAPER")
+    told.having("AmendReferral", **asked).having("PlaceHold", hold_type="CONSENT", reason="x").after(days=3)
+    return told.having("PlaceHold", hold_type="PROTECTION", reason="x").after(days=3)
+
+
+def an_item_given_twice() -> Told:
+    item = {"item_id": "shop", "type": "MICROBUSINESS", "description": "small shop", "amount_eur": 900}
+    told = a_received_case().having("DraftPlan", items=(item,), signed_by_returnee=True).having("ApprovePlan")
+    for day in ("2027-01-10", "2027-02-10"):
+        told.heard("REINTEGRATION_SERVICE", "COMPLETED", "DELIVERED", payload={"delivered_on": day})
     return told
 
 
@@ -282,16 +298,12 @@ def an_item_cancelled() -> Told:
 
 
 def what_no_rule_records_yet() -> Told:
-    """Facts that are declared for what stands around the rules: a delivery that failed, a permission not needed."""
+    """Facts that are declared for what stands around the rules: a permission that is not needed."""
     told = a_cleared_case()
-    referral = told.referral("MEDICAL_ASSESSMENT")
-    for fact in (
-        ReferralDeliveryFailed(referral_id=referral.referral_id, partner_id=referral.partner_id),
-        ClearanceNotRequired(kind=ClearanceKind.CHILD_BEST_INTERESTS, cause="AGE"),
-    ):
-        placed: Any = fact.stamped(told.case.id, told.case.version + 1, told.now)
-        placed.mutate(told.case)
-        told.events.append(placed)
+    fact = ClearanceNotRequired(kind=ClearanceKind.CHILD_BEST_INTERESTS, cause="AGE")
+    placed: Any = fact.stamped(told.case.id, told.case.version + 1, told.now)
+    placed.mutate(told.case)
+    told.events.append(placed)
     return told
 
 
@@ -300,7 +312,8 @@ CASES: Final[Mapping[str, Callable[[], Told]]] = {
     for made in (
         a_closed_case, fear_at_screening, fear_at_the_airport, treatment_required, unfit_before_the_flight, a_survivor,
         a_withdrawal, an_unsafe_closing, partners_at_their_worst, silence, papers, office_work, a_sheet_comes_back, troubles_at_the_airport,
-        denied, left_behind, not_met, an_item_cancelled, what_no_rule_records_yet,
+        denied, left_behind, not_met, an_item_cancelled, letters_lost_and_brought, an_item_given_twice,
+        what_no_rule_records_yet,
     )
 }  # fmt: skip
 FLIGHTS: Final[Mapping[str, Callable[[], Flight]]] = {

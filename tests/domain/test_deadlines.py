@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 
@@ -20,7 +20,6 @@ from tests.builders import (
     folded,
 )
 from tests.domain.journeys import CASES
-from tests.domain.reading import in_order
 
 KIND = "CONSULAR_IDENTITY"
 MONDAY = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
@@ -28,16 +27,6 @@ MONDAY = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 
 def at(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
-
-
-def told_about(told: Told, kind: str = KIND) -> list[tuple[str, str]]:
-    """What was said of one referral's silence, and when."""
-    mine = told.referral(kind).referral_id
-    return [
-        (f"{event.timestamp:%m-%d %H:%M}", str(event.facts["rung"]))
-        for event in told.events
-        if event.facts.get("rung") and event.facts["referral_id"] == mine
-    ]
 
 
 # Working time
@@ -73,96 +62,6 @@ def test_a_country_without_a_calendar_works_in_libyas() -> None:
 def test_working_days_are_not_counted_backwards() -> None:
     with pytest.raises(ValueError, match="before a moment is not defined"):
         LIBYA.before(MONDAY, working_days(2))
-
-
-# The ladder
-
-
-def test_the_ladder_of_an_embassy_that_never_acknowledges() -> None:
-    """Three working days from Monday; then three, five and ten more, Fridays and Saturdays not counted."""
-    assert told_about(a_screened_case().after(days=26)) == [
-        ("11-24 23:30", "ack.reminder-50"),
-        ("11-26 15:00", "ack.overdue"),
-        ("11-26 15:00", "ack.reminder-100"),
-        ("12-01 15:00", "ack.L1"),
-        ("12-03 15:00", "ack.L2"),
-        ("12-10 15:00", "ack.L3"),
-    ]
-
-
-def test_a_partner_abroad_is_counted_in_its_own_working_days() -> None:
-    told = a_screened_case().having("CreateReferral", kind="RECEPTION").after(days=5)
-    assert told_about(told, "RECEPTION")[1:] == [
-        ("11-25 16:00", "ack.overdue"),
-        ("11-25 16:00", "ack.reminder-100"),
-    ]
-
-
-def test_a_holiday_counts_for_nobody_in_the_country() -> None:
-    """24 December is a holiday in Libya; the Friday and Saturday after it are the weekend."""
-    told = a_screened_case().at("2026-12-21T08:00:00Z").having("CreateReferral", kind="EXIT_PERMIT").after(days=7)
-    assert ("12-27 15:00", "ack.overdue") in told_about(told, "EXIT_PERMIT")
-
-
-def test_an_urgent_referral_is_escalated_after_one_working_day() -> None:
-    told = a_screened_case().having("CreateReferral", kind="EXIT_PERMIT", urgent=True).after(days=26)
-    assert ("11-29 15:00", "ack.L1") in told_about(told, "EXIT_PERMIT")
-
-
-def test_the_awaited_step_puts_timeliness_right_and_begins_the_next() -> None:
-    told = a_screened_case().after(days=5)
-    assert told.referral(KIND).timeliness == "OVERDUE"
-    told.heard(KIND, "ACKNOWLEDGED")
-    assert told.referral(KIND).timeliness == "ON_TIME"
-    assert told.after(days=21).referral(KIND).timeliness == "OVERDUE"
-    assert told_about(told)[-2:] == [("12-17 08:00", "complete.overdue"), ("12-17 08:00", "complete.reminder-100")]
-
-
-def test_silence_never_ends_a_referral_by_itself() -> None:
-    told = a_screened_case().after(days=400)
-    assert told.referral(KIND).status == "SENT"
-    assert told.referral(KIND).timeliness == "ESCALATED_L3"
-
-
-def test_silence_that_nobody_confirms_comes_up_again() -> None:
-    asked = [
-        task.since for task in a_screened_case().after(days=110).case.tasks.values() if "nobody answers" in task.task
-    ]
-    assert len(asked) >= 3
-
-
-def test_a_pause_stops_the_clock_and_is_asked_about() -> None:
-    told = a_screened_case().heard(KIND, "ACCEPTED").heard(KIND, "PAUSED", reason="strike")
-    due = told.referral(KIND).dues["complete"]
-    told.after(days=15)
-    assert [rung for _, rung in told_about(told)] == ["pause.again-1"]
-    told.heard(KIND, "RESUMED")
-    assert told.referral(KIND).dues["complete"] == due + timedelta(days=15)
-    assert told.referral(KIND).timeliness == "ON_TIME"
-
-
-def test_an_ended_referral_is_reminded_of_no_more() -> None:
-    told = a_screened_case()
-    told.having("CancelReferral", referral_id=told.referral(KIND).referral_id, reason="x").after(days=60)
-    assert told_about(told) == []
-
-
-# A message and a deadline at the same moment
-
-
-def test_an_answer_at_the_very_moment_is_in_time() -> None:
-    told = a_screened_case()
-    due = told.referral(KIND).dues["ack"]
-    told.at(due - timedelta(seconds=1))
-    told.now = due
-    told.heard(KIND, "ACKNOWLEDGED").after(hours=1)
-    assert "ack.overdue" not in [rung for _, rung in told_about(told)]
-
-
-def test_an_answer_a_second_later_is_late() -> None:
-    told = a_screened_case()
-    told.at(told.referral(KIND).dues["ack"]).after(seconds=1).heard(KIND, "ACKNOWLEDGED")
-    in_order(told.events, "ReferralOverdue[CONSULAR_IDENTITY]", "ReferralAcknowledged[CONSULAR_IDENTITY]")
 
 
 # Clearances, holds, retention
@@ -223,23 +122,3 @@ def test_nothing_is_waited_for_without_a_deadline(journey: str) -> None:
         sent = [one for one in told.case.open_referrals() if one.status is not ReferralStatus.DRAFT]
         assert {str(one.referral_id) for one in sent} <= subjects
         assert {str(hold_id) for hold_id in told.case.holds} <= subjects
-
-
-@pytest.mark.parametrize("status", ["SENT", "ACKNOWLEDGED", "ACCEPTED", "STARTED", "PAUSED"])
-@pytest.mark.parametrize("passed", [0, 3, 30, 300])
-def test_a_referral_has_a_deadline_however_long_it_is_silent(status: str, passed: int) -> None:
-    told = a_screened_case()
-    if status != "SENT":
-        told.heard(KIND, status)
-    told.after(days=passed)
-    mine = str(told.referral(KIND).referral_id)
-    assert [due for due in deadlines(told.case, told.directory) if due.subject.startswith(mine) and due.due > told.now]
-
-
-def test_no_two_silences_of_a_journey_share_an_identity() -> None:
-    """A step that starts late may have the same due moment lapse again; what is told is told once."""
-    told = a_screened_case().after(days=40)
-    told.heard("CONSULAR_IDENTITY", "ACCEPTED").after(days=2)
-    told.heard("CONSULAR_IDENTITY", "STARTED").after(days=10)
-    rungs = [(event.facts["referral_id"], event.facts["rung"]) for event in told.events if "rung" in event.facts]
-    assert len(rungs) == len(set(rungs))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields, is_dataclass
+from datetime import time
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from domain.messages import MESSAGES, ReceivePartnerSignal
 from domain.moment import Directory, NotYet
 from domain.policy import POLICIES
 from domain.procedure import EDITIONS, NEWEST, Standing, row_of, to_open
-from domain.words import ClearanceKind, HoldType, ReferralKind, Stage
+from domain.words import PUBLIC_KIND, ClearanceKind, HoldType, ReferralKind, Stage
 from tests.builders import a_case, a_registered_case, a_screened_case, a_seated_case
 
 PUBLISHED = Path(__file__).parent / "published"
@@ -24,7 +25,7 @@ PUBLISHED = Path(__file__).parent / "published"
 
 def plain(value: Any) -> Any:
     """Data as JSON has it."""
-    if isinstance(value, Span):
+    if isinstance(value, (Span, time)):
         return str(value)
     if is_dataclass(value):
         return {one.name: plain(getattr(value, one.name)) for one in fields(value)}
@@ -152,7 +153,8 @@ def test_the_policy_has_a_number_for_everything() -> None:
     for policy in POLICIES.values():
         assert set(policy.in_force.validity) == set(ClearanceKind)
         assert set(policy.in_force.hold_review) == set(HoldType)
-        assert set(policy.pinned.answers) == set(ReferralKind) - {ReferralKind.HEALTH_SERVICE}
+        assert set(policy.pinned.answers) == {PUBLIC_KIND.get(kind, kind) for kind in ReferralKind}
+        assert set(policy.pinned.urgent) <= set(policy.pinned.answers)
 
 
 def test_who_is_asked_by_default_works_for_the_country_of_return() -> None:

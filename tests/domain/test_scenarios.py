@@ -153,7 +153,7 @@ def test_sc_04_a_critical_result_for_a_cancelled_referral_reaches_a_doctor() -> 
     assert (task.due - told.now).total_seconds() == 4 * 3600
     assert told.referral("MEDICAL_ASSESSMENT").status == "CANCELLED"
     assert told.clearance("MEDICAL_ASSESSMENT") is None
-    assert not told.case.holds
+    assert told.has_hold("MEDICAL"), "what is grave stops the journey from its receipt, until somebody has looked"
 
 
 def a_withdrawn_and_closed_case() -> Told:
@@ -208,7 +208,7 @@ def test_only_a_closed_case_is_reopened() -> None:
 
 
 def test_sc_20_an_embassy_that_is_silent_then_slow_then_replaced() -> None:
-    told = a_screened_case().after(days=12)
+    told = a_screened_case().after(days=14)
     told.heard("CONSULAR_IDENTITY", "ACKNOWLEDGED")
     assert told.referral("CONSULAR_IDENTITY").timeliness == "ON_TIME"
     told.heard("CONSULAR_IDENTITY", "ACCEPTED").after(days=20)
@@ -233,12 +233,12 @@ def test_sc_20_an_embassy_that_is_silent_then_slow_then_replaced() -> None:
 
 
 def test_sc_21_a_full_safe_house_is_replaced_by_another() -> None:
-    told = a_registered_case().having("RecordConsent", purpose="SHELTER", form_version="1", language="en")
-    told.having("CreateReferral", kind="SHELTER_DIRECT_ASSISTANCE", urgent=True)
-    first = told.referral("SHELTER_DIRECT_ASSISTANCE")
-    told.heard("SHELTER_DIRECT_ASSISTANCE", "REJECTED", "NO_CAPACITY", reason="full").after(hours=1)
+    told = a_registered_case().having("RecordConsent", purpose="SHARE_PROTECTION", form_version="1", language="en")
+    told.having("CreateReferral", kind="VOT_ASSISTANCE", partner_id="safe-house-1")
+    first = told.referral("VOT_ASSISTANCE")
+    told.heard("VOT_ASSISTANCE", "REJECTED", "NO_CAPACITY", reason="full").after(hours=1)
     told.having("ReassignReferral", referral_id=first.referral_id, partner_id="safe-house-2", reason="full")
-    told.heard("SHELTER_DIRECT_ASSISTANCE", "COMPLETED", "ADMITTED")
+    told.heard("VOT_ASSISTANCE", "COMPLETED", "ADMITTED")
     in_order(
         told.events,
         "ReferralRejected[NO_CAPACITY]",
@@ -247,7 +247,7 @@ def test_sc_21_a_full_safe_house_is_replaced_by_another() -> None:
         "ReferralCreated[safe-house-2]",
         "ReferralCompleted[ADMITTED]",
     )
-    second = told.referral("SHELTER_DIRECT_ASSISTANCE")
+    second = told.referral("VOT_ASSISTANCE")
     assert second.replaces == first.referral_id
     assert second.urgent
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.moment import Directory, Partner
 from domain.partner import MAY_SEE, RECIPIENT_OF, minimum_data
 from domain.sheets import (
     ANSWERS,
@@ -22,9 +23,8 @@ from domain.sheets import (
     spaced,
 )
 from domain.words import PUBLIC_KIND, STATEMENTS, ReferralKind, SignalType
-from tests.builders import FLIGHT, Told, a_cleared_case, a_closed_case, a_screened_case
+from tests.builders import AMINATA, FLIGHT, Told, a_cleared_case, a_closed_case, a_screened_case
 from tests.domain.journeys import fear_at_screening
-from tests.domain.test_partner import ANYBODY, NATIVE
 
 CATALOGUE = {
     "CONSULAR_IDENTITY": "NATIONALITY_CONFIRMED NOT_CONFIRMED VERIFICATION_IN_CAPITAL INTERVIEW_NO_SHOW"
@@ -40,6 +40,9 @@ CATALOGUE = {
 }
 CODES = st.text(SIGNS, min_size=CODE_LENGTH - 1, max_size=CODE_LENGTH - 1).map(row_code)
 A_SHEET = "9d4f8a52-1111-4222-8333-444455556666"
+
+NATIVE = AMINATA.model_copy(update={"name_native_script": "أميناتا"})
+ANYBODY = Directory({"anybody": Partner("anybody", frozenset(ReferralKind))})
 
 
 def listed(told: Told, kind: str) -> list[str]:

@@ -12,6 +12,7 @@ from uuid import UUID, uuid5
 import pytest
 
 from domain.messages import ReceivePartnerSignal
+from domain.payloads import ANSWERS, flaw
 from domain.words import ReferralKind, SignalType
 from simulator.main import Desk
 from simulator.manners import BEHAVIOUR, MANNERS, NoSuchManner, manner
@@ -101,8 +102,17 @@ def test_every_answer_is_a_signal_the_programme_can_read() -> None:
         event = answer.event()
         signal = ReceivePartnerSignal.model_validate({**event["data"], "partner_id": answer.asked.partner_id})
 
+        assert flaw(answer.asked.kind, signal) is None
         assert str(signal.signal_id) == event["id"]
         assert signal.occurred_at == answer.due
+
+
+@pytest.mark.parametrize("kind", sorted(ANSWERS))
+def test_whatever_a_partner_is_asked_it_answers_as_its_kind_wants(kind: ReferralKind) -> None:
+    person = people(3, 1)[0]["person"]
+    for answer in after([("anybody", a_delivery(kind, person, f"token-of-a-test-{kind}"))]).agenda:
+        signal = ReceivePartnerSignal.model_validate({**answer.event()["data"], "partner_id": "anybody"})
+        assert flaw(kind, signal) is None
 
 
 def of_kind(kind: ReferralKind, **more: Any) -> list[list[Answer]]:

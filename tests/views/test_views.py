@@ -29,6 +29,7 @@ from tests.builders import (
     a_screened_case,
     a_seated_case,
 )
+from tests.domain.journeys import letters_lost_and_brought
 from workers.projector import run
 
 
@@ -61,8 +62,16 @@ async def test_whatever_was_said_the_list_agrees(archive: Archive) -> None:
         a_screened_case().heard("MEDICAL_ASSESSMENT", "PAUSED").after(days=3).heard("MEDICAL_ASSESSMENT", "RESUMED")
     )
     silent = a_screened_case().after(days=40)
+    late = a_screened_case().heard("CONSULAR_IDENTITY", "ACCEPTED").after(days=26)
+    late.heard("CONSULAR_IDENTITY", "STARTED").heard("CONSULAR_IDENTITY", "PAUSED").after(days=2)
+    late.heard("CONSULAR_IDENTITY", "RESUMED").heard("CONSULAR_IDENTITY", "PROGRESS", "VERIFICATION_IN_CAPITAL")
+    doubted = a_screened_case().heard("MEDICAL_ASSESSMENT", "COMPLETED", "NO_SIGNIFICANT_CONDITION")
+    doubted.heard("MEDICAL_ASSESSMENT", "FAILED")
+    signal = next(iter(doubted.referral("MEDICAL_ASSESSMENT").disputed))
+    doubted.having("ResolveQuarantinedSignal", signal_id=signal, decision="AMEND", reason="they gave up")
+    promised = a_seated_case().heard("RECEPTION", "STARTED").heard("RECEPTION", "ACCEPTED", "CONFIRMED")
 
-    for told in (withdrawn, held, paused, silent, a_seated_case()):
+    for told in (withdrawn, held, paused, silent, late, doubted, promised, letters_lost_and_brought(), a_seated_case()):
         stream = await archive.keep(told.events)
         await Projector(archive.pool).catch_up()
         told.case.id = stream
@@ -86,6 +95,7 @@ async def assert_shown(archive: Archive, case: Case) -> None:
         assert (each["kind"], each["partner_id"]) == (referral.kind, referral.partner_id)
         assert (each["status"], each["timeliness"]) == (referral.status, referral.timeliness)
         assert (each["sent_at"], each["paused_since"]) == (referral.sent_at, referral.paused_since)
+        assert set(each["told"]) == referral.told
         assert _json(each["d"]) == {step: due.isoformat().replace("+00:00", "Z") for step, due in referral.dues.items()}
 
 
@@ -226,6 +236,36 @@ async def test_the_worklist_says_whose_answer_is_due_first_and_until_when(archiv
     assert (first["kind"], first["partner_id"]) == ("MEDICAL_ASSESSMENT", "clinic-misrata")
     assert {each["partner_id"] for each in owed} == {"clinic-misrata", "embassy-nga"}
     assert all(each["due"] > MONDAY for each in owed)
+
+
+@pytest.mark.parametrize(("heard", "step"), [((), "ack"), (("ACKNOWLEDGED",), "accept"), (("ACCEPTED",), "start")])
+async def test_an_owed_answer_is_the_step_that_comes_next(archive: Archive, heard: tuple[str, ...], step: str) -> None:
+    told = a_screened_case()
+    for signal in heard:
+        told.heard("CONSULAR_IDENTITY", signal)
+    stream = await archive.keep(told.events)
+    await Projector(archive.pool).catch_up()
+
+    owed = await archive.pool.fetchrow(
+        "SELECT * FROM owed_answers WHERE stream_id = $1 AND kind = 'CONSULAR_IDENTITY'", stream
+    )
+
+    assert owed is not None
+    assert (owed["step"], owed["due"]) == (step, told.referral("CONSULAR_IDENTITY").dues[step])
+
+
+async def test_a_digest_counts_by_partner_and_kind_what_came_so_far_that_day(archive: Archive) -> None:
+    for _ in range(2):
+        await archive.keep(a_screened_case().after(days=14).events)
+    await Projector(archive.pool).catch_up()
+
+    digest = await archive.pool.fetch("SELECT * FROM escalation_digest ORDER BY partner_id")
+
+    assert [(each["partner_id"], each["kind"], each["timeliness"], each["referrals"]) for each in digest] == [
+        ("clinic-misrata", "MEDICAL_ASSESSMENT", "ESCALATED_L2", 2),
+        ("embassy-nga", "CONSULAR_IDENTITY", "ESCALATED_L2", 2),
+    ]
+    assert [f"{each['day']:%m-%d}" for each in digest] == ["12-03", "12-06"]
 
 
 async def test_nothing_sealed_reaches_a_read_table(archive: Archive) -> None:

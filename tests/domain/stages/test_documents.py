@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from domain.decide import may_open
-from domain.moment import Unplaceable
 from domain.words import Stage
 from tests.builders import Told, a_cleared_case, a_registered_case, a_screened_case
 
@@ -99,12 +98,33 @@ def test_a_paper_without_an_end_is_waited_for_by_nobody() -> None:
 
 
 @pytest.mark.parametrize(
-    ("payload", "cause"),
-    [(LP | {"expires_on": "31/12/2027"}, "UNREADABLE_DATE"), (LP | {"kind": "LIBRARY_CARD"}, "UNKNOWN_DOCUMENT_KIND")],
+    ("payload", "flaw"),
+    [
+        (LP | {"expires_on": "31/12/2027"}, "expires_on"),
+        (LP | {"kind": "CARD"}, "kind"),
+        ({"kind": "PASSPORT"}, "number"),
+    ],
 )
-def test_an_answer_that_cannot_be_read_is_for_a_person(payload: dict[str, str], cause: str) -> None:
-    with pytest.raises(Unplaceable, match=cause):
-        a_confirmed_case().heard("TRAVEL_DOCUMENT", "COMPLETED", "ISSUED", payload=payload)
+def test_an_answer_that_cannot_be_read_is_for_a_person(payload: dict[str, str], flaw: str) -> None:
+    told = a_confirmed_case()
+    doubt = told.partner_says("TRAVEL_DOCUMENT", "COMPLETED", "ISSUED", payload=payload)[0]
+    assert (doubt.name, doubt.facts["cause"], doubt.facts["flaw"]) == ("PartnerSignalQuarantined", "SCHEMA", flaw)
+    assert status(told, "TRAVEL_DOCUMENT") is None
+
+
+def test_a_paper_printed_out_of_date_clears_nothing_and_is_looked_at() -> None:
+    told = a_confirmed_case().heard("TRAVEL_DOCUMENT", "COMPLETED", "ISSUED", payload=LP | {"expires_on": "2026-01-01"})
+    assert status(told, "TRAVEL_DOCUMENT") is None
+    assert [task.task for task in told.case.tasks.values()] == ["look at an answer that was out of date"]
+
+
+def test_papers_of_a_nationality_that_is_taken_back_clear_nothing() -> None:
+    told = a_cleared_case().heard("CONSULAR_IDENTITY", "RETRACTED", reason="another person's file")
+    signal = next(iter(told.referral("CONSULAR_IDENTITY").disputed))
+    told.having("ResolveQuarantinedSignal", signal_id=signal, decision="AMEND", reason="the consul called")
+    assert [status(told, kind) for kind in ("TRAVEL_DOCUMENT", "EXIT_PERMIT")] == ["REVOKED", "REVOKED"]
+    assert told.status("DOCUMENTS") == "REOPENED"
+    assert told.waits_for()[0] == "EMBASSY.NATIONALITY"
 
 
 def test_a_passport_in_hand_spares_the_embassy() -> None:

@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import pytest
 
-from domain.moment import Unplaceable
 from tests.builders import Told, a_frozen_case, a_screened_case, a_seated_case
 
 
@@ -57,10 +56,11 @@ def test_a_clinic_may_shorten_the_permission() -> None:
 
 
 def test_a_date_that_is_none_is_for_a_person_to_read() -> None:
-    with pytest.raises(Unplaceable, match="UNREADABLE_DATE"):
-        a_screened_case().heard(
-            "MEDICAL_ASSESSMENT", "COMPLETED", "NO_SIGNIFICANT_CONDITION", payload={"examined_at": "last Tuesday"}
-        )
+    told = a_screened_case()
+    payload = {"examined_at": "last Tuesday"}
+    doubt = told.partner_says("MEDICAL_ASSESSMENT", "COMPLETED", "NO_SIGNIFICANT_CONDITION", payload=payload)[0]
+    assert (doubt.facts["cause"], doubt.facts["flaw"]) == ("SCHEMA", "examined_at")
+    assert status(told, "MEDICAL_ASSESSMENT") is None
 
 
 @pytest.mark.parametrize("outcome", ["TREATMENT_REQUIRED", "UNFIT_TEMPORARY", "UNFIT_LONG_TERM"])
@@ -71,7 +71,7 @@ def test_a_bad_examination_holds_the_journey(outcome: str) -> None:
 
 
 def test_a_person_who_did_not_come_is_called() -> None:
-    told = a_screened_case().heard("MEDICAL_ASSESSMENT", "COMPLETED", "DID_NOT_COME")
+    told = a_screened_case().heard("MEDICAL_ASSESSMENT", "COMPLETED", "DECLINED_BY_PERSON")
     assert [task.queue for task in told.case.tasks.values()] == ["MEDICAL_OFFICER"]
 
 

@@ -40,7 +40,7 @@ def test_an_unsafe_place_takes_the_permission_back_and_reopens_protection(result
 
 def test_a_partners_help_clears_nothing_by_itself() -> None:
     told = a_screened_case("HIGH").having("RecordConsent", purpose="SHARE_PROTECTION", form_version="1", language="en")
-    told.heard("PROTECTION_ASSISTANCE", "COMPLETED", "ASSISTED")
+    told.heard("PROTECTION_ASSISTANCE", "COMPLETED", "SERVICE_PROVIDED")
     assert status(told, "PROTECTION_CLEARANCE") is None
     assert "TaskRaised" in told.names
 

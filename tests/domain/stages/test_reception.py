@@ -52,7 +52,8 @@ def test_a_partner_that_withdraws_takes_its_confirmation_along(signal: str) -> N
 
 def test_a_rejection_never_confirms_even_when_amended() -> None:
     told = a_cleared_case().having("NominatePassenger", **FLIGHT).having("TakeSeat", **SEAT).at("2026-12-01T00:00:00Z")
-    told.heard("RECEPTION", "COMPLETED", "CONFIRMED").heard("RECEPTION", "REJECTED", reason="no room")
+    told.heard("RECEPTION", "COMPLETED", "CONFIRMED").heard("RECEPTION", "STARTED")
+    told.heard("RECEPTION", "REJECTED", "CANNOT_RECEIVE", reason="no room")
     signal = next(iter(told.referral("RECEPTION").disputed))
     told.having("ResolveQuarantinedSignal", signal_id=signal, decision="AMEND", reason="they called")
     assert status(told) == "REVOKED"

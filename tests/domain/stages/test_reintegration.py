@@ -77,7 +77,7 @@ def test_every_item_is_asked_of_a_provider() -> None:
 
 
 def test_a_partial_delivery_delivers_nothing_and_is_looked_into() -> None:
-    told = an_approved_case().heard("REINTEGRATION_SERVICE", "COMPLETED", "PARTLY")
+    told = an_approved_case().heard("REINTEGRATION_SERVICE", "COMPLETED", "PARTIALLY")
     assert "AssistanceItemDelivered" not in told.names
     assert [task.queue for task in told.case.tasks.values()] == ["REINTEGRATION_OFFICER"]
 

@@ -1,0 +1,90 @@
+"""What goes first of messages that came at the same instant (domain.md 5.3)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from domain.messages import MESSAGES, Message, ReceivePartnerSignal
+from domain.precedence import Precedence, precedence
+from domain.words import SignalType
+from tests.builders import AMINATA
+
+
+def a_signal(said: str, outcome: str | None = None) -> Message:
+    return ReceivePartnerSignal(
+        signal_id=UUID(int=1),
+        referral_token="a token of sixteen",
+        partner_id="anybody",
+        signal_type=SignalType(said),
+        outcome_code=outcome,
+        occurred_at=datetime(2026, 11, 23, tzinfo=UTC),
+    )
+
+
+def a_message(name: str, **fields: Any) -> Message:
+    return MESSAGES[name].model_validate(fields)
+
+
+REGISTRATION = a_message(
+    "RegisterCase",
+    person=AMINATA,
+    country_of_return="NGA",
+    channel="WALK_IN",
+    office="Tripoli",
+    consent_to_data_processing=True,
+)
+IN_ORDER: list[list[Message | None]] = [
+    [REGISTRATION],
+    [a_signal("WITHDRAWAL_REPORTED"), a_message("WithdrawVoluntaryReturn", channel="PHONE")],
+    [a_signal("COMPLETED", "DIED"), a_signal("PROGRESS", "DIED_IN_CARE")],
+    [
+        a_signal("CONCERN_REPORTED"),
+        a_signal("COMPLETED", "NOT_SAFE"),
+        a_message("RaiseProtectionConcern", risk_level="HIGH", concern="x"),
+        a_message("RecordNonRefoulementScreen", outcome="UNSURE"),
+        a_message("RecordDepartureInterview", in_private=True, voluntary_reaffirmed=True, fear_expressed=True),
+    ],
+    [
+        a_signal("COMPLETED", "UNFIT_TEMPORARY"),
+        a_signal("AMENDED", "TREATMENT_REQUIRED"),
+        a_message("IssueFitToTravel", result="UNFIT"),
+    ],
+    [a_message("PlaceHold", hold_type="LEGAL", reason="x")],
+    [
+        a_signal("COMPLETED", "GRANTED"),
+        a_signal("ACCEPTED"),
+        a_message("BoardPassenger"),
+        a_message("LiftHold", hold_id=UUID(int=1), reason="x"),
+        a_message("IssueFitToTravel", result="FIT"),
+        a_message("RecordNonRefoulementScreen", outcome="NO_CLAIM"),
+        None,
+    ],
+    [a_signal("PROGRESS"), a_signal("PAUSED"), a_signal("RESUMED")],
+]
+
+
+@pytest.mark.parametrize("place", range(len(IN_ORDER)))
+def test_each_row_of_the_precedence_is_one_place(place: int) -> None:
+    assert {precedence(message) for message in IN_ORDER[place]} == {Precedence(place)}
+
+
+def test_what_restricts_goes_before_what_permits() -> None:
+    places = [precedence(row[0]) for row in IN_ORDER]
+    assert all(one < other for one, other in pairwise(places))
+
+
+@pytest.mark.parametrize("name", ["RevokeClearance", "WithdrawConsent", "RecordConsent", "GrantClearance"])
+def test_what_takes_back_what_was_just_given_keeps_its_turn(name: str) -> None:
+    """Taken first it would find nothing to take back, and what it was to take back would then stand."""
+    fields = {
+        "RevokeClearance": {"kind": "EXIT_PERMIT", "cause": "x"},
+        "GrantClearance": {"kind": "EXIT_PERMIT", "evidence": "x"},
+        "WithdrawConsent": {"purpose": "SHARE_CLINIC"},
+        "RecordConsent": {"purpose": "SHARE_CLINIC", "form_version": "1", "language": "en"},
+    }
+    assert precedence(a_message(name, **fields[name])) is Precedence.ANYTHING
