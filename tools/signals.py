@@ -8,8 +8,9 @@ from typing import Final
 
 from domain.hearing import ALLOWED
 from domain.messages import ReceivePartnerSignal
-from domain.outcomes import OUTCOMES, PAYLOAD, SAYS
+from domain.outcomes import SAYS, outcomes_of
 from domain.partner import MAY_SEE, RECIPIENT_OF
+from domain.payloads import ANSWERS
 from domain.policy import NEWEST
 from domain.words import STATEMENTS, ReferralStatus, SignalType
 from gateway.problems import PROBLEMS
@@ -29,6 +30,8 @@ FIELDS: Final[Mapping[str, str]] = {
     "partner_seq": "a number that grows with each progress report",
     "supersedes_signal_id": "the signal that this one corrects",
     "subject_check": "whom you believe to speak of: `given_name`, and `year_of_birth` if you know it",
+    "payload_version": "which version of the kind's payload this is; 1 if left out",
+    "sheet_id": "left out: it belongs to sheets that somebody of ours brings in",
     "until": "the day until which a pause lasts",
     "attachments": "files you keep: `sha256` and `media_type` of each; the files themselves are not sent here",
 }
@@ -51,7 +54,7 @@ def page() -> str:
 def _head() -> Iterator[str]:
     yield "# What may be said, and what comes of it"
     yield ""
-    yield "This page is generated from `domain/outcomes.py`, `domain/partner.py`, `domain/policy.py` and"
+    yield "This page is generated from `domain/payloads.py`, `domain/partner.py`, `domain/policy.py` and"
     yield "`gateway/problems.py`; edit those, then `python -m tools.docs`."
     yield "How to send it is on [the first page](README.md)."
     yield ""
@@ -100,8 +103,8 @@ def _kinds() -> Iterator[str]:
     yield "|---|---|---|---|---|---|"
     for kind, recipient in RECIPIENT_OF.items():
         answer = NEWEST.pinned.answers[kind]
-        read = "; ".join(f"`{name}`: {means}" for name, means in PAYLOAD.get(kind, {}).items())
-        outcomes = "; ".join(_carried(signal, codes) for signal, codes in OUTCOMES[kind].items())
+        read = ", ".join(f"`{name}`" for name in ANSWERS[kind].payload.model_fields)
+        outcomes = "; ".join(_carried(signal, codes) for signal, codes in outcomes_of(kind).items())
         yield f"| `{kind}` | {recipient} | {answer.ack} | {answer.complete} | {outcomes} | {read} |"
     yield ""
 

@@ -11,9 +11,10 @@ from typing import Any, Final
 import pytest
 
 from domain.messages import ReceivePartnerSignal
-from domain.outcomes import OUTCOMES, SAYS
+from domain.outcomes import SAYS, outcomes_of
 from domain.outgoing import outgoing
 from domain.partner import RECIPIENT_OF
+from domain.payloads import ANSWERS
 from domain.referral import ReferralSent
 from domain.words import STATEMENTS, ReferralKind, SignalType
 from gateway.intake import SIGNAL_TYPE, source_of
@@ -56,7 +57,7 @@ def test_the_signal_on_the_page_is_one_that_is_taken() -> None:
 
     assert shown["source"] == source_of("clinic-tripoli")
     assert shown["id"] == str(said.signal_id)
-    assert said.outcome_code in OUTCOMES[ReferralKind.MEDICAL_ASSESSMENT][said.signal_type]
+    assert said.outcome_code in outcomes_of(ReferralKind.MEDICAL_ASSESSMENT)[said.signal_type]
 
 
 def test_the_figures_on_the_page_are_those_in_the_code() -> None:
@@ -70,9 +71,9 @@ def test_the_figures_on_the_page_are_those_in_the_code() -> None:
 
 def test_every_signal_every_kind_and_every_field_is_explained() -> None:
     assert SAYS.keys() == set(SignalType)
-    assert OUTCOMES.keys() == RECIPIENT_OF.keys()
+    assert ANSWERS.keys() == RECIPIENT_OF.keys()
     assert signals.FIELDS.keys() == ReceivePartnerSignal.model_fields.keys()
-    assert all(answers.keys() <= set(SignalType) - STATEMENTS for answers in OUTCOMES.values())
+    assert all(answers.keys() <= set(SignalType) - STATEMENTS for answers in map(outcomes_of, ANSWERS))
 
 
 @pytest.mark.parametrize("kind", [ReferralKind.MEDICAL_ASSESSMENT, ReferralKind.RECEPTION], ids=str)
@@ -81,7 +82,7 @@ def test_outcomes_that_rules_know_are_on_the_page(kind: ReferralKind) -> None:
     from domain.stages.reception import CONFIRMED
 
     known = {ReferralKind.MEDICAL_ASSESSMENT: CLEARED | HELD, ReferralKind.RECEPTION: CONFIRMED - {None}}[kind]
-    assert known <= {code for codes in OUTCOMES[kind].values() for code in codes}
+    assert known <= {code for codes in outcomes_of(kind).values() for code in codes}
 
 
 @pytest.mark.parametrize("page", SUMMARIES, ids=lambda page: page.stem)

@@ -9,6 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from domain.payloads import ANSWERS
 from domain.words import ReferralKind
 from gateway.face import Face, WrongFace
 from gateway.intake import Desk
@@ -276,3 +277,9 @@ def test_address_and_line_come_from_the_environment(settings: dict[str, str], sh
 def test_an_address_or_line_that_is_none_is_refused(settings: dict[str, str]) -> None:
     with pytest.raises(WrongFace):
         Face.read(settings)
+
+
+@pytest.mark.parametrize("kind", sorted(ReferralKind))
+def test_what_a_page_offers_is_what_any_answer_may_say(kind: ReferralKind) -> None:
+    offered = {code for table in (DONE, NOT_YET, ACCEPTED, REJECTED) for code in table.get(kind, ())}
+    assert offered <= ANSWERS[kind].known
