@@ -13,7 +13,7 @@ import random
 import secrets
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Final
 from uuid import UUID, uuid5
@@ -33,6 +33,7 @@ from domain.policy import NEWEST
 from domain.procedure import Order, Standing
 from domain.referral import ReferralSent
 from domain.streams import KINDS, Kind, State
+from store.calendars import announced
 from store.chain import link
 from store.doorbell import EVENTS, INBOX, OUTBOX, Doorbell
 from store.failpoint import failpoint
@@ -208,10 +209,10 @@ class Recording:
             self._kept.popitem(last=False)
 
     async def partners(self) -> Directory:
-        """The partners that may be asked, read again every few seconds."""
+        """The partners that may be asked and their holidays, read again every few seconds."""
         read_at, known = self._directory
         if monotonic() - read_at > DIRECTORY_FRESH_S:
-            known = await directory(self.pool)
+            known = replace(await directory(self.pool), holidays=await announced(self.pool))
             self._directory = (monotonic(), known)
         return known
 

@@ -28,6 +28,7 @@ from domain.moment import Moment, Refused
 from domain.partner import (
     BY_LETTER,
     MAY_SEE,
+    NOBODYS,
     PUBLIC_PURPOSE,
     RECIPIENT_OF,
     minimum_data,
@@ -156,7 +157,7 @@ def disclosure(case: Case, referral: Referral) -> DisclosureRecorded:
     recipient, purpose = RECIPIENT_OF[referral.asked_kind], purpose_of(referral.asked_kind)
     return DisclosureRecorded(
         recipient=referral.partner_id,
-        fields=tuple(sorted(minimum_data(case, referral).keys() & MAY_SEE[recipient])),
+        fields=tuple(sorted(minimum_data(case, referral).keys() & MAY_SEE[recipient] - NOBODYS)),
         consent=PUBLIC_PURPOSE.get(purpose, purpose),
         referral_id=referral.referral_id,
     )

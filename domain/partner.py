@@ -135,6 +135,10 @@ place only for the interview itself; who decides on detention learns nothing of 
 """
 
 
+NOBODYS: Final = frozenset({"iom_line"})
+"""What stands in a row and is nobody's: telling it discloses nothing."""
+
+
 def purpose_of(kind: Kind) -> Purpose:
     return PURPOSE_OF[RECIPIENT_OF[kind]]
 

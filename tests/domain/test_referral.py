@@ -278,7 +278,6 @@ def test_what_is_sent_is_on_record_with_its_fields_and_consent() -> None:
         "dob_precision",
         "family_name",
         "given_names",
-        "iom_line",
         "nationality",
         "sex",
     )

@@ -100,7 +100,7 @@ async def test_sc_04_a_critical_result_for_a_cancelled_referral_is_kept_and_a_me
 
         assert (told["status"], told["cause"]) == ("late", "REFERRAL_CANCELLED")
         after = (await house.log(case))[before:]
-        assert [event.name for event in after] == ["LateSignalRecorded", "TaskRaised"]
+        assert [event.name for event in after] == ["LateSignalRecorded", "HoldPlaced", "TaskRaised"]
         task = next(event for event in after if isinstance(event, TaskRaised))
         assert task.queue == "MEDICAL_OFFICER"
         assert task.due - task.timestamp == timedelta(hours=4)
@@ -158,7 +158,7 @@ async def test_sc_20_an_embassy_that_never_answers_climbs_the_ladder_in_working_
         levels = [event for event in await house.log(case) if about(event, embassy.referral_id)][-2:]
         assert [(event.facts["level"], event.timestamp.date().isoformat()) for event in levels] == [
             ("L1", "2026-12-29"),
-            ("L2", "2026-12-31"),
+            ("L2", "2027-01-03"),  # with the digest of the next working morning
         ]
 
         await house.heard(case, "CONSULAR_IDENTITY", "ACKNOWLEDGED")
