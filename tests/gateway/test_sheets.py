@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,7 +14,7 @@ from openpyxl import load_workbook
 
 from domain.case import Case
 from domain.sheets import SheetKind, read_code, row_code, spaced
-from gateway.intake import Desk
+from gateway.intake import Answer, Desk
 from gateway.sheet_pages import WRITTEN, as_csv, as_html, as_xlsx
 from store.outbox import Outbox
 from tests.builders import AMINATA, FLIGHT
@@ -94,8 +95,7 @@ async def test_nobody_is_listed_who_is_protected_or_took_a_consent_back(
         assert len(found.page.rows) == 1
         assert (await house.names(listed)).count("ReferralListed") == 1
         assert "ReferralListed" not in await house.names(held) + await house.names(unwilling)
-        assert "HOLD.PROTECTION" in {each.rule for each in found.left_out}
-        assert all("sold" not in each.rule for each in found.left_out)
+        assert {each.rule for each in found.left_out} <= {"HOLD.PROTECTION", "CONSENT.SHARE_EMBASSY"}, "neutral words"
 
 
 async def test_a_consent_taken_back_while_the_sheet_is_made_is_seen_where_it_is_recorded(
@@ -112,8 +112,25 @@ async def test_a_consent_taken_back_while_the_sheet_is_made_is_seen_where_it_is_
         monkeypatch.setattr(Desk, "send", withdrawn_first)
         found = await office.out()
         assert found.page.rows == ()
-        assert [each.rule for each in found.left_out] == ["HOLD.PROTECTION"]
+        assert {each.rule for each in found.left_out} <= {"HOLD.PROTECTION", "REFERRAL.OVER"}
         assert "ReferralListed" not in await house.names(case)
+
+
+async def test_what_was_refused_this_morning_is_asked_anew(
+    database: Database, servers: Servers, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with an_office(database, servers, desk) as (house, office):
+        case = await a_waiting_person(house)
+        sending = Desk.send
+
+        async def refused_at_first(self: Desk, number: str, name: object, fields: Any, **about: Any) -> Any:
+            if about["key"].endswith("-0"):
+                return Answer(uuid4(), "refused", "", datetime.now(UTC), number, repeated=True)
+            return await sending(self, number, name, fields, **about)
+
+        monkeypatch.setattr(Desk, "send", refused_at_first)
+        assert len((await office.out()).page.rows) == 1
+        assert "ReferralListed" in await house.names(case)
 
 
 async def test_what_nobody_has_recorded_yet_stands_on_no_sheet(
