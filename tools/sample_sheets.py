@@ -87,7 +87,8 @@ def page(kind: SheetKind) -> Page:
     """The sheet as it goes out."""
     language, partner_id, name, rows = SAMPLES[kind]
     sheet = Issued(uuid5(NAMESPACE, f"sample {kind}"), kind, partner_id, None, "fatima", ISSUED)
-    asked = zip(PEOPLE, rows, strict=True)
+    home = {"nationality": "BFA"} if kind in (SheetKind.EMBASSY_SESSION, SheetKind.RECEPTION_DESK) else {}
+    asked = zip([{**person, **home} for person in PEOPLE], rows, strict=True)
     written = tuple(
         PageRow(code_of(kind, at), what, _shown(kind, what, person)) for at, (person, (what, _)) in enumerate(asked)
     )
