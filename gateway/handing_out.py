@@ -7,6 +7,7 @@ taken yet, stands on no sheet. The same sheet asked for again on the same day is
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Final
@@ -32,6 +33,7 @@ from store.partners import get as partner_of
 from store.sheets import Asked
 
 POLL_S: Final = 0.05
+ATTEMPTS: Final = 20
 ALSO: Final = frozenset({"dob_precision"})
 """What leaves inside another column."""
 
@@ -101,26 +103,33 @@ async def hand_out(
         raise Declined("conflict", f"{partner_id} is not to be asked at present", rule="PARTNER.INACTIVE")
     found = [each for asked in await sheets.awaiting(desk.pool, partner_id) if (each := await _find(desk, asked))]
     found = [each for each in found if each.is_for(kind, movement) and each.why_not != "REFERRAL.OVER"]
-    left_out = [LeftOut(each.number, each.why_not) for each in found if each.why_not]
-    wanted = [each for each in found if not each.why_not]
     day = (await now(desk.pool)).astimezone(LIBYA.zone).date()
     sheet = await sheets.issue(desk.pool, partner_id, kind, movement=movement, user=user, day=day)
-    codes = await sheets.place(desk.pool, sheet.sheet_id, [(each.asked, each.kind) for each in wanted])
-    listed = {each.asked: await _list(desk, each, sheet.sheet_id, user) for each in wanted}
-    became = await until_settled(desk, [message_id for message_id in listed.values() if message_id], seconds)
-    rows = list[PageRow]()
-    for each in wanted:
-        message_id = listed[each.asked]
-        settled = became.get(message_id) if message_id else None
-        row = None
-        if message_id and settled and settled.status == "applied":
-            row = await _row(desk, each.asked, codes[each.asked.referral_id], message_id)
-        if row:
-            rows.append(row)
-        else:
-            left_out.append(LeftOut(each.number, _rule(settled)))
+    rows, left_out = await _listed(desk, [each for each in found if not each.why_not], sheet.sheet_id, user, seconds)
+    left_out = [*(LeftOut(each.number, each.why_not) for each in found if each.why_not), *left_out]
     zone = Partner(partner_id, partner.kinds, partner.country).calendar.zone
     return HandedOut(Page(sheet, partner.name, language, zone, tuple(rows)), tuple(left_out))
+
+
+async def _listed(
+    desk: Desk, wanted: Sequence[_Found], sheet_id: UUID, user: str, seconds: float
+) -> tuple[list[PageRow], list[LeftOut]]:
+    """List each of these, and the rows of those whose case has taken it; the others are left out, and why."""
+    codes = await sheets.place(desk.pool, sheet_id, [(each.asked, each.kind) for each in wanted])
+    said = {each.asked: await _list(desk, each, sheet_id, user) for each in wanted}
+    became = await until_settled(desk, [message_id for message_id in said.values() if message_id], seconds)
+    rows, left_out = list[PageRow](), list[LeftOut]()
+    for each in wanted:
+        message_id = said[each.asked]
+        settled = became.get(message_id) if message_id else None
+        row = await _row(desk, each.asked, codes[each.asked.referral_id], message_id) if _taken(settled) else None
+        rows += [row] if row else []
+        left_out += [] if row else [LeftOut(each.number, _rule(settled))]
+    return rows, left_out
+
+
+def _taken(settled: sheets.Became | None) -> bool:
+    return settled is not None and settled.status == "applied"
 
 
 async def _find(desk: Desk, asked: Asked) -> _Found | None:
@@ -134,14 +143,21 @@ async def _find(desk: Desk, asked: Asked) -> _Found | None:
 
 
 async def _list(desk: Desk, each: _Found, sheet_id: UUID, user: str) -> UUID | None:
-    """Hand the listing in, once for each sheet, user and set of fields: asked again it tells nobody anything new."""
+    """Hand the listing in, once for each sheet, user and set of fields: asked again it tells nobody anything new.
+
+    What was refused before is asked anew, for what stood against it may be gone.
+    """
     told = uuid5(sheet_id, "+".join(sorted(minimum_data(each.case, each.referral)))).hex
     fields = {"referral_id": str(each.asked.referral_id), "sheet_id": str(sheet_id)}
-    key = f"list-{each.asked.referral_id}-{told}"
-    try:
-        return (await desk.send(each.number, "ListReferral", fields, user=user, key=key)).message_id
-    except Declined:
-        return None
+    for attempt in range(ATTEMPTS):
+        key = f"list-{each.asked.referral_id}-{told}-{attempt}"
+        try:
+            answer = await desk.send(each.number, "ListReferral", fields, user=user, key=key)
+        except Declined:
+            return None
+        if answer.status != "refused":
+            return answer.message_id
+    return None
 
 
 async def until_settled(desk: Desk, message_ids: list[UUID], seconds: float) -> dict[UUID, sheets.Became]:
@@ -163,7 +179,7 @@ def _rule(settled: sheets.Became | None) -> str:
     return str(settled.result.get("rule") or settled.result.get("cause") or "REFERRAL.OVER")
 
 
-async def _row(desk: Desk, asked: Asked, code: str, message_id: UUID) -> PageRow | None:
+async def _row(desk: Desk, asked: Asked, code: str, message_id: UUID | None) -> PageRow | None:
     """The row as it may be written: the fields on record as told, with what they say now."""
     found = await _find(desk, asked)
     if found is None or found.why_not:
@@ -177,7 +193,7 @@ async def _row(desk: Desk, asked: Asked, code: str, message_id: UUID) -> PageRow
 SHOWN_FOR: Final = {kind: sheet.shows for sheet in SHEETS.values() for kind in sheet.kinds}
 
 
-def _told(folded: Folded, message_id: UUID) -> set[str]:
+def _told(folded: Folded, message_id: UUID | None) -> set[str]:
     """The fields that this listing recorded as told."""
     return {
         name

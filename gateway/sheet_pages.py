@@ -215,6 +215,7 @@ FORMATS: Final[Mapping[Holds, str]] = {
     Holds.COMING: "yyyy-mm-dd",
     Holds.MOMENT: "yyyy-mm-dd",
     Holds.TEXT: "@",
+    Holds.NUMBER: "@",
 }
 
 

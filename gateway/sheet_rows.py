@@ -278,6 +278,7 @@ def _airport(text: str) -> str:
 
 READ: Final[Mapping[Holds, Callable[[str], Any]]] = {
     Holds.TEXT: _text,
+    Holds.NUMBER: lambda text: _text(western(text)),
     Holds.COUNT: _count,
     Holds.ANSWER: lambda text: _one_of(YES_OR_NO)(text) == "yes",
     Holds.DOCUMENT: _one_of(DOCUMENTS),

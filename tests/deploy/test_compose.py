@@ -67,6 +67,8 @@ class Site:
                 return self.dsn(value)
             case "AWDA_TEMPORAL_ADDRESS" | "TEMPORAL_ADDRESS":
                 return self.servers.temporal_address
+            case "AWDA_FILES":
+                return str(self.root / "files")
             case "AWDA_PORT":
                 return str(self.port)
             case _:
@@ -280,6 +282,17 @@ def test_databases_and_temporal_have_no_way_out() -> None:
     for name in ("postgres", "temporal-postgres", "temporal", "relay", "projector", "migrate"):
         assert set(SERVICES[name]["networks"]) <= closed, name
     assert "temporal" not in SERVICES["gateway"]["networks"], "the gateway never calls Temporal"
+
+
+def test_whoever_keeps_or_looks_at_files_has_their_volume_and_only_the_gateway_may_write_there() -> None:
+    mounted = {
+        name: service["volumes"] for name, service in SERVICES.items() if service.get("build") and "volumes" in service
+    }
+    place = SERVICES["gateway"]["environment"]["AWDA_FILES"]
+    assert mounted == {"gateway": [f"files:{place}"], "case-worker": [f"files:{place}:ro"]}
+    assert SERVICES["case-worker"]["environment"]["AWDA_FILES"] == place
+    assert f"--owner=awda --mode=700 {place}" in (ROOT / "Dockerfile").read_text()
+    assert "files" in COMPOSE["volumes"]
 
 
 def test_no_secret_stands_in_the_compose_file() -> None:

@@ -11,13 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.messages import ReceivePartnerSignal
-from domain.sheets import ANSWERS, CELLS, LISTED_KINDS, SHEETS, STATEMENT_COLUMNS, SheetKind
+from domain.sheets import ANSWERS, CELLS, LISTED_KINDS, SHEETS, STATEMENT_COLUMNS, SheetKind, read_code
 from domain.words import ReferralKind, SignalType
 from gateway.flaws import unfit
 from gateway.lists import Bad, Line, Unusable, read_bytes
+from gateway.sheet_pages import as_html
 from gateway.sheet_rows import About, Said, clean, form, read_row, safe, unsafe
 from gateway.sheet_words import ASKED, COLUMNS, HEADINGS, LANGUAGES, RESULTS, Words, known_by
 from gateway.spelling import known
+from tools import sample_sheets
 
 TODAY = date(2026, 11, 23)
 ISSUED = datetime(2026, 11, 20, 7, 0, tzinfo=UTC)
@@ -134,7 +136,7 @@ def test_a_paper_may_be_valid_until_a_day_that_lies_ahead() -> None:
 
 def test_an_exit_permit_with_all_that_is_on_it() -> None:
     fields = the_fields(
-        EXIT, result="تمت الموافقة", permit_number="X-7", list_number="L2", airport="معيتيقة", expires_on="2027-01-05"
+        EXIT, result="تمت الموافقة", permit_number="X-٧", list_number="L2", airport="معيتيقة", expires_on="2027-01-05"
     )
     assert fields["payload"] == {"permit_number": "X-7", "list_no": "L2", "airport": "MJI", "expires_on": "2027-01-05"}
 
@@ -321,3 +323,27 @@ def test_whatever_stands_in_a_row_it_is_read_or_reported(
 def test_a_file_of_anything_is_a_list_or_unusable(raw: bytes, name: str) -> None:
     with contextlib.suppress(Unusable):
         assert read_bytes(name, raw, form(100)).headings
+
+
+# The samples
+
+
+@pytest.mark.parametrize("kind", list(SheetKind))
+def test_the_sample_that_comes_back_says_what_it_shows(kind: SheetKind) -> None:
+    raw = (sample_sheets.FOLDER / f"{kind}-filled.csv").read_bytes()
+    listing = read_bytes("sample.csv", raw, form(10))
+    asked = {sample_sheets.code_of(kind, at): what for at, (what, _) in enumerate(sample_sheets.SAMPLES[kind][3])}
+    for line in listing.lines:
+        code = read_code(line.cells["row code"])
+        assert code is not None
+        about = About(asked[code], ISSUED, date(2026, 12, 20), TRIPOLI)
+        said, bad = read_row(line, listing.headings, about)
+        assert bad == []
+        assert bool(said) is any(line.cells[column] for column in ("result", *STATEMENT_COLUMNS))
+
+
+@pytest.mark.parametrize("kind", list(SheetKind))
+def test_the_samples_are_what_sheets_look_like_today(kind: SheetKind) -> None:
+    again = "run python -m tools.sample_sheets and keep what it wrote"
+    assert (sample_sheets.FOLDER / f"{kind}.html").read_bytes() == as_html(sample_sheets.page(kind)), again
+    assert (sample_sheets.FOLDER / f"{kind}-filled.csv").read_bytes() == sample_sheets.filled(kind), again

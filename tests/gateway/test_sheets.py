@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,9 +14,13 @@ from openpyxl import load_workbook
 
 from domain.case import Case
 from domain.sheets import SheetKind, read_code, row_code, spaced
-from gateway.intake import Desk
+from domain.words import ReferralKind
+from gateway import handing_out
+from gateway.intake import Answer, Desk
 from gateway.sheet_pages import WRITTEN, as_csv, as_html, as_xlsx
+from store.keys import MasterKey
 from store.outbox import Outbox
+from store.sheets import Placed, line_id_of
 from tests.builders import AMINATA, FLIGHT
 from tests.conftest import Database
 from tests.gateway.conftest import an_app
@@ -94,8 +99,7 @@ async def test_nobody_is_listed_who_is_protected_or_took_a_consent_back(
         assert len(found.page.rows) == 1
         assert (await house.names(listed)).count("ReferralListed") == 1
         assert "ReferralListed" not in await house.names(held) + await house.names(unwilling)
-        assert "HOLD.PROTECTION" in {each.rule for each in found.left_out}
-        assert all("sold" not in each.rule for each in found.left_out)
+        assert {each.rule for each in found.left_out} <= {"HOLD.PROTECTION", "CONSENT.SHARE_EMBASSY"}, "neutral words"
 
 
 async def test_a_consent_taken_back_while_the_sheet_is_made_is_seen_where_it_is_recorded(
@@ -112,8 +116,25 @@ async def test_a_consent_taken_back_while_the_sheet_is_made_is_seen_where_it_is_
         monkeypatch.setattr(Desk, "send", withdrawn_first)
         found = await office.out()
         assert found.page.rows == ()
-        assert [each.rule for each in found.left_out] == ["HOLD.PROTECTION"]
+        assert {each.rule for each in found.left_out} <= {"HOLD.PROTECTION", "REFERRAL.OVER"}
         assert "ReferralListed" not in await house.names(case)
+
+
+async def test_what_was_refused_this_morning_is_asked_anew(
+    database: Database, servers: Servers, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with an_office(database, servers, desk) as (house, office):
+        case = await a_waiting_person(house)
+        sending = Desk.send
+
+        async def refused_at_first(self: Desk, number: str, name: object, fields: Any, **about: Any) -> Any:
+            if about["key"].endswith("-0"):
+                return Answer(uuid4(), "refused", "", datetime.now(UTC), number, repeated=True)
+            return await sending(self, number, name, fields, **about)
+
+        monkeypatch.setattr(Desk, "send", refused_at_first)
+        assert len((await office.out()).page.rows) == 1
+        assert "ReferralListed" in await house.names(case)
 
 
 async def test_what_nobody_has_recorded_yet_stands_on_no_sheet(
@@ -149,6 +170,48 @@ async def test_a_sheet_for_a_flight_names_only_who_has_a_seat_on_it(
         assert row.person["document"] == "LP-1"
         assert row.person["flight"]["movement"] == FLIGHT["movement"]
         assert (await exits.out(movement="MOV-2026-NONE")).page.rows == ()
+
+
+async def test_what_became_known_after_the_listing_stands_on_the_next_sheet_and_not_on_this(
+    database: Database, servers: Servers, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with an_office(database, servers, desk) as (house, office):
+        case = await a_waiting_person(house)
+        await a_waiting_person(house, MUSA)
+        await has_papers(house, office)
+        await asked(house, case, "EXIT_PERMIT")
+        exits = Office(desk, "exit-authority", SheetKind.EXIT_LIST)
+        settled = handing_out.until_settled
+
+        async def seated_meanwhile(*about: Any) -> Any:
+            found = await settled(*about)
+            await is_seated(house, case)
+            return found
+
+        monkeypatch.setattr(handing_out, "until_settled", seated_meanwhile)
+        first = await exits.out()
+        monkeypatch.undo()
+        assert all("flight" not in row.person for row in first.page.rows)
+        second = await exits.out()
+        assert [row.person["flight"]["movement"] for row in second.page.rows if "flight" in row.person] == [
+            FLIGHT["movement"]
+        ]
+        told = [event.facts for event in await house.log(case) if event.name == "DisclosureRecorded"]
+        assert ["flight" in each["fields"] for each in told if each["recipient"] == "exit-authority"][-2:] == [
+            False,
+            True,
+        ]
+
+
+def test_nobody_can_guess_from_its_id_what_a_line_says() -> None:
+    placed = Placed("12345678", uuid4(), uuid4(), uuid4(), ReferralKind.MEDICAL_ASSESSMENT, "p", "t", datetime.now(UTC))
+    ids = [
+        line_id_of(MasterKey(bytes([key]) * 32), placed, part, {"outcome_code": code})
+        for key in (1, 2)
+        for part in ("result", "concern")
+        for code in ("FIT", "UNFIT")
+    ]
+    assert len(set(ids)) == len(ids)
 
 
 async def has_papers(house: House, office: Office) -> None:
