@@ -12,7 +12,7 @@ from domain.outcomes import SAYS, outcomes_of
 from domain.partner import MAY_SEE, RECIPIENT_OF
 from domain.payloads import ANSWERS
 from domain.policy import NEWEST
-from domain.words import PUBLIC_KIND, STATEMENTS, ReferralStatus, SignalType
+from domain.words import STATEMENTS, ReferralStatus, SignalType
 from gateway.problems import PROBLEMS
 
 PAGE: Final = Path(__file__).parent.parent / "docs" / "partners" / "signals.md"
@@ -102,7 +102,7 @@ def _kinds() -> Iterator[str]:
     yield "| Kind | You are | Acknowledge | Complete | Outcomes | Read from `payload` |"
     yield "|---|---|---|---|---|---|"
     for kind, recipient in RECIPIENT_OF.items():
-        answer = NEWEST.pinned.answers[PUBLIC_KIND.get(kind, kind)]
+        answer = NEWEST.pinned.answer(kind, urgent=False)
         read = ", ".join(f"`{name}`" for name in ANSWERS[kind].payload.model_fields)
         outcomes = "; ".join(_carried(signal, codes) for signal, codes in outcomes_of(kind).items())
         yield f"| `{kind}` | {recipient} | {answer.ack} | {answer.complete} | {outcomes} | {read} |"

@@ -15,7 +15,7 @@ GLOSSARY = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
 CODE = "\n".join(
     path.read_text(encoding="utf-8")
     for part in ("domain", "store", "workflows")
-    for path in (ROOT / part).rglob("*.py")
+    for path in (*(ROOT / part).rglob("*.py"), *(ROOT / part).rglob("*.sql"))
 )
 
 
