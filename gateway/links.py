@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, tzinfo
 from time import monotonic
@@ -19,8 +19,8 @@ from audit.live import Live, live
 from domain.calendar import LIBYA
 from domain.case import Case
 from domain.partner import minimum_data
-from domain.policy import NEWEST
-from domain.referral import DisclosureRecorded, ReferralSent, why_not_send
+from domain.policy import DOORS
+from domain.referral import DisclosureRecorded, why_not_send
 from domain.referral_state import Referral
 from domain.words import ReferralKind, ReferralStatus, SignalType
 from gateway.face import LINE, Face
@@ -125,7 +125,7 @@ class TaskLinks:
         new = NewLink(
             uuid5(message_id_for(f"staff:{user}", key), f"link/{referral.referral_id}"),
             found.case.id, referral.referral_id, referral.partner_id, purpose, f"staff:{user}",
-            LIBYA.after(await now(self.desk.pool), NEWEST.in_force.task_link),
+            LIBYA.after(await now(self.desk.pool), DOORS.task_link),
         )  # fmt: skip
         link = await self.links.issue(new, token, code)
         await self._handed_over(found, referral)
@@ -146,18 +146,16 @@ class TaskLinks:
         return "call"
 
     async def _handed_over(self, found: Live, referral: Referral) -> None:
-        """A person takes the request to its partner: what waited to be handed over by hand is under way."""
-        settle = getattr(Outbox(self.desk.pool), "handed_over", None)
-        if settle is None:
-            return
-        for version in _sendings(found, referral):
-            await settle(uuid5(found.case.id, f"outbox/{version}"))
+        """A person takes the request to its partner: nothing of it waits any more to be brought by hand."""
+        settle = getattr(Outbox(self.desk.pool), "handed_over_referral", None)
+        if settle is not None:
+            await settle(found.case.id, str(referral.referral_id))
 
     # Partners
 
     async def open(self, token: str, code: str, lang: str) -> Opened | None:
         """What the link shows; ``None`` if it cannot be opened or the code is wrong, and nobody learns which."""
-        link = await self.links.open(token, code, NEWEST.in_force.task_link_tries)
+        link = await self.links.open(token, code, DOORS.task_link_tries)
         if link is None:
             return None
         found = await self._settled(link.stream_id)
@@ -196,8 +194,8 @@ class TaskLinks:
         claim = await self.links.claim(link, slot)
         zone = await self.zone_of(link.partner_id)
         answer = await self._signal(link, slot, said, _occurred(said.day, claim.said_at, zone))
-        await self.links.settle(link, slot, answer.receipt, answer.received_at, ends=said.ends)
-        return Receipt(answer.receipt, answer.received_at, zone, link)
+        await self.links.settle(link, slot, str(answer.message_id), answer.received_at, ends=said.ends)
+        return Receipt(_printed(answer), answer.received_at, zone, link)
 
     async def zone_of(self, partner_id: str) -> tzinfo:
         """Where a partner's clock stands."""
@@ -314,11 +312,9 @@ def _disclosed(found: Live, referral: Referral) -> set[str]:
     }
 
 
-def _sendings(found: Live, referral: Referral) -> Iterator[int]:
-    """The versions at which this referral was put into the outbox."""
-    for entry in found.folded.entries:
-        if isinstance(entry.event, ReferralSent) and entry.event.referral_id == referral.referral_id:
-            yield entry.row.version
+def _printed(answer: Answer) -> str:
+    """The number on the receipt: the partner's own count where it has one, for it can be said on the telephone."""
+    return str(getattr(answer, "ledger_number", None) or answer.message_id)
 
 
 def _occurred(day: date | None, said_at: datetime, zone: tzinfo) -> datetime:
