@@ -19,7 +19,6 @@ from domain.deadlines import Deadline
 from domain.event import NEVER, Compartment, Event, Sealed
 from domain.messages import Message
 from domain.moment import Moment, Refused
-from domain.policy import DOORS
 from domain.procedure import Standing
 
 Phone = Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$", description="E.164")]
@@ -154,7 +153,7 @@ class EndContact(ContactMessage):
 def request(contact: Contact, asked: RequestContact, m: Moment) -> Iterator[Event]:
     if contact.status:
         raise Refused("CONTACT.EXISTS", f"{contact.number} is already {contact.status}")
-    yield ContactRequested(due=LIBYA.after(m.at, DOORS.contact), **asked.model_dump())
+    yield ContactRequested(due=LIBYA.after(m.at, m.policy.in_force.contact), **asked.model_dump())
 
 
 def record_try(contact: Contact, report: RecordContactTry, _m: Moment) -> Iterator[Event]:

@@ -61,6 +61,12 @@ class InForce:
     reception_opens: Span
     freeze: Span
     onward_sleep: Span
+    task_link: Span
+    """How long a one-time link to a request may be opened."""
+    task_link_tries: int
+    """So many wrong codes end a link."""
+    contact: Span
+    """Within what time somebody who asks to be called is called."""
 
 
 @dataclass(frozen=True)
@@ -154,23 +160,11 @@ _2026_1: Final = Policy(
         reception_opens=days(14),
         freeze=hours(48),
         onward_sleep=hours(48),
+        task_link=days(7),
+        task_link_tries=5,
+        contact=working_days(1),
     ),
 )
-
-
-@dataclass(frozen=True)
-class Doors:
-    """Numbers of the doors for people without an account. They belong to no edition: no case is decided on them."""
-
-    task_link: Span
-    """How long a one-time link to a request may be opened."""
-    task_link_tries: int
-    """So many wrong codes end a link."""
-    contact: Span
-    """Within what time somebody who asks to be called is called; a request keeps the time it was promised."""
-
-
-DOORS: Final = Doors(task_link=days(7), task_link_tries=5, contact=working_days(1))
 
 POLICIES: Final[Mapping[str, Policy]] = {_2026_1.edition: _2026_1}
 NEWEST: Final = _2026_1

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from domain.calendar import LIBYA
 from domain.contact import RequestContact
-from domain.policy import DOORS
+from domain.policy import NEWEST
 from gateway.flaws import sentence, unfit
 from gateway.intake import Declined, Desk, body_of
 from store.doorbell import INBOX
@@ -47,5 +47,5 @@ async def request_call(desk: Desk, fields: Mapping[str, Any], *, key: str, user:
     receipt = await desk.inbox.start_stream("contact", await next_contact_number(desk.pool), incoming)
     if receipt.status == "pending":
         desk.doorbell.ring(INBOX, receipt.stream_id)
-    due = LIBYA.after(receipt.received_at, DOORS.contact)
+    due = LIBYA.after(receipt.received_at, NEWEST.in_force.contact)
     return Requested(str(receipt.number), receipt.received_at, due)

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 
 from audit.fold import moment
-from domain.policy import DOORS
+from domain.policy import NEWEST
 from gateway.commands import Key, desk_of
 from gateway.identity import Action, Caller, may
 from gateway.intake import USER, Declined
@@ -111,6 +111,6 @@ def status_of(link: Link, at: datetime) -> str:
     """``open``, or why it cannot be opened any more."""
     if link.ended_by:
         return link.ended_by
-    if link.tries >= DOORS.task_link_tries:
+    if link.tries >= NEWEST.in_force.task_link_tries:
         return "locked"
     return "expired" if link.expires_at <= at else "open"

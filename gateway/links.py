@@ -19,7 +19,7 @@ from audit.live import Live, live
 from domain.calendar import LIBYA
 from domain.case import Case
 from domain.partner import minimum_data
-from domain.policy import DOORS
+from domain.policy import NEWEST
 from domain.referral import DisclosureRecorded, why_not_send
 from domain.referral_state import Referral
 from domain.words import ReferralKind, ReferralStatus, SignalType
@@ -125,7 +125,7 @@ class TaskLinks:
         new = NewLink(
             uuid5(message_id_for(f"staff:{user}", key), f"link/{referral.referral_id}"),
             found.case.id, referral.referral_id, referral.partner_id, purpose, f"staff:{user}",
-            LIBYA.after(await now(self.desk.pool), DOORS.task_link),
+            LIBYA.after(await now(self.desk.pool), NEWEST.in_force.task_link),
         )  # fmt: skip
         link = await self.links.issue(new, token, code)
         await self._handed_over(found, referral)
@@ -155,7 +155,7 @@ class TaskLinks:
 
     async def open(self, token: str, code: str, lang: str) -> Opened | None:
         """What the link shows; ``None`` if it cannot be opened or the code is wrong, and nobody learns which."""
-        link = await self.links.open(token, code, DOORS.task_link_tries)
+        link = await self.links.open(token, code, NEWEST.in_force.task_link_tries)
         if link is None:
             return None
         found = await self._settled(link.stream_id)

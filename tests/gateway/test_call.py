@@ -12,7 +12,7 @@ import pytest
 
 from audit.verify import verify
 from domain.calendar import LIBYA
-from domain.policy import DOORS
+from domain.policy import NEWEST
 from gateway.contacts import request_call
 from gateway.intake import Declined, Desk
 from gateway.pages.forms import telephone
@@ -46,7 +46,7 @@ async def test_a_request_is_taken_with_a_number_and_a_promise(client: httpx2.Asy
     )  # fmt: skip
     assert b"Aminata" not in kept["body"]
     assert await rows(desk, where="stream_id IN (SELECT stream_id FROM streams WHERE kind = 'case')") == []
-    due = LIBYA.after(await clock.now(desk.pool), DOORS.contact).astimezone(LIBYA.zone)
+    due = LIBYA.after(await clock.now(desk.pool), NEWEST.in_force.contact).astimezone(LIBYA.zone)
     assert f"{due:%Y-%m-%d 17:00} UTC+2" in answer.text
 
 
