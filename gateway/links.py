@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, tzinfo
 from time import monotonic
@@ -21,7 +21,7 @@ from domain.calendar import LIBYA
 from domain.case import Case
 from domain.partner import minimum_data
 from domain.policy import NEWEST
-from domain.referral import DisclosureRecorded, ReferralSent
+from domain.referral import DisclosureRecorded
 from domain.referral_state import Referral
 from domain.words import ReferralKind, ReferralStatus, SignalType
 from gateway.face import LINE, Face
@@ -147,12 +147,10 @@ class TaskLinks:
         return "call"
 
     async def _handed_over(self, found: Live, referral: Referral) -> None:
-        """A person takes the request to its partner: what waited to be handed over by hand is under way."""
-        settle = getattr(Outbox(self.desk.pool), "handed_over", None)
-        if settle is None:
-            return
-        for version in _sendings(found, referral):
-            await settle(uuid5(found.case.id, f"outbox/{version}"))
+        """A person takes the request to its partner: nothing of it waits any more to be brought by hand."""
+        settle = getattr(Outbox(self.desk.pool), "handed_over_referral", None)
+        if settle is not None:
+            await settle(found.case.id, str(referral.referral_id))
 
     # Partners
 
@@ -197,8 +195,8 @@ class TaskLinks:
         claim = await self.links.claim(link, slot)
         zone = await self.zone_of(link.partner_id)
         answer = await self._signal(link, slot, said, _occurred(said.day, claim.said_at, zone))
-        await self.links.settle(link, slot, answer.receipt, answer.received_at, ends=said.ends)
-        return Receipt(answer.receipt, answer.received_at, zone, link)
+        await self.links.settle(link, slot, str(answer.message_id), answer.received_at, ends=said.ends)
+        return Receipt(_printed(answer), answer.received_at, zone, link)
 
     async def zone_of(self, partner_id: str) -> tzinfo:
         """Where a partner's clock stands."""
@@ -315,11 +313,9 @@ def _disclosed(found: Live, referral: Referral) -> set[str]:
     }
 
 
-def _sendings(found: Live, referral: Referral) -> Iterator[int]:
-    """The versions at which this referral was put into the outbox."""
-    for entry in found.folded.entries:
-        if isinstance(entry.event, ReferralSent) and entry.event.referral_id == referral.referral_id:
-            yield entry.row.version
+def _printed(answer: Answer) -> str:
+    """The number on the receipt: the partner's own count where it has one, for it can be said on the telephone."""
+    return str(getattr(answer, "ledger_number", None) or answer.message_id)
 
 
 def _occurred(day: date | None, said_at: datetime, zone: tzinfo) -> datetime:

@@ -93,9 +93,11 @@ def _value(name: str, told: Mapping[str, Any], w: Words) -> tuple[str, str]:
         return ", ".join(w.language.get(each, each) for each in value), ""
     if name == "date_of_birth":
         return _born(str(value), str(told.get("dob_precision", "DAY")), w)
-    if name in ("phone", "document"):
+    if name in ("phone", "document", "iom_line"):
         return str(value), "ltr"
-    known = {"sex": w.value, "nationality": w.country}.get(name, {})
+    if name == "interview":
+        return f"{value['place']}, {clock(datetime.fromisoformat(value['at']))}", ""
+    known = {"sex": w.value, "age_class": w.value, "nationality": w.country}.get(name, {})
     return known.get(str(value), str(value)), ""
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from domain.partner import MAY_SEE
 from domain.payloads import ANSWERS
 from domain.words import ReferralKind
 from gateway.face import Face, WrongFace
@@ -216,6 +217,22 @@ def test_a_birthday_is_shown_as_far_as_it_is_known() -> None:
     assert shown == {"DAY": "1996-04-02", "MONTH": "1996-04", "YEAR": "1996", "ESTIMATED": "about 1996"}
 
 
+def test_whatever_may_be_told_of_a_person_has_words_and_is_shown() -> None:
+    told = {
+        **dict.fromkeys(("family_name", "given_names", "name_native_script", "phone", "document", "item"), "text"),
+        "sex": "FEMALE", "date_of_birth": "1996-04-02", "nationality": "NGA", "languages": ["ha", "xx"],
+        "flight": {"movement": "MOV-1", "std": "2026-12-14T09:00:00+00:00"},
+        "interview": {"place": "Consulate", "at": "2026-12-01T08:00:00Z"}, "age_class": "CHD", "iom_line": "+218",
+    }  # fmt: skip
+    shown = {label: value for label, value, _ in person(told, LANGUAGES["en"])}
+
+    assert set().union(*MAY_SEE.values()) - {"dob_precision"} <= told.keys()
+    assert len(shown) == len(told) + 1, "a flight is two lines"
+    assert (shown["Sex"], shown["Nationality"], shown["Languages"]) == ("Female", "Nigeria", "Hausa, xx")
+    assert (shown["Flight"], shown["Departure"]) == ("MOV-1", "2026-12-14 09:00 UTC")
+    assert (shown["Interview"], shown["Age class"]) == ("Consulate, 2026-12-01 08:00 UTC", "Child")
+
+
 # Looks
 
 
@@ -279,7 +296,7 @@ def test_an_address_or_line_that_is_none_is_refused(settings: dict[str, str]) ->
         Face.read(settings)
 
 
-@pytest.mark.parametrize("kind", sorted(ReferralKind))
+@pytest.mark.parametrize("kind", sorted(ANSWERS))
 def test_what_a_page_offers_is_what_any_answer_may_say(kind: ReferralKind) -> None:
     offered = {code for table in (DONE, NOT_YET, ACCEPTED, REJECTED) for code in table.get(kind, ())}
     assert offered <= ANSWERS[kind].known

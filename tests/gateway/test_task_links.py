@@ -7,7 +7,7 @@ import html
 import re
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import httpx2
@@ -91,7 +91,9 @@ async def test_an_embassy_confirms_a_nationality_with_a_link_and_a_code(asked: A
     assert "Aminata" in page.text
     assert CONFIRMED in offered(page)
     assert [signal["status"] for signal in await asked.signals()] == ["applied", "applied"]
-    assert receipt_of(answer) == str((await asked.signals())[-1]["message_id"])
+    assert receipt_of(answer)
+    kept = await asked.desk.pool.fetchval("SELECT receipt FROM task_link_answers WHERE receipt IS NOT NULL")
+    assert kept == str((await asked.signals())[-1]["message_id"]), "which signals came by a link can be told"
     assert (await asked.case()).nationality_confirmed
 
 
@@ -384,20 +386,19 @@ async def test_a_referral_is_meant_by_its_kind_or_by_being_the_only_one(desk: De
 
 
 async def test_giving_out_a_link_settles_what_waited_to_be_handed_over(
-    asked: Asked, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    asked: Asked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    handed: list[str] = []
+    handed: list[tuple[UUID, str]] = []
 
-    async def handed_over(_self: Outbox, outbox_id: Any) -> bool:
-        handed.append(str(outbox_id))
-        return True
+    async def handed_over(_self: Outbox, stream_id: UUID, referral_id: str) -> int:
+        handed.append((stream_id, referral_id))
+        return 1
 
-    monkeypatch.setattr(Outbox, "handed_over", handed_over, raising=False)
+    monkeypatch.setattr(Outbox, "handed_over_referral", handed_over, raising=False)
 
-    await asked.link()
+    issued = await asked.link()
 
-    waited = await desk.pool.fetch("SELECT outbox_id FROM outbox WHERE name = 'referral.sent'")
-    assert handed == [str(row["outbox_id"]) for row in waited]
+    assert handed == [(asked.case_id, str(issued.link.referral_id))]
 
 
 # What may be seen, when
