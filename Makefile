@@ -10,6 +10,7 @@ BIN := $(VENV)/bin
 AWDA := $(BIN)/awda
 LOCK_KEY := $(firstword $(shell cksum < $(HERE)/requirements.lock))
 READY := $(VENV)/.ready-$(LOCK_KEY)
+FUZZ := $(VENV)/.fuzz-$(firstword $(shell cksum < $(HERE)/requirements-fuzz.lock))
 
 help: ## Say what can be asked for
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(HERE)/Makefile
@@ -17,7 +18,7 @@ help: ## Say what can be asked for
 up: $(READY) ## Run Awda here until Ctrl-C; EMPTY=1 seeds no made-up cases
 	@cd $(HERE) && exec $(AWDA) up $(if $(EMPTY),--empty)
 
-test: $(READY) ## Pass every test, against real servers; ARGS="-k consent" narrows it
+test: $(READY) $(FUZZ) ## Pass every test, against real servers; ARGS="-k consent" narrows it
 	@cd $(HERE) && exec $(BIN)/python -m pytest $(ARGS)
 
 check: $(READY) ## Formatting, lint, strict types, import contracts, generated pages
@@ -36,6 +37,9 @@ bench: $(READY) ## Measure, print a table, write bench/results/latest.json
 lock: ## Pin every version and hash of requirements.in again (needs uv)
 	@cd $(HERE) && uv pip compile requirements.in --universal --python-version 3.11 --generate-hashes --upgrade \
 		--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --quiet -o requirements.lock
+	@cd $(HERE) && uv pip compile requirements-fuzz.in -c requirements.lock --universal --python-version 3.11 \
+		--generate-hashes --upgrade --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+		--quiet -o requirements-fuzz.lock
 
 # The set-up, done again only when the lock changes.
 $(READY):
@@ -58,3 +62,8 @@ $(READY):
 		'PYTHONPATH="$$here$${PYTHONPATH:+:$$PYTHONPATH}" exec "$$here/.venv/bin/python" -P -m cli.main "$$@"' > "$(AWDA)"
 	@chmod 755 "$(AWDA)"
 	@rm -f "$(VENV)"/.ready-* && touch "$@"
+
+# What only tests need, on top of the rest: `make up` and the image do without it.
+$(FUZZ): | $(READY)
+	@"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$(HERE)/requirements-fuzz.lock"
+	@rm -f "$(VENV)"/.fuzz-* && touch "$@"
