@@ -11,6 +11,7 @@ AWDA := $(BIN)/awda
 LOCK_KEY := $(firstword $(shell cksum < $(HERE)/requirements.lock))
 READY := $(VENV)/.ready-$(LOCK_KEY)
 EXTRA := $(VENV)/.extra-$(firstword $(shell cksum < $(HERE)/requirements-fhir.lock))
+FUZZ := $(VENV)/.fuzz-$(firstword $(shell cksum < $(HERE)/requirements-fuzz.lock))
 
 help: ## Say what can be asked for
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(HERE)/Makefile
@@ -18,7 +19,7 @@ help: ## Say what can be asked for
 up: $(READY) ## Run Awda here until Ctrl-C; EMPTY=1 seeds no made-up cases
 	@cd $(HERE) && exec $(AWDA) up $(if $(EMPTY),--empty)
 
-test: $(READY) $(EXTRA) ## Pass every test, against real servers; ARGS="-k consent" narrows it
+test: $(READY) $(EXTRA) $(FUZZ) ## Pass every test, against real servers; ARGS="-k consent" narrows it
 	@cd $(HERE) && exec $(BIN)/python -m pytest $(ARGS)
 
 check: $(READY) $(EXTRA) ## Formatting, lint, strict types, import contracts, generated pages
@@ -34,12 +35,15 @@ demo: $(READY) ## Carry made-up cases through all stages in a throw-away home
 bench: $(READY) ## Measure, print a table, write bench/results/latest.json
 	@cd $(HERE) && exec $(BIN)/python -m bench
 
-lock: ## Pin every version and hash of requirements.in and of the extra again (needs uv)
+lock: ## Pin every version and hash of requirements.in, the extra and the fuzzer again (needs uv)
 	@cd $(HERE) && uv pip compile requirements.in --universal --python-version 3.11 --generate-hashes --upgrade \
 		--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --quiet -o requirements.lock
 	@cd $(HERE) && uv pip compile requirements-fhir.in -c requirements.lock --universal --python-version 3.11 \
 		--generate-hashes --upgrade --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 		--quiet -o requirements-fhir.lock
+	@cd $(HERE) && uv pip compile requirements-fuzz.in -c requirements.lock --universal --python-version 3.11 \
+		--generate-hashes --upgrade --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+		--quiet -o requirements-fuzz.lock
 
 # The set-up, done again only when the lock changes.
 $(READY):
@@ -67,3 +71,8 @@ $(READY):
 $(EXTRA): | $(READY)
 	@"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$(HERE)/requirements-fhir.lock"
 	@rm -f "$(VENV)"/.extra-* && touch "$@"
+
+# What only tests need, on top of the rest: `make up` and the image do without it.
+$(FUZZ): | $(READY)
+	@"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$(HERE)/requirements-fuzz.lock"
+	@rm -f "$(VENV)"/.fuzz-* && touch "$@"
