@@ -16,6 +16,7 @@ from activities.deliver import HELD, OVER, Delivering
 from activities.outside import Answer, Gate, Outside
 from store.outbox import Delivery
 from tests.activities.conftest import CLINIC, Post
+from tests.builders import MONDAY, a_screened_case
 from workers.quiet import _BUSY
 
 EMBASSY = "embassy-nga"
@@ -258,6 +259,7 @@ async def test_a_later_message_of_a_referral_waits_for_the_earlier_one(post: Pos
 
     told = [json.loads(asked["body"])["type"].split(".")[-2] for asked in post.stranger.asked]
     assert told == ["sent", "sent", "reminder"]
+    assert post.stranger.notes("hung up") == [], "nobody is even called out of turn"
 
 
 async def test_referrals_do_not_wait_for_one_another(post: Post) -> None:
@@ -311,6 +313,23 @@ async def test_whatever_is_committed_before_the_first_byte_keeps_it_back(post: P
     tried = await overtaken(post, happens).attempt(line.outbox_id)
 
     assert tried in (HELD, OVER)
+    assert post.stranger.asked == []
+    assert (await post.now(line)).begun_at is None
+
+
+async def test_whatever_was_said_before_the_first_byte_keeps_it_back_although_nobody_has_recorded_it(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leaving, "LOOKS", 2)
+    await post.partner("ok")
+    case = await post.case()
+    (line,) = await post.lines(case)
+
+    async def happens() -> None:
+        await post.house.say(case, "WithdrawConsent", purpose="SHARE_CLINIC")
+
+    assert await overtaken(post, happens).attempt(line.outbox_id) == HELD
+
     assert post.stranger.asked == []
     assert (await post.now(line)).begun_at is None
 
@@ -401,9 +420,24 @@ async def test_a_case_that_cannot_be_read_lets_nothing_leave(post: Post) -> None
     assert post.stranger.notes() == []
 
 
-def test_a_message_about_no_referral_has_nobody_to_give_it_leave() -> None:
-    from tests.builders import MONDAY, a_screened_case
+def test_of_a_referral_that_is_over_only_its_end_is_told() -> None:
+    told = a_screened_case()
+    referral = told.referral("MEDICAL_ASSESSMENT")
+    line = Delivery(
+        *(UUID(int=1), told.case.id, referral.partner_id, "referral.sent", b"", MONDAY, "pending", 0),
+        referral_id=str(referral.referral_id),
+    )
+    assert leaving.judge(told.case, line, (), MONDAY) is leaving.Verdict.GO
 
+    told.having("CancelReferral", referral_id=referral.referral_id, reason="x")
+
+    assert leaving.judge(told.case, line, (), MONDAY) is leaving.Verdict.WITHDRAWN
+    reminder, ending = replace(line, name="referral.reminder"), replace(line, name="referral.cancelled")
+    assert leaving.judge(told.case, reminder, (), MONDAY) is leaving.Verdict.WITHDRAWN
+    assert leaving.judge(told.case, ending, (), MONDAY) is leaving.Verdict.GO
+
+
+def test_a_message_about_no_referral_has_nobody_to_give_it_leave() -> None:
     told = a_screened_case()
     line = Delivery(UUID(int=1), told.case.id, CLINIC, "referral.sent", b"", MONDAY, "pending", 0)
     assert leaving.judge(told.case, line, (), MONDAY) is leaving.Verdict.HELD

@@ -45,7 +45,17 @@ WRITTEN = (
     ),
     *("169.254.169.254", "2852039166", "0xa9fea9fe", "169.254.0.1", "10.0.0.1", "172.16.0.1", "172.31.255.255"),
     *("192.168.1.1", "100.64.0.1", "100.100.100.200", "168.63.129.16", "192.0.0.8", "192.88.99.1", "198.18.0.1"),
-    *("203.0.113.1", "224.0.0.1", "239.255.255.250", "240.0.0.1", "255.255.255.255", "localhost", "LOCALHOST"),
+    *(
+        "a..b",
+        f"{'a' * 300}.example",
+        "203.0.113.1",
+        "224.0.0.1",
+        "239.255.255.250",
+        "240.0.0.1",
+        "255.255.255.255",
+        "localhost",
+        "LOCALHOST",
+    ),
 )
 ADDRESSED = (
     # what is no https on its own port, or says one thing and means another
@@ -55,8 +65,7 @@ ADDRESSED = (
     *("https:///", "https:127.0.0.1", "//127.0.0.1/", "127.0.0.1", "", "file:///etc/passwd", "ftp://127.0.0.1/"),
     *("gopher://127.0.0.1:6379/_FLUSHALL", "unix:///var/run/docker.sock", "https://partner.example\r\nX: y/"),
     *("https://127.0.0.1\t.example/", "https://[::1/", "https://[v1.fe80]/", "https://%31%32%37.0.0.1/"),
-    *("https://127.0.0.1:99999/", "https://host:443:80/", "https://\udcff/", f"https://{'a' * 300}.example/"),
-    "https://a..b/",
+    *("https://127.0.0.1:99999/", "https://host:443:80/", "https://\udcff/"),
 )
 INSIDE = {"inner.example": ["10.0.0.7"], "mixed.example": ["93.184.215.14", "127.0.0.1"], "empty.example": []}
 
@@ -85,14 +94,26 @@ def the_wire() -> Iterator[list[Any]]:
         Wire.guarded = False
 
 
-@pytest.mark.parametrize("url", [*(f"https://{host}/" for host in WRITTEN), *ADDRESSED], ids=ascii)
-async def test_nothing_that_leads_inside_is_even_connected_to(url: str) -> None:
+async def somewhere_public(_host: str, _port: int) -> Sequence[str]:
+    return ["93.184.215.14"]
+
+
+@pytest.mark.parametrize("host", WRITTEN, ids=ascii)
+async def test_nothing_that_leads_inside_is_even_connected_to(host: str) -> None:
     with the_wire() as reached:
         with pytest.raises(NotReached) as why:
-            await Outside().post(url, {}, b"secret")
+            await Outside().post(f"https://{host}/", {}, b"secret")
         assert reached == []
 
     assert why.value.word in ("BAD_URL", "ADDRESS_NOT_ALLOWED", "NO_SUCH_NAME")
+
+
+@pytest.mark.parametrize("url", ADDRESSED, ids=ascii)
+async def test_what_is_not_plainly_a_receiver_is_not_called_wherever_it_leads(url: str) -> None:
+    with the_wire() as reached:
+        with pytest.raises(NotReached, match="BAD_URL"):
+            await Outside(resolve=somewhere_public).post(url, {}, b"secret")
+        assert reached == []
 
 
 @pytest.mark.parametrize("name", INSIDE)
@@ -316,11 +337,8 @@ async def a_partner(folder: Path, certified: str) -> AsyncIterator[TlsPartner]:
     server = await asyncio.start_server(partner.serve, "127.0.0.1", 0, ssl=context)
     partner.network.port = server.sockets[0].getsockname()[1]
 
-    async def resolve(_host: str, _port: int) -> Sequence[str]:
-        return ["93.184.215.14"]
-
     trusting = ssl.create_default_context(cafile=str(certificate))
-    partner.outside = Outside(resolve=resolve, tls=trusting, network=partner.network)
+    partner.outside = Outside(resolve=somewhere_public, tls=trusting, network=partner.network)
     async with server:
         yield partner
 
