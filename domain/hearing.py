@@ -7,6 +7,7 @@ of order and contradictory: each ends as applied, ignored with a reason, late, o
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -164,13 +165,19 @@ def mismatched(case: Case, signal: ReceivePartnerSignal) -> bool:
     check, person = signal.subject_check, case.person
     if check is None or person is None:
         return False
-    other_name = check.given_name.casefold() not in person.given_names.casefold()
+    other_name = _spelled(check.given_name) not in _spelled(person.given_names)
     other_year = (
         check.year_of_birth is not None
         and person.date_of_birth is not None
         and check.year_of_birth != person.date_of_birth.year
     )
     return other_name or other_year
+
+
+def _spelled(name: str) -> str:
+    """What two ways of writing one name have in common: letters, however composed, and single spaces."""
+    seen = (sign for sign in unicodedata.normalize("NFKC", name) if unicodedata.category(sign) != "Cf")
+    return " ".join("".join(seen).casefold().split())
 
 
 # What the person says through a partner

@@ -116,6 +116,8 @@ async def test_a_sheet_goes_out_comes_back_and_its_scan_is_kept_in_every_case_it
     assert again.exit_code == Code.DONE, again.output
     repeated = json.loads(again.stdout)
     assert all(each["repeated"] for each in (*repeated["lines"], *repeated["scan"]))
+    report = json.loads((await place.run("verify", "--json")).stdout)
+    assert {each["kind"] for each in report["findings"]} <= {"outbox-stuck", "read-table-behind"}, report["findings"]
     assert len([path for path in (place.home / "files").rglob("*") if path.is_file()]) == 1
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from domain.event import ERASED
-from tests.builders import a_closed_case, a_screened_case
+from tests.builders import AMINATA, a_closed_case, a_screened_case
 from tests.domain.journeys import A_SCAN
 from tests.domain.reading import neutral, redacted
 
@@ -60,3 +60,22 @@ def test_two_names_of_different_length_are_sealed_at_the_same_length() -> None:
 
 def test_a_file_may_be_attached_after_the_case_is_closed() -> None:
     assert a_closed_case().send("AttachEvidence", **A_SCAN)[0].name == "EvidenceAttached"
+
+
+@pytest.mark.parametrize(
+    "written", ["Zoé  Amina", "ZOE\u0301 AMINA", "zoé amina", "\u200fZoé Amina\u200f", "Amina", " zoé "]
+)
+def test_a_name_is_the_same_however_its_letters_are_composed_and_spaced(written: str) -> None:
+    told = a_screened_case()
+    told.case.person = AMINATA.model_copy(update={"given_names": "Zoé \u200e Amina"})
+    check = {"given_name": written, "year_of_birth": 1996}
+    told.partner_says("MEDICAL_ASSESSMENT", "COMPLETED", "NO_SIGNIFICANT_CONDITION", subject_check=check)
+    assert "PartnerSignalQuarantined" not in told.names
+
+
+def test_another_name_is_another_name() -> None:
+    told = a_screened_case()
+    told.partner_says(
+        "MEDICAL_ASSESSMENT", "COMPLETED", "NO_SIGNIFICANT_CONDITION", subject_check={"given_name": "Musa"}
+    )
+    assert "PartnerSignalQuarantined" in told.names

@@ -15,8 +15,8 @@ from importlib.util import find_spec
 
 import psutil
 import pytest
-
 from bench.client import Broken, Line, line, post
+
 from gateway.intake import CLOUD_EVENT, Desk
 from tests.conftest import Database
 from tests.gateway.conftest import MASTER_KEY, Clinic, a_partner, rows

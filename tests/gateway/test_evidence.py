@@ -89,23 +89,19 @@ async def test_the_same_file_twice_is_one_file_whoever_attaches_it(house: House,
     assert len(await attached(house, case)) == len(kept(store)) == 1
 
 
-@pytest.mark.parametrize("kind", KINDS)
-async def test_a_file_is_what_it_begins_as(house: House, desk: Desk, store: Folder, kind: str) -> None:
+async def test_a_file_is_what_it_begins_as_and_not_what_it_is_called(house: House, desk: Desk, store: Folder) -> None:
     case = await a_case(house)
-    await house.became((await given(desk, store, case, KINDS[kind], About("innocent.exe"))).message_id)
-    assert [event.told["media_type"] for event in await attached(house, case)] == [kind]
+    for content in KINDS.values():
+        await house.became((await given(desk, store, case, content, About("innocent.exe"))).message_id)
+    assert [event.told["media_type"] for event in await attached(house, case)] == list(KINDS)
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"MZ\x90\x00 a program", b"<html><script>", b"PK\x03\x04", b" %PDF-1.7", b"%PD"]
-)
-async def test_what_is_neither_picture_nor_page_is_not_taken(
-    house: House, desk: Desk, store: Folder, content: bytes
-) -> None:
+async def test_what_is_neither_picture_nor_page_is_not_taken(house: House, desk: Desk, store: Folder) -> None:
     case = await a_case(house)
-    with pytest.raises(Declined) as no:
-        await given(desk, store, case, content)
-    assert no.value.problem == "media-type"
+    for content in (b"", b"MZ\x90\x00 a program", b"<html><script>", b"PK\x03\x04", b" %PDF-1.7", b"%PD"):
+        with pytest.raises(Declined) as no:
+            await given(desk, store, case, content)
+        assert no.value.problem == "media-type"
     assert kept(store) == []
 
 
@@ -125,11 +121,13 @@ async def test_a_file_beyond_the_limit_is_declined_while_it_comes(house: House, 
     assert kept(store) == []
 
 
-@pytest.mark.parametrize("about", [About(""), About("x" * 121), About("x", "n" * 2001), About("x", None, "TRAF")])
-async def test_what_is_said_of_a_file_has_limits(house: House, desk: Desk, store: Folder, about: About) -> None:
-    with pytest.raises(Declined) as no:
-        await given(desk, store, await a_case(house), about=about)
-    assert no.value.rule == "MESSAGE.INVALID"
+async def test_what_is_said_of_a_file_has_limits(house: House, desk: Desk, store: Folder) -> None:
+    case = await a_case(house)
+    for about in (About(""), About("x" * 121), About("x", "n" * 2001), About("x", None, "TRAF")):
+        with pytest.raises(Declined) as no:
+            await given(desk, store, case, about=about)
+        assert no.value.rule == "MESSAGE.INVALID"
+    assert kept(store) == []
 
 
 # Erasure
