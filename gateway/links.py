@@ -85,7 +85,7 @@ class Said:
     outcome: str | None = None
     note: str | None = None
     day: date | None = None
-    details: Mapping[str, str] = field(default_factory=dict)
+    details: Mapping[str, str | bool] = field(default_factory=dict)
     ends: bool = False
     words: str = ""
 

@@ -32,7 +32,7 @@ DONE: Final[Mapping[ReferralKind, tuple[str, ...]]] = {
             "REGISTERED NOT_OF_CONCERN OUT_OF_SCOPE CLAIM_NOT_PURSUED EVACUATION_OR_RESETTLEMENT NOT_REACHED",
         K.SAFETY_ASSESSMENT: "SAFE SAFE_WITH_MITIGATION NOT_SAFE UNDETERMINED",
         K.MHPSS: "ENGAGED COMPLETED_COURSE DECLINED_BY_PERSON REFERRED_UP NOT_REACHED",
-        K.SHELTER_DIRECT_ASSISTANCE: "PROVIDED WAITLISTED UNAVAILABLE",
+        K.SHELTER_DIRECT_ASSISTANCE: "PROVIDED UNAVAILABLE",
         K.LEGAL_ASSISTANCE: "ADVISED RESOLVED PROCEEDINGS_OPEN",
         K.DETENTION_RELEASE: "RELEASE_GRANTED RELEASE_REFUSED PERSON_NOT_FOUND MOVED_SITE",
         K.MEDICAL_ASSESSMENT:
@@ -46,7 +46,7 @@ DONE: Final[Mapping[ReferralKind, tuple[str, ...]]] = {
             "NATIONALITY_CONFIRMED NOT_CONFIRMED INTERVIEW_NO_SHOW REFUSED_TO_COOPERATE_PERSON EMBASSY_CLOSED",
         K.TRAVEL_DOCUMENT: "ISSUED REFUSED",
         K.EXIT_PERMIT: "GRANTED REFUSED",
-        K.MOVEMENT_BOOKING: "CONFIRMED WAITLISTED REFUSED",
+        K.MOVEMENT_BOOKING: "CONFIRMED REFUSED",
         K.ESCORT: "ASSIGNED NOT_AVAILABLE",
         K.TRANSIT_ASSISTANCE: "PROVIDED",
         K.RECEPTION: "RECEIVED NOT_ARRIVED REFUSED_ASSISTANCE",
@@ -62,21 +62,17 @@ DONE: Final[Mapping[ReferralKind, tuple[str, ...]]] = {
 
 NOT_YET: Final[Mapping[ReferralKind, tuple[str, ...]]] = {
     K.CHILD_BIA: ("MORE_INFO",),
+    K.SHELTER_DIRECT_ASSISTANCE: ("WAITLISTED",),
     K.AIRLINE_MEDICAL: ("MORE_INFO",),
     K.EXIT_PERMIT: ("MORE_INFO",),
     K.CONSULAR_IDENTITY: ("VERIFICATION_IN_CAPITAL",),
     K.TRAVEL_DOCUMENT: ("REQUIRES_ITINERARY", "FEE_REQUIRED"),
+    K.MOVEMENT_BOOKING: ("WAITLISTED",),
 }
 """Outcomes that do not end anything: told as progress."""
 
-ACCEPTED: Final[Mapping[ReferralKind, tuple[str, ...]]] = {
-    K.RECEPTION: ("CONFIRMED", "CONFIRMED_WITH_LIMITS"),
-    K.TRANSIT_ASSISTANCE: ("CONFIRMED",),
-}
-REJECTED: Final[Mapping[ReferralKind, tuple[str, ...]]] = {
-    K.RECEPTION: ("CANNOT_RECEIVE",),
-    K.TRANSIT_ASSISTANCE: ("REFUSED",),
-}
+ACCEPTED: Final[Mapping[ReferralKind, tuple[str, ...]]] = {K.RECEPTION: ("CONFIRMED", "CONFIRMED_WITH_LIMITS")}
+REJECTED: Final[Mapping[ReferralKind, tuple[str, ...]]] = {K.RECEPTION: ("CANNOT_RECEIVE",)}
 """Kinds whose yes and no have codes of their own."""
 
 PAPERS: Final[Mapping[ReferralKind, tuple[str, ...]]] = {
@@ -84,6 +80,9 @@ PAPERS: Final[Mapping[ReferralKind, tuple[str, ...]]] = {
     K.EXIT_PERMIT: ("permit_number", "expires_on"),
 }
 """What is asked about a paper, by the names the answer's payload has for it."""
+NUMBERED: Final[Mapping[ReferralKind, str]] = {K.TRAVEL_DOCUMENT: "number", K.EXIT_PERMIT: "permit_number"}
+TICKED: Final[Mapping[ReferralKind, tuple[str, ...]]] = {K.CHILD_HANDOVER: ("id_checked",)}
+"""What can be ticked beside an outcome, and is then true in its payload."""
 ISSUES: Final = frozenset({"ISSUED", "GRANTED"})
 """Outcomes that bring a paper."""
 ITS_DAY: Final[Mapping[ReferralKind, str]] = {K.MEDICAL_ASSESSMENT: "examined_at"}

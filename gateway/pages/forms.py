@@ -15,7 +15,7 @@ from fastapi import Request
 from domain.words import ReferralKind
 from gateway.bodies import limited
 from gateway.links import Said
-from gateway.pages.choices import ISSUES, ITS_DAY, LAST_WORDS, NO, PAPER_KINDS, PAPERS, Choice, named
+from gateway.pages.choices import ISSUES, ITS_DAY, LAST_WORDS, NO, NUMBERED, PAPER_KINDS, PAPERS, TICKED, Choice, named
 from gateway.problems import Problem
 
 FORM: Final = "application/x-www-form-urlencoded"
@@ -116,28 +116,32 @@ def _wrong_day(day: date | Unmended | None, today: date) -> list[Unmended]:
 
 def _wrong_paper(form: Form, kind: ReferralKind | None, choice: Choice | None) -> list[Unmended]:
     """A paper that was issued has a number and an end; without them nobody can travel on it."""
-    asked = PAPERS.get(kind, ()) if kind else ()
-    if not asked or choice is None or choice.outcome not in ISSUES:
+    number = NUMBERED.get(kind) if kind else None
+    if number is None or choice is None or choice.outcome not in ISSUES:
         return []
-    number, ends = asked[-2], _day(form.get("expires_on"))
+    ends = _day(form.get("expires_on"))
     if not form.get(number) or len(form.get(number)) > SHORT or ends is None:
         return [Unmended("number_needed", number)]
     return [Unmended("day_unclear", "expires_on")] if isinstance(ends, Unmended) else []
 
 
-def _details(form: Form, kind: ReferralKind | None, choice: Choice, day: date | None) -> dict[str, str]:
+def _details(form: Form, kind: ReferralKind | None, choice: Choice, day: date | None) -> dict[str, str | bool]:
     """The parts of the payload that a page asks for, under the payload's own names."""
-    found: dict[str, str] = {}
-    if kind is None:
-        return found
-    if kind in ITS_DAY and day is not None and choice.outcome:
+    if kind is None or not choice.outcome:
+        return {}
+    found: dict[str, str | bool] = {name: True for name in TICKED.get(kind, ()) if form.get(name)}
+    if kind in ITS_DAY and day is not None:
         found[ITS_DAY[kind]] = day.isoformat()
-    if kind in PAPERS and choice.outcome in ISSUES:
-        found |= {name: form.get(name) for name in PAPERS[kind] if form.get(name)}
-        found["expires_on"] = str(_day(form.get("expires_on")))
-        if "kind" in found and found["kind"] not in PAPER_KINDS:
-            del found["kind"]
-    return found
+    return found | (_paper(form, kind) if choice.outcome in ISSUES else {})
+
+
+def _paper(form: Form, kind: ReferralKind) -> dict[str, str]:
+    typed = {name: form.get(name) for name in PAPERS.get(kind, ())}
+    if "expires_on" in typed:
+        typed["expires_on"] = str(_day(typed["expires_on"]))
+    if typed.get("kind") not in PAPER_KINDS:
+        typed.pop("kind", None)
+    return {name: value for name, value in typed.items() if value}
 
 
 def _day(text: str) -> date | Unmended | None:

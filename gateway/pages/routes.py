@@ -22,18 +22,19 @@ from gateway.contacts import request_call
 from gateway.face import Face
 from gateway.intake import Declined
 from gateway.links import Opened, Receipt, Said, Task, TaskLinks
-from gateway.pages.choices import PAPER_KINDS, PAPERS, STATEMENTS, fitting
+from gateway.pages.choices import PAPER_KINDS, PAPERS, STATEMENTS, TICKED, fitting
 from gateway.pages.forms import SHORT, Form, Unmended, answer, digits, read_form, telephone
 from gateway.pages.pace import Pace
 from gateway.pages.render import clock, page, person
 from gateway.pages.words import Words, in_language
-from gateway.problems import PROBLEMS, Problem
+from gateway.problems import Problem
 from store.clock import now
 from store.database import UNANSWERED
 from store.links import Held, Link
 
 log = logging.getLogger("awda.gateway")
 
+BAD_FORM: Final = 400
 UNOPENED: Final = 403
 UNMENDED: Final = 422
 FLOODED: Final = 429
@@ -57,7 +58,7 @@ class PageRoute(APIRoute):
                 return await handler(request)
             except Problem as no:
                 log.info("a form was turned away: %s", no.slug)
-                return _visit(request).notice("away", PROBLEMS[no.slug][0])
+                return _visit(request).notice("away", BAD_FORM)
             except UNANSWERED as fault:
                 log.warning("answered 503: %s", type(fault).__name__)
                 return _visit(request).notice("away", 503)
@@ -171,6 +172,7 @@ async def _task(visit: Visit, link: Link, task: Task, mends: Sequence[Unmended] 
         groups={name: choices for name, choices in groups.items() if choices},
         papers=PAPERS.get(task.kind, ()),
         paper_kinds=PAPER_KINDS,
+        ticked=TICKED.get(task.kind, ()),
     )
 
 
@@ -197,7 +199,8 @@ def _receipt(visit: Visit, receipt: Receipt, said: Said) -> HTMLResponse:
 
 
 def _more(said: Said, w: Words) -> list[tuple[str, str]]:
-    found = [(w.field[name], w.value.get(value, value)) for name, value in said.details.items() if name in w.field]
+    told = {name: "✓" if value is True else str(value) for name, value in said.details.items()}
+    found = [(w.field[name], w.value.get(value, value)) for name, value in told.items() if name in w.field]
     found += [(w.ui["day"], said.day.isoformat())] if said.day else []
     return found + ([(w.ui["note"], said.note)] if said.note else [])
 

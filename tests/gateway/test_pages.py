@@ -150,7 +150,7 @@ def assert_readable(tags: Tags, lang: str) -> None:
     assert len(tags.every("main")) == 1
     labelled = {found.get("for") for found in tags.every("label")}
     for found in tags.every("input", "textarea", "select"):
-        if found.get("type") not in ("hidden", "radio"):
+        if found.get("type") not in ("hidden", "radio", "checkbox"):
             assert found["id"] in labelled, found
     described = [part for found in tags.every("input", "textarea") if (part := found.get("aria-describedby"))]
     ids = [found["id"] for _, found in tags.found if found.get("id")]
