@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -33,14 +35,24 @@ Run = Callable[[], Awaitable[float]]
 """Does a fixed piece of work once and says its rate (more is better)."""
 
 
-async def paired(ours: Run, theirs: Run, rounds: int) -> tuple[float, str]:
-    """The median of ours/theirs over interleaved rounds, first one side then the other leading."""
-    ratios, rates = [], []
+async def pairs(ours: Callable[[], Awaitable[T]], theirs: Callable[[], Awaitable[T]], rounds: int) -> list[tuple[T, T]]:
+    """What each side found in interleaved rounds, first one side then the other leading."""
+    rates = []
     for number in range(rounds):
         pair = [ours, theirs] if number % 2 == 0 else [theirs, ours]
         found = {run: await run() for run in pair}
-        ratios.append(found[ours] / found[theirs])
         rates.append((found[ours], found[theirs]))
+    return rates
+
+
+async def paired(ours: Run, theirs: Run, rounds: int) -> tuple[float, str]:
+    """The median of ours/theirs over interleaved rounds."""
+    return compared(await pairs(ours, theirs, rounds))
+
+
+def compared(rates: Sequence[tuple[float, float]], unit: str = "/s") -> tuple[float, str]:
+    """The median of the ratios of pairs, and how it came about."""
+    ratios = [mine / other for mine, other in rates]
     mine, other = (statistics.median(side) for side in zip(*rates, strict=True))
     spread = f"{min(ratios):.2f}-{max(ratios):.2f}"
-    return statistics.median(ratios), f"{mine:,.0f}/s against {other:,.0f}/s, rounds {spread}"
+    return statistics.median(ratios), f"{mine:,.0f}{unit} against {other:,.0f}{unit}, rounds {spread}"

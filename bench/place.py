@@ -17,7 +17,8 @@ from store.lines import Lines, open_lines
 from workers.client import connect
 from workers.embedded import servers
 
-MASTER = MasterKey(b"a master key for measuring of 32")
+MASTER_KEY = b"a master key for measuring of 32"
+MASTER = MasterKey(MASTER_KEY)
 
 
 @dataclass(frozen=True)

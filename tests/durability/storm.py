@@ -65,7 +65,7 @@ class Size:
 
 
 SHORT = Size(cases=2, kills=5, every_s=0.15, hurry=300)
-FULL = Size(cases=23, kills=40, every_s=0.3, hurry=100)
+FULL = Size(cases=23, kills=40, every_s=0.3, hurry=300)
 
 
 def size() -> Size:
