@@ -82,9 +82,9 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     app.add_middleware(Gate, rate=settings.partner_rate)
     problems.install(app)
     for router in (
+        partners.router,  # first: routes are tried one after the other, and this is the one that is busy
         commands.router,
         reads.router,
-        partners.router,
         accounts.router,
         quarantine.router,
         rehearsal.router,

@@ -18,7 +18,9 @@ from store.database import UNANSWERED
 log = logging.getLogger("awda.gateway")
 
 LARGEST: Final = 64  # messages of one lot
-AT_ONCE: Final = 2  # lots under way: one that is held up does not hold up everybody
+MANY: Final = 16  # so many that wait are worth a lot of their own beside the one under way
+AT_ONCE: Final = 3
+HELD_UP_S: Final = 0.05  # a lot that takes longer does not hold up the others
 
 Take = Callable[[Sequence[Signal]], Awaitable[Sequence[Taken]]]
 Waiting = tuple[Signal, "asyncio.Future[Taken]"]
@@ -31,18 +33,32 @@ class Gathering:
         self._take = take
         self._waiting: deque[Waiting] = deque()
         self._writing: set[asyncio.Task[None]] = set()
+        self._looking: asyncio.TimerHandle | None = None
 
     async def put(self, signal: Signal) -> Taken:
         """Take one message in. Returns after the commit; raises what the database raised."""
         answer: asyncio.Future[Taken] = asyncio.get_running_loop().create_future()
         self._waiting.append((signal, answer))
+        if not self._writing or len(self._waiting) >= MANY:
+            self._start()
+        elif self._looking is None:
+            self._looking = asyncio.get_running_loop().call_later(HELD_UP_S, self._look)
+        return await answer
+
+    def _start(self) -> None:
         if len(self._writing) < AT_ONCE:
             task = asyncio.create_task(self._write())
             self._writing.add(task)
             task.add_done_callback(self._writing.discard)
-        return await answer
+
+    def _look(self) -> None:
+        """What waits since the last look waits for a lot that is held up."""
+        self._looking = None
+        if self._waiting:
+            self._start()
 
     async def _write(self) -> None:
+        await asyncio.sleep(0)  # whatever arrived at the same time is in
         while lot := self._next_lot():
             await self._together(lot)
 

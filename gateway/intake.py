@@ -466,7 +466,7 @@ def _signal_fields(partner_id: str, message_id: str, body: bytes) -> dict[str, A
     flaws = [*_envelope_flaws(event, partner_id, message_id)]
     if isinstance(data, dict):
         data = {**data, "partner_id": data.get("partner_id", partner_id)}
-        flaws += unfit(ReceivePartnerSignal, data, "/data")
+        flaws += unfit(ReceivePartnerSignal, data, "/data", sound=True)
         if data["partner_id"] != partner_id:
             flaws.append(Flaw("/data/partner_id", "partner.other", "it is not the partner who signed"))
     if flaws or not isinstance(data, dict):
