@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from domain.calendar import LIBYA
-from domain.deadlines import deadlines, next_rung
+from domain.deadlines import deadlines, due_of, next_rung
 from domain.policy import NEWEST, Answer
 from domain.referral_state import SAID, Referral
 from domain.words import PUBLIC_KIND, ReferralKind, ReferralStatus
@@ -217,6 +217,7 @@ def test_a_survivors_clock_starts_with_the_first_partner_that_was_asked() -> Non
     assert began is not None
     assert second.dues["complete"] == began + timedelta(days=7)
     assert second.dues["ack"] == told.now + timedelta(hours=4)
+    assert due_of(told.case, second, "complete", LIBYA) == second.dues["complete"], "no holiday gives the clock back"
     told.after(days=10).heard("VOT_ASSISTANCE", "REJECTED", "NO_CAPACITY")
     told.having("ReassignReferral", referral_id=second.referral_id, partner_id="safe-house-1", reason="full")
     assert told.referral("VOT_ASSISTANCE").dues["complete"] == told.now + timedelta(hours=8)
