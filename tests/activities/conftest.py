@@ -53,7 +53,7 @@ class Post:
         """A partner whose receiver does so, or that has none; and the secret it shares with us."""
         url, secret = self.stranger.url(doing) if doing else None, new_secret()
         await partners.add(self.house.pool, partners.Registered(partner_id, "Clinic", frozenset(), receiver_url=url))
-        await partners.add_key(self.house.pool, self.house.keys.master, partner_id, secret)
+        await partners.add_key(self.house.pool, self.house.keys.master, partner_id, secret, direction=partners.Direction.OUTBOUND)
         return secret
 
     async def case(self) -> UUID:
@@ -82,9 +82,13 @@ class Post:
         assert [line.name for line in await self.lines(case)] == ["referral.sent", "referral.reminder"]
 
     async def referral(self, case: UUID, kind: str = "MEDICAL_ASSESSMENT") -> Referral:
-        state = await self.house.state(case)
-        assert isinstance(state, Case)
+        state = await self.state(case)
         return [found for found in state.referrals.values() if found.asked_kind == kind][-1]
+
+    async def state(self, case: UUID) -> Case:
+        found = await self.house.state(case)
+        assert isinstance(found, Case)
+        return found
 
     async def lines(self, case: UUID, partner_id: str = CLINIC) -> list[Delivery]:
         """What is to be told to one partner of one case, oldest first."""

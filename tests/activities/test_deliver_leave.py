@@ -84,11 +84,11 @@ async def test_what_is_being_recorded_is_waited_for(post: Post) -> None:
 
 
 async def test_a_message_that_is_held_back_leaves_once_its_case_has_gone_on(post: Post) -> None:
-    await post.partner("ok")
+    await post.partner("ok", EMBASSY)
     case = await post.case()
-    (line,) = await post.lines(case)
+    (line,) = await post.lines(case, EMBASSY)
     assert line.outbox_id in await post.outbox.claim()
-    await post.says(case, "WithdrawConsent", purpose="SHARE_CLINIC")
+    await post.says(case, "PlaceHold", hold_type="CONSENT", reason="x")
     assert await post.attempt(line) == HELD
     assert await post.outbox.released() == []
     assert line.outbox_id not in await under_way(post)
@@ -97,7 +97,9 @@ async def test_a_message_that_is_held_back_leaves_once_its_case_has_gone_on(post
     assert await post.outbox.released() == [line.outbox_id]
     assert await post.outbox.released() == []
     assert await post.attempt(line) == HELD
-    await post.says(case, "RecordConsent", purpose="SHARE_CLINIC", **GIVEN)
+    await post.says(case, "SignVoluntaryReturnDeclaration", country="NGA", form_version="VRD-1", language="en")
+    (held,) = (await post.state(case)).holds
+    await post.says(case, "LiftHold", hold_id=str(held), reason="declared anew")
     assert await post.outbox.released() == [line.outbox_id]
 
     assert await post.attempt(line) == OVER
@@ -114,7 +116,7 @@ async def test_a_demonstration_does_not_wait_for_what_is_held_back(post: Post) -
     for partner_id in (CLINIC, EMBASSY):
         await post.partner("ok", partner_id)
     case = await post.case()
-    await post.says(case, "PlaceHold", hold_type="PROTECTION", reason="x")
+    await post.says(case, "PlaceHold", hold_type="CONSENT", reason="x")
     busy = _BUSY.partition("OR EXISTS (SELECT FROM streams s LEFT JOIN")[0]
     assert await post.house.pool.fetchval(busy)
 
@@ -174,9 +176,7 @@ async def test_the_end_is_told_although_there_is_no_consent_any_more(post: Post)
     case = await post.case()
     (sent,) = await post.lines(case)
     await post.attempt(sent)
-    referral = await post.referral(case)
     await post.says(case, "WithdrawConsent", purpose="SHARE_CLINIC")
-    await post.says(case, "CancelReferral", referral_id=str(referral.referral_id), reason="x")
 
     _, ending = await post.lines(case)
 
@@ -189,13 +189,9 @@ async def test_an_excluded_partner_is_not_even_told_of_an_end(post: Post) -> Non
     case = await post.case()
     (sent,) = await post.lines(case)
     await post.attempt(sent)
-    referral = await post.referral(case)
     await post.says(case, "RecordConsent", purpose="SHARE_CLINIC", excluded_partners=[CLINIC], **GIVEN)
-    await post.says(case, "CancelReferral", referral_id=str(referral.referral_id), reason="x")
 
-    _, ending = await post.lines(case)
-
-    assert await post.attempt(ending) == HELD
+    assert [line.name for line in await post.lines(case)] == ["referral.sent"]
     assert len(post.stranger.asked) == 1
 
 

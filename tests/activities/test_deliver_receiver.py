@@ -39,7 +39,7 @@ async def test_what_arrives_is_signed_whole_and_about_one_referral(post: Post) -
 async def test_while_a_secret_is_replaced_every_message_is_signed_with_both(post: Post) -> None:
     old = await post.partner("ok")
     new = new_secret()
-    await partners.add_key(post.house.pool, post.house.keys.master, CLINIC, new)
+    await partners.add_key(post.house.pool, post.house.keys.master, CLINIC, new, direction=partners.Direction.OUTBOUND)
     (line,) = await post.lines(await post.case())
 
     await post.attempt(line)

@@ -46,7 +46,7 @@ async def stranger(tmp_path: Path) -> AsyncIterator[Stranger]:
 
 async def a_clinic(house: House, url: str) -> None:
     await partners.add(house.pool, partners.Registered(CLINIC, "Clinic", frozenset(), receiver_url=url))
-    await partners.add_key(house.pool, house.keys.master, CLINIC, new_secret())
+    await partners.add_key(house.pool, house.keys.master, CLINIC, new_secret(), direction=partners.Direction.OUTBOUND)
 
 
 async def its_message(house: House, case: UUID) -> Delivery:
