@@ -110,10 +110,10 @@ class House:
             event.fold_into(state)
         return state
 
-    async def until(self, stream: UUID, name: str, seconds: float = 20) -> list[str]:
-        """Wait until an event of that name stands in the log."""
+    async def until(self, stream: UUID, name: str, seconds: float = 20, times: int = 1) -> list[str]:
+        """Wait until an event of that name stands in the log, so many times."""
         async with asyncio.timeout(seconds):
-            while name not in (names := await self.names(stream)):
+            while (names := await self.names(stream)).count(name) < times:
                 await asyncio.sleep(0.05)
         return names
 

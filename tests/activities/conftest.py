@@ -53,7 +53,9 @@ class Post:
         """A partner whose receiver does so, or that has none; and the secret it shares with us."""
         url, secret = self.stranger.url(doing) if doing else None, new_secret()
         await partners.add(self.house.pool, partners.Registered(partner_id, "Clinic", frozenset(), receiver_url=url))
-        await partners.add_key(self.house.pool, self.house.keys.master, partner_id, secret, direction=partners.Direction.OUTBOUND)
+        await partners.add_key(
+            self.house.pool, self.house.keys.master, partner_id, secret, direction=partners.Direction.OUTBOUND
+        )
         return secret
 
     async def case(self) -> UUID:

@@ -170,7 +170,7 @@ async def test_the_migration_fills_an_empty_database_and_then_finds_nothing_to_d
     assert site.start("migrate").wait(60) == 0, site.said("migrate")
     first = site.said("migrate")
     assert site.start("migrate").wait(60) == 0
-    assert "0006_record.sql" in first
+    assert "0006_stale.sql" in first
     assert site.said("migrate").removeprefix(first).strip().splitlines()[-1] == "Nothing to do."
 
 

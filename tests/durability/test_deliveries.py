@@ -20,6 +20,7 @@ from temporalio.worker import Replayer, Worker
 
 from activities.deliver import HELD, OVER, Delivering, Tried
 from activities.outside import Outside
+from domain.case import Case
 from store import partners
 from store.outbox import Delivery, Outbox
 from store.signing import new_secret
@@ -34,7 +35,7 @@ from workers.relay import Relay
 from workflows.delivery import SCHEDULE, DeliveryWorkflow
 from workflows.ring import start_delivery
 
-CLINIC = "clinic-misrata"
+CLINIC, EMBASSY = "clinic-misrata", "embassy-nga"
 TRIES = 10
 
 
@@ -44,15 +45,17 @@ async def stranger(tmp_path: Path) -> AsyncIterator[Stranger]:
         yield found
 
 
-async def a_clinic(house: House, url: str) -> None:
-    await partners.add(house.pool, partners.Registered(CLINIC, "Clinic", frozenset(), receiver_url=url))
-    await partners.add_key(house.pool, house.keys.master, CLINIC, new_secret(), direction=partners.Direction.OUTBOUND)
+async def a_clinic(house: House, url: str, partner_id: str = CLINIC) -> None:
+    await partners.add(house.pool, partners.Registered(partner_id, "A partner", frozenset(), receiver_url=url))
+    outbound = partners.Direction.OUTBOUND
+    await partners.add_key(house.pool, house.keys.master, partner_id, new_secret(), direction=outbound)
 
 
-async def its_message(house: House, case: UUID) -> Delivery:
-    """The referral to the clinic, as it waits in the outbox."""
+async def its_message(house: House, case: UUID, partner_id: str = CLINIC) -> Delivery:
+    """The referral to a partner, as it waits in the outbox."""
+    outbox = Outbox(house.pool)
     async with asyncio.timeout(30):
-        while not (found := [row for row in await Outbox(house.pool).of_partner(CLINIC) if row.stream_id == case]):
+        while not (found := [row for row in await outbox.of_partner(partner_id) if row.stream_id == case]):
             await asyncio.sleep(0.05)
     return found[0]
 
@@ -157,10 +160,10 @@ async def test_a_message_under_a_hold_waits_without_a_workflow_and_leaves_when_i
     database: Database, servers: Servers, stranger: Stranger
 ) -> None:
     async with a_house(database, servers) as house, a_postman(house) as queue:
-        await a_clinic(house, stranger.url("ok"))
+        await a_clinic(house, stranger.url("ok"), EMBASSY)
         case = await a_screened_case(house)
-        message = await its_message(house, case)
-        await house.told(case, "WithdrawConsent", purpose="SHARE_CLINIC")
+        message = await its_message(house, case, EMBASSY)
+        await house.told(case, "PlaceHold", hold_type="CONSENT", reason="in doubt")
         stop = asyncio.Event()
         relay = Relay(
             house.client, house.pool, house.keys, house.dsn, task_queue=house.queue, deliveries=queue
@@ -174,7 +177,11 @@ async def test_a_message_under_a_hold_waits_without_a_workflow_and_leaves_when_i
                     await asyncio.sleep(0.05)
             assert stranger.asked == []
 
-            await house.told(case, "RecordConsent", purpose="SHARE_CLINIC", form_version="C-1", language="en")
+            declared = {"country": "NGA", "form_version": "VRD-1", "language": "en"}
+            await house.told(case, "SignVoluntaryReturnDeclaration", **declared)
+            state = await house.state(case)
+            assert isinstance(state, Case)
+            await house.told(case, "LiftHold", hold_id=str(next(iter(state.holds))), reason="declared anew")
             await until(house, message.outbox_id, "status = 'delivered'")
         finally:
             stop.set()

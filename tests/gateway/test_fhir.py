@@ -20,6 +20,7 @@ from domain.words import ReferralKind
 from gateway.fhir import FHIR_JSON
 from gateway.intake import Desk
 from store import partners
+from store.inbox import message_id_for
 from store.mapper import open_body
 from store.partners import Registered
 from store.signing import new_secret, sign
@@ -72,10 +73,11 @@ class System:
     async def says(self, status: str, **changed: Any) -> dict[str, Any]:
         """The Task, read, changed, sent back, and what became of it."""
         task = {**await self.task(), "status": status, "lastModified": "2026-11-24T10:15:00+02:00", **changed}
-        answer = await self.put(task)
+        own_id = str(uuid4())
+        answer = await self.put(task, message_id=own_id)
         assert answer.status_code == 202, answer.text
-        receipt = answer.json()["issue"][0]["diagnostics"].split()[-1]
-        return await self.house.became(UUID(receipt))
+        assert answer.json()["issue"][0]["diagnostics"].split()[-1].count(".") == 2, "a signed receipt"
+        return await self.house.became(message_id_for(f"partner:{CLINIC}", own_id))
 
 
 @pytest.fixture
