@@ -15,7 +15,7 @@ from functools import cache
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
 from domain.messages import ReceivePartnerSignal
@@ -98,7 +98,7 @@ def library() -> Library:
     return Library(Task, Bundle, OperationOutcome, CapabilityStatement)
 
 
-@router.get("/metadata")
+@router.get("/metadata", response_class=Response, responses={200: {"content": {FHIR_JSON: {}}}})
 async def read_capabilities(request: Request, partner_id: str) -> JSONResponse:
     """What can be done here over FHIR; the same for everybody, and nothing about anybody."""
     return _answer(library().capabilities, capabilities(request.app.version, WRITTEN))

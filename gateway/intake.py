@@ -34,7 +34,7 @@ from store.doorbell import INBOX, Doorbell
 from store.inbox import Inbox, Incoming, NumberTaken, Receipt, Result, message_id_for
 from store.keys import KeyStore, MasterKey
 from store.mapper import Erased
-from store.partners import PartnerKey, notice
+from store.partners import PartnerKey
 from store.receipts import ReceiptKey, Statement, publish
 from store.signing import ID
 from store.streams import by_number
@@ -261,7 +261,7 @@ class Desk:
         if not by:
             log.warning("a message was turned away: its signature is not one of the partner it names")
             raise Declined("signature", "the signature, its time or its sender cannot be accepted")
-        await notice(self.pool, by)
+        await self.signers.notice(by)
         return by
 
     async def _keep_signal(self, signal: Signal) -> Answer:

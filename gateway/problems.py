@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
+import asyncpg
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -56,6 +57,12 @@ PROBLEMS: Final[Mapping[str, tuple[int, str]]] = {
 BY_STATUS: Final[Mapping[int, str]] = {404: "not-found", 405: "method", 413: "too-large", 415: "media-type"}
 CONFLICTS: Final = re.compile(r"INV-18|.*\.(EXISTS|TAKEN|ASKED|OVER|STATUS|NOT_OPEN|NOT_CLOSED|NOT_A_DRAFT|ITEM_TWICE)")
 """Rules that object to the state of a case or movement, not to what was said."""
+BUSY: Final = (
+    asyncpg.InsufficientResourcesError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.TransactionRollbackError,
+)
+"""The database was asked too much at once and did nothing: the same again will do."""
 
 _FLAW: Final = {name: {"type": "string"} for name in ("pointer", "code", "message")}
 _MEMBERS: Final = {
@@ -204,9 +211,11 @@ HARDENED: Final = (
 
 def _last_resort(fault: Exception) -> JSONResponse:
     kind = type(fault).__name__
-    if isinstance(fault, UNANSWERED):
+    if isinstance(fault, (*UNANSWERED, *BUSY)):
         log.warning("answered 503: %s", kind)
-        return problem("unavailable", "the database is away: nothing was taken in, try again", {"Retry-After": "2"})
+        return problem(
+            "unavailable", "the database is away or busy: nothing was taken in, try again", {"Retry-After": "2"}
+        )
     where = fault.__traceback__
     while where and where.tb_next:
         where = where.tb_next

@@ -55,7 +55,11 @@ class Wanted:
     flight: Annotated[str | None, Query(pattern=f"^{NUMBER.pattern}$", description="Only who has a seat on it")] = None
 
 
-@router.get("/partners/{partner_id}/sheets/{kind}")
+@router.get(
+    "/partners/{partner_id}/sheets/{kind}",
+    response_class=Response,
+    responses={200: {"content": {media.partition(";")[0]: {} for media in MEDIA.values()}}},
+)
 async def give_sheet(
     request: Request,
     partner_id: str,

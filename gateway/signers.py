@@ -6,6 +6,7 @@ Known and unknown partners cost the same: no look-up of their own, and as many s
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -13,7 +14,7 @@ from typing import Final
 import asyncpg
 
 from store.keys import MasterKey
-from store.partners import PartnerKey, every_key, signers
+from store.partners import NOTICED_EVERY, PartnerKey, every_key, notice, signers
 
 FRESH_S: Final = 2.0
 """How long a key may still count after it was revoked."""
@@ -27,6 +28,7 @@ class Signers:
         self._keys: Mapping[str, Sequence[PartnerKey]] = {}
         self._read_at = float("-inf")
         self._reading = asyncio.Lock()
+        self._noticed: dict[str, float] = {}
 
     async def of(self, partner_id: str, headers: Mapping[str, str], content: bytes) -> tuple[PartnerKey, ...]:
         """The partner's keys that signed this content, under these headers (lower-case names).
@@ -40,6 +42,14 @@ class Signers:
             return by
         keys = await self._since(arrived)
         return signers(keys.get(partner_id, ()), headers, content, time.time())
+
+    async def notice(self, by: Sequence[PartnerKey]) -> None:
+        """Let it be known now and then that these keys are in use. It costs a statement an hour and key."""
+        now = time.monotonic()
+        due = [key for key in by if now - self._noticed.get(key.key_id, -math.inf) > NOTICED_EVERY.total_seconds()]
+        if due:
+            self._noticed |= dict.fromkeys((key.key_id for key in due), now)
+            await notice(self._pool, due)
 
     async def _since(self, moment: float) -> Mapping[str, Sequence[PartnerKey]]:
         """The keys as they were at that moment or later. One reads, the others wait for what it finds."""

@@ -18,6 +18,7 @@ from domain.referral import ReferralCreated
 from domain.scope import NOT_FOR_THIS, Scope
 from domain.words import PUBLIC_KIND, ReferralKind, SignalType
 from gateway.intake import Declined, Desk
+from gateway.signers import FRESH_S
 from store import partners
 from store.mapper import EventMapper
 from store.partners import Registered
@@ -197,11 +198,13 @@ async def test_a_key_limited_to_kinds_is_not_believed_about_a_referral_nobody_ca
     assert await kept(desk) == [SET_ASIDE]
 
 
-async def test_a_revoked_key_is_turned_away_with_the_very_next_message(desk: Desk, hospital: Hospital) -> None:
+async def test_a_revoked_key_is_turned_away_within_two_seconds(desk: Desk, hospital: Hospital) -> None:
     await desk.receive(HOSPITAL, *hospital.signed(hospital.event(K.MHPSS), hospital.whole))
     (whole,) = [key for key in await partners.key_entries(desk.pool, HOSPITAL) if not key.scope.limited]
 
     await partners.revoke_key(desk.pool, whole.key_id)
+    assert FRESH_S <= 2.0
+    desk.signers._read_at -= FRESH_S  # as if they had passed
 
     with pytest.raises(Declined) as no:
         await desk.receive(HOSPITAL, *hospital.signed(hospital.event(K.MHPSS), hospital.whole))
