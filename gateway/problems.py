@@ -143,7 +143,8 @@ def install(app: FastAPI) -> None:
     async def _http(request: Request, no: HTTPException) -> JSONResponse:
         slug = BY_STATUS.get(no.status_code, "internal")
         said = f"{request.method} is not possible here" if slug == "method" else HTTPStatus(no.status_code).phrase
-        return problem(slug, said, no.headers)
+        rest = {"Connection": "close"} if slug == "too-large" else {}  # what is still to come is of no interest
+        return problem(slug, said, {**(no.headers or {}), **rest})
 
     app.add_middleware(Shield)
 

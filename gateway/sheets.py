@@ -55,10 +55,13 @@ class Wanted:
     flight: Annotated[str | None, Query(pattern=f"^{NUMBER.pattern}$", description="Only who has a seat on it")] = None
 
 
+KINDS_OF_ANSWER: Final = ("application/json", *(media.partition(";")[0] for media in MEDIA.values()))
+
+
 @router.get(
     "/partners/{partner_id}/sheets/{kind}",
     response_class=Response,
-    responses={200: {"content": {media.partition(";")[0]: {} for media in MEDIA.values()}}},
+    responses={200: {"content": {kind: {} for kind in KINDS_OF_ANSWER}}},
 )
 async def give_sheet(
     request: Request,

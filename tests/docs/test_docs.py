@@ -79,8 +79,7 @@ def test_the_index_lists_every_decision_under_its_title() -> None:
     listed = dict(re.findall(r"^\| \[\d{4}\]\((.+?)\) \| (.+) \|$", index, re.MULTILINE))
     titles = {page.name: page.read_text().splitlines()[0].partition(". ")[2] for page in DECISIONS}
     assert listed == titles
-    numbers = [page.name[:4] for page in DECISIONS]
-    assert len(set(numbers)) == len(numbers)
+    assert [page.name[:4] for page in DECISIONS] == [f"{n:04d}" for n in range(1, len(DECISIONS) + 1)]
 
 
 def test_the_trail_in_the_readme_is_what_a_case_says() -> None:
