@@ -205,6 +205,4 @@ def _told(folded: Folded, message_id: UUID | None) -> set[str]:
 
 async def _handed_over(desk: Desk, found: _Found) -> None:
     """What waited for somebody to bring it to the partner has been brought."""
-    settle = getattr(Outbox(desk.pool), "handed_over_referral", None)
-    if settle is not None:
-        await settle(found.case.id, str(found.asked.referral_id))
+    await Outbox(desk.pool).handed_over_referral(found.case.id, str(found.asked.referral_id))

@@ -148,9 +148,7 @@ class TaskLinks:
 
     async def _handed_over(self, found: Live, referral: Referral) -> None:
         """A person takes the request to its partner: nothing of it waits any more to be brought by hand."""
-        settle = getattr(Outbox(self.desk.pool), "handed_over_referral", None)
-        if settle is not None:
-            await settle(found.case.id, str(referral.referral_id))
+        await Outbox(self.desk.pool).handed_over_referral(found.case.id, str(referral.referral_id))
 
     # Partners
 

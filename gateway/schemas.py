@@ -11,6 +11,7 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
 from domain.messages import ReceivePartnerSignal
+from domain.payloads import ANSWERS, published
 from domain.words import ReferralKind, SignalType
 from gateway.flaws import TAKEN
 from gateway.problems import Problem
@@ -22,16 +23,11 @@ MEDIA: Final = "application/schema+json"
 SENT_BY: Final = ("staff", "partner")
 
 
-def answers_to(_kind: ReferralKind) -> dict[str, Any]:
-    """What a kind of referral may be answered with: ``version``, ``outcomes`` by type of signal, ``payload``."""
-    return {"version": 1, "outcomes": {}, "payload": {"type": "object"}}
-
-
 @router.get("/schemas")
 async def list_schemas() -> JSONResponse:
     """Where each schema is."""
     messages = {name: f"/schemas/{name}.json" for name, model in sorted(TAKEN.items()) if model.FROM in SENT_BY}
-    signals = {kind.value: _address(kind, answers_to(kind)["version"]) for kind in ReferralKind}
+    signals = {kind.value: _address(kind, published(kind)["version"]) for kind in ANSWERS}
     return JSONResponse({"messages": messages, "signals": signals})
 
 
@@ -47,16 +43,16 @@ async def read_schema(message: str) -> JSONResponse:
 
 @router.get("/schemas/signals/{kind}/v{version}.json")
 async def read_signal_schema(kind: str, version: str) -> JSONResponse:
-    """The JSON Schema of the ``data`` of a signal that answers one kind of referral."""
+    """The JSON Schema of the ``data`` of a signal that answers one kind of referral (domain.md 6)."""
     known = ReferralKind.__members__.get(kind)
-    if known is None or version != str(answers_to(known)["version"]):
+    if known is None or known not in ANSWERS or version != str(published(known)["version"]):
         raise Problem("not-found", f"there is no kind of referral {kind[:64]!r} in version {version[:9]!r}")
     return JSONResponse(signal_schema(known), media_type=MEDIA)
 
 
 def signal_schema(kind: ReferralKind) -> dict[str, Any]:
     """A signal's schema, with the payload and the outcomes of its kind in their places."""
-    answers, schema = answers_to(kind), ReceivePartnerSignal.model_json_schema()
+    answers, schema = published(kind), ReceivePartnerSignal.model_json_schema()
     payload = dict(answers["payload"])
     defs = {**schema.get("$defs", {}), **payload.pop("$defs", {})}
     head = {"$schema": DIALECT, "$id": _address(kind, answers["version"]), "title": f"An answer to {kind.value}"}

@@ -11,12 +11,11 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from importlib.util import find_spec
 
 import psutil
 import pytest
-from bench.client import Broken, Line, line, post
 
+from bench.client import Broken, Line, line, post
 from gateway.intake import CLOUD_EVENT, Desk
 from tests.conftest import Database
 from tests.gateway.conftest import MASTER_KEY, Clinic, a_partner, rows
@@ -94,7 +93,6 @@ def kind_of(path: str) -> str:
     return CLOUD_EVENT if "inbox" in path else "application/json"
 
 
-@pytest.mark.skipif(find_spec("gateway.limits") is None, reason="nothing limits how much one partner may send yet")
 async def test_who_floods_is_told_to_wait_and_nobody_else_is(database: Database, desk: Desk, clinic: Clinic) -> None:
     calm = await a_partner(desk, "exit-authority", clinic.case, "another-token-of-a-test")
     async with a_gateway(database) as gateway:

@@ -9,6 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from domain.payloads import ANSWERS
 from domain.words import ReferralKind
 from gateway import schemas
 from gateway.schemas import signal_schema
@@ -17,7 +18,7 @@ from gateway.schemas import signal_schema
 async def test_every_schema_in_the_list_is_there(client: httpx2.AsyncClient) -> None:
     listed = (await client.get("/schemas")).json()
 
-    assert set(listed["signals"]) == set(ReferralKind)
+    assert set(listed["signals"]) == set(ANSWERS)
     assert "ReceivePartnerSignal" in listed["messages"]
     assert not {"ReceiveContradiction", "TakeSeat", "RecordSignalSetAside"} & set(listed["messages"])
     for address in (*listed["messages"].values(), *listed["signals"].values()):
@@ -33,7 +34,7 @@ async def test_a_schema_that_was_never_published_is_not_found(client: httpx2.Asy
     assert (await client.get(f"/schemas/{path}")).status_code == 404
 
 
-@pytest.mark.parametrize("kind", ReferralKind)
+@pytest.mark.parametrize("kind", ANSWERS)
 def test_every_reference_in_a_schema_leads_somewhere(kind: ReferralKind) -> None:
     schema = signal_schema(kind)
     for name in re.findall(r'"#/\$defs/(\w+)"', json.dumps(schema)):
@@ -51,7 +52,7 @@ def test_what_a_kind_is_answered_with_stands_in_its_schema(monkeypatch: pytest.M
             "$defs": {"Day": {"type": "string"}},
         },
     }
-    monkeypatch.setattr(schemas, "answers_to", lambda _: answers)
+    monkeypatch.setattr(schemas, "published", lambda _: answers)
 
     schema = signal_schema(ReferralKind.FIT_TO_TRAVEL)
 
@@ -60,3 +61,14 @@ def test_what_a_kind_is_answered_with_stands_in_its_schema(monkeypatch: pytest.M
     assert "Day" in schema["$defs"]
     assert "SubjectCheck" in schema["$defs"]
     assert [rule["then"]["properties"]["outcome_code"]["examples"] for rule in schema["allOf"]] == [["FIT", "UNFIT"]]
+
+
+def test_the_schema_of_an_examination_names_its_outcomes_and_what_is_read_of_it() -> None:
+    schema = signal_schema(ReferralKind.MEDICAL_ASSESSMENT)
+
+    outcomes = {
+        rule["if"]["properties"]["signal_type"]["const"]: rule["then"]["properties"]["outcome_code"]["examples"]
+        for rule in schema["allOf"]
+    }
+    assert set(outcomes["COMPLETED"]) == set(ANSWERS[ReferralKind.MEDICAL_ASSESSMENT].ends)
+    assert "examined_at" in schema["properties"]["payload"]["properties"]
