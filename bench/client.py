@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Final
+from typing import Final, cast
 
 import httptools
 
@@ -51,8 +51,7 @@ class Line(asyncio.Protocol):
         return await self.waiting
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 (for the type checker)
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)  # uvloop has a transport of its own
 
     def data_received(self, data: bytes) -> None:
         self.parser.feed_data(data)
