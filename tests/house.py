@@ -19,6 +19,7 @@ from domain.case import Case
 from domain.event import Event
 from domain.moment import Directory
 from domain.procedure import Order, Standing
+from domain.referral_state import Referral
 from domain.streams import KINDS, State
 from domain.words import Stage
 from store import clock
@@ -139,6 +140,16 @@ class House:
     async def after(self, **span: float) -> None:
         await self.at(await clock.now(self.pool) + timedelta(**span))
 
+    async def asked(self, case: UUID, kind: str, seconds: float = 20) -> Referral:
+        """The newest referral of a kind, which a stage the workflow is about to open may still have to make."""
+        async with asyncio.timeout(seconds):
+            while True:
+                state = await self.state(case)
+                assert isinstance(state, Case)
+                if found := [each for each in state.referrals.values() if each.asked_kind == kind]:
+                    return found[-1]
+                await asyncio.sleep(0.05)
+
     async def heard(
         self,
         case: UUID,
@@ -151,9 +162,7 @@ class House:
     ) -> dict[str, Any]:
         """A partner's signal about the newest referral of a kind, and what became of it."""
         await self.rests()
-        state = await self.state(case)
-        assert isinstance(state, Case)
-        referral = [found for found in state.referrals.values() if found.asked_kind == kind][-1]
+        referral = await self.asked(case, kind)
         fields = {
             "signal_id": str(signal_id or uuid4()),
             "referral_token": referral.token,

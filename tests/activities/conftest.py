@@ -84,8 +84,7 @@ class Post:
         assert [line.name for line in await self.lines(case)] == ["referral.sent", "referral.reminder"]
 
     async def referral(self, case: UUID, kind: str = "MEDICAL_ASSESSMENT") -> Referral:
-        state = await self.state(case)
-        return [found for found in state.referrals.values() if found.asked_kind == kind][-1]
+        return await self.house.asked(case, kind)
 
     async def state(self, case: UUID) -> Case:
         found = await self.house.state(case)

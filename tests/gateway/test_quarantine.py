@@ -15,6 +15,7 @@ import pytest
 
 from audit.verify import verify
 from domain.case import Case
+from domain.referral_state import Referral
 from gateway.intake import Desk
 from store.inbox import message_id_for
 from store.partners import Registered, add, add_key
@@ -60,10 +61,8 @@ class Place:
         found: list[dict[str, Any]] = (await self.client.get("/api/v1/quarantine")).json()["waiting"]
         return found
 
-    async def referral(self, case: UUID | None = None) -> Any:
-        state = await self.house.state(case or self.case)
-        assert isinstance(state, Case)
-        return [each for each in state.referrals.values() if each.asked_kind == MEDICAL][-1]
+    async def referral(self, case: UUID | None = None) -> Referral:
+        return await self.house.asked(case or self.case, MEDICAL)
 
     async def number(self, case: UUID | None = None) -> str:
         return str(await self.house.pool.fetchval("SELECT number FROM streams WHERE stream_id = $1", case or self.case))

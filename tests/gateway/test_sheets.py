@@ -42,12 +42,6 @@ async def an_office(database: Database, servers: Servers, desk: Desk) -> AsyncIt
         yield house, Office(desk)
 
 
-async def referral(house: House, case: UUID, kind: str) -> Any:
-    state = await house.state(case)
-    assert isinstance(state, Case)
-    return [found for found in state.referrals.values() if found.asked_kind == kind][-1]
-
-
 # Out
 
 
@@ -254,7 +248,7 @@ async def test_a_sheet_settles_what_waited_to_be_brought_by_hand(
 
         monkeypatch.setattr(Outbox, "handed_over_referral", handed_over_referral, raising=False)
         await office.out()
-        assert brought == [(case, str((await referral(house, case, "CONSULAR_IDENTITY")).referral_id))]
+        assert brought == [(case, str((await house.asked(case, "CONSULAR_IDENTITY")).referral_id))]
 
 
 # Round trips
