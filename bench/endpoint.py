@@ -37,7 +37,10 @@ CONNECTIONS: Final = 32
 REQUESTS: Final = 2000
 ROUNDS: Final = 5
 CASES: Final = 100
-SENDERS: Final = ("clinic-tripoli", "exit-authority", "embassy-nga", "protection-ngo", "mhpss-provider")
+SENDERS: Final = (
+    *("clinic-tripoli", "exit-authority", "embassy-nga", "protection-ngo", "mhpss-provider"),
+    *("unhcr-libya", "community-liaison", "detention-authority", "child-protection", "transit-mission"),
+)
 FLOOD_CONNECTIONS: Final = 64
 CALM: Final = "carrier"
 CALLS: Final = 300

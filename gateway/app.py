@@ -79,6 +79,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     app.state.files = Folder(settings.files) if settings.files else None
     app.state.waiting = Counter()
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=STAFF_BODY)  # for every route that sets no other
+    app.add_middleware(partners.Doorstep)
     app.add_middleware(Gate, rate=settings.partner_rate)
     problems.install(app)
     for router in (

@@ -91,6 +91,11 @@ def problem(slug: str, detail: str, headers: Mapping[str, str] | None = None, **
     return JSONResponse(body, status, dict(headers or {}), PROBLEM)
 
 
+def problem_of(no: Problem) -> JSONResponse:
+    """The response for one that was raised."""
+    return problem(no.slug, no.detail, no.headers, **no.more)
+
+
 def declined(no: Declined) -> JSONResponse:
     """What the desk would not take in."""
     return problem(
@@ -127,7 +132,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Problem)
     async def _problem(_: Request, no: Problem) -> JSONResponse:
-        return problem(no.slug, no.detail, no.headers, **no.more)
+        return problem_of(no)
 
     @app.exception_handler(Declined)
     async def _declined(_: Request, no: Declined) -> JSONResponse:

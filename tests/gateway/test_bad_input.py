@@ -36,9 +36,9 @@ class Gateway:
 
 
 @asynccontextmanager
-async def a_gateway(database: Database) -> AsyncIterator[Gateway]:
+async def a_gateway(database: Database, **more: str) -> AsyncIterator[Gateway]:
     port, key = free_port(), base64.b64encode(MASTER_KEY).decode()
-    known = {"AWDA_DATABASE_URL": database.app_dsn, "AWDA_PORT": str(port), "AWDA_MASTER_KEY": key}
+    known = {"AWDA_DATABASE_URL": database.app_dsn, "AWDA_PORT": str(port), "AWDA_MASTER_KEY": key, **more}
     started = await asyncio.create_subprocess_exec(
         sys.executable, "-P", "-m", "workers.main", "gateway", env={**os.environ, "PYTHONPATH": ".", **known},
         stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
@@ -95,23 +95,23 @@ def kind_of(path: str) -> str:
 
 async def test_who_floods_is_told_to_wait_and_nobody_else_is(database: Database, desk: Desk, clinic: Clinic) -> None:
     calm = await a_partner(desk, "exit-authority", clinic.case, "another-token-of-a-test")
-    async with a_gateway(database) as gateway:
+    async with a_gateway(database, AWDA_PARTNER_RATE="5") as gateway:
         told: Counter[int] = Counter()
         lines = [await line(gateway.port) for _ in range(16)]
         flood = [asyncio.create_task(floods(one, gateway.port, clinic, told)) for one in lines]
 
         answered = [await says(await line(gateway.port), gateway.port, calm) for _ in range(50)]
-
         async with asyncio.timeout(PATIENCE_S):
-            while not told[429]:
-                await asyncio.sleep(0.05)
+            while not told[429]:  # as long as somebody else calls
+                await asyncio.sleep(0.1)
+                answered.append(await says(await line(gateway.port), gateway.port, calm))
         for each in flood:
             each.cancel()
         await asyncio.gather(*flood, return_exceptions=True)
-        assert answered == [202] * 50
+        assert set(answered) == {202}
         assert set(told) == {202, 429}
         kept = Counter(row["source"] for row in await rows(desk, "source", "name = 'partner.signal'"))
-        assert kept["partner:exit-authority"] == 50
+        assert kept["partner:exit-authority"] == len(answered)
         assert told[202] <= kept["partner:clinic-tripoli"] <= told[202] + len(lines), "acknowledged, or cut off since"
 
 
