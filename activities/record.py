@@ -41,6 +41,7 @@ from store.inbox import Inbox, open_waiting
 from store.keys import Keyring, KeyStore
 from store.lines import Lines
 from store.mapper import EventMapper, Tampered, read_all
+from store.outbox import outbox_id_of
 from store.outbox import outgoing as seal_outgoing
 from store.partners import directory
 from store.recorder import Head, Letter, Loaded, NewEvent, Outgoing, Plan, Recorder, Row, Stale, Token, Waiting, Written
@@ -312,7 +313,7 @@ def _outbox(batch: Batch, keyring: Keyring) -> list[Outgoing]:
     return [
         seal_outgoing(
             keyring,
-            uuid5(batch.state.id, f"outbox/{event.originator_version}"),
+            outbox_id_of(batch.state.id, event.originator_version),
             draft.partner_id,
             draft.name,
             json.dumps(draft.data, sort_keys=True).encode(),

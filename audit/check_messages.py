@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from pydantic_core import from_json
 
@@ -14,6 +14,7 @@ from store import inbox, outbox
 from store.inbox import SETTLED
 from store.keys import BadMasterKey, KeyStore
 from store.mapper import Tampered, open_body
+from store.outbox import outbox_id_of
 
 WITHOUT_EVENTS: Final = frozenset({"pending", "waiting", "refused"})
 ACTS: Final = frozenset({"staff", "signal"})
@@ -71,7 +72,7 @@ def _invented(stream: Snapshot, row: Record | None, events: list[tuple[Record, s
 def _outgoing(stream: Snapshot) -> Iterator[Finding]:
     there = {row["outbox_id"] for row in stream.outbox}
     for event in stream.events:
-        wanted = uuid5(stream.head.stream_id, f"outbox/{event['version']}")  # as the recording names it
+        wanted = outbox_id_of(stream.head.stream_id, event["version"])
         if event["topic"] in GOES_OUT and wanted not in there:
             yield _finding(stream, f"version {event['version']} tells a partner, but the outbox has no row", "outbox")
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from audit.disclosures import disclosures
 from audit.fold import Folded, Pool, Readable, fold, moment
 from audit.now import at_present
 from domain.case import Case, Clearance, Hold
@@ -33,18 +34,22 @@ async def show(
     """A stream as ``awda case show --json`` (or ``awda movement show``) prints it. Raises ``NoSuchStream``."""
     folded = await fold(pool, keys, stream_id, as_of=as_of, known_at=known_at, to=to, readable=readable)
     m = await at_present(pool, stream_id, at=as_of or known_at, directory=directory)
-    return shown(folded, m)
+    return await shown(pool, folded, m, at=as_of or known_at)
 
 
-def shown(folded: Folded, m: Moment) -> dict[str, Any]:
-    """A folded stream as it is shown."""
-    if isinstance(folded.state, Movement):
-        return _movement(folded, folded.state)
-    if isinstance(folded.state, PartnerDesk):
-        return _desk(folded, folded.state)
-    if isinstance(folded.state, Contact):
-        return _contact(folded, folded.state)
-    return _case(folded, folded.state, m)
+async def shown(pool: Pool, folded: Folded, m: Moment, *, at: datetime | None = None) -> dict[str, Any]:
+    """A folded stream as it is shown; ``at`` is the moment (UTC) that is looked back to."""
+    if isinstance(folded.state, Case):
+        return {**_case(folded, folded.state, m), "disclosures": await disclosures(pool, folded, at)}
+    return _other(folded, folded.state)
+
+
+def _other(folded: Folded, state: Movement | PartnerDesk | Contact) -> dict[str, Any]:
+    if isinstance(state, Movement):
+        return _movement(folded, state)
+    if isinstance(state, PartnerDesk):
+        return _desk(folded, state)
+    return _contact(folded, state)
 
 
 def _case(folded: Folded, case: Case, m: Moment) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -28,6 +28,22 @@ def tell_case(case: Told) -> None:
         click.echo()
         columns = ("kind", "partner_id", "status", "timeliness", "sent_at", "due")
         table(("referral", *columns[1:]), [[each[name] for name in columns] for each in case["referrals"]])
+    if case["disclosures"]:
+        click.echo()
+        rows = [_disclosed(each) for each in case["disclosures"]]
+        table(("partner", "is told", "on the consent", "what became of it", "told at"), rows)
+
+
+def _disclosed(each: Told) -> list[Any]:
+    return [each["recipient"], ", ".join(each["fields"]), each["consent"], FATES[each["fate"]], each["told_at"]]
+
+
+FATES: Final[Mapping[str, str]] = {
+    "TOLD": "told",
+    "MAY_KNOW": "the partner may know",
+    "WAITING": "has not left yet",
+    "NEVER_LEFT": "never left",
+}
 
 
 def tell_history(entries: Sequence[Told]) -> None:

@@ -157,10 +157,13 @@ class ReferralAmended(Event):
 
 
 class DisclosureRecorded(Event):
-    """Personal data left the programme: to whom, which fields, on which consent. Or came, and was not asked for."""
+    """Personal data is to leave the programme: to whom, which fields, on which consent. Or came, and was not asked for.
+
+    Whether it left is known where the message that carries it was delivered, or taken back.
+    """
 
     TOPIC: ClassVar[str] = "DisclosureRecorded"
-    SENTENCE: ClassVar[str] = "Told {recipient}: {fields}; on the consent {consent}."
+    SENTENCE: ClassVar[str] = "To be told to {recipient}: {fields}; on the consent {consent}."
 
     recipient: str
     fields: tuple[str, ...] = ()

@@ -150,8 +150,9 @@ async def _read(request: Request, kind: str, glance: Glance, if_none_match: str 
     etag = glance.etag(_version(folded))
     if etag and if_none_match and etag["ETag"] in if_none_match:
         return Response(status_code=304, headers=etag)
-    m = await at_present(desk_of(request).pool, folded.head.stream_id, at=glance.back)
-    return JSONResponse({**shown(folded, m), **glance.json()}, headers=etag)
+    pool = desk_of(request).pool
+    m = await at_present(pool, folded.head.stream_id, at=glance.back)
+    return JSONResponse({**await shown(pool, folded, m, at=glance.back), **glance.json()}, headers=etag)
 
 
 async def _folded(request: Request, kind: str, glance: Glance) -> Folded:

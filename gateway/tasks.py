@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from audit.fold import Entry, Folded, fold
 from domain.asking import why_not_send
@@ -37,7 +37,7 @@ from domain.words import TERMINAL, ReferralKind, ReferralStatus
 from gateway.intake import Desk
 from store.asked import Candidate, hand_over, referral_tokens
 from store.mapper import Tampered
-from store.outbox import Delivery, Outbox, open_delivery
+from store.outbox import Delivery, Outbox, open_delivery, outbox_id_of
 from store.partners import PartnerKey, get
 from store.streams import route
 
@@ -173,7 +173,7 @@ async def _delivery(desk: Desk, case: Case, entry: Entry | None) -> Delivery | N
     """What an event sent: its message has an identity that follows from the event's."""
     if entry is None or entry.event is None:
         return None
-    return await Outbox(desk.pool).get(uuid5(case.id, f"outbox/{entry.event.originator_version}"))
+    return await Outbox(desk.pool).get(outbox_id_of(case.id, entry.event.originator_version))
 
 
 async def _told(desk: Desk, sent: Delivery) -> dict[str, Any]:

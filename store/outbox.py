@@ -9,12 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
+from uuid import UUID, uuid5
 
 from store.mapper import open_body, seal_body
 from store.recorder import Outgoing
 
 if TYPE_CHECKING:
-    from uuid import UUID
+    from collections.abc import Sequence
 
     import asyncpg
 
@@ -56,6 +57,11 @@ def place_of(outbox_id: UUID) -> str:
     return f"outbox:{outbox_id}"
 
 
+def outbox_id_of(stream_id: UUID, version: int) -> UUID:
+    """The message that the event at this version of a stream puts out."""
+    return uuid5(stream_id, f"outbox/{version}")
+
+
 def outgoing(
     keyring: Keyring, outbox_id: UUID, partner_id: str, name: str, body: bytes, *, referral_id: str | None = None
 ) -> Outgoing:
@@ -81,6 +87,10 @@ class Outbox:
         """One delivery, or ``None`` if there is no such."""
         row = await self._pool.fetchrow(_GET, outbox_id)
         return Delivery(*row) if row else None
+
+    async def several(self, outbox_ids: Sequence[UUID]) -> list[Delivery]:
+        """These deliveries, as far as there are such."""
+        return [Delivery(*row) for row in await self._pool.fetch(_SEVERAL, outbox_ids)]
 
     async def pending(self, limit: int = 100) -> list[Delivery]:
         """Deliveries not yet settled, oldest first."""
@@ -172,6 +182,7 @@ SELECT outbox_id, stream_id, partner_id, name, body, created_at, status, attempt
 FROM outbox o
 """
 _GET = _DELIVERY + "WHERE outbox_id = $1"
+_SEVERAL = _DELIVERY + "WHERE outbox_id = ANY ($1)"
 _PENDING = _DELIVERY + "WHERE status = 'pending' ORDER BY line LIMIT $1"
 _BY_HAND = _DELIVERY + "WHERE partner_id = $1 AND status = 'by_hand' ORDER BY line LIMIT $2"
 _OF_PARTNER = _DELIVERY + "WHERE partner_id = $1 ORDER BY line DESC LIMIT $2"
