@@ -155,14 +155,18 @@ def rotate(*, key_id: str, text: str | None, grace: timedelta, user: str, as_jso
 @by
 @as_json
 def revoke(*, key_id: str, user: str, as_json: bool) -> None:
-    """Accept a key no longer, from this moment: for one that somebody else may have."""
+    """Accept a key no longer, within two seconds: for one that somebody else may have."""
 
     async def work(house: House) -> KeyEntry:
         await revoke_key(house.pool, key_id, by=f"staff:{user}")
         return await key_entry(house.pool, key_id)
 
     entry = at_home(work)
-    give(shown_key(entry), as_json=as_json, plain=lambda: click.echo(f"{key_id} counts no longer."))
+    give(
+        shown_key(entry),
+        as_json=as_json,
+        plain=lambda: click.echo(f"{key_id} is revoked, and counts for two seconds more at most."),
+    )
 
 
 def shown_key(entry: KeyEntry) -> dict[str, Any]:

@@ -305,7 +305,10 @@ async def rotate_key(
 
 
 async def revoke_key(pool: Pool, key_id: str, *, by: str = SYSTEM) -> bool:
-    """Accept a key no longer, at once. Whether there was such a key that had not been revoked."""
+    """Accept a key no longer. Whether there was such a key that had not been revoked.
+
+    A gateway keeps keys in mind: it may still take what the key signed for up to two seconds.
+    """
     async with _change(pool) as connection:
         partner_id = await connection.fetchval(_REVOKE, key_id)
         if partner_id is None:

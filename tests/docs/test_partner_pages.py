@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import pytest
 
+from cli.partner_keys import revoke
 from domain.messages import ReceivePartnerSignal
 from domain.outcomes import SAYS, outcomes_of
 from domain.outgoing import outgoing
@@ -18,8 +19,9 @@ from domain.payloads import ANSWERS
 from domain.referral import ReferralSent
 from domain.words import STATEMENTS, ReferralKind, SignalType
 from gateway.intake import SIGNAL_TYPE, source_of
+from gateway.signers import FRESH_S
 from gateway.strict_json import parse_object
-from store.partners import GRACE
+from store.partners import GRACE, revoke_key
 from store.signing import LONGEST_TOLERANCE_S, TOLERANCE_S
 from tests.builders import a_screened_case
 from tests.partner_side import PAGES
@@ -67,6 +69,16 @@ def test_the_figures_on_the_page_are_those_in_the_code() -> None:
     assert "ten times over 75 hours" in PAGE
     assert "five minutes; agree on more, at most fifteen" in PAGE
     assert "the old one goes on counting for a week" in PAGE
+
+
+def test_whoever_speaks_of_a_revoked_key_gives_it_the_two_seconds_that_a_gateway_does() -> None:
+    decision = (PAGES.parent / "decisions" / "0032-keys-have-direction-scope-and-successor.md").read_text(
+        encoding="utf-8"
+    )
+    said = {"the page": PAGE, "the decision": decision, "the store": revoke_key.__doc__, "the command": revoke.help}
+
+    assert FRESH_S == 2.0
+    assert [who for who, text in said.items() if "two seconds" not in (text or "")] == []
 
 
 def test_every_signal_every_kind_and_every_field_is_explained() -> None:
