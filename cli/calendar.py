@@ -8,7 +8,7 @@ from typing import Any
 import rich_click as click
 
 from cli.house import House, at_home
-from cli.options import OPERATOR, as_json
+from cli.options import OPERATOR, Day, as_json
 from cli.talk import give, say, table
 from domain.calendar import CALENDARS
 from store.calendars import Holiday, announce, announcements
@@ -24,20 +24,6 @@ class Country(click.ParamType[str]):
         if code not in CALENDARS:
             self.fail(f"no calendar is kept for {value!r}; there are {', '.join(sorted(CALENDARS))}", param, ctx)
         return code
-
-
-class Day(click.ParamType[date]):
-    """A day, by its date."""
-
-    name = "day"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
-        if isinstance(value, date):
-            return value
-        try:
-            return date.fromisoformat(str(value))
-        except ValueError:
-            self.fail(f"{value!r} is not a date: write it like 2026-11-24", param, ctx)
 
 
 @click.group()

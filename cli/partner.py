@@ -14,7 +14,7 @@ from cli.partner_accounts import accounts, quarantine, receipt
 from cli.partner_keys import key, shown_key
 from cli.partner_links import give_link, list_links
 from cli.partner_sheets import sheet
-from cli.partner_traffic import deliveries, redeliver, test_partner
+from cli.partner_traffic import deliveries, redeliver, show_digest, test_partner
 from cli.talk import Code, Failed, facts, give, say, table
 from domain.calendar import CALENDARS
 from domain.partner import Recipient
@@ -182,6 +182,7 @@ for _command in (
     test_partner,
     deliveries,
     redeliver,
+    show_digest,
     accounts,
     receipt,
     quarantine,

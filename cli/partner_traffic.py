@@ -1,4 +1,4 @@
-"""What goes to a partner and what became of it, and whether the two can talk at all."""
+"""What goes to a partner and what became of it, who does not answer, and whether the two can talk at all."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ import json
 import shlex
 import time
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Final
 from uuid import UUID, uuid4
 
 import httpx2
 import rich_click as click
 
+from audit.show import when
 from cli.house import House, at_home
-from cli.options import as_json
+from cli.options import Day, as_json
 from cli.talk import Code, Failed, facts, give, table
 from gateway.intake import CLOUD_EVENT, SIGNAL_TYPE, source_of
+from store.digest import digest
 from store.doorbell import OUTBOX
 from store.outbox import Delivery, Outbox
 from store.partners import Outbound, UnknownPartner, get, keys_of, outbound
@@ -170,6 +172,17 @@ def redeliver(*, outbox_id: UUID, as_json: bool) -> None:
     at_home(work)
     told = {"outbox_id": str(outbox_id), "status": "pending"}
     give(told, as_json=as_json, plain=lambda: click.echo(f"{outbox_id} is on its way again."))
+
+
+@click.command("digest", epilog="Example: `awda partner digest --since 2026-12-01 --json`")
+@click.option("--since", type=Day(), metavar="DAY", help="Only what came so far on that day or later.")
+@as_json
+def show_digest(*, since: date | None, as_json: bool) -> None:
+    """Whom nobody has heard from although it was escalated: by day, partner and kind, newest first."""
+    found = [{**asdict(each), "since": when(each.since)} for each in at_home(lambda house: digest(house.pool, since))]
+    columns = ("day", "partner_id", "kind", "timeliness", "referrals", "since")
+    headings = [name.replace("_", " ") for name in columns]
+    give(found, as_json=as_json, plain=lambda: table(headings, [[row[name] for name in columns] for row in found]))
 
 
 def _since(started: float) -> float:

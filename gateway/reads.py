@@ -6,8 +6,8 @@ import asyncio
 import base64
 import binascii
 import json
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
 from time import monotonic
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -24,6 +24,7 @@ from gateway.commands import desk_of, told_of
 from gateway.identity import Action, Caller, may
 from gateway.intake import NUMBER, Desk
 from gateway.problems import PROBLEMS, Problem
+from store.digest import digest
 from store.streams import by_number
 
 LONGEST_WAIT_S: Final = 5.0
@@ -115,6 +116,18 @@ async def read_history(
     following = _cursor(str(entries[limit - 1].row.version)) if len(entries) > limit else None
     body = {"events": told(entries[:limit]), **glance.json(), "next": following}
     return _page(body, request, following, glance.etag(_version(folded)))
+
+
+@router.get("/escalations")
+async def read_escalations(
+    request: Request,
+    _: Annotated[Caller, Depends(may(Action.READ_DIGEST))],
+    since: Annotated[date | None, Query(description="Only what came so far on that day or later")] = None,
+) -> JSONResponse:
+    """The digest: how many referrals nobody answers, by day, partner and kind, newest day first."""
+    found = await digest(desk_of(request).pool, since)
+    shown = [{**asdict(each), "day": each.day.isoformat(), "since": moment(each.since)} for each in found]
+    return JSONResponse({"escalations": shown})
 
 
 @router.get("/messages/{message_id}")

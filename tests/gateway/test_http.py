@@ -16,8 +16,11 @@ from fastapi.routing import APIRoute
 from gateway.app import GatewaySettings, create_app
 from gateway.bodies import STAFF_BODY
 from gateway.intake import CLOUD_EVENT, PARTNER_BODY, Desk
+from store.database import open_pool
 from store.inbox import message_id_for
 from store.views.projector import Projector
+from tests.audit.archive import Archive
+from tests.builders import a_screened_case as a_screened_case_in_memory
 from tests.conftest import Database
 from tests.gateway.conftest import MASTER_KEY, REGISTRATION, Clinic, a_partner, an_app, rows
 from tests.house import House, a_house
@@ -448,3 +451,18 @@ async def test_a_partners_signal_moves_the_referral_it_answers(
         became = await house.became(message_id_for("partner:clinic-misrata", event["id"]))
         assert became["status"] == "applied", became
         assert "ReferralCompleted" in await house.names(case)
+
+
+async def test_staff_read_the_digest_of_who_does_not_answer(client: httpx2.AsyncClient, database: Database) -> None:
+    async with await open_pool(database.app_dsn) as pool, await open_pool(database.owner_dsn) as owner:
+        archive = Archive(pool, owner)
+        await archive.keep(a_screened_case_in_memory().after(days=14).events)
+        await Projector(pool).catch_up()
+
+    answer = await client.get("/api/v1/escalations", params={"since": "2026-12-04"})
+
+    assert answer.status_code == 200
+    assert [(each["day"], each["partner_id"], each["referrals"]) for each in answer.json()["escalations"]] == [
+        ("2026-12-06", "embassy-nga", 1)
+    ]
+    assert problem_of(await client.get("/api/v1/escalations", params={"since": "soon"}))["status"] == 422

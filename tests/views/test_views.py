@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from datetime import date
 from typing import Any
 from uuid import uuid4
 
@@ -16,6 +17,7 @@ from domain.movement import (
     RecordFlightArrival,
     RecordFlightDeparture,
 )
+from store.digest import digest
 from store.doorbell import EVENTS, Doorbell
 from store.views.projector import VIEWS, NoSuchView, Projector, wait_for
 from store.views.rebuild import rebuild
@@ -266,6 +268,19 @@ async def test_a_digest_counts_by_partner_and_kind_what_came_so_far_that_day(arc
         ("embassy-nga", "CONSULAR_IDENTITY", "ESCALATED_L2", 2),
     ]
     assert [f"{each['day']:%m-%d}" for each in digest] == ["12-03", "12-06"]
+
+
+async def test_a_person_reads_the_digest_newest_day_first_and_from_a_day_on(archive: Archive) -> None:
+    await archive.keep(a_screened_case().after(days=14).events)
+    await Projector(archive.pool).catch_up()
+
+    whole, later = await digest(archive.pool), await digest(archive.pool, date(2026, 12, 4))
+
+    assert [(f"{each.day:%m-%d}", each.partner_id, each.referrals) for each in whole] == [
+        ("12-06", "embassy-nga", 1),
+        ("12-03", "clinic-misrata", 1),
+    ]
+    assert later == whole[:1]
 
 
 async def test_nothing_sealed_reaches_a_read_table(archive: Archive) -> None:

@@ -1,0 +1,37 @@
+"""The day's digest: referrals that nobody answers and that came above the first level, by partner and kind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import date, datetime
+
+    import asyncpg
+
+    Pool = asyncpg.Pool[asyncpg.Record]
+
+
+@dataclass(frozen=True, slots=True)
+class Escalated:
+    """So many referrals of a (public) kind came so far with a partner on that day in Libya, the first of them then."""
+
+    day: date
+    partner_id: str
+    kind: str
+    timeliness: str
+    referrals: int
+    since: datetime
+
+
+async def digest(pool: Pool, since: date | None = None) -> list[Escalated]:
+    """All that is still unanswered, or what came so far on that day or later; newest day first."""
+    return [Escalated(*row) for row in await pool.fetch(_DIGEST, since)]
+
+
+_DIGEST = """
+SELECT day, partner_id, kind, timeliness, referrals, since FROM escalation_digest
+WHERE $1::date IS NULL OR day >= $1
+ORDER BY day DESC, timeliness DESC, referrals DESC, partner_id, kind
+"""

@@ -1,0 +1,60 @@
+"""The command on a database in which an archive keeps cases that were driven through the rules in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from cli.main import awda
+from cli.talk import Code
+from store.database import open_pool
+from tests.audit.archive import Archive
+from tests.conftest import Database
+
+ARCHIVES_KEY = base64.b64encode(bytes(range(32))).decode()
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """What is kept, and the command that looks at it."""
+
+    database: Database
+    home: Path
+
+    def run(self, *words: str) -> Result:
+        env = {
+            "AWDA_HOME": str(self.home),
+            "AWDA_DATABASE_URL": self.database.app_dsn,
+            "AWDA_TEMPORAL_ADDRESS": "",
+            "AWDA_MASTER_KEY": ARCHIVES_KEY,
+        }
+        return CliRunner(env=env).invoke(awda, words)
+
+    def asked(self, *words: str) -> Any:
+        """What the command prints as JSON."""
+        done = self.run(*words, "--json")
+        assert done.exit_code == Code.DONE, done.output
+        return json.loads(done.stdout)
+
+    def keep(self, work: Callable[[Archive], Awaitable[object]]) -> None:
+        """Do something with the archive."""
+
+        async def working() -> None:
+            database = self.database
+            async with await open_pool(database.app_dsn) as pool, await open_pool(database.owner_dsn) as owner:
+                await work(Archive(pool, owner))
+
+        asyncio.run(working())
+
+
+@pytest.fixture
+def shelf(database: Database, tmp_path: Path) -> Shelf:
+    return Shelf(database, tmp_path / "home")
