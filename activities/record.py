@@ -31,7 +31,7 @@ from domain.movement import Movement, RecordFlightDeparture
 from domain.outgoing import ENDING, outgoing, withdrawn_by
 from domain.policy import NEWEST
 from domain.procedure import Order, Standing
-from domain.referral import ReferralSent
+from domain.referral import ReferralHandedOver, ReferralSent
 from domain.streams import KINDS, Kind, State
 from store.calendars import announced
 from store.chain import link
@@ -173,6 +173,7 @@ class Recording:
             tokens=_tokens(batch),
             withdrawn=_withdrawn(batch),
             endings=(ENDING,),
+            brought=_brought(batch),
             heads=heads,
             next_due=wake.due + GRACE if wake else None,
             open=not standing.over,
@@ -329,6 +330,11 @@ def _withdrawn(batch: Batch) -> list[str]:
     if not isinstance(batch.state, Case):
         return []
     return sorted(map(str, withdrawn_by(batch.state, [event for event, _ in batch.decided])))
+
+
+def _brought(batch: Batch) -> list[str]:
+    """Referrals that a person has brought to their partners, however it was said."""
+    return sorted({str(event.referral_id) for event, _ in batch.decided if isinstance(event, ReferralHandedOver)})
 
 
 def _tokens(batch: Batch) -> list[Token]:

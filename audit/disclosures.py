@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from audit.fold import Entry, Folded, Pool, moment
-from domain.referral import DisclosureRecorded
+from domain.referral import DisclosureRecorded, ReferralHandedOver
 from domain.sheets import ReferralListed
 from store.outbox import Delivery, Outbox, outbox_id_of
 
@@ -33,11 +33,15 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class _Decided:
-    """A disclosure as the log has it, and the message that carries it; ``None`` where a sheet does."""
+    """A disclosure as the log has it, and the message that carries it; ``None`` where a sheet does.
+
+    ``brought`` is when a person says to have brought it, whatever became of the message (UTC).
+    """
 
     entry: Entry
     event: DisclosureRecorded
     carrier: UUID | None
+    brought: datetime | None
 
 
 async def disclosures(pool: Pool, folded: Folded, at: datetime | None = None) -> list[dict[str, Any]]:
@@ -55,7 +59,16 @@ def _decided(folded: Folded) -> Iterator[_Decided]:
         event, before = entry.event, entry.row.version - 1
         if isinstance(event, DisclosureRecorded) and event.direction == "OUT":
             carrier = None if before in listed else outbox_id_of(folded.head.stream_id, before)
-            yield _Decided(entry, event, carrier)
+            yield _Decided(entry, event, carrier, _brought(folded, entry, event))
+
+
+def _brought(folded: Folded, told: Entry, what: DisclosureRecorded) -> datetime | None:
+    later = (entry for entry in folded.entries if entry.row.version > told.row.version)
+    return next((each.effective_at for each in later if _brings(each, what)), None)
+
+
+def _brings(entry: Entry, what: DisclosureRecorded) -> bool:
+    return isinstance(entry.event, ReferralHandedOver) and entry.event.referral_id == what.referral_id
 
 
 def _shown(decided: _Decided, carrier: Delivery | None, at: datetime | None) -> dict[str, Any]:
@@ -80,6 +93,8 @@ def _became(decided: _Decided, carrier: Delivery | None, at: datetime | None) ->
     if carrier is None:
         return Fate.MAY_KNOW, None
     fate = fate_of(carrier, at)
+    if fate is not Fate.TOLD and decided.brought is not None:
+        return Fate.TOLD, decided.brought
     return fate, carrier.settled_at if fate is Fate.TOLD else None
 
 

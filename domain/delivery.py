@@ -7,16 +7,21 @@ from typing import ClassVar, Final
 from uuid import UUID
 
 from domain.asking import find
-from domain.case import Case
+from domain.case import Case, TaskCompleted, TaskRaised
 from domain.event import Event
 from domain.messages import Message, ReportHandedOver, Word
 from domain.moment import Moment, Refused
 from domain.referral import ReferralDeliveryFailed, ReferralHandedOver
+from domain.referral_state import Referral
 from domain.steps import task
 from domain.words import ReferralStatus
 
 NO_RECEIVER: Final = "NO_RECEIVER"
 """The partner has no system that listens: its messages go by hand, and nothing has failed."""
+
+
+BRING: Final = "bring a partner its message by hand"
+NOT_DELIVERED: Final = "a message to a partner was not delivered"
 
 
 class ReportDeliveryFailure(Message):
@@ -35,7 +40,7 @@ def report_failure(case: Case, report: ReportDeliveryFailure, m: Moment) -> Iter
     pinned, subject = m.policy.pinned, str(referral.referral_id)
     within = pinned.late_result_review if referral.urgent else pinned.quarantine_review
     if report.cause == NO_RECEIVER:
-        yield task("bring a partner its message by hand", "CASE_SUPERVISOR", within, m, subject=subject)
+        yield task(BRING, "CASE_SUPERVISOR", within, m, subject=subject)
         return
     yield ReferralDeliveryFailed(
         referral_id=referral.referral_id,
@@ -43,14 +48,22 @@ def report_failure(case: Case, report: ReportDeliveryFailure, m: Moment) -> Iter
         cause=report.cause,
         letter=report.letter,
     )
-    yield task("a message to a partner was not delivered", "CASE_SUPERVISOR", within, m, subject=subject)
+    yield task(NOT_DELIVERED, "CASE_SUPERVISOR", within, m, subject=subject)
 
 
 def report_handed_over(case: Case, report: ReportHandedOver, _m: Moment) -> Iterator[Event]:
-    """The partner has it, although no system of ours could bring it there."""
+    """The partner has it, although no system of ours could bring it there: nobody need see to it any more."""
     referral = find(case, report.referral_id)
     if referral.status is ReferralStatus.DRAFT:
         raise Refused("REFERRAL.NOT_SENT", "the referral has not been sent; nothing of it may be brought to anybody")
     yield ReferralHandedOver(
         referral_id=referral.referral_id, kind=referral.kind, partner_id=referral.partner_id, how=report.how
     )
+    yield from _seen_to(case, referral, report.how)
+
+
+def _seen_to(case: Case, referral: Referral, how: str) -> Iterator[Event]:
+    for raised in case.every(TaskRaised):
+        about_it = raised.task in (BRING, NOT_DELIVERED) and raised.subject == str(referral.referral_id)
+        if about_it and raised.task_id in case.tasks:
+            yield TaskCompleted(task_id=raised.task_id, task=raised.task, outcome=f"brought by a person ({how})")

@@ -162,6 +162,8 @@ class Plan:
     withdrawn: Sequence[str] = ()
     """Referrals of which nothing more may leave but what is named in ``endings``."""
     endings: Sequence[str] = ()
+    brought: Sequence[str] = ()
+    """Referrals of which somebody has brought what was to be brought by hand; that is not taken back."""
     heads: Sequence[tuple[UUID, int]] = ()
     """Other streams this decision looked at, each at the revision it was seen at."""
     next_due: datetime | None = None

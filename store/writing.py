@@ -85,10 +85,18 @@ locked AS MATERIALIZED (
     ),
     Part(
         "withdrawn",
-        (("referral_ids", "text"), ("except_names", "text")),
+        (("referral_ids", "text"), ("except_names", "text"), ("brought", "text")),
         """UPDATE outbox o SET status = 'withdrawn', settled_at = head.at FROM head
         WHERE o.stream_id = $1 AND o.status IN ('pending', 'by_hand')
-          AND o.referral_id = ANY ({first}) AND o.name <> ALL ({second})""",
+          AND o.referral_id = ANY ({first}) AND o.name <> ALL ({second})
+          AND NOT (o.status = 'by_hand' AND o.referral_id = ANY ({last}))""",
+    ),
+    Part(
+        "brought",
+        (("referral_ids", "text"),),
+        """UPDATE outbox o SET status = 'delivered', settled_at = head.at,
+            begun_at = coalesce(o.begun_at, clock_timestamp())
+        FROM head WHERE o.stream_id = $1 AND o.status = 'by_hand' AND o.referral_id = ANY ({first})""",
     ),
     Part(
         "letters",
@@ -136,7 +144,9 @@ def _arguments(part: Part, plan: Plan, things: Sequence[Any], hashes: Sequence[b
     if part.name == "heads":
         yield from (list(column) for column in zip(*things, strict=True))
     elif part.name == "withdrawn":
-        yield from (list(things), list(plan.endings))
+        yield from (list(things), list(plan.endings), list(plan.brought))
+    elif part.name == "brought":
+        yield list(things)
     elif part.single:
         yield from (getattr(things[0], name) for name, _ in part.columns)
     else:
@@ -169,12 +179,13 @@ def _statement(present: tuple[str, ...]) -> str:
 
 
 def _given(part: Part, at: int) -> dict[str, str]:
-    """What a part's SQL may name: its rows as ``x``, its single values, its first and its second array."""
+    """What a part's SQL may name: its rows as ``x``, its single values, its first, second and last array."""
     arrays = [f"${at + n}::{type_}[]" for n, (_, type_) in enumerate(part.columns)]
     names = ", ".join(name for name, _ in part.columns)
     return {
         "rows": f"unnest({', '.join(arrays)}) WITH ORDINALITY AS x ({names}, nth)",
         "values": ", ".join(f"${at + n}::{type_}" for n, (_, type_) in enumerate(part.columns)),
         "first": arrays[0],
-        "second": arrays[1],
+        "second": arrays[min(1, len(arrays) - 1)],
+        "last": arrays[-1],
     }

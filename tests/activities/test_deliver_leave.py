@@ -212,6 +212,42 @@ async def test_what_is_still_to_be_brought_by_hand_is_withdrawn_with_its_referra
     assert (await post.now(ending)).status == "withdrawn"
 
 
+async def by_hand(post: Post, case: UUID) -> Delivery:
+    (sent,) = await post.lines(case)
+    await post.attempt(sent)
+    await post.house.record(case)
+    return await post.now(sent)
+
+
+async def test_what_a_person_says_to_have_brought_is_settled_in_the_same_recording(post: Post) -> None:
+    await post.partner(None)
+    case = await post.case()
+    sent, referral = await by_hand(post, case), await post.referral(case)
+    assert sent.status == "by_hand"
+    assert "bring a partner its message by hand" in {task.task for task in (await post.state(case)).tasks.values()}
+
+    await post.says(case, "ReportHandedOver", referral_id=str(referral.referral_id), how="PAPER")
+
+    recorded_at = await post.house.pool.fetchval("SELECT recorded_at FROM events ORDER BY position DESC LIMIT 1")
+    brought = await post.now(sent)
+    assert (brought.status, brought.settled_at) == ("delivered", recorded_at)
+    assert brought.begun_at is not None
+    assert await post.outbox.by_hand(CLINIC) == []
+    assert "bring a partner its message by hand" not in {task.task for task in (await post.state(case)).tasks.values()}
+
+
+async def test_what_was_brought_stays_brought_although_its_referral_ends_in_the_same_recording(post: Post) -> None:
+    await post.partner(None)
+    case = await post.case()
+    sent, referral = await by_hand(post, case), await post.referral(case)
+    mine = str(referral.referral_id)
+    await post.house.say(case, "ReportHandedOver", referral_id=mine, how="PAPER")
+
+    await post.says(case, "CancelReferral", referral_id=mine, reason="x")
+
+    assert (await post.now(sent)).status == "delivered"
+
+
 async def test_a_referral_that_was_answered_meanwhile_is_not_sent_any_more(post: Post) -> None:
     await post.partner("ok")
     case = await post.case()

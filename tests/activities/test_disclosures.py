@@ -87,3 +87,15 @@ async def test_a_look_back_knows_nothing_of_what_was_delivered_later(post: Post)
 
     assert await told(post, case, known_at=settled - timedelta(microseconds=1)) == ["WAITING"]
     assert await told(post, case, known_at=settled) == ["TOLD"]
+
+
+async def test_what_a_person_says_to_have_brought_was_told_whatever_became_of_the_message(post: Post) -> None:
+    await post.partner("ok")
+    case = await post.case()
+    (line,) = await post.lines(case)
+    assert await post.outbox.dead(line.outbox_id, "NO_ROUTE")
+    referral = await post.referral(case)
+
+    await post.says(case, "ReportHandedOver", referral_id=str(referral.referral_id), how="VISIT")
+
+    assert await told(post, case) == ["TOLD"]

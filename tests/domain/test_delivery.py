@@ -69,6 +69,15 @@ def test_what_a_person_has_brought_counts_as_received() -> None:
     assert "ReferralCancellationNotified" in told.names
 
 
+def test_whoever_has_brought_a_message_need_not_be_asked_to_bring_it() -> None:
+    told = failed(failed(a_screened_case(), cause="NO_RECEIVER"), "MEDICAL_ASSESSMENT", cause="NO_RECEIVER")
+    told.having("ReportHandedOver", referral_id=told.referral(EMBASSY).referral_id, how="VISIT")
+    assert told.named("TaskCompleted")[-1].say() == (
+        "Task done: bring a partner its message by hand (brought by a person (VISIT))."
+    )
+    assert len(told.case.tasks) == 1, "the clinic's message is still to be brought"
+
+
 def test_what_was_never_sent_is_brought_to_nobody() -> None:
     told = a_screened_case().having("CreateReferral", kind="SHELTER_DIRECT_ASSISTANCE")
     mine = told.referral("SHELTER_DIRECT_ASSISTANCE").referral_id
