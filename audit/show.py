@@ -12,6 +12,7 @@ from audit.fold import Folded, Pool, Readable, fold, moment
 from audit.now import at_present
 from domain.case import Case, Clearance, Hold
 from domain.contact import Contact
+from domain.deadlines import Due, due_and_why
 from domain.decide import awaited, next_wake
 from domain.desk import PartnerDesk
 from domain.moment import Directory, Moment
@@ -63,7 +64,7 @@ def _case(folded: Folded, case: Case, m: Moment) -> dict[str, Any]:
         "stages": {stage.value: state.status.value for stage, state in case.stages.items()},
         "holds": [_hold(hold) for hold in case.holds.values()],
         "clearances": [_clearance(clearance) for clearance in case.clearances.values()],
-        "referrals": [_referral(referral) for referral in case.referrals.values()],
+        "referrals": [_referral(case, referral, m) for referral in case.referrals.values()],
         "tasks": [_task(case, task_id) for task_id in case.tasks],
         "movement": case.seat.movement if case.seat else None,
         "waiting_on": waiting[0].code if waiting else "",
@@ -94,8 +95,9 @@ def _clearance(clearance: Clearance) -> dict[str, Any]:
     }
 
 
-def _referral(referral: Referral) -> dict[str, Any]:
+def _referral(case: Case, referral: Referral, m: Moment) -> dict[str, Any]:
     owed = referral.awaited
+    due = due_and_why(case, referral, owed, m.directory) if owed else None
     return {
         "referral_id": str(referral.referral_id),
         "kind": referral.kind.value,
@@ -104,9 +106,17 @@ def _referral(referral: Referral) -> dict[str, Any]:
         "timeliness": referral.timeliness.value,
         "sent_at": when(referral.sent_at),
         "owed": owed,
-        "due": when(referral.dues.get(owed) if owed else None),
+        "due": when(due.at if due else None),
+        "moved": moved(due),
         "in_doubt": len(referral.disputed),
     }
+
+
+def moved(due: Due | None) -> dict[str, Any] | None:
+    """Why a due date is not the one that was pinned when the partner was asked; ``None`` if it is."""
+    if due is None or not due.moved:
+        return None
+    return {"from": moment(due.pinned), "closed": [day.isoformat() for day in due.closed]}
 
 
 def _task(case: Case, task_id: UUID) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from uuid import UUID
 from audit.fold import Entry, Folded, Pool, Readable, fold, moment
 from audit.history import sentence
 from audit.now import at_present
-from audit.show import when
+from audit.show import moved, when
 from domain.case import (
     Case,
     CaseClosed,
@@ -22,7 +22,7 @@ from domain.case import (
 )
 from domain.contact import Contact
 from domain.contact import deadlines as deadlines_of_contact
-from domain.deadlines import Deadline
+from domain.deadlines import Deadline, due_and_why
 from domain.decide import STAGES, may_open, next_wake
 from domain.desk import PartnerDesk
 from domain.event import Event
@@ -59,7 +59,7 @@ def _case(folded: Folded, case: Case, m: Moment) -> dict[str, Any]:
     return {
         "case_number": folded.head.number,
         "phase": case.phase,
-        "waiting_on": [_awaited(folded, case, stage, lack) for stage, lack in lacks(case, m)],
+        "waiting_on": [_awaited(folded, case, stage, lack, m) for stage, lack in lacks(case, m)],
         "holds": [_held(folded, hold_id) for hold_id in case.holds],
         "next": _next(case, m),
         "last": _because(folded.entries[-1] if folded.entries else None),
@@ -77,18 +77,19 @@ def lacks(case: Case, m: Moment) -> Iterator[tuple[Stage, Awaited]]:
             yield from ((stage, lack) for lack in STAGES[stage].lacks(case, m))
 
 
-def _awaited(folded: Folded, case: Case, stage: Stage, lack: Awaited) -> dict[str, Any]:
+def _awaited(folded: Folded, case: Case, stage: Stage, lack: Awaited, m: Moment) -> dict[str, Any]:
     asked = _asked(case, stage, lack)
     cause = _cause(folded, stage, lack, asked)
     since = cause.event.timestamp if cause and cause.event else lack.since
-    due = asked.dues.get(asked.awaited or "") if asked else lack.due
+    due = due_and_why(case, asked, asked.awaited or "", m.directory) if asked else None
     return {
         "code": lack.code,
         "stage": stage.value,
         "who": asked.partner_id if asked else lack.who,
         "rule": lack.rule,
         "since": when(since),
-        "due": when(due),
+        "due": when(due.at if due else None if asked else lack.due),
+        "moved": moved(due),
         "because": _because(cause),
     }
 

@@ -26,8 +26,9 @@ def tell_case(case: Told) -> None:
     })  # fmt: skip
     if case["referrals"]:
         click.echo()
-        columns = ("kind", "partner_id", "status", "timeliness", "sent_at", "due")
-        table(("referral", *columns[1:]), [[each[name] for name in columns] for each in case["referrals"]])
+        columns = ("kind", "partner_id", "status", "timeliness", "sent_at")
+        rows = [[*(each[name] for name in columns), _due(each)] for each in case["referrals"]]
+        table(("referral", *columns[1:], "due"), rows)
     if case["disclosures"]:
         click.echo()
         rows = [_disclosed(each) for each in case["disclosures"]]
@@ -68,7 +69,14 @@ def tell_why(found: Told) -> None:
 
 def _since(awaited: Told) -> str:
     since = f" since {awaited['since']}" if awaited.get("since") else ""
-    return since + (f", due {awaited['due']}" if awaited.get("due") else "")
+    return since + (f", due {_due(awaited)}" if awaited.get("due") else "")
+
+
+def _due(owed: Told) -> str:
+    """When it is due, and why that is not when it was due at first."""
+    if not (moved := owed.get("moved")):
+        return str(owed["due"] or "")
+    return f"{owed['due']} (moved from {moved['from']}: closed on {', '.join(moved['closed'])})"
 
 
 def _because(cause: Told | None) -> None:

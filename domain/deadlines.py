@@ -119,6 +119,36 @@ def due_of(case: Case, referral: Referral, step: str, calendar: Calendar) -> dat
     return max(pinned, calendar.after(referral.sent_at, span))
 
 
+class Due(NamedTuple):
+    """When a step is due (UTC), when it was due as pinned, and the days in between that were announced since."""
+
+    at: datetime
+    pinned: datetime
+    closed: tuple[date, ...] = ()
+
+    @property
+    def moved(self) -> bool:
+        return self.at != self.pinned
+
+
+def due_and_why(case: Case, referral: Referral, step: str, directory: Directory) -> Due | None:
+    """The due date that counts, and the holidays that moved it; ``None`` for a step without one."""
+    if step not in referral.dues:
+        return None
+    calendar, pinned = directory.calendar(referral.partner_id), referral.dues[step]
+    due = due_of(case, referral, step, calendar)
+    closed = _closed_since(referral, due, directory) if due != pinned else ()
+    return Due(due, pinned, closed)
+
+
+def _closed_since(referral: Referral, due: datetime, directory: Directory) -> tuple[date, ...]:
+    """Days announced since on which the partner would have worked while it was asked."""
+    published = directory.published(referral.partner_id)
+    begun, ends = (at.astimezone(published.zone).date() for at in (referral.sent_at or due, due))
+    announced = directory.holidays.get(published.country, frozenset())
+    return tuple(sorted(day for day in announced if begun <= day <= ends and published.works(day)))
+
+
 def _answer(case: Case, referral: Referral) -> Answer:
     return case.policy.pinned.answer(referral.kind, urgent=referral.urgent)
 

@@ -92,10 +92,14 @@ class Directory:
         willing = [one for one in fitting if not one.mandatory_reporting and one.partner_id not in without]
         return min(willing, key=lambda partner: (partner.country is None, partner.partner_id), default=None)
 
-    def calendar(self, partner_id: str) -> Calendar:
-        """When that partner works, as known today; one that is gone works in Libya's days."""
+    def published(self, partner_id: str) -> Calendar:
+        """When that partner works by the published calendars; one that is gone works in Libya's days."""
         partner = self.get(partner_id)
-        calendar = partner.calendar if partner else calendar_of(None)
+        return partner.calendar if partner else calendar_of(None)
+
+    def calendar(self, partner_id: str) -> Calendar:
+        """When that partner works, as known today."""
+        calendar = self.published(partner_id)
         return calendar.with_holidays(self.holidays.get(calendar.country, frozenset()))
 
 

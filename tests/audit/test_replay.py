@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -185,6 +186,26 @@ async def test_why_names_what_is_awaited_since_when_and_because_of_which_event(a
     assert clinic["rule"] == "domain 7.3"
     assert clinic["since"] == "2026-11-23T08:00:00Z"
     assert "is reminded" in told_why["next"]["what"]
+
+
+async def test_the_due_date_that_counts_is_shown_with_the_holiday_that_moved_it(archive: Archive) -> None:
+    told = a_screened_case()
+    stream = await archive.keep(told.events)
+    await stand_still(archive, MONDAY)
+    tuesday, saturday = date(2026, 11, 24), date(2026, 11, 28)
+    closed = replace(PARTNERS, holidays={"LBY": frozenset({tuesday, saturday})})
+    pinned = told.referral("MEDICAL_ASSESSMENT").dues["ack"]
+
+    shown = await show(archive.pool, archive.keys, stream, directory=closed)
+    told_why = await why(archive.pool, archive.keys, stream, directory=closed)
+    as_pinned = await show(archive.pool, archive.keys, stream, directory=PARTNERS)
+
+    (clinic,) = [each for each in shown["referrals"] if each["kind"] == "MEDICAL_ASSESSMENT"]
+    assert (pinned.isoformat(), clinic["due"]) == ("2026-11-25T15:00:00+00:00", "2026-11-26T15:00:00Z")
+    assert clinic["moved"] == {"from": "2026-11-25T15:00:00Z", "closed": ["2026-11-24"]}
+    (waits,) = [each for each in told_why["waiting_on"] if each["code"] == "CLINIC.MEDICAL_ASSESSMENT"]
+    assert (waits["due"], waits["moved"]) == (clinic["due"], clinic["moved"])
+    assert {each["moved"] for each in as_pinned["referrals"]} == {None}
 
 
 async def test_why_after_a_lapse_names_the_lapse(archive: Archive) -> None:

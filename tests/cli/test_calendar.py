@@ -27,6 +27,15 @@ def test_an_announced_holiday_moves_the_deadlines_of_a_case_that_is_open(shelf: 
     assert next_deadline(shelf) > before
 
 
+def test_whoever_looks_at_the_case_reads_why_its_due_date_moved(shelf: Shelf) -> None:
+    shelf.keep(lambda archive: archive.keep(a_screened_case().events, number=CASE))
+    shelf.run("calendar", "announce", *TUESDAY)
+
+    for word in ("show", "why"):
+        told = shelf.run("case", word, CASE).stdout
+        assert "2026-11-26T15:00:00Z (moved from 2026-11-25T15:00:00Z: closed on 2026-11-24)" in told
+
+
 def test_an_announcement_is_kept_once_with_who_made_it(shelf: Shelf) -> None:
     first = shelf.asked("calendar", "announce", *TUESDAY, "--as", "fatima")
     again = shelf.run("calendar", "announce", "lby", "2026-11-24", "Something else", "--as", "omar")
