@@ -3,13 +3,13 @@
 Who      the embassy; the exit authority
 Shows    nationality confirmed; a travel document issued; an exit permit for that document's number
 Done     document and exit permit are in force
-Returned nationality not confirmed, a permit refused: a consular officer decides what is tried next
+Returned nationality not confirmed or not examined, a permit refused: a consular officer decides what is tried next
 Halts    a protection hold stops every word to embassies and authorities
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time
 from typing import Annotated, ClassVar, Final, Literal
 
@@ -20,7 +20,7 @@ from domain.gate import Trigger, revocations
 from domain.messages import Message, Word
 from domain.moment import Moment, Refused
 from domain.payloads import Document, Permit, read
-from domain.referral import Told
+from domain.referral import ReferralOutcomeAmended, Told
 from domain.referral_state import Referral
 from domain.stage import Awaited, StageRules
 from domain.stages.screening import NonRefoulementScreened
@@ -52,6 +52,25 @@ class NationalityNotConfirmed(Event):
     SENTENCE: ClassVar[str] = "Nationality not confirmed by {asked}."
 
     asked: str
+
+
+class ConsularInterviewMissed(Event):
+    """Nobody judged anything: the person was not there."""
+
+    TOPIC: ClassVar[str] = "ConsularInterviewMissed"
+    SENTENCE: ClassVar[str] = "The person did not come to the interview with {asked}."
+
+    asked: str
+
+
+class NationalityNotExamined(Event):
+    """The question was not looked at, and is as open as before."""
+
+    TOPIC: ClassVar[str] = "NationalityNotExamined"
+    SENTENCE: ClassVar[str] = "Nationality was not examined by {asked} ({cause})."
+
+    asked: str
+    cause: str
 
 
 class TravelDocumentIssued(Event):
@@ -125,11 +144,31 @@ class ReportDocumentLost(Message):
 
 
 def identity_answered(case: Case, referral: Referral, told: Told, m: Moment) -> Iterator[Event]:
-    if told.outcome == "NATIONALITY_CONFIRMED":
+    outcome = told.outcome or ""
+    if outcome == "NATIONALITY_CONFIRMED":
         yield NationalityConfirmed(confirmed_by=referral.partner_id)
+    elif outcome in UNDECIDED and not isinstance(told, ReferralOutcomeAmended):
+        yield from _not_examined(referral, outcome, m)
     else:
         yield from identity_taken_back(case, referral, told, m)
         yield _consular_task("decide after nationality was not confirmed", referral, m)
+
+
+UNDECIDED: Final[Mapping[str, str]] = {
+    "INTERVIEW_NO_SHOW": "call the person, and arrange another interview",
+    "REFUSED_TO_COOPERATE_PERSON": "ask the person in private whether an embassy is to be asked at all",
+    "EMBASSY_CLOSED": "ask again when the embassy opens, or ask one elsewhere",
+}
+"""Outcomes that leave the nationality as open as it was, and what is to be done next. An amendment to one of them takes
+back what had been confirmed."""
+
+
+def _not_examined(referral: Referral, outcome: str, m: Moment) -> Iterator[Event]:
+    if outcome == "INTERVIEW_NO_SHOW":
+        yield ConsularInterviewMissed(asked=referral.partner_id)
+    else:
+        yield NationalityNotExamined(asked=referral.partner_id, cause=outcome)
+    yield _consular_task(UNDECIDED[outcome], referral, m)
 
 
 def identity_taken_back(case: Case, referral: Referral, _told: Told, _m: Moment) -> Iterator[Event]:

@@ -214,6 +214,13 @@ def partners_at_their_worst() -> Told:
     return told
 
 
+def embassies_that_examined_nothing() -> Told:
+    """The person does not come; another embassy is closed."""
+    told = a_screened_case().heard("CONSULAR_IDENTITY", "COMPLETED", "INTERVIEW_NO_SHOW")
+    told.having("CreateReferral", kind="CONSULAR_IDENTITY", partner_id="embassy-nga-2")
+    return told.heard("CONSULAR_IDENTITY", "COMPLETED", "EMBASSY_CLOSED")
+
+
 def letters_lost_and_brought() -> Told:
     """A request that was not delivered, brought by hand, changed; then nothing more may be told."""
     told = a_screened_case()
@@ -313,6 +320,7 @@ CASES: Final[Mapping[str, Callable[[], Told]]] = {
         a_closed_case, fear_at_screening, fear_at_the_airport, treatment_required, unfit_before_the_flight, a_survivor,
         a_withdrawal, an_unsafe_closing, partners_at_their_worst, silence, papers, office_work, a_sheet_comes_back, troubles_at_the_airport,
         denied, left_behind, not_met, an_item_cancelled, letters_lost_and_brought, an_item_given_twice,
+        embassies_that_examined_nothing,
         what_no_rule_records_yet,
     )
 }  # fmt: skip

@@ -66,6 +66,51 @@ def test_a_no_is_recorded_and_given_to_a_consular_officer(kind: str, outcome: st
     assert [task.queue for task in told.case.tasks.values()] == ["CONSULAR_LIAISON"]
 
 
+@pytest.mark.parametrize(
+    ("outcome", "said", "next_step"),
+    [
+        (
+            "INTERVIEW_NO_SHOW",
+            "The person did not come to the interview with embassy-nga.",
+            "call the person, and arrange another interview",
+        ),
+        (
+            "EMBASSY_CLOSED",
+            "Nationality was not examined by embassy-nga (EMBASSY_CLOSED).",
+            "ask again when the embassy opens, or ask one elsewhere",
+        ),
+        (
+            "REFUSED_TO_COOPERATE_PERSON",
+            "Nationality was not examined by embassy-nga (REFUSED_TO_COOPERATE_PERSON).",
+            "ask the person in private whether an embassy is to be asked at all",
+        ),
+    ],
+)
+def test_where_nothing_was_examined_no_embassy_has_denied_a_nationality(
+    outcome: str, said: str, next_step: str
+) -> None:
+    told = a_screened_case().heard("CONSULAR_IDENTITY", "COMPLETED", outcome)
+    assert said in [event.say() for event in told.events]
+    assert "NationalityNotConfirmed" not in told.names
+    assert [(task.task, task.queue) for task in told.case.tasks.values()] == [(next_step, "CONSULAR_LIAISON")]
+    assert told.waits_for()[-1] == "EMBASSY.NATIONALITY", "it is as open as before"
+
+
+def test_a_missed_interview_takes_nothing_from_a_nationality_that_is_known_otherwise() -> None:
+    told = a_screened_case().having("RecordTravelDocument", **PASSPORT)
+    told.heard("CONSULAR_IDENTITY", "COMPLETED", "INTERVIEW_NO_SHOW")
+    assert told.case.nationality_confirmed
+    assert status(told, "TRAVEL_DOCUMENT") == "VALID"
+
+
+def test_a_confirmation_that_is_amended_to_a_missed_interview_counts_no_longer() -> None:
+    told = a_confirmed_case()
+    told.heard("CONSULAR_IDENTITY", "COMPLETED", "INTERVIEW_NO_SHOW")
+    signal = next(iter(told.referral("CONSULAR_IDENTITY").disputed))
+    told.having("ResolveQuarantinedSignal", signal_id=signal, decision="AMEND", reason="it was somebody else")
+    assert not told.case.nationality_confirmed
+
+
 def test_a_confirmation_taken_back_counts_no_longer() -> None:
     told = a_confirmed_case()
     told.heard("CONSULAR_IDENTITY", "COMPLETED", "NOT_CONFIRMED")
