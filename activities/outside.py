@@ -26,6 +26,8 @@ DRAIN_S: Final = 1.0
 ADDRESSES: Final = 4
 ANSWER: Final = 64 * 1024
 """No more of an answer is read than this (bytes)."""
+KEPT: Final = 500
+"""What is kept of it (bytes)."""
 
 Address: TypeAlias = IPv4Address | IPv6Address
 Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
@@ -63,6 +65,8 @@ class Answer:
 
     status: int
     retry_after: str | None = None
+    said: bytes = field(default=b"", repr=False)
+    """The beginning of its answer, for whoever tries the line; a delivery looks at the status alone."""
 
 
 async def looked_up(host: str, port: int) -> list[str]:
@@ -143,24 +147,23 @@ class Outside:
                 "POST", asked, headers=list(told.items()), content=body, extensions={"timeout": limits}
             ) as answer,
         ):
-            found = Answer(answer.status, _header(answer, b"retry-after"))
-            await _drain(answer)
-            return found
+            return Answer(answer.status, _header(answer, b"retry-after"), await _drain(answer))
 
 
 def _header(answer: httpcore2.Response, wanted: bytes) -> str | None:
     return next((value.decode("latin-1") for name, value in answer.headers if name.lower() == wanted), None)
 
 
-async def _drain(answer: httpcore2.Response) -> None:
-    """Hear the answer out, within reason: what was said is in its first line."""
+async def _drain(answer: httpcore2.Response) -> bytes:
+    """Hear the answer out, within reason, and keep its beginning: what was said is in its first line."""
+    kept, heard = b"", 0
     with suppress(*FAULTS, TimeoutError):
         async with asyncio.timeout(DRAIN_S), aclosing(answer.aiter_stream()) as parts:
-            heard = 0
             async for part in parts:
-                heard += len(part)
+                kept, heard = (kept + part)[:KEPT], heard + len(part)
                 if heard > ANSWER:
-                    return
+                    break
+    return kept
 
 
 @dataclass

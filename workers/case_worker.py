@@ -17,13 +17,12 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 from temporalio.workflow import SandboxImportNotificationPolicy
 
 from activities.deliver import Delivering
-from activities.outside import Outside
 from activities.record import Recording
 from store.doorbell import Doorbell
 from store.lines import open_lines
 from workers.client import connect
-from workers.home import WrongSetting
 from workers.parts import Parts
+from workers.way_out import way_out
 from workflows.case import CaseWorkflow
 from workflows.contact import ContactWorkflow
 from workflows.delivery import DeliveryWorkflow
@@ -88,23 +87,6 @@ async def serve(parts: Parts) -> None:
     client = await connect(parts.temporal_address, parts.settings.temporal_namespace)
     async with Doorbell(parts.dsn) as doorbell, open_lines(parts.dsn) as lines:
         recording = Recording(parts.pool, parts.keys, doorbell, lines)
-        delivering = Delivering(parts.pool, parts.keys, await way_out(parts))
+        delivering = Delivering(parts.pool, parts.keys, await way_out(parts.settings, parts.pool))
         async with case_worker(client, recording), delivery_worker(client, delivering):
             await parts.stop.wait()
-
-
-async def way_out(parts: Parts) -> Outside:
-    """How partners are reached. Raises ``WrongSetting`` where receivers on this machine would be let in by mistake."""
-    loopback = parts.settings.loopback_receivers
-    if loopback and not await parts.pool.fetchval(_MADE_UP):
-        raise WrongSetting(
-            "AWDA_LOOPBACK_RECEIVERS lets messages go to this machine itself and is for made-up partners only; "
-            "this database is another machine's. Unset it."
-        )
-    return Outside(loopback=loopback)
-
-
-_MADE_UP: Final = """
-SELECT EXISTS (SELECT FROM programme_clock) OR inet_server_addr() IS NULL
-    OR inet_server_addr() <<= '127.0.0.0/8' OR inet_server_addr() = '::1'
-"""

@@ -21,6 +21,7 @@ from tests.conftest import Database
 from tests.gateway.conftest import MASTER_KEY
 from tests.gateway.test_serving import serving
 from tests.partner_side import a_receiver
+from workers.home import Home
 
 Awda = Callable[..., Result]
 CLINIC = ("clinic-misrata", "--name", "Clinic, Misrata", "--kind", "MEDICAL_ASSESSMENT")
@@ -47,6 +48,12 @@ def run(database: Database, tmp_path: Path) -> Awda:
 def clinic(run: Awda) -> str:
     assert run("add", *CLINIC).exit_code == Code.DONE
     return CLINIC[0]
+
+
+@pytest.fixture
+def made_up(tmp_path: Path) -> None:
+    """The home's partners are played on this machine."""
+    Home(tmp_path / "home").make().kept("made-up", "yes")
 
 
 def told(done: Result) -> Any:
@@ -214,6 +221,7 @@ def test_a_key_that_cannot_serve_is_a_matter_of_usage_and_not_repeated(
 # Trying it out
 
 
+@pytest.mark.usefixtures("made_up")
 def test_a_test_event_reaches_a_receiver_that_knows_our_signature(run: Awda, clinic: str, tmp_path: Path) -> None:
     made = told(run("key", "add", clinic, "--outbound", "--generate", "--json"))
     with a_receiver(made["secret"], tmp_path / "kept") as receiving:
@@ -226,6 +234,7 @@ def test_a_test_event_reaches_a_receiver_that_knows_our_signature(run: Awda, cli
         assert run("test", clinic).exit_code == Code.DONE
 
 
+@pytest.mark.usefixtures("made_up")
 def test_a_receiver_that_does_not_take_it_is_a_dependency_that_is_down(run: Awda, clinic: str, tmp_path: Path) -> None:
     run("key", "add", clinic, "--outbound", "--generate")
     with a_receiver(new_secret(), tmp_path / "kept") as receiving:
@@ -234,7 +243,24 @@ def test_a_receiver_that_does_not_take_it_is_a_dependency_that_is_down(run: Awda
         assert (done.exit_code, json.loads(done.stdout)["status"]) == (Code.DOWN, 401)
 
     gone = run("test", clinic, "--json")
-    assert (gone.exit_code, json.loads(gone.stdout)["received"]) == (Code.DOWN, False)
+    assert (gone.exit_code, json.loads(gone.stdout)["error"]) == (Code.DOWN, "ConnectError")
+
+
+@pytest.mark.parametrize("url", ["https://127.0.0.1/", "https://169.254.169.254/latest", "https://[::1]/", "{here}"])
+def test_a_test_event_takes_the_way_of_a_delivery_and_never_leads_inside(
+    run: Awda, clinic: str, tmp_path: Path, url: str
+) -> None:
+    made = told(run("key", "add", clinic, "--outbound", "--generate", "--json"))
+    with a_receiver(made["secret"], tmp_path / "kept") as receiving:
+        run("add", clinic, "--receiver", url.format(here=receiving.url))
+
+        done = run("test", clinic, "--json")
+
+    assert (done.exit_code, json.loads(done.stdout)["error"]) == (
+        Code.DOWN,
+        "BAD_URL" if "{" in url else "ADDRESS_NOT_ALLOWED",
+    )
+    assert "receiver" in done.stderr
 
 
 def test_without_receiver_or_key_nothing_is_sent(run: Awda, clinic: str) -> None:

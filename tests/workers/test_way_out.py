@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import TypeAlias
 
 import pytest
 
+from activities.outside import Outside
 from store import clock
 from store.database import open_pool
-from store.keys import KeyStore
 from tests.conftest import Database
-from tests.house import MASTER
-from workers.case_worker import way_out
 from workers.crew import commands
 from workers.home import Settings, WrongSetting
-from workers.parts import Parts
+from workers.way_out import way_out
 
 ROOT = Path(__file__).parents[2]
 ELSEWHERE = """
@@ -26,45 +23,42 @@ CREATE FUNCTION elsewhere.inet_server_addr() RETURNS inet LANGUAGE sql AS $$ SEL
 GRANT USAGE ON SCHEMA elsewhere TO awda_app;
 """
 
-Told: TypeAlias = Callable[[str], Parts]
+Told: TypeAlias = Callable[[str], Awaitable[Outside]]
 
 
 @pytest.fixture
 async def far_away(database: Database, tmp_path: Path) -> AsyncIterator[Told]:
-    """A worker's parts, with a database that says it stands on another machine."""
+    """The way out of a worker whose database says it stands on another machine."""
     async with await open_pool(database.owner_dsn) as owner:
         await owner.execute(ELSEWHERE)
     path = {"search_path": "elsewhere, public, pg_catalog"}
     async with await open_pool(database.app_dsn, server_settings=path) as pool:
 
-        def parts(said: str) -> Parts:
-            settings = Settings.read({"AWDA_HOME": str(tmp_path), "AWDA_LOOPBACK_RECEIVERS": said})
-            return Parts(settings, database.app_dsn, pool, KeyStore(pool, MASTER), asyncio.Event())
+        def way(said: str) -> Awaitable[Outside]:
+            return way_out(Settings.read({"AWDA_HOME": str(tmp_path), "AWDA_LOOPBACK_RECEIVERS": said}), pool)
 
-        yield parts
+        yield way
 
 
 async def test_a_worker_whose_cases_are_elsewhere_refuses_to_call_its_own_machine(far_away: Told) -> None:
     with pytest.raises(WrongSetting, match="made-up partners only"):
-        await way_out(far_away("1"))
+        await far_away("1")
 
 
 async def test_unless_time_stands_still_there(far_away: Told, database: Database) -> None:
     async with await open_pool(database.owner_dsn) as owner:
         await clock.stand_still(owner, await clock.now(owner))
-    assert (await way_out(far_away("1"))).loopback
+    assert (await far_away("1")).loopback
 
 
 @pytest.mark.parametrize("said", ["", "0", "true", "yes", "11"])
 async def test_nobody_calls_their_own_machine_without_being_told_to(far_away: Told, said: str) -> None:
-    assert not (await way_out(far_away(said))).loopback
+    assert not (await far_away(said)).loopback
 
 
 async def test_an_embedded_home_may_be_told_to(database: Database, tmp_path: Path) -> None:
     async with await open_pool(database.app_dsn) as pool:
-        settings = Settings(home=tmp_path, loopback_receivers=True)
-        parts = Parts(settings, database.app_dsn, pool, KeyStore(pool, MASTER), asyncio.Event())
-        assert (await way_out(parts)).loopback
+        assert (await way_out(Settings(home=tmp_path, loopback_receivers=True), pool)).loopback
 
 
 def test_the_supervisor_tells_its_processes_only_where_partners_are_made_up() -> None:
