@@ -15,6 +15,7 @@ import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
@@ -23,6 +24,7 @@ import httpx2
 import pytest
 import yaml
 
+from activities.outside import NEVER, is_public
 from workers.embedded import Servers
 from workers.embedded import servers as real_servers
 from workers.postgres import installed
@@ -282,6 +284,43 @@ def test_databases_and_temporal_have_no_way_out() -> None:
     for name in ("postgres", "temporal-postgres", "temporal", "relay", "projector", "migrate"):
         assert set(SERVICES[name]["networks"]) <= closed, name
     assert "temporal" not in SERVICES["gateway"]["networks"], "the gateway never calls Temporal"
+
+
+def test_only_the_case_worker_is_in_the_network_that_leads_to_partners() -> None:
+    within = {name for name, service in SERVICES.items() if "partners" in service["networks"]}
+    published = {name for name, service in SERVICES.items() if "front" in service["networks"]}
+    assert within == {"case-worker"}
+    assert published == {"gateway", "temporal-ui"}
+
+
+def firewall_rules(tmp_path: Path, *servers: str) -> list[str]:
+    """What the script says to the firewall, which is a list here: one that finds no rule there already."""
+    said, standing_in = tmp_path / "said", tmp_path / "iptables"
+    standing_in.write_text(f'#!/bin/sh\necho "$*" >> {said}\n[ "$1" != -C ]\n')
+    standing_in.chmod(0o755)
+    path = os.pathsep.join((str(tmp_path), os.defpath))
+    done = ran("/bin/sh", ROOT / "deploy" / "close-the-way-out", *servers, env={"PATH": path})
+    assert done.returncode == 0, done.stderr
+    return [line for line in said.read_text().splitlines() if not line.startswith("-C ")]
+
+
+def test_the_firewall_lets_nothing_through_to_partners_that_the_worker_would_not_call(tmp_path: Path) -> None:
+    rules = firewall_rules(tmp_path, "10.0.0.2")
+    closed = [IPv4Network(rule.split()[3]) for rule in rules if re.fullmatch(r"-A AWDA-OUT -d \S+ -j DROP", rule)]
+    edges = [edge for network in closed for edge in (int(network[0]) - 1, int(network[0]), int(network[-1]))]
+    everywhere = [*range(0, 2**32, 2**16), *(int(network[0]) for network in NEVER if network.version == 4)]
+    for address in [IPv4Address(number % 2**32) for number in (*edges, *everywhere)]:
+        assert is_public(address) is not any(address in network for network in closed), address
+    last = rules.index("-A AWDA-OUT -p tcp --dport 443 -j RETURN")
+    assert rules[last + 1] == "-A AWDA-OUT -j DROP"
+    assert all(rules.index(f"-A AWDA-OUT -d {network} -j DROP") < last for network in closed)
+
+
+def test_the_firewall_knows_the_bridges_by_the_names_that_compose_gives_them(tmp_path: Path) -> None:
+    named = {network["driver_opts"]["com.docker.network.bridge.name"] for name, network in COMPOSE["networks"].items() if "driver_opts" in network}  # fmt: skip
+    rules = firewall_rules(tmp_path, "10.0.0.2")
+    assert {rule.split()[3] for rule in rules if " -i " in rule} == named
+    assert all(len(name) < 16 for name in named), "longer than an interface's name may be"
 
 
 def test_whoever_keeps_or_looks_at_files_has_their_volume_and_only_the_gateway_may_write_there() -> None:
