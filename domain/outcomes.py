@@ -34,11 +34,4 @@ SAYS: Final[Mapping[SignalType, str]] = {
 
 def outcomes_of(kind: ReferralKind) -> Mapping[SignalType, tuple[str, ...]]:
     """The outcomes of one kind of referral, by the signal that carries them."""
-    answers = ANSWERS[kind]
-    carried = {
-        T.COMPLETED: answers.ends,
-        T.ACCEPTED: tuple(sorted(answers.accepts | answers.promises)),
-        T.REJECTED: tuple(sorted(answers.rejects)),
-        T.PROGRESS: tuple(sorted(answers.goes_on)),
-    }
-    return {signal: codes for signal, codes in carried.items() if codes}
+    return {signal: codes for signal, codes in ANSWERS[kind].carried.items() if codes}

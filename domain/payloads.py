@@ -291,8 +291,14 @@ class Answers:
     version: int = 1
 
     @property
+    def carried(self) -> Mapping[SignalType, tuple[str, ...]]:
+        """Every outcome, by the signal that carries it; partners, pages, sheets and schemas are told of these."""
+        accepts, rejects, goes_on = map(tuple, map(sorted, (self.accepts, self.rejects, self.goes_on)))
+        return {T.COMPLETED: self.ends, T.ACCEPTED: accepts, T.REJECTED: rejects, T.PROGRESS: goes_on}
+
+    @property
     def known(self) -> frozenset[str]:
-        return frozenset(self.ends) | self.goes_on | self.accepts | self.rejects | REASONS
+        return REASONS.union(*self.carried.values())
 
 
 REASONS: Final = frozenset(
@@ -595,12 +601,7 @@ def published(kind: ReferralKind) -> dict[str, Any]:
     return {
         "title": kind.value,
         "version": answers.version,
-        "outcomes": {
-            "COMPLETED": list(answers.ends),
-            "PROGRESS": sorted(answers.goes_on),
-            "ACCEPTED": sorted(answers.accepts),
-            "REJECTED": sorted(answers.rejects),
-        },
+        "outcomes": {signal.value: list(codes) for signal, codes in answers.carried.items()},
         "needs": {code: list(fields) for code, fields in answers.needs.items()},
         "payload": answers.payload.model_json_schema(),
     }

@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import ClassVar, Final
 from uuid import UUID
 
+from domain import payloads
 from domain.asking import disclosure, why_not_send
 from domain.case import Case
 from domain.event import Compartment, Event
@@ -106,73 +107,55 @@ class Answers:
         return next((each for each in self.outcomes if each.code == code), None)
 
 
-def _good(code: str, *needs: str, signal: SignalType = T.COMPLETED) -> Outcome:
-    return Outcome(code, signal, permits=True, needs=frozenset(needs))
+PERMITS: Final[Mapping[ReferralKind, Mapping[str, tuple[str, ...]]]] = {
+    K.CONSULAR_IDENTITY: {"NATIONALITY_CONFIRMED": ()},
+    K.TRAVEL_DOCUMENT: {"ISSUED": ("document kind", "document number")},
+    K.MEDICAL_ASSESSMENT: {"NO_SIGNIFICANT_CONDITION": ("date",), "SIGNIFICANT_CONDITION_STABLE": ("date",)},
+    K.FIT_TO_TRAVEL: {"FIT": ("date",), "FIT_WITH_CONDITIONS": ("date", NOTE)},
+    K.EXIT_PERMIT: {"GRANTED": ("permit number",)},
+    K.RECEPTION: {"CONFIRMED": (), "CONFIRMED_WITH_LIMITS": (), "RECEIVED": ("date",)},
+    K.MEDICAL_HANDOVER: {"HANDED_OVER": ("date",), "ADMITTED": ("date",)},
+    K.CHILD_HANDOVER: {"HANDED_OVER": ("date", "identity checked")},
+}
+"""Outcomes that permit, and the cells without which they say too little on paper."""
 
+PAUSES: Final = frozenset({"FEE_REQUIRED", "MORE_INFO"})
+"""Outcomes that go on only when we have done something: a sheet tells them as a pause."""
 
-TAKEN: Final = Outcome("ACCEPTED", T.ACCEPTED)
-TURNED_DOWN: Final = Outcome("REJECTED", T.REJECTED)
-
-ANSWERS: Final[Mapping[ReferralKind, Answers]] = {
-    K.CONSULAR_IDENTITY: Answers(
-        (
-            _good("NATIONALITY_CONFIRMED"), Outcome("NOT_CONFIRMED"), Outcome("VERIFICATION_IN_CAPITAL", T.PROGRESS),
-            Outcome("INTERVIEW_NO_SHOW"), Outcome("REFUSED_TO_COOPERATE_PERSON"), Outcome("EMBASSY_CLOSED"),
-            TAKEN, TURNED_DOWN,
-        ),
-        {"date": "interviewed_on"},
-    ),
-    K.TRAVEL_DOCUMENT: Answers(
-        (
-            _good("ISSUED", "document kind", "document number"), Outcome("REFUSED"),
-            Outcome("REQUIRES_ITINERARY", T.PROGRESS), Outcome("FEE_REQUIRED", T.PAUSED), TAKEN, TURNED_DOWN,
-        ),
-        {
-            "document kind": "kind", "document number": "number", "issued on": "issued_on", "expires on": "expires_on",
-        },
-    ),
-    K.MEDICAL_ASSESSMENT: Answers(
-        (
-            _good("NO_SIGNIFICANT_CONDITION", "date"), _good("SIGNIFICANT_CONDITION_STABLE", "date"),
-            Outcome("TREATMENT_REQUIRED"), Outcome("UNFIT_TEMPORARY"), Outcome("UNFIT_LONG_TERM"),
-            Outcome("DECLINED_BY_PERSON"), TAKEN, TURNED_DOWN,
-        ),
-        {"date": "examined_at", "valid until": "valid_until"},
-    ),
-    K.FIT_TO_TRAVEL: Answers(
-        (
-            _good("FIT", "date"), _good("FIT_WITH_CONDITIONS", "date", NOTE), Outcome("UNFIT_TEMPORARY"),
-            Outcome("UNFIT"), TAKEN, TURNED_DOWN,
-        ),
-        {"date": "issued_at", "valid until": "valid_until", "check again on": "recheck_on"},
-    ),
-    K.EXIT_PERMIT: Answers(
-        (
-            _good("GRANTED", "permit number"), Outcome("REFUSED"), Outcome("MORE_INFO", T.PAUSED), TAKEN, TURNED_DOWN,
-        ),
-        {
-            "permit number": "permit_number", "list number": "list_no", "airport": "airport",
-            "expires on": "expires_on", "reason class": "reason_class",
-        },
-    ),
-    K.RECEPTION: Answers(
-        (
-            _good("CONFIRMED", signal=T.ACCEPTED), _good("CONFIRMED_WITH_LIMITS", signal=T.ACCEPTED),
-            Outcome("CANNOT_RECEIVE", T.REJECTED), _good("RECEIVED", "date"), Outcome("NOT_ARRIVED"),
-            Outcome("REFUSED_ASSISTANCE"),
-        ),
-        {"date": "met_at", "cash in EUR": "cash_eur", "nights": "shelter_nights", "transport": "onward_transport"},
-    ),
-    K.MEDICAL_HANDOVER: Answers(
-        (_good("HANDED_OVER", "date"), _good("ADMITTED", "date"), Outcome("NO_SHOW"), TAKEN, TURNED_DOWN),
-        {"date": "handed_over_at", "facility": "facility"},
-    ),
-    K.CHILD_HANDOVER: Answers(
-        (_good("HANDED_OVER", "date", "identity checked"), Outcome("CAREGIVER_ABSENT"), TAKEN, TURNED_DOWN),
-        {"date": "handed_over_at", "identity checked": "id_checked"},
-    ),
+COLUMNS: Final[Mapping[ReferralKind, Mapping[str, str]]] = {
+    K.CONSULAR_IDENTITY: {"date": "interviewed_on"},
+    K.TRAVEL_DOCUMENT: {
+        "document kind": "kind", "document number": "number", "issued on": "issued_on", "expires on": "expires_on",
+    },
+    K.MEDICAL_ASSESSMENT: {"date": "examined_at", "valid until": "valid_until"},
+    K.FIT_TO_TRAVEL: {"date": "issued_at", "valid until": "valid_until", "check again on": "recheck_on"},
+    K.EXIT_PERMIT: {
+        "permit number": "permit_number", "list number": "list_no", "airport": "airport",
+        "expires on": "expires_on", "reason class": "reason_class",
+    },
+    K.RECEPTION: {
+        "date": "met_at", "cash in EUR": "cash_eur", "nights": "shelter_nights", "transport": "onward_transport",
+    },
+    K.MEDICAL_HANDOVER: {"date": "handed_over_at", "facility": "facility"},
+    K.CHILD_HANDOVER: {"date": "handed_over_at", "identity checked": "id_checked"},
 }  # fmt: skip
-"""What each kind of referral can be answered with (domain.md 6)."""
+"""The cells of each kind that stands on a sheet, and what they are called in a signal's payload."""
+
+
+def _outcomes(kind: ReferralKind) -> Iterator[Outcome]:
+    """What the table of payloads knows of a kind; and a bare yes or no where it has no code of its own."""
+    carried, needed = payloads.ANSWERS[kind].carried, PERMITS[kind]
+    for signal in (T.ACCEPTED, T.REJECTED, T.COMPLETED, T.PROGRESS):
+        for code in carried[signal]:
+            told = T.PAUSED if signal is T.PROGRESS and code in PAUSES else signal
+            yield Outcome(code, told, code in needed, frozenset(needed.get(code, ())))
+    for signal in (T.ACCEPTED, T.REJECTED):
+        if not carried[signal]:
+            yield Outcome(signal.value, signal)
+
+
+ANSWERS: Final = {kind: Answers(tuple(_outcomes(kind)), cells) for kind, cells in COLUMNS.items()}
+"""What each kind of referral can be answered with on a sheet."""
 
 IDENTITY: Final = ("family_name", "given_names", "sex", "date_of_birth")
 

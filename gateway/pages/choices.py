@@ -1,79 +1,19 @@
-"""What a partner may answer on a page, for each kind of referral (domain.md 6).
-
-The outcome codes stand here until the programme's own table of payloads holds them; nowhere else.
-"""
+"""What a partner may answer on a page, for each kind of referral (domain.md 6), as the table of payloads says."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from domain.hearing import ALLOWED
+from domain.payloads import ANSWERS
 from domain.words import ReferralKind, ReferralStatus, SignalType, TravelDocumentKind
+from gateway.links import CALLS
 
 K = ReferralKind
 T = SignalType
 S = ReferralStatus
-
-DONE: Final[Mapping[ReferralKind, tuple[str, ...]]] = {
-    kind: tuple(codes.split())
-    for kind, codes in {
-        K.PROTECTION_ASSISTANCE:
-            "SERVICE_PROVIDED PARTIALLY_PROVIDED DECLINED_BY_PERSON SERVICE_UNAVAILABLE NOT_REACHED",
-        K.VOT_ASSISTANCE: "ADMITTED ASSISTED_OUTSIDE DECLINED_BY_PERSON NO_CAPACITY DISCHARGED",
-        K.GBV_SERVICES: "CARE_PROVIDED DECLINED_BY_PERSON TOO_LATE_FOR_PEP SERVICE_UNAVAILABLE",
-        K.CHILD_BIA: "RETURN_RECOMMENDED RETURN_NOT_RECOMMENDED BID_REQUIRED",
-        K.GUARDIANSHIP: "GUARDIAN_APPOINTED DE_FACTO_CAREGIVER_CONFIRMED NONE_AVAILABLE",
-        K.FAMILY_TRACING: "FOUND NOT_FOUND FOUND_UNWILLING FOUND_UNSAFE DECEASED",
-        K.FAMILY_ASSESSMENT: "SUITABLE SUITABLE_WITH_SUPPORT UNSUITABLE REFUSED_ACCESS",
-        K.BID_PANEL: "RETURN REMAIN_WITH_CARE THIRD_COUNTRY DEFERRED",
-        K.UNHCR_ASYLUM:
-            "REGISTERED NOT_OF_CONCERN OUT_OF_SCOPE CLAIM_NOT_PURSUED EVACUATION_OR_RESETTLEMENT NOT_REACHED",
-        K.SAFETY_ASSESSMENT: "SAFE SAFE_WITH_MITIGATION NOT_SAFE UNDETERMINED",
-        K.MHPSS: "ENGAGED COMPLETED_COURSE DECLINED_BY_PERSON REFERRED_UP NOT_REACHED",
-        K.SHELTER_DIRECT_ASSISTANCE: "PROVIDED UNAVAILABLE",
-        K.LEGAL_ASSISTANCE: "ADVISED RESOLVED PROCEEDINGS_OPEN",
-        K.DETENTION_RELEASE: "RELEASE_GRANTED RELEASE_REFUSED PERSON_NOT_FOUND MOVED_SITE",
-        K.MEDICAL_ASSESSMENT:
-            "NO_SIGNIFICANT_CONDITION SIGNIFICANT_CONDITION_STABLE TREATMENT_REQUIRED UNFIT_TEMPORARY "
-            "UNFIT_LONG_TERM DECLINED_BY_PERSON",
-        K.SPECIALIST_CARE: "TREATED ADMITTED DISCHARGED REFERRED_ABROAD DIED",
-        K.FIT_TO_TRAVEL: "FIT FIT_WITH_CONDITIONS UNFIT_TEMPORARY UNFIT",
-        K.AIRLINE_MEDICAL: "APPROVED APPROVED_WITH_CONDITIONS REFUSED",
-        K.MEDICAL_EVACUATION: "EVACUATED DIED_IN_CARE DECLINED_BY_RECEIVER DECLINED_BY_PERSON",
-        K.CONSULAR_IDENTITY:
-            "NATIONALITY_CONFIRMED NOT_CONFIRMED INTERVIEW_NO_SHOW REFUSED_TO_COOPERATE_PERSON EMBASSY_CLOSED",
-        K.TRAVEL_DOCUMENT: "ISSUED REFUSED",
-        K.EXIT_PERMIT: "GRANTED REFUSED",
-        K.MOVEMENT_BOOKING: "CONFIRMED REFUSED",
-        K.ESCORT: "ASSIGNED NOT_AVAILABLE",
-        K.TRANSIT_ASSISTANCE: "PROVIDED",
-        K.RECEPTION: "RECEIVED NOT_ARRIVED REFUSED_ASSISTANCE",
-        K.MEDICAL_HANDOVER: "HANDED_OVER ADMITTED NO_SHOW",
-        K.PROTECTION_HANDOVER: "HANDED_OVER DECLINED_BY_PERSON",
-        K.CHILD_HANDOVER: "HANDED_OVER CAREGIVER_ABSENT",
-        K.REINTEGRATION_COUNSELLING: "COUNSELLED NOT_REACHED DECLINED",
-        K.REINTEGRATION_SERVICE: "DELIVERED PARTIALLY BENEFICIARY_ABSENT PROVIDER_DEFAULT SERVICE_UNAVAILABLE",
-        K.PROCUREMENT: "DELIVERED PARTIAL REJECTED_QUALITY VENDOR_DEFAULT",
-    }.items()
-}  # fmt: skip
-"""Outcomes that complete a referral. A community leader is asked nothing but to pass word on, and has none."""
-
-NOT_YET: Final[Mapping[ReferralKind, tuple[str, ...]]] = {
-    K.CHILD_BIA: ("MORE_INFO",),
-    K.SHELTER_DIRECT_ASSISTANCE: ("WAITLISTED",),
-    K.AIRLINE_MEDICAL: ("MORE_INFO",),
-    K.EXIT_PERMIT: ("MORE_INFO",),
-    K.CONSULAR_IDENTITY: ("VERIFICATION_IN_CAPITAL",),
-    K.TRAVEL_DOCUMENT: ("REQUIRES_ITINERARY", "FEE_REQUIRED"),
-    K.MOVEMENT_BOOKING: ("WAITLISTED",),
-}
-"""Outcomes that do not end anything: told as progress."""
-
-ACCEPTED: Final[Mapping[ReferralKind, tuple[str, ...]]] = {K.RECEPTION: ("CONFIRMED", "CONFIRMED_WITH_LIMITS")}
-REJECTED: Final[Mapping[ReferralKind, tuple[str, ...]]] = {K.RECEPTION: ("CANNOT_RECEIVE",)}
-"""Kinds whose yes and no have codes of their own."""
 
 PAPERS: Final[Mapping[ReferralKind, tuple[str, ...]]] = {
     K.TRAVEL_DOCUMENT: ("kind", "number", "expires_on"),
@@ -123,12 +63,13 @@ STATEMENTS: Final = (
 
 def every(kind: ReferralKind) -> Iterator[Choice]:
     """Everything that can be said about a kind of referral, whatever has been said before."""
-    yield from _choices(T.ACCEPTED, ACCEPTED.get(kind), "your_answer", "accept")
-    yield from _choices(T.REJECTED, REJECTED.get(kind), "your_answer", "reject")
+    carried = ANSWERS[kind].carried if kind not in CALLS else {}
+    yield from _choices(T.ACCEPTED, carried.get(T.ACCEPTED) or (None,), "your_answer", "accept")
+    yield from _choices(T.REJECTED, carried.get(T.REJECTED) or (None,), "your_answer", "reject")
     yield Choice(T.FAILED, None, "your_answer", "reject")
     yield Choice(T.STARTED, None, "your_answer", "start")
-    yield from _choices(T.PROGRESS, NOT_YET.get(kind, ()), "not_yet", "not_yet")
-    yield from _choices(T.COMPLETED, DONE.get(kind, ()), "done", "done")
+    yield from _choices(T.PROGRESS, carried.get(T.PROGRESS, ()), "not_yet", "not_yet")
+    yield from _choices(T.COMPLETED, carried.get(T.COMPLETED, ()), "done", "done")
     yield from STATEMENTS
 
 
@@ -144,8 +85,8 @@ def named(kind: ReferralKind | None, value: str) -> Choice | None:
     return next((choice for choice in (every(kind) if kind else STATEMENTS) if choice.value == value), None)
 
 
-def _choices(signal: SignalType, outcomes: tuple[str, ...] | None, group: str, words: str) -> Iterator[Choice]:
-    for outcome in (None,) if outcomes is None else outcomes:
+def _choices(signal: SignalType, outcomes: Sequence[str | None], group: str, words: str) -> Iterator[Choice]:
+    for outcome in outcomes:
         yield Choice(signal, outcome, group, words)
 
 

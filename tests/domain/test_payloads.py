@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from domain.event import Compartment
 from domain.messages import ReceivePartnerSignal
 from domain.moment import Directory, Partner
+from domain.outcomes import outcomes_of
 from domain.payloads import (
     ANSWERS,
     CARE_KINDS,
@@ -200,6 +201,15 @@ def test_what_is_published_of_a_kind_is_its_table(kind: ReferralKind) -> None:
     json.dumps(schema)
     assert schema["outcomes"]["COMPLETED"] == list(ANSWERS[kind].ends)
     assert set(schema["payload"].get("properties", {})) == set(ANSWERS[kind].payload.model_fields)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_outcome_that_partners_are_told_of_is_taken_with_the_signal_it_is_listed_under(
+    kind: ReferralKind,
+) -> None:
+    for said, codes in outcomes_of(kind).items():
+        for code in codes:
+            assert flaw(kind, a_signal(code, said, **FIT.get(code, {}))) is None, (said, code)
 
 
 # In doubt, and restrictively

@@ -15,7 +15,7 @@ from domain.words import ReferralKind
 from gateway.face import Face, WrongFace
 from gateway.intake import Desk
 from gateway.links import CALLS
-from gateway.pages.choices import ACCEPTED, DONE, NOT_YET, REJECTED
+from gateway.pages.choices import every
 from gateway.pages.render import HERE, LARGEST, STYLE, person
 from gateway.pages.words import LANGUAGES, in_language
 from tests.conftest import Database
@@ -116,7 +116,7 @@ async def test_every_page_is_small_strict_readable_and_silent(
             assert_strict(page)
             assert_readable(Tags(page), lang)
             assert_silent(page)
-            if what in DONE:
+            if what in ANSWERS and what not in CALLS:
                 assert_asks(page, what, lang)
 
 
@@ -172,7 +172,7 @@ def assert_silent(page: httpx2.Response) -> None:
 def assert_asks(page: httpx2.Response, kind: str, lang: str) -> None:
     """In the partner's words, with the results this kind has."""
     assert LANGUAGES[lang].kind[kind] in Tags(page).text
-    assert {f"COMPLETED:{code}" for code in DONE[ReferralKind(kind)]} <= set(offered(page))
+    assert {f"COMPLETED:{code}" for code in ANSWERS[ReferralKind(kind)].ends} <= set(offered(page))
     assert {"WITHDRAWAL_REPORTED", "CONCERN_REPORTED"} <= set(offered(page))
 
 
@@ -189,10 +189,9 @@ def test_every_language_has_the_same_words() -> None:
 
 
 def test_every_kind_and_every_outcome_has_words() -> None:
-    codes = {code for table in (DONE, NOT_YET, ACCEPTED, REJECTED) for each in table.values() for code in each}
+    codes = {choice.outcome for kind in ANSWERS for choice in every(kind) if choice.outcome}
     assert codes == set(LANGUAGES["en"].outcome)
-    assert set(LANGUAGES["en"].kind) == set(ASKED)
-    assert set(DONE) == set(ASKED) - CALLS
+    assert set(LANGUAGES["en"].kind) == set(ASKED) == set(ANSWERS)
 
 
 def test_every_word_is_used_somewhere() -> None:
@@ -296,7 +295,7 @@ def test_an_address_or_line_that_is_none_is_refused(settings: dict[str, str]) ->
         Face.read(settings)
 
 
-@pytest.mark.parametrize("kind", sorted(ANSWERS))
-def test_what_a_page_offers_is_what_any_answer_may_say(kind: ReferralKind) -> None:
-    offered = {code for table in (DONE, NOT_YET, ACCEPTED, REJECTED) for code in table.get(kind, ())}
-    assert offered <= ANSWERS[kind].known
+@pytest.mark.parametrize("kind", sorted(set(ANSWERS) - CALLS))
+def test_a_page_offers_every_outcome_of_its_kind_under_the_signal_that_carries_it(kind: ReferralKind) -> None:
+    offered = {(choice.signal, choice.outcome) for choice in every(kind) if choice.outcome}
+    assert offered == {(signal, code) for signal, codes in ANSWERS[kind].carried.items() for code in codes}
