@@ -39,7 +39,7 @@ def list_partners(*, as_json: bool) -> None:
 
     def plain() -> None:
         rows = [[", ".join(row[name]) if name == "kinds" else row[name] for name in columns] for row in found]
-        table([name.replace("_", " ") for name in columns], rows)
+        table([name.replace("_", " ") for name in columns], rows, none="No partner is registered: awda partner add.")
 
     give(found, as_json=as_json, plain=plain)
 
@@ -89,7 +89,8 @@ def _print(found: dict[str, Any]) -> None:
     if found["mandatory_reporting"]:
         say("This partner must report to authorities: say so to the person before referring them.")
     columns = ("key_id", "direction", "algorithm", "state", "valid_until", "last_used_at")
-    table(columns, [[row[name] for name in columns] for row in found["keys"]])
+    rows = [[row[name] for name in columns] for row in found["keys"]]
+    table(columns, rows, none="It has no key: nothing that it sends is taken, and nothing is sent to it.")
     table(("at", "by", "change", "key"), [[c["at"], c["by"], c["change"], c["key_id"]] for c in found["changes"]])
 
 

@@ -18,7 +18,7 @@ from cli.sending import insist, told
 from cli.talk import Code, Failed, facts, give, say, table
 from cli.telling import tell_history
 from gateway.accounts import account_of
-from gateway.intake import Answer, new_key
+from gateway.intake import Answer, Declined, new_key
 from gateway.quarantine import Decision, resolve
 from store.accounts import Entry
 from store.partners import UnknownPartner, get
@@ -38,20 +38,28 @@ def accounts(*, partner_id: str | None, since: datetime | None, until: datetime 
 
     Ends with 6 if anything that was acknowledged is unaccounted for.
     """
+    if since and until and until < since:
+        raise click.BadParameter("the last day comes before the first", param_hint="--until")
     days = (since.date() if since else None, until.date() if until else None)
 
     async def work(house: House) -> list[dict[str, Any]]:
         who = [await _known(house, partner_id)] if partner_id else await house.desk.ledgers.partners()
-        return [
-            {"partner": each, "days": [account_of(day) for day in await house.desk.ledgers.days(each, *days)]}
-            for each in who
-        ]
+        return [_summed(each, [account_of(day) for day in await house.desk.ledgers.days(each, *days)]) for each in who]
 
     found = at_home(work)
     rows = [[each["partner"], day["day"], *(day[name] for name in COUNTED)] for each in found for day in each["days"]]
-    give(found[0] if partner_id else found, as_json=as_json, plain=lambda: table(("partner", "day", *COUNTED), rows))
-    if missing := sum(day["unaccounted"] for each in found for day in each["days"]):
+    none = f"Nothing was taken from {partner_id or 'any partner'} on these days, and nothing is unaccounted for."
+    give(
+        found[0] if partner_id else found,
+        as_json=as_json,
+        plain=lambda: table(("partner", "day", *COUNTED), rows, none=none),
+    )
+    if missing := sum(each["unaccounted"] for each in found):
         raise Failed(Code.UNVERIFIED, f"{missing} messages are unaccounted for.", "awda verify")
+
+
+def _summed(partner_id: str, days: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"partner": partner_id, "days": days, "unaccounted": sum(day["unaccounted"] for day in days)}
 
 
 async def _known(house: House, partner_id: str) -> str:
@@ -100,12 +108,17 @@ def quarantine() -> None:
 @as_json
 def list_doubts(*, partner_id: str | None, as_json: bool) -> None:
     """List what waits for a person, longest first, and what may be decided."""
-    found = at_home(lambda house: waiting(house.pool, house.keys, partner_id))
+
+    async def work(house: House) -> list[dict[str, Any]]:
+        who = await _known(house, partner_id) if partner_id else None
+        return await waiting(house.pool, house.keys, who)
+
+    found = at_home(work)
     columns = ("message_id", "partner", "received_at", "cause", "case_number", "referral_kind", "pair", "may")
 
     def plain() -> None:
         rows = [[", ".join(row[name]) if name == "may" else row[name] for name in columns] for row in found]
-        table([name.replace("_", " ") for name in columns], rows)
+        table([name.replace("_", " ") for name in columns], rows, none="Nothing waits for a person.")
 
     give(found, as_json=as_json, plain=plain)
 
@@ -153,7 +166,12 @@ def resolve_doubt(
     )
 
     async def work(house: House) -> Answer:
-        taken = await resolve(house.desk, message_id, said, user, key or new_key())
+        try:
+            taken = await resolve(house.desk, message_id, said, user, key or new_key())
+        except Declined as no:
+            if no.problem != "not-found" or case_number:
+                raise
+            raise Failed(Code.NOT_FOUND, no.detail, "awda partner quarantine list") from None
         return await house.desk.wait(taken.message_id, 10) or taken
 
     answer = at_home(work)
@@ -174,4 +192,5 @@ def show_history(*, partner_id: str, as_json: bool) -> None:
             return []
 
     found = at_home(work)
-    give(found, as_json=as_json, plain=lambda: tell_history(found))
+    none = f"Nothing has been decided about messages of {partner_id}."
+    give(found, as_json=as_json, plain=lambda: tell_history(found) if found else say(none))

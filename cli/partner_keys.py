@@ -119,7 +119,7 @@ def list_keys(*, partner_id: str, as_json: bool) -> None:
 
     def plain() -> None:
         rows = [[", ".join(v) if isinstance(v := row[name], list) else v for name in columns] for row in found]
-        table([name.replace("_", " ") for name in columns], rows)
+        table([name.replace("_", " ") for name in columns], rows, none=f"{partner_id} has no key, and had none.")
 
     give(found, as_json=as_json, plain=plain)
 
@@ -146,7 +146,8 @@ def rotate(*, key_id: str, text: str | None, grace: timedelta, user: str, as_jso
         return await key_entry(house.pool, new), shown
 
     entry, shown = at_home(work)
-    say(f"{key_id} goes on counting for {grace}, then ends by itself.")
+    lasting = str(grace).removesuffix(", 0:00:00")
+    say(f"{key_id} goes on counting for {lasting}, then ends by itself." if grace else f"{key_id} counts no longer.")
     _given(entry, shown, as_json=as_json)
 
 

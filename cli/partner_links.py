@@ -95,4 +95,7 @@ def list_links(*, number: str | None, revoke: UUID | None, as_json: bool) -> Non
 
     found = at_home(work)
     columns = ("reference", "partner_id", "status", "issued_at", "expires_at", "answers", "wrong_codes", "link_id")
-    give(found, as_json=as_json, plain=lambda: table(columns, [[row[name] for name in columns] for row in found]))
+    if revoke:
+        say(f"{revoke} opens nothing any more.")
+    rows = [[row[name] for name in columns] for row in found]
+    give(found, as_json=as_json, plain=lambda: table(columns, rows, none="No link was given out."))

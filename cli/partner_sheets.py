@@ -81,7 +81,9 @@ def out(
 
 
 def _tell_out(found: HandedOut, file: Path) -> None:
-    click.echo(f"{file}: {len(found.page.rows)} rows. It names people: hand it to the partner, and delete it here.")
+    naming = "It names people: hand it to the partner, and delete it here."
+    nobody = "Nobody is on it: nothing that stands on this sheet is open with this partner, or may be told to it now."
+    click.echo(f"{file}: {len(found.page.rows)} rows. {naming if found.page.rows else nobody}")
     if found.left_out:
         say(f"{len(found.left_out)} are left out, because their partner may be told nothing now:")
         table(("case", "rule"), [[each.number, each.rule] for each in found.left_out])
@@ -213,7 +215,9 @@ def _tell_in(found: CameIn, *, dry_run: bool) -> None:
         scans = f"; the scan is in {len(found.scanned)} cases" if found.scanned else ""
         click.echo(f"{found.checked.rows} rows, {len(found.lines)} lines: {became}{scans}.")
         doubtful = [each for each in found.lines if each.status not in FINE]
-        table(("row", "what", "became", "why"), [[each.row, each.part, each.status, _why(each)] for each in doubtful])
+        rows = [[each.row, each.part, each.status, _why(each)] for each in doubtful]
+        if rows:
+            table(("row", "what", "became", "why"), rows)
     _tell_bad(found.bad)
 
 

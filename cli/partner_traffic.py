@@ -17,8 +17,10 @@ from activities.outside import NotReached, Outside
 from audit.show import when
 from cli.house import House, at_home
 from cli.options import Day, as_json
+from cli.partner_links import base_of
 from cli.standins import StandIns
 from cli.talk import Code, Failed, facts, give, table
+from gateway.face import Face
 from gateway.intake import CLOUD_EVENT, SIGNAL_TYPE, source_of
 from store.digest import digest
 from store.doorbell import OUTBOX
@@ -118,8 +120,7 @@ async def _as_the_partner(house: House, partner_id: str, url: str | None) -> str
         said = f"{partner_id} has no shared secret here; only it can sign with its own private key."
         raise Failed(Code.REFUSED, said, f"the recipe with openssl in {GUIDE}")
     body = _rehearsed(partner_id, message_id := str(uuid4()))
-    settings = house.settings
-    base = url or f"http://{settings.host}:{settings.port}"
+    base = url or base_of(Face.read())
     headers = {"content-type": CLOUD_EVENT, **sign(shared[0], message_id, int(time.time()), body.encode())}
     given = "".join(f" \\\n  -H {shlex.quote(f'{name}: {value}')}" for name, value in headers.items())
     where = shlex.quote(f"{base.rstrip('/')}/api/v1/inbox/{partner_id}/rehearsal")
@@ -156,7 +157,11 @@ def deliveries(*, partner_id: str, limit: int, as_json: bool) -> None:
     give(
         found,
         as_json=as_json,
-        plain=lambda: table(headings, [[row.get(name) for name in columns] for row in found]),
+        plain=lambda: table(
+            headings,
+            [[row.get(name) for name in columns] for row in found],
+            none=f"Nothing was ever to be sent to {partner_id}.",
+        ),
     )
 
 

@@ -75,9 +75,12 @@ def give(data: object, *, as_json: bool, plain: Callable[[], None]) -> None:
         plain()
 
 
-def table(headings: Sequence[str], rows: Iterable[Row]) -> None:
-    """A table for somebody who looks; lines with tabs for whatever reads a pipe."""
+def table(headings: Sequence[str], rows: Iterable[Row], *, none: str = "") -> None:
+    """A table for somebody who looks; lines with tabs for whatever reads a pipe. ``none``: what is said of no rows."""
     cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    if not cells and none:
+        say(none)
+        return
     if not sys.stdout.isatty():
         for row in cells:
             click.echo("\t".join(row))

@@ -107,7 +107,8 @@ def test_what_cannot_be_meant_is_a_matter_of_usage(run: Awda, words: tuple[str, 
     "words",
     [
         ("show", "nobody"), ("key", "list", "nobody"), ("key", "add", "nobody", "--generate"), ("test", "nobody"),
-        ("test", "nobody", "--inbound"), ("deliveries", "nobody"), ("key", "revoke", "key-0"),
+        ("test", "nobody", "--inbound"), ("deliveries", "nobody"), ("key", "revoke", "key-0"), ("accounts", "nobody"),
+        ("quarantine", "list", "nobody"), ("quarantine", "history", "nobody"),
         ("key", "rotate", "key-0"), ("redeliver", "0b8b4d8c-5c0f-4c8f-9a53-0f1d3f0d2b11"),
     ],
 )  # fmt: skip
@@ -115,6 +116,34 @@ def test_what_does_not_exist_is_not_found(run: Awda, words: tuple[str, ...]) -> 
     done = run(*words)
     assert done.exit_code == Code.NOT_FOUND, done.output
     assert "awda partner" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("list",), ("key", "list", "quiet"), ("deliveries", "quiet"), ("accounts",), ("accounts", "quiet"),
+        ("quarantine", "list"), ("quarantine", "list", "quiet"), ("quarantine", "history", "quiet"), ("links",),
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_a_list_of_nothing_says_so_to_people_and_is_empty_for_programs(run: Awda, words: tuple[str, ...]) -> None:
+    if "quiet" in words:
+        run("add", "quiet", "--name", "Quiet", "--kind", "MHPSS")
+
+    plain, listed = run(*words), told(run(*words, "--json"))
+
+    assert (plain.exit_code, plain.stdout) == (Code.DONE, "")
+    assert plain.stderr.strip().startswith(("No", "quiet has no key"))
+    assert listed in ([], {"partner": "quiet", "days": [], "unaccounted": 0})
+
+
+def test_a_partner_without_a_key_is_shown_as_one(run: Awda, clinic: str) -> None:
+    assert "It has no key" in run("show", clinic).stderr
+
+
+def test_accounts_of_days_that_end_before_they_begin_are_a_slip(run: Awda, clinic: str) -> None:
+    done = run("accounts", clinic, "--since", "2026-12-02", "--until", "2026-12-01")
+    assert (done.exit_code, "before the first" in done.stderr) == (Code.USAGE, True)
 
 
 def test_a_partner_is_shown_with_its_keys_and_who_changed_what(run: Awda, clinic: str) -> None:
@@ -183,7 +212,10 @@ def test_a_key_is_replaced_and_the_old_one_ends_by_itself(run: Awda, clinic: str
     assert keys(run)[old] == "revoked"
     assert run("key", "revoke", old).exit_code == Code.DONE
     assert run("key", "rotate", old).exit_code == Code.CONFLICT
-    assert told(run("key", "rotate", new["key_id"], "--grace", "0m", "--json"))["state"] == "live"
+    last = run("key", "rotate", new["key_id"], "--grace", "0m", "--json")
+    assert told(last)["state"] == "live"
+    assert f"{new['key_id']} counts no longer." in last.stderr
+    assert "goes on counting for 7 days, then" in run("key", "rotate", told(last)["key_id"]).stderr
 
 
 def test_a_partners_public_key_is_replaced_by_the_partner(run: Awda, clinic: str) -> None:
@@ -283,6 +315,15 @@ async def test_the_printed_curl_is_a_rehearsal_that_succeeds(run: Awda, database
 
     answer = json.loads(out)
     assert (answer["status"], answer["keys"]) == ("rehearsed", [key_id])
+
+
+def test_the_printed_curl_goes_where_the_gateway_of_this_home_listens(
+    run: Awda, clinic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("key", "add", clinic, "--generate")
+    assert "http://127.0.0.1:8600/api/v1/inbox/" in run("test", clinic, "--inbound").stdout
+    monkeypatch.setenv("AWDA_PUBLIC_URL", "https://vhr.example.org")
+    assert "https://vhr.example.org/api/v1/inbox/" in run("test", clinic, "--inbound").stdout
 
 
 def test_nobody_signs_with_a_key_that_only_the_partner_has(run: Awda, clinic: str) -> None:

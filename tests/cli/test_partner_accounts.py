@@ -145,6 +145,8 @@ def test_what_is_in_doubt_is_listed_shown_and_decided(given: Given) -> None:
 def test_a_decision_that_cannot_be_changes_nothing(given: Given, words: tuple[str, ...], code: Code) -> None:
     message = json.loads(given.run("quarantine", "list", "--json").stdout)[0]["message_id"]
 
+    unknown = given.run("quarantine", "resolve", str(uuid4()), "SET_ASIDE", "--reason", "x")
+    assert (unknown.exit_code, "awda partner quarantine list" in unknown.stderr) == (Code.NOT_FOUND, True)
     assert given.run("quarantine", "resolve", message, *words).exit_code == code
     assert len(json.loads(given.run("quarantine", "list", "--json").stdout)) == 3
 

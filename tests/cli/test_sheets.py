@@ -185,6 +185,14 @@ async def test_a_sheet_is_written_as_its_name_wants_it(place: Place, name: str) 
     assert raw.startswith({"sheet.xlsx": b"PK", "sheet.csv": b"\xef\xbb\xbf", "sheet.html": b"<!doctype html>"}[name])
 
 
+async def test_a_sheet_with_nobody_on_it_says_so(place: Place) -> None:
+    await a_waiting_person(place.house)
+    done = await place.run(
+        *("partner", "sheet", "out", "embassy-nga", "--sheet", "exit-list"), "--out", place.file("o.csv")
+    )
+    assert (done.exit_code, "Nobody is on it" in done.output) == (Code.DONE, True)
+
+
 async def test_what_cannot_be_is_said_with_a_code(place: Place) -> None:
     Path(place.file("x.csv")).write_text("a,b\n1,2")
     sheet = ("partner", "sheet")
