@@ -27,6 +27,8 @@ SCHEDULE_S: Final = (5.0, 300.0, 1800.0, 7200.0, 18_000.0, 36_000.0, 50_400.0, 7
 """Pauses between ten tries, over 75 hours and a half (Standard Webhooks 1.0)."""
 AT_ONCE: Final = 8
 """Connections of one partner's system."""
+RESTS: Final = 60
+"""How often one attempt waits as long as it is asked to, before it counts as failed."""
 CLOUD_EVENT: Final = "application/cloudevents+json"
 
 
@@ -40,6 +42,8 @@ class Told:
 
     status: int | str
     receipt: str | None = None
+    rest_s: int = 0
+    """How long the gateway asks to be left alone, before the same comes again."""
 
     @property
     def taken(self) -> bool:
@@ -79,7 +83,19 @@ class Sender:
     at_once: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
     async def once(self, partner_id: str, event: Mapping[str, Any], ahead_s: float = 0.0) -> Told:
-        """One attempt. ``ahead_s``: how far ahead of the time the clock is by which it is signed."""
+        """One attempt, after every rest that the gateway asks for: being too quick is no failure.
+
+        ``ahead_s``: how far ahead of the time the clock is by which it is signed.
+        """
+        rolls = dice(partner_id, event["id"], "rests")
+        for _ in range(RESTS):
+            told = await self._send(partner_id, event, ahead_s)
+            if not told.rest_s:
+                return told
+            await asyncio.sleep(told.rest_s * rolls.uniform(1.0, 1.1))
+        return await self._send(partner_id, event, ahead_s)
+
+    async def _send(self, partner_id: str, event: Mapping[str, Any], ahead_s: float) -> Told:
         body = json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
         signature = sign(self.secrets[partner_id], event["id"], int(time.time() + ahead_s), body)
         url, headers = f"{self.gateway}/api/v1/inbox/{partner_id}", {**signature, "content-type": CLOUD_EVENT}
@@ -106,6 +122,9 @@ class Sender:
 
 
 def _told(answer: httpx2.Response) -> Told:
+    if answer.status_code == httpx2.codes.TOO_MANY_REQUESTS:
+        asked = answer.headers.get("retry-after", "")
+        return Told(answer.status_code, rest_s=int(asked) if asked.isascii() and asked.isdigit() else 0)
     if not answer.is_success:
         return Told(answer.status_code)
     return Told(answer.status_code, str(answer.json()["receipt"]))

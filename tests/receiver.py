@@ -59,6 +59,13 @@ class Receiver:
     async def busy(self, _reader: Any, writer: asyncio.StreamWriter, _path: str) -> None:
         say(writer, "429 Too Many Requests", "Retry-After: 7200")
 
+    async def rest(self, _reader: Any, writer: asyncio.StreamWriter, _path: str) -> None:
+        say(writer, "429 Too Many Requests", "Retry-After: 1")
+
+    async def taken(self, _reader: Any, writer: asyncio.StreamWriter, _path: str) -> None:
+        body = b'{"receipt": "taken"}'
+        writer.write(b"HTTP/1.1 202 Accepted\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % len(body) + body)
+
     async def closed(self, _reader: Any, writer: asyncio.StreamWriter, _path: str) -> None:
         say(writer, "503 Service Unavailable", f"Retry-After: {formatdate(4_000_000_000, usegmt=True)}")
 

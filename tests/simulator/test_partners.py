@@ -6,6 +6,7 @@ import json
 import random
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -20,6 +21,7 @@ from simulator.partners import LIVE_PAUSE, Answer, NotAsked, Partners, answers
 from simulator.people import people
 from simulator.sending import Sender
 from store.signing import new_secret, sign
+from tests.stranger import a_stranger
 
 MONDAY = datetime(2026, 1, 12, 9, 30, tzinfo=UTC)
 PARTNER_OF = {
@@ -355,3 +357,26 @@ def test_a_partner_can_be_told_what_to_say_of_what_it_was_asked_and_of_nothing_e
     assert (said.asked.token, said.reason) == ("token-of-a-test", "afraid")
     with pytest.raises(NotAsked):
         clinic.say(ReferralKind.TRAVEL_DOCUMENT, MONDAY, signal_type="CONCERN_REPORTED")
+
+
+async def test_a_partner_that_is_asked_for_patience_waits_and_sends_the_same_again(tmp_path: Path) -> None:
+    async with a_stranger(tmp_path) as gateway:
+        sender = Sender(gateway.url("rest,rest,taken?to="), {"clinic-tripoli": new_secret()})
+        started = time.monotonic()
+        told = await sender.once("clinic-tripoli", an_examination())
+        waited = time.monotonic() - started
+        await sender.http.aclose()
+
+    assert (told.taken, told.receipt) == (True, "taken")
+    assert 2 <= waited < 10
+    assert len({(note["body"], note["headers"]["webhook-id"]) for note in gateway.asked}) == 1
+    assert len(gateway.asked) == 3
+
+
+async def test_a_partner_that_is_turned_away_without_being_asked_for_patience_has_failed(tmp_path: Path) -> None:
+    async with a_stranger(tmp_path) as gateway:
+        sender = Sender(gateway.url("fail?to="), {"clinic-tripoli": new_secret()})
+        told = await sender.once("clinic-tripoli", an_examination())
+        await sender.http.aclose()
+
+    assert (told.taken, told.status, len(gateway.asked)) == (False, 500, 1)
