@@ -27,7 +27,7 @@ def _values(event: Event) -> Iterable[str]:
         yield from (str(one) for one in (value if isinstance(value, tuple) else (value,)))
 
 
-def in_order(events: Iterable[Event], *wanted: str) -> None:
+def assert_in_order(events: Iterable[Event], *wanted: str) -> None:
     """The wanted events occur, in this order, whatever stands between them."""
     rest = iter(events)
     for one in wanted:

@@ -25,7 +25,7 @@ from tests.builders import (
     a_seated_case,
     an_arrived_case,
 )
-from tests.domain.reading import in_order, neutral
+from tests.domain.reading import assert_in_order, neutral
 
 CLINIC = "MEDICAL_ASSESSMENT"
 EMBASSY = "CONSULAR_IDENTITY"
@@ -530,7 +530,7 @@ def test_the_rows_agree_with_the_order_in_which_an_embassy_may_speak() -> None:
     """SC-03."""
     told = a_screened_case().heard(EMBASSY, "COMPLETED", "NATIONALITY_CONFIRMED")
     told.heard(EMBASSY, "ACKNOWLEDGED").heard(EMBASSY, "ACCEPTED")
-    in_order(
+    assert_in_order(
         told.events,
         "ReferralSent[CONSULAR_IDENTITY]",
         "ReferralCompleted[CONSULAR_IDENTITY ACCEPTED STARTED]",

@@ -13,7 +13,7 @@ from tests.builders import (
     a_screened_case,
     a_seated_case,
 )
-from tests.domain.reading import in_order
+from tests.domain.reading import assert_in_order
 
 ON_IT = {"movement_id": FLIGHT["movement_id"], "movement": FLIGHT["movement"]}
 GOOD = "NO_SIGNIFICANT_CONDITION"
@@ -77,15 +77,15 @@ def the_standard_journey() -> Told:
 
 def test_sc_01_an_adult_is_screened_cleared_documented_seated_and_flown() -> None:
     events = the_standard_journey().events
-    in_order(events, *REG_TO_VRD, "SafetyOfReturnAssessed[SAFE]", *TO_THE_GATE)
-    in_order(
+    assert_in_order(events, *REG_TO_VRD, "SafetyOfReturnAssessed[SAFE]", *TO_THE_GATE)
+    assert_in_order(
         events,
         "SafetyOfReturnAssessed[SAFE]",
         f"ReferralCompleted[MEDICAL_ASSESSMENT {GOOD}]",
         "ClearanceGranted[MEDICAL_ASSESSMENT]",
         "PassengerNominated",
     )
-    in_order(
+    assert_in_order(
         events,
         "ReferralCompleted[CONSULAR_IDENTITY NATIONALITY_CONFIRMED]",
         "NationalityConfirmed",
@@ -100,7 +100,7 @@ def test_sc_01_an_adult_is_screened_cleared_documented_seated_and_flown() -> Non
 
 def test_sc_01_and_received_and_reintegrated_and_closed() -> None:
     told = a_closed_case()
-    in_order(told.events, *REG_TO_VRD, "FlightArrived", *AFTER_ARRIVAL)
+    assert_in_order(told.events, *REG_TO_VRD, "FlightArrived", *AFTER_ARRIVAL)
     assert set(told.case.done) == set(told.case.stages)
     assert not told.waits_for()
 
@@ -111,7 +111,7 @@ def test_sc_02_a_duplicate_is_noise_and_a_contradiction_waits_for_a_person() -> 
     assert told.failures() == ("GATE.SIGNAL.IN_DOUBT",)
     signal = next(iter(told.referral("MEDICAL_ASSESSMENT").disputed))
     told.having("ResolveQuarantinedSignal", signal_id=signal, decision="AMEND", reason="the clinic confirmed it")
-    in_order(
+    assert_in_order(
         told.events,
         "ReferralCompleted[MEDICAL_ASSESSMENT]",
         "ClearanceGranted[MEDICAL_ASSESSMENT]",
@@ -128,7 +128,7 @@ def test_sc_02_a_duplicate_is_noise_and_a_contradiction_waits_for_a_person() -> 
 def test_sc_03_signals_out_of_order() -> None:
     told = a_screened_case().heard("CONSULAR_IDENTITY", "COMPLETED", "NATIONALITY_CONFIRMED")
     told.heard("CONSULAR_IDENTITY", "ACKNOWLEDGED").heard("CONSULAR_IDENTITY", "ACCEPTED")
-    in_order(
+    assert_in_order(
         told.events,
         "ReferralSent[CONSULAR_IDENTITY]",
         "ReferralCompleted[ACCEPTED STARTED]",
@@ -142,7 +142,7 @@ def test_sc_04_a_critical_result_for_a_cancelled_referral_reaches_a_doctor() -> 
     told = a_screened_case()
     told.having("CancelReferral", referral_id=told.referral("MEDICAL_ASSESSMENT").referral_id, reason="wrong person")
     told.heard("MEDICAL_ASSESSMENT", "COMPLETED", "TREATMENT_REQUIRED")
-    in_order(
+    assert_in_order(
         told.events,
         "ReferralCancelled",
         "ReferralCancellationNotified",
@@ -163,7 +163,7 @@ def a_withdrawn_and_closed_case() -> Told:
 
 def test_sc_05_a_late_signal_that_is_not_material_proposes_nothing() -> None:
     told = a_withdrawn_and_closed_case().heard("CONSULAR_IDENTITY", "COMPLETED", "NATIONALITY_CONFIRMED")
-    in_order(told.events, "CaseClosed[WITHDRAWN]", "LateSignalRecorded[CASE_CLOSED]")
+    assert_in_order(told.events, "CaseClosed[WITHDRAWN]", "LateSignalRecorded[CASE_CLOSED]")
     assert "CaseReopenProposed" not in told.names
 
 
@@ -172,7 +172,7 @@ def test_sc_05_a_late_concern_proposes_reopening_and_a_person_decides() -> None:
     told.heard("MEDICAL_ASSESSMENT", "CONCERN_REPORTED", reason="beaten in detention")
     assert told.case.phase == "CLOSED"
     told.having("ReopenCase", target_phase="INTAKE", reason="abuse reported")
-    in_order(
+    assert_in_order(
         told.events,
         "CaseClosed",
         "LateSignalRecorded[CASE_CLOSED]",
@@ -215,7 +215,7 @@ def test_sc_20_an_embassy_that_is_silent_then_slow_then_replaced() -> None:
     order = {"referral_id": told.referral("CONSULAR_IDENTITY").referral_id, "reason": "no answer"}
     told.having("ConfirmReferralExpiry", **order).having("ReassignReferral", partner_id="embassy-nga-2", **order)
     mine = [event for event in told.events if str(event.facts.get("referral_id")) == str(order["referral_id"])]
-    in_order(
+    assert_in_order(
         mine,
         "ReferralSent[CONSULAR_IDENTITY]",
         "ReferralReminderSent[ack]",
@@ -239,7 +239,7 @@ def test_sc_21_a_full_safe_house_is_replaced_by_another() -> None:
     told.heard("VOT_ASSISTANCE", "REJECTED", "NO_CAPACITY", reason="full").after(hours=1)
     told.having("ReassignReferral", referral_id=first.referral_id, partner_id="safe-house-2", reason="full")
     told.heard("VOT_ASSISTANCE", "COMPLETED", "ADMITTED")
-    in_order(
+    assert_in_order(
         told.events,
         "ReferralRejected[NO_CAPACITY]",
         "TaskRaised",
@@ -280,7 +280,7 @@ def test_sc_29_in_any_order_the_person_is_not_on_the_aircraft(order: tuple[tuple
 
 def test_sc_29_the_withdrawal_is_the_leading_cause() -> None:
     told = a_frozen_case().having("WithdrawVoluntaryReturn", channel="AIRPORT", place="AIRPORT")
-    in_order(
+    assert_in_order(
         told.events,
         "ManifestFrozen",
         "VoluntaryReturnWithdrawn[AIRPORT]",

@@ -17,7 +17,7 @@ from domain.policy import NEWEST, Answer
 from domain.referral_state import SAID, Referral
 from domain.words import PUBLIC_KIND, ReferralKind, ReferralStatus
 from tests.builders import PARTNERS, Told, a_registered_case, a_screened_case
-from tests.domain.reading import in_order
+from tests.domain.reading import assert_in_order
 
 EMBASSY = "CONSULAR_IDENTITY"
 STEPS = ("ack", "accept", "start", "complete")
@@ -121,7 +121,7 @@ def test_the_ladder_of_an_embassy_that_never_acknowledges() -> None:
         ("12-01 15:00", "ack.L1"),
         ("12-06 07:00", "ack.L2"),
     ]
-    in_order(
+    assert_in_order(
         told.events,
         "ReferralReminderSent[embassy-nga ack ack.reminder-50]",
         "ReferralOverdue[embassy-nga ack]",
@@ -344,7 +344,7 @@ def test_an_answer_at_the_very_moment_is_in_time() -> None:
 def test_an_answer_a_second_later_is_late() -> None:
     told = a_screened_case()
     told.at(told.referral(EMBASSY).dues["ack"]).after(seconds=1).heard(EMBASSY, "ACKNOWLEDGED")
-    in_order(told.events, "ReferralOverdue[CONSULAR_IDENTITY]", "ReferralAcknowledged[CONSULAR_IDENTITY]")
+    assert_in_order(told.events, "ReferralOverdue[CONSULAR_IDENTITY]", "ReferralAcknowledged[CONSULAR_IDENTITY]")
 
 
 # Holidays announced the evening before

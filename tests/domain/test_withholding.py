@@ -16,7 +16,7 @@ from domain.outgoing import AMENDED, ENDING, LETTERS, REMINDER, SENT, may_still_
 from domain.partner import BY_LETTER, RECIPIENT_OF, Recipient
 from domain.words import HoldType, ReferralKind
 from tests.builders import Told, a_cleared_case, a_registered_case, a_screened_case, a_seated_case
-from tests.domain.reading import in_order, neutral
+from tests.domain.reading import assert_in_order, neutral
 
 CLINIC = "MEDICAL_ASSESSMENT"
 EMBASSY = "CONSULAR_IDENTITY"
@@ -410,7 +410,7 @@ def test_the_order_of_a_claim_at_the_airport() -> None:
     told = a_seated_case().having("CreateReferral", kind="EXIT_PERMIT").at("2026-12-12T09:00:00Z")
     told.having("RecordDepartureInterview", in_private=True, voluntary_reaffirmed=False, fear_expressed=True)
     told.after(days=3)
-    in_order(
+    assert_in_order(
         told.events,
         "DepartureInterviewHeld",
         "ClearanceRevoked[PROTECTION_CLEARANCE]",

@@ -166,7 +166,7 @@ class Storm:
         speaking = [(await one.agenda())["waiting"] for one in self.town.neighbours.values()]
         return not any(speaking) and not await self.town.house.pool.fetchval(UNDER_WAY)
 
-    async def is_accounted_for(self) -> Counter[str]:
+    async def assert_accounted_for(self) -> Counter[str]:
         """Hold the partners' logs against the accounts: the same messages, each settled in exactly one way."""
         total: Counter[str] = Counter()
         for partner_id, receipts in self.acknowledged.items():
@@ -179,7 +179,7 @@ class Storm:
             total += account
         return total
 
-    def receipts_never_changed(self) -> None:
+    def assert_receipts_never_changed(self) -> None:
         for one in self.town.neighbours.values():
             given: dict[str, set[str]] = {}
             for attempt in one.attempts:
@@ -187,13 +187,13 @@ class Storm:
                     given.setdefault(attempt["id"], set()).add(attempt["receipt"])
             assert all(len(receipts) == 1 for receipts in given.values()), one.partner_id
 
-    async def nothing_twice(self, cases: list[UUID]) -> None:
+    async def assert_nothing_twice(self, cases: list[UUID]) -> None:
         """No signal left two traces in the log."""
         for case in cases:
             traces = Counter(event.signal_id for event in await self.town.log(case) if isinstance(event, TRACES))
             assert set(traces.values()) <= {1}, traces.most_common(3)
 
-    async def is_verified(self) -> None:
+    async def assert_verified(self) -> None:
         await Projector(self.town.house.pool).catch_up()
         report = await verify(self.town.house.pool, self.town.house.keys, self.town.house.client)
         assert report.result == "clean", report.as_json()

@@ -33,7 +33,7 @@ async def test_killed_at_a_failpoint_every_message_is_recorded_once(
 
         assert crew.deaths >= 1
         for case, message_ids in said:
-            await each_is_recorded_once(desk, case, message_ids)
+            await assert_each_is_recorded_once(desk, case, message_ids)
 
 
 async def everything_is_said(desk: House) -> tuple[UUID, list[UUID]]:
@@ -52,7 +52,7 @@ async def everything_is_said(desk: House) -> tuple[UUID, list[UUID]]:
     return begun.stream_id, said
 
 
-async def each_is_recorded_once(desk: House, case: UUID, message_ids: list[UUID]) -> None:
+async def assert_each_is_recorded_once(desk: House, case: UUID, message_ids: list[UUID]) -> None:
     names = Counter(await desk.names(case))
     assert names["CaseRegistered"] == names["VoluntaryReturnDeclared"] == names["EligibilityDetermined"] == 1
     assert names["ConsentGiven"] == 6

@@ -18,7 +18,7 @@ from audit.verify import verify
 from store.database import migrate
 from store.views.projector import Projector
 from tests.conftest import Database
-from tests.durability.test_kills import each_is_recorded_once, everything_is_said
+from tests.durability.test_kills import assert_each_is_recorded_once, everything_is_said
 from tests.house import House, a_house
 from tests.journeys.steps import SCREENING, a_registered_case
 from workers.embedded import Servers
@@ -82,8 +82,8 @@ async def test_after_a_disaster_every_message_is_recorded_once_and_verify_is_cle
             await rehydrate(house.pool, house.client, task_queue=house.queue)
 
         for case, message_ids in await asyncio.gather(*speaking):
-            await each_is_recorded_once(house, case, message_ids)
-        await is_verified(house)
+            await assert_each_is_recorded_once(house, case, message_ids)
+        await assert_verified(house)
 
 
 async def patiently(house: House) -> tuple[UUID, list[UUID]]:
@@ -95,7 +95,7 @@ async def patiently(house: House) -> tuple[UUID, list[UUID]]:
             await asyncio.sleep(0.5)
 
 
-async def is_verified(house: House) -> None:
+async def assert_verified(house: House) -> None:
     await house.rests()
     await Projector(house.pool).catch_up()
     report = await verify(house.pool, house.keys, house.client)
@@ -122,4 +122,4 @@ async def test_while_the_database_is_away_nothing_fails_and_histories_do_not_gro
         assert (await house.became(again.message_id, 60))["status"] == "applied"
         assert during - before <= 12, "one attempt beside the workflow, one that waits outside the history"
         assert (await handle.describe()).status is not None
-        await is_verified(house)
+        await assert_verified(house)

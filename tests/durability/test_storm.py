@@ -31,10 +31,10 @@ async def test_what_partners_were_acknowledged_for_in_a_storm_is_settled_once_an
         await storm.rage()
         tail_s = await storm.is_over()
 
-        account = await storm.is_accounted_for()
-        storm.receipts_never_changed()
-        await storm.nothing_twice(cases)
-        await storm.is_verified()
+        account = await storm.assert_accounted_for()
+        storm.assert_receipts_never_changed()
+        await storm.assert_nothing_twice(cases)
+        await storm.assert_verified()
 
         assert len(storm.kills) == asked.kills
         assert storm.count >= asked.messages * 0.95, storm.figures

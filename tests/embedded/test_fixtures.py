@@ -19,6 +19,7 @@ async def test_the_migrated_database_of_a_test_is_fit(servers: Servers, database
 async def test_no_test_sees_what_another_left(database: Database, turn: int) -> None:
     connection = await asyncpg.connect(database.owner_dsn)
     try:
+        assert await connection.fetchval("SELECT to_regclass('left_behind')") is None
         await connection.execute("CREATE TABLE left_behind ()")
     finally:
         await connection.close()

@@ -21,7 +21,7 @@ from workers.embedded import Servers
 CLINIC, EMBASSY = "clinic-tripoli", "embassy-nga"
 
 
-def in_order(names: Iterable[str], *wanted: str) -> None:
+def assert_in_order(names: Iterable[str], *wanted: str) -> None:
     """These names, in this order, whatever stands between them."""
     rest = iter(names)
     missing = [name for name in wanted if name not in rest]
@@ -59,7 +59,7 @@ async def test_sc_02_a_clinic_that_repeats_itself_changes_nothing_and_one_that_c
         await town.rests()
 
         after = (await town.log(case))[before:]
-        in_order(
+        assert_in_order(
             [event.name for event in after],
             *("PartnerSignalIgnored", "PartnerSignalQuarantined", "QuarantinedSignalResolved"),
             *("ReferralOutcomeAmended", "ClearanceRevoked", "StageReopened"),
@@ -79,7 +79,7 @@ async def test_sc_03_an_embassy_that_says_done_first_is_believed_and_its_late_st
 
         asked = await town.referral(case, "CONSULAR_IDENTITY")
         log = [event for event in await town.log(case) if event.facts.get("referral_id") == asked.referral_id]
-        in_order(
+        assert_in_order(
             [event.name for event in log],
             *("ReferralSent", "ReferralCompleted", "PartnerSignalIgnored", "PartnerSignalIgnored"),
         )
@@ -132,7 +132,9 @@ async def test_sc_05_after_closure_an_answer_is_recorded_and_a_concern_proposes_
 
         await town.says(CLINIC, "MEDICAL_ASSESSMENT", "CONCERN_REPORTED", reason="abuse during detention")
         assert await town.account(CLINIC) == {"late": 1}
-        in_order(await town.names(case), "CaseClosed", "LateSignalRecorded", "LateSignalRecorded", "CaseReopenProposed")
+        assert_in_order(
+            await town.names(case), "CaseClosed", "LateSignalRecorded", "LateSignalRecorded", "CaseReopenProposed"
+        )
         assert (await town.state(case)).phase is Phase.CLOSED, "only a person reopens"
         assert {one.facts["disposition"] for one in of_kind(await town.log(case), LateSignalRecorded)} == {
             "CASE_CLOSED"
@@ -155,7 +157,7 @@ async def test_sc_20_an_embassy_that_never_answers_is_reminded_and_reported_upwa
         await town.at("2027-01-04T08:00:00+00:00")
 
         silence = [event for event in await town.log(case) if event.facts.get("referral_id") == asked.referral_id]
-        in_order(
+        assert_in_order(
             [event.name for event in silence],
             *("ReferralSent", "ReferralReminderSent", "ReferralOverdue", "ReferralReminderSent"),
             *("ReferralEscalated", "ReferralEscalated"),
@@ -178,7 +180,9 @@ async def test_sc_20_an_embassy_that_never_answers_is_reminded_and_reported_upwa
         again = {"referral_id": str(asked.referral_id), "partner_id": EMBASSY, "reason": "asked once more"}
         await town.takes(case, "ReassignReferral", **again)
         await town.rests()
-        in_order(await town.names(case), "ReferralAccepted", "ReferralOverdue", "ReferralExpired", "ReferralReassigned")
+        assert_in_order(
+            await town.names(case), "ReferralAccepted", "ReferralOverdue", "ReferralExpired", "ReferralReassigned"
+        )
 
 
 async def silence_until_overdue(town: Town, case: UUID) -> None:
@@ -209,7 +213,7 @@ async def test_sc_21_a_full_safe_house_is_replaced_and_the_survivor_waits_since_
         second = await town.referral(case, "VOT_ASSISTANCE")
         assert (second.partner_id, second.status, second.outcome) == (free, ReferralStatus.COMPLETED, "ADMITTED")
         assert second.replaces == first.referral_id
-        in_order(
+        assert_in_order(
             await town.names(case),
             *("ReferralRejected", "TaskRaised", "ReferralReassigned", "ReferralCreated", "ReferralCompleted"),
         )

@@ -60,7 +60,8 @@ async def test_the_history_of_a_cleared_case_replays(database: Database, servers
 
 @pytest.mark.parametrize("recorded", RECORDED, ids=lambda path: path.stem)
 async def test_a_history_recorded_before_still_replays(recorded: Path) -> None:
-    await replayer().replay_workflow(WorkflowHistory.from_json(recorded.stem, recorded.read_text()))
+    replayed = await replayer().replay_workflow(WorkflowHistory.from_json(recorded.stem, recorded.read_text()))
+    assert replayed.replay_failure is None
 
 
 @pytest.mark.parametrize("seed", ["0", "1", "4242"])

@@ -42,4 +42,5 @@ class TestApplicationRecorder(_WithLoop, ApplicationRecorderTestCase[Application
         return facade
 
     def test_subscribers_hear_every_event_once_in_order(self) -> None:
+        """The library's own test of subscriptions, with its own assertions."""
         self.optional_test_insert_subscribe()
