@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
 
@@ -28,6 +28,8 @@ GATEWAY = "gateway"  # the process whose port people and partners use
 GATEWAY_LIMIT = 60.0  # seconds until it must listen
 DOWN_LIMIT = 8.0  # seconds a launcher gets before it is ended by force
 
+One = TypeVar("One")
+Other = TypeVar("Other")
 Say = Callable[[str], None]
 Migrate = Callable[[str], Awaitable[object]]
 
@@ -89,8 +91,7 @@ class Installation:
         return temporal
 
     async def open(self, processes: Sequence[Command], migrate: Migrate) -> Servers:
-        owner, app, postgres = await self.open_database(migrate)
-        temporal = await self.open_temporal()
+        (owner, app, postgres), temporal = await side_by_side(self.open_database(migrate), self.open_temporal())
         found = Servers(
             self.home, owner, app, temporal.address if temporal else str(self.settings.temporal_address),
             self.settings.temporal_namespace, temporal.ui_url if temporal else None, postgres, temporal,
@@ -134,6 +135,15 @@ class Installation:
 
 def vars_of(running: Running | None) -> dict[str, float]:
     return {"pid": running.pid, "started": running.started} if running else {}
+
+
+async def side_by_side(one: Coroutine[Any, Any, One], other: Coroutine[Any, Any, Other]) -> tuple[One, Other]:
+    """What both bring. If one fails, or nobody wants them any more, both have ended before that is told."""
+    tasks = (asyncio.create_task(one), asyncio.create_task(other))
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        await cancel(tasks)
 
 
 async def gateway_listens(host: str, port: int) -> None:
