@@ -148,6 +148,8 @@ def _doubts(case: Case, checkpoint: Checkpoint) -> Iterator[str]:
 
 class Trigger(StrEnum):
     RETURN_WITHDRAWN = "RETURN_WITHDRAWN"
+    NOT_VOLUNTARY = "NOT_VOLUNTARY"
+    """Any assessment of the person's free will but a clear yes; whether it is a no or a doubt is not told twice."""
     PROTECTION_HOLD = "PROTECTION_HOLD"
     """Any protection matter, whichever: causes are public, so they all read alike."""
     NATIONALITY_CHANGED = "NATIONALITY_CHANGED"
@@ -181,6 +183,7 @@ INVALIDATES: Final[Mapping[Trigger, Effect]] = {
         revokes=(C.CONSENT_RETURN, C.RECEPTION_CONFIRMED, C.EXIT_PERMIT, C.ESCORT_ASSIGNED, C.AIRLINE_MEDICAL),
         cancels=JOURNEY_KINDS + EMBASSY_KINDS,
     ),
+    Trigger.NOT_VOLUNTARY: Effect(revokes=(C.CONSENT_RETURN,)),
     Trigger.PROTECTION_HOLD: Effect(revokes=(C.PROTECTION_CLEARANCE,)),
     Trigger.NATIONALITY_CHANGED: Effect(
         revokes=(C.CONSENT_RETURN, C.SAFETY_OF_RETURN, C.TRAVEL_DOCUMENT, C.EXIT_PERMIT, C.RECEPTION_CONFIRMED),

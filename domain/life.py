@@ -27,7 +27,6 @@ from domain.case import (
     CaseWorkerAssigned,
     ClearanceExpired,
     ContactAttempted,
-    Hold,
     HoldLifted,
     HoldReviewed,
     NoteAdded,
@@ -73,7 +72,8 @@ from domain.sheets import ListReferral, on_list
 from domain.stage import Rule
 from domain.stages.departure import end_referrals, release_seat
 from domain.stages.screening import VoluntaryReturnDeclared
-from domain.steps import grant, hold, revoke, task
+from domain.steps import grant, hold, revoke, soon, task
+from domain.wish import counts
 from domain.words import (
     PUBLIC_CLOSURE,
     Block,
@@ -158,16 +158,16 @@ def lift_hold(case: Case, order: LiftHold, m: Moment) -> Iterator[Event]:
     found = case.holds.get(order.hold_id)
     if found is None:
         raise Refused("HOLD.UNKNOWN", f"no active hold {order.hold_id} on this case", field="hold_id")
-    if found.type is HoldType.CONSENT and not _declared_since(case, found, m):
+    if found.type is HoldType.CONSENT and not _declared_since(case, m):
         raise Refused("HOLD.CONSENT", "a consent hold is lifted only after a new declaration", field="hold_id")
     yield HoldLifted(hold_id=found.hold_id, hold_type=found.type, by=m.actor)
     yield from send_drafts(case, m)
 
 
-def _declared_since(case: Case, placed: Hold, m: Moment) -> bool:
-    """Whether the person has declared anew, by the log and by the clock, after they seemed not to want to go."""
+def _declared_since(case: Case, m: Moment) -> bool:
+    """Whether the person has declared anew after the last time they seemed not to want to go."""
     declared = case.latest(VoluntaryReturnDeclared)
-    anew = declared is not None and declared.originator_version > placed.version and declared.timestamp >= placed.since
+    anew = declared is not None and counts(case, declared, declared.signed_at)
     return anew and case.has_clearance(ClearanceKind.CONSENT_RETURN, m.at)
 
 
@@ -215,9 +215,7 @@ def raise_concern(case: Case, report: RaiseProtectionConcern, m: Moment) -> Iter
     yield from revocations(case, Trigger.PROTECTION_HOLD)
     if not case.departed:
         yield hold(HoldType.PROTECTION, m)
-    pinned = m.policy.pinned
-    within = pinned.late_result_review if case.phase is Phase.DEPARTURE else pinned.withdrawal_contact
-    yield task("decide on a protection hold", "PROTECTION_OFFICER", within, m)
+    yield task("decide on a protection hold", "PROTECTION_OFFICER", soon(case, m), m)
 
 
 # Leaving the way

@@ -17,7 +17,7 @@ from domain.messages import (
 )
 from domain.stages.departure import RecordDepartureInterview
 from domain.stages.medical import IssueFitToTravel
-from domain.stages.screening import RecordNonRefoulementScreen, RegisterCase
+from domain.stages.screening import AssessVoluntariness, RecordNonRefoulementScreen, RegisterCase, concluded
 from domain.words import SignalType
 
 
@@ -68,7 +68,11 @@ def _unfit(message: Message) -> bool:
     return isinstance(message, IssueFitToTravel) and message.result.startswith("UNFIT")
 
 
-RESTRICTS: Final = ((_fear, P.CONCERN), (_unfit, P.UNFIT))
+def _not_free(message: Message) -> bool:
+    return isinstance(message, AssessVoluntariness) and concluded(message) != "VOLUNTARY"
+
+
+RESTRICTS: Final = ((_fear, P.CONCERN), (_unfit, P.UNFIT), (_not_free, P.HOLD))
 
 
 def precedence(message: Message | None) -> Precedence:

@@ -17,7 +17,7 @@ from domain.case import (
 )
 from domain.event import Event
 from domain.moment import Moment
-from domain.words import ClearanceKind, ClearanceStatus, HoldType
+from domain.words import ClearanceKind, ClearanceStatus, HoldType, Phase
 
 OWNER_OF = {
     HoldType.PROTECTION: "PROTECTION_OFFICER",
@@ -94,6 +94,13 @@ def task(what: str, queue: str, within: Span, m: Moment, *, subject: str = "") -
         due=LIBYA.after(m.at, within),
         subject=subject,
     )
+
+
+def soon(case: Case, m: Moment) -> Span:
+    """Within what time somebody must look who may stop the journey: a day, and hours from the frozen manifest on."""
+    pinned = m.policy.pinned
+    near = case.phase in (Phase.DEPARTURE, Phase.TRANSIT)
+    return pinned.late_result_review if near else pinned.withdrawal_contact
 
 
 def granted_by(case: Case, referral_id: UUID) -> list[Clearance]:

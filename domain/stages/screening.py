@@ -25,7 +25,8 @@ from domain.partner import PUBLIC_PURPOSE
 from domain.person import Country, Person
 from domain.procedure import NEWEST as NEWEST_PROCEDURE
 from domain.stage import Awaited, StageRules
-from domain.steps import grant, hold, task
+from domain.steps import grant, hold, soon, task
+from domain.wish import counts
 from domain.words import (
     DETAINED,
     ClearanceKind,
@@ -38,6 +39,8 @@ from domain.words import (
     Stage,
     StageStatus,
 )
+
+Free = Literal["VOLUNTARY", "DOUBT", "NOT_VOLUNTARY"]
 
 # Facts, in the order they usually happen
 
@@ -123,7 +126,7 @@ class VoluntarinessAssessed(Event):
     TOPIC: ClassVar[str] = "VoluntarinessAssessed"
     SENTENCE: ClassVar[str] = "Voluntariness assessed: {result}, in private: {in_private}."
 
-    result: Literal["VOLUNTARY", "DOUBT", "NOT_VOLUNTARY"]
+    result: Free
     in_private: bool
     assessor: str
     coercion_indicators: Annotated[tuple[str, ...] | None, Sealed(Compartment.PROT)] = None
@@ -359,20 +362,36 @@ def assess_vulnerability(_case: Case, report: RecordVulnerabilityAssessment, _m:
     yield VulnerabilityAssessed(risk_level=report.overall_risk, factors=report.factors)
 
 
-def assess_voluntariness(_case: Case, report: AssessVoluntariness, m: Moment) -> Iterator[Event]:
-    """A person's judgement, by name. Doubt is not a no: it stops the declaration until somebody looks again."""
-    free = report.understood and report.free_of_pressure and not report.coercion_indicators
-    result: Literal["VOLUNTARY", "DOUBT", "NOT_VOLUNTARY"] = (
-        "VOLUNTARY" if free and report.capacity == "OK" else "DOUBT"
-    )
+def concluded(report: AssessVoluntariness) -> Free:
+    """What an assessment comes to: under pressure nobody is free, and anything less than a clear yes is a doubt."""
     if not report.free_of_pressure:
-        result = "NOT_VOLUNTARY"
+        return "NOT_VOLUNTARY"
+    clear = report.understood and report.capacity == "OK" and not report.coercion_indicators
+    return "VOLUNTARY" if clear else "DOUBT"
+
+
+def assess_voluntariness(case: Case, report: AssessVoluntariness, m: Moment) -> Iterator[Event]:
+    """A person's judgement, by name. Doubt is not a no: it stops the declaration until somebody looks again.
+
+    What was declared already counts no longer, and whoever sits in the aircraft is taken off.
+    """
+    result = concluded(report)
     yield VoluntarinessAssessed(
         result=result,
         in_private=report.in_private,
         assessor=m.actor,
         coercion_indicators=report.coercion_indicators,
     )
+    if result != "VOLUNTARY" and case.has(VoluntaryReturnDeclared.TOPIC):
+        yield from _declared_in_vain(case, m)
+
+
+def _declared_in_vain(case: Case, m: Moment) -> Iterator[Event]:
+    """Somebody has declared who may not want to go: the journey stops, and a person talks with them."""
+    yield from revocations(case, Trigger.NOT_VOLUNTARY)
+    if not case.departed and not case.holds_of(HoldType.CONSENT):
+        yield hold(HoldType.CONSENT, m)
+    yield task("talk with the person about the wish to return", "CASE_SUPERVISOR", soon(case, m), m)
 
 
 def declare(case: Case, order: SignVoluntaryReturnDeclaration, m: Moment) -> Iterator[Event]:
@@ -393,8 +412,11 @@ def declare(case: Case, order: SignVoluntaryReturnDeclaration, m: Moment) -> Ite
 def _insist_on_free_will(case: Case, m: Moment) -> None:
     assessed = case.latest(VoluntarinessAssessed)
     if assessed is None or assessed.result != "VOLUNTARY":
-        found = assessed.result if assessed else "not assessed"
-        raise Refused("VRD.VOLUNTARINESS", f"voluntariness is {found}; assess it before the declaration is signed")
+        result = assessed.result if assessed else "not assessed"
+        raise Refused("VRD.VOLUNTARINESS", f"voluntariness is {result}; assess it before the declaration is signed")
+    if not counts(case, assessed, assessed.timestamp):
+        detail = "the wish has been in doubt since voluntariness was assessed; assess it again before the signature"
+        raise Refused("VRD.VOLUNTARINESS", detail)
     if case.living_situation in DETAINED:
         _insist_on_two_interviews(case, m)
 
@@ -473,11 +495,9 @@ def _needed_for_eligibility(case: Case) -> Iterator[Awaited]:
 
 
 def _declared(case: Case) -> bool:
-    """Whether the person's signature stands: given in this screening, and not withdrawn since."""
-    declared, withdrawn = _since_opening(case, VoluntaryReturnDeclared), case.facts.get("VoluntaryReturnWithdrawn")
-    if declared is None:
-        return False
-    return not withdrawn or withdrawn[-1].originator_version < declared.originator_version
+    """Whether the person's signature stands: given in this screening, and neither withdrawn nor doubted since."""
+    declared = _since_opening(case, VoluntaryReturnDeclared)
+    return declared is not None and counts(case, declared, declared.signed_at)
 
 
 def _since_opening(case: Case, fact: type[Fact]) -> Fact | None:

@@ -97,6 +97,7 @@ async def test_a_message_that_is_held_back_leaves_once_its_case_has_gone_on(post
     assert await post.outbox.released() == [line.outbox_id]
     assert await post.outbox.released() == []
     assert await post.attempt(line) == HELD
+    await post.says(case, "AssessVoluntariness", understood=True, free_of_pressure=True, in_private=True)
     await post.says(case, "SignVoluntaryReturnDeclaration", country="NGA", form_version="VRD-1", language="en")
     (held,) = (await post.state(case)).holds
     await post.says(case, "LiftHold", hold_id=str(held), reason="declared anew")

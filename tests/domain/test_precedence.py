@@ -54,13 +54,17 @@ IN_ORDER: list[list[Message | None]] = [
         a_signal("AMENDED", "TREATMENT_REQUIRED"),
         a_message("IssueFitToTravel", result="UNFIT"),
     ],
-    [a_message("PlaceHold", hold_type="LEGAL", reason="x")],
+    [
+        a_message("PlaceHold", hold_type="LEGAL", reason="x"),
+        a_message("AssessVoluntariness", understood=True, free_of_pressure=False, in_private=True),
+    ],
     [
         a_signal("COMPLETED", "GRANTED"),
         a_signal("ACCEPTED"),
         a_message("BoardPassenger"),
         a_message("LiftHold", hold_id=UUID(int=1), reason="x"),
         a_message("IssueFitToTravel", result="FIT"),
+        a_message("AssessVoluntariness", understood=True, free_of_pressure=True, in_private=True),
         a_message("RecordNonRefoulementScreen", outcome="NO_CLAIM"),
         None,
     ],

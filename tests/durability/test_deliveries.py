@@ -178,6 +178,8 @@ async def test_a_message_under_a_hold_waits_without_a_workflow_and_leaves_when_i
             assert stranger.asked == []
 
             declared = {"country": "NGA", "form_version": "VRD-1", "language": "en"}
+            free = {"understood": True, "free_of_pressure": True, "in_private": True}
+            await house.told(case, "AssessVoluntariness", **free)
             await house.told(case, "SignVoluntaryReturnDeclaration", **declared)
             state = await house.state(case)
             assert isinstance(state, Case)

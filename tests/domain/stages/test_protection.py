@@ -96,7 +96,8 @@ def test_a_consent_hold_outlasts_everything_but_a_new_declaration() -> None:
     told = a_screened_case().having("WithdrawVoluntaryReturn", channel="PHONE")
     hold_id = told.held("CONSENT").hold_id
     assert told.refused("LiftHold", hold_id=hold_id, reason="x").rule == "HOLD.CONSENT"
-    told.after(days=1).having("SignVoluntaryReturnDeclaration", country="NGA", form_version="1", language="en")
+    told.after(days=1).having("AssessVoluntariness", understood=True, free_of_pressure=True, in_private=True)
+    told.having("SignVoluntaryReturnDeclaration", country="NGA", form_version="1", language="en")
     told.having("LiftHold", hold_id=hold_id, reason="declared again")
     assert not told.case.holds
 

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
 
 import pytest
 
-from tests.builders import AMINATA, Told, a_case, a_registered_case, a_screened_case
+from domain.words import ClearanceKind
+from tests.builders import (
+    AMINATA,
+    Told,
+    a_case,
+    a_departed_case,
+    a_frozen_case,
+    a_registered_case,
+    a_screened_case,
+    a_seated_case,
+)
 
 REGISTRATION: dict[str, Any] = {
     "person": AMINATA,
@@ -176,10 +187,86 @@ def test_a_withdrawn_wish_is_not_revived_by_completing_screening_again() -> None
 
 def test_a_new_declaration_after_a_withdrawal_is_a_new_permission() -> None:
     told = a_screened_case().having("WithdrawVoluntaryReturn", channel="PHONE").after(days=3)
-    told.having("SignVoluntaryReturnDeclaration", **DECLARATION)
+    told.having("AssessVoluntariness", **FREE).having("SignVoluntaryReturnDeclaration", **DECLARATION)
     granted = told.clearance("CONSENT_RETURN")
     assert granted is not None
     assert granted.status == "VALID"
+
+
+NOT_FREE: tuple[dict[str, Any], ...] = (
+    {"free_of_pressure": False, "capacity": "LACKS", "coercion_indicators": ("armed men",)},
+    {"capacity": "DOUBT"},
+    {"understood": False},
+    {"coercion_indicators": ("debt",)},
+)
+
+
+@pytest.mark.parametrize("doubt", NOT_FREE)
+@pytest.mark.parametrize("beginning", [a_screened_case, a_seated_case, a_frozen_case])
+def test_doubt_about_free_will_after_the_signature_stops_the_journey(
+    beginning: Callable[[], Told], doubt: dict[str, Any]
+) -> None:
+    told = beginning().having("AssessVoluntariness", **(FREE | doubt))
+    assert told.has_hold("CONSENT")
+    assert {"GATE.HOLD.CONSENT", "GATE.CONSENT_RETURN.REVOKED"} <= set(told.failures())
+    assert list(told.case.tasks.values())[-1].task == "talk with the person about the wish to return"
+
+
+@pytest.mark.parametrize("aboard", [("CheckInPassenger",), ("CheckInPassenger", "BoardPassenger")])
+@pytest.mark.parametrize("doubt", NOT_FREE)
+def test_doubt_about_free_will_takes_the_person_off_until_the_door_closes(
+    aboard: tuple[str, ...], doubt: dict[str, Any]
+) -> None:
+    told = a_frozen_case()
+    for step in aboard:
+        told.having(step)
+    told.having("AssessVoluntariness", **(FREE | doubt))
+    assert {"PassengerOffloaded", "SeatReleased"} <= set(told.names)
+    assert told.case.seat is None
+    task = list(told.case.tasks.values())[-1]
+    assert (task.due - told.now).total_seconds() == 4 * 3600
+
+
+def test_doubt_about_free_will_on_the_way_reaches_a_person_and_holds_nothing_any_more() -> None:
+    told = a_departed_case().having("AssessVoluntariness", **(FREE | {"free_of_pressure": False}))
+    assert not told.case.holds
+    assert "talk with the person about the wish to return" in [task.task for task in told.case.tasks.values()]
+
+
+def test_doubt_about_free_will_before_the_signature_stops_only_the_signature() -> None:
+    assert not an_interviewed_case(capacity="DOUBT").case.holds
+
+
+def test_a_signature_before_the_doubt_completes_no_screening() -> None:
+    told = an_interviewed_case().having("SignVoluntaryReturnDeclaration", **DECLARATION)
+    told.having("DetermineEligibility", decision="ELIGIBLE")
+    told.having("AssessVoluntariness", **(FREE | {"capacity": "DOUBT"})).having("AssessVoluntariness", **FREE)
+    assert told.refused("CompleteScreening").failures == ("PERSON.DECLARATION",)
+
+
+IN_DOUBT: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("WithdrawVoluntaryReturn", {"channel": "PHONE"}),
+    ("AssessVoluntariness", FREE | {"free_of_pressure": False}),
+    ("PlaceHold", {"hold_type": "CONSENT", "reason": "his brother answers for him"}),
+)
+
+
+@pytest.mark.parametrize(("doubt", "fields"), IN_DOUBT)
+def test_after_a_doubt_the_wish_is_assessed_again_before_it_is_signed_again(doubt: str, fields: dict[str, Any]) -> None:
+    told = a_screened_case().having(doubt, **fields).after(hours=1)
+    assert told.refused("SignVoluntaryReturnDeclaration", **DECLARATION).rule == "VRD.VOLUNTARINESS"
+    told.having("AssessVoluntariness", **FREE).having("SignVoluntaryReturnDeclaration", **DECLARATION)
+    told.having("LiftHold", hold_id=told.held("CONSENT").hold_id, reason="declared again")
+    assert told.case.has_clearance(ClearanceKind.CONSENT_RETURN, told.now)
+
+
+@pytest.mark.parametrize(("doubt", "fields"), IN_DOUBT)
+def test_a_hold_for_an_older_doubt_is_not_lifted_after_a_newer_one(doubt: str, fields: dict[str, Any]) -> None:
+    told = a_screened_case().having("WithdrawVoluntaryReturn", channel="PHONE").after(hours=1)
+    first = told.held("CONSENT").hold_id
+    told.having("AssessVoluntariness", **FREE).having("SignVoluntaryReturnDeclaration", **DECLARATION)
+    told.having(doubt, **fields)
+    assert told.refused("LiftHold", hold_id=first, reason="declared again").rule == "HOLD.CONSENT"
 
 
 def test_a_signature_withdrawn_during_screening_has_to_be_given_again() -> None:

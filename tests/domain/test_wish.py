@@ -1,0 +1,70 @@
+"""Whether a person wants to go: what puts it in doubt, and what still counts after that."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from domain.event import Event
+from domain.life import VoluntaryReturnWithdrawn
+from domain.stages.screening import VoluntarinessAssessed, VoluntaryReturnDeclared
+from domain.steps import hold
+from domain.wish import counts, newest_doubt
+from domain.words import HoldType
+from tests.builders import Told, a_registered_case, a_screened_case
+
+
+def recorded(told: Told, fact: Event) -> Event:
+    placed = fact.stamped(told.case.id, told.case.version + 1, told.now)
+    placed.fold_into(told.case)
+    return placed
+
+
+def an_assessment(result: str) -> Event:
+    facts = {"result": result, "in_private": True, "assessor": "staff:fatima"}
+    return VoluntarinessAssessed.model_validate(facts)
+
+
+def test_each_of_these_facts_puts_the_wish_in_doubt_by_itself() -> None:
+    moment = Told().moment()
+    for fact in (
+        VoluntaryReturnWithdrawn(),
+        an_assessment("DOUBT"),
+        an_assessment("NOT_VOLUNTARY"),
+        hold(HoldType.CONSENT, moment),
+    ):
+        told = a_screened_case()
+        assert newest_doubt(told.case) is None
+        placed = recorded(told, fact)
+        assert newest_doubt(told.case) == placed, fact.name
+
+
+@pytest.mark.parametrize("kind", sorted(set(HoldType) - {HoldType.CONSENT}))
+def test_no_other_hold_and_no_yes_does(kind: HoldType) -> None:
+    told = a_screened_case()
+    recorded(told, hold(kind, told.moment()))
+    recorded(told, an_assessment("VOLUNTARY"))
+    assert newest_doubt(told.case) is None
+
+
+@pytest.mark.parametrize(("said", "stands"), [(timedelta(), True), (timedelta(seconds=1), False)])
+def test_a_word_counts_if_it_was_recorded_and_said_after_the_doubt(said: timedelta, stands: bool) -> None:
+    told = a_screened_case()
+    before = told.case.latest(VoluntaryReturnDeclared)
+    assert before is not None
+    doubt = recorded(told, VoluntaryReturnWithdrawn())
+    after = recorded(told, before.model_copy())
+    assert not counts(told.case, before, told.now + timedelta(days=1))
+    assert counts(told.case, after, doubt.timestamp - said) is stands
+
+
+def test_a_doubt_while_an_older_hold_stands_is_a_doubt_of_its_own() -> None:
+    """The hold for a withdrawal is still there; what was signed between it and the doubt completes no screening."""
+    free = {"understood": True, "free_of_pressure": True, "in_private": True}
+    told = a_registered_case().having("RecordNonRefoulementScreen", outcome="NO_CLAIM")
+    told.having("RecordVulnerabilityAssessment", overall_risk="LOW")
+    told.having("WithdrawVoluntaryReturn", channel="OFFICE").having("AssessVoluntariness", **free)
+    told.having("SignVoluntaryReturnDeclaration", country="NGA", form_version="1", language="en")
+    told.having("AssessVoluntariness", **(free | {"capacity": "DOUBT"})).having("AssessVoluntariness", **free)
+    assert told.refused("DetermineEligibility", decision="ELIGIBLE").failures == ("PERSON.DECLARATION",)
