@@ -52,7 +52,7 @@ from domain.referral import (
     ReferralSent,
 )
 from domain.referral_state import Referral
-from domain.steps import end_of, granted_by, task
+from domain.steps import task
 from domain.words import (
     ALWAYS_URGENT,
     PUBLIC_KIND,
@@ -389,7 +389,7 @@ def on_expiry(case: Case, order: ConfirmReferralExpiry, m: Moment) -> Iterator[E
 
 
 def on_error(case: Case, order: MarkReferralEnteredInError, m: Moment) -> Iterator[Event]:
-    """It should never have been. What it granted ends; a partner that works on it is told that it has ended."""
+    """It should never have been. A partner that works on it is told that it has ended."""
     referral = find(case, order.referral_id)
     if referral.status is S.ENTERED_IN_ERROR:
         raise Refused("REFERRAL.OVER", f"the referral is already {referral.status}")
@@ -399,4 +399,3 @@ def on_error(case: Case, order: MarkReferralEnteredInError, m: Moment) -> Iterat
     )
     if at_once:
         yield ending(referral)
-    yield from end_of(case, granted_by(case, referral.referral_id), "REFERRAL_ENTERED_IN_ERROR")

@@ -7,7 +7,7 @@ as it stands. Whatever was decided, the stages are asked afterwards what is comp
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import Any, Final
 
 from domain import life
 from domain.case import Case, StageCompleted, StageOpened, StageReopened
@@ -36,7 +36,10 @@ from domain.procedure import EDITIONS, Standing, row_of, to_open
 from domain.referral import (
     AMENDED_TO,
     ReferralAccepted,
+    ReferralCancelled,
     ReferralCompleted,
+    ReferralEnteredInError,
+    ReferralExpired,
     ReferralFailed,
     ReferralOutcomeAmended,
     ReferralRejected,
@@ -90,6 +93,16 @@ SAYS: Final[Mapping[type[Event], SignalType]] = {
     ReferralOutcomeAmended: SignalType.COMPLETED,
     ReferralReportedAgain: SignalType.COMPLETED,
 }
+CAUSE_OF: Final[Mapping[type[Event], str]] = {
+    ReferralRejected: "PARTNER_WITHDREW",
+    ReferralFailed: "PARTNER_WITHDREW",
+    ReferralCancelled: "REFERRAL_CANCELLED",
+    ReferralExpired: "REFERRAL_EXPIRED",
+    ReferralEnteredInError: "REFERRAL_ENTERED_IN_ERROR",
+}
+"""How a referral ends without an answer, and why a permission that rested on it ends as well."""
+FOR_ANOTHER: Final = frozenset({ReferralRejected, ReferralFailed, ReferralExpired})
+"""Ends after which a person decides who is asked instead."""
 OFFICER_OF: Final[Mapping[Recipient, str]] = {
     **dict.fromkeys(Recipient, "CASE_SUPERVISOR"),
     **dict.fromkeys((Recipient.CLINIC, Recipient.MHPSS), "MEDICAL_OFFICER"),
@@ -171,12 +184,18 @@ def _folded(case: Case, events: Iterator[Event], m: Moment) -> Iterator[Event]:
 def _follows(case: Case, event: Event, m: Moment) -> Iterator[Event]:
     """A partner's answer moves its referral; then the stage that asked says what it means. A hold closes doors."""
     yield from withheld(case, event, m)
-    if isinstance(event, (ReferralRejected, ReferralFailed)):
-        within = m.policy.pinned.quarantine_review
-        yield task("reassign a referral", "CASE_SUPERVISOR", within, m, subject=str(event.referral_id))
-        yield from end_of(case, granted_by(case, event.referral_id), "PARTNER_WITHDREW")
+    if type(event) in CAUSE_OF:
+        yield from _ended_without(case, event, m)
     elif isinstance(event, Told) and type(event) in SAYS and not case.closed:
         yield from _meaning(case, event, m)
+
+
+def _ended_without(case: Case, event: Any, m: Moment) -> Iterator[Event]:
+    """Whatever a referral had granted before it ended so ends with it; somebody else may have to be asked."""
+    if type(event) in FOR_ANOTHER:
+        within = m.policy.pinned.quarantine_review
+        yield task("reassign a referral", "CASE_SUPERVISOR", within, m, subject=str(event.referral_id))
+    yield from end_of(case, granted_by(case, event.referral_id), CAUSE_OF[type(event)])
 
 
 def _meaning(case: Case, event: Told, m: Moment) -> Iterator[Event]:

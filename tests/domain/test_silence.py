@@ -320,6 +320,7 @@ def test_silence_is_confirmed_only_once_something_is_overdue() -> None:
     assert told.refused("ConfirmReferralExpiry", **order).rule == "REFERRAL.NOT_OVERDUE"
     told.after(days=2).having("ConfirmReferralExpiry", **order)
     assert told.referral(EMBASSY).status == "EXPIRED"
+    assert list(told.case.tasks.values())[-1].task == "reassign a referral"
     assert told.named("ReferralExpired")[-1].facts["reason"] == "x"
 
 

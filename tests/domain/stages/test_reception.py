@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from tests.builders import (
@@ -48,6 +51,44 @@ def test_a_partner_that_withdraws_takes_its_confirmation_along(signal: str) -> N
     assert status(told) == "REVOKED"
     assert "GATE.RECEPTION_CONFIRMED.REVOKED" in told.failures()
     assert len(told.asked("RECEPTION")) == 1
+
+
+def the_reception_of(told: Told) -> dict[str, Any]:
+    return {"referral_id": told.referral("RECEPTION").referral_id, "reason": "they have no room"}
+
+
+def a_case_whose_reception_is_silent() -> Told:
+    """The partner said yes, and never another word."""
+    return a_seated_case().after(days=60)
+
+
+@pytest.mark.parametrize(
+    ("how", "beginning", "cause"),
+    [
+        ("CancelReferral", a_seated_case, "REFERRAL_CANCELLED"),
+        ("MarkReferralEnteredInError", a_seated_case, "REFERRAL_ENTERED_IN_ERROR"),
+        ("ConfirmReferralExpiry", a_case_whose_reception_is_silent, "REFERRAL_EXPIRED"),
+    ],
+)
+def test_a_confirmation_ends_with_its_referral_and_reception_is_asked_again(
+    how: str, beginning: Callable[[], Told], cause: str
+) -> None:
+    told = beginning()
+    asked = len(told.asked("RECEPTION"))
+    told.having(how, **the_reception_of(told))
+    ended = told.clearance("RECEPTION_CONFIRMED")
+    assert ended is not None
+    assert (ended.status, ended.cause) == ("REVOKED", cause)
+    assert "GATE.RECEPTION_CONFIRMED.REVOKED" in told.failures()
+    assert len(told.asked("RECEPTION")) == asked + 1
+    assert told.referral("RECEPTION").status == "SENT"
+    assert status(told.heard("RECEPTION", "ACCEPTED", "CONFIRMED")) == "VALID"
+
+
+def test_another_confirmation_outlives_the_referral_before_it() -> None:
+    told = a_seated_case().having("GrantClearance", kind="RECEPTION_CONFIRMED", evidence="the mission called")
+    told.having("CancelReferral", **the_reception_of(told))
+    assert status(told) == "VALID"
 
 
 def test_a_rejection_never_confirms_even_when_amended() -> None:
