@@ -8,7 +8,7 @@ from uuid import UUID
 
 from domain.case import Case
 from domain.event import Event
-from domain.hearing import ALLOWED, Heard, step, told_of
+from domain.hearing import ALLOWED, Heard, held, step, told_of
 from domain.messages import ReceivePartnerSignal, ResolveQuarantinedSignal
 from domain.moment import Moment, Refused
 from domain.payloads import flaw, strip
@@ -32,7 +32,10 @@ def quarantined(case: Case, signal_id: UUID) -> PartnerSignalQuarantined:
 
 
 def on_resolve(case: Case, order: ResolveQuarantinedSignal, m: Moment) -> Iterator[Event]:
-    """A person's decision on a doubtful signal. Until it, the signal held the journey; from it on, it permits."""
+    """A person's decision on a doubtful signal. Until it, the signal held the journey; from it on, it permits.
+
+    Unless it is grave: that holds, whether or not it still moves its referral.
+    """
     signal = quarantined(case, order.signal_id)
     counts = _as_decided(case, signal, order) if order.decision == "AMEND" else None
     yield QuarantinedSignalResolved(
@@ -40,6 +43,7 @@ def on_resolve(case: Case, order: ResolveQuarantinedSignal, m: Moment) -> Iterat
     )
     if counts is not None:
         yield from _counts(case, counts, m)
+        yield from held(case, counts, m)
 
 
 def _as_decided(case: Case, doubted: PartnerSignalQuarantined, order: ResolveQuarantinedSignal) -> Heard:

@@ -224,10 +224,7 @@ def _late(case: Case, heard: Heard, disposition: str, m: Moment) -> Iterator[Eve
     yield LateSignalRecorded.model_validate({**told_of(heard, m), **_from(signal), "disposition": disposition})
     material = heard.hold is not None or signal.signal_type in MATERIAL
     if material:
-        yield from _held(case, heard, m)
-        queue = "MEDICAL_OFFICER" if heard.referral.asked_kind in CARE_KINDS else "PROTECTION_OFFICER"
-        within = m.policy.pinned.late_result_review
-        yield task("look at a late result", queue, within, m, subject=str(signal.signal_id))
+        yield from _looked_at(case, heard, m)
     elif disposition == "REFERRAL_EXPIRED" and signal.signal_type is T.COMPLETED:
         within = m.policy.pinned.quarantine_review
         yield task("use a late answer, or ask again", "CASE_SUPERVISOR", within, m, subject=str(signal.signal_id))
@@ -235,7 +232,15 @@ def _late(case: Case, heard: Heard, disposition: str, m: Moment) -> Iterator[Eve
         yield CaseReopenProposed(trigger=f"signal {signal.signal_id}")
 
 
-def _held(case: Case, heard: Heard, m: Moment) -> Iterator[Event]:
+def _looked_at(case: Case, heard: Heard, m: Moment) -> Iterator[Event]:
+    """What moves no referral any more and may be a danger all the same: held at once, and a person looks in hours."""
+    yield from held(case, heard, m)
+    queue = "MEDICAL_OFFICER" if heard.referral.asked_kind in CARE_KINDS else "PROTECTION_OFFICER"
+    within = m.policy.pinned.late_result_review
+    yield task("look at a late result", queue, within, m, subject=str(heard.signal.signal_id))
+
+
+def held(case: Case, heard: Heard, m: Moment) -> Iterator[Event]:
     """A grave answer holds the journey from its receipt (domain.md 00, 3), once."""
     kind = heard.hold
     if kind is not None and not case.closed and not case.departed and not case.holds_of(kind):
@@ -248,10 +253,12 @@ def _held(case: Case, heard: Heard, m: Moment) -> Iterator[Event]:
 def _after_the_end(case: Case, heard: Heard, m: Moment) -> Iterator[Event]:
     """A signal on a referral that has ended: the same again is noise, an earlier step is late, the rest is doubt."""
     referral, kind = heard.referral, heard.signal.signal_type
-    if _already_said(referral, kind) or (kind in (T.COMPLETED, T.AMENDED) and _same_outcome(case, heard)):
+    if (kind in (T.COMPLETED, T.AMENDED) and _same_outcome(case, heard)) or _same_no(case, heard):
         yield _ignored(heard, "ALREADY_TERMINAL_SAME_OUTCOME", m)
+    elif _already_said(referral, kind):
+        yield from _overtaken(case, heard, "ALREADY_TERMINAL_SAME_OUTCOME", m)
     elif kind not in ENDINGS or _ends_nothing(heard):
-        yield _ignored(heard, "OUT_OF_ORDER_SUPERSEDED", m)
+        yield from _overtaken(case, heard, "OUT_OF_ORDER_SUPERSEDED", m)
     elif _may_be_another(heard):
         yield ReferralReportedAgain.model_validate(told_of(heard, m))
     else:
@@ -259,10 +266,25 @@ def _after_the_end(case: Case, heard: Heard, m: Moment) -> Iterator[Event]:
         yield from _quarantine(case, heard, cause, m)
 
 
+def _overtaken(case: Case, heard: Heard, cause: str, m: Moment) -> Iterator[Event]:
+    """It moves nothing any more. What is grave in it counts, however it comes (domain.md 00, 3)."""
+    yield _ignored(heard, cause, m)
+    if heard.hold is not None:
+        yield from _looked_at(case, heard, m)
+
+
 def _already_said(referral: Referral, kind: SignalType) -> bool:
     return (referral.status, kind) in {
         (S.REJECTED, T.REJECTED), (S.FAILED, T.FAILED), (S.FAILED, T.PARTNER_CANCELLED),
     }  # fmt: skip
+
+
+def _same_no(case: Case, heard: Heard) -> bool:
+    """The same no with nothing new in it."""
+    said = [*case.every(ReferralRejected), *case.every(ReferralFailed)]
+    mine = [told for told in said if told.referral_id == heard.referral.referral_id]
+    again = _already_said(heard.referral, heard.signal.signal_type)
+    return again and any(_content(told) == _content_of(heard) for told in mine)
 
 
 def _ends_nothing(heard: Heard) -> bool:
@@ -294,13 +316,13 @@ def _along_the_way(case: Case, heard: Heard, m: Moment) -> Iterator[Event]:
     if referral.status is S.DRAFT:
         raise Unplaceable("NOT_SENT", "the referral has not been sent")
     if signal.signal_type is T.PROGRESS and _stale(referral, signal.partner_seq):
-        yield _ignored(heard, "STALE_SEQUENCE", m)
+        yield from _overtaken(case, heard, "STALE_SEQUENCE", m)
     elif referral.status in ALLOWED[said := _meant(case, heard)] or _says_yes_late(heard):
         yield from _said_too_early(case, heard, m) or step(case, heard, m)
     elif said in ENDINGS:
         yield from _quarantine(case, heard, "CONFLICTING_OUTCOME", m)
     else:
-        yield _ignored(heard, "OUT_OF_ORDER_SUPERSEDED", m)
+        yield from _overtaken(case, heard, "OUT_OF_ORDER_SUPERSEDED", m)
 
 
 def _stale(referral: Referral, seq: int | None) -> bool:
@@ -341,7 +363,7 @@ def step(case: Case, heard: Heard, m: Moment) -> Iterator[Event]:
     more = PARTICULARS.get(said, _nothing)(case, heard, m)
     yield STEPS[said].model_validate({**told_of(heard, m), **more})
     if said is not T.COMPLETED:  # a completion's consequences are its stage's to draw
-        yield from _held(case, heard, m)
+        yield from held(case, heard, m)
 
 
 def _meant(case: Case, heard: Heard) -> SignalType:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid5
@@ -16,6 +17,7 @@ from tests.builders import (
     FLIGHT,
     NAMESPACE,
     Told,
+    a_boarded_case,
     a_cleared_case,
     a_closed_case,
     a_departed_case,
@@ -381,6 +383,84 @@ def test_a_grave_word_on_the_way_holds_the_journey_at_once() -> None:
     assert told.has_hold("MEDICAL")
     told.heard("SPECIALIST_CARE", "PROGRESS", "DIED")
     assert len(told.case.holds) == 1, "one hold is enough for what is still going on"
+
+
+def paused() -> Told:
+    return a_screened_case().heard(CLINIC, "PAUSED", reason="the doctor is away")
+
+
+def begun() -> Told:
+    return a_screened_case().heard(CLINIC, "STARTED").heard(CLINIC, "PROGRESS", partner_seq=7)
+
+
+def refused() -> Told:
+    return a_screened_case().heard(CLINIC, "REJECTED", "NO_CAPACITY")
+
+
+UNSAFE: dict[str, Any] = {"payload": {"recommended_hold": True}}
+OVERTAKEN: tuple[tuple[Callable[[], Told], dict[str, Any], str, str], ...] = (
+    (a_frozen_case, {"signal": "PROGRESS", "outcome": "UNFIT_LONG_TERM"}, "OUT_OF_ORDER_SUPERSEDED", "MEDICAL"),
+    (a_frozen_case, {"signal": "PAUSED", "outcome": "UNFIT_TEMPORARY"}, "OUT_OF_ORDER_SUPERSEDED", "MEDICAL"),
+    (a_frozen_case, {"signal": "ACKNOWLEDGED", **UNSAFE}, "OUT_OF_ORDER_SUPERSEDED", "PROTECTION"),
+    (a_frozen_case, {"signal": "ACCEPTED", **UNSAFE}, "OUT_OF_ORDER_SUPERSEDED", "PROTECTION"),
+    (a_frozen_case, {"signal": "STARTED", **UNSAFE}, "OUT_OF_ORDER_SUPERSEDED", "PROTECTION"),
+    (a_frozen_case, {"signal": "RESUMED", **UNSAFE}, "OUT_OF_ORDER_SUPERSEDED", "PROTECTION"),
+    (paused, {"signal": "PROGRESS", "outcome": "TREATMENT_REQUIRED"}, "OUT_OF_ORDER_SUPERSEDED", "MEDICAL"),
+    (begun, {"signal": "STARTED", **UNSAFE}, "OUT_OF_ORDER_SUPERSEDED", "PROTECTION"),
+    (begun, {"signal": "PROGRESS", "outcome": "UNFIT_TEMPORARY", "partner_seq": 3}, "STALE_SEQUENCE", "MEDICAL"),
+    (
+        refused,
+        {"signal": "REJECTED", "outcome": "NO_CAPACITY", **UNSAFE},
+        "ALREADY_TERMINAL_SAME_OUTCOME",
+        "PROTECTION",
+    ),
+)
+
+
+@pytest.mark.parametrize(("beginning", "said", "cause", "kind"), OVERTAKEN)
+def test_a_grave_word_that_moves_nothing_any_more_holds_the_journey_and_reaches_a_person(
+    beginning: Callable[[], Told], said: dict[str, Any], cause: str, kind: str
+) -> None:
+    told = beginning()
+    status = told.referral(CLINIC).status
+    assert causes(told.partner_says(CLINIC, **said)) == [("PartnerSignalIgnored", cause)]
+    assert told.has_hold(kind)
+    assert told.referral(CLINIC).status == status
+    task = list(told.case.tasks.values())[-1]
+    assert (task.task, task.queue) == ("look at a late result", "MEDICAL_OFFICER")
+    assert (task.due - told.now).total_seconds() == 4 * 3600
+
+
+def test_a_grave_word_out_of_order_takes_off_whoever_has_boarded() -> None:
+    told = a_boarded_case().heard(CLINIC, "PROGRESS", "UNFIT_LONG_TERM")
+    assert "PassengerOffloaded" in told.names
+    assert told.case.seat is None
+
+
+def test_a_grave_word_that_was_heard_before_holds_nothing_anew() -> None:
+    told = refused()
+    told.heard(CLINIC, "REJECTED", "NO_CAPACITY").heard(CLINIC, "PROGRESS", "UNFIT_TEMPORARY", signal_id=ONE)
+    told.having("LiftHold", hold_id=told.held("MEDICAL").hold_id, reason="looked at")
+    assert causes(told.partner_says(CLINIC, "PROGRESS", "UNFIT_TEMPORARY", signal_id=ONE)) == [
+        ("PartnerSignalIgnored", "ALREADY_HEARD")
+    ]
+    assert not told.case.holds
+
+
+def test_the_same_no_again_is_noise_even_where_it_was_grave() -> None:
+    told = a_screened_case().heard(CLINIC, "REJECTED", "NO_CAPACITY", **UNSAFE)
+    told.having("LiftHold", hold_id=told.held("PROTECTION").hold_id, reason="looked at")
+    told.heard(CLINIC, "REJECTED", "NO_CAPACITY", **UNSAFE)
+    assert not told.case.holds
+
+
+@pytest.mark.parametrize("overtaking", [("PAUSED", None), ("COMPLETED", GOOD), ("REJECTED", None)])
+def test_a_grave_word_in_doubt_holds_once_a_person_says_that_it_counts(overtaking: tuple[str, str | None]) -> None:
+    told = a_screened_case()
+    told.heard(CLINIC, "PROGRESS", "UNFIT_LONG_TERM", signal_id=ONE, subject_check={"given_name": "Fatou"})
+    told.heard(CLINIC, *overtaking)
+    told.having("ResolveQuarantinedSignal", signal_id=ONE, decision="AMEND", reason="it is her")
+    assert told.has_hold("MEDICAL")
 
 
 def test_what_becomes_good_by_a_persons_decision_counts_from_receipt_and_starts_with_the_decision() -> None:
