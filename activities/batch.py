@@ -24,7 +24,6 @@ from domain.messages import (
     Message,
     PlaceHold,
     RaiseProtectionConcern,
-    ReceivePartnerSignal,
     RevokeClearance,
     WithdrawVoluntaryReturn,
 )
@@ -33,7 +32,7 @@ from domain.precedence import Precedence, precedence
 from domain.referral import LateSignalRecorded, PartnerSignalIgnored, PartnerSignalQuarantined
 from domain.stages.screening import WithdrawConsent
 from domain.streams import Kind, State
-from domain.words import SignalType, Stage
+from domain.words import Stage
 from store.recorder import Settled, Waiting
 
 log = logging.getLogger("awda.record")
@@ -77,12 +76,6 @@ class Item:
         return self.waiting.received_at, precedence(self.message), self.waiting.arrival
 
 
-def is_withdrawal(message: Message | None) -> bool:
-    if isinstance(message, ReceivePartnerSignal):
-        return message.signal_type is SignalType.WITHDRAWAL_REPORTED
-    return isinstance(message, WithdrawVoluntaryReturn)
-
-
 def unreadable(waiting: Waiting) -> Item:
     """A body that is not what was sealed there: for a person to look at, and for nobody else to wait behind."""
     return Item(waiting, None, flaw=Unplaceable("UNREADABLE_BODY", "what is stored is not what was sealed"))
@@ -116,6 +109,7 @@ class Batch:
     token: Callable[[], str]
     refold: Callable[[Sequence[Event]], State]
     boarded: frozenset[UUID] = frozenset()
+    unheard: frozenset[UUID] = frozenset()
     decided: list[tuple[Event, Moment]] = field(default_factory=list)
     settled: list[Settled] = field(default_factory=list)
     early: list[Item] = field(default_factory=list)
@@ -157,6 +151,7 @@ class Batch:
             token=self.token,
             claimed_at=claimed,
             boarded=self.boarded,
+            unheard=self.unheard,
         )
 
     def wake(self) -> Deadline | None:

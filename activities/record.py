@@ -22,12 +22,12 @@ import asyncpg
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.batch import GRACE, Batch, Item, is_withdrawal, read_item, unreadable
+from activities.batch import GRACE, Batch, Item, read_item, unreadable
+from activities.doors import LOOK_EVERY_S, Doors, Passenger, Unheard
 from domain.case import Case
 from domain.event import Event, Metadata
 from domain.messages import Message
 from domain.moment import Directory, Moment
-from domain.movement import Movement, RecordFlightDeparture
 from domain.outgoing import ENDING, outgoing, withdrawn_by
 from domain.policy import NEWEST
 from domain.procedure import Order, Standing
@@ -71,6 +71,7 @@ class Recording:
     ) -> None:
         self.pool, self.keys, self.doorbell = pool, keys, doorbell
         self.recorder, self.inbox = Recorder(lines or pool), Inbox(pool, keys)
+        self.doors = Doors(self.recorder, self.inbox, doorbell, self._state_of)
         self._kept: OrderedDict[UUID, Kept] = OrderedDict()
         self._directory: tuple[float, Directory] = (float("-inf"), Directory())
 
@@ -94,6 +95,8 @@ class Recording:
                 return await self._once(order)
             except Afresh:
                 continue
+            except Unheard:
+                await asyncio.sleep(LOOK_EVERY_S)
             except Stale:
                 await asyncio.sleep(random.uniform(0, 0.005 * (attempt + 1)))  # noqa: S311 (spreads writers, hides nothing)
         raise ApplicationError("STALE")
@@ -111,7 +114,7 @@ class Recording:
             return Standing(waiting_on="LOG.UNREADABLE", wait_s=LOOK_AGAIN_S)
         items = [_item(keyring, waiting) for waiting in loaded.waiting]
         state = fold(loaded.head, kept.state if kept else None, events)
-        passengers = await self._passengers(state, items)
+        passengers = await self.doors.passengers(state, items)
         batch = Batch(
             kind=self.kinds[loaded.head.kind],
             state=state,
@@ -119,11 +122,12 @@ class Recording:
             directory=await self.partners(),
             token=lambda: secrets.token_urlsafe(16),
             refold=_refolding(loaded.head, None if kept else events),
-            boarded=frozenset(case.id for case, _ in passengers if _is_on_board(case, order.stream_id)),
+            boarded=frozenset(one.case_id for one in passengers if one.is_on_board(order.stream_id)),
+            unheard=frozenset(one.case_id for one in passengers if one.case is None),
         )
         batch.run(items, more=loaded.more)
         batch.open(order.open)
-        written = await self._write(batch, loaded.head, keyring, [(case.id, seen) for case, seen in passengers])
+        written = await self._write(batch, loaded.head, keyring, passengers)
         self._keep(order.stream_id, written, batch.state)
         standing = batch.kind.standing(batch.state, batch.moment(loaded.now, order.stream_id), more=loaded.more)
         return standing.model_copy(update={"wait_s": LOOK_AGAIN_S, "may_open": ()}) if batch.broken else standing
@@ -136,28 +140,14 @@ class Recording:
             await self.recorder.quarantine(skip.row, skip.reason)
         return None if skipped else events
 
-    async def _passengers(self, state: State, items: Sequence[Item]) -> list[tuple[Case, int]]:
-        """When doors close: every case on the manifest, at the revision it was seen at. Otherwise nobody."""
-        if not isinstance(state, Movement) or not any(
-            isinstance(item.message, RecordFlightDeparture) for item in items
-        ):
-            return []
-        named = {case_id for item in items for case_id in getattr(item.message, "boarded", None) or ()}
-        return [found for case_id in sorted({*state.seats, *named}) if (found := await self._passenger(case_id))]
-
-    async def _passenger(self, case_id: UUID) -> tuple[Case, int] | None:
-        loaded = await self.recorder.load(case_id)
-        if loaded.head is None or loaded.head.kind != "case":
+    async def _state_of(self, loaded: Loaded) -> State | None:
+        """Another stream, as it was loaded; ``None`` if it cannot be read: nothing rests on half a history."""
+        if loaded.head is None:
             return None
-        keyring = self.keys.from_rows(case_id, loaded.keys)
-        case = fold(loaded.head, None, await self._read(keyring, loaded.rows) or [])
-        if not isinstance(case, Case):
-            return None
-        if any(is_withdrawal(_item(keyring, waiting).message) for waiting in loaded.waiting):
-            case.seat = None  # said and not yet recorded: it counts all the same
-        return case, loaded.head.revision
+        events = await self._read(self.keys.from_rows(loaded.head.stream_id, loaded.keys), loaded.rows)
+        return None if events is None else fold(loaded.head, None, events)
 
-    async def _write(self, batch: Batch, head: Head, keyring: Keyring, heads: Sequence[tuple[UUID, int]]) -> Written:
+    async def _write(self, batch: Batch, head: Head, keyring: Keyring, passengers: Sequence[Passenger]) -> Written:
         state, wake = batch.state, batch.wake()
         mapper, letters = EventMapper(keyring), _letters(batch)
         standing = batch.kind.standing(state, batch.moment(batch.now, head.stream_id))
@@ -174,7 +164,8 @@ class Recording:
             withdrawn=_withdrawn(batch),
             endings=(ENDING,),
             brought=_brought(batch),
-            heads=heads,
+            heads=[(one.case_id, one.revision) for one in passengers],
+            quiet=[one.case_id for one in passengers if one.case is not None],
             next_due=wake.due + GRACE if wake else None,
             open=not standing.over,
         )
@@ -261,10 +252,6 @@ def _refolding(head: Head, history: Sequence[Event] | None) -> Callable[[Sequenc
         return fold(head, None, [*history, *decided])
 
     return refold
-
-
-def _is_on_board(case: Case, movement_id: UUID) -> bool:
-    return case.seat is not None and case.seat.movement_id == movement_id and case.seat.status == "BOARDED"
 
 
 def _new_events(batch: Batch, mapper: EventMapper) -> list[NewEvent]:

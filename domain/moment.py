@@ -117,6 +117,8 @@ class Moment:
     policy: Policy = NEWEST
     boarded: frozenset[UUID] = frozenset()
     """For a flight's departure only: the cases whose own streams say that the person is on board."""
+    unheard: frozenset[UUID] = frozenset()
+    """For a flight's departure only: the cases that were not heard out: nobody knows what they would say."""
 
     def new_id(self, label: str) -> UUID:
         """An identity that deciding again gives again."""

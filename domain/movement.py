@@ -284,8 +284,14 @@ def cancel(movement: Movement, order: CancelMovement, _m: Moment) -> Iterator[Ev
 
 
 def depart(movement: Movement, report: RecordFlightDeparture, m: Moment) -> Iterator[Event]:
-    """A report: who is in the air is in the air. Who is on board without having boarded by the rules is a breach."""
+    """A report: who is in the air is in the air. Who is on board without having boarded by the rules is a breach.
+
+    Without a list the cases are asked; where one has not been heard out, only the gate can say who is on board.
+    """
     _insist(movement, "CONFIRMED", "FROZEN")
+    if report.boarded is None and (unheard := len(m.unheard & set(movement.seats))):
+        detail = f"{unheard} passengers' cases have not been heard out; report who is on board in `boarded`"
+        raise Refused("MOVEMENT.UNHEARD", detail, field="boarded")
     on_board = tuple(report.boarded) if report.boarded is not None else tuple(sorted(m.boarded))
     yield MovementFlightDeparted(
         atd=report.atd or m.at,

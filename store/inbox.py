@@ -16,7 +16,7 @@ from store.mapper import open_body, seal_body
 from store.recorder import Letter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from datetime import datetime, timedelta
 
     from store.keys import Keyring, KeyStore, MasterKey
@@ -158,6 +158,10 @@ class Inbox:
         """Streams with messages that nobody has looked at, longest wait first."""
         return [row[0] for row in await self._pool.fetch(_PENDING, limit)]
 
+    async def cases_with_pending(self, stream_ids: Sequence[UUID]) -> list[UUID]:
+        """Of these streams, the cases with messages that nobody has settled."""
+        return [row[0] for row in await self._pool.fetch(_PENDING_CASES, list(stream_ids))]
+
     async def due_streams(self, now: datetime, grace: timedelta, limit: int = 1000) -> list[UUID]:
         """Open streams whose next deadline passed longer ago than the grace."""
         return [row[0] for row in await self._pool.fetch(_DUE, now - grace, limit)]
@@ -204,6 +208,11 @@ FROM inbox WHERE message_id = $1
 _PENDING = """
 SELECT stream_id FROM inbox WHERE status = 'pending' AND stream_id IS NOT NULL
 GROUP BY stream_id ORDER BY min(received_at), min(arrival) LIMIT $1
+"""
+
+_PENDING_CASES = """
+SELECT stream_id FROM streams s WHERE stream_id = ANY ($1) AND kind = 'case'
+  AND EXISTS (SELECT FROM inbox i WHERE i.stream_id = s.stream_id AND i.status = 'pending')
 """
 
 _DUE = "SELECT stream_id FROM streams WHERE open AND next_due <= $1 ORDER BY next_due LIMIT $2"

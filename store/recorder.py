@@ -166,6 +166,8 @@ class Plan:
     """Referrals of which somebody has brought what was to be brought by hand; that is not taken back."""
     heads: Sequence[tuple[UUID, int]] = ()
     """Other streams this decision looked at, each at the revision it was seen at."""
+    quiet: Sequence[UUID] = ()
+    """Those of them to which nothing may have been said since that is not settled: an arrival moves no revision."""
     next_due: datetime | None = None
     open: bool = True
 

@@ -54,6 +54,13 @@ locked AS MATERIALIZED (
         checked=True,
     ),
     Part(
+        "quiet",
+        (("stream_id", "uuid"),),
+        """SELECT 1 FROM head, {rows}
+        WHERE NOT EXISTS (SELECT FROM inbox i WHERE i.stream_id = x.stream_id AND i.status = 'pending')""",
+        checked=True,
+    ),
+    Part(
         "settled",
         (("message_id", "uuid"), ("status", "text"), ("result", "text"), ("version", "bigint")),
         """UPDATE inbox i SET status = x.status, result = x.result, settled_version = x.version,
@@ -143,6 +150,8 @@ def _things(part: Part, plan: Plan) -> Sequence[Any]:
 def _arguments(part: Part, plan: Plan, things: Sequence[Any], hashes: Sequence[bytes]) -> Iterator[Any]:
     if part.name == "heads":
         yield from (list(column) for column in zip(*things, strict=True))
+    elif part.name == "quiet":
+        yield list(things)
     elif part.name == "withdrawn":
         yield from (list(things), list(plan.endings), list(plan.brought))
     elif part.name == "brought":

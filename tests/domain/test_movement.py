@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -125,6 +126,19 @@ def test_who_is_reported_on_board_without_having_boarded_is_a_breach() -> None:
     assert event.facts["breaches"] == (passenger(0), passenger(1))
     told = [letter for _, letter in movement.letters(flight.movement, event)]
     assert all(getattr(letter, "breaches", ()) == ("NOT_BOARDED_BY_THE_RULES",) for letter in told)
+
+
+def test_without_a_list_nobody_is_said_to_be_left_behind_who_was_not_heard_out() -> None:
+    flight = a_full_flight().having("FreezeManifest")
+    moment = replace(
+        Told(now=flight.now).moment(), boarded=frozenset({passenger(1)}), unheard=frozenset({passenger(0)})
+    )
+    with pytest.raises(Refused, match="1 passengers' cases have not been heard out; report who is on board") as no:
+        movement.decide(flight.movement, movement.RecordFlightDeparture(), moment)
+    assert (no.value.rule, no.value.field) == ("MOVEMENT.UNHEARD", "boarded")
+
+    order = movement.RecordFlightDeparture(boarded=(passenger(0), passenger(1)))
+    assert movement.decide(flight.movement, order, moment)[0].facts["breaches"] == (passenger(0),)
 
 
 def test_a_confirmed_movement_freezes_two_days_before_departure_by_itself() -> None:

@@ -216,6 +216,23 @@ async def test_a_decision_about_many_streams_makes_theirs_stale(desk: Desk, reco
         await recorder.write(withdrawal)
 
 
+async def test_a_decision_about_many_streams_is_stale_when_something_was_said_to_one_that_must_be_quiet(
+    desk: Desk, recorder: Recorder, pool: Pool
+) -> None:
+    flight, amal, badr = [await desk.open_case() for _ in range(3)]
+    await pool.execute("UPDATE inbox SET status = 'applied' WHERE stream_id = $1", amal)
+    seen = [(id_, head.revision) for id_, head in (await heads(pool, [amal, badr])).items()]
+    doors_closed = await desk.plan(flight, LanternLit(room="gate"), heads=seen, quiet=[amal])
+    await desk.put(amal)
+
+    with pytest.raises(Stale):
+        await recorder.write(doors_closed)
+    assert (await recorder.load(flight)).rows == []
+
+    await pool.execute("UPDATE inbox SET status = 'applied' WHERE stream_id = $1", amal)
+    await recorder.write(doors_closed)  # what was said to Badr, who need not be quiet, keeps nobody waiting
+
+
 async def test_an_event_id_used_by_another_stream_is_a_clash(desk: Desk, recorder: Recorder) -> None:
     here, there = await desk.open_case(), await desk.open_case()
     event_id = uuid4()
