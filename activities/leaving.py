@@ -85,13 +85,21 @@ def judge(case: Case, delivery: Delivery, earlier: Sequence[Delivery], at: datet
     """In turn, known from the beginning, and as the case allows."""
     if any(before.status == "pending" for before in earlier):
         return Verdict.BEHIND
-    if earlier and all(before.status == "withdrawn" and before.begun_at is None for before in earlier):
-        return Verdict.WITHDRAWN  # whoever never heard of a referral need not hear of its end
     if delivery.referral_id is None:
         return Verdict.HELD
     referral_id = UUID(delivery.referral_id)
+    if _never_heard_of(case, referral_id, earlier):
+        return Verdict.WITHDRAWN  # whoever never heard of a referral need not hear of its end
     if may_still_leave(case, delivery.name, referral_id, at):
         return Verdict.GO
     referral = case.referrals.get(referral_id)
     over = referral is not None and referral.over and delivery.name != ENDING
     return Verdict.WITHDRAWN if over else Verdict.HELD
+
+
+def _never_heard_of(case: Case, referral_id: UUID, earlier: Sequence[Delivery]) -> bool:
+    """Nothing of it can have reached the partner by our deliveries, and nothing says that it knows all the same."""
+    referral = case.referrals.get(referral_id)
+    if referral is not None and referral.known:
+        return False
+    return bool(earlier) and all(before.status == "withdrawn" and before.begun_at is None for before in earlier)

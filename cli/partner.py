@@ -11,7 +11,7 @@ import rich_click as click
 from cli.house import House, at_home
 from cli.options import OPERATOR, as_json
 from cli.partner_accounts import accounts, quarantine, receipt
-from cli.partner_by_hand import handed_over
+from cli.partner_by_hand import by_hand, handed_over
 from cli.partner_keys import key, shown_key
 from cli.partner_links import give_link, list_links
 from cli.partner_sheets import sheet
@@ -183,6 +183,7 @@ for _command in (
     key,
     test_partner,
     deliveries,
+    by_hand,
     redeliver,
     show_digest,
     handed_over,

@@ -91,6 +91,7 @@ class Moved(Told):
     def change(self, case: Case) -> None:
         referral = case.referrals[self.referral_id]
         referral.move(self.timestamp, self.TO or referral.status, self.dues)
+        referral.is_known()
 
 
 # Asking
@@ -190,7 +191,8 @@ class ReferralDeliveryFailed(Event):
 
     def change(self, case: Case) -> None:
         referral = case.referrals[self.referral_id]
-        referral.undelivered = referral.undelivered or (self.letter == "referral.sent" and referral.status is S.SENT)
+        unknown = referral.status is S.SENT and not referral.known
+        referral.undelivered = referral.undelivered or (self.letter == "referral.sent" and unknown)
 
 
 class ReferralHandedOver(Event):
@@ -203,7 +205,7 @@ class ReferralHandedOver(Event):
     how: str
 
     def change(self, case: Case) -> None:
-        case.referrals[self.referral_id].undelivered = False
+        case.referrals[self.referral_id].is_known()
 
 
 class ReferralCancelled(Event):
@@ -300,6 +302,7 @@ class ReferralAccepted(Told):
     def change(self, case: Case) -> None:
         referral = case.referrals[self.referral_id]
         referral.accepted = True
+        referral.is_known()
         if referral.status in (S.SENT, S.ACKNOWLEDGED):
             referral.move(self.timestamp, S.ACCEPTED, self.dues)
 
@@ -320,6 +323,7 @@ class ReferralProgressReported(Told):
 
     def change(self, case: Case) -> None:
         referral = case.referrals[self.referral_id]
+        referral.is_known()
         referral.last_seq = self.partner_seq if self.partner_seq is not None else referral.last_seq
         referral.put_off_to(self.dues)
 

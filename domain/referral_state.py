@@ -73,6 +73,8 @@ class Referral:
     interview: Interview | None = None
     undelivered: bool = False
     """The request itself did not reach the partner, as far as is known."""
+    known: bool = False
+    """Its partner has said something of it, or a person has brought it: it knows, whatever our deliveries say."""
     by_rule: bool = False
     """Ended because a rule said so, not by staff's order: it may be asked again by itself."""
     tell_end_at: datetime | None = None
@@ -111,6 +113,10 @@ class Referral:
         self.status, self.moved_at = to, at
         self.put_off_to(dues or {})
         self.told, self.timeliness = after_a_move(self.status, self.dues, self.told)
+
+    def is_known(self) -> None:
+        """Whatever became of our delivery, the partner knows of the request."""
+        self.known, self.undelivered = True, False
 
     def put_off_to(self, dues: Mapping[str, datetime]) -> None:
         self.dues |= dues

@@ -235,6 +235,9 @@ class ReferralListed(Event):
     partner_id: str
     sheet_id: UUID
 
+    def change(self, case: Case) -> None:
+        case.referrals[self.referral_id].is_known()
+
 
 class ListReferral(Message):
     """Put a referral on a sheet for its partner. Refused when nothing may leave any more."""

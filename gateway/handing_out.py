@@ -32,8 +32,12 @@ from store.partners import Registered, UnknownPartner
 from store.partners import get as partner_of
 from store.sheets import Asked
 
+OVER: Final = "REFERRAL.OVER"
+NOT_YET: Final = "NOT_RECORDED_YET"
 POLL_S: Final = 0.05
 ATTEMPTS: Final = 20
+OVERTAKEN: Final = 10
+"""How often a case is looked at again because it went on before its row was written."""
 ALSO: Final = frozenset({"dob_precision"})
 """What leaves inside another column."""
 
@@ -102,7 +106,7 @@ async def hand_out(
     if not partner.active:
         raise Declined("conflict", f"{partner_id} is not to be asked at present", rule="PARTNER.INACTIVE")
     found = [each for asked in await sheets.awaiting(desk.pool, partner_id) if (each := await _find(desk, asked))]
-    found = [each for each in found if each.is_for(kind, movement) and each.why_not != "REFERRAL.OVER"]
+    found = [each for each in found if each.is_for(kind, movement) and each.why_not != OVER]
     day = (await now(desk.pool)).astimezone(LIBYA.zone).date()
     sheet = await sheets.issue(desk.pool, partner_id, kind, movement=movement, user=user, day=day)
     rows, left_out = await _listed(desk, [each for each in found if not each.why_not], sheet.sheet_id, user, seconds)
@@ -123,8 +127,11 @@ async def _listed(
         message_id = said[each.asked]
         settled = became.get(message_id) if message_id else None
         row = await _row(desk, each.asked, codes[each.asked.referral_id], message_id) if _taken(settled) else None
-        rows += [row] if row else []
-        left_out += [] if row else [LeftOut(each.number, _rule(settled))]
+        match row or _rule(settled):
+            case PageRow() as written:
+                rows.append(written)
+            case rule:
+                left_out.append(LeftOut(each.number, rule))
     return rows, left_out
 
 
@@ -175,17 +182,16 @@ def _rule(settled: sheets.Became | None) -> str:
     if settled is None:
         return "ERASED"
     if settled.status in ("pending", "waiting"):
-        return "NOT_RECORDED_YET"
-    return str(settled.result.get("rule") or settled.result.get("cause") or "REFERRAL.OVER")
+        return NOT_YET
+    return str(settled.result.get("rule") or settled.result.get("cause") or OVER)
 
 
-async def _row(desk: Desk, asked: Asked, code: str, message_id: UUID | None) -> PageRow | None:
-    """The row as it may be written: the fields on record as told, with what they say now."""
-    found = await _find(desk, asked)
-    if found is None or found.why_not:
-        return None
+async def _row(desk: Desk, asked: Asked, code: str, message_id: UUID | None) -> PageRow | str:
+    """The row as it may be written: the fields on record as told, with what they say now. Or the rule against it."""
+    found = await _shown(desk, asked)
+    if isinstance(found, str):
+        return found
     shown = {*SHOWN_FOR[found.kind], *ALSO} & _told(found.folded, message_id)
-    await _handed_over(desk, found)
     person = minimum_data(found.case, found.referral)
     return PageRow(code, found.kind, {name: value for name, value in person.items() if name in shown})
 
@@ -203,6 +209,14 @@ def _told(folded: Folded, message_id: UUID | None) -> set[str]:
     }
 
 
-async def _handed_over(desk: Desk, found: _Found) -> None:
-    """What waited for somebody to bring it to the partner has been brought."""
-    await Outbox(desk.pool).handed_over_referral(found.case.id, str(found.asked.referral_id))
+async def _shown(desk: Desk, asked: Asked) -> _Found | str:
+    """The referral as it may be written now; its partner knows of it from now on, and what waited to be brought is."""
+    for _ in range(OVERTAKEN):
+        found = await _find(desk, asked)
+        if found is None or found.why_not:
+            return (found and found.why_not) or OVER
+        at = found.folded.head.revision
+        if await Outbox(desk.pool).shown(asked.stream_id, str(asked.referral_id), at):
+            return found
+        await asyncio.sleep(POLL_S)
+    return NOT_YET

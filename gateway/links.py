@@ -35,6 +35,8 @@ from store.streams import by_number
 
 PATIENCE_S: Final = 3.0
 LOOK_S: Final = 0.05
+OVERTAKEN: Final = 3
+"""How often a case is looked at again because it went on before its page was shown."""
 NOON: Final = time(12)
 CALLS: Final = frozenset({ReferralKind.COMMUNITY_LIAISON})
 """Kinds whose partner is only asked to pass word on: its page says nothing else, and is seen once."""
@@ -150,6 +152,11 @@ class TaskLinks:
         """A person takes the request to its partner: nothing of it waits any more to be brought by hand."""
         await Outbox(self.desk.pool).handed_over_referral(found.case.id, str(referral.referral_id))
 
+    async def _known(self, found: Live, referral: Referral) -> bool:
+        """From now on the partner knows of it, if the case still stands as it was looked at."""
+        outbox, revision = Outbox(self.desk.pool), found.folded.head.revision
+        return await outbox.shown(found.case.id, str(referral.referral_id), revision)
+
     # Partners
 
     async def open(self, token: str, code: str, lang: str) -> Opened | None:
@@ -157,12 +164,18 @@ class TaskLinks:
         link = await self.links.open(token, code, NEWEST.in_force.task_link_tries)
         if link is None:
             return None
-        found = await self._settled(link.stream_id)
-        referral = found.case.referrals.get(link.referral_id)
-        if found.unsettled:
-            return await self._opened(link, lang, "later")
-        if referral is None or await self._why_not(found, referral):
-            return await self._opened(link, lang, "ended")
+        for _ in range(OVERTAKEN):
+            found = await self._settled(link.stream_id)
+            referral = found.case.referrals.get(link.referral_id)
+            if found.unsettled:
+                break
+            if referral is None or await self._why_not(found, referral):
+                return await self._opened(link, lang, "ended")
+            if await self._known(found, referral):
+                return await self._show(link, lang, found, referral)
+        return await self._opened(link, lang, "later")
+
+    async def _show(self, link: Link, lang: str, found: Live, referral: Referral) -> Opened:
         await self._acknowledge(link, referral)
         if link.purpose == "call":
             return await self._call(link, lang, found.case)

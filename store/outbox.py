@@ -96,8 +96,8 @@ class Outbox:
         """Deliveries not yet settled, oldest first."""
         return [Delivery(*row) for row in await self._pool.fetch(_PENDING, limit)]
 
-    async def by_hand(self, partner_id: str, limit: int = 1000) -> list[Delivery]:
-        """What somebody has to bring to a partner, oldest first."""
+    async def by_hand(self, partner_id: str | None = None, limit: int = 1000) -> list[Delivery]:
+        """What somebody has to bring to a partner, or to any, oldest first."""
         return [Delivery(*row) for row in await self._pool.fetch(_BY_HAND, partner_id, limit)]
 
     async def of_partner(self, partner_id: str, limit: int = 100) -> list[Delivery]:
@@ -164,9 +164,30 @@ class Outbox:
         return await self._pool.fetchval(_HANDED_OVER, [outbox_id]) is not None
 
     async def handed_over_referral(self, stream_id: UUID, referral_id: str) -> int:
-        """Somebody has brought whatever was to be brought of a referral. Returns how many messages that were."""
-        rows = await self._pool.fetch(_OF_REFERRAL, stream_id, referral_id)
-        return len(await self._pool.fetch(_HANDED_OVER, [row[0] for row in rows])) if rows else 0
+        """Somebody has brought whatever was to be brought of a referral. Returns how many messages that were.
+
+        What is still to be delivered is delivered all the same, but its partner may know of it from now on.
+        """
+        return (await self._known(stream_id, referral_id))[1]
+
+    async def shown(self, stream_id: UUID, referral_id: str, revision: int) -> bool:
+        """A partner is about to see a referral itself, on a page or a sheet: like handing over, and as was decided.
+
+        False if its stream has gone on since that revision or is about to: then nothing is marked, or may be shown.
+        """
+        return bool((await self._known(stream_id, referral_id, revision))[0])
+
+    async def _known(self, stream_id: UUID, referral_id: str, revision: int | None = None) -> tuple[int, int]:
+        """Whether its stream stands there, and how many messages were brought by this."""
+        row = await self._pool.fetchrow(_KNOWN, stream_id, referral_id, revision)
+        return (row[0], row[1]) if row else (0, 0)
+
+    async def taken_along(self, outbox_id: UUID, revision: int) -> bool:
+        """Somebody has what is to be brought in their hand: its partner may know of it from now on.
+
+        False if it is not to be brought any more, or its stream has gone on since that revision or is about to.
+        """
+        return await self._pool.fetchval(_TAKEN_ALONG, outbox_id, revision) is not None
 
     async def redeliver(self, outbox_id: UUID) -> bool:
         """Try a dead letter, or one that was to be brought by hand, anew under its old id. Whether it was one."""
@@ -184,7 +205,7 @@ FROM outbox o
 _GET = _DELIVERY + "WHERE outbox_id = $1"
 _SEVERAL = _DELIVERY + "WHERE outbox_id = ANY ($1)"
 _PENDING = _DELIVERY + "WHERE status = 'pending' ORDER BY line LIMIT $1"
-_BY_HAND = _DELIVERY + "WHERE partner_id = $1 AND status = 'by_hand' ORDER BY line LIMIT $2"
+_BY_HAND = _DELIVERY + "WHERE ($1::text IS NULL OR partner_id = $1) AND status = 'by_hand' ORDER BY line LIMIT $2"
 _OF_PARTNER = _DELIVERY + "WHERE partner_id = $1 ORDER BY line DESC LIMIT $2"
 _EARLIER = (
     _DELIVERY
@@ -238,7 +259,28 @@ _TO_HAND = """
 UPDATE outbox SET status = 'by_hand', last_error = $2 WHERE outbox_id = $1 AND status = 'pending' RETURNING 1
 """
 
-_OF_REFERRAL = "SELECT outbox_id FROM outbox WHERE stream_id = $1 AND referral_id = $2 AND status = 'by_hand'"
+# Whoever records moves the head and withdraws what has ended: by the lock the two take turns.
+_KNOWN = """
+WITH stands AS MATERIALIZED (
+    SELECT s.stream_id FROM streams s
+    WHERE s.stream_id = $1 AND ($3::bigint IS NULL OR s.revision = $3 AND NOT EXISTS (
+        SELECT FROM inbox i WHERE i.stream_id = s.stream_id AND i.status = 'pending' AND i.kind <> 'signal'))
+    FOR SHARE OF s),
+known AS (
+    UPDATE outbox o SET begun_at = coalesce(o.begun_at, clock_timestamp()),
+        status = CASE o.status WHEN 'by_hand' THEN 'delivered' ELSE o.status END,
+        settled_at = CASE o.status WHEN 'by_hand' THEN awda_now() ELSE o.settled_at END
+    FROM stands WHERE o.stream_id = stands.stream_id AND o.referral_id = $2 AND o.status IN ('pending', 'by_hand')
+    RETURNING o.status)
+SELECT (SELECT count(*) FROM stands), (SELECT count(*) FROM known WHERE status = 'delivered')
+"""
+
+_TAKEN_ALONG = """
+UPDATE outbox o SET begun_at = coalesce(o.begun_at, clock_timestamp()) FROM streams s
+WHERE o.outbox_id = $1 AND o.status = 'by_hand' AND s.stream_id = o.stream_id AND s.revision = $2
+  AND NOT EXISTS (SELECT FROM inbox i WHERE i.stream_id = o.stream_id AND i.status = 'pending')
+RETURNING 1
+"""
 
 _HANDED_OVER = """
 UPDATE outbox SET status = 'delivered', settled_at = awda_now(), begun_at = coalesce(begun_at, clock_timestamp())

@@ -172,6 +172,70 @@ async def test_a_partner_that_may_know_of_a_referral_is_told_that_it_has_ended(p
     assert (await post.now(ending)).status == "delivered"
 
 
+async def ends(post: Post, case: UUID) -> Delivery:
+    """Cancelled, and what the notice of it has become."""
+    referral = await post.referral(case)
+    await post.says(case, "CancelReferral", referral_id=str(referral.referral_id), reason="another clinic")
+    *_, ending = await post.lines(case)
+    assert ending.name == "referral.cancelled"
+    assert await post.attempt(ending) == OVER
+    await post.house.record(case)
+    return await post.now(ending)
+
+
+async def revision(post: Post, case: UUID) -> int:
+    found: int = await post.house.pool.fetchval("SELECT revision FROM streams WHERE stream_id = $1", case)
+    return found
+
+
+async def test_a_partner_that_was_shown_a_referral_before_it_was_delivered_is_told_that_it_has_ended(
+    post: Post,
+) -> None:
+    await post.partner("ok")
+    case = await post.case()
+    (sent,) = await post.lines(case)
+    assert await post.outbox.shown(case, str(sent.referral_id), await revision(post, case))
+    assert (await post.now(sent)).status == "pending", "it is delivered all the same"
+
+    assert (await ends(post, case)).status == "delivered"
+    (asked,) = post.stranger.asked
+    assert json.loads(asked["body"])["type"] == "org.iom.vhr.referral.cancelled.v1"
+
+
+async def test_what_somebody_has_in_hand_may_be_known_so_that_its_end_is_brought_too(post: Post) -> None:
+    await post.partner(None)
+    case = await post.case()
+    (sent,) = await post.lines(case)
+    await post.attempt(sent)
+    await post.house.record(case)
+    assert await post.outbox.taken_along(sent.outbox_id, await revision(post, case))
+
+    assert (await ends(post, case)).status == "by_hand"
+    assert (await post.now(sent)).status == "withdrawn"
+    state = await post.state(case)
+    assert [task.task for task in state.tasks.values()].count("bring a partner its message by hand") == 2
+
+
+@pytest.mark.parametrize("how", ["ReportHandedOver", "ACKNOWLEDGED", "ACCEPTED", "PROGRESS"])
+async def test_whoever_was_brought_a_referral_or_has_answered_it_is_told_of_its_end(post: Post, how: str) -> None:
+    """Whatever the row of its delivery says."""
+    await post.partner(None)
+    case = await post.case()
+    (sent,) = await post.lines(case)
+    await post.attempt(sent)
+    await post.house.record(case)
+    referral = await post.referral(case)
+    if how == "ReportHandedOver":
+        await post.says(case, how, referral_id=str(referral.referral_id), how="PAPER")
+    else:
+        fields: dict[str, Any] = {"signal_id": str(UUID(int=8)), "referral_token": referral.token, "partner_id": CLINIC}
+        about = {"signal_type": how, "occurred_at": "2026-11-24T10:00:00Z"}
+        await post.house.say(case, "ReceivePartnerSignal", by=f"partner:{CLINIC}", **(fields | about))
+        await post.house.record(case)
+
+    assert (await ends(post, case)).status == "by_hand"
+
+
 async def test_the_end_is_told_although_there_is_no_consent_any_more(post: Post) -> None:
     await post.partner("ok")
     case = await post.case()

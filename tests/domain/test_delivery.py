@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -87,6 +88,20 @@ def test_what_was_never_sent_is_brought_to_nobody() -> None:
 def test_a_partner_that_has_answered_has_received() -> None:
     told = failed(a_screened_case().heard(EMBASSY, "ACCEPTED"))
     assert not told.referral(EMBASSY).undelivered
+
+
+def test_a_partner_that_answers_what_did_not_arrive_has_received_it_all_the_same() -> None:
+    told = failed(a_screened_case()).heard(EMBASSY, "ACKNOWLEDGED")
+    assert not told.referral(EMBASSY).undelivered
+    told.having("CancelReferral", referral_id=told.referral(EMBASSY).referral_id, reason="x").after(days=9)
+    assert "ReferralCancellationNotified" in told.names
+
+
+def test_what_stands_on_a_sheet_has_been_received() -> None:
+    told = failed(a_screened_case())
+    mine = told.referral(EMBASSY).referral_id
+    told.having("ListReferral", referral_id=mine, sheet_id=UUID(int=9))
+    assert not failed(told).referral(EMBASSY).undelivered
 
 
 def test_a_reminder_that_did_not_arrive_says_nothing_of_the_request() -> None:

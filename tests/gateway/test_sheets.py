@@ -235,20 +235,20 @@ async def is_seated(house: House, case: UUID) -> None:
     await house.rests()
 
 
-async def test_a_sheet_settles_what_waited_to_be_brought_by_hand(
-    database: Database, servers: Servers, desk: Desk, monkeypatch: pytest.MonkeyPatch
+async def test_a_sheet_settles_what_waited_to_be_brought_by_hand_and_is_known_beside_what_is_delivered(
+    database: Database, servers: Servers, desk: Desk
 ) -> None:
     async with an_office(database, servers, desk) as (house, office):
-        case = await a_waiting_person(house)
-        brought = list[tuple[UUID, str]]()
+        brought, delivered = await a_waiting_person(house), await a_waiting_person(house, MUSA)
+        outbox = Outbox(desk.pool)
+        before = {line.stream_id: line.outbox_id for line in await outbox.of_partner("embassy-nga")}
+        assert await outbox.to_hand(before[brought], "NO_RECEIVER")
 
-        async def handed_over_referral(_: Outbox, stream_id: UUID, referral_id: str) -> int:
-            brought.append((stream_id, referral_id))
-            return 1
+        assert len((await office.out()).page.rows) == 2
 
-        monkeypatch.setattr(Outbox, "handed_over_referral", handed_over_referral, raising=False)
-        await office.out()
-        assert brought == [(case, str((await house.asked(case, "CONSULAR_IDENTITY")).referral_id))]
+        after = {line.stream_id: line for line in await outbox.of_partner("embassy-nga")}
+        assert (after[brought].status, after[delivered].status) == ("delivered", "pending")
+        assert all(line.begun_at is not None for line in after.values())
 
 
 # Round trips

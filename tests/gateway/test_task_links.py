@@ -7,7 +7,7 @@ import html
 import re
 from datetime import timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import asyncpg
 import httpx2
@@ -24,7 +24,7 @@ from gateway.intake import Declined, Desk
 from gateway.links import CALLS, task_of
 from gateway.pages.choices import fitting
 from store import clock
-from store.outbox import Outbox
+from store.outbox import Delivery, Outbox
 from store.partners import Registered, add
 from tests.builders import FLIGHT, MONDAY, NAMESPACE
 from tests.conftest import Database
@@ -403,20 +403,50 @@ async def test_a_referral_is_meant_by_its_kind_or_by_being_the_only_one(desk: De
     assert named.link.referral_id == (await asked.referral("EXIT_PERMIT")).referral_id
 
 
-async def test_giving_out_a_link_settles_what_waited_to_be_handed_over(
-    asked: Asked, monkeypatch: pytest.MonkeyPatch
+async def waiting(asked: Asked) -> Delivery:
+    (found,) = await Outbox(asked.desk.pool).of_partner(PARTNER)
+    return found
+
+
+async def test_giving_out_a_link_settles_what_waited_to_be_handed_over(asked: Asked) -> None:
+    await Outbox(asked.desk.pool).to_hand((await waiting(asked)).outbox_id, "NO_RECEIVER")
+
+    await asked.link()
+
+    assert ((await waiting(asked)).status, (await waiting(asked)).begun_at is not None) == ("delivered", True)
+
+
+async def test_whoever_opens_a_link_knows_of_what_was_still_to_be_delivered_or_brought(
+    asked: Asked, embassy: Browser, owner: Any
 ) -> None:
-    handed: list[tuple[UUID, str]] = []
-
-    async def handed_over(_self: Outbox, stream_id: UUID, referral_id: str) -> int:
-        handed.append((stream_id, referral_id))
-        return 1
-
-    monkeypatch.setattr(Outbox, "handed_over_referral", handed_over, raising=False)
-
     issued = await asked.link()
+    await owner.execute("UPDATE outbox SET begun_at = NULL")
 
-    assert handed == [(asked.case_id, str(issued.link.referral_id))]
+    assert "Aminata" in (await embassy.opens(issued)).text
+    assert ((await waiting(asked)).status, (await waiting(asked)).begun_at is not None) == ("pending", True)
+    await Outbox(asked.desk.pool).to_hand((await waiting(asked)).outbox_id, "NO_RECEIVER")
+    await embassy.opens(issued)
+    assert (await waiting(asked)).status == "delivered"
+
+
+async def test_a_page_is_not_shown_when_its_case_goes_on_at_that_moment(
+    asked: Asked, embassy: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issued = await asked.link()
+    looking = live
+
+    async def overtaken(*about: Any) -> Any:
+        found = await looking(*about)
+        if len(happened) < happens:
+            happened.append(1)
+            await asked.say("AddNote", note="called")
+        return found
+
+    monkeypatch.setattr(task_links, "live", overtaken)
+    happened, happens = list[int](), 1
+    assert "Aminata" in (await embassy.opens(issued)).text, "it is looked at again"
+    happened, happens = [], 99
+    assert "Aminata" not in (await embassy.opens(issued)).text
 
 
 # What may be seen, when

@@ -204,6 +204,64 @@ async def test_what_is_brought_by_hand_is_found_by_partner_and_settled_once(desk
     assert (settled.status, settled.begun_at is not None) == ("delivered", True)
 
 
+async def begun(outbox: Outbox, *ids: UUID) -> list[bool]:
+    found = [await outbox.get(each) for each in ids]
+    return [each is not None and each.begun_at is not None for each in found]
+
+
+async def test_what_a_partner_is_shown_it_may_know_whether_it_was_delivered_or_not(desk: Desk, pool: Pool) -> None:
+    case, outbox = await a_case(desk), Outbox(pool)
+    brought, pending = await told(desk, case, "referral.sent", "referral.reminder")
+    (another,) = await told(desk, case, "referral.sent", referral=str(UUID(int=8)))
+    assert await outbox.to_hand(brought, "NO_RECEIVER")
+
+    assert await outbox.shown(case, REFERRAL, await revision(pool, case))
+
+    assert [await status(outbox, each) for each in (brought, pending, another)] == ["delivered", "pending", "pending"]
+    assert await begun(outbox, brought, pending, another) == [True, True, False]
+    assert await outbox.shown(case, REFERRAL, await revision(pool, case)), "as often as it is looked at"
+
+
+async def test_what_was_handed_over_while_it_was_to_be_delivered_may_be_known(desk: Desk, pool: Pool) -> None:
+    case, outbox = await a_case(desk), Outbox(pool)
+    (pending,) = await told(desk, case, "referral.sent")
+
+    assert await outbox.handed_over_referral(case, REFERRAL) == 0
+
+    assert (await status(outbox, pending), await begun(outbox, pending)) == ("pending", [True])
+
+
+async def test_nothing_is_shown_or_taken_along_once_its_case_has_gone_on_or_is_about_to(
+    desk: Desk, pool: Pool, inbox: Inbox
+) -> None:
+    case, outbox = await a_case(desk), Outbox(pool)
+    (one,) = await told(desk, case, "referral.sent")
+    assert await outbox.to_hand(one, "NO_RECEIVER")
+    before = await revision(pool, case)
+    await desk.record(case)
+
+    assert not await outbox.shown(case, REFERRAL, before)
+    assert not await outbox.taken_along(one, before)
+    now = await revision(pool, case)
+    await inbox.put(Incoming(uuid4(), case, "staff", "staff.message", b"{}", "staff:fatima", "fatima"))
+    assert not await outbox.shown(case, REFERRAL, now)
+    assert not await outbox.taken_along(one, now)
+    assert (await status(outbox, one), await begun(outbox, one)) == ("by_hand", [False])
+
+
+async def test_what_somebody_takes_along_is_still_to_be_brought(desk: Desk, pool: Pool) -> None:
+    case, outbox = await a_case(desk), Outbox(pool)
+    one, pending = await told(desk, case, "referral.sent", "referral.reminder")
+    assert await outbox.to_hand(one, "NO_RECEIVER")
+    now = await revision(pool, case)
+
+    assert await outbox.taken_along(one, now)
+    assert not await outbox.taken_along(pending, now), "nobody was asked to bring it"
+
+    assert [row.outbox_id for row in await outbox.by_hand()] == [one]
+    assert await begun(outbox, one, pending) == [True, False]
+
+
 async def test_only_what_nobody_delivers_any_more_is_redelivered(desk: Desk, pool: Pool) -> None:
     case, outbox = await a_case(desk), Outbox(pool)
     (one,) = await told(desk, case, "referral.sent")

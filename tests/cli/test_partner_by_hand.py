@@ -1,0 +1,126 @@
+"""What is to be brought to partners without a receiver, from the command line."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from base64 import b64encode
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from click.testing import CliRunner, Result
+
+from cli.main import awda
+from cli.talk import Code
+from gateway.intake import open_desk
+from store.outbox import Delivery, Outbox
+from tests.gateway.asked import PARTNER, PERSONAL, Asked, a_case_with_partners
+from tests.gateway.conftest import MASTER_KEY
+
+T = TypeVar("T")
+Awda = Callable[..., Result]
+KIND = "CONSULAR_IDENTITY"
+
+
+@pytest.fixture
+def run(database: Any, tmp_path: Path) -> Awda:
+    env = {
+        "AWDA_HOME": str(tmp_path / "home"),
+        "AWDA_DATABASE_URL": database.app_dsn,
+        "AWDA_TEMPORAL_ADDRESS": "",
+        "AWDA_MASTER_KEY": b64encode(MASTER_KEY).decode(),
+    }
+    return lambda *words: CliRunner(env=env).invoke(awda, ("partner", "by-hand", *words))
+
+
+def at_the_desk(database: Any, work: Callable[[Asked], Awaitable[T]]) -> T:
+    async def working() -> T:
+        async with open_desk(database.app_dsn, MASTER_KEY) as desk:
+            found = await a_case_with_partners(desk, KIND)
+            await Outbox(desk.pool).to_hand((await line(found)).outbox_id, "NO_RECEIVER")
+            return await work(found)
+
+    return asyncio.run(working())
+
+
+async def line(asked: Asked) -> Delivery:
+    (found,) = await Outbox(asked.desk.pool).of_partner(PARTNER)
+    return found
+
+
+def again(database: Any, outbox_id: Any) -> Delivery:
+    async def looking() -> Delivery | None:
+        async with open_desk(database.app_dsn, MASTER_KEY) as desk:
+            return await Outbox(desk.pool).get(outbox_id)
+
+    found = asyncio.run(looking())
+    assert found is not None
+    return found
+
+
+async def as_it_is(asked: Asked) -> tuple[str, Delivery]:
+    return asked.number, await line(asked)
+
+
+async def without_consent(asked: Asked) -> tuple[str, Delivery]:
+    await asked.say("PlaceHold", hold_type="CONSENT", reason="she is not sure")
+    return asked.number, await line(asked)
+
+
+def test_what_waits_is_listed_for_one_partner_or_all_and_names_nobody(run: Awda, database: Any) -> None:
+    number, waiting = at_the_desk(database, as_it_is)
+
+    for words in ((), (PARTNER,), ("--json",), (PARTNER, "--json")):
+        done = run(*words)
+        assert done.exit_code == Code.DONE, done.output
+        assert number in done.stdout
+        assert not [word for word in PERSONAL if word in done.stdout]
+    (row,) = json.loads(run("--json").stdout)
+    assert row["outbox_id"] == str(waiting.outbox_id)
+    assert (row["partner_id"], row["case_number"], row["letter"]) == (PARTNER, number, "referral.sent")
+    assert row["referral_id"] == waiting.referral_id
+    assert again(database, waiting.outbox_id).begun_at is None, "a list tells a partner nothing"
+
+
+def test_what_is_printed_says_what_was_sent_and_counts_as_known_to_the_partner(run: Awda, database: Any) -> None:
+    number, waiting = at_the_desk(database, as_it_is)
+
+    done = run(PARTNER, "--print", "--json")
+
+    assert done.exit_code == Code.DONE, done.output
+    (row,) = json.loads(done.stdout)
+    assert (row["leave"], row["says"]["kind"]) == ("GO", KIND)
+    assert row["says"]["person"]["given_names"] == "Aminata"
+    after = again(database, waiting.outbox_id)
+    assert (after.status, after.begun_at is not None) == ("by_hand", True)
+    plain = run(PARTNER, "--print")
+    assert "Aminata" in plain.stdout
+    assert f"awda partner handed-over {number} PAPER --referral {waiting.referral_id}" in plain.stderr
+
+
+def test_nothing_is_printed_that_may_not_be_told_any_more(run: Awda, database: Any) -> None:
+    _, waiting = at_the_desk(database, without_consent)
+
+    done = run(PARTNER, "--print")
+
+    assert done.exit_code == Code.DONE, done.output
+    assert "Aminata" not in done.output
+    assert "HELD" in done.stderr
+    assert again(database, waiting.outbox_id).begun_at is None
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("--print",), Code.USAGE, "name it"),
+        (("embassy-atlantis",), Code.NOT_FOUND, "embassy-atlantis"),
+        (("--help",), Code.DONE, "handed-over"),
+    ],
+)
+def test_what_cannot_be_listed_is_said(run: Awda, words: tuple[str, ...], code: Code, said: str) -> None:
+    done = run(*words)
+
+    assert done.exit_code == code
+    assert said in done.output
