@@ -1,36 +1,25 @@
-"""Real servers for every test: one PostgreSQL and one Temporal for a whole run, a fresh database for each test."""
+"""Real servers for every test: one PostgreSQL and one Temporal for a whole run, an empty database for each test."""
 
 from __future__ import annotations
 
 import tempfile
-import uuid
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 
-import asyncpg
 import pytest
 
+from tests.databases import Database, Databases
 from workers.embedded import Servers
 from workers.embedded import servers as real_servers
-from workers.postgres import APP, OWNER, Postgres
 
-TEMPLATE = "awda_template"
+__all__ = ["Database"]
+
 FAST_TIMERS = (
     "--dynamic-config-value",
     "frontend.WorkflowTimeSkippingEnabled=true",
     "--dynamic-config-value",
     'history.timerProcessorMaxTimeShift="1ms"',
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Database:
-    """One migrated database, empty, for one test."""
-
-    name: str
-    owner_dsn: str
-    app_dsn: str
 
 
 @pytest.fixture(scope="session")
@@ -42,28 +31,16 @@ async def servers() -> AsyncIterator[Servers]:
 
 
 @pytest.fixture(scope="session")
-async def template(servers: Servers) -> Postgres:
-    """The server, with one migrated database to copy."""
-    from store.database import migrate
-
+async def databases(servers: Servers) -> Databases:
+    """The databases of the server, none of them made yet."""
     assert servers.postgres
-    await as_owner(servers.postgres, f"CREATE DATABASE {TEMPLATE}")
-    await migrate(servers.postgres.dsn(OWNER, TEMPLATE))
-    await servers.postgres.ensure_role_passwords()
-    return servers.postgres
+    found = Databases(servers.postgres)
+    await found.begin()
+    return found
 
 
 @pytest.fixture
-async def database(template: Postgres) -> AsyncIterator[Database]:
-    name = f"t_{uuid.uuid4().hex[:12]}"
-    await as_owner(template, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
-    yield Database(name, template.dsn(OWNER, name), template.dsn(APP, name))
-    await as_owner(template, f"DROP DATABASE {name} WITH (FORCE)")
-
-
-async def as_owner(postgres: Postgres, statement: str) -> None:
-    connection = await asyncpg.connect(postgres.dsn(OWNER, "postgres"))
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()
+async def database(databases: Databases) -> AsyncIterator[Database]:
+    found = await databases.take()
+    yield found
+    await databases.give_back(found)
