@@ -15,11 +15,13 @@ from uuid import uuid4
 
 import schemathesis
 
-from domain.messages import ReceivePartnerSignal
+from domain.messages import Message, ReceivePartnerSignal
+from domain.stages.screening import RegisterCase
 from gateway.intake import CLOUD_EVENT
 from store.signing import ID, sign
 
 INBOX = "/api/v1/inbox/{partner_id}"
+CASES = "/api/v1/cases"
 PARTNER = "clinic-tripoli"
 SECRET = os.environ.get("AWDA_FUZZ_SECRET", "")
 TOKEN = os.environ.get("AWDA_FUZZ_TOKEN", "")
@@ -39,14 +41,24 @@ class Signed:
 
 
 def before_load_schema(_context: Any, described: dict[str, Any]) -> None:
-    """Let what is made up for a signal be made of a signal's own fields, right ones and wrong ones.
+    """Let what is made up for a signal and a registration be made of their own fields, right ones and wrong ones.
 
-    The description of the endpoint says where their schema is, and leaves them open.
+    The description of these endpoints says where the schema of a message is, and leaves its fields open.
     """
-    signal = ReceivePartnerSignal.model_json_schema(ref_template="#/components/schemas/{model}")
-    described.setdefault("components", {}).setdefault("schemas", {}).update(signal.pop("$defs", {}))
-    content = described["paths"][INBOX]["post"]["requestBody"]["content"]
-    content[CLOUD_EVENT]["schema"]["properties"]["data"] = signal
+    _body(described, INBOX, CLOUD_EVENT)["data"] = _fields(described, ReceivePartnerSignal)
+    _body(described, CASES, "application/json").update(_fields(described, RegisterCase)["properties"])
+
+
+def _body(described: dict[str, Any], path: str, media: str) -> dict[str, Any]:
+    body: dict[str, Any] = described["paths"][path]["post"]["requestBody"]["content"][media]["schema"]["properties"]
+    return body
+
+
+def _fields(described: dict[str, Any], message: type[Message]) -> dict[str, Any]:
+    """The schema of a message, with what it refers to put where the description keeps such things."""
+    schema = message.model_json_schema(ref_template="#/components/schemas/{model}")
+    described.setdefault("components", {}).setdefault("schemas", {}).update(schema.pop("$defs", {}))
+    return schema
 
 
 def before_call(_context: Any, case: Any, kwargs: dict[str, Any]) -> None:
