@@ -105,6 +105,8 @@ class Seat:
     std: datetime
     sta: datetime
     destination: str
+    country: str | None = None
+    """Where the destination lies, if the movement says so."""
     since: datetime = NEVER
     version: int = 0
     """At which version of the case it was reserved."""
@@ -132,6 +134,8 @@ class Case:
     edition: str = ""
     policy_edition: str = NEWEST.edition
     country_of_return: str = ""
+    country_since: int = 0
+    """At which version of the case the person chose another country than before."""
     living_situation: LivingSituation = LivingSituation.OTHER
     person: Person | None = None
     priority: Priority = Priority.P4_STANDARD

@@ -16,8 +16,9 @@ from domain.deadlines import Deadline, deadlines, lapse
 from domain.delivery import ReportDeliveryFailure, report_failure, report_handed_over
 from domain.event import Event
 from domain.evidence import AttachEvidence
-from domain.gate import Journey, travel_gate
+from domain.gate import journey_on, travel_gate
 from domain.hearing import hear
+from domain.invalidation import invalidated
 from domain.messages import (
     AddNote,
     CompleteTask,
@@ -182,8 +183,12 @@ def _folded(case: Case, events: Iterator[Event], m: Moment) -> Iterator[Event]:
 
 
 def _follows(case: Case, event: Event, m: Moment) -> Iterator[Event]:
-    """A partner's answer moves its referral; then the stage that asked says what it means. A hold closes doors."""
+    """A partner's answer moves its referral; then the stage that asked says what it means. A hold closes doors.
+
+    And a fact that changes what permissions rested on ends them.
+    """
     yield from withheld(case, event, m)
+    yield from invalidated(case, event, m)
     if type(event) in CAUSE_OF:
         yield from _ended_without(case, event, m)
     elif isinstance(event, Told) and type(event) in SAYS and not case.closed:
@@ -248,7 +253,7 @@ def _keep_off(case: Case, m: Moment) -> Iterator[Event]:
     seat = case.seat
     if seat is None or case.departed or seat.status not in ABOARD:
         return
-    failures = travel_gate(case, Checkpoint.BOARD, Journey(seat.std, seat.sta), m.policy.in_force)
+    failures = travel_gate(case, Checkpoint.BOARD, journey_on(seat), m.policy.in_force)
     if failures:
         yield from release_seat(case, failures[0], m)
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Final
 
 from domain.calendar import LIBYA
-from domain.case import Case, Clearance
+from domain.case import Case, Clearance, Seat
 from domain.event import Event
 from domain.policy import InForce
 from domain.steps import revoke
@@ -31,10 +31,16 @@ P = Checkpoint
 
 @dataclass(frozen=True)
 class Journey:
-    """The movement a person is measured against: scheduled departure and arrival (UTC)."""
+    """The movement a person is measured against: scheduled departure and arrival (UTC), and whereto if it is known."""
 
     std: datetime
     sta: datetime
+    country: str | None = None
+
+
+def journey_on(seat: Seat) -> Journey:
+    """The journey of whoever has that seat."""
+    return Journey(seat.std, seat.sta, seat.country)
 
 
 ALWAYS: Final = frozenset(P)
@@ -69,6 +75,7 @@ def travel_gate(case: Case, checkpoint: Checkpoint, journey: Journey, policy: In
         dict.fromkeys(
             (
                 *_holds(case, checkpoint),
+                *_whereto(case, journey),
                 *_clearances(case, checkpoint, journey, policy),
                 *_begun(case, checkpoint),
                 *_own_word(case, checkpoint, journey, policy),
@@ -80,6 +87,12 @@ def travel_gate(case: Case, checkpoint: Checkpoint, journey: Journey, policy: In
 
 def _holds(case: Case, checkpoint: Checkpoint) -> Iterator[str]:
     return (f"GATE.HOLD.{hold.type}" for hold in case.holds.values() if hold.blocks & BLOCKED_BY[checkpoint])
+
+
+def _whereto(case: Case, journey: Journey) -> Iterator[str]:
+    """Nobody is flown to another country than the one they declared they want to return to."""
+    if journey.country is not None and journey.country != case.country_of_return:
+        yield "GATE.DESTINATION.OTHER_COUNTRY"
 
 
 def _clearances(case: Case, checkpoint: Checkpoint, journey: Journey, policy: InForce) -> Iterator[str]:
@@ -163,10 +176,11 @@ class Trigger(StrEnum):
 
 @dataclass(frozen=True)
 class Effect:
-    """What a trigger ends: permissions, and the referrals that served only the journey."""
+    """What a trigger ends: permissions, the referrals that served only the journey, and whether the seat goes back."""
 
     revokes: tuple[ClearanceKind, ...] = ()
     cancels: tuple[ReferralKind, ...] = ()
+    seat: bool = False
 
 
 JOURNEY_KINDS: Final = (
@@ -190,7 +204,11 @@ INVALIDATES: Final[Mapping[Trigger, Effect]] = {
         cancels=(*EMBASSY_KINDS, ReferralKind.EXIT_PERMIT, ReferralKind.RECEPTION),
     ),
     Trigger.NATIONALITY_NOT_CONFIRMED: Effect(revokes=(C.TRAVEL_DOCUMENT, C.EXIT_PERMIT)),
-    Trigger.DESTINATION_CHANGED: Effect(revokes=(C.SAFETY_OF_RETURN, C.RECEPTION_CONFIRMED)),
+    Trigger.DESTINATION_CHANGED: Effect(
+        revokes=(C.SAFETY_OF_RETURN, C.CHILD_BEST_INTERESTS, C.RECEPTION_CONFIRMED),
+        cancels=(ReferralKind.RECEPTION,),
+        seat=True,
+    ),
     Trigger.FLIGHT_CHANGED: Effect(
         revokes=(C.RECEPTION_CONFIRMED, C.ESCORT_ASSIGNED, C.AIRLINE_MEDICAL),
         cancels=(ReferralKind.RECEPTION, ReferralKind.ESCORT),

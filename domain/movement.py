@@ -18,6 +18,7 @@ from domain.deadlines import Deadline
 from domain.event import NEVER, Compartment, Event, Sealed
 from domain.messages import Message, Word
 from domain.moment import Moment, Refused
+from domain.person import Country
 from domain.policy import NEWEST
 from domain.procedure import Standing
 from domain.stages.departure import (
@@ -48,6 +49,7 @@ class Movement:
     status: str = ""
     origin: str = ""
     destination: str = ""
+    country: str | None = None
     std: datetime = NEVER
     sta: datetime = NEVER
     capacity: int = 0
@@ -86,8 +88,11 @@ class MovementPlanned(MovementEvent):
     std: AwareDatetime
     sta: AwareDatetime
     capacity: int
+    country: Country | None = None
+    """Where the destination lies."""
 
     def change(self, movement: Movement) -> None:
+        movement.country = self.country
         movement.number, movement.status, movement.capacity = self.number, "PLANNED", self.capacity
         movement.origin, movement.destination = self.origin, self.destination
         movement.std, movement.sta = self.std, self.sta
@@ -202,6 +207,8 @@ class PlanMovement(MovementMessage):
     std: AwareDatetime
     sta: AwareDatetime
     capacity: Annotated[int, Field(ge=1, le=500)]
+    country: Country | None = None
+    """Where the destination lies. With it, nobody is seated who wants to return to another country."""
 
 
 class ConfirmMovement(MovementMessage):
@@ -376,7 +383,9 @@ def letters(stream: Movement, event: Event) -> Iterator[tuple[UUID, Message]]:
     """What a movement's event tells the cases on it: all of them or none, in the recording's own statement."""
     about = {"movement_id": stream.id, "movement": stream.number}
     if isinstance(event, MovementSeatReserved):
-        seat = {"std": stream.std, "sta": stream.sta, "destination": stream.destination}
+        seat = {
+            "std": stream.std, "sta": stream.sta, "destination": stream.destination, "country": stream.country,
+        }  # fmt: skip
         yield event.case_id, TakeSeat.model_validate({**about, **seat})
     elif isinstance(event, MovementPassengerWaitlisted):
         told = SeatUnavailable if stream.status in OPEN else MovementIsOff

@@ -61,6 +61,7 @@ class Flight:
             "std": self.std.isoformat(),
             "sta": self.sta.isoformat(),
             "capacity": SEATS,
+            "country": self.country,
         }
 
     @property

@@ -18,9 +18,10 @@ from pydantic import AwareDatetime, Field
 from domain.asking import cancel
 from domain.case import ENDED, Case, CaseReopenProposed, NoteAdded, Seat, TravelGateEvaluated
 from domain.event import Compartment, Event, Sealed
-from domain.gate import INVALIDATES, Journey, Trigger, revocations, travel_gate
+from domain.gate import INVALIDATES, Journey, Trigger, journey_on, revocations, travel_gate
 from domain.messages import Message, Text, Word
 from domain.moment import Moment, Refused
+from domain.person import Country
 from domain.stage import Awaited, StageRules
 from domain.steps import grant, hold, revoke, task
 from domain.words import Checkpoint, ClearanceKind, HoldType, Phase, Stage, StageStatus
@@ -59,9 +60,10 @@ class SeatReserved(Event):
     std: AwareDatetime
     sta: AwareDatetime
     destination: str
+    country: Country | None = None
 
     def change(self, case: Case) -> None:
-        flight = (self.movement_id, self.movement, self.std, self.sta, self.destination)
+        flight = (self.movement_id, self.movement, self.std, self.sta, self.destination, self.country)
         case.seat = Seat(*flight, since=self.timestamp, version=self.originator_version)
         case.nomination = None
 
@@ -277,6 +279,7 @@ class TakeSeat(Message):
     std: AwareDatetime
     sta: AwareDatetime
     destination: Word
+    country: Country | None = None
 
 
 class SeatUnavailable(Message):
@@ -353,8 +356,10 @@ def take_seat(case: Case, letter: TakeSeat, m: Moment) -> Iterator[Event]:
         std=letter.std,
         sta=letter.sta,
         destination=letter.destination,
+        country=letter.country,
     )
-    failures = travel_gate(case, Checkpoint.NOMINATE, Journey(letter.std, letter.sta), m.policy.in_force)
+    journey = Journey(letter.std, letter.sta, letter.country)
+    failures = travel_gate(case, Checkpoint.NOMINATE, journey, m.policy.in_force)
     if failures:
         yield from release_seat(case, failures[0], m)
 
@@ -409,7 +414,7 @@ def freeze(case: Case, letter: ManifestIsFrozen, m: Moment) -> Iterator[Event]:
     seat = _seat_on(case, letter.movement_id)
     if seat is None or case.departed:
         return
-    failures = travel_gate(case, Checkpoint.FREEZE, Journey(seat.std, seat.sta), m.policy.in_force)
+    failures = travel_gate(case, Checkpoint.FREEZE, journey_on(seat), m.policy.in_force)
     yield TravelGateEvaluated(checkpoint=Checkpoint.FREEZE, ok=not failures, failures=failures)
     if failures:
         yield from release_seat(case, failures[0], m)
@@ -449,7 +454,7 @@ def check_in(case: Case, _order: CheckInPassenger, m: Moment) -> Iterator[Event]
     held = case.latest(DepartureInterviewHeld)
     if held is None or not held.in_private or held.originator_version < seat.version:
         raise Refused("CHECK_IN.INTERVIEW", "hold the departure interview for this flight, in private, before check-in")
-    _insist(case, Checkpoint.CHECK_IN, Journey(seat.std, seat.sta), m)
+    _insist(case, Checkpoint.CHECK_IN, journey_on(seat), m)
     yield PassengerCheckedIn(movement=seat.movement)
 
 
@@ -458,7 +463,7 @@ def board(case: Case, _order: BoardPassenger, m: Moment) -> Iterator[Event]:
     seat = _insist_on_frozen_seat(case)
     if seat.status != "CHECKED_IN":
         raise Refused("BOARD.NOT_CHECKED_IN", f"the person is {seat.status}; check in first")
-    _insist(case, Checkpoint.BOARD, Journey(seat.std, seat.sta), m)
+    _insist(case, Checkpoint.BOARD, journey_on(seat), m)
     yield TravelGateEvaluated(checkpoint=Checkpoint.BOARD, ok=True)
     yield PassengerBoarded(movement=seat.movement)
 

@@ -145,7 +145,8 @@ class VoluntaryReturnDeclared(Event):
     witness: Annotated[str | None, Sealed(Compartment.CONS)] = None
 
     def change(self, case: Case) -> None:
-        case.country_of_return = self.country
+        if self.country != case.country_of_return:
+            case.country_of_return, case.country_since = self.country, self.originator_version
 
 
 class EligibilityDetermined(Event):

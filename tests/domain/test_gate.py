@@ -203,6 +203,17 @@ def test_the_flight_asked_about_is_the_flight_measured(ready: Told) -> None:
     assert failures == ("GATE.FIT_TO_TRAVEL.EXPIRES_BEFORE_STD", "GATE.REAFFIRMATION.MISSING")
 
 
+@pytest.mark.parametrize("checkpoint", list(Checkpoint))
+@pytest.mark.parametrize(
+    ("country", "failures"), [(None, ()), ("NGA", ()), ("SDN", ("GATE.DESTINATION.OTHER_COUNTRY",))]
+)
+def test_nobody_is_flown_to_another_country_than_they_declared(
+    ready: Told, checkpoint: Checkpoint, country: str | None, failures: tuple[str, ...]
+) -> None:
+    journey = Journey(STD, STA, country)
+    assert travel_gate(ready.case, checkpoint, journey, NEWEST.in_force) == failures
+
+
 # What invalidates what (domain.md 4.7)
 
 ENDS = {
@@ -211,7 +222,7 @@ ENDS = {
     "PROTECTION_HOLD": "PROTECTION_CLEARANCE",
     "NATIONALITY_CHANGED": "CONSENT_RETURN EXIT_PERMIT RECEPTION_CONFIRMED SAFETY_OF_RETURN TRAVEL_DOCUMENT",
     "NATIONALITY_NOT_CONFIRMED": "EXIT_PERMIT TRAVEL_DOCUMENT",
-    "DESTINATION_CHANGED": "RECEPTION_CONFIRMED SAFETY_OF_RETURN",
+    "DESTINATION_CHANGED": "CHILD_BEST_INTERESTS RECEPTION_CONFIRMED SAFETY_OF_RETURN",
     "FLIGHT_CHANGED": "AIRLINE_MEDICAL ESCORT_ASSIGNED RECEPTION_CONFIRMED",
     "DOCUMENT_LOST": "EXIT_PERMIT TRAVEL_DOCUMENT",
     "ADVISORY_CHANGED": "SAFETY_OF_RETURN",

@@ -44,6 +44,14 @@ def test_nothing_happens_to_a_movement_that_was_never_planned() -> None:
     assert refused(Flight(), "ConfirmMovement", carrier="x").rule == "MOVEMENT.NOT_PLANNED"
 
 
+@pytest.mark.parametrize("country", [None, "NGA"])
+def test_whoever_is_seated_is_told_where_the_flight_goes(country: str | None) -> None:
+    flight = Flight().having("PlanMovement", **PLAN, country=country).having("RequestSeat", case_id=passenger(0))
+    reserved = [event for event in flight.events if event.name == "SeatReserved"][-1]
+    told = [letter for _, letter in movement.letters(flight.movement, reserved)]
+    assert [(letter.destination, letter.country) for letter in told] == [("LOS", country)]  # type: ignore[attr-defined]
+
+
 def test_a_movement_is_planned_once() -> None:
     assert refused(a_planned_flight(), "PlanMovement", **PLAN).rule == "MOVEMENT.EXISTS"
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from domain.gate import journey_on
 from domain.stages.departure import DenyBoarding
 from tests.builders import (
     FLIGHT,
@@ -54,6 +55,18 @@ def test_a_seat_that_comes_after_a_hold_goes_back_at_once() -> None:
     told.having("TakeSeat", **SEAT)
     assert told.names[-2:] == ["SeatReserved", "SeatReleased"]
     assert told.case.seat is None
+
+
+def test_a_seat_to_another_country_goes_back_at_once() -> None:
+    told = a_cleared_case().having("NominatePassenger", **FLIGHT).having("TakeSeat", **SEAT, country="GHA")
+    assert told.named("SeatReleased")[-1].facts["cause"] == "GATE.DESTINATION.OTHER_COUNTRY"
+    assert told.case.seat is None
+
+
+def test_a_seat_remembers_its_country_until_the_gate() -> None:
+    told = a_cleared_case().having("NominatePassenger", **FLIGHT).having("TakeSeat", **SEAT, country="NGA")
+    assert told.case.seat is not None
+    assert journey_on(told.case.seat).country == "NGA"
 
 
 def test_a_full_flight_is_a_task_for_the_movement_officer() -> None:

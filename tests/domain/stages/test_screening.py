@@ -12,6 +12,7 @@ from domain.words import ClearanceKind
 from tests.builders import (
     AMINATA,
     Told,
+    a_boarded_case,
     a_case,
     a_departed_case,
     a_frozen_case,
@@ -267,6 +268,44 @@ def test_a_hold_for_an_older_doubt_is_not_lifted_after_a_newer_one(doubt: str, f
     told.having("AssessVoluntariness", **FREE).having("SignVoluntaryReturnDeclaration", **DECLARATION)
     told.having(doubt, **fields)
     assert told.refused("LiftHold", hold_id=first, reason="declared again").rule == "HOLD.CONSENT"
+
+
+ELSEWHERE = DECLARATION | {"country": "SDN"}
+FOR_THE_COUNTRY = ("SAFETY_OF_RETURN", "RECEPTION_CONFIRMED")
+
+
+@pytest.mark.parametrize("beginning", [a_seated_case, a_frozen_case, a_boarded_case])
+def test_another_country_ends_what_was_cleared_for_the_first_and_gives_the_seat_back(
+    beginning: Callable[[], Told],
+) -> None:
+    told = beginning().having("SignVoluntaryReturnDeclaration", **ELSEWHERE)
+    for kind in FOR_THE_COUNTRY:
+        ended = told.clearance(kind)
+        assert ended is not None
+        assert (ended.status, ended.cause) == ("REVOKED", "DESTINATION_CHANGED")
+    assert told.named("SeatReleased")[-1].facts["cause"] == "DESTINATION_CHANGED"
+    assert told.case.seat is None
+    assert told.referral("RECEPTION").status == "CANCELLED"
+    assert told.case.has_clearance(ClearanceKind.CONSENT_RETURN, told.now), "the new wish is as good as the old one"
+
+
+def test_whoever_was_asked_to_receive_in_the_first_country_is_asked_no_more() -> None:
+    told = a_screened_case().having("CreateReferral", kind="RECEPTION")
+    told.having("SignVoluntaryReturnDeclaration", **ELSEWHERE)
+    assert told.referral("RECEPTION").status == "CANCELLED"
+
+
+def test_the_same_country_again_ends_nothing() -> None:
+    told = a_frozen_case().having("SignVoluntaryReturnDeclaration", **DECLARATION)
+    assert told.failures() == ()
+    assert told.case.seat is not None
+
+
+def test_the_country_named_at_registration_is_not_binding_until_something_was_cleared_for_it() -> None:
+    told = an_interviewed_case()
+    decided = told.send("SignVoluntaryReturnDeclaration", **ELSEWHERE)
+    assert [event.name for event in decided] == ["VoluntaryReturnDeclared"]
+    assert told.case.country_of_return == "SDN"
 
 
 def test_a_signature_withdrawn_during_screening_has_to_be_given_again() -> None:

@@ -1,0 +1,38 @@
+"""What a fact ends beyond its own stage: the permissions, the seat and the referrals that rested on what it changes.
+
+A stage may look back, never ahead, so screening cannot give a seat back. Facts stand here beside the row of the table
+that they set off (domain.md 4.7), whichever rule recorded them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+from domain.case import Case
+from domain.event import Event
+from domain.gate import INVALIDATES, Trigger, revocations
+from domain.moment import Moment
+from domain.stages.departure import end_referrals, release_seat
+from domain.stages.screening import VoluntaryReturnDeclared
+
+
+def invalidated(case: Case, event: Event, m: Moment) -> Iterator[Event]:
+    """What a fact that has just been folded ends."""
+    sets_off = SETS_OFF.get(type(event))
+    trigger = sets_off(case, event) if sets_off else None
+    if trigger is None:
+        return
+    yield from revocations(case, trigger)
+    if INVALIDATES[trigger].seat:
+        yield from release_seat(case, trigger, m)
+    yield from end_referrals(case, trigger, m)
+
+
+def _elsewhere(case: Case, declared: VoluntaryReturnDeclared) -> Trigger | None:
+    return Trigger.DESTINATION_CHANGED if case.country_since == declared.originator_version else None
+
+
+SETS_OFF: Final[Mapping[type[Event], Callable[[Case, Any], Trigger | None]]] = {
+    VoluntaryReturnDeclared: _elsewhere,
+}
