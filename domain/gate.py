@@ -163,6 +163,8 @@ class Trigger(StrEnum):
     RETURN_WITHDRAWN = "RETURN_WITHDRAWN"
     NOT_VOLUNTARY = "NOT_VOLUNTARY"
     """Any assessment of the person's free will but a clear yes; whether it is a no or a doubt is not told twice."""
+    NOT_ELIGIBLE = "NOT_ELIGIBLE"
+    NOT_SAFE_TO_RETURN = "NOT_SAFE_TO_RETURN"
     PROTECTION_HOLD = "PROTECTION_HOLD"
     """Any protection matter, whichever: causes are public, so they all read alike."""
     NATIONALITY_CHANGED = "NATIONALITY_CHANGED"
@@ -198,6 +200,8 @@ INVALIDATES: Final[Mapping[Trigger, Effect]] = {
         cancels=JOURNEY_KINDS + EMBASSY_KINDS,
     ),
     Trigger.NOT_VOLUNTARY: Effect(revokes=(C.CONSENT_RETURN,)),
+    Trigger.NOT_ELIGIBLE: Effect(revokes=(C.CONSENT_RETURN,), seat=True),
+    Trigger.NOT_SAFE_TO_RETURN: Effect(revokes=(C.CONSENT_RETURN, C.SAFETY_OF_RETURN), seat=True),
     Trigger.PROTECTION_HOLD: Effect(revokes=(C.PROTECTION_CLEARANCE,)),
     Trigger.NATIONALITY_CHANGED: Effect(
         revokes=(C.CONSENT_RETURN, C.SAFETY_OF_RETURN, C.TRAVEL_DOCUMENT, C.EXIT_PERMIT, C.RECEPTION_CONFIRMED),

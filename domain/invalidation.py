@@ -14,14 +14,14 @@ from domain.event import Event
 from domain.gate import INVALIDATES, Trigger, revocations
 from domain.moment import Moment
 from domain.stages.departure import end_referrals, release_seat
-from domain.stages.screening import VoluntaryReturnDeclared
+from domain.stages.screening import ELIGIBLE, EligibilityDetermined, VoluntaryReturnDeclared
 
 
 def invalidated(case: Case, event: Event, m: Moment) -> Iterator[Event]:
     """What a fact that has just been folded ends."""
     sets_off = SETS_OFF.get(type(event))
     trigger = sets_off(case, event) if sets_off else None
-    if trigger is None:
+    if trigger is None or case.departed:
         return
     yield from revocations(case, trigger)
     if INVALIDATES[trigger].seat:
@@ -33,6 +33,13 @@ def _elsewhere(case: Case, declared: VoluntaryReturnDeclared) -> Trigger | None:
     return Trigger.DESTINATION_CHANGED if case.country_since == declared.originator_version else None
 
 
+def _no_longer_eligible(_case: Case, decided: EligibilityDetermined) -> Trigger | None:
+    if decided.decision in ELIGIBLE:
+        return None
+    return Trigger.NOT_SAFE_TO_RETURN if decided.decision == "NOT_SAFE_TO_RETURN" else Trigger.NOT_ELIGIBLE
+
+
 SETS_OFF: Final[Mapping[type[Event], Callable[[Case, Any], Trigger | None]]] = {
     VoluntaryReturnDeclared: _elsewhere,
+    EligibilityDetermined: _no_longer_eligible,
 }

@@ -17,8 +17,16 @@ from domain.messages import (
 )
 from domain.stages.departure import RecordDepartureInterview
 from domain.stages.medical import IssueFitToTravel
-from domain.stages.screening import AssessVoluntariness, RecordNonRefoulementScreen, RegisterCase, concluded
-from domain.words import SignalType
+from domain.stages.screening import (
+    ELIGIBLE,
+    AssessVoluntariness,
+    DetermineEligibility,
+    RecordNonRefoulementScreen,
+    RecordVulnerabilityAssessment,
+    RegisterCase,
+    concluded,
+)
+from domain.words import RiskLevel, SignalType
 
 
 class Precedence(IntEnum):
@@ -72,7 +80,21 @@ def _not_free(message: Message) -> bool:
     return isinstance(message, AssessVoluntariness) and concluded(message) != "VOLUNTARY"
 
 
-RESTRICTS: Final = ((_fear, P.CONCERN), (_unfit, P.UNFIT), (_not_free, P.HOLD))
+def _at_risk(message: Message) -> bool:
+    return isinstance(message, RecordVulnerabilityAssessment) and message.overall_risk is RiskLevel.HIGH
+
+
+def _not_eligible(message: Message) -> bool:
+    return isinstance(message, DetermineEligibility) and message.decision not in ELIGIBLE
+
+
+RESTRICTS: Final = (
+    (_fear, P.CONCERN),
+    (_at_risk, P.CONCERN),
+    (_unfit, P.UNFIT),
+    (_not_free, P.HOLD),
+    (_not_eligible, P.HOLD),
+)
 
 
 def precedence(message: Message | None) -> Precedence:

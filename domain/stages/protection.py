@@ -92,14 +92,18 @@ def may_open(case: Case, _m: Moment) -> str | None:
 
 
 def opening(case: Case, m: Moment) -> Iterator[Event]:
-    """Low risk and nothing that holds: cleared at once. Otherwise a protection partner is asked."""
+    """Low risk, nothing indicated and nothing that holds: cleared at once. Otherwise a protection partner is asked."""
     assessed = case.latest(VulnerabilityAssessed)
-    if assessed and assessed.risk_level is RiskLevel.LOW and not case.holds_of(HoldType.PROTECTION):
+    if _at_ease(assessed) and not case.holds_of(HoldType.PROTECTION):
         if not case.has_clearance(ClearanceKind.PROTECTION_CLEARANCE, m.at):
             yield grant(ClearanceKind.PROTECTION_CLEARANCE, m, evidence="low risk, no indicators")
         return
     high = assessed is not None and assessed.risk_level is RiskLevel.HIGH
     yield from refer(case, ReferralKind.PROTECTION_ASSISTANCE, m, urgent=high)
+
+
+def _at_ease(assessed: VulnerabilityAssessed | None) -> bool:
+    return assessed is not None and assessed.risk_level is RiskLevel.LOW and assessed.nothing_indicated
 
 
 def lacks(case: Case, m: Moment) -> list[Awaited]:

@@ -9,8 +9,8 @@ Halts    fear of return, doubt about capacity or pressure: a protection officer 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, Literal
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import AwareDatetime, Field
 
@@ -119,6 +119,8 @@ class VulnerabilityAssessed(Event):
     SENTENCE: ClassVar[str] = "Vulnerability assessed: overall risk {risk_level}."
 
     risk_level: RiskLevel
+    nothing_indicated: bool = False
+    """Whether no factor at all was found; which ones were is sealed."""
     factors: Annotated[tuple[str, ...] | None, Sealed(Compartment.PROT)] = None
 
 
@@ -187,6 +189,12 @@ class DetentionReleased(Event):
 
 
 ELIGIBLE = frozenset({"ELIGIBLE", "ELIGIBLE_WITH_REFERRALS"})
+HELD_AFTER: Final[Mapping[str, HoldType]] = {
+    "UNDECIDED": HoldType.CONSENT,
+    "DECLINED": HoldType.CONSENT,
+    "NOT_SAFE_TO_RETURN": HoldType.SAFETY,
+}
+"""Decisions that hold whoever had been found eligible before."""
 
 
 # Messages
@@ -359,8 +367,31 @@ def ask_about_return(case: Case, report: RecordNonRefoulementScreen, m: Moment) 
         yield task("review a protection hold", "PROTECTION_OFFICER", m.policy.pinned.withdrawal_contact, m)
 
 
-def assess_vulnerability(_case: Case, report: RecordVulnerabilityAssessment, _m: Moment) -> Iterator[Event]:
-    yield VulnerabilityAssessed(risk_level=report.overall_risk, factors=report.factors)
+def assess_vulnerability(case: Case, report: RecordVulnerabilityAssessment, m: Moment) -> Iterator[Event]:
+    """What is found after protection has begun to look, or has cleared the way, is a concern like any other."""
+    concern = _has_been_looked_at(case, m) and _is_news(case.latest(VulnerabilityAssessed), report)
+    yield VulnerabilityAssessed(
+        risk_level=report.overall_risk, nothing_indicated=not report.factors, factors=report.factors
+    )
+    if concern:
+        yield from revocations(case, Trigger.PROTECTION_HOLD)
+        if not case.departed:
+            yield hold(HoldType.PROTECTION, m)
+        yield task("decide on a protection hold", "PROTECTION_OFFICER", soon(case, m), m)
+
+
+def _has_been_looked_at(case: Case, m: Moment) -> bool:
+    begun = case.stages[Stage.PROTECTION].status is not StageStatus.NOT_STARTED
+    return begun or case.has_clearance(ClearanceKind.PROTECTION_CLEARANCE, m.at)
+
+
+def _is_news(before: VulnerabilityAssessed | None, report: RecordVulnerabilityAssessment) -> bool:
+    """High risk always is; otherwise a higher risk than before, or a factor that was not known."""
+    if before is None or report.overall_risk is RiskLevel.HIGH:
+        return True
+    order = list(RiskLevel)
+    worse = order.index(report.overall_risk) < order.index(before.risk_level)
+    return worse or not set(report.factors) <= set(before.factors or ())
 
 
 def concluded(report: AssessVoluntariness) -> Free:
@@ -441,12 +472,16 @@ def _consent_to_return(case: Case, m: Moment) -> Event:
     return grant(ClearanceKind.CONSENT_RETURN, m, since=signed_at, evidence="VRD")
 
 
-def determine_eligibility(case: Case, order: DetermineEligibility, _m: Moment) -> Iterator[Event]:
+def determine_eligibility(case: Case, order: DetermineEligibility, m: Moment) -> Iterator[Event]:
+    """Whoever had been found eligible, and is not any more, is screened again before anything else."""
     if order.decision in ELIGIBLE:
         missing = [need.code for need in _needed_for_eligibility(case)]
         if missing:
             raise Refused("ELIGIBILITY.NOT_READY", f"still missing: {', '.join(missing)}", failures=tuple(missing))
+    before = case.phase
     yield EligibilityDetermined(decision=order.decision, reasons=order.reasons, funding_profile=order.funding_profile)
+    if order.decision in HELD_AFTER and before in (Phase.PRE_DEPARTURE, Phase.DEPARTURE):
+        yield hold(HELD_AFTER[order.decision], m)
 
 
 def complete(case: Case, _order: CompleteScreening, m: Moment) -> Iterator[Event]:
@@ -517,6 +552,11 @@ def lacks(case: Case, _m: Moment) -> list[Awaited]:
     return missing
 
 
+def reopens(case: Case, _m: Moment) -> str | None:
+    decided = case.latest(EligibilityDetermined)
+    return None if decided is None or decided.decision in ELIGIBLE else "NOT_ELIGIBLE"
+
+
 def may_open(case: Case, _m: Moment) -> str | None:
     return None if case.phase is Phase.INTAKE or case.phase is Phase.PRE_DEPARTURE else "PHASE"
 
@@ -531,6 +571,7 @@ SCREENING = StageRules(
     may_open=may_open,
     opening=opening,
     lacks=lacks,
+    reopens=reopens,
     rules={
         RegisterCase: register,
         RecordConsent: record_consent,

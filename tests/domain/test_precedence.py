@@ -47,6 +47,7 @@ IN_ORDER: list[list[Message | None]] = [
         a_signal("COMPLETED", "NOT_SAFE"),
         a_message("RaiseProtectionConcern", risk_level="HIGH", concern="x"),
         a_message("RecordNonRefoulementScreen", outcome="UNSURE"),
+        a_message("RecordVulnerabilityAssessment", overall_risk="HIGH"),
         a_message("RecordDepartureInterview", in_private=True, voluntary_reaffirmed=True, fear_expressed=True),
     ],
     [
@@ -57,6 +58,7 @@ IN_ORDER: list[list[Message | None]] = [
     [
         a_message("PlaceHold", hold_type="LEGAL", reason="x"),
         a_message("AssessVoluntariness", understood=True, free_of_pressure=False, in_private=True),
+        a_message("DetermineEligibility", decision="NOT_SAFE_TO_RETURN"),
     ],
     [
         a_signal("COMPLETED", "GRANTED"),
@@ -65,6 +67,8 @@ IN_ORDER: list[list[Message | None]] = [
         a_message("LiftHold", hold_id=UUID(int=1), reason="x"),
         a_message("IssueFitToTravel", result="FIT"),
         a_message("AssessVoluntariness", understood=True, free_of_pressure=True, in_private=True),
+        a_message("RecordVulnerabilityAssessment", overall_risk="LOW"),
+        a_message("DetermineEligibility", decision="ELIGIBLE"),
         a_message("RecordNonRefoulementScreen", outcome="NO_CLAIM"),
         None,
     ],

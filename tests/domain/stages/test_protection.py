@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
-from tests.builders import Told, a_frozen_case, a_registered_case, a_screened_case
+from tests.builders import (
+    Told,
+    a_boarded_case,
+    a_departed_case,
+    a_frozen_case,
+    a_registered_case,
+    a_screened_case,
+)
+from tests.domain.reading import neutral
 
 SAFE = {"area": "NG-LA", "result": "SAFE", "advisory_version": "2026-3"}
 
@@ -16,6 +26,68 @@ def status(told: Told, kind: str) -> str | None:
 
 def test_low_risk_without_a_hold_is_cleared_at_once() -> None:
     assert status(a_screened_case("LOW"), "PROTECTION_CLEARANCE") == "VALID"
+
+
+def assessed(told: Told, risk: str, *factors: str) -> Told:
+    return told.having("RecordVulnerabilityAssessment", overall_risk=risk, factors=factors)
+
+
+def test_low_risk_with_anything_indicated_asks_a_protection_partner() -> None:
+    told = a_registered_case().having("RecordNonRefoulementScreen", outcome="NO_CLAIM")
+    assessed(told, "LOW", "TRAFFICKING_INDICATOR")
+    told.having("AssessVoluntariness", understood=True, free_of_pressure=True, in_private=True)
+    told.having("SignVoluntaryReturnDeclaration", country="NGA", form_version="VRD-1", language="en")
+    told.having("DetermineEligibility", decision="ELIGIBLE").having("CompleteScreening")
+    assert status(told, "PROTECTION_CLEARANCE") is None
+    assert not told.referral("PROTECTION_ASSISTANCE").urgent
+    assert "TRAFFICKING" not in neutral(told.named("VulnerabilityAssessed")[-1])
+
+
+FOUND_LATER = [("HIGH", ()), ("HIGH", ("TRAFFICKING",)), ("MEDIUM", ()), ("LOW", ("TRAFFICKING_INDICATOR",))]
+
+
+@pytest.mark.parametrize(("risk", "factors"), FOUND_LATER)
+@pytest.mark.parametrize("beginning", [a_screened_case, a_frozen_case, a_boarded_case])
+def test_what_is_found_after_protection_had_cleared_the_way_is_a_concern(
+    beginning: Callable[[], Told], risk: str, factors: tuple[str, ...]
+) -> None:
+    told = assessed(beginning(), risk, *factors)
+    assert status(told, "PROTECTION_CLEARANCE") == "REVOKED"
+    assert {"GATE.HOLD.PROTECTION", "GATE.PROTECTION_CLEARANCE.REVOKED"} <= set(told.failures())
+    assert "decide on a protection hold" in [task.task for task in told.case.tasks.values()]
+    assert told.case.seat is None or told.case.seat.status == "CONFIRMED", "nobody stays on board"
+
+
+def test_finding_again_what_was_known_is_no_new_concern() -> None:
+    told = assessed(a_frozen_case(), "LOW")
+    assert told.failures() == ()
+    assessed(told, "MEDIUM", "DEBT", "ALONE").having("LiftHold", hold_id=told.held("PROTECTION").hold_id, reason="seen")
+    told.having("GrantClearance", kind="PROTECTION_CLEARANCE", evidence="seen")
+    assert assessed(told, "MEDIUM", "ALONE").failures() == ()
+
+
+def test_high_risk_is_a_concern_however_often_it_is_found() -> None:
+    told = a_screened_case("HIGH").having("GrantClearance", kind="PROTECTION_CLEARANCE", evidence="looked at")
+    assert status(assessed(told, "HIGH"), "PROTECTION_CLEARANCE") == "REVOKED"
+
+
+def test_what_is_found_while_protection_looks_is_a_concern_too() -> None:
+    assert assessed(a_screened_case("MEDIUM"), "MEDIUM", "GBV").has_hold("PROTECTION")
+
+
+def test_what_is_found_in_screening_is_for_protection_to_look_at_and_holds_nothing_yet() -> None:
+    assert not assessed(a_registered_case(), "HIGH", "TRAFFICKING").case.holds
+
+
+def test_what_is_found_after_an_officer_had_cleared_the_way_early_is_a_concern() -> None:
+    told = a_registered_case().having("GrantClearance", kind="PROTECTION_CLEARANCE", evidence="known to us")
+    assert assessed(told, "HIGH").has_hold("PROTECTION")
+
+
+def test_what_is_found_on_the_way_reaches_an_officer_and_holds_nothing_any_more() -> None:
+    told = assessed(a_departed_case(), "HIGH")
+    assert not told.case.holds
+    assert [task.queue for task in told.case.tasks.values()] == ["PROTECTION_OFFICER"]
 
 
 @pytest.mark.parametrize(("risk", "urgent"), [("MEDIUM", False), ("HIGH", True)])

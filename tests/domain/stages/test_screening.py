@@ -160,6 +160,46 @@ def test_an_ineligible_person_keeps_an_open_case_and_does_not_travel() -> None:
     assert told.refused("CompleteScreening").rule == "SCREENING.NOT_ELIGIBLE"
 
 
+NO_LONGER = [
+    ("UNDECIDED", "CONSENT"),
+    ("DECLINED", "CONSENT"),
+    ("INELIGIBLE", None),
+    ("NOT_SAFE_TO_RETURN", "SAFETY"),
+]
+
+
+@pytest.mark.parametrize(("decision", "held"), NO_LONGER)
+@pytest.mark.parametrize("beginning", [a_screened_case, a_frozen_case, a_boarded_case])
+def test_whoever_is_found_eligible_no_longer_does_not_travel_and_is_screened_again(
+    beginning: Callable[[], Told], decision: str, held: str | None
+) -> None:
+    told = beginning().having("DetermineEligibility", decision=decision)
+    assert "GATE.CONSENT_RETURN.REVOKED" in told.failures()
+    assert [hold.type for hold in told.case.holds.values()] == ([held] if held else [])
+    assert told.case.seat is None
+    assert (told.case.phase, told.status("SCREENING")) == ("PRE_DEPARTURE", "REOPENED")
+
+
+def test_a_place_that_is_not_safe_any_more_is_assessed_again() -> None:
+    told = a_frozen_case().having("DetermineEligibility", decision="NOT_SAFE_TO_RETURN")
+    assert not told.case.has_clearance(ClearanceKind.SAFETY_OF_RETURN, told.now)
+
+
+def test_after_a_decision_against_a_signature_alone_permits_nothing() -> None:
+    told = a_frozen_case().having("DetermineEligibility", decision="INELIGIBLE")
+    told.having("SignVoluntaryReturnDeclaration", **DECLARATION)
+    assert not told.case.has_clearance(ClearanceKind.CONSENT_RETURN, told.now)
+    told.having("DetermineEligibility", decision="ELIGIBLE").having("CompleteScreening")
+    assert told.case.has_clearance(ClearanceKind.CONSENT_RETURN, told.now)
+    assert told.status("SCREENING") == "COMPLETED"
+
+
+def test_a_decision_after_the_flight_holds_nothing() -> None:
+    told = a_departed_case().having("DetermineEligibility", decision="DECLINED")
+    assert not told.case.holds
+    assert told.case.has_clearance(ClearanceKind.CONSENT_RETURN, told.now)
+
+
 def test_screening_completes_with_a_permission_that_counts_from_the_signature() -> None:
     told = a_screened_case()
     assert told.status("SCREENING") == "COMPLETED"
