@@ -32,6 +32,7 @@ from domain.precedence import Precedence, precedence
 from domain.referral import LateSignalRecorded, PartnerSignalIgnored, PartnerSignalQuarantined
 from domain.stages.screening import WithdrawConsent
 from domain.streams import Kind, State
+from domain.unread import CRASHED, UNREADABLE
 from domain.words import Stage
 from store.recorder import Settled, Waiting
 
@@ -45,6 +46,8 @@ DISPOSITIONS: Final[tuple[tuple[type[Event], str], ...]] = (
     (LateSignalRecorded, "late"),
     (PartnerSignalIgnored, "ignored"),
 )
+IN_THE_DARK: Final = frozenset({CRASHED, UNREADABLE})
+"""Why nobody knows what a message means."""
 RUNAWAY: Final = 500
 RESTRICTIVE: Final = (WithdrawVoluntaryReturn, WithdrawConsent, PlaceHold, RevokeClearance, RaiseProtectionConcern)
 
@@ -78,7 +81,7 @@ class Item:
 
 def unreadable(waiting: Waiting) -> Item:
     """A body that is not what was sealed there: for a person to look at, and for nobody else to wait behind."""
-    return Item(waiting, None, flaw=Unplaceable("UNREADABLE_BODY", "what is stored is not what was sealed"))
+    return Item(waiting, None, flaw=Unplaceable(UNREADABLE, "what is stored is not what was sealed"))
 
 
 def read_item(waiting: Waiting, body: bytes | None) -> Item:
@@ -190,19 +193,55 @@ class Batch:
             events = self.kind.decide(self.state, item.readable, m)
         except Refused as no:
             self._undo(before)
+            self._no_longer_in_doubt(waiting)
             self._settle(waiting, "refused", _refusal(no))
-        except NotYet:
-            self.early.append(item)
+        except NotYet as early:
+            self._wait_or_give_up(item, early)
         except Unplaceable as doubt:
             self._undo(before)
-            self._settle(waiting, "quarantined", {"cause": doubt.cause, "detail": doubt.detail})
+            self._quarantine(waiting, doubt.cause, doubt.detail)
         except Exception as crash:  # noqa: BLE001 (a rule that crashes must not stop what stands behind it)
             log.error("a rule crashed on message %s: %s", waiting.message_id, type(crash).__name__)  # noqa: TRY400 (no values in logs)
             self._refold()
-            self._settle(waiting, "quarantined", {"cause": "RULE_CRASHED", "detail": type(crash).__name__})
+            self._quarantine(waiting, CRASHED, type(crash).__name__)
         else:
             self._keep(m, [*events, *self._note(item.reason, m)])
+            self._no_longer_in_doubt(waiting)
             self._settle(waiting, _disposition(events), _causes(events))
+
+    def _wait_or_give_up(self, item: Item, early: NotYet) -> None:
+        """Early messages wait for their stage; where nothing can be opened any more, none would ever be settled."""
+        if self.broken:
+            self._quarantine(item.waiting, CRASHED, type(early).__name__)
+        else:
+            self.early.append(item)
+
+    def _quarantine(self, waiting: Waiting, cause: str, detail: str) -> None:
+        """It waits for a person. What could not even be understood may be a withdrawal: the case must know of it."""
+        if cause in IN_THE_DARK:
+            self._doubt(waiting.message_id, cause)
+        self._settle(waiting, "quarantined", {"cause": cause, "detail": detail})
+
+    def _doubt(self, message_id: UUID, cause: str) -> None:
+        for rule in self.kind.in_doubt:
+            m = self._aside(message_id, "in doubt")
+            try:
+                self._keep(m, rule(self.state, message_id, cause, m))
+            except Exception as crash:  # noqa: BLE001 (whatever it was: the next one asks for less)
+                log.error("a rule crashed on the doubt about %s: %s", message_id, type(crash).__name__)  # noqa: TRY400 (no values in logs)
+                self._refold()
+            else:
+                return
+
+    def _no_longer_in_doubt(self, waiting: Waiting) -> None:
+        if waiting.message_id not in getattr(self.state, "doubts", ()):
+            return
+        m = self._aside(waiting.message_id, "taken in")
+        self._keep(m, self.kind.taken_in(self.state, waiting.message_id, m))
+
+    def _aside(self, message_id: UUID, what: str) -> Moment:
+        """The moment of what we record about a message, beside what the message itself brings about."""
+        return self.moment(self.now, uuid5(message_id, f"{what}/{self.state.version}"))
 
     def _note(self, reason: str | None, m: Moment) -> Iterator[Event]:
         if reason and self.kind.name == "case":

@@ -38,8 +38,13 @@ class Passenger:
     revision: int
     case: Case | None
 
+    @property
+    def doubtful(self) -> bool:
+        """Whether nobody knows what the case would say; doubt that should have taken the person off, and has not."""
+        return self.case is None or (bool(self.case.doubts) and self.case.seat is not None)
+
     def is_on_board(self, movement_id: UUID) -> bool:
-        seat = self.case.seat if self.case else None
+        seat = self.case.seat if self.case and not self.doubtful else None
         return seat is not None and seat.movement_id == movement_id and seat.status == "BOARDED"
 
 

@@ -123,7 +123,7 @@ class Recording:
             token=lambda: secrets.token_urlsafe(16),
             refold=_refolding(loaded.head, None if kept else events),
             boarded=frozenset(one.case_id for one in passengers if one.is_on_board(order.stream_id)),
-            unheard=frozenset(one.case_id for one in passengers if one.case is None),
+            unheard=frozenset(one.case_id for one in passengers if one.doubtful),
         )
         batch.run(items, more=loaded.more)
         batch.open(order.open)

@@ -10,6 +10,7 @@ from pydantic_core import from_json
 
 from audit.report import Finding
 from audit.snapshot import Record, Snapshot
+from domain.unread import CRASHED, UNREADABLE
 from store import inbox, outbox
 from store.inbox import SETTLED
 from store.keys import BadMasterKey, KeyStore
@@ -31,6 +32,7 @@ def check_messages(keys: KeyStore, stream: Snapshot) -> Iterator[Finding]:
         yield from _settled(stream, row, said.get(row["message_id"], []))
     for message_id, events in said.items():
         yield from _invented(stream, known.get(message_id), events)
+    yield from _in_the_dark(stream)
     yield from _outgoing(stream)
     yield from _sealed(keys, stream)
 
@@ -61,6 +63,16 @@ def _settled(stream: Snapshot, row: Record, events: list[tuple[Record, str]]) ->
         yield _finding(stream, f"{name} is applied at version {version}, but no event was recorded because of it")
     elif version and version <= len(stream.events) and stream.events[version - 1]["recorded_at"] > row["settled_at"]:
         yield _finding(stream, f"{name} was settled at version {version} before that version was recorded")
+
+
+def _in_the_dark(stream: Snapshot) -> Iterator[Finding]:
+    """Messages that could not be taken in: a rule or a row is broken, and somebody must look."""
+    for row in stream.inbox:
+        if row["status"] == "quarantined" and row["resolved_by"] is None:
+            cause = from_json(row["result"] or "{}").get("cause")
+            if cause in (CRASHED, UNREADABLE):
+                detail = f"message {row['message_id']} was not taken in ({cause}); see awda partner quarantine show"
+                yield _finding(stream, detail, "quarantine")
 
 
 def _invented(stream: Snapshot, row: Record | None, events: list[tuple[Record, str]]) -> Iterator[Finding]:

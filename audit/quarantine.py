@@ -17,6 +17,7 @@ from audit.fold import Pool, fold, moment
 from domain.case import Case
 from domain.hearing import mismatched
 from domain.messages import ReceivePartnerSignal
+from domain.unread import UNREADABLE
 from store.inbox import Inbox
 from store.keys import KeyStore
 from store.mapper import Tampered
@@ -37,11 +38,12 @@ class Compared:
 
 def may(doubt: Doubt) -> tuple[str, ...]:
     """What a person may decide: what its case has recorded is for that case, anything else for the desk."""
-    if doubt.doubted_at is not None:
-        return ("AMEND", "IGNORE")
-    if doubt.cause == "ERASED":
+    if doubt.cause in ("ERASED", UNREADABLE):
         return ("SET_ASIDE",)
-    return ("ASSIGN", "SET_ASIDE", *(("AGAIN",) if doubt.stream_id else ()))
+    if doubt.doubted_at is not None and not doubt.in_the_dark:
+        return ("AMEND", "IGNORE")
+    assigned = () if doubt.in_the_dark or doubt.kind != "signal" else ("ASSIGN",)
+    return (*assigned, "SET_ASIDE", *(("AGAIN",) if doubt.stream_id else ()))
 
 
 async def waiting(pool: Pool, keys: KeyStore, partner_id: str | None = None, limit: int = 200) -> list[dict[str, Any]]:
@@ -120,7 +122,9 @@ def _exchanged(one: Compared, two: Compared) -> bool:
 def _row(doubt: Doubt, pair: UUID | None) -> dict[str, Any]:
     return {
         "message_id": str(doubt.message_id),
+        "kind": doubt.kind,
         "partner": doubt.partner_id,
+        "source": doubt.source,
         "number": doubt.ledger_number,
         "received_at": moment(doubt.received_at),
         "cause": doubt.cause,

@@ -108,7 +108,8 @@ FROM events WHERE stream_id = ANY ($1) ORDER BY stream_id, version
 """
 
 _INBOX = """
-SELECT message_id, stream_id, kind, actor, status, settled_version, settled_at, received_at, body
+SELECT message_id, stream_id, kind, actor, status, settled_version, settled_at, received_at, body, result,
+       resolved_by
 FROM inbox WHERE stream_id = ANY ($1)
 """
 

@@ -100,7 +100,7 @@ def _agrees(stated: dict[str, Any], entry: Entry) -> bool:
 
 @click.group()
 def quarantine() -> None:
-    """Partners' messages in doubt: see them, and decide."""
+    """Messages in doubt, whoever sent them: see them, and decide."""
 
 
 @quarantine.command("list", epilog="Example: `awda partner quarantine list clinic-tripoli`")

@@ -154,6 +154,8 @@ class Case:
     closed_at: datetime | None = None
     reopen_proposed: bool = False
     retention_told: bool = False
+    doubts: dict[UUID, datetime] = field(default_factory=dict)
+    """Messages that could not be taken in and wait for a person, by their ids (``domain.unread``)."""
     facts: dict[str, list[Event]] = field(default_factory=dict)
 
     # what has been recorded

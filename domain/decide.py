@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
+from uuid import UUID
 
 from domain import life
 from domain.case import Case, StageCompleted, StageOpened, StageReopened
@@ -65,6 +66,7 @@ from domain.stages.reception import RECEPTION
 from domain.stages.reintegration import REINTEGRATION
 from domain.stages.screening import SCREENING, RegisterCase, WithdrawConsent
 from domain.steps import end_of, granted_by, hold, task
+from domain.unread import ResolveQuarantinedMessage, in_doubt, on_resolve_message, taken_in
 from domain.withholding import withheld
 from domain.words import Checkpoint, ReferralKind, SignalType, Stage, StageStatus
 
@@ -81,6 +83,7 @@ RULES: Final[Mapping[type[Message], Rule]] = {
     ReportDeliveryFailure: report_failure,
     ReceiveContradiction: hear_contradiction,
     ReportHandedOver: report_handed_over,
+    ResolveQuarantinedMessage: on_resolve_message,
 }
 MEANINGS: Final[Mapping[tuple[ReferralKind, SignalType], Meaning]] = {
     key: meaning for rules in STAGES.values() for key, meaning in rules.answers.items()
@@ -122,6 +125,7 @@ AFTER_CLOSURE: Final = frozenset(
         ReceiveContradiction,
         ReopenCase,
         ResolveQuarantinedSignal,
+        ResolveQuarantinedMessage,
         CompleteTask,
         AddNote,
         InformPerson,
@@ -142,6 +146,21 @@ def decide(case: Case, message: Message, m: Moment) -> list[Event]:
     """
     _guard(case, message, m)
     return _fold(case, RULES[type(message)](case, message, m), m)
+
+
+def decide_in_doubt(case: Case, kept_message: UUID, cause: str, m: Moment) -> list[Event]:
+    """What it means for a case that it could not take a message in. One never registered has nothing to doubt."""
+    return _fold(case, in_doubt(case, kept_message, cause, m), m) if case.phase else []
+
+
+def note_in_doubt(case: Case, kept_message: UUID, cause: str, m: Moment) -> list[Event]:
+    """The same without asking the stages what follows: for when that is what crashes."""
+    return list(_folded(case, in_doubt(case, kept_message, cause, m), m)) if case.phase else []
+
+
+def decide_taken_in(case: Case, kept_message: UUID, m: Moment) -> list[Event]:
+    """The end of a doubt, where there was one about this message."""
+    return list(_folded(case, taken_in(case, kept_message), m))
 
 
 def decide_lapse(case: Case, deadline: Deadline, m: Moment) -> list[Event]:

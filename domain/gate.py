@@ -151,9 +151,13 @@ def _own_word(case: Case, checkpoint: Checkpoint, journey: Journey, policy: InFo
 
 
 def _doubts(case: Case, checkpoint: Checkpoint) -> Iterator[str]:
-    """A signal in quarantine blocks from the moment it was received (domain.md 00, 3)."""
-    if checkpoint is not P.NOMINATE and any(referral.disputed for referral in case.referrals.values()):
+    """A signal in quarantine blocks from the moment it was received (domain.md 00, 3); so does any other message."""
+    if checkpoint is P.NOMINATE:
+        return
+    if any(referral.disputed for referral in case.referrals.values()):
         yield "GATE.SIGNAL.IN_DOUBT"
+    if case.doubts:
+        yield "GATE.MESSAGE.IN_DOUBT"
 
 
 # What invalidates what (domain.md 4.7)

@@ -34,6 +34,10 @@ class Kind:
     opening: Callable[[Any, Stage, Moment], list[Event]]
     standing: Callable[..., Standing]
     letters: Callable[[Any, Event], Iterator[tuple[UUID, Message]]]
+    in_doubt: tuple[Callable[[Any, UUID, str, Moment], list[Event]], ...] = ()
+    """What to record of a message that could not be taken in; each asks for less than the one before."""
+    taken_in: Callable[[Any, UUID, Moment], list[Event]] = lambda _state, _message_id, _m: []
+    """What to record once it has been taken in after all."""
 
 
 def _case(stream_id: UUID, number: str) -> Case:
@@ -62,6 +66,8 @@ KINDS: Final[Mapping[str, Kind]] = {
         decide.decide_opening,
         decide.standing,
         lambda case, event: movement.letters_of_a_case(case.id, event),
+        (decide.decide_in_doubt, decide.note_in_doubt),
+        decide.decide_taken_in,
     ),
     "movement": Kind(
         "movement",

@@ -13,7 +13,7 @@ from gateway.bodies import told
 from gateway.flaws import names_for
 from gateway.identity import Action, Caller, may
 from gateway.intake import Answer, Desk
-from gateway.problems import Problem, refused
+from gateway.problems import Problem, quarantined, refused
 
 LONGEST_WAIT_S: Final = 30
 NUMBERED: Final = {"LBY-": "case_number", "MOV-": "movement_number"}
@@ -150,6 +150,8 @@ async def answered(desk: Desk, answer: Answer, prefer: str | None) -> JSONRespon
     headers["Preference-Applied"] = f"wait={wanted}"
     if final.status == "refused":
         return refused(final, headers)
+    if final.status == "quarantined":
+        return quarantined(final, headers)
     return JSONResponse(told_of(final), 200 if final.settled else 202, headers)
 
 

@@ -50,6 +50,7 @@ PROBLEMS: Final[Mapping[str, tuple[int, str]]] = {
     "refused": (422, "A rule refused it"),
     "too-many": (429, "More than one partner may send at once"),
     "head-too-large": (431, "The headers are too large"),
+    "quarantined": (500, "It is kept, and could not be taken in"),
     "internal": (500, "Something went wrong here"),
     "extra-missing": (501, "An optional part is not installed here"),
     "unavailable": (503, "A part that is needed is away"),
@@ -121,6 +122,20 @@ def refused(answer: Answer, headers: Mapping[str, str]) -> JSONResponse:
         rule=rule,
         field=told.get("field"),
         failures=told.get("failures"),
+        number=answer.number,
+        version=answer.version,
+        message_id=str(answer.message_id),
+    )
+
+
+def quarantined(answer: Answer, headers: Mapping[str, str]) -> JSONResponse:
+    """A message that was kept and has no effect yet: whoever sent it must not believe that it was done."""
+    return problem(
+        "quarantined",
+        "it is kept and has no effect yet: it waits for a person, who sees it at /api/v1/quarantine; "
+        "until then it counts against travelling",
+        headers,
+        cause=answer.result.get("cause"),
         number=answer.number,
         version=answer.version,
         message_id=str(answer.message_id),

@@ -1,7 +1,7 @@
-"""Where people decide about partners' messages in doubt, each with a reason.
+"""Where people decide about messages in doubt, each with a reason.
 
 What a case has recorded as doubtful is decided in that case. What no case could take is given to one, or set aside:
-at once and once, together with the message that puts the decision on record in the partner's own stream.
+at once and once, together with the message that puts the decision on record, in its case or at the partner's desk.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from gateway.intake import NUMBER, About, Answer, Declined, Desk, from_staff
 from gateway.problems import Problem
 from gateway.strict_json import NotStrict, parse_object
 from store.doorbell import INBOX
-from store.inbox import Inbox, message_id_for
+from store.inbox import Inbox, Incoming, message_id_for
 from store.mapper import Erased
 from store.quarantine import Doubt, Quarantine, Ready, open_desk, readdressed
 from store.quarantine import desk_of as stream_of_desk
@@ -119,6 +119,8 @@ async def resolve(desk: Desk, message_id: UUID, decision: Decision, user: str, k
     if decision.decision not in possible(doubt):
         said = f"a message in doubt because of {doubt.cause} can be decided by {', '.join(possible(doubt))}"
         raise _unfit([Flaw("/decision", "decision.not_here", said, decision.decision)])
+    if doubt.in_the_dark:
+        return await _for_its_case(desk, doubt, decision, user, key)
     if doubt.doubted_at is not None:
         return await _in_its_case(desk, doubt, decision, user, key)
     return await _at_the_desk(desk, doubt, decision, user, key)
@@ -142,15 +144,29 @@ async def _in_its_case(desk: Desk, doubt: Doubt, decision: Decision, user: str, 
 
 
 async def _at_the_desk(desk: Desk, doubt: Doubt, decision: Decision, user: str, key: str) -> Answer:
-    """Give the message to a case or set it aside, and hand in what puts that on record: both, or neither."""
-    quarantine, desk_stream = Quarantine(desk.pool, desk.keys), stream_of_desk(doubt.partner_id)
+    """What no case can take is on record at the desk of the partner, or at our own."""
     about, ready = await _prepared(desk, doubt, decision)
     fields = {"kept_message": str(doubt.message_id), "cause": doubt.cause, "reason": decision.reason, **about}
-    incoming = from_staff(desk_stream, REPORTS[decision.decision], fields, About(user, key))
-    await desk.keys.keyring(desk_stream)  # beforehand: not with a connection in hand
+    report = from_staff(stream_of_desk(doubt.desk), REPORTS[decision.decision], fields, About(user, key))
+    return await _carry_out(desk, doubt, ready, report)
+
+
+async def _for_its_case(desk: Desk, doubt: Doubt, decision: Decision, user: str, key: str) -> Answer:
+    """What its case holds against travelling, without knowing what it says: that case has to hear of the decision."""
+    _, ready = await _prepared(desk, doubt, decision)
+    fields = {"kept_message": str(doubt.message_id), "decision": decision.decision, "reason": decision.reason}
+    report = from_staff(doubt.stream_id, "ResolveQuarantinedMessage", fields, About(user, key))
+    return await _carry_out(desk, doubt, ready, report)
+
+
+async def _carry_out(desk: Desk, doubt: Doubt, ready: Ready | None, report: Incoming) -> Answer:
+    """Give the message to a case or set it aside, and hand in what puts that on record: both, or neither."""
+    quarantine = Quarantine(desk.pool, desk.keys)
+    await desk.keys.keyring(cast("UUID", report.stream_id))  # beforehand: not with a connection in hand
     async with desk.pool.acquire() as connection, connection.transaction():
-        await open_desk(connection, doubt.partner_id)
-        receipt = await Inbox(cast("asyncpg.Pool[asyncpg.Record]", connection), desk.keys).put(incoming)
+        if not doubt.in_the_dark:
+            await open_desk(connection, doubt.desk)
+        receipt = await Inbox(cast("asyncpg.Pool[asyncpg.Record]", connection), desk.keys).put(report)
         if receipt.conflicting or receipt.repeated:
             return desk.taken(receipt, None)
         if ready is None:

@@ -1,4 +1,4 @@
-"""Partners' messages that wait: for a person to decide, or for a token that nobody knows yet.
+"""Messages that wait: for a person to decide, or for a token that nobody knows yet.
 
 A message given to a case is sealed anew for it and pending there, once, whoever finds it. It keeps the time at which
 it was received, so that it takes its place among what was said then.
@@ -33,6 +33,10 @@ log = logging.getLogger("awda.quarantine")
 
 DESKS: Final = uuid5(NAMESPACE_URL, "awda:desk")
 AT_ONCE: Final = 1000
+HOUSE: Final = "awda"
+"""Whose desk decides about messages that no partner sent."""
+IN_THE_DARK: Final = "MessageQuarantined"
+"""The fact by which a case knows of a message that it could not take in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,7 @@ class Doubt:
     name: str
     actor: str
     source: str
-    partner_id: str
+    partner_id: str | None
     contradicts: UUID | None
     ledger_number: int | None
     received_at: datetime
@@ -55,6 +59,18 @@ class Doubt:
     referral_id: str | None
     referral_kind: str | None
     doubted_at: int | None
+    kind: str
+    doubt_topic: str | None
+
+    @property
+    def desk(self) -> str:
+        """Whose desk decides about it, where its case does not."""
+        return self.partner_id or HOUSE
+
+    @property
+    def in_the_dark(self) -> bool:
+        """Whether its case holds it against travelling without knowing what it says."""
+        return self.doubt_topic == IN_THE_DARK
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +194,7 @@ def readdressed(body: bytes, token: str) -> bytes:
 
 _COLUMNS = """
 SELECT message_id, stream_id, number, name, actor, source, partner_id, contradicts, seq, received_at, cause, detail,
-       signal_id, referral_id, referral_kind, doubted_at
+       signal_id, referral_id, referral_kind, doubted_at, kind, doubt_topic
 FROM quarantine
 """
 _DOUBTS = _COLUMNS + "WHERE $1::text IS NULL OR partner_id = $1 ORDER BY received_at, arrival LIMIT $2"

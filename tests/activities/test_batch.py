@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID, uuid4
 
-from activities.batch import GRACE, Batch, Item, read_item
+import pytest
+
+from activities.batch import GRACE, Batch, Item, read_item, unreadable
 from domain.case import Case
 from domain.deadlines import Deadline
-from domain.decide import next_wake
+from domain.decide import decide, decide_in_doubt, next_wake
 from domain.event import Event
-from domain.streams import KINDS
+from domain.messages import Message
+from domain.moment import Moment, NotYet
+from domain.streams import KINDS, Kind
+from domain.unread import CRASHED, QuarantinedMessageResolved
+from domain.words import Stage
 from store.recorder import Waiting
-from tests.builders import NAMESPACE, PARTNERS, Told, a_frozen_case, a_screened_case, folded
+from tests.builders import NAMESPACE, PARTNERS, Told, a_boarded_case, a_frozen_case, a_screened_case, folded
 
 A_SECOND: Final = timedelta(seconds=1)
 SILENCES: Final = {"ReferralReminderSent", "ReferralOverdue", "ReferralEscalated"}
@@ -118,6 +125,130 @@ def test_a_rule_that_crashes_half_way_leaves_nothing_behind() -> None:
 
     assert [settled.status for settled in batch.settled] == ["quarantined"]
     assert isinstance(batch.state, Case)
+    assert "Half" not in batch.state.facts
+
+
+# What could not be taken in
+
+
+def said(name: str, at: datetime, kind: str = "staff", **fields: object) -> Item:
+    body = json.dumps({"message": name, "fields": fields, "reason": None}).encode()
+    row = Waiting(uuid4(), kind, f"{kind}.message", body, "staff:fatima", "staff:fatima", None, at, 1)
+    return read_item(row, body)
+
+
+def crashing_on(*names: str) -> Kind:
+    """The real rules of cases, of which some crash."""
+
+    def rule(case: Case, message: Message, m: Moment) -> list[Event]:
+        if type(message).__name__ in names:
+            raise ZeroDivisionError
+        return decide(case, message, m)
+
+    return replace(KINDS["case"], decide=rule)
+
+
+def batch_of(kind: Kind, told: Told, *items: Item) -> Batch:
+    """What one recording makes of these messages, in the order they are given."""
+
+    def refold(decided: Sequence[Event]) -> Case:
+        return folded([*told.events, *decided])
+
+    batch = Batch(kind, folded(told.events), told.now, PARTNERS, lambda: "token-new-000001", refold)
+    batch.run([replace_arrival(item, nth) for nth, item in enumerate(items)], more=False)
+    return batch
+
+
+def replace_arrival(item: Item, nth: int) -> Item:
+    return replace(item, waiting=replace(item.waiting, arrival=nth))
+
+
+def became(batch: Batch) -> list[str]:
+    return [settled.status for settled in batch.settled]
+
+
+def test_nobody_boards_behind_a_withdrawal_on_which_a_rule_crashes() -> None:
+    told = a_frozen_case().having("CheckInPassenger")
+    withdrawal = said("WithdrawVoluntaryReturn", told.now, channel="AIRPORT")
+    batch = batch_of(crashing_on("WithdrawVoluntaryReturn"), told, withdrawal, said("BoardPassenger", told.now))
+
+    assert became(batch) == ["quarantined", "refused"]
+    names = [event.name for event, _ in batch.decided]
+    assert names[:2] == ["MessageQuarantined", "TaskRaised"]
+    assert "PassengerOffloaded" in names  # who had checked in is taken off
+    assert isinstance(batch.state, Case)
+    assert set(batch.state.doubts) == {withdrawal.waiting.message_id}
+    (task,) = [task for task in batch.state.tasks.values() if "taken in" in task.task]
+    assert task.queue == "CASE_SUPERVISOR"
+
+
+@pytest.mark.parametrize("kind", ["staff", "signal", "letter", "system"])
+def test_whoever_sent_what_crashed_it_counts_as_doubt(kind: str) -> None:
+    told = a_frozen_case()
+    batch = batch_of(crashing_on("AddNote"), told, said("AddNote", told.now, kind, note="x"))
+    assert isinstance(batch.state, Case)
+    assert len(batch.state.doubts) == 1
+
+
+def test_a_body_that_is_not_what_was_sealed_counts_as_doubt() -> None:
+    told = a_frozen_case().having("CheckInPassenger")
+    item = unreadable(said("AddNote", told.now, note="x").waiting)
+    batch = batch_of(KINDS["case"], told, item, said("BoardPassenger", told.now))
+    assert became(batch) == ["quarantined", "refused"]
+
+
+def test_what_no_referral_can_place_is_for_the_desk_and_no_doubt_of_the_case() -> None:
+    told = a_frozen_case()
+    fields = {
+        "signal_id": str(uuid4()),
+        "referral_token": "x" * 20,
+        "partner_id": "clinic-tripoli",
+        "signal_type": "ACKNOWLEDGED",
+        "occurred_at": told.now.isoformat(),
+    }
+    batch = batch_of(KINDS["case"], told, said("ReceivePartnerSignal", told.now, "signal", **fields))
+    assert (became(batch), batch.decided) == (["quarantined"], [])
+
+
+def test_the_doubt_is_on_record_even_where_asking_the_stages_is_what_crashes() -> None:
+    told = a_boarded_case()
+
+    def crashes(*_: object) -> list[Event]:
+        raise ZeroDivisionError
+
+    kind = replace(crashing_on("AddNote"), in_doubt=(crashes, *KINDS["case"].in_doubt[1:]))
+    batch = batch_of(kind, told, said("AddNote", told.now, note="x"))
+    assert [event.name for event, _ in batch.decided] == ["MessageQuarantined", "TaskRaised"]
+
+
+def test_what_is_taken_in_after_all_ends_its_doubt_whether_applied_or_refused() -> None:
+    told = a_frozen_case()
+    for item in (said("AddNote", told.now, note="x"), said("BoardPassenger", told.now)):
+        told.events += decide_in_doubt(told.case, item.waiting.message_id, CRASHED, told.moment("system"))
+        batch = batch_of(KINDS["case"], told, item)
+        assert isinstance(batch.state, Case)
+        assert not batch.state.doubts
+        ends = [(event, m) for event, m in batch.decided if isinstance(event, QuarantinedMessageResolved)]
+        assert [event.decision for event, _ in ends] == ["TAKEN"]
+        assert ends[0][1].message_id != item.waiting.message_id  # a refused message brings about nothing itself
+        told.events += [event for event, _ in batch.decided]
+        told.case = folded(told.events)
+
+
+def test_an_early_message_whose_stage_can_never_be_opened_does_not_wait_for_ever() -> None:
+    told = a_frozen_case()
+
+    def waits(*_: object) -> list[Event]:
+        raise NotYet(Stage.RECEPTION)
+
+    def crashes(*_: object) -> list[Event]:
+        raise ZeroDivisionError
+
+    kind = replace(KINDS["case"], decide=waits, opening=crashes)
+    batch = batch_of(kind, told, said("AddNote", told.now, note="x"))
+    assert (became(batch), len(batch.early)) == ([], 1)
+    batch.open([Stage.RECEPTION])
+    assert (became(batch), batch.early) == (["quarantined"], [])
     assert "Half" not in batch.state.facts
 
 

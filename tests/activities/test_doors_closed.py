@@ -13,8 +13,10 @@ import pytest
 from temporalio.exceptions import ApplicationError
 
 from domain.case import Case
+from domain.decide import note_in_doubt
 from domain.event import Event
 from domain.movement import Movement, MovementFlightDeparted
+from domain.unread import CRASHED
 from store.inbox import Incoming
 from store.recorder import Stale
 from tests.audit.archive import Archive
@@ -58,7 +60,7 @@ class Gate:
 
     async def passenger(self, told: Told) -> UUID:
         """Somebody whose case stands as told, on this flight."""
-        events = [self._on_this_flight(event) for event in told.events]
+        events = [self.on_this_flight(event) for event in told.events]
         case = await self.archive.keep(events, open=True)
         seat = json.dumps({"message": "RequestSeat", "fields": {"case_id": str(case)}, "reason": None}).encode()
         await self.house.inbox.put(Incoming(uuid4(), self.flight, "letter", "letter", seat, "system", "awda"))
@@ -66,7 +68,7 @@ class Gate:
         await self.house.record(case)  # the seat is hers already
         return case
 
-    def _on_this_flight(self, event: Event) -> Event:
+    def on_this_flight(self, event: Event) -> Event:
         return event.model_copy(update={"movement_id": self.flight}) if hasattr(event, "movement_id") else event
 
     async def says(self, stream: UUID, name: str, **fields: Any) -> dict[str, Any]:
@@ -185,5 +187,14 @@ async def test_a_case_that_cannot_be_read_is_not_waited_for_and_not_on_board_by_
     )
 
     assert (await gate.says(gate.flight, "RecordFlightDeparture"))["rule"] == "MOVEMENT.UNHEARD"
+    await gate.says(gate.flight, "RecordFlightDeparture", boarded=[str(case)])
+    assert (await gate.departure()).breaches == (case,)
+
+
+async def test_who_is_still_aboard_although_her_case_is_in_doubt_is_not_on_board_by_the_rules(gate: Gate) -> None:
+    told = a_boarded_case()
+    told.events += note_in_doubt(told.case, uuid4(), CRASHED, told.moment("system"))  # asking the stages crashed too
+    case = await gate.archive.keep([gate.on_this_flight(event) for event in told.events], open=True)
+
     await gate.says(gate.flight, "RecordFlightDeparture", boarded=[str(case)])
     assert (await gate.departure()).breaches == (case,)

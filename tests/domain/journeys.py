@@ -11,12 +11,14 @@ from uuid import UUID, uuid5
 from domain import contact, movement
 from domain.case import ClearanceNotRequired
 from domain.contact import Contact
+from domain.decide import decide_in_doubt, decide_taken_in
 from domain.desk import PartnerDesk, RecordSignalAssigned, RecordSignalSetAside, RecordSignalTakenUpAgain
 from domain.desk import decide as decide_at_desk
 from domain.event import Event
 from domain.messages import MESSAGES
 from domain.movement import Movement
 from domain.stages.departure import DenyBoarding
+from domain.unread import CRASHED
 from domain.words import ClearanceKind
 from tests.builders import (
     FLIGHT,
@@ -346,8 +348,20 @@ def decided_at_the_desk() -> list[Event]:
     return [event for report in reports for event in decide_at_desk(told, report, at.moment())]
 
 
+def not_taken_in() -> list[Event]:
+    """A rule crashed on two messages: one was given to the case once more and taken in, the other set aside."""
+    told = a_registered_case()
+    for what in ("first", "second"):
+        kept = uuid5(NAMESPACE, what)
+        told.events += decide_in_doubt(told.case, kept, CRASHED, told.moment("system"))
+        decision = {"first": "AGAIN", "second": "SET_ASIDE"}[what]
+        told.send("ResolveQuarantinedMessage", kept_message=kept, decision=decision, reason="she has said it again")
+        told.events += decide_taken_in(told.case, kept, told.moment("system"))
+    return told.events
+
+
 def everything() -> list[Event]:
     """Every event of every journey."""
     told = [made().events for journeys in (CASES, FLIGHTS, CONTACTS) for made in journeys.values()]
-    told.append(decided_at_the_desk())
+    told += [decided_at_the_desk(), not_taken_in()]
     return [event for events in told for event in events]
