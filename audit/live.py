@@ -49,12 +49,13 @@ async def live(pool: Pool, keys: KeyStore, stream_id: UUID) -> Live:
 
 def _may_forbid(keyring: Keyring, waiting: Waiting) -> bool:
     """A partner's answer moves its own referral; anything else that waits may be a refusal."""
-    return waiting.kind != "signal" or _states(keyring, waiting)
+    return waiting.kind != "signal" or _restricts(keyring, waiting)
 
 
-def _states(keyring: Keyring, waiting: Waiting) -> bool:
+def _restricts(keyring: Keyring, waiting: Waiting) -> bool:
+    """Whether a signal is the person's own word, or contradicts what its partner had said before."""
     try:
         told = json.loads(open_waiting(keyring, waiting) or b"{}")
     except (Tampered, ValueError):
         return True
-    return told.get("message") == ReceivePartnerSignal.__name__ and told["fields"].get("signal_type") in STATED
+    return told.get("message") != ReceivePartnerSignal.__name__ or told["fields"].get("signal_type") in STATED

@@ -1,6 +1,7 @@
 """What goes first of messages that came at the same instant (domain.md 5.3): what restricts before what permits.
 
-Withdrawal, death, fear or concern, unfitness, a hold, then everything else in the order it came, and progress last.
+Withdrawal, death, fear or concern, unfitness, a hold or a contradiction, then everything else in the order it came,
+and progress last.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Final
 
+from domain.contradiction import ReceiveContradiction
 from domain.messages import (
     Message,
     PlaceHold,
@@ -101,7 +103,8 @@ def precedence(message: Message | None) -> Precedence:
     """Where a message stands among those of its instant; what cannot be read waits its turn like any other."""
     if isinstance(message, ReceivePartnerSignal):
         by_type = BY_SIGNAL.get(message.signal_type, P.ANYTHING)
-        return BY_OUTCOME.get(message.outcome_code or "", by_type)
+        said = BY_OUTCOME.get(message.outcome_code or "", by_type)
+        return min(said, P.HOLD) if isinstance(message, ReceiveContradiction) else said
     if message is None:
         return P.ANYTHING
     return next((place for restricts, place in RESTRICTS if restricts(message)), BY_KIND.get(type(message), P.ANYTHING))

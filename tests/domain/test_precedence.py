@@ -9,6 +9,7 @@ from uuid import UUID
 
 import pytest
 
+from domain.contradiction import ReceiveContradiction
 from domain.messages import MESSAGES, Message, ReceivePartnerSignal
 from domain.precedence import Precedence, precedence
 from domain.words import SignalType
@@ -26,6 +27,10 @@ def a_signal(said: str, outcome: str | None = None) -> Message:
     )
 
 
+def a_contradiction(said: str, outcome: str | None = None) -> Message:
+    return ReceiveContradiction.model_validate(a_signal(said, outcome).model_dump())
+
+
 def a_message(name: str, **fields: Any) -> Message:
     return MESSAGES[name].model_validate(fields)
 
@@ -40,7 +45,11 @@ REGISTRATION = a_message(
 )
 IN_ORDER: list[list[Message | None]] = [
     [REGISTRATION],
-    [a_signal("WITHDRAWAL_REPORTED"), a_message("WithdrawVoluntaryReturn", channel="PHONE")],
+    [
+        a_signal("WITHDRAWAL_REPORTED"),
+        a_contradiction("WITHDRAWAL_REPORTED"),
+        a_message("WithdrawVoluntaryReturn", channel="PHONE"),
+    ],
     [a_signal("COMPLETED", "DIED"), a_signal("PROGRESS", "DIED_IN_CARE")],
     [
         a_signal("CONCERN_REPORTED"),
@@ -59,6 +68,8 @@ IN_ORDER: list[list[Message | None]] = [
         a_message("PlaceHold", hold_type="LEGAL", reason="x"),
         a_message("AssessVoluntariness", understood=True, free_of_pressure=False, in_private=True),
         a_message("DetermineEligibility", decision="NOT_SAFE_TO_RETURN"),
+        a_contradiction("COMPLETED", "GRANTED"),
+        a_contradiction("PROGRESS"),
     ],
     [
         a_signal("COMPLETED", "GRANTED"),

@@ -389,6 +389,22 @@ async def test_what_was_said_and_is_not_recorded_yet_counts_against_a_link(
     assert await refusal(asked) == "CASE.UNSETTLED"
 
 
+async def test_a_contradiction_that_nobody_has_recorded_yet_counts_against_a_link(
+    asked: Asked, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under one id a partner has said two things: until somebody has heard both, nothing more is told."""
+    monkeypatch.setattr(task_links, "PATIENCE_S", 0.1)
+    referral = await asked.referral("CONSULAR_IDENTITY")
+    said = {"signal_id": str(uuid4()), "referral_token": referral.token, "occurred_at": "2026-11-23T09:00:00Z"}
+    await desk.signal(PARTNER, "one", {**said, "signal_type": "ACKNOWLEDGED"}, source="paper")
+    assert (await asked.link()).code
+
+    with pytest.raises(Declined):
+        await desk.signal(PARTNER, "one", {**said, "signal_type": "PROGRESS"}, source="paper")
+
+    assert await refusal(asked) == "CASE.UNSETTLED"
+
+
 async def test_a_referral_is_meant_by_its_kind_or_by_being_the_only_one(desk: Desk) -> None:
     asked = await a_case_with_partners(desk, "CONSULAR_IDENTITY")
     only = await asked.links.issue(asked.number, user="fatima", key="1")
