@@ -120,6 +120,11 @@ class Moment:
     unheard: frozenset[UUID] = frozenset()
     """For a flight's departure only: the cases that were not heard out: nobody knows what they would say."""
 
+    @property
+    def said_at(self) -> datetime:
+        """When it was said: by the sender's word, but never later than it came (UTC)."""
+        return min(self.claimed_at or self.at, self.at)
+
     def new_id(self, label: str) -> UUID:
         """An identity that deciding again gives again."""
         return uuid5(self.message_id, label)

@@ -72,6 +72,8 @@ class Told:
     case: Case = field(default_factory=lambda: Case(uuid5(NAMESPACE, "case"), number="LBY-2026-000001"))
     now: datetime = MONDAY
     directory: Directory = PARTNERS
+    claimed_at: datetime | None = None
+    """When the senders of what is said from now on claim that it happened."""
     events: list[Event] = field(default_factory=list)
     ids: Any = field(default_factory=count)
     tokens: Any = field(default_factory=count)
@@ -84,6 +86,7 @@ class Told:
             message_id=message_id or uuid5(NAMESPACE, f"message {next(self.ids)}"),
             directory=self.directory,
             token=lambda: f"token-{next(self.tokens):012d}",
+            claimed_at=self.claimed_at,
         )
 
     def send(self, name: str, *, by: str = "staff:fatima", **fields: Any) -> list[Event]:
@@ -179,7 +182,9 @@ class Told:
     def again(self) -> Told:
         """The same case once more, folded from its events, to go another way from here."""
         far = 1000 * (len(self.events) + 1)
-        return Told(folded(self.events), self.now, self.directory, list(self.events), count(far), count(far))
+        return Told(
+            folded(self.events), self.now, self.directory, self.claimed_at, list(self.events), count(far), count(far)
+        )
 
     def held(self, hold_type: str, which: int = -1) -> Hold:
         return self.case.holds_of(HoldType(hold_type))[which]

@@ -10,6 +10,7 @@ Halts    fear of return, doubt about capacity or pressure: a protection officer 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import AwareDatetime, Field
@@ -26,7 +27,7 @@ from domain.person import Country, Person
 from domain.procedure import NEWEST as NEWEST_PROCEDURE
 from domain.stage import Awaited, StageRules
 from domain.steps import grant, hold, soon, task
-from domain.wish import counts
+from domain.wish import counts, newest_doubt
 from domain.words import (
     DETAINED,
     ClearanceKind,
@@ -428,17 +429,31 @@ def _declared_in_vain(case: Case, m: Moment) -> Iterator[Event]:
 
 def declare(case: Case, order: SignVoluntaryReturnDeclaration, m: Moment) -> Iterator[Event]:
     _insist_on_free_will(case, m)
+    signed_at = order.signed_at or m.said_at
+    _insist_on_new_wish(case, signed_at)
     yield VoluntaryReturnDeclared(
         country=order.country,
         form_version=order.form_version,
         language=order.language,
-        signed_at=order.signed_at or m.at,
+        signed_at=signed_at,
         signer=order.signer,
         locality=order.locality,
         witness=order.witness,
     )
     if case.stages[Stage.SCREENING].status is StageStatus.COMPLETED:
         yield _consent_to_return(case, m)
+
+
+def _insist_on_new_wish(case: Case, signed_at: datetime) -> None:
+    """A paper that was signed before the person withdrew says nothing about what they want now."""
+    doubt = newest_doubt(case)
+    if doubt is not None and signed_at < doubt.timestamp:
+        raise Refused(
+            "VRD.SIGNED_BEFORE",
+            f"signed {signed_at:%d %B %Y %H:%M UTC}, and the wish has been in doubt since "
+            f"{doubt.timestamp:%d %B %Y %H:%M UTC}; let the person sign again if they want to go",
+            field="signed_at",
+        )
 
 
 def _insist_on_free_will(case: Case, m: Moment) -> None:

@@ -9,9 +9,9 @@ import pytest
 from domain.event import Event
 from domain.life import VoluntaryReturnWithdrawn
 from domain.stages.screening import VoluntarinessAssessed, VoluntaryReturnDeclared
-from domain.steps import hold
+from domain.steps import grant, hold
 from domain.wish import counts, newest_doubt
-from domain.words import HoldType
+from domain.words import ClearanceKind, HoldType
 from tests.builders import Told, a_registered_case, a_screened_case
 
 
@@ -68,3 +68,13 @@ def test_a_doubt_while_an_older_hold_stands_is_a_doubt_of_its_own() -> None:
     told.having("SignVoluntaryReturnDeclaration", country="NGA", form_version="1", language="en")
     told.having("AssessVoluntariness", **(free | {"capacity": "DOUBT"})).having("AssessVoluntariness", **free)
     assert told.refused("DetermineEligibility", decision="ELIGIBLE").failures == ("PERSON.DECLARATION",)
+
+
+def test_a_hold_is_not_lifted_on_a_paper_from_before_it_even_if_that_once_counted() -> None:
+    """Cases that were recorded before papers were held to their dates are held to them now."""
+    told = a_screened_case().after(hours=1).having("WithdrawVoluntaryReturn", channel="PHONE").after(hours=1)
+    signed = told.case.latest(VoluntaryReturnDeclared)
+    assert signed is not None
+    recorded(told, signed.model_copy())
+    recorded(told, grant(ClearanceKind.CONSENT_RETURN, told.moment()))
+    assert told.refused("LiftHold", hold_id=told.held("CONSENT").hold_id, reason="signed").rule == "HOLD.CONSENT"

@@ -302,6 +302,28 @@ def test_after_a_doubt_the_wish_is_assessed_again_before_it_is_signed_again(doub
 
 
 @pytest.mark.parametrize(("doubt", "fields"), IN_DOUBT)
+@pytest.mark.parametrize(("earlier", "may"), [(timedelta(), True), (timedelta(seconds=1), False)])
+def test_a_paper_signed_before_a_doubt_is_no_new_wish(
+    doubt: str, fields: dict[str, Any], earlier: timedelta, may: bool
+) -> None:
+    told = a_screened_case().after(hours=1).having(doubt, **fields)
+    signed = DECLARATION | {"signed_at": (told.now - earlier).isoformat()}
+    told.after(hours=1).having("AssessVoluntariness", **FREE)
+    if may:
+        assert told.having("SignVoluntaryReturnDeclaration", **signed).names[-1] == "ClearanceGranted"
+    else:
+        refusal = told.refused("SignVoluntaryReturnDeclaration", **signed)
+        assert (refusal.rule, refusal.field) == ("VRD.SIGNED_BEFORE", "signed_at")
+
+
+def test_a_paper_that_names_no_time_was_signed_when_the_sender_says() -> None:
+    told = a_screened_case().after(hours=1).having("WithdrawVoluntaryReturn", channel="PHONE").after(hours=1)
+    told.having("AssessVoluntariness", **FREE)
+    told.claimed_at = told.now - timedelta(hours=2)
+    assert told.refused("SignVoluntaryReturnDeclaration", **DECLARATION).rule == "VRD.SIGNED_BEFORE"
+
+
+@pytest.mark.parametrize(("doubt", "fields"), IN_DOUBT)
 def test_a_hold_for_an_older_doubt_is_not_lifted_after_a_newer_one(doubt: str, fields: dict[str, Any]) -> None:
     told = a_screened_case().having("WithdrawVoluntaryReturn", channel="PHONE").after(hours=1)
     first = told.held("CONSENT").hold_id
