@@ -223,7 +223,7 @@ INVALIDATES: Final[Mapping[Trigger, Effect]] = {
     ),
     Trigger.DOCUMENT_LOST: Effect(revokes=(C.TRAVEL_DOCUMENT, C.EXIT_PERMIT)),
     Trigger.ADVISORY_CHANGED: Effect(revokes=(C.SAFETY_OF_RETURN,)),
-    Trigger.DETAINED: Effect(revokes=(C.PROTECTION_CLEARANCE, C.RELEASE_AUTHORISATION)),
+    Trigger.DETAINED: Effect(revokes=(C.CONSENT_RETURN, C.PROTECTION_CLEARANCE, C.RELEASE_AUTHORISATION), seat=True),
 }
 
 

@@ -14,7 +14,7 @@ from domain.event import Event
 from domain.gate import INVALIDATES, Trigger, revocations
 from domain.moment import Moment
 from domain.stages.departure import end_referrals, release_seat
-from domain.stages.screening import ELIGIBLE, EligibilityDetermined, VoluntaryReturnDeclared
+from domain.stages.screening import ELIGIBLE, DetentionRecorded, EligibilityDetermined, VoluntaryReturnDeclared
 
 
 def invalidated(case: Case, event: Event, m: Moment) -> Iterator[Event]:
@@ -42,4 +42,5 @@ def _no_longer_eligible(_case: Case, decided: EligibilityDetermined) -> Trigger 
 SETS_OFF: Final[Mapping[type[Event], Callable[[Case, Any], Trigger | None]]] = {
     VoluntaryReturnDeclared: _elsewhere,
     EligibilityDetermined: _no_longer_eligible,
+    DetentionRecorded: lambda _case, _recorded: Trigger.DETAINED,
 }

@@ -23,6 +23,7 @@ from domain.stages.screening import (
     ELIGIBLE,
     AssessVoluntariness,
     DetermineEligibility,
+    RecordDetention,
     RecordNonRefoulementScreen,
     RecordVulnerabilityAssessment,
     RegisterCase,
@@ -64,6 +65,7 @@ BY_KIND: Final[dict[type[Message], Precedence]] = {
     WithdrawVoluntaryReturn: P.WITHDRAWAL,
     RaiseProtectionConcern: P.CONCERN,
     PlaceHold: P.HOLD,
+    RecordDetention: P.HOLD,
 }
 
 

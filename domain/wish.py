@@ -17,6 +17,7 @@ from domain.words import HoldType
 DOUBTS: Final[Mapping[str, Callable[[Any], bool]]] = {
     "VoluntaryReturnWithdrawn": lambda _withdrawn: True,
     "VoluntarinessAssessed": lambda assessed: assessed.result != "VOLUNTARY",
+    "DetentionRecorded": lambda _detained: True,
     "HoldPlaced": lambda placed: placed.hold_type is HoldType.CONSENT,
 }
 """Facts after which the wish is asked about anew, by topic."""

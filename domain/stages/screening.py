@@ -132,7 +132,13 @@ class VoluntarinessAssessed(Event):
     result: Free
     in_private: bool
     assessor: str
+    held_at: AwareDatetime | None = None
+    """When the interview was held, if that was before it was recorded."""
     coercion_indicators: Annotated[tuple[str, ...] | None, Sealed(Compartment.PROT)] = None
+
+    @property
+    def when(self) -> datetime:
+        return self.held_at or self.timestamp
 
 
 class VoluntaryReturnDeclared(Event):
@@ -413,6 +419,7 @@ def assess_voluntariness(case: Case, report: AssessVoluntariness, m: Moment) -> 
         result=result,
         in_private=report.in_private,
         assessor=m.actor,
+        held_at=m.said_at,
         coercion_indicators=report.coercion_indicators,
     )
     if result != "VOLUNTARY" and case.has(VoluntaryReturnDeclared.TOPIC):
@@ -461,23 +468,33 @@ def _insist_on_free_will(case: Case, m: Moment) -> None:
     if assessed is None or assessed.result != "VOLUNTARY":
         result = assessed.result if assessed else "not assessed"
         raise Refused("VRD.VOLUNTARINESS", f"voluntariness is {result}; assess it before the declaration is signed")
-    if not counts(case, assessed, assessed.timestamp):
+    if not counts(case, assessed, assessed.when):
         detail = "the wish has been in doubt since voluntariness was assessed; assess it again before the signature"
         raise Refused("VRD.VOLUNTARINESS", detail)
-    if case.living_situation in DETAINED:
+    if _has_been_detained(case):
         _insist_on_two_interviews(case, m)
 
 
+def _has_been_detained(case: Case) -> bool:
+    """Also whoever has been released since: the second interview may be held outside (domain.md 00, 16)."""
+    at_first = case.latest(CaseRegistered)
+    return case.has(DetentionRecorded.TOPIC) or (at_first is not None and at_first.living_situation in DETAINED)
+
+
 def _insist_on_two_interviews(case: Case, m: Moment) -> None:
-    """INV-07: in detention the question is asked twice, by two people, a day apart, at least once in private."""
-    free = [found for found in case.every(VoluntarinessAssessed) if found.result == "VOLUNTARY"]
-    apart = LIBYA.after(free[0].timestamp, m.policy.in_force.two_interviews_apart)
-    second = [found for found in free if found.timestamp >= apart and found.assessor != free[0].assessor]
+    """INV-07: in detention the question is asked twice, by two people, a day apart, at least once in private.
+
+    What was said before the person was detained, or before the wish was in doubt, is no answer to it.
+    """
+    said = [found for found in case.every(VoluntarinessAssessed) if counts(case, found, found.when)]
+    free = sorted((found for found in said if found.result == "VOLUNTARY"), key=lambda found: found.when)
+    apart = LIBYA.after(free[0].when, m.policy.in_force.two_interviews_apart)
+    second = [found for found in free if found.when >= apart and found.assessor != free[0].assessor]
     if not second or not any(found.in_private for found in free):
         raise Refused(
             "VRD.TWO_INTERVIEWS",
-            f"in detention a second interview is needed, by another person, not before {apart:%d %B %Y %H:%M UTC}, "
-            "and one of the two in private",
+            "whoever is or was in detention is asked a second time, by another person, "
+            f"not before {apart:%d %B %Y %H:%M UTC}, and one of the two times in private",
         )
 
 
@@ -518,7 +535,6 @@ def complete(case: Case, _order: CompleteScreening, m: Moment) -> Iterator[Event
 
 def record_detention(case: Case, report: RecordDetention, m: Moment) -> Iterator[Event]:
     yield DetentionRecorded(situation=report.situation, site=report.site)
-    yield from revocations(case, Trigger.DETAINED)
     if not case.holds_of(HoldType.DETENTION):
         yield hold(HoldType.DETENTION, m)
 

@@ -70,6 +70,7 @@ IN_ORDER: list[list[Message | None]] = [
         a_message("DetermineEligibility", decision="NOT_SAFE_TO_RETURN"),
         a_contradiction("COMPLETED", "GRANTED"),
         a_contradiction("PROGRESS"),
+        a_message("RecordDetention", situation="DETENTION_OFFICIAL"),
     ],
     [
         a_signal("COMPLETED", "GRANTED"),

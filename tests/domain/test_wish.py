@@ -8,10 +8,10 @@ import pytest
 
 from domain.event import Event
 from domain.life import VoluntaryReturnWithdrawn
-from domain.stages.screening import VoluntarinessAssessed, VoluntaryReturnDeclared
+from domain.stages.screening import DetentionRecorded, VoluntarinessAssessed, VoluntaryReturnDeclared
 from domain.steps import grant, hold
 from domain.wish import counts, newest_doubt
-from domain.words import ClearanceKind, HoldType
+from domain.words import ClearanceKind, HoldType, LivingSituation
 from tests.builders import Told, a_registered_case, a_screened_case
 
 
@@ -33,6 +33,7 @@ def test_each_of_these_facts_puts_the_wish_in_doubt_by_itself() -> None:
         an_assessment("DOUBT"),
         an_assessment("NOT_VOLUNTARY"),
         hold(HoldType.CONSENT, moment),
+        DetentionRecorded(situation=LivingSituation.DETENTION_OFFICIAL),
     ):
         told = a_screened_case()
         assert newest_doubt(told.case) is None

@@ -143,6 +143,49 @@ def test_in_detention_two_people_a_day_apart_are_enough() -> None:
     assert told.names[-1] == "VoluntaryReturnDeclared"
 
 
+@pytest.mark.parametrize("released", [False, True])
+def test_what_was_said_before_detention_permits_nothing_in_it_or_after_it(released: bool) -> None:
+    told = a_frozen_case().having("RecordDetention", situation="DETENTION_OFFICIAL")
+    assert told.case.seat is None
+    told.having("GrantClearance", kind="PROTECTION_CLEARANCE", evidence="visited")
+    told.having("GrantClearance", kind="RELEASE_AUTHORISATION", evidence="the site agreed")
+    if released:
+        told.having("RecordRelease")
+    told.having("LiftHold", hold_id=told.held("DETENTION").hold_id, reason="the site agreed")
+    assert "GATE.CONSENT_RETURN.REVOKED" in told.failures()
+    assert told.refused("SignVoluntaryReturnDeclaration", **DECLARATION).rule == "VRD.VOLUNTARINESS"
+    told.having("AssessVoluntariness", **FREE)
+    assert told.refused("SignVoluntaryReturnDeclaration", **DECLARATION).rule == "VRD.TWO_INTERVIEWS"
+    told.after(hours=24).having("AssessVoluntariness", by="staff:omar", **FREE)
+    told.having("SignVoluntaryReturnDeclaration", **DECLARATION)
+    assert told.case.has_clearance(ClearanceKind.CONSENT_RETURN, told.now)
+
+
+def test_an_interview_from_before_detention_is_not_the_first_of_the_two() -> None:
+    told = a_screened_case().after(hours=1).having("RecordDetention", situation="DETENTION_OFFICIAL")
+    told.after(hours=30).having("AssessVoluntariness", by="staff:omar", **FREE)
+    assert told.refused("SignVoluntaryReturnDeclaration", **DECLARATION).rule == "VRD.TWO_INTERVIEWS"
+
+
+def test_an_interview_held_before_detention_and_recorded_after_it_does_not_count() -> None:
+    told = a_screened_case().after(hours=2).having("RecordDetention", situation="DETENTION_OFFICIAL").after(hours=1)
+    told.claimed_at = told.now - timedelta(hours=2)
+    told.having("AssessVoluntariness", **FREE)
+    assert told.refused("SignVoluntaryReturnDeclaration", **DECLARATION).rule == "VRD.VOLUNTARINESS"
+
+
+def test_the_two_interviews_are_a_day_apart_by_when_they_were_held() -> None:
+    told = a_detained_case().after(hours=30)
+    told.claimed_at = told.now - timedelta(hours=20)
+    told.having("AssessVoluntariness", by="staff:omar", **FREE)
+    assert told.refused("SignVoluntaryReturnDeclaration", **DECLARATION).rule == "VRD.TWO_INTERVIEWS"
+
+
+def test_release_does_not_spare_the_second_interview() -> None:
+    told = a_detained_case().having("RecordRelease")
+    assert told.refused("SignVoluntaryReturnDeclaration", **DECLARATION).rule == "VRD.TWO_INTERVIEWS"
+
+
 def test_eligibility_says_everything_that_is_missing() -> None:
     refusal = a_registered_case().refused("DetermineEligibility", decision="ELIGIBLE")
     assert refusal.rule == "ELIGIBILITY.NOT_READY"
