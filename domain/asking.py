@@ -11,7 +11,7 @@ from typing import Final
 from uuid import UUID
 
 from domain.calendar import LIBYA
-from domain.case import Case
+from domain.case import Case, Clearance
 from domain.event import Event
 from domain.messages import (
     AmendReferral,
@@ -198,9 +198,17 @@ def should_ask(case: Case, clearance: ClearanceKind, kind: ReferralKind, m: Mome
     asked, ended = case.referrals_of(kind), case.clearances.get(clearance)
     if not asked or ask_again(case, asked[-1]):
         return True
-    if asked[-1].status in (S.REJECTED, S.FAILED):
+    if _turned_down(asked[-1], ended):
         return False
     return ended is not None and all(referral.over for referral in asked) and ended.since >= asked[-1].since
+
+
+def _turned_down(referral: Referral, ended: Clearance | None) -> bool:
+    """Whether the answer was a no, and nothing has ended since that must be asked for anew."""
+    if referral.status in (S.REJECTED, S.FAILED):
+        return True
+    said_at = referral.moved_at or referral.since
+    return referral.outcome == "REFUSED" and (ended is None or ended.since <= said_at)
 
 
 def ask_again(case: Case, referral: Referral) -> bool:

@@ -285,6 +285,8 @@ class Answers:
     accepts: frozenset[str] = frozenset()
     rejects: frozenset[str] = frozenset()
     grave: Mapping[str, HoldType] = field(default_factory=dict)
+    grave_reasons: Mapping[str, HoldType] = field(default_factory=dict)
+    """What is grave as the ``reason_class`` of a no."""
     needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     promises: frozenset[str] = frozenset()
     only_after: frozenset[str] = frozenset()
@@ -415,7 +417,12 @@ ANSWERS: Final[Mapping[ReferralKind, Answers]] = {
         goes_on=frozenset({"REQUIRES_ITINERARY", "FEE_REQUIRED"}),
         needs={"ISSUED": ("number",)},
     ),
-    K.EXIT_PERMIT: Answers(Permit, ("GRANTED", "REFUSED"), goes_on=frozenset({"MORE_INFO"})),
+    K.EXIT_PERMIT: Answers(
+        Permit,
+        ("GRANTED", "REFUSED"),
+        goes_on=frozenset({"MORE_INFO"}),
+        grave_reasons=dict.fromkeys(("TRAVEL_BAN", "PENDING_CASE", "SECURITY"), HoldType.LEGAL),
+    ),
     K.MOVEMENT_BOOKING: Answers(Booking, ("CONFIRMED", "REFUSED"), goes_on=frozenset({"WAITLISTED"})),
     K.ESCORT: Answers(Escort, ("ASSIGNED", "NOT_AVAILABLE"), promises=frozenset({"ASSIGNED"})),
     K.TRANSIT_ASSISTANCE: Answers(
@@ -582,8 +589,9 @@ def grave(kind: ReferralKind, outcome: str | None, payload: Mapping[str, Any]) -
     """The hold that an answer brings about by itself, whoever gives it and however late."""
     answers = ANSWERS.get(kind)
     by_code = answers.grave.get(outcome or "") if answers else None
+    by_reason = answers.grave_reasons.get(str(payload.get("reason_class"))) if answers else None
     by_field = (hold for name, (value, hold) in GRAVE_FIELDS.items() if payload.get(name) is value)
-    return by_code or next(by_field, None)
+    return by_code or by_reason or next(by_field, None)
 
 
 def read(kind: ReferralKind, payload: Mapping[str, Any] | None) -> Any:

@@ -402,7 +402,7 @@ class ReferralOutcomeAmended(Told):
 
     def change(self, case: Case) -> None:
         referral = case.referrals[self.referral_id]
-        referral.status = AMENDED_TO.get(self.signal_type, S.COMPLETED)
+        referral.status, referral.moved_at = AMENDED_TO.get(self.signal_type, S.COMPLETED), self.timestamp
         referral.outcome, referral.outcome_version = self.outcome, referral.outcome_version + 1
         referral.completed_by = self.signal_id
 

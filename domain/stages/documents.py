@@ -180,8 +180,10 @@ def identity_taken_back(case: Case, referral: Referral, _told: Told, _m: Moment)
 
 
 def document_answered(case: Case, referral: Referral, told: Told, m: Moment) -> Iterator[Event]:
+    """A no ends an older document as well: a consular officer decides what it is worth."""
     if told.outcome != "ISSUED":
         yield TravelDocumentRefused(asked=referral.partner_id)
+        yield from revocations(case, Trigger.DOCUMENT_REFUSED)
         yield _consular_task("decide after the document was refused", referral, m)
         return
     paper: Document = read(ReferralKind.TRAVEL_DOCUMENT, told.told.get("payload"))
@@ -208,10 +210,12 @@ def _end_of(day: date | None) -> datetime | None:
     return datetime.combine(day, time(23, 59, 59), UTC) if day else None
 
 
-def permit_answered(_case: Case, referral: Referral, told: Told, m: Moment) -> Iterator[Event]:
+def permit_answered(case: Case, referral: Referral, told: Told, m: Moment) -> Iterator[Event]:
+    """A no ends an older permit as well; a ban or a case before a court holds the journey by itself."""
     paper: Permit = read(ReferralKind.EXIT_PERMIT, told.told.get("payload"))
     if told.outcome != "GRANTED":
         yield ExitPermitRefused(reason=paper.reason_class)
+        yield from revocations(case, Trigger.PERMIT_REFUSED)
         yield _consular_task("decide after the exit permit was refused", referral, m)
         return
     yield ExitPermitGranted(airport=paper.airport or "", expires_on=paper.expires_on, permit_number=paper.permit_number)

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from domain.decide import may_open
 from domain.words import Stage
-from tests.builders import Told, a_cleared_case, a_registered_case, a_screened_case
+from tests.builders import (
+    Told,
+    a_boarded_case,
+    a_cleared_case,
+    a_frozen_case,
+    a_registered_case,
+    a_screened_case,
+)
+from tests.domain.reading import neutral
 
 PASSPORT = {"kind": "PASSPORT", "number": "A1234567", "expires_on": "2030-01-01", "authenticity": "CHECKED"}
 LP = {"kind": "LAISSEZ_PASSER", "number": "LP-100", "expires_on": "2027-01-22"}
@@ -109,6 +120,63 @@ def test_a_confirmation_that_is_amended_to_a_missed_interview_counts_no_longer()
     signal = next(iter(told.referral("CONSULAR_IDENTITY").disputed))
     told.having("ResolveQuarantinedSignal", signal_id=signal, decision="AMEND", reason="it was somebody else")
     assert not told.case.nationality_confirmed
+
+
+def asked_once_more(told: Told, kind: str, **answer: Any) -> Told:
+    """Staff ask beside what is in force, and the answer is no."""
+    told.after(hours=1).having("CreateReferral", kind=kind)
+    return told.after(hours=1).heard(kind, "COMPLETED", "REFUSED", **answer)
+
+
+@pytest.mark.parametrize(
+    ("kind", "ended"),
+    [("EXIT_PERMIT", ("EXIT_PERMIT",)), ("TRAVEL_DOCUMENT", ("TRAVEL_DOCUMENT", "EXIT_PERMIT"))],
+)
+@pytest.mark.parametrize("beginning", [a_cleared_case, a_frozen_case, a_boarded_case])
+def test_a_no_ends_the_older_paper_too_and_is_not_asked_for_again_by_itself(
+    beginning: Callable[[], Told], kind: str, ended: tuple[str, ...]
+) -> None:
+    told = asked_once_more(beginning(), kind)
+    assert [status(told, each) for each in ended] == ["REVOKED"] * len(ended)
+    assert set(told.failures()) >= {f"GATE.{each}.REVOKED" for each in ended}
+    assert told.case.seat is None or told.case.seat.status == "CONFIRMED", "nobody stays on board"
+    assert len(told.after(days=1).asked(kind)) == 2
+    assert told.status("DOCUMENTS") == "REOPENED"
+
+
+@pytest.mark.parametrize("reason", ["TRAVEL_BAN", "PENDING_CASE", "SECURITY"])
+@pytest.mark.parametrize("signal", [("COMPLETED", "REFUSED"), ("REJECTED", None), ("PROGRESS", "MORE_INFO")])
+def test_a_ban_or_a_case_before_a_court_holds_the_journey(reason: str, signal: tuple[str, str | None]) -> None:
+    told = a_cleared_case().having("CreateReferral", kind="EXIT_PERMIT")
+    told.heard("EXIT_PERMIT", *signal, payload={"reason_class": reason})
+    assert told.held("LEGAL").blocks == {"BOARDING"}
+    assert all(reason not in neutral(event) for event in told.events)
+
+
+@pytest.mark.parametrize("reason", ["UNPAID_FINE", "DATA_MISMATCH"])
+def test_a_fine_or_a_misprint_holds_nothing_by_itself(reason: str) -> None:
+    assert not asked_once_more(a_cleared_case(), "EXIT_PERMIT", payload={"reason_class": reason}).case.holds
+
+
+def test_a_ban_that_comes_too_late_holds_the_journey_all_the_same() -> None:
+    told = a_frozen_case().heard("EXIT_PERMIT", "PROGRESS", payload={"reason_class": "TRAVEL_BAN"})
+    assert "GATE.HOLD.LEGAL" in told.failures()
+
+
+def test_a_paper_that_turns_out_to_have_been_refused_is_not_asked_for_again_by_itself() -> None:
+    told = a_cleared_case().after(hours=1).heard("EXIT_PERMIT", "AMENDED", "REFUSED")
+    signal = next(iter(told.referral("EXIT_PERMIT").disputed))
+    told.after(hours=1).having("ResolveQuarantinedSignal", signal_id=signal, decision="AMEND", reason="they called")
+    assert status(told, "EXIT_PERMIT") == "REVOKED"
+    assert len(told.after(days=1).asked("EXIT_PERMIT")) == 1
+
+
+def test_what_is_lost_after_a_no_is_asked_for_again() -> None:
+    told = asked_once_more(a_cleared_case(), "TRAVEL_DOCUMENT").having("RecordTravelDocument", **PASSPORT)
+    told.after(hours=1).having("ReportDocumentLost")
+    assert told.referral("TRAVEL_DOCUMENT").status == "SENT"
+    told.after(hours=1).heard("TRAVEL_DOCUMENT", "COMPLETED", "REFUSED")
+    assert told.after(days=1).referral("TRAVEL_DOCUMENT").outcome == "REFUSED"
 
 
 def test_a_confirmation_taken_back_counts_no_longer() -> None:
