@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from domain.calendar import LIBYA
 from domain.case import Case, Clearance, Seat
@@ -38,9 +38,10 @@ class Journey:
     country: str | None = None
 
 
-def journey_on(seat: Seat) -> Journey:
-    """The journey of whoever has that seat."""
-    return Journey(seat.std, seat.sta, seat.country)
+def journey_on(seat: Seat, at: datetime | None = None) -> Journey:
+    """The journey of whoever has that seat; a flight that has not left when it should leaves ``at`` the earliest."""
+    late = max(at - seat.std, timedelta()) if at else timedelta()
+    return Journey(seat.std + late, seat.sta + late, seat.country)
 
 
 ALWAYS: Final = frozenset(P)
@@ -138,16 +139,26 @@ def _begun(case: Case, checkpoint: Checkpoint) -> Iterator[str]:
 
 
 def _own_word(case: Case, checkpoint: Checkpoint, journey: Journey, policy: InForce) -> Iterator[str]:
-    """INV-01: the person said again, not long before departure, that they want to go."""
+    """INV-01: the person said again, not long before departure, that they want to go.
+
+    It counts from when it was said, not from when somebody came to type it.
+    """
     if checkpoint not in AT_THE_AIRPORT:
         return
-    said = case.facts.get("VoluntaryReturnReaffirmed")
     oldest = LIBYA.before(journey.std, policy.reaffirmation)
+    words: list[Any] = case.facts.get("VoluntaryReturnReaffirmed", [])
+    said = [word for word in words if word.when >= oldest]
     withdrawn = case.facts.get("VoluntaryReturnWithdrawn")
-    if not said or said[-1].timestamp < oldest:
+    if not said:
         yield "GATE.REAFFIRMATION.MISSING"
-    elif withdrawn and withdrawn[-1].originator_version > said[-1].originator_version:
+    elif withdrawn and not any(_after(word, withdrawn[-1]) for word in said):
         yield "GATE.REAFFIRMATION.WITHDRAWN"
+
+
+def _after(word: Any, withdrawn: Event) -> bool:
+    recorded_after: bool = word.originator_version > withdrawn.originator_version
+    said_after: bool = word.when >= withdrawn.timestamp
+    return recorded_after and said_after
 
 
 def _doubts(case: Case, checkpoint: Checkpoint) -> Iterator[str]:

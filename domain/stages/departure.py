@@ -10,6 +10,7 @@ Halts    any failure of the travel gate; any word of not wanting to go
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Annotated, ClassVar, Final, Literal
 from uuid import UUID
 
@@ -114,6 +115,12 @@ class VoluntaryReturnReaffirmed(Event):
 
     method: str
     checkpoint: str
+    said_at: AwareDatetime | None = None
+    """When it was said, if that was before it was recorded."""
+
+    @property
+    def when(self) -> datetime:
+        return self.said_at or self.timestamp
 
 
 class DepartureInterviewHeld(Event):
@@ -430,8 +437,8 @@ def brief(_case: Case, report: HoldPreDepartureBriefing, _m: Moment) -> Iterator
     yield PreDepartureBriefingHeld(language=report.language)
 
 
-def reaffirm(case: Case, report: ReaffirmVoluntaryReturn, _m: Moment) -> Iterator[Event]:
-    yield VoluntaryReturnReaffirmed(method=report.method, checkpoint=report.checkpoint)
+def reaffirm(_case: Case, report: ReaffirmVoluntaryReturn, m: Moment) -> Iterator[Event]:
+    yield VoluntaryReturnReaffirmed(method=report.method, checkpoint=report.checkpoint, said_at=m.said_at)
 
 
 def interview(case: Case, report: RecordDepartureInterview, m: Moment) -> Iterator[Event]:
@@ -454,7 +461,7 @@ def check_in(case: Case, _order: CheckInPassenger, m: Moment) -> Iterator[Event]
     held = case.latest(DepartureInterviewHeld)
     if held is None or not held.in_private or held.originator_version < seat.version:
         raise Refused("CHECK_IN.INTERVIEW", "hold the departure interview for this flight, in private, before check-in")
-    _insist(case, Checkpoint.CHECK_IN, journey_on(seat), m)
+    _insist(case, Checkpoint.CHECK_IN, journey_on(seat, m.at), m)
     yield PassengerCheckedIn(movement=seat.movement)
 
 
@@ -463,7 +470,7 @@ def board(case: Case, _order: BoardPassenger, m: Moment) -> Iterator[Event]:
     seat = _insist_on_frozen_seat(case)
     if seat.status != "CHECKED_IN":
         raise Refused("BOARD.NOT_CHECKED_IN", f"the person is {seat.status}; check in first")
-    _insist(case, Checkpoint.BOARD, journey_on(seat), m)
+    _insist(case, Checkpoint.BOARD, journey_on(seat, m.at), m)
     yield TravelGateEvaluated(checkpoint=Checkpoint.BOARD, ok=True)
     yield PassengerBoarded(movement=seat.movement)
 

@@ -148,6 +148,38 @@ def test_the_wish_said_again_counts_for_72_hours(checkpoint: str, before: timede
     assert told.failures(checkpoint) == failures
 
 
+@pytest.mark.parametrize("checkpoint", ["CHECK_IN", "BOARD"])
+@pytest.mark.parametrize(("before", "failures"), [(A_SECOND * 0, ()), (A_SECOND, ("GATE.REAFFIRMATION.MISSING",))])
+def test_the_wish_counts_from_when_it_was_said_not_from_when_it_was_typed(
+    checkpoint: str, before: timedelta, failures: tuple[str, ...]
+) -> None:
+    told = a_seated_case().at("2026-12-12T00:00:00Z").having("IssueFitToTravel", result="FIT")
+    told.at("2026-12-14T07:00:00Z")
+    told.claimed_at = STD - timedelta(hours=72) - before
+    told.having("ReaffirmVoluntaryReturn")
+    assert told.failures(checkpoint) == failures
+
+
+def test_a_wish_that_is_said_to_be_said_tomorrow_was_said_when_it_came() -> None:
+    told = a_seated_case().at("2026-12-11T08:00:00Z")
+    told.claimed_at = STD
+    told.having("ReaffirmVoluntaryReturn").at("2026-12-14T07:00:00Z")
+    assert "GATE.REAFFIRMATION.MISSING" in told.failures()
+
+
+def test_a_wish_said_before_a_withdrawal_and_typed_after_it_is_withdrawn(ready: Told) -> None:
+    ready.having("WithdrawVoluntaryReturn", channel="AIRPORT")
+    ready.claimed_at = ready.now - timedelta(minutes=10)
+    ready.after(minutes=5).having("ReaffirmVoluntaryReturn")
+    assert "GATE.REAFFIRMATION.WITHDRAWN" in ready.failures()
+
+
+def test_a_wish_typed_late_does_not_hide_one_that_was_said_after_it(ready: Told) -> None:
+    ready.claimed_at = ready.now - timedelta(days=5)
+    ready.having("ReaffirmVoluntaryReturn")
+    assert ready.failures() == ()
+
+
 def test_the_wish_is_said_again_only_for_the_airport() -> None:
     assert a_seated_case().failures("FREEZE") == ()
 

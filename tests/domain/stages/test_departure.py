@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -67,6 +68,14 @@ def test_a_seat_remembers_its_country_until_the_gate() -> None:
     told = a_cleared_case().having("NominatePassenger", **FLIGHT).having("TakeSeat", **SEAT, country="NGA")
     assert told.case.seat is not None
     assert journey_on(told.case.seat).country == "NGA"
+
+
+@pytest.mark.parametrize(("hours", "late"), [(-1, 0), (0, 0), (3, 3)])
+def test_a_flight_that_leaves_late_lands_late(hours: int, late: int) -> None:
+    seat = a_seated_case().case.seat
+    assert seat is not None
+    journey = journey_on(seat, seat.std + timedelta(hours=hours))
+    assert (journey.std - seat.std, journey.sta - seat.sta) == (timedelta(hours=late), timedelta(hours=late))
 
 
 def test_a_full_flight_is_a_task_for_the_movement_officer() -> None:
@@ -230,6 +239,39 @@ def test_a_seat_that_cannot_be_taken_goes_back_and_does_not_cost_the_one_that_wa
     assert told.names[-1] == "SeatReleased"
     assert told.case.seat is not None
     assert told.case.seat.movement == FLIGHT["movement"]
+
+
+def delayed(hours: float, *, said: str) -> Told:
+    """Fit until two days after the flight should have left, which it has not."""
+    told = a_seated_case().at("2026-12-12T09:00:00Z").having("ManifestIsFrozen", **ON_IT)
+    told.at("2026-12-13T22:00:00Z").having("IssueFitToTravel", result="FIT")
+    told.claimed_at = datetime.fromisoformat(said)
+    told.having("ReaffirmVoluntaryReturn")
+    told.claimed_at = None
+    told.at("2026-12-14T08:00:00Z").having("RecordDepartureInterview", in_private=True, voluntary_reaffirmed=True)
+    return told.at(datetime.fromisoformat(FLIGHT["std"]) + timedelta(hours=hours))
+
+
+@pytest.mark.parametrize(("hours", "may"), [(-1, True), (0, True), (5, True), (5.01, False), (30, False)])
+def test_on_a_late_flight_the_wish_is_measured_against_the_moment_of_boarding(hours: float, may: bool) -> None:
+    told = delayed(hours, said="2026-12-11T14:00:00Z")
+    if may:
+        assert told.having("CheckInPassenger").having("BoardPassenger").names[-1] == "PassengerBoarded"
+    else:
+        assert told.refused("CheckInPassenger").failures == ("GATE.REAFFIRMATION.MISSING",)
+
+
+def test_whoever_checked_in_in_time_does_not_board_when_it_has_become_late() -> None:
+    told = delayed(5, said="2026-12-11T14:00:00Z").having("CheckInPassenger").after(minutes=1)
+    assert told.refused("BoardPassenger").failures == ("GATE.REAFFIRMATION.MISSING",)
+    told.having("ReaffirmVoluntaryReturn", checkpoint="GATE").having("BoardPassenger")
+    assert told.names[-1] == "PassengerBoarded"
+
+
+def test_whoever_has_boarded_is_not_taken_off_because_the_departure_is_reported_late() -> None:
+    told = delayed(5, said="2026-12-11T14:00:00Z").having("CheckInPassenger").having("BoardPassenger")
+    told.after(hours=2).having("AddNote", note="the tower has not called yet")
+    assert told.case.seat is not None
 
 
 def test_a_checked_in_person_boards_and_the_gate_is_on_record() -> None:
