@@ -19,18 +19,10 @@ from pydantic import ValidationError
 from domain.case import NoteAdded
 from domain.deadlines import Deadline
 from domain.event import Event
-from domain.messages import (
-    MESSAGES,
-    Message,
-    PlaceHold,
-    RaiseProtectionConcern,
-    RevokeClearance,
-    WithdrawVoluntaryReturn,
-)
+from domain.messages import MESSAGES, Message
 from domain.moment import Directory, Moment, NotYet, Refused, Unplaceable
-from domain.precedence import Precedence, precedence
+from domain.precedence import Precedence, precedence, restricts
 from domain.referral import LateSignalRecorded, PartnerSignalIgnored, PartnerSignalQuarantined
-from domain.stages.screening import WithdrawConsent
 from domain.streams import Kind, State
 from domain.unread import CRASHED, UNREADABLE
 from domain.words import Stage
@@ -49,7 +41,6 @@ DISPOSITIONS: Final[tuple[tuple[type[Event], str], ...]] = (
 IN_THE_DARK: Final = frozenset({CRASHED, UNREADABLE})
 """Why nobody knows what a message means."""
 RUNAWAY: Final = 500
-RESTRICTIVE: Final = (WithdrawVoluntaryReturn, WithdrawConsent, PlaceHold, RevokeClearance, RaiseProtectionConcern)
 
 
 @dataclass(frozen=True)
@@ -71,7 +62,7 @@ class Item:
     @property
     def patient(self) -> bool:
         """Whether it keeps its place behind a message that waits; what restricts never waits."""
-        return self.waiting.kind == "staff" and not isinstance(self.message, RESTRICTIVE)
+        return self.waiting.kind == "staff" and not restricts(self.message)
 
     @property
     def order(self) -> tuple[datetime, Precedence, int]:

@@ -19,7 +19,7 @@ from store.mapper import Tampered, open_body
 from store.receipts import ReceiptKey, published
 
 PAGE: Final = 1000
-KNOWN: Final = SETTLED | {"pending", "waiting"}
+KNOWN: Final = SETTLED | {"pending"}
 
 
 @dataclass

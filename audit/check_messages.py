@@ -17,7 +17,7 @@ from store.keys import BadMasterKey, KeyStore
 from store.mapper import Tampered, open_body
 from store.outbox import outbox_id_of
 
-WITHOUT_EVENTS: Final = frozenset({"pending", "waiting", "refused"})
+WITHOUT_EVENTS: Final = frozenset({"pending", "refused"})
 ACTS: Final = frozenset({"staff", "signal"})
 """Kinds of messages that leave an event whenever they are applied; a letter may find nothing left to do."""
 GOES_OUT: Final = frozenset({"ReferralSent", "ReferralAmended", "ReferralReminderSent", "ReferralCancellationNotified"})

@@ -14,7 +14,7 @@ from cli.talk import Code, Failed, give, say
 from gateway.intake import Answer, new_key
 
 CONFLICTS = frozenset({"CASE.EXISTS", "MOVEMENT.EXISTS"})
-FINE = frozenset({"pending", "waiting", "applied", "ignored", "late"})
+FINE = frozenset({"pending", "applied", "ignored", "late"})
 
 
 class By(TypedDict):
@@ -74,7 +74,7 @@ def told(answer: Answer) -> dict[str, Any]:
 def _say(answer: Answer, *, number_only: bool) -> None:
     if number_only:
         click.echo(answer.number)
-    if answer.status in ("pending", "waiting"):
+    if answer.status == "pending":
         say(f"Handed in ({answer.message_id}); not recorded yet. Is a worker running? See `awda status`.")
     elif answer.status in FINE and not number_only:
         version = f" at version {answer.version}" if answer.version else ""

@@ -483,7 +483,7 @@ def _quarantine(case: Case, heard: Heard, cause: str, m: Moment) -> Iterator[Eve
             "about": about.model_dump() if about else None,
         }
     )
-    near = case.seat is not None and case.seat.status != "RELEASED"
+    near = case.seat is not None
     within = m.policy.pinned.late_result_review if near else m.policy.pinned.quarantine_review
     yield task("resolve a doubtful signal", "CASE_SUPERVISOR", within, m, subject=str(signal.signal_id))
 

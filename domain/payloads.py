@@ -465,6 +465,12 @@ GRAVE_FIELDS: Final[Mapping[str, tuple[bool, HoldType]]] = {
 }
 """Fields of a payload that hold the journey by themselves, when they have this value."""
 
+GRAVE_CODES: Final[Mapping[str, frozenset[HoldType]]] = {
+    code: frozenset(answers.grave[code] for answers in ANSWERS.values() if code in answers.grave)
+    for code in {code for answers in ANSWERS.values() for code in answers.grave}
+}
+"""Outcomes that hold the journey in some kind of referral, and how."""
+
 SEVERAL: Final = frozenset({K.REINTEGRATION_SERVICE, K.PROCUREMENT})
 """Deliveries: the same outcome with other particulars may be a second one, and is recorded as such."""
 
@@ -592,6 +598,12 @@ def grave(kind: ReferralKind, outcome: str | None, payload: Mapping[str, Any]) -
     by_reason = answers.grave_reasons.get(str(payload.get("reason_class"))) if answers else None
     by_field = (hold for name, (value, hold) in GRAVE_FIELDS.items() if payload.get(name) is value)
     return by_code or by_reason or next(by_field, None)
+
+
+def gravities(outcome: str | None, payload: Mapping[str, Any]) -> Iterator[HoldType]:
+    """The holds that an answer may bring about, where nobody knows yet which kind it answers."""
+    yield from GRAVE_CODES.get(outcome or "", ())
+    yield from (hold for name, (value, hold) in GRAVE_FIELDS.items() if payload.get(name) is value)
 
 
 def read(kind: ReferralKind, payload: Mapping[str, Any] | None) -> Any:

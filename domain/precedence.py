@@ -1,4 +1,4 @@
-"""What goes first of messages that came at the same instant (domain.md 5.3): what restricts before what permits.
+"""What restricts, in one table: it goes first of what came at the same instant (domain.md 5.3), and waits for nothing.
 
 Withdrawal, death, fear or concern, unfitness, a hold or a contradiction, then everything else in the order it came,
 and progress last.
@@ -6,6 +6,7 @@ and progress last.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from enum import IntEnum
 from typing import Final
 
@@ -15,10 +16,13 @@ from domain.messages import (
     PlaceHold,
     RaiseProtectionConcern,
     ReceivePartnerSignal,
+    RevokeClearance,
     WithdrawVoluntaryReturn,
 )
+from domain.payloads import gravities
 from domain.stages.departure import RecordDepartureInterview
 from domain.stages.medical import IssueFitToTravel
+from domain.stages.protection import AssessSafetyOfReturn
 from domain.stages.screening import (
     ELIGIBLE,
     AssessVoluntariness,
@@ -27,9 +31,10 @@ from domain.stages.screening import (
     RecordNonRefoulementScreen,
     RecordVulnerabilityAssessment,
     RegisterCase,
+    WithdrawConsent,
     concluded,
 )
-from domain.words import RiskLevel, SignalType
+from domain.words import HoldType, RiskLevel, SignalType
 
 
 class Precedence(IntEnum):
@@ -55,11 +60,13 @@ BY_SIGNAL: Final = {
     T.PAUSED: P.PROGRESS,
     T.RESUMED: P.PROGRESS,
 }
-BY_OUTCOME: Final = {
-    **dict.fromkeys(("DIED", "DIED_IN_CARE"), P.DEATH),
-    **dict.fromkeys(("CONCERN_REPORTED", "NOT_SAFE", "FOUND_UNSAFE"), P.CONCERN),
-    **dict.fromkeys(("UNFIT", "UNFIT_TEMPORARY", "UNFIT_LONG_TERM", "TREATMENT_REQUIRED", "ADMITTED"), P.UNFIT),
+BY_HOLD: Final[Mapping[HoldType, Precedence]] = {
+    **dict.fromkeys(HoldType, P.HOLD),
+    **dict.fromkeys((HoldType.PROTECTION, HoldType.CHILD, HoldType.SAFETY), P.CONCERN),
+    HoldType.MEDICAL: P.UNFIT,
 }
+"""What a grave answer brings about says where it stands (``payloads.ANSWERS``: the one table of what is grave)."""
+DEATHS: Final = frozenset({"DIED", "DIED_IN_CARE"})
 BY_KIND: Final[dict[type[Message], Precedence]] = {
     RegisterCase: P.OPENING,
     WithdrawVoluntaryReturn: P.WITHDRAWAL,
@@ -92,21 +99,45 @@ def _not_eligible(message: Message) -> bool:
     return isinstance(message, DetermineEligibility) and message.decision not in ELIGIBLE
 
 
-RESTRICTS: Final = (
+def _not_safe(message: Message) -> bool:
+    return isinstance(message, AssessSafetyOfReturn) and not message.result.startswith("SAFE")
+
+
+def _not_reaffirmed(message: Message) -> bool:
+    return isinstance(message, RecordDepartureInterview) and not message.voluntary_reaffirmed
+
+
+BY_CONTENT: Final = (
     (_fear, P.CONCERN),
     (_at_risk, P.CONCERN),
+    (_not_safe, P.CONCERN),
     (_unfit, P.UNFIT),
     (_not_free, P.HOLD),
     (_not_eligible, P.HOLD),
+    (_not_reaffirmed, P.HOLD),
 )
+TAKES_BACK: Final = (WithdrawConsent, RevokeClearance)
+"""What was given may be given at the same instant: these keep their turn there, or would find nothing to take back."""
 
 
 def precedence(message: Message | None) -> Precedence:
     """Where a message stands among those of its instant; what cannot be read waits its turn like any other."""
     if isinstance(message, ReceivePartnerSignal):
-        by_type = BY_SIGNAL.get(message.signal_type, P.ANYTHING)
-        said = BY_OUTCOME.get(message.outcome_code or "", by_type)
+        said = min(_by_answer(message), default=BY_SIGNAL.get(message.signal_type, P.ANYTHING))
         return min(said, P.HOLD) if isinstance(message, ReceiveContradiction) else said
     if message is None:
         return P.ANYTHING
-    return next((place for restricts, place in RESTRICTS if restricts(message)), BY_KIND.get(type(message), P.ANYTHING))
+    return next((place for says, place in BY_CONTENT if says(message)), BY_KIND.get(type(message), P.ANYTHING))
+
+
+def _by_answer(signal: ReceivePartnerSignal) -> Iterator[Precedence]:
+    """By what is grave in it, whichever kind it answers: which that is, only its case can tell."""
+    if signal.outcome_code in DEATHS:
+        yield P.DEATH
+    for hold in gravities(signal.outcome_code, signal.payload):
+        yield min(BY_HOLD[hold], BY_SIGNAL.get(signal.signal_type, P.ANYTHING))
+
+
+def restricts(message: Message | None) -> bool:
+    """Whether it stops or takes back something. Such a message never waits behind one that waits for a stage."""
+    return P.OPENING < precedence(message) < P.ANYTHING or isinstance(message, TAKES_BACK)

@@ -172,7 +172,7 @@ async def until_settled(desk: Desk, message_ids: list[UUID], seconds: float) -> 
     until = monotonic() + seconds
     while True:
         found = await sheets.became(desk.pool, message_ids)
-        under_way = any(each.status in ("pending", "waiting") for each in found.values())
+        under_way = any(each.status == "pending" for each in found.values())
         if not under_way or monotonic() >= until:
             return found
         await asyncio.sleep(POLL_S)
@@ -181,7 +181,7 @@ async def until_settled(desk: Desk, message_ids: list[UUID], seconds: float) -> 
 def _rule(settled: sheets.Became | None) -> str:
     if settled is None:
         return "ERASED"
-    if settled.status in ("pending", "waiting"):
+    if settled.status == "pending":
         return NOT_YET
     return str(settled.result.get("rule") or settled.result.get("cause") or OVER)
 

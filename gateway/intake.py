@@ -278,7 +278,7 @@ class Desk:
             receipt=self._receipt(signal, taken),
             received_at=taken.received_at,
             result=taken.result or {},
-            settled=taken.status not in ("pending", "waiting"),
+            settled=taken.status != "pending",
             repeated=taken.repeated,
             ledger_number=taken.number,
         )
@@ -328,7 +328,7 @@ class Desk:
             number=number,
             result=result,
             version=result.get("version"),
-            settled=receipt.status not in ("pending", "waiting"),
+            settled=receipt.status != "pending",
             repeated=receipt.repeated,
         )
 

@@ -340,7 +340,7 @@ WITH numbered AS (
            count(*) FILTER (WHERE status = 'late') AS late,
            count(*) FILTER (WHERE status = 'quarantined') AS quarantined,
            count(*) FILTER (WHERE status = 'refused') AS refused,
-           count(*) FILTER (WHERE status IN ('pending', 'waiting')) AS pending,
+           count(*) FILTER (WHERE status = 'pending') AS pending,
            count(*) FILTER (WHERE contradicted) AS conflicting
     FROM numbered GROUP BY day
 ), counted AS (

@@ -189,12 +189,9 @@ class Recorder:
     def __init__(self, pool: Asks) -> None:
         self._pool = pool
 
-    async def load(self, stream_id: UUID, *, after: int = 0, limit: int = 100, parked: bool = False) -> Loaded:
-        """The head, the events after a version, the messages that wait, the keys, and the time.
-
-        ``parked`` brings the messages set to ``waiting`` along with the pending ones.
-        """
-        found = await self._pool.fetch(_LOAD, stream_id, after, limit + 1, parked)
+    async def load(self, stream_id: UUID, *, after: int = 0, limit: int = 100) -> Loaded:
+        """The head, the events after a version, the messages that wait, the keys, and the time."""
+        found = await self._pool.fetch(_LOAD, stream_id, after, limit + 1)
         kinds: list[list[asyncpg.Record]] = [[], [], [], []]
         for row in found:
             kinds[row[0]].append(row)
@@ -332,7 +329,7 @@ UNION ALL (
 UNION ALL (
     SELECT 2, message_id, kind, name, actor, source, status, arrival, NULL, body, NULL,
            received_at, claimed_at, NULL, NULL
-    FROM inbox WHERE stream_id = $1 AND (status = 'pending' OR ($4 AND status = 'waiting'))
+    FROM inbox WHERE stream_id = $1 AND status = 'pending'
     ORDER BY received_at, arrival LIMIT $3)
 UNION ALL (
     SELECT 3, key_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, wrapped, NULL, NULL, NULL, NULL, NULL

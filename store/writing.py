@@ -64,9 +64,9 @@ locked AS MATERIALIZED (
         "settled",
         (("message_id", "uuid"), ("status", "text"), ("result", "text"), ("version", "bigint")),
         """UPDATE inbox i SET status = x.status, result = x.result, settled_version = x.version,
-            settled_at = CASE WHEN x.status IN ('pending', 'waiting') THEN NULL ELSE head.at END
+            settled_at = head.at
         FROM head, {rows}
-        WHERE i.message_id = x.message_id AND i.stream_id = $1 AND i.status IN ('pending', 'waiting') RETURNING 1""",
+        WHERE i.message_id = x.message_id AND i.stream_id = $1 AND i.status = 'pending' RETURNING 1""",
         checked=True,
     ),
     Part("event", EVENT, APPEND + " SELECT $1, $3 + 1, {values}, $8, head.at FROM head", single=True),

@@ -99,7 +99,7 @@ def fit_to_travel(case: Case, report: IssueFitToTravel, m: Moment) -> Iterator[E
 
 
 def _insist_on_seat(case: Case) -> Seat:
-    if case.seat is None or case.seat.status == "RELEASED":
+    if case.seat is None:
         raise Refused("FTT.NO_SEAT", "fitness to travel is measured against a flight; the person has no seat yet")
     return case.seat
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID, uuid4
 
 import pytest
@@ -266,3 +266,26 @@ def test_at_the_same_instant_what_restricts_goes_first_whatever_came_first() -> 
     names = recorded(told, told.now, board, hold, concern)
     assert "PassengerBoarded" not in names
     assert names.index("ProtectionConcernRaised") < names.index("HoldPlaced")
+
+
+FEAR = {"in_private": True, "voluntary_reaffirmed": True, "fear_expressed": True, "account": "afraid"}
+
+
+@pytest.mark.parametrize(
+    ("name", "fields"),
+    [("RecordDepartureInterview", FEAR), ("IssueFitToTravel", {"result": "UNFIT"})],
+)
+def test_what_restricts_does_not_wait_behind_an_early_message(name: str, fields: dict[str, Any]) -> None:
+    told = a_frozen_case().having("CheckInPassenger")
+
+    def early(case: Case, message: Message, m: Moment) -> list[Event]:
+        if type(message).__name__ == "AddNote":
+            raise NotYet(Stage.RECEPTION)
+        return decide(case, message, m)
+
+    kind, note = replace(KINDS["case"], decide=early), said("AddNote", told.now - A_SECOND, note="x")
+    batch = batch_of(kind, told, note, said(name, told.now, **fields), said("BoardPassenger", told.now))
+
+    assert became(batch) == ["applied"]  # and the boarding waits its turn, for which there is no seat any more
+    assert isinstance(batch.state, Case)
+    assert batch.state.seat is None

@@ -15,7 +15,7 @@ from domain.case import NoteAdded
 from domain.evidence import EvidenceAttached
 from store.files import Folder, Sealing
 from store.keys import KeyStore, MasterKey
-from store.recorder import Plan, Recorder, Settled
+from store.recorder import Recorder
 from store.views.projector import Projector
 from tests.audit.archive import Archive
 from tests.builders import MONDAY, a_closed_case, a_screened_case
@@ -190,26 +190,6 @@ async def test_a_message_that_nobody_takes_up_is_found_once_it_is_old(archive: A
 
     assert young.result == "clean"
     assert [each.kind for each in old.findings] == ["inbox-stuck"]
-
-
-async def test_a_message_that_waits_for_something_is_alive(archive: Archive) -> None:
-    stream = await a_log(archive)
-    loaded = await Recorder(archive.pool).load(stream)
-    assert loaded.head is not None
-    from store.inbox import Inbox, Incoming
-
-    message = Incoming(uuid4(), stream, "staff", "staff.message", b"{}", "staff:fatima", "fatima")
-    await Inbox(archive.pool, archive.keys).put(message)
-    waits = [Settled(message.message_id, "waiting", None, None)]
-    head = loaded.head
-    await Recorder(archive.pool).write(
-        Plan(stream, head.revision, head.hash, head.version + 1, settled=waits, open=False)
-    )
-    await archive.tamper(
-        "UPDATE inbox SET received_at = now() - interval '1 day' WHERE message_id = $1", message.message_id
-    )
-
-    assert (await verified(archive)).result == "clean"
 
 
 async def test_a_read_table_changed_by_hand_is_found(archive: Archive) -> None:

@@ -11,18 +11,20 @@ import pytest
 
 from domain.contradiction import ReceiveContradiction
 from domain.messages import MESSAGES, Message, ReceivePartnerSignal
-from domain.precedence import Precedence, precedence
-from domain.words import SignalType
+from domain.payloads import ANSWERS
+from domain.precedence import BY_HOLD, Precedence, precedence, restricts
+from domain.words import HoldType, SignalType
 from tests.builders import AMINATA
 
 
-def a_signal(said: str, outcome: str | None = None) -> Message:
+def a_signal(said: str, outcome: str | None = None, **payload: Any) -> Message:
     return ReceivePartnerSignal(
         signal_id=UUID(int=1),
         referral_token="a token of sixteen",
         partner_id="anybody",
         signal_type=SignalType(said),
         outcome_code=outcome,
+        payload=payload,
         occurred_at=datetime(2026, 11, 23, tzinfo=UTC),
     )
 
@@ -54,6 +56,12 @@ IN_ORDER: list[list[Message | None]] = [
     [
         a_signal("CONCERN_REPORTED"),
         a_signal("COMPLETED", "NOT_SAFE"),
+        a_signal("COMPLETED", "UNDETERMINED"),
+        a_signal("COMPLETED", "RETURN_NOT_RECOMMENDED"),
+        a_signal("COMPLETED", "UNSUITABLE"),
+        a_signal("PROGRESS", "REGISTERED"),
+        a_signal("COMPLETED", recommended_hold=True),
+        a_message("AssessSafetyOfReturn", area="NG-LA", result="UNDETERMINED", advisory_version="1"),
         a_message("RaiseProtectionConcern", risk_level="HIGH", concern="x"),
         a_message("RecordNonRefoulementScreen", outcome="UNSURE"),
         a_message("RecordVulnerabilityAssessment", overall_risk="HIGH"),
@@ -66,6 +74,9 @@ IN_ORDER: list[list[Message | None]] = [
     ],
     [
         a_message("PlaceHold", hold_type="LEGAL", reason="x"),
+        a_signal("COMPLETED", "PROCEEDINGS_OPEN"),
+        a_signal("COMPLETED", "ADVISED", may_depart=False),
+        a_message("RecordDepartureInterview", in_private=True, voluntary_reaffirmed=False),
         a_message("AssessVoluntariness", understood=True, free_of_pressure=False, in_private=True),
         a_message("DetermineEligibility", decision="NOT_SAFE_TO_RETURN"),
         a_contradiction("COMPLETED", "GRANTED"),
@@ -82,6 +93,8 @@ IN_ORDER: list[list[Message | None]] = [
         a_message("RecordVulnerabilityAssessment", overall_risk="LOW"),
         a_message("DetermineEligibility", decision="ELIGIBLE"),
         a_message("RecordNonRefoulementScreen", outcome="NO_CLAIM"),
+        a_message("AssessSafetyOfReturn", area="NG-LA", result="SAFE_WITH_MITIGATION", advisory_version="1"),
+        a_message("RecordDepartureInterview", in_private=True, voluntary_reaffirmed=True),
         None,
     ],
     [a_signal("PROGRESS"), a_signal("PAUSED"), a_signal("RESUMED")],
@@ -96,6 +109,33 @@ def test_each_row_of_the_precedence_is_one_place(place: int) -> None:
 def test_what_restricts_goes_before_what_permits() -> None:
     places = [precedence(row[0]) for row in IN_ORDER]
     assert all(one < other for one, other in pairwise(places))
+
+
+GRAVE = sorted({(code, hold) for answers in ANSWERS.values() for code, hold in answers.grave.items()})
+
+
+@pytest.mark.parametrize(("code", "hold"), GRAVE)
+def test_whatever_holds_the_journey_goes_before_what_permits(code: str, hold: HoldType) -> None:
+    assert precedence(a_signal("COMPLETED", code)) <= BY_HOLD[hold] < Precedence.ANYTHING
+    assert restricts(a_signal("COMPLETED", code))
+
+
+def test_the_graver_the_sooner_where_a_word_means_more_than_one_thing() -> None:
+    said = a_signal("COMPLETED", "PROCEEDINGS_OPEN", recommended_hold=True)
+    assert precedence(said) is Precedence.CONCERN
+    assert precedence(a_signal("WITHDRAWAL_REPORTED", "UNFIT")) is Precedence.WITHDRAWAL
+
+
+@pytest.mark.parametrize("row", range(1, len(IN_ORDER)))
+def test_what_restricts_waits_for_nothing_and_nothing_else_does(row: int) -> None:
+    goes_first = Precedence(row) < Precedence.ANYTHING
+    assert {restricts(message) for message in IN_ORDER[row]} == {goes_first}
+
+
+def test_what_takes_back_waits_for_nothing_either() -> None:
+    assert restricts(a_message("WithdrawConsent", purpose="SHARE_CLINIC"))
+    assert restricts(a_message("RevokeClearance", kind="EXIT_PERMIT", cause="x"))
+    assert not restricts(REGISTRATION)
 
 
 @pytest.mark.parametrize("name", ["RevokeClearance", "WithdrawConsent", "RecordConsent", "GrantClearance"])

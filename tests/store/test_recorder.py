@@ -120,22 +120,6 @@ async def test_messages_come_in_batches_in_the_order_they_came(desk: Desk, recor
     assert not (await recorder.load(case, limit=5)).more
 
 
-async def test_a_parked_message_comes_back_when_asked_for_and_can_be_settled(
-    desk: Desk, recorder: Recorder, inbox: Inbox
-) -> None:
-    case = await desk.open_case()
-    asked = await desk.put(case)
-    await desk.record(case, settled=[Settled(asked.message_id, "waiting")])
-
-    assert asked.message_id not in {waiting.message_id for waiting in (await recorder.load(case)).waiting}
-    assert asked.message_id in {waiting.message_id for waiting in (await recorder.load(case, parked=True)).waiting}
-
-    await desk.record(case, settled=[applied(asked)])
-    result = await inbox.result(asked.message_id)
-    assert result is not None
-    assert result.settled
-
-
 async def test_everything_one_decision_writes_is_written_together(
     desk: Desk, recorder: Recorder, inbox: Inbox, pool: Pool
 ) -> None:
