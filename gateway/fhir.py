@@ -52,8 +52,6 @@ router = APIRouter(prefix="/api/v1/partners/{partner_id}/fhir", tags=["fhir"])
 FHIR_JSON: Final = "application/fhir+json"
 TAKEN: Final = frozenset({FHIR_JSON, "application/json"})
 PAGE: Final = 50
-LOOKED_AT: Final = 4
-"""How many times a page's length is looked at before the answer says where to go on."""
 SIGNED: Final[dict[str, Any]] = {"parameters": [{"name": name, **HEADER} for name in HEADERS]}
 BODY: Final[dict[str, Any]] = {
     **SIGNED,
@@ -122,12 +120,13 @@ async def search_tasks(request: Request, partner_id: str, asked: Annotated[Searc
     by, bounds = await _reader(request, partner_id), [_bound(each) for each in asked.updated or ()]
     _insist_on_known(request)
     since = max((at for word, at in bounds if word in ("ge", "gt")), default=None)
-    after, limit = token_of(asked.after), count * LOOKED_AT
-    known, following = await seen_all(desk_of(request), partner_id, by, after=after, since=since, limit=limit)
-    matching = [each for each in known if STATUS_OF[each.status] in wanted and _within(each, bounds)]
-    if len(matching) > count:
-        matching, following = matching[:count], matching[count - 1].token
-    return _answer(fhir.bundle, bundle_of(matching, str(request.url), following))
+
+    def fits(each: Seen) -> bool:
+        return STATUS_OF[each.status] in wanted and _within(each, bounds)
+
+    after = token_of(asked.after)
+    shown, following = await seen_all(desk_of(request), partner_id, by, fits, after=after, since=since, limit=count)
+    return _answer(fhir.bundle, bundle_of(shown, str(request.url), following))
 
 
 @router.put("/Task/{task_id}", status_code=202, openapi_extra=BODY)

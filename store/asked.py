@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from domain.referral import ReferralCreated
 from domain.words import STATEMENTS, ReferralKind, SignalType
@@ -69,18 +69,28 @@ class Candidate:
 
 
 async def referral_tokens(
-    pool: Pool, partner_id: str, *, after: str = "", since: datetime | None = None, limit: int = 100
+    pool: Pool,
+    partner_id: str,
+    *,
+    after: str = "",
+    since: datetime | None = None,
+    waiting: bool = False,
+    limit: int = 100,
 ) -> list[Candidate]:
-    """Tokens that a partner was given, in the order of their texts; with ``since``, only where something happened."""
-    return [Candidate(*row) for row in await pool.fetch(_TOKENS, partner_id, after, since, limit)]
+    """Tokens of what a partner was told of, in the order of their texts.
 
-
-async def hand_over(pool: Pool, outbox_id: UUID, revision: int) -> bool:
-    """A message reaches its partner by another way than the outbox's.
-
-    Not if anything happened in its case since that revision, or has been said and is not recorded yet.
+    ``since``: only those of cases of which it has said or been told something since then, as far as it knows itself;
+    what else happened in them chooses nothing. ``waiting``: also of what waits to be handed over to it.
     """
-    return await pool.fetchval(_HAND_OVER, outbox_id, revision) is not None
+    return [Candidate(*row) for row in await pool.fetch(_TOKENS, partner_id, after, since, limit, waiting)]
+
+
+async def hand_over(pool: Pool, outbox_ids: Iterable[UUID], revision: int) -> bool:
+    """Messages of one case reach their partner by another way than the outbox's.
+
+    None if anything happened in the case since that revision, or has been said and is not recorded yet.
+    """
+    return bool(await pool.fetch(_HAND_OVER, list(outbox_ids), revision))
 
 
 async def taken_to_say(pool: Pool, message_id: UUID, signal: SignalType) -> SignalType:
@@ -89,20 +99,30 @@ async def taken_to_say(pool: Pool, message_id: UUID, signal: SignalType) -> Sign
     return SignalType(await pool.fetchval("SELECT signal_type FROM task_updates WHERE message_id = $1", message_id))
 
 
+WAITS: Final = ("pending", "by_hand")
+"""What may still be handed over."""
+
+# An end that a rule confirmed comes with no message, and shows for ever: what has expired is always looked at.
 _TOKENS = """
-SELECT t.token, t.stream_id, t.referral_id FROM referral_tokens t JOIN streams s USING (stream_id)
-WHERE t.partner_id = $1 AND t.token > $2 AND ($3::timestamptz IS NULL
-    OR EXISTS (SELECT FROM events e
-               WHERE e.stream_id = t.stream_id AND e.version = s.version AND e.recorded_at >= $3)
-    OR EXISTS (SELECT FROM outbox o
-               WHERE o.stream_id = t.stream_id AND o.partner_id = $1 AND o.settled_at >= $3))
+WITH heard AS (
+    SELECT DISTINCT stream_id FROM inbox
+    WHERE kind = 'signal' AND source = 'partner:' || $1 AND settled_at >= $3::timestamptz)
+SELECT t.token, t.stream_id, t.referral_id FROM referral_tokens t
+WHERE t.partner_id = $1 AND t.token > $2 AND EXISTS (
+    SELECT FROM outbox o
+    WHERE o.stream_id = t.stream_id AND o.referral_id = t.referral_id AND o.partner_id = $1
+      AND (o.status = 'delivered' OR $5::boolean AND o.status IN ('pending', 'by_hand'))
+      AND ($3::timestamptz IS NULL OR o.status <> 'delivered' OR o.settled_at >= $3
+           OR t.stream_id IN (SELECT stream_id FROM heard)
+           OR EXISTS (SELECT FROM referral_list r WHERE r.stream_id = t.stream_id
+                      AND r.referral_id = t.referral_id AND r.status = 'EXPIRED')))
 ORDER BY t.token LIMIT $4
 """
 
 _HAND_OVER = """
-UPDATE outbox o SET status = 'delivered', settled_at = awda_now()
+UPDATE outbox o SET status = 'delivered', settled_at = awda_now(), begun_at = coalesce(o.begun_at, clock_timestamp())
 FROM streams s
-WHERE o.outbox_id = $1 AND o.status IN ('pending', 'by_hand') AND s.stream_id = o.stream_id AND s.revision = $2
+WHERE o.outbox_id = ANY ($1) AND o.status IN ('pending', 'by_hand') AND s.stream_id = o.stream_id AND s.revision = $2
   AND NOT EXISTS (SELECT FROM inbox i WHERE i.stream_id = o.stream_id AND i.status = 'pending')
 RETURNING 1
 """

@@ -108,6 +108,10 @@ class Outbox:
         """What the partner was to be told of the same referral before, oldest first."""
         return [Delivery(*row) for row in await self._pool.fetch(_EARLIER, delivery.outbox_id)]
 
+    async def about(self, stream_id: UUID, referral_id: str, partner_id: str) -> list[Delivery]:
+        """All that a partner was to be told of a referral, oldest first."""
+        return [Delivery(*row) for row in await self._pool.fetch(_ABOUT, stream_id, referral_id, partner_id)]
+
     # Leaving
 
     async def claim(self, limit: int = 100, again_after: timedelta = AGAIN_AFTER) -> list[UUID]:
@@ -207,6 +211,7 @@ _SEVERAL = _DELIVERY + "WHERE outbox_id = ANY ($1)"
 _PENDING = _DELIVERY + "WHERE status = 'pending' ORDER BY line LIMIT $1"
 _BY_HAND = _DELIVERY + "WHERE ($1::text IS NULL OR partner_id = $1) AND status = 'by_hand' ORDER BY line LIMIT $2"
 _OF_PARTNER = _DELIVERY + "WHERE partner_id = $1 ORDER BY line DESC LIMIT $2"
+_ABOUT = _DELIVERY + "WHERE stream_id = $1 AND referral_id = $2 AND partner_id = $3 ORDER BY line"
 _EARLIER = (
     _DELIVERY
     + """

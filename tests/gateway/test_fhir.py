@@ -9,19 +9,24 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx2
 import pytest
 
+from domain import outgoing
+from domain.partner import minimum_data
 from domain.scope import NOT_FOR_THIS, Scope
 from domain.words import ReferralKind
 from gateway.fhir import FHIR_JSON
 from gateway.intake import Desk
-from store import partners
+from gateway.tasks import LOOKED_AT
+from store import clock, partners
 from store.inbox import message_id_for
 from store.mapper import open_body
+from store.outbox import Delivery, Outbox
 from store.partners import Registered
 from store.signing import new_secret, sign
 from tests.conftest import Database
@@ -106,27 +111,62 @@ async def outbox(system: System, name: str) -> str | None:
     return found
 
 
-async def put_into_the_outbox_again(system: System, status: str = "pending") -> None:
-    """As if nobody had delivered anything yet."""
-    await system.house.owner.execute(
-        "UPDATE outbox SET status = $1, settled_at = NULL WHERE partner_id = $2", status, CLINIC
+async def line(system: System, name: str) -> Delivery:
+    """The newest message of that name to the clinic. Nobody delivers in this house: it waits as it was recorded."""
+    return next(each for each in await Outbox(system.desk.pool).of_partner(CLINIC) if each.name == name)
+
+
+async def referral_of(system: System) -> str:
+    found: str = await system.desk.pool.fetchval(
+        "SELECT referral_id FROM referral_tokens WHERE token = $1", system.token
     )
+    return found
+
+
+async def cancelled(system: System) -> None:
+    """The referral has been cancelled, and its notice is on the way."""
+    told = await system.house.told(
+        system.case, "CancelReferral", referral_id=await referral_of(system), reason="not for others to know"
+    )
+    assert told["status"] == "applied", told
+
+
+async def listens(system: System) -> None:
+    """The clinic has a receiver."""
+    kinds = frozenset({ReferralKind.MEDICAL_ASSESSMENT})
+    await partners.add(system.desk.pool, Registered(CLINIC, "Clinic", kinds, receiver_url="https://c.example"))
+
+
+async def found(system: System, **asked: Any) -> tuple[list[str], bool]:
+    """The ids that a search brings, and whether it goes on."""
+    answer = await system.get("/Task", **asked)
+    assert answer.status_code == 200, answer.text
+    bundle = answer.json()
+    more = [link["url"] for link in bundle["link"] if link["relation"] == "next"]
+    return [entry["resource"]["id"] for entry in bundle.get("entry", [])], bool(more)
 
 
 # Reading
 
 
 async def test_a_clinic_without_a_receiver_is_handed_its_referral_by_reading_it(system: System) -> None:
-    await put_into_the_outbox_again(system)
+    assert await outbox(system, "referral.sent") == "pending"
 
     task = await system.task()
 
     assert (task["status"], task["code"]["coding"][0]["code"]) == ("requested", "MEDICAL_ASSESSMENT")
     (patient,) = task["contained"]
     assert patient["name"][0]["given"] == ["Aminata"]
-    assert await outbox(system, "referral.sent") == "delivered"
-    assert "nationality" not in json.dumps(task)
+    assert ((await line(system, "referral.sent")).status, "nationality" in json.dumps(task)) == ("delivered", False)
+    assert (await line(system, "referral.sent")).begun_at is not None
     assert (await system.get(f"/Task/{system.id}")).headers["content-type"] == FHIR_JSON
+
+
+async def test_what_somebody_was_to_bring_is_handed_over_by_reading_as_well(system: System) -> None:
+    await Outbox(system.desk.pool).to_hand((await line(system, "referral.sent")).outbox_id, "NO_RECEIVER")
+
+    assert (await system.task())["status"] == "requested"
+    assert await outbox(system, "referral.sent") == "delivered"
 
 
 async def test_what_is_read_is_what_was_sent_even_if_more_is_known_now(system: System) -> None:
@@ -141,48 +181,93 @@ async def test_what_is_read_is_what_was_sent_even_if_more_is_known_now(system: S
     assert str(sent["due"]["complete"])[:16] in text
 
 
-@pytest.mark.parametrize("status", ["withdrawn", "dead"])
-async def test_what_never_reached_the_partner_does_not_exist_for_it(system: System, status: str) -> None:
-    await put_into_the_outbox_again(system, status)
+@pytest.mark.parametrize("settle", ["withdraw", "dead"])
+async def test_what_never_reached_the_partner_does_not_exist_for_it(system: System, settle: str) -> None:
+    outbox, outbox_id = Outbox(system.desk.pool), (await line(system, "referral.sent")).outbox_id
+    assert await (outbox.withdraw(outbox_id) if settle == "withdraw" else outbox.dead(outbox_id, "GAVE_UP"))
 
     assert (await system.get(f"/Task/{system.id}")).status_code == 404
-    assert (await system.get("/Task")).json().get("entry", []) == []
+    assert await found(system) == ([], False)
 
 
 async def test_a_partner_with_a_receiver_is_told_there_first(system: System) -> None:
-    kinds = frozenset({ReferralKind.MEDICAL_ASSESSMENT})
-    await partners.add(system.desk.pool, Registered(CLINIC, "Clinic", kinds, receiver_url="https://c.example"))
-    await put_into_the_outbox_again(system)
+    await listens(system)
 
     assert (await system.get(f"/Task/{system.id}")).status_code == 404
-    await system.house.owner.execute("UPDATE outbox SET status = 'delivered' WHERE partner_id = $1", CLINIC)
+    await Outbox(system.desk.pool).delivered((await line(system, "referral.sent")).outbox_id)
     assert (await system.get(f"/Task/{system.id}")).status_code == 200
 
 
 async def test_nothing_is_handed_over_without_consent(system: System) -> None:
+    placed = await system.house.told(system.case, "PlaceHold", hold_type="MEDICAL", reason="she asked us to wait")
+    assert placed["status"] == "applied", placed
     withdrawn = await system.house.told(system.case, "WithdrawConsent", purpose="SHARE_CLINIC")
     assert withdrawn["status"] == "applied", withdrawn
-    await put_into_the_outbox_again(system)
 
     assert (await system.get(f"/Task/{system.id}")).status_code == 404
-    assert await outbox(system, "referral.sent") == "pending"
+    assert await outbox(system, "referral.sent") != "delivered"
 
 
 async def test_an_ending_shows_when_the_notice_of_it_has_arrived_and_not_before(system: System) -> None:
+    await listens(system)
+    await Outbox(system.desk.pool).delivered((await line(system, "referral.sent")).outbox_id)
     before = await system.task()
-    referral = await system.desk.pool.fetchval("SELECT referral_id FROM referral_tokens WHERE token = $1", system.token)
-    await system.house.told(system.case, "CancelReferral", referral_id=referral, reason="not for others to know")
-    notice = "UPDATE outbox SET status = $1, settled_at = awda_now() WHERE name = 'referral.cancelled'"
+    await cancelled(system)
 
-    await system.house.owner.execute(notice, "pending")
     assert await system.task() == before
 
-    await system.house.owner.execute(notice, "delivered")
-    after = await system.task()
+    await Outbox(system.desk.pool).delivered((await line(system, "referral.cancelled")).outbox_id)
+    is_over(before, await system.task())
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+async def test_a_partner_without_a_receiver_learns_of_an_end_by_reading(system: System, *, by_hand: bool) -> None:
+    before = await system.task()
+    await cancelled(system)
+    if by_hand:
+        await Outbox(system.desk.pool).to_hand((await line(system, "referral.cancelled")).outbox_id, "NO_RECEIVER")
+
+    is_over(before, await system.task())
+
+    notice = await line(system, "referral.cancelled")
+    assert (notice.status, notice.begun_at is not None) == ("delivered", True)
+    assert await Outbox(system.desk.pool).by_hand(CLINIC) == []
+
+
+def is_over(before: dict[str, Any], after: dict[str, Any]) -> None:
     assert after["status"] == "cancelled"
     assert after["meta"]["lastUpdated"] > before["meta"]["lastUpdated"]
     assert not {"contained", "for", "input"} & after.keys()
     assert "not for others" not in json.dumps(after)
+
+
+async def test_an_error_ends_a_task_in_the_same_words_as_anything_else(system: System) -> None:
+    await system.task()
+    error = await system.house.told(
+        system.case, "MarkReferralEnteredInError", referral_id=await referral_of(system), reason="the wrong clinic"
+    )
+    assert error["status"] == "applied", error
+
+    task = await system.task()
+
+    assert (task["status"], task["businessStatus"]["coding"][0]["code"]) == ("cancelled", "CANCELLED")
+
+
+async def test_what_has_changed_since_is_read_once_it_has_been_sent_too(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = await system.task()
+    assert "+218910000001" in json.dumps(before)
+    known = minimum_data
+    monkeypatch.setattr(outgoing, "minimum_data", lambda *about: {**known(*about), "phone": "+218910000009"})
+    amended = await system.house.told(system.case, "AmendReferral", referral_id=await referral_of(system))
+    assert amended["status"] == "applied", amended
+
+    after = await system.task()
+
+    assert "+218910000009" in json.dumps(after)
+    assert after["meta"]["lastUpdated"] > before["meta"]["lastUpdated"]
+    assert (await line(system, "referral.amended")).status == "delivered"
 
 
 async def test_after_the_end_nothing_of_the_person_is_told_any_more(system: System) -> None:
@@ -277,24 +362,18 @@ async def test_our_own_staff_do_not_read_here(system: System) -> None:
 async def test_a_search_finds_by_status_and_by_change(system: System) -> None:
     task = await system.task()
 
-    async def found(**asked: Any) -> list[str]:
-        answer = await system.get("/Task", **asked)
-        assert answer.status_code == 200, answer.text
-        return [entry["resource"]["id"] for entry in answer.json().get("entry", [])]
-
     changed = task["meta"]["lastUpdated"]
-    assert await found() == [system.id]
-    assert await found(status="requested,accepted") == [system.id]
-    assert await found(status="completed") == []
-    assert await found(_lastUpdated=f"ge{changed}") == [system.id]
-    assert await found(_lastUpdated=f"lt{changed}") == []
-    assert await found(_lastUpdated="ge2199-01-01T00:00:00Z") == []
-    assert await found(_after=system.id) == []
+    assert await found(system) == ([system.id], False)
+    assert await found(system, status="requested,accepted") == ([system.id], False)
+    assert await found(system, status="completed") == ([], False)
+    assert await found(system, _lastUpdated=f"ge{changed}") == ([system.id], False)
+    assert await found(system, _lastUpdated=f"lt{changed}") == ([], False)
+    assert await found(system, _lastUpdated="ge2199-01-01T00:00:00Z") == ([], False)
+    assert await found(system, _after=system.id) == ([], False)
 
 
 async def test_pages_follow_one_another_until_all_has_been_shown(system: System) -> None:
-    await system.house.told(system.case, "CreateReferral", kind="MEDICAL_ASSESSMENT", partner_id=CLINIC)
-    await system.house.rests()
+    await asked_again(system)
 
     first = (await system.get("/Task", _count=1)).json()
     (following,) = [link["url"] for link in first["link"] if link["relation"] == "next"]
@@ -303,6 +382,90 @@ async def test_pages_follow_one_another_until_all_has_been_shown(system: System)
     ids = [entry["resource"]["id"] for page in (first, second) for entry in page["entry"]]
     assert len(ids) == len(set(ids)) == 2
     assert [link["relation"] for link in second["link"]] == ["self"]
+
+
+async def asked_again(system: System) -> None:
+    told = await system.house.told(system.case, "CreateReferral", kind="MEDICAL_ASSESSMENT", partner_id=CLINIC)
+    assert told["status"] == "applied", told
+    await system.house.rests()
+
+
+async def test_what_is_on_the_next_page_is_handed_over_there_and_not_before(system: System) -> None:
+    await asked_again(system)
+
+    _, more = await found(system, _count=1)
+
+    assert more
+    letters = await Outbox(system.desk.pool).of_partner(CLINIC)
+    assert sorted(each.status for each in letters) == ["delivered", "pending"]
+
+
+async def test_nothing_is_handed_over_that_a_search_does_not_show(system: System) -> None:
+    for asked in (
+        {"status": "completed"},
+        {"_lastUpdated": "ge2199-01-01T00:00:00Z"},
+        {"_lastUpdated": "lt2020-01-01T00:00:00Z"},
+    ):
+        assert await found(system, **asked) == ([], False)
+
+    assert await outbox(system, "referral.sent") == "pending"
+
+
+async def an_hour_later(system: System) -> str:
+    """From now on time stands still. A minute ago, as a search has it."""
+    at = await clock.now(system.desk.pool) + timedelta(hours=1)
+    await system.house.stands_at(at)
+    return (at - timedelta(minutes=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+async def test_what_is_handed_over_late_is_found_by_whoever_asks_what_is_new(system: System) -> None:
+    since = await an_hour_later(system)
+
+    assert await found(system, _lastUpdated=f"ge{since}") == ([system.id], False)
+
+
+HIDDEN = {
+    "a note": ("AddNote", {"note": "she called"}),
+    "fear": ("RecordNonRefoulementScreen", {"outcome": "CLAIM"}),
+    "a hold": ("PlaceHold", {"hold_type": "PROTECTION", "reason": "x"}),
+    "another consent taken back": ("WithdrawConsent", {"purpose": "SHARE_EMBASSY"}),
+}
+
+
+@pytest.mark.parametrize("what", HIDDEN)
+async def test_no_search_tells_that_something_happened_in_a_case(system: System, what: str) -> None:
+    """Neither does its way to the next page: the clinic sees what it said and was told, and nothing else is new."""
+    for _ in range(LOOKED_AT):
+        await asked_again(system)
+    assert len((await found(system))[0]) == LOOKED_AT + 1, "more than are looked at for a page of one"
+    since = await an_hour_later(system)
+    quiet = await found(system, _count=1, _lastUpdated=f"ge{since}")
+    name, fields = HIDDEN[what]
+
+    told = await system.house.told(system.case, name, **fields)
+
+    assert told["status"] == "applied", told
+    assert await found(system, _count=1, _lastUpdated=f"ge{since}") == quiet == ([], False)
+
+
+async def test_an_end_that_was_not_told_yet_makes_nothing_new(system: System) -> None:
+    await listens(system)
+    await Outbox(system.desk.pool).delivered((await line(system, "referral.sent")).outbox_id)
+    since = await an_hour_later(system)
+
+    await cancelled(system)
+    assert await found(system, _count=1, _lastUpdated=f"ge{since}") == ([], False)
+    await Outbox(system.desk.pool).delivered((await line(system, "referral.cancelled")).outbox_id)
+    assert await found(system, _count=1, _lastUpdated=f"ge{since}") == ([system.id], False)
+
+
+async def test_what_the_partner_said_itself_is_new(system: System) -> None:
+    await system.task()
+    since = await an_hour_later(system)
+
+    assert (await system.says("accepted"))["status"] == "applied"
+
+    assert await found(system, _lastUpdated=f"ge{since}") == ([system.id], False)
 
 
 @pytest.mark.parametrize(
