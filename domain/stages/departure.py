@@ -78,7 +78,7 @@ class SeatReleased(Event):
     cause: str
 
     def change(self, case: Case) -> None:
-        if case.nomination is not None and case.nomination[0] == self.movement_id:
+        if _waits_for(case, self.movement_id):
             case.nomination = None
         if _seat_on(case, self.movement_id) is None:
             return  # a place that was held for them and never taken
@@ -351,10 +351,10 @@ def nominate(case: Case, order: NominatePassenger, m: Moment) -> Iterator[Event]
 
 
 def take_seat(case: Case, letter: TakeSeat, m: Moment) -> Iterator[Event]:
-    """The movement holds a seat. If the person cannot take it, or may no longer be nominated, it goes back at once."""
+    """The movement holds a seat. If nobody waits for it any more, or may not take it, it goes back at once."""
     if _seat_on(case, letter.movement_id):
         return
-    if case.closed or case.departed or case.seat is not None:
+    if case.closed or case.departed or case.seat is not None or not _waits_for(case, letter.movement_id):
         yield SeatReleased(movement_id=letter.movement_id, movement=letter.movement, cause="NOT_NEEDED")
         return
     yield SeatReserved(
@@ -371,8 +371,18 @@ def take_seat(case: Case, letter: TakeSeat, m: Moment) -> Iterator[Event]:
         yield from release_seat(case, failures[0], m)
 
 
-def no_seat(_case: Case, letter: SeatUnavailable, m: Moment) -> Iterator[Event]:
-    """No seat now; the person stays on the waiting list until one comes free, or until it is given up."""
+def _waits_for(case: Case, movement_id: UUID) -> bool:
+    """Whether a seat on that movement was asked for, and neither given nor given up since."""
+    return case.nomination is not None and case.nomination[0] == movement_id
+
+
+def no_seat(case: Case, letter: SeatUnavailable, m: Moment) -> Iterator[Event]:
+    """No seat now; the person stays on the waiting list until one comes free, or until it is given up.
+
+    Who sits there by the case's own book was given up and asked anew in between: the movement knows better.
+    """
+    if _seat_on(case, letter.movement_id):
+        yield from release_seat(case, "NOT_HELD", m)
     yield _another_flight(letter.movement, letter.cause, m)
 
 
@@ -511,7 +521,7 @@ def offload(case: Case, report: OffloadPassenger, m: Moment) -> Iterator[Event]:
 def movement_off(case: Case, letter: MovementIsOff, m: Moment) -> Iterator[Event]:
     if _seat_on(case, letter.movement_id):
         yield from release_seat(case, letter.cause, m)
-    elif case.nomination is not None and case.nomination[0] == letter.movement_id:
+    elif _waits_for(case, letter.movement_id):
         yield from _give_up_waiting(case, letter.cause)
         yield _another_flight(letter.movement, letter.cause, m)
 

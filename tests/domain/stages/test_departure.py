@@ -78,6 +78,30 @@ def test_a_flight_that_leaves_late_lands_late(hours: int, late: int) -> None:
     assert (journey.std - seat.std, journey.sta - seat.sta) == (timedelta(hours=late), timedelta(hours=late))
 
 
+def test_a_seat_that_was_given_up_before_it_came_goes_back_and_nobody_sits_there() -> None:
+    told = a_cleared_case().having("NominatePassenger", **FLIGHT).having("ReleaseSeat", cause="changed plans")
+    told.having("TakeSeat", **SEAT)
+    assert [event.name for event in told.events[-1:]] == ["SeatReleased"]
+    assert told.events[-1].facts["cause"] == "NOT_NEEDED"
+    assert told.case.seat is None
+
+
+def test_a_seat_on_a_flight_that_is_not_waited_for_goes_back_and_the_waiting_goes_on() -> None:
+    told = a_waiting_case().having("TakeSeat", **OTHER, std=FLIGHT["std"], sta=FLIGHT["sta"], destination="LOS")
+    assert told.events[-1].facts["cause"] == "NOT_NEEDED"
+    assert (told.case.seat, told.case.nomination and told.case.nomination[1]) == (None, FLIGHT["movement"])
+
+
+def test_whoever_sits_where_the_movement_holds_no_seat_any_more_sits_there_no_longer() -> None:
+    """Asked, given up, and asked again; the seat of the first asking came late, and the second found the flight full."""
+    told = a_cleared_case().having("NominatePassenger", **FLIGHT).having("ReleaseSeat", cause="changed plans")
+    told.having("NominatePassenger", **FLIGHT).having("TakeSeat", **SEAT)
+    told.having("SeatUnavailable", cause="FULL", **ON_IT)
+    assert told.case.seat is None
+    assert told.named("SeatReleased")[-1].facts["cause"] == "NOT_HELD"
+    assert list(told.case.tasks.values())[-1].task == "find another flight (FULL)"
+
+
 def test_a_full_flight_is_a_task_for_the_movement_officer() -> None:
     told = a_cleared_case().having("NominatePassenger", **FLIGHT).having("SeatUnavailable", cause="FULL", **ON_IT)
     assert [task.queue for task in told.case.tasks.values()] == ["MOVEMENT_OFFICER"]
