@@ -15,7 +15,7 @@ from fastapi import APIRouter, Depends, Header, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from domain.policy import NEWEST
-from gateway.commands import desk_of
+from gateway.commands import Key, desk_of, required
 from gateway.evidence import About, Attached, NoEvidence, begin, evidence
 from gateway.identity import Action, Caller, may
 from gateway.intake import NUMBER, Declined
@@ -59,8 +59,10 @@ async def attach_file(
     number: str,
     caller: Annotated[Caller, Depends(may(Action.ATTACH_FILE))],
     labels: Annotated[Labels, Depends()],
+    key: Key = None,
 ) -> JSONResponse:
-    """Attach a file to a case. The same file again is the same file."""
+    """Attach a file to a case. The same file again is the same file, under whatever key."""
+    required(key)  # what it is known by is its content; but no form of another page can send this header
     case = await _case(request, number)
     attached = await take_in(request, labels.about, holders=[case], cases=[case], user=caller.user)
     return JSONResponse(told_of(attached[0]), 202, {"Location": f"/api/v1/messages/{attached[0].message_id}"})

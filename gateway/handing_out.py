@@ -22,11 +22,12 @@ from domain.referral import DisclosureRecorded
 from domain.referral_state import Referral
 from domain.sheets import SHEETS, SheetKind, why_not_list
 from domain.words import ReferralKind
-from gateway.intake import Declined, Desk
+from gateway.intake import KEY, USER, Declined, Desk
 from gateway.sheet_pages import Page, PageRow
 from gateway.sheet_words import Language
 from store import sheets
 from store.clock import now
+from store.inbox import message_id_for
 from store.outbox import Outbox
 from store.partners import Registered, UnknownPartner
 from store.partners import get as partner_of
@@ -100,19 +101,48 @@ async def hand_out(
     language: Language = "en",
     movement: str | None = None,
     seconds: float = 30.0,
+    key: str | None = None,
 ) -> HandedOut:
-    """Hand a sheet out to a partner, waiting so long for its cases to be recorded. Raises ``UnknownPartner``."""
+    """Hand a sheet out to a partner, waiting so long for its cases to be recorded. The same key is the same sheet.
+
+    Raises ``UnknownPartner`` and ``Declined``.
+    """
     partner = await registered(desk, partner_id)
     if not partner.active:
         raise Declined("conflict", f"{partner_id} is not to be asked at present", rule="PARTNER.INACTIVE")
     found = [each for asked in await sheets.awaiting(desk.pool, partner_id) if (each := await _find(desk, asked))]
     found = [each for each in found if each.is_for(kind, movement) and each.why_not != OVER]
-    day = (await now(desk.pool)).astimezone(LIBYA.zone).date()
-    sheet = await sheets.issue(desk.pool, partner_id, kind, movement=movement, user=user, day=day)
+    sheet = await _ordered(desk, Wanted(partner_id, kind, movement), user, key)
     rows, left_out = await _listed(desk, [each for each in found if not each.why_not], sheet.sheet_id, user, seconds)
     left_out = [*(LeftOut(each.number, each.why_not) for each in found if each.why_not), *left_out]
     zone = Partner(partner_id, partner.kinds, partner.country).calendar.zone
     return HandedOut(Page(sheet, partner.name, language, zone, tuple(rows)), tuple(left_out))
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which sheet is asked for."""
+
+    partner_id: str
+    kind: SheetKind
+    movement: str | None
+
+
+async def _ordered(desk: Desk, wanted: Wanted, user: str, key: str | None) -> sheets.Issued:
+    """Today's sheet; under a key that was used before, the one it was used for."""
+    if key is not None and not KEY.fullmatch(key):
+        raise Declined("bad-key", "an idempotency key has 1 to 255 visible ASCII characters; a UUID is a good one")
+    if not USER.fullmatch(user):
+        raise Declined("bad-user", "that is no user's name")
+    order_id = message_id_for(f"sheet:{user}", key) if key is not None else None
+    sheet = await sheets.ordered(desk.pool, order_id) if order_id else None
+    if sheet is None:
+        day = (await now(desk.pool)).astimezone(LIBYA.zone).date()
+        about = (wanted.partner_id, wanted.kind)
+        sheet = await sheets.issue(desk.pool, *about, movement=wanted.movement, user=user, day=day, order_id=order_id)
+    if Wanted(sheet.partner_id, sheet.kind, sheet.movement) != wanted:
+        raise Declined("key-reused", "this key was used for another sheet; a new sheet needs a new key")
+    return sheet
 
 
 async def _listed(

@@ -1,7 +1,8 @@
 """Who asks, and whether they may: the one place where both are settled.
 
 In an embedded home the caller is the local operator: whoever can reach the loopback port owns the machine's account.
-Behind a proxy that signs people in, the proxy says who they are.
+Behind a proxy that signs people in, the proxy says who they are. A browser brings both along to whatever page it shows:
+so what another site's page asks for is not asked by anybody.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from gateway.problems import Problem
 OPERATOR: Final = "operator"
 USER_HEADER: Final = "X-Awda-User"
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+ELSEWHERE: Final = frozenset({"cross-site", "same-site"})
+"""What a browser calls pages that are not ours, another port of the same machine among them."""
 
 
 class Action(StrEnum):
@@ -73,7 +76,8 @@ def may(action: Action) -> Callable[[Request], Caller]:
 
 
 def caller_of(request: Request) -> Caller:
-    """Who asks, as far as this door can know."""
+    """Who asks, as far as this door can know. Raises ``Problem`` for a page of another site."""
+    _insist_on_nobody_elses_page(request)
     named = request.headers.get(USER_HEADER, "")
     if request.app.state.settings.proxied:
         return Caller(named, local=False)
@@ -81,6 +85,20 @@ def caller_of(request: Request) -> Caller:
         # a page of the outside world that had its own name point here must not act as the operator
         raise Problem("misdirected", "this home answers to its loopback address only")
     return Caller(named or OPERATOR, local=True)
+
+
+def _insist_on_nobody_elses_page(request: Request) -> None:
+    """Programs send neither header; a browser sends them by itself, and no page can change them."""
+    told = request.headers
+    origin = told.get("origin")
+    if told.get("sec-fetch-site", "").lower() in ELSEWHERE or (origin is not None and not _ours(request, origin)):
+        raise Problem("cross-site", "a page of another site asked for this; ask from here, or with a program")
+
+
+def _ours(request: Request, origin: str) -> bool:
+    """Whether pages from there are our own: they bear the name that was called, or that we are known by outside."""
+    own = {request.headers.get("host", ""), urlsplit(request.app.state.settings.face.url).netloc} - {""}
+    return origin.lower().partition("://")[2] in {name.lower() for name in own}
 
 
 def _host(request: Request) -> str | None:

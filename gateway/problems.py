@@ -32,6 +32,7 @@ PROBLEMS: Final[Mapping[str, tuple[int, str]]] = {
     "signature": (401, "The signature was not accepted"),
     "unknown-caller": (401, "Nobody says who is asking"),
     "forbidden": (403, "Not for this caller"),
+    "cross-site": (403, "Not from another site's page"),
     "not-found": (404, "There is no such thing here"),
     "method": (405, "Not with this method"),
     "key-reused": (422, "The idempotency key was used for another message"),

@@ -14,7 +14,7 @@ from domain.policy import NEWEST
 from domain.sheets import SHEETS, SheetKind
 from gateway.bodies import limited
 from gateway.bringing_in import FINE, bring_in, check, counted, read_sheet, settled
-from gateway.commands import LONGEST_WAIT_S, Prefer, desk_of, seconds_of
+from gateway.commands import LONGEST_WAIT_S, Key, Prefer, desk_of, required, seconds_of
 from gateway.evidence import About
 from gateway.files import BODY, take_in, told_of
 from gateway.handing_out import HandedOut, hand_out, registered
@@ -48,17 +48,18 @@ SENT: Final[dict[str, Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """How a sheet is to be written, and for which flight."""
+    """How a sheet is to be written, for which flight, and under which key it is asked for."""
 
     written: Annotated[Literal["json", "xlsx", "csv", "html"], Query(alias="format")] = "json"
     language: Annotated[Language, Query()] = "en"
     flight: Annotated[str | None, Query(pattern=f"^{NUMBER.pattern}$", description="Only who has a seat on it")] = None
+    key: Key = None
 
 
 KINDS_OF_ANSWER: Final = ("application/json", *(media.partition(";")[0] for media in MEDIA.values()))
 
 
-@router.get(
+@router.post(
     "/partners/{partner_id}/sheets/{kind}",
     response_class=Response,
     responses={200: {"content": {kind: {} for kind in KINDS_OF_ANSWER}}},
@@ -70,11 +71,14 @@ async def give_sheet(
     caller: Annotated[Caller, Depends(may(Action.HAND_OUT_SHEET))],
     wanted: Annotated[Wanted, Depends()],
 ) -> Response:
-    """Hand a sheet out: recorded in every case it names, then written. The same on the same day is the same sheet."""
+    """Hand a sheet out: recorded in every case it names, then written.
+
+    The same key gives the same sheet for ever, whatever the format and language; another one on the same day does too.
+    """
     try:
         found = await hand_out(
             desk_of(request), partner_id, kind, user=caller.user, language=wanted.language, movement=wanted.flight,
-            seconds=LONGEST_WAIT_S,
+            seconds=LONGEST_WAIT_S, key=required(wanted.key),
         )  # fmt: skip
     except UnknownPartner as unknown:
         raise Problem("not-found", str(unknown)) from None
@@ -139,8 +143,10 @@ async def take_scan(
     partner_id: str,
     sheet_id: UUID,
     caller: Annotated[Caller, Depends(may(Action.BRING_IN_SHEET))],
+    key: Key = None,
 ) -> JSONResponse:
     """Attach the scan of a sheet to every case about which something came back on it."""
+    required(key)  # what it is known by is its content; but no form of another page can send this header
     desk = desk_of(request)
     sheet = await sheets.sheet(desk.pool, sheet_id)
     cases = await sheets.answered_on(desk.pool, sheet_id)

@@ -93,14 +93,31 @@ async def awaiting(pool: Pool, partner_id: str) -> list[Asked]:
     return [Asked(row["stream_id"], UUID(row["referral_id"])) for row in rows]
 
 
-async def issue(pool: Pool, partner_id: str, kind: SheetKind, *, movement: str | None, user: str, day: date) -> Issued:
-    """The sheet of that day, now handed out if it was not before."""
+async def issue(
+    pool: Pool,
+    partner_id: str,
+    kind: SheetKind,
+    *,
+    movement: str | None,
+    user: str,
+    day: date,
+    order_id: UUID | None = None,
+) -> Issued:
+    """The sheet of that day, now handed out if it was not before; or the one for which that order came first."""
     sheet_id = sheet_id_of(partner_id, kind, movement, day)
     await pool.execute(_ISSUE, sheet_id, kind, partner_id, movement, user)
-    found = await sheet(pool, sheet_id)
+    if order_id is not None:
+        await pool.execute(_ORDER, order_id, sheet_id)
+    found = await (ordered(pool, order_id) if order_id else sheet(pool, sheet_id))
     if found is None:
         raise LookupError(f"sheet {sheet_id} was handed out a moment ago, and is gone")
     return found
+
+
+async def ordered(pool: Pool, order_id: UUID) -> Issued | None:
+    """The sheet that an order was for, if it came before."""
+    sheet_id = await pool.fetchval("SELECT sheet_id FROM sheet_orders WHERE order_id = $1", order_id)
+    return await sheet(pool, sheet_id) if sheet_id else None
 
 
 async def place(pool: Pool, sheet_id: UUID, rows: Iterable[tuple[Asked, ReferralKind]]) -> dict[UUID, str]:
@@ -181,6 +198,7 @@ _ISSUE = """
 INSERT INTO sheets (sheet_id, kind, partner_id, movement, issued_by) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (sheet_id) DO NOTHING
 """
+_ORDER = "INSERT INTO sheet_orders (order_id, sheet_id) VALUES ($1, $2) ON CONFLICT (order_id) DO NOTHING"
 _ISSUED = "SELECT sheet_id, kind, partner_id, movement, issued_by, issued_at FROM sheets WHERE sheet_id = $1"
 
 _PLACE = """

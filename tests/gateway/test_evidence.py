@@ -226,6 +226,9 @@ async def test_a_file_travels_over_http_with_its_name_beside_it(
     where = f"/api/v1/cases/{number}/files"
     labels = {"X-Awda-File-Name": "Rapport%20m%C3%A9dical.pdf", "X-Awda-Note": "clinic", "X-Awda-Compartment": "MED"}
     async with an_app(database, files=tmp_path / "files") as client:
+        unkeyed = await client.post(where, content=PDF, headers={"content-type": "application/pdf", **labels})
+        assert (unkeyed.status_code, unkeyed.json()["type"]) == (400, "/problems/bad-key")
+        client.headers["Idempotency-Key"] = "k"
         answer = await client.post(where, content=PDF, headers={"content-type": "application/pdf", **labels})
         assert answer.status_code == 202, answer.text
         await house.became(UUID(answer.json()["message_id"]))
@@ -257,6 +260,6 @@ async def test_a_gateway_without_a_content_store_says_so(house: House, desk: Des
     case = await a_case(house)
     number = await desk.pool.fetchval("SELECT number FROM streams WHERE stream_id = $1", case)
     async with an_app(database) as client:
-        answer = await client.post(f"/api/v1/cases/{number}/files", content=PDF)
+        answer = await client.post(f"/api/v1/cases/{number}/files", content=PDF, headers={"Idempotency-Key": "k"})
     assert answer.status_code == 503
     assert "AWDA_FILES" in answer.json()["detail"]

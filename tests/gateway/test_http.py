@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
+import re
+from typing import Any, Final
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -15,9 +16,11 @@ from fastapi.routing import APIRoute
 
 from gateway.app import GatewaySettings, create_app
 from gateway.bodies import STAFF_BODY
+from gateway.face import Face
 from gateway.intake import CLOUD_EVENT, PARTNER_BODY, Desk
 from store.database import open_pool
 from store.inbox import message_id_for
+from store.partners import Registered, add
 from store.views.projector import Projector
 from tests.audit.archive import Archive
 from tests.builders import a_screened_case as a_screened_case_in_memory
@@ -249,6 +252,61 @@ def test_every_route_asks_whether_the_caller_may(database: Database) -> None:
 
     assert len(asking) >= 11
     assert {path for path, asked in asking.items() if not asked} == unasked
+
+
+OTHERS: list[dict[str, str]] = [
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site"},
+    {"Origin": "https://evil.example"},
+    {"Origin": "http://127.0.0.1:9999"},
+    {"Origin": "null"},
+    {"Origin": "https://evil.example/127.0.0.1:8600"},
+]
+OURS: list[dict[str, str]] = [
+    {},
+    {"Sec-Fetch-Site": "none"},
+    {"Sec-Fetch-Site": "same-origin", "Origin": "http://127.0.0.1:8600"},
+    {"Origin": "https://vhr.example.org"},
+]
+
+
+@pytest.mark.parametrize("proxied", [False, True])
+async def test_what_another_sites_page_asks_for_is_asked_by_nobody(database: Database, *, proxied: bool) -> None:
+    """Whatever it asks for: in a browser, its requests bear the name of whoever is signed in."""
+    app = create_app(GatewaySettings(database.app_dsn, MASTER_KEY))
+    staffs = [route for route in routes(app) if any(hasattr(d.call, "action") for d in route.dependant.dependencies)]
+    assert len(staffs) >= 20
+    async with an_app(database, proxied=proxied, face=Face("https://vhr.example.org")) as client:
+        for route in staffs:
+            (method,) = route.methods or {"GET"}
+            path = re.sub(r"\{\w+\}", "x", route.path)
+            for headers in OTHERS:
+                answer = await client.request(method, path, headers={"X-Awda-User": "fatima", **headers})
+                assert (answer.status_code, problem_of(answer)["type"]) == (403, "/problems/cross-site"), path
+            for headers in OURS:
+                answer = await client.request(method, path, headers={"X-Awda-User": "fatima", **headers})
+                assert answer.status_code != 403, path
+
+
+FORMS: Final = ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x")
+
+
+async def test_nothing_that_a_page_can_send_unasked_changes_anything(database: Database, desk: Desk) -> None:
+    """A form sends no header of its own: what changes something wants one, or a kind of body that no form has."""
+    await add(desk.pool, Registered("x", "Embassy", frozenset()))
+    async with an_app(database) as client:
+        posts = [
+            route
+            for route in routes(client._transport.app)  # type: ignore[attr-defined]
+            if "POST" in (route.methods or ()) and any(hasattr(d.call, "action") for d in route.dependant.dependencies)
+        ]
+        assert len(posts) >= 9
+        for route in posts:
+            path = re.sub(r"\{\w+_id\}", str(UUID(int=1)), route.path.replace("{partner_id}", "x"))
+            path = re.sub(r"\{\w+\}", "x", path.replace("{kind}", "exit-list"))
+            for media in FORMS:
+                answer = await client.post(path, content=b"x", headers={"content-type": media})
+                assert problem_of(answer)["type"] in ("/problems/bad-key", "/problems/media-type"), path
 
 
 async def test_the_api_describes_itself(client: httpx2.AsyncClient) -> None:

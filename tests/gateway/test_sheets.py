@@ -545,15 +545,16 @@ async def test_a_sheet_is_fetched_filled_and_brought_back_over_http(
     ):
         case = await a_waiting_person(house)
         where = "/api/v1/partners/embassy-nga/sheets"
-        told = (await client.get(f"{where}/embassy-session", headers={"X-Awda-User": "fatima"})).json()
+        client.headers |= {"Idempotency-Key": "k", "X-Awda-User": "fatima"}
+        told = (await client.post(f"{where}/embassy-session")).json()
         assert told["left_out"] == []
         assert told["rows"][0]["person"]["family_name"] == "Okafor"
-        book = await client.get(f"{where}/embassy-session", params={"format": "xlsx", "language": "fr"})
+        book = await client.post(f"{where}/embassy-session", params={"format": "xlsx", "language": "fr"})
         assert book.headers["content-disposition"] == (
             'attachment; filename="embassy-session-embassy-nga-2026-11-23.xlsx"'
         )
         assert book.headers["x-awda-left-out"] == "0"
-        page = await client.get(f"{where}/embassy-session", params={"format": "html"})
+        page = await client.post(f"{where}/embassy-session", params={"format": "html"})
         assert page.headers["content-security-policy"].startswith("default-src 'none'")
 
         found = await office.out(language="fr")
@@ -580,22 +581,60 @@ async def test_a_sheet_is_fetched_filled_and_brought_back_over_http(
         assert "sandbox" in file.headers["content-security-policy"]
 
 
+async def test_the_same_key_hands_out_the_same_sheet_and_records_nothing_twice_even_on_another_day(
+    database: Database, servers: Servers, desk: Desk
+) -> None:
+    async with an_office(database, servers, desk) as (house, _), an_app(database) as client:
+        case = await a_waiting_person(house)
+        where = "/api/v1/partners/embassy-nga/sheets/embassy-session"
+        client.headers |= {"Idempotency-Key": "monday", "X-Awda-User": "fatima"}
+        first = (await client.post(where)).json()
+        recorded = await house.names(case)
+        assert recorded.count("ReferralListed") == 1
+
+        await house.after(days=1)
+        again = (await client.post(where, params={"language": "ar"})).json()
+
+        assert (again["sheet_id"], again["rows"][0]["row_code"]) == (first["sheet_id"], first["rows"][0]["row_code"])
+        assert await house.names(case) == recorded
+        other = await client.post(where.replace("embassy-session", "exit-list"))
+        assert (other.status_code, other.json()["type"]) == (422, "/problems/key-reused")
+        fresh = (await client.post(where, headers={"Idempotency-Key": "tuesday"})).json()
+        assert fresh["sheet_id"] != first["sheet_id"]
+
+
+async def test_looking_hands_nothing_out(database: Database, servers: Servers, desk: Desk) -> None:
+    async with an_office(database, servers, desk) as (house, _), an_app(database) as client:
+        case = await a_waiting_person(house)
+        headers = {"Idempotency-Key": "k"}
+        for method in ("GET", "HEAD"):
+            answer = await client.request(
+                method, "/api/v1/partners/embassy-nga/sheets/embassy-session", headers=headers
+            )
+            assert answer.status_code == 405
+        assert "ReferralListed" not in await house.names(case)
+        assert await desk.pool.fetchval("SELECT count(*) FROM sheets") == 0
+
+
 async def test_what_is_no_sheet_is_a_problem_that_says_what_to_do(
     database: Database, servers: Servers, desk: Desk
 ) -> None:
     await with_partners(desk)
     async with an_app(database) as client:
         where = "/api/v1/partners/embassy-nga/sheets"
-        csv = {"content-type": "text/csv"}
+        csv, key = {"content-type": "text/csv"}, {"Idempotency-Key": "k"}
         cases = [
             (await client.post("/api/v1/partners/nobody/sheets", content=b"x", headers=csv), 404),
-            (await client.get("/api/v1/partners/nobody/sheets/exit-list"), 404),
-            (await client.get(f"{where}/horoscopes"), 422),
-            (await client.get(f"{where}/exit-list", params={"flight": "'; drop table"}), 422),
+            (await client.post(f"{where}/exit-list"), 400),
+            (await client.post(f"{where}/exit-list", headers={"Idempotency-Key": "a b"}), 400),
+            (await client.post("/api/v1/partners/nobody/sheets/exit-list", headers=key), 404),
+            (await client.post(f"{where}/horoscopes", headers=key), 422),
+            (await client.post(f"{where}/exit-list", params={"flight": "'; drop table"}, headers=key), 422),
             (await client.post(where, content=b"x", headers={"content-type": "text/plain"}), 415),
             (await client.post(where, content=b"a,b\n1,2", headers=csv), 422),
             (await client.post(where, content=b"x" * 4_000_001, headers=csv), 413),
-            (await client.post(f"{where}/{uuid4()}/scan", content=b"%PDF-"), 404),
+            (await client.post(f"{where}/{uuid4()}/scan", content=b"%PDF-"), 400),
+            (await client.post(f"{where}/{uuid4()}/scan", content=b"%PDF-", headers=key), 404),
         ]
         for answer, status in cases:
             assert answer.status_code == status, answer.text
