@@ -20,7 +20,7 @@ from domain.procedure import EDITIONS, Procedure
 from domain.referral import ESCALATED_TO
 from domain.stage import StageRules
 from domain.words import PUBLIC_KIND, ReferralKind, Stage
-from tools import signals
+from tools import letters, signals
 
 PAGE = Path(__file__).parent.parent / "docs" / "procedure.md"
 ASKS: dict[Stage, tuple[ReferralKind, ...]] = {
@@ -144,8 +144,8 @@ def _deadlines() -> Iterator[str]:
         yield f"| `{clearance}` | {span or 'until something ends it'} |"
 
 
-PAGES: Mapping[Path, Callable[[], str]] = {PAGE: page, signals.PAGE: signals.page}
-"""Every generated page, and what makes it."""
+PAGES: Mapping[Path, Callable[[], str]] = {PAGE: page, signals.PAGE: signals.page, letters.PAGE: letters.page}
+"""Every page that is generated, as a whole or in part, and what makes it."""
 
 
 def _goes_to(kind: ReferralKind) -> str:

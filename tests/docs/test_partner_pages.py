@@ -13,7 +13,7 @@ import pytest
 from cli.partner_keys import revoke
 from domain.messages import ReceivePartnerSignal
 from domain.outcomes import SAYS, outcomes_of
-from domain.outgoing import outgoing
+from domain.outgoing import LETTERS, outgoing
 from domain.partner import RECIPIENT_OF
 from domain.payloads import ANSWERS
 from domain.referral import ReferralSent
@@ -25,7 +25,7 @@ from store.partners import GRACE, revoke_key
 from store.signing import LONGEST_TOLERANCE_S, TOLERANCE_S
 from tests.builders import a_screened_case
 from tests.partner_side import PAGES
-from tools import signals
+from tools import letters, signals
 from workflows.delivery import SCHEDULE
 
 PAGE: Final = (PAGES / "README.md").read_text(encoding="utf-8")
@@ -60,6 +60,23 @@ def test_the_signal_on_the_page_is_one_that_is_taken() -> None:
     assert shown["source"] == source_of("clinic-tripoli")
     assert shown["id"] == str(said.signal_id)
     assert said.outcome_code in outcomes_of(ReferralKind.MEDICAL_ASSESSMENT)[said.signal_type]
+
+
+def test_every_letter_that_a_partner_may_get_is_on_the_page_and_no_other() -> None:
+    said = set(re.findall(r"^\| `org\.iom\.vhr\.([a-z.]+)\.v1` \|", PAGE, re.MULTILINE))
+    assert said == {name for name, _ in LETTERS.values()} | {"test"}
+
+
+def test_what_the_page_says_of_a_letter_is_what_stands_in_it() -> None:
+    told = a_screened_case()
+    asked = told.referral("MEDICAL_ASSESSMENT").referral_id
+    told.having("AmendReferral", referral_id=asked).after(days=9)
+    told.having("CancelReferral", referral_id=asked, reason="x").after(days=3)
+    written = [letter for event in told.events if (letter := outgoing(told.case, event)) is not None]
+    assert {letter.name for letter in written} == letters.SAYS.keys()
+    for letter in written:
+        named = re.findall(r"`([a-z_]+)`", letters.SAYS[letter.name][1])
+        assert not named or set(named) == set(letter.data), letter.name
 
 
 def test_the_figures_on_the_page_are_those_in_the_code() -> None:
