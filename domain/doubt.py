@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from uuid import UUID
 
+from domain.along_the_way import ALLOWED, step
 from domain.case import Case
 from domain.event import Event
-from domain.hearing import ALLOWED, Heard, held, step, told_of
+from domain.heard import Heard, held, told_of
 from domain.messages import ReceivePartnerSignal, ResolveQuarantinedSignal
 from domain.moment import Moment, Refused
 from domain.payloads import flaw, strip

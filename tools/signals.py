@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from domain.hearing import ALLOWED
+from domain.along_the_way import ALLOWED
 from domain.messages import ReceivePartnerSignal
 from domain.outcomes import SAYS, outcomes_of
 from domain.partner import MAY_SEE, RECIPIENT_OF

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from domain.hearing import ALLOWED
+from domain.along_the_way import ALLOWED
 from domain.payloads import ANSWERS
 from domain.words import ReferralKind, ReferralStatus, SignalType, TravelDocumentKind
 from gateway.links import CALLS

@@ -1,0 +1,168 @@
+"""A signal that comes while its referral is alive: one step of the loop, or something that is out of order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+from domain.case import Case
+from domain.event import Event
+from domain.heard import Heard, held, overtaken, quarantine, told_of
+from domain.moment import Moment, Unplaceable
+from domain.payloads import ANSWERS
+from domain.referral import (
+    ReferralAccepted,
+    ReferralAcknowledged,
+    ReferralCompleted,
+    ReferralFailed,
+    ReferralPaused,
+    ReferralProgressReported,
+    ReferralRejected,
+    ReferralResumed,
+    ReferralStarted,
+    Told,
+)
+from domain.referral_state import Referral
+from domain.words import ReferralStatus, SignalType
+
+S = ReferralStatus
+T = SignalType
+
+FLOW: Final = (T.ACKNOWLEDGED, T.ACCEPTED, T.STARTED, T.COMPLETED)
+REACHED: Final[Mapping[ReferralStatus, int]] = {
+    S.SENT: -1, S.ACKNOWLEDGED: 0, S.ACCEPTED: 1, S.IN_PROGRESS: 2, S.ON_HOLD: 2, S.COMPLETED: 3,
+}  # fmt: skip
+_ALIVE: Final = frozenset({S.SENT, S.ACKNOWLEDGED, S.ACCEPTED, S.IN_PROGRESS, S.ON_HOLD})
+ALLOWED: Final[Mapping[SignalType, frozenset[ReferralStatus]]] = {
+    T.ACKNOWLEDGED: frozenset({S.SENT}),
+    T.ACCEPTED: frozenset({S.SENT, S.ACKNOWLEDGED}),
+    T.REJECTED: frozenset({S.SENT, S.ACKNOWLEDGED, S.ACCEPTED}),
+    T.STARTED: frozenset({S.SENT, S.ACKNOWLEDGED, S.ACCEPTED}),
+    T.PROGRESS: frozenset({S.SENT, S.ACKNOWLEDGED, S.ACCEPTED, S.IN_PROGRESS}),
+    T.PAUSED: frozenset({S.SENT, S.ACKNOWLEDGED, S.ACCEPTED, S.IN_PROGRESS}),
+    T.RESUMED: frozenset({S.ON_HOLD}),
+    T.COMPLETED: _ALIVE,
+    T.FAILED: _ALIVE,
+    T.PARTNER_CANCELLED: _ALIVE,
+    T.AMENDED: frozenset(),
+    T.RETRACTED: frozenset(),
+}
+ENDINGS: Final = frozenset({T.COMPLETED, T.REJECTED, T.FAILED, T.PARTNER_CANCELLED, T.AMENDED, T.RETRACTED})
+"""What is never merely out of order: it contradicts whatever else is known."""
+
+
+def along_the_way(case: Case, heard: Heard, m: Moment) -> Iterator[Event]:
+    referral, signal = heard.referral, heard.signal
+    if referral.status is S.DRAFT:
+        raise Unplaceable("NOT_SENT", "the referral has not been sent")
+    if signal.signal_type is T.PROGRESS and _stale(referral, signal.partner_seq):
+        yield from overtaken(case, heard, "STALE_SEQUENCE", m)
+    elif referral.status in ALLOWED[said := _meant(case, heard)] or _says_yes_late(heard):
+        yield from _said_too_early(case, heard, m) or step(case, heard, m)
+    elif said in ENDINGS:
+        yield from quarantine(case, heard, "CONFLICTING_OUTCOME", m)
+    else:
+        yield from overtaken(case, heard, "OUT_OF_ORDER_SUPERSEDED", m)
+
+
+def _stale(referral: Referral, seq: int | None) -> bool:
+    return seq is not None and referral.last_seq is not None and seq <= referral.last_seq
+
+
+def _says_yes_late(heard: Heard) -> bool:
+    """An acceptance with a word of its own, overtaken by what followed it: the word would be lost otherwise."""
+    said = heard.signal.signal_type is T.ACCEPTED and heard.signal.outcome_code is not None
+    return said and heard.referral.status in (S.IN_PROGRESS, S.ON_HOLD) and not heard.referral.accepted
+
+
+def _said_too_early(case: Case, heard: Heard, m: Moment) -> Iterator[Event] | None:
+    """Something that can only be true once the person has travelled, and the person has not."""
+    answers = ANSWERS.get(heard.referral.asked_kind)
+    if answers is None or case.departed or heard.signal.outcome_code not in answers.only_after:
+        return None
+    return quarantine(case, heard, "BEFORE_DEPARTURE", m)
+
+
+STEPS: Final[Mapping[SignalType, type[Told]]] = {
+    T.ACKNOWLEDGED: ReferralAcknowledged,
+    T.ACCEPTED: ReferralAccepted,
+    T.STARTED: ReferralStarted,
+    T.PROGRESS: ReferralProgressReported,
+    T.PAUSED: ReferralPaused,
+    T.RESUMED: ReferralResumed,
+    T.COMPLETED: ReferralCompleted,
+    T.REJECTED: ReferralRejected,
+    T.FAILED: ReferralFailed,
+    T.PARTNER_CANCELLED: ReferralFailed,
+}
+
+
+def step(case: Case, heard: Heard, m: Moment) -> Iterator[Event]:
+    """One step of the loop, and what it brings about by itself."""
+    said = _meant(case, heard)
+    more = PARTICULARS.get(said, _nothing)(case, heard, m)
+    yield STEPS[said].model_validate({**told_of(heard, m), **more})
+    if said is not T.COMPLETED:  # a completion's consequences are its stage's to draw
+        yield from held(case, heard, m)
+
+
+def _meant(case: Case, heard: Heard) -> SignalType:
+    """Done, with an outcome that ends nothing, is progress; done before the flight of what comes after it is a yes."""
+    said, answers = heard.signal.signal_type, ANSWERS.get(heard.referral.asked_kind)
+    if said is not T.COMPLETED or answers is None:
+        return said
+    code = heard.signal.outcome_code
+    if code in answers.goes_on:
+        return T.PROGRESS
+    promised = code in answers.promises or (code is None and bool(answers.promises))
+    return T.ACCEPTED if promised and not case.departed else T.COMPLETED
+
+
+Particulars = Callable[[Case, Heard, Moment], dict[str, Any]]
+
+
+def _nothing(_case: Case, _heard: Heard, _m: Moment) -> dict[str, Any]:
+    return {}
+
+
+def _inferred(_case: Case, heard: Heard, _m: Moment) -> dict[str, Any]:
+    """The steps that the partner did not report and must have taken."""
+    until = FLOW.index(heard.signal.signal_type)
+    missing = [one.value for one in FLOW[1:until] if FLOW.index(one) > REACHED[heard.referral.status]]
+    return {"inferred_steps": tuple(missing)}
+
+
+def _next_step(step_name: str) -> Particulars:
+    """Who was late with one step has as long for the next as it had to answer at first."""
+
+    def later(case: Case, heard: Heard, m: Moment) -> dict[str, Any]:
+        referral = heard.referral
+        answer = case.policy.pinned.answer(referral.kind, urgent=referral.urgent)
+        due = referral.dues.get(step_name)
+        at_least = m.directory.calendar(referral.partner_id).after(m.at, answer.ack)
+        return {"dues": {step_name: at_least}} if due is not None and due < at_least else {}
+
+    return later
+
+
+def _progress(case: Case, heard: Heard, m: Moment) -> dict[str, Any]:
+    """Progress may say that the completion takes longer, such as a file that was sent to the capital."""
+    referral, signal = heard.referral, heard.signal
+    longer = case.policy.pinned.longer.get(referral.kind, {}).get(signal.outcome_code or "")
+    told: dict[str, Any] = {"partner_seq": signal.partner_seq}
+    if longer is not None:
+        due = m.directory.calendar(referral.partner_id).after(m.at, longer)
+        told["dues"] = {name: max(due, referral.dues[name]) for name in ("complete", "stands") if name in referral.dues}
+    return told
+
+
+PARTICULARS: Final[Mapping[SignalType, Particulars]] = {
+    T.ACKNOWLEDGED: _next_step("accept"),
+    T.ACCEPTED: _next_step("start"),
+    T.STARTED: _inferred,
+    T.PROGRESS: _progress,
+    T.PAUSED: lambda _case, heard, _m: {"until": heard.signal.until},
+    T.RESUMED: lambda _case, heard, m: {"dues": heard.referral.dues_after(m.at)},
+    T.COMPLETED: _inferred,
+    T.PARTNER_CANCELLED: lambda _case, _heard, _m: {"why": "PARTNER_WITHDREW"},
+}
