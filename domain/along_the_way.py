@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
+from domain.answers import ANSWERS
 from domain.case import Case
 from domain.event import Event
 from domain.heard import Heard, held, overtaken, quarantine, told_of
 from domain.moment import Moment, Unplaceable
-from domain.payloads import ANSWERS
 from domain.referral import (
     ReferralAccepted,
     ReferralAcknowledged,

@@ -35,7 +35,6 @@ from domain.partner import (
     purpose_of,
     stopped_by,
 )
-from domain.payloads import placed
 from domain.person import Interview
 from domain.policy import Answer
 from domain.referral import (
@@ -52,6 +51,7 @@ from domain.referral import (
     ReferralSent,
 )
 from domain.referral_state import Referral
+from domain.sealing import placed
 from domain.steps import task
 from domain.words import (
     ALWAYS_URGENT,

@@ -11,6 +11,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from domain import life
+from domain.answers import grave
 from domain.case import Case, StageCompleted, StageOpened, StageReopened
 from domain.contradiction import ReceiveContradiction, hear_contradiction
 from domain.deadlines import Deadline, deadlines, lapse
@@ -33,7 +34,6 @@ from domain.messages import (
 )
 from domain.moment import Moment, NotYet, Refused
 from domain.partner import RECIPIENT_OF, Recipient
-from domain.payloads import grave
 from domain.procedure import EDITIONS, Standing, row_of, to_open
 from domain.referral import (
     AMENDED_TO,

@@ -7,17 +7,18 @@ from dataclasses import replace
 from uuid import UUID
 
 from domain.along_the_way import ALLOWED, step
+from domain.answers import flaw
 from domain.case import Case
 from domain.event import Event
 from domain.heard import Heard, held, told_of
 from domain.messages import ReceivePartnerSignal, ResolveQuarantinedSignal
 from domain.moment import Moment, Refused
-from domain.payloads import flaw, strip
 from domain.referral import (
     PartnerSignalQuarantined,
     QuarantinedSignalResolved,
     ReferralOutcomeAmended,
 )
+from domain.sealing import strip
 from domain.steps import end_of, granted_by
 from domain.words import ReferralStatus, SignalType
 

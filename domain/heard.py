@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from domain.answers import flaw, grave
 from domain.calendar import LIBYA
 from domain.case import Case
 from domain.event import Event
 from domain.messages import ReceivePartnerSignal
 from domain.moment import Moment
-from domain.payloads import CARE_KINDS, SLOTS, Stripped, flaw, grave, placed
 from domain.referral import (
     DisclosureRecorded,
     LateSignalRecorded,
@@ -32,6 +32,7 @@ from domain.referral import (
     Told,
 )
 from domain.referral_state import Referral
+from domain.sealing import CARE_KINDS, SLOTS, Stripped, placed
 from domain.steps import hold, task
 from domain.words import HoldType, SignalType
 

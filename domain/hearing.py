@@ -13,6 +13,7 @@ from typing import Final
 from uuid import UUID, uuid5
 
 from domain.along_the_way import ENDINGS, along_the_way
+from domain.answers import ANSWERS, SEVERAL, flaw
 from domain.case import Case, CaseReopenProposed, RestrictedFactRecorded
 from domain.event import Event
 from domain.evidence import on_behalf
@@ -33,7 +34,6 @@ from domain.heard import (
 )
 from domain.messages import ReceivePartnerSignal
 from domain.moment import Moment, Unplaceable
-from domain.payloads import ANSWERS, SEVERAL, Stripped, flaw, strip
 from domain.referral import (
     LateSignalRecorded,
     ReferralCompleted,
@@ -44,6 +44,7 @@ from domain.referral import (
     Told,
 )
 from domain.referral_state import Referral
+from domain.sealing import Stripped, strip
 from domain.steps import hold, task
 from domain.words import STATEMENTS, TERMINAL, HoldType, ReferralStatus, SignalType
 

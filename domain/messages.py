@@ -250,7 +250,7 @@ class ReceivePartnerSignal(Message):
     reason: Annotated[str, Field(max_length=2000)] | None = None
     payload: dict[str, Any] = Field(default_factory=dict)
     payload_version: int = Field(default=1, ge=1)
-    """Which version of the kind's payload this is (``domain.payloads``)."""
+    """Which version of the kind's payload this is (``domain.answers``)."""
     occurred_at: AwareDatetime
     sent_at: AwareDatetime | None = None
     partner_seq: int | None = Field(default=None, ge=0)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from domain.payloads import ANSWERS
+from domain.answers import ANSWERS
 from domain.words import ReferralKind, SignalType
 
 T = SignalType

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from enum import IntEnum
 from typing import Final
 
+from domain.answers import gravities
 from domain.contradiction import ReceiveContradiction
 from domain.messages import (
     Message,
@@ -19,7 +20,6 @@ from domain.messages import (
     RevokeClearance,
     WithdrawVoluntaryReturn,
 )
-from domain.payloads import gravities
 from domain.stages.departure import RecordDepartureInterview
 from domain.stages.medical import IssueFitToTravel
 from domain.stages.protection import AssessSafetyOfReturn

@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import ClassVar, Final
 from uuid import UUID
 
-from domain import payloads
+from domain import answers
 from domain.asking import disclosure, why_not_send
 from domain.case import Case
 from domain.event import Compartment, Event
@@ -144,7 +144,7 @@ COLUMNS: Final[Mapping[ReferralKind, Mapping[str, str]]] = {
 
 def _outcomes(kind: ReferralKind) -> Iterator[Outcome]:
     """What the table of payloads knows of a kind; and a bare yes or no where it has no code of its own."""
-    carried, needed = payloads.ANSWERS[kind].carried, PERMITS[kind]
+    carried, needed = answers.ANSWERS[kind].carried, PERMITS[kind]
     for signal in (T.ACCEPTED, T.REJECTED, T.COMPLETED, T.PROGRESS):
         for code in carried[signal]:
             told = T.PAUSED if signal is T.PROGRESS and code in PAUSES else signal

@@ -10,8 +10,8 @@ from typing import Any, Final
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
+from domain.answers import ANSWERS, published
 from domain.messages import ReceivePartnerSignal
-from domain.payloads import ANSWERS, published
 from domain.words import ReferralKind, SignalType
 from gateway.flaws import TAKEN
 from gateway.problems import Problem

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 
+from domain.answers import ANSWERS
 from domain.decide import STAGES
 from domain.partner import RECIPIENT_OF
-from domain.payloads import ANSWERS
 from domain.policy import NEWEST, Answer
 from domain.procedure import EDITIONS, Procedure
 from domain.referral import ESCALATED_TO

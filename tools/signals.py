@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Final
 
 from domain.along_the_way import ALLOWED
+from domain.answers import ANSWERS
 from domain.messages import ReceivePartnerSignal
 from domain.outcomes import SAYS, outcomes_of
 from domain.partner import MAY_SEE, RECIPIENT_OF
-from domain.payloads import ANSWERS
 from domain.policy import NEWEST
 from domain.words import STATEMENTS, ReferralStatus, SignalType
 from gateway.problems import PROBLEMS
@@ -54,7 +54,7 @@ def page() -> str:
 def _head() -> Iterator[str]:
     yield "# What may be said, and what comes of it"
     yield ""
-    yield "This page is generated from `domain/payloads.py`, `domain/partner.py`, `domain/policy.py` and"
+    yield "This page is generated from `domain/answers.py`, `domain/partner.py`, `domain/policy.py` and"
     yield "`gateway/problems.py`; edit those, then `python -m tools.docs`."
     yield "How to send it is on [the first page](README.md)."
     yield ""

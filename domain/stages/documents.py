@@ -13,13 +13,14 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time
 from typing import Annotated, ClassVar, Final, Literal
 
+from domain.answers import read
 from domain.asking import ask_again, refer, should_ask
 from domain.case import Case
 from domain.event import Compartment, Event, Sealed
 from domain.gate import Trigger, revocations
 from domain.messages import Message, Word
 from domain.moment import Moment, Refused
-from domain.payloads import Document, Permit, read
+from domain.payloads import Document, Permit
 from domain.referral import ReferralOutcomeAmended, Told
 from domain.referral_state import Referral
 from domain.stage import Awaited, StageRules

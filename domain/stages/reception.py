@@ -15,13 +15,13 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import AwareDatetime, Field
 
+from domain.answers import ANSWERS
 from domain.asking import refer, should_ask
 from domain.calendar import LIBYA
 from domain.case import Case
 from domain.event import Compartment, Event, Sealed
 from domain.messages import Message, Word
 from domain.moment import Moment, Refused
-from domain.payloads import ANSWERS
 from domain.referral import Told
 from domain.referral_state import Referral
 from domain.stage import Awaited, StageRules

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from domain.along_the_way import ALLOWED
-from domain.payloads import ANSWERS
+from domain.answers import ANSWERS
 from domain.words import ReferralKind, ReferralStatus, SignalType, TravelDocumentKind
 from gateway.links import CALLS
 

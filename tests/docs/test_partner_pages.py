@@ -11,11 +11,11 @@ from typing import Any, Final
 import pytest
 
 from cli.partner_keys import revoke
+from domain.answers import ANSWERS
 from domain.messages import ReceivePartnerSignal
 from domain.outcomes import SAYS, outcomes_of
 from domain.outgoing import LETTERS, outgoing
 from domain.partner import RECIPIENT_OF
-from domain.payloads import ANSWERS
 from domain.referral import ReferralSent
 from domain.words import STATEMENTS, ReferralKind, SignalType
 from gateway.intake import SIGNAL_TYPE, source_of

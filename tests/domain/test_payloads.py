@@ -11,24 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.answers import ANSWERS, GRAVE_FIELDS, Answers, flaw, grave, published, read
 from domain.event import Compartment
 from domain.messages import ReceivePartnerSignal
 from domain.moment import Directory, Partner
 from domain.outcomes import outcomes_of
-from domain.payloads import (
-    ANSWERS,
-    CARE_KINDS,
-    GRAVE_FIELDS,
-    SHELTERED_KINDS,
-    Answers,
-    flaw,
-    grave,
-    home_of,
-    placed,
-    published,
-    read,
-    strip,
-)
+from domain.sealing import CARE_KINDS, SHELTERED_KINDS, home_of, placed, strip
 from domain.words import BLOCKS, PUBLIC_KIND, Block, ReferralKind, SignalType
 from tests.builders import Told, a_screened_case
 from tests.domain.reading import neutral

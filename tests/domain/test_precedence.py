@@ -9,9 +9,9 @@ from uuid import UUID
 
 import pytest
 
+from domain.answers import ANSWERS
 from domain.contradiction import ReceiveContradiction
 from domain.messages import MESSAGES, Message, ReceivePartnerSignal
-from domain.payloads import ANSWERS
 from domain.precedence import BY_HOLD, Precedence, precedence, restricts
 from domain.words import HoldType, SignalType
 from tests.builders import AMINATA

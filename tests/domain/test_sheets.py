@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain import payloads
+from domain import answers
 from domain.moment import Directory, Partner
 from domain.partner import MAY_SEE, NOBODYS, RECIPIENT_OF, minimum_data
 from domain.sheets import (
@@ -67,7 +67,7 @@ def test_each_kind_can_be_answered_with_the_outcomes_of_the_catalogue(kind: str)
 
 @pytest.mark.parametrize("kind", sorted(LISTED_KINDS))
 def test_what_a_sheet_may_say_is_what_any_answer_may_say(kind: ReferralKind) -> None:
-    assert set(ANSWERS[kind].cells.values()) <= set(payloads.ANSWERS[kind].payload.model_fields)
+    assert set(ANSWERS[kind].cells.values()) <= set(answers.ANSWERS[kind].payload.model_fields)
     assert set(PERMITS[kind]) <= {each.outcome_code for each in ANSWERS[kind].outcomes}
 
 

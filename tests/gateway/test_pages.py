@@ -9,8 +9,8 @@ from typing import Any
 import httpx2
 import pytest
 
+from domain.answers import ANSWERS
 from domain.partner import MAY_SEE
-from domain.payloads import ANSWERS
 from domain.words import ReferralKind
 from gateway.face import Face, WrongFace
 from gateway.intake import Desk

@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from domain.payloads import ANSWERS
+from domain.answers import ANSWERS
 from domain.words import ReferralKind
 from gateway import schemas
 from gateway.schemas import signal_schema

@@ -12,8 +12,8 @@ from uuid import UUID, uuid5
 
 import pytest
 
+from domain.answers import ANSWERS, flaw
 from domain.messages import ReceivePartnerSignal
-from domain.payloads import ANSWERS, flaw
 from domain.words import ReferralKind, SignalType
 from simulator.main import Desk
 from simulator.manners import BEHAVIOUR, MANNERS, NoSuchManner, manner
