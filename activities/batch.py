@@ -22,7 +22,7 @@ from domain.event import Event
 from domain.messages import MESSAGES, Message
 from domain.moment import Directory, Moment, NotYet, Refused, Unplaceable
 from domain.precedence import Precedence, precedence, restricts
-from domain.referral import LateSignalRecorded, PartnerSignalIgnored, PartnerSignalQuarantined
+from domain.referral_doubt import LateSignalRecorded, PartnerSignalIgnored, PartnerSignalQuarantined
 from domain.streams import Kind, State
 from domain.unread import CRASHED, UNREADABLE
 from domain.words import Stage

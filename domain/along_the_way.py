@@ -10,7 +10,7 @@ from domain.case import Case
 from domain.event import Event
 from domain.heard import Heard, held, overtaken, quarantine, told_of
 from domain.moment import Moment, Unplaceable
-from domain.referral import (
+from domain.referral_answers import (
     ReferralAccepted,
     ReferralAcknowledged,
     ReferralCompleted,

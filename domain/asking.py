@@ -45,11 +45,10 @@ from domain.referral import (
     ReferralCreated,
     ReferralEnteredInError,
     ReferralExpired,
-    ReferralPaused,
     ReferralReassigned,
-    ReferralResumed,
     ReferralSent,
 )
+from domain.referral_answers import ReferralPaused, ReferralResumed
 from domain.referral_state import Referral
 from domain.sealing import placed
 from domain.steps import task

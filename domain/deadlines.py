@@ -18,7 +18,7 @@ from domain.case import ERASE_TASK, Case, ClearanceExpired
 from domain.event import Event
 from domain.moment import Directory, Moment
 from domain.policy import NEWEST, Answer
-from domain.referral import (
+from domain.referral_silence import (
     ESCALATED_TO,
     ReferralEscalated,
     ReferralOverdue,

@@ -35,13 +35,11 @@ from domain.messages import (
 from domain.moment import Moment, NotYet, Refused
 from domain.partner import RECIPIENT_OF, Recipient
 from domain.procedure import EDITIONS, Standing, row_of, to_open
-from domain.referral import (
+from domain.referral import ReferralCancelled, ReferralEnteredInError, ReferralExpired
+from domain.referral_answers import (
     AMENDED_TO,
     ReferralAccepted,
-    ReferralCancelled,
     ReferralCompleted,
-    ReferralEnteredInError,
-    ReferralExpired,
     ReferralFailed,
     ReferralOutcomeAmended,
     ReferralRejected,

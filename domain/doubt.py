@@ -13,11 +13,8 @@ from domain.event import Event
 from domain.heard import Heard, held, told_of
 from domain.messages import ReceivePartnerSignal, ResolveQuarantinedSignal
 from domain.moment import Moment, Refused
-from domain.referral import (
-    PartnerSignalQuarantined,
-    QuarantinedSignalResolved,
-    ReferralOutcomeAmended,
-)
+from domain.referral_answers import ReferralOutcomeAmended
+from domain.referral_doubt import PartnerSignalQuarantined, QuarantinedSignalResolved
 from domain.sealing import strip
 from domain.steps import end_of, granted_by
 from domain.words import ReferralStatus, SignalType

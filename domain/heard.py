@@ -14,11 +14,8 @@ from domain.case import Case
 from domain.event import Event
 from domain.messages import ReceivePartnerSignal
 from domain.moment import Moment
-from domain.referral import (
-    DisclosureRecorded,
-    LateSignalRecorded,
-    PartnerSignalIgnored,
-    PartnerSignalQuarantined,
+from domain.referral import DisclosureRecorded
+from domain.referral_answers import (
     ReferralAccepted,
     ReferralAcknowledged,
     ReferralCompleted,
@@ -31,6 +28,7 @@ from domain.referral import (
     ReferralStarted,
     Told,
 )
+from domain.referral_doubt import LateSignalRecorded, PartnerSignalIgnored, PartnerSignalQuarantined
 from domain.referral_state import Referral
 from domain.sealing import CARE_KINDS, SLOTS, Stripped, placed
 from domain.steps import hold, task

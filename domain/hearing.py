@@ -34,8 +34,7 @@ from domain.heard import (
 )
 from domain.messages import ReceivePartnerSignal
 from domain.moment import Moment, Unplaceable
-from domain.referral import (
-    LateSignalRecorded,
+from domain.referral_answers import (
     ReferralCompleted,
     ReferralFailed,
     ReferralOutcomeAmended,
@@ -43,6 +42,7 @@ from domain.referral import (
     ReferralReportedAgain,
     Told,
 )
+from domain.referral_doubt import LateSignalRecorded
 from domain.referral_state import Referral
 from domain.sealing import Stripped, strip
 from domain.steps import hold, task

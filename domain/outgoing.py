@@ -19,14 +19,12 @@ from domain.referral import (
     ReferralAmended,
     ReferralCancellationNotified,
     ReferralCancelled,
-    ReferralCompleted,
     ReferralEnteredInError,
     ReferralExpired,
-    ReferralFailed,
-    ReferralRejected,
-    ReferralReminderSent,
     ReferralSent,
 )
+from domain.referral_answers import ReferralCompleted, ReferralFailed, ReferralRejected
+from domain.referral_silence import ReferralReminderSent
 from domain.referral_state import Referral
 
 SENT: Final = "referral.sent"

@@ -11,7 +11,7 @@ from domain.case import Case
 from domain.event import Event
 from domain.messages import Message
 from domain.moment import Moment
-from domain.referral import Told
+from domain.referral_answers import Told
 from domain.referral_state import Referral
 from domain.words import ReferralKind, SignalType, Stage
 

@@ -19,18 +19,20 @@ from domain.case import Case
 from domain.event import Event
 from domain.outgoing import AMENDED
 from domain.referral import (
-    ReferralAccepted,
-    ReferralAcknowledged,
     ReferralCancellationNotified,
     ReferralCancelled,
-    ReferralCompleted,
     ReferralEnteredInError,
     ReferralExpired,
+    ReferralSent,
+)
+from domain.referral_answers import (
+    ReferralAccepted,
+    ReferralAcknowledged,
+    ReferralCompleted,
     ReferralFailed,
     ReferralPaused,
     ReferralRejected,
     ReferralResumed,
-    ReferralSent,
     ReferralStarted,
 )
 from domain.referral_state import Referral

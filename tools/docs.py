@@ -17,7 +17,7 @@ from domain.decide import STAGES
 from domain.partner import RECIPIENT_OF
 from domain.policy import NEWEST, Answer
 from domain.procedure import EDITIONS, Procedure
-from domain.referral import ESCALATED_TO
+from domain.referral_silence import ESCALATED_TO
 from domain.stage import StageRules
 from domain.words import PUBLIC_KIND, ReferralKind, Stage
 from tools import letters, signals

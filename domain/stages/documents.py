@@ -21,7 +21,7 @@ from domain.gate import Trigger, revocations
 from domain.messages import Message, Word
 from domain.moment import Moment, Refused
 from domain.payloads import Document, Permit
-from domain.referral import ReferralOutcomeAmended, Told
+from domain.referral_answers import ReferralOutcomeAmended, Told
 from domain.referral_state import Referral
 from domain.stage import Awaited, StageRules
 from domain.stages.screening import NonRefoulementScreened

@@ -23,7 +23,7 @@ from domain.event import Compartment, Event, Sealed
 from domain.messages import Message, Word
 from domain.moment import Moment, Refused
 from domain.payloads import Examination
-from domain.referral import Told
+from domain.referral_answers import Told
 from domain.referral_state import Referral
 from domain.stage import Awaited, StageRules
 from domain.steps import grant, grant_on_answer, hold, revoke, task

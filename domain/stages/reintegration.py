@@ -19,7 +19,7 @@ from domain.case import Case
 from domain.event import Compartment, Event, Sealed
 from domain.messages import Message, Word
 from domain.moment import Moment, Refused
-from domain.referral import Told
+from domain.referral_answers import Told
 from domain.referral_state import Referral
 from domain.stage import Awaited, StageRules
 from domain.steps import task

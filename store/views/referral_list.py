@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pydantic_core import from_json
 
-from domain.referral import AMENDED_TO
+from domain.referral_answers import AMENDED_TO
 from domain.referral_state import after_a_move, later
 from domain.words import ReferralStatus, SignalType, Timeliness
 from store.views.view import Change, Row, Said, View

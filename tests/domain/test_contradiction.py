@@ -9,7 +9,7 @@ import pytest
 from domain.contradiction import ReceiveContradiction
 from domain.decide import decide
 from domain.event import Event
-from domain.referral import PartnerSignalQuarantined
+from domain.referral_doubt import PartnerSignalQuarantined
 from domain.words import SignalType
 from tests.builders import Told, a_closed_case, a_frozen_case, a_screened_case
 

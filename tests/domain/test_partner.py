@@ -23,7 +23,8 @@ from domain.partner import (
 )
 from domain.person import Interview, Person
 from domain.policy import NEWEST
-from domain.referral import ReferralAmended, ReferralCancellationNotified, ReferralReminderSent, ReferralSent
+from domain.referral import ReferralAmended, ReferralCancellationNotified, ReferralSent
+from domain.referral_silence import ReferralReminderSent
 from domain.words import PUBLIC_KIND, Purpose, ReferralKind, Sex
 from tests.builders import FLIGHT, PARTNERS, Told, a_cleared_case, a_screened_case
 from tests.domain.reading import neutral

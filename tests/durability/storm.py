@@ -21,7 +21,8 @@ import httpx2
 from temporalio.service import RPCError
 
 from audit.verify import verify
-from domain.referral import LateSignalRecorded, PartnerSignalIgnored, PartnerSignalQuarantined, Told
+from domain.referral_answers import Told
+from domain.referral_doubt import LateSignalRecorded, PartnerSignalIgnored, PartnerSignalQuarantined
 from store.inbox import SETTLED, message_id_for
 from store.views.projector import Projector
 from tests.durability.test_servers_die import kill_postgres, kill_temporal

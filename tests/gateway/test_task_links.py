@@ -16,7 +16,7 @@ import pytest
 from audit.live import live
 from domain.case import Seat
 from domain.partner import minimum_data
-from domain.referral import Told
+from domain.referral_answers import Told
 from domain.words import TERMINAL, HoldType, ReferralStatus
 from gateway import links as task_links
 from gateway.face import Face

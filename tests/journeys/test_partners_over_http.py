@@ -12,7 +12,8 @@ import pytest
 
 from domain.case import ClearanceGranted, ClearanceRevoked, HoldPlaced, StageReopened, TaskRaised
 from domain.event import Event
-from domain.referral import LateSignalRecorded, PartnerSignalIgnored, ReferralCompleted
+from domain.referral_answers import ReferralCompleted
+from domain.referral_doubt import LateSignalRecorded, PartnerSignalIgnored
 from domain.words import Phase, ReferralStatus, Stage
 from tests.conftest import Database
 from tests.town import Town, a_town

@@ -7,7 +7,8 @@ from uuid import UUID, uuid4
 
 from domain.case import Case, ClearanceRevoked, HoldPlaced, StageReopened, TaskRaised
 from domain.event import Event
-from domain.referral import LateSignalRecorded, PartnerSignalIgnored, ReferralCompleted
+from domain.referral_answers import ReferralCompleted
+from domain.referral_doubt import LateSignalRecorded, PartnerSignalIgnored
 from domain.words import ClearanceKind, Phase, ReferralStatus, Stage, Timeliness
 from tests.conftest import Database
 from tests.house import House, a_house
