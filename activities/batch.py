@@ -16,7 +16,7 @@ from uuid import UUID, uuid5
 
 from pydantic import ValidationError
 
-from domain.case import NoteAdded
+from domain.case_facts import NoteAdded
 from domain.deadlines import Deadline
 from domain.event import Event
 from domain.messages import MESSAGES, Message

@@ -11,15 +11,8 @@ from audit.fold import Entry, Folded, Pool, Readable, fold, moment
 from audit.history import sentence
 from audit.now import at_present
 from audit.show import moved, when
-from domain.case import (
-    Case,
-    CaseClosed,
-    ClearanceExpired,
-    ClearanceRevoked,
-    HoldPlaced,
-    StageOpened,
-    StageReopened,
-)
+from domain.case import Case
+from domain.case_facts import CaseClosed, ClearanceExpired, ClearanceRevoked, HoldPlaced, StageOpened, StageReopened
 from domain.contact import Contact
 from domain.contact import deadlines as deadlines_of_contact
 from domain.deadlines import Deadline, due_and_why

@@ -23,7 +23,7 @@ from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastor
 
 from bench.measure import Measured, paired
 from bench.place import Place
-from domain.case import NoteAdded
+from domain.case_facts import NoteAdded
 from domain.event import NEVER, Metadata
 from store.chain import GENESIS
 from store.mapper import EventMapper

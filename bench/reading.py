@@ -16,7 +16,8 @@ from eventsourcing.utils import clear_topic_cache
 from bench.append import library_environment, owner
 from bench.measure import Measured, paired
 from bench.place import Place
-from domain.case import Case, ContactAttempted
+from domain.case import Case
+from domain.case_facts import ContactAttempted
 from domain.event import NEVER, Event, Metadata
 from store.chain import GENESIS
 from store.mapper import EventMapper, read_all

@@ -14,7 +14,8 @@ from uuid import UUID
 
 from domain.asking import ending, why_not_send
 from domain.calendar import CLOCK, LIBYA, Calendar, Span
-from domain.case import ERASE_TASK, Case, ClearanceExpired
+from domain.case import ERASE_TASK, Case
+from domain.case_facts import ClearanceExpired
 from domain.event import Event
 from domain.moment import Directory, Moment
 from domain.policy import NEWEST, Answer

@@ -12,7 +12,8 @@ from uuid import UUID
 
 from domain import life
 from domain.answers import grave
-from domain.case import Case, StageCompleted, StageOpened, StageReopened
+from domain.case import Case
+from domain.case_facts import StageCompleted, StageOpened, StageReopened
 from domain.contradiction import ReceiveContradiction, hear_contradiction
 from domain.deadlines import Deadline, deadlines, lapse
 from domain.delivery import ReportDeliveryFailure, report_failure, report_handed_over

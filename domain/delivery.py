@@ -7,7 +7,8 @@ from typing import ClassVar, Final
 from uuid import UUID
 
 from domain.asking import find
-from domain.case import Case, TaskCompleted, TaskRaised
+from domain.case import Case
+from domain.case_facts import TaskCompleted, TaskRaised
 from domain.event import Event
 from domain.messages import Message, ReportHandedOver, Word
 from domain.moment import Moment, Refused

@@ -14,7 +14,8 @@ from uuid import UUID, uuid5
 
 from domain.along_the_way import ENDINGS, along_the_way
 from domain.answers import ANSWERS, SEVERAL, flaw
-from domain.case import Case, CaseReopenProposed, RestrictedFactRecorded
+from domain.case import Case
+from domain.case_facts import CaseReopenProposed, RestrictedFactRecorded
 from domain.event import Event
 from domain.evidence import on_behalf
 from domain.gate import Trigger, revocations

@@ -19,8 +19,8 @@ from domain.asking import (
     send_drafts,
 )
 from domain.calendar import LIBYA
-from domain.case import (
-    Case,
+from domain.case import Case
+from domain.case_facts import (
     CaseClosed,
     CasePriorityAssigned,
     CaseReopened,

@@ -7,14 +7,8 @@ from datetime import datetime
 from uuid import UUID
 
 from domain.calendar import LIBYA, Span
-from domain.case import (
-    Case,
-    Clearance,
-    ClearanceGranted,
-    ClearanceRevoked,
-    HoldPlaced,
-    TaskRaised,
-)
+from domain.case import Case, Clearance
+from domain.case_facts import ClearanceGranted, ClearanceRevoked, HoldPlaced, TaskRaised
 from domain.event import Event
 from domain.moment import Moment
 from domain.words import ClearanceKind, ClearanceStatus, HoldType, Phase

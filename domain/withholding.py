@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from domain.asking import cancel
-from domain.case import Case, HoldPlaced
+from domain.case import Case
+from domain.case_facts import HoldPlaced
 from domain.event import Event
 from domain.moment import Moment
 from domain.partner import BY_LETTER, RECIPIENT_OF, purpose_of, stopped_by

@@ -10,7 +10,8 @@ from itertools import count
 from typing import Any, ParamSpec, Self, cast
 from uuid import UUID, uuid5
 
-from domain.case import Case, CaseRegistered, Clearance, Hold
+from domain.case import Case, Clearance, Hold
+from domain.case_facts import CaseRegistered
 from domain.deadlines import Deadline
 from domain.decide import awaited, decide, decide_lapse, decide_opening, next_wake, standing
 from domain.event import Event

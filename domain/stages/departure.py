@@ -17,7 +17,8 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field
 
 from domain.asking import cancel
-from domain.case import ENDED, Case, CaseReopenProposed, NoteAdded, Seat, TravelGateEvaluated
+from domain.case import ENDED, Case, Seat
+from domain.case_facts import CaseReopenProposed, NoteAdded, TravelGateEvaluated
 from domain.event import Compartment, Event, Sealed
 from domain.gate import INVALIDATES, Journey, Trigger, journey_on, revocations, travel_gate
 from domain.messages import Message, Text, Word

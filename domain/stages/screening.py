@@ -17,7 +17,8 @@ from pydantic import AwareDatetime, Field
 
 from domain.asking import send_drafts
 from domain.calendar import LIBYA
-from domain.case import Case, CaseRegistered, Consent, Fact
+from domain.case import Case, Consent, Fact
+from domain.case_facts import CaseRegistered
 from domain.event import Compartment, Event, Sealed
 from domain.gate import Trigger, revocations
 from domain.messages import Message, Word

@@ -11,7 +11,7 @@ import pytest
 
 from audit.report import Report
 from audit.verify import verify
-from domain.case import NoteAdded
+from domain.case_facts import NoteAdded
 from domain.evidence import EvidenceAttached
 from store.files import Folder, Sealing
 from store.keys import KeyStore, MasterKey

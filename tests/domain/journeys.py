@@ -9,7 +9,7 @@ from typing import Any, Final, Self
 from uuid import UUID, uuid5
 
 from domain import contact, movement
-from domain.case import ClearanceNotRequired
+from domain.case_facts import ClearanceNotRequired
 from domain.contact import Contact
 from domain.decide import decide_in_doubt, decide_taken_in
 from domain.desk import PartnerDesk, RecordSignalAssigned, RecordSignalSetAside, RecordSignalTakenUpAgain

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 
 import pytest
 
-from domain.case import CaseClosed
+from domain.case_facts import CaseClosed
 from domain.event import ERASED, REGISTRY, Compartment, Event, Sealed, Unsayable, sealed_fields
 from tests.builders import folded
 from tests.domain.journeys import CASES, everything

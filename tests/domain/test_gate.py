@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from domain.case import ClearanceExpired, ClearanceGranted, ClearanceNotRequired, ClearanceRevoked
+from domain.case_facts import ClearanceExpired, ClearanceGranted, ClearanceNotRequired, ClearanceRevoked
 from domain.gate import INVALIDATES, Journey, Trigger, travel_gate
 from domain.policy import NEWEST
 from domain.words import BLOCKS, Block, Checkpoint, ClearanceKind, HoldType

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 
-from domain.case import ClearanceGranted, ClearanceRevoked, HoldPlaced, StageReopened, TaskRaised
+from domain.case_facts import ClearanceGranted, ClearanceRevoked, HoldPlaced, StageReopened, TaskRaised
 from domain.event import Event
 from domain.referral_answers import ReferralCompleted
 from domain.referral_doubt import LateSignalRecorded, PartnerSignalIgnored

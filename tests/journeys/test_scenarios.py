@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
-from domain.case import Case, ClearanceRevoked, HoldPlaced, StageReopened, TaskRaised
+from domain.case import Case
+from domain.case_facts import ClearanceRevoked, HoldPlaced, StageReopened, TaskRaised
 from domain.event import Event
 from domain.referral_answers import ReferralCompleted
 from domain.referral_doubt import LateSignalRecorded, PartnerSignalIgnored
