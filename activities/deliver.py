@@ -26,7 +26,8 @@ from store.inbox import Inbox, Incoming
 from store.keys import KeyStore
 from store.mapper import Erased, Tampered
 from store.outbox import Delivery, Outbox, open_delivery
-from store.partners import Outbound, outbound, receiver_is_gone
+from store.partner_keys import Outbound, outbound
+from store.partners import receiver_is_gone
 from store.signing import sign_with
 
 log = logging.getLogger("awda.deliver")

@@ -29,8 +29,8 @@ from bench.measure import Measured, compared, pairs
 from bench.place import MASTER_KEY, Place
 from gateway.intake import CLOUD_EVENT, SIGNAL_TYPE, source_of
 from store.inbox import Inbox, message_id_for
-from store.partners import seed
 from store.signing import sign
+from store.standins import seed
 from workers.temporal import free_port
 
 CONNECTIONS: Final = 32

@@ -21,7 +21,8 @@ from domain.calendar import CALENDARS
 from domain.partner import Recipient
 from domain.words import ReferralKind
 from gateway.cells import Unclear, nationality
-from store.partners import Change, Registered, UnknownPartner, add, changes, get, key_entries, listed
+from store.partner_keys import key_entries
+from store.partners import Change, Registered, UnknownPartner, add, changes, get, listed
 from store.signing import LONGEST_TOLERANCE_S
 
 

@@ -14,17 +14,8 @@ from cli.options import OPERATOR, Time, as_json
 from cli.talk import Code, Failed, give, say, table
 from domain.scope import Scope
 from domain.words import ReferralKind, SignalType
-from store.partners import (
-    Direction,
-    KeyEntry,
-    UnknownPartner,
-    add_key,
-    get,
-    key_entries,
-    key_entry,
-    revoke_key,
-    rotate_key,
-)
+from store.partner_keys import Direction, KeyEntry, add_key, key_entries, key_entry, revoke_key, rotate_key
+from store.partners import UnknownPartner, get
 from store.signing import PRIVATE, PUBLIC, SECRET, new_pair, new_secret
 
 UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}

@@ -25,7 +25,8 @@ from gateway.intake import CLOUD_EVENT, SIGNAL_TYPE, source_of
 from store.digest import digest
 from store.doorbell import OUTBOX
 from store.outbox import Delivery, Outbox
-from store.partners import Outbound, UnknownPartner, get, keys_of, outbound
+from store.partner_keys import Outbound, keys_of, outbound
+from store.partners import UnknownPartner, get
 from store.signing import sign, sign_with
 from workers.way_out import way_out
 

@@ -13,7 +13,7 @@ from gateway.intake import open_desk
 from store.clock import now
 from store.database import migrate, open_pool
 from store.keys import MasterKey
-from store.partners import seed
+from store.standins import seed
 from workers.embedded import Say, Servers
 from workers.home import Home, Settings
 from workers.processes import Command, module

@@ -44,7 +44,7 @@ from gateway.strict_json import NotStrict, parse_object
 from gateway.tasks import Seen, seen, seen_all
 from store.asked import taken_to_say
 from store.inbox import message_id_for
-from store.partners import PartnerKey
+from store.partner_keys import PartnerKey
 from store.signing import HEADERS, ID
 
 router = APIRouter(prefix="/api/v1/partners/{partner_id}/fhir", tags=["fhir"])

@@ -34,7 +34,7 @@ from store.doorbell import INBOX, Doorbell
 from store.inbox import Inbox, Incoming, NumberTaken, Receipt, Result, message_id_for
 from store.keys import KeyStore, MasterKey
 from store.mapper import Erased
-from store.partners import PartnerKey
+from store.partner_keys import PartnerKey
 from store.receipts import ReceiptKey, Statement, publish
 from store.signing import ID
 from store.streams import by_number

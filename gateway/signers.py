@@ -14,7 +14,7 @@ from typing import Final
 import asyncpg
 
 from store.keys import MasterKey
-from store.partners import NOTICED_EVERY, PartnerKey, every_key, notice, signers
+from store.partner_keys import NOTICED_EVERY, PartnerKey, every_key, notice, signers
 
 FRESH_S: Final = 2.0
 """How long a key may still count after it was revoked."""

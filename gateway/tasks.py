@@ -42,7 +42,8 @@ from store.asked import WAITS, Candidate, hand_over, referral_tokens
 from store.clock import now
 from store.mapper import Tampered
 from store.outbox import Delivery, Outbox, open_delivery, outbox_id_of
-from store.partners import PartnerKey, get
+from store.partner_keys import PartnerKey
+from store.partners import get
 from store.streams import route
 
 S = ReferralStatus

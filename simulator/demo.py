@@ -24,7 +24,7 @@ from simulator.figures import Pool, Stuck, figures, not_as_scripted
 from simulator.people import people
 from simulator.scripts import script_of
 from simulator.staff import Staff
-from store import clock, partners
+from store import clock, standins
 from store.database import migrate, open_pool
 from store.doorbell import INBOX, Doorbell
 from store.keys import KeyStore, MasterKey
@@ -82,7 +82,7 @@ async def run_demo(
 
 async def stand_ins(pool: Pool, master: MasterKey, port: int, secrets: Path) -> None:
     """Register the stand-in partners as listening on a port here, and leave their secrets in a file for them."""
-    known = await partners.seed(pool, master, lambda partner_id: f"http://127.0.0.1:{port}/receive/{partner_id}")
+    known = await standins.seed(pool, master, lambda partner_id: f"http://127.0.0.1:{port}/receive/{partner_id}")
     _write_private(secrets, json.dumps(dict(known)))
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import asyncpg
 
     from store.keys import KeyStore
-    from store.partners import PartnerKey
+    from store.partner_keys import PartnerKey
 
     Pool = asyncpg.Pool[asyncpg.Record]
 

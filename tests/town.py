@@ -27,7 +27,7 @@ from domain.words import ReferralKind
 from simulator.api import Api, Became
 from store import clock
 from store.doorbell import INBOX
-from store.partners import seed
+from store.standins import seed
 from tests.conftest import Database
 from tests.durability.crew import PROJECT, Crew, a_crew
 from tests.house import MASTER, House, a_desk

@@ -14,7 +14,7 @@ from activities.deliver import Delivering, Tried
 from activities.outside import Outside
 from domain.case import Case
 from domain.referral_state import Referral
-from store import partners
+from store import partner_keys, partners
 from store.outbox import Delivery, Outbox
 from store.signing import new_secret
 from tests.house import House, a_desk
@@ -53,8 +53,8 @@ class Post:
         """A partner whose receiver does so, or that has none; and the secret it shares with us."""
         url, secret = self.stranger.url(doing) if doing else None, new_secret()
         await partners.add(self.house.pool, partners.Registered(partner_id, "Clinic", frozenset(), receiver_url=url))
-        await partners.add_key(
-            self.house.pool, self.house.keys.master, partner_id, secret, direction=partners.Direction.OUTBOUND
+        await partner_keys.add_key(
+            self.house.pool, self.house.keys.master, partner_id, secret, direction=partner_keys.Direction.OUTBOUND
         )
         return secret
 

@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from activities.deliver import OVER, Tried, rest_of
-from store import partners
+from store import partner_keys, partners
 from store.signing import new_secret, verified
 from tests.activities.conftest import CLINIC, Post
 
@@ -39,7 +39,9 @@ async def test_what_arrives_is_signed_whole_and_about_one_referral(post: Post) -
 async def test_while_a_secret_is_replaced_every_message_is_signed_with_both(post: Post) -> None:
     old = await post.partner("ok")
     new = new_secret()
-    await partners.add_key(post.house.pool, post.house.keys.master, CLINIC, new, direction=partners.Direction.OUTBOUND)
+    await partner_keys.add_key(
+        post.house.pool, post.house.keys.master, CLINIC, new, direction=partner_keys.Direction.OUTBOUND
+    )
     (line,) = await post.lines(await post.case())
 
     await post.attempt(line)
@@ -245,7 +247,7 @@ async def test_a_receiver_that_says_it_is_gone_is_not_asked_again_and_a_person_i
     assert {row.stream_id for row in await post.outbox.by_hand(CLINIC)} == {first, second}
 
     await post.partner("gone,ok")  # registered anew, though it is the same
-    assert await partners.outbound(post.house.pool, post.house.keys.master, CLINIC)
+    assert await partner_keys.outbound(post.house.pool, post.house.keys.master, CLINIC)
 
 
 async def test_a_receiver_registered_since_is_not_forgotten_with_the_old_one(post: Post) -> None:
@@ -253,7 +255,7 @@ async def test_a_receiver_registered_since_is_not_forgotten_with_the_old_one(pos
 
     assert not await partners.receiver_is_gone(post.house.pool, CLINIC, "http://127.0.0.1:1/old")
 
-    assert await partners.outbound(post.house.pool, post.house.keys.master, CLINIC)
+    assert await partner_keys.outbound(post.house.pool, post.house.keys.master, CLINIC)
 
 
 # Given up

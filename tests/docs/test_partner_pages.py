@@ -21,7 +21,7 @@ from domain.words import STATEMENTS, ReferralKind, SignalType
 from gateway.intake import SIGNAL_TYPE, source_of
 from gateway.signers import FRESH_S
 from gateway.strict_json import parse_object
-from store.partners import GRACE, revoke_key
+from store.partner_keys import GRACE, revoke_key
 from store.signing import LONGEST_TOLERANCE_S, TOLERANCE_S
 from tests.builders import a_screened_case
 from tests.partner_side import PAGES

@@ -21,7 +21,7 @@ from temporalio.worker import Replayer, Worker
 from activities.deliver import HELD, OVER, Delivering, Tried
 from activities.outside import Outside
 from domain.case import Case
-from store import partners
+from store import partner_keys, partners, standins
 from store.outbox import Delivery, Outbox
 from store.signing import new_secret
 from tests.conftest import Database
@@ -47,8 +47,8 @@ async def stranger(tmp_path: Path) -> AsyncIterator[Stranger]:
 
 async def a_clinic(house: House, url: str, partner_id: str = CLINIC) -> None:
     await partners.add(house.pool, partners.Registered(partner_id, "A partner", frozenset(), receiver_url=url))
-    outbound = partners.Direction.OUTBOUND
-    await partners.add_key(house.pool, house.keys.master, partner_id, new_secret(), direction=outbound)
+    outbound = partner_keys.Direction.OUTBOUND
+    await partner_keys.add_key(house.pool, house.keys.master, partner_id, new_secret(), direction=outbound)
 
 
 async def its_message(house: House, case: UUID, partner_id: str = CLINIC) -> Delivery:
@@ -240,7 +240,7 @@ async def test_a_worker_killed_in_the_middle_of_an_attempt_costs_no_try_and_chan
         a_crew(database, servers, home, AWDA_LOOPBACK_RECEIVERS="1") as crew,
     ):
         url = stranger.url("hang,fail,ok")
-        await partners.seed(desk.pool, desk.keys.master, lambda name: url if name == "clinic-tripoli" else None)
+        await standins.seed(desk.pool, desk.keys.master, lambda name: url if name == "clinic-tripoli" else None)
         for name in ("case-worker", "relay"):
             await crew.start(name)
         receipt = await desk.begin(**REGISTRATION)

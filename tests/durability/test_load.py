@@ -22,8 +22,8 @@ from audit.verify import verify
 from bench.client import Broken, Line, Reply, line, post
 from gateway.intake import CLOUD_EVENT, SIGNAL_TYPE, source_of
 from store.inbox import SETTLED, message_id_for
-from store.partners import seed
 from store.signing import sign
+from store.standins import seed
 from store.views.projector import Projector
 from tests.conftest import Database
 from tests.durability.storm import PATIENCE_S, TRACES, UNDER_WAY

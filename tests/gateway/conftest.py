@@ -16,7 +16,8 @@ import pytest
 
 from gateway.app import GatewaySettings, create_app
 from gateway.intake import CLOUD_EVENT, SIGNAL_TYPE, Desk, open_desk, source_of
-from store.partners import Registered, add, add_key
+from store.partner_keys import add_key
+from store.partners import Registered, add
 from store.signing import new_pair, new_secret, sign
 from tests.builders import AMINATA
 from tests.conftest import Database

@@ -21,9 +21,10 @@ from activities.outside import Outside
 from gateway.app import GatewaySettings
 from gateway.intake import Desk
 from gateway.main import serve
-from store import partners
+from store import partner_keys, partners
 from store.outbox import Outbox, open_delivery, outgoing
-from store.partners import Direction, Registered
+from store.partner_keys import Direction
+from store.partners import Registered
 from store.signing import new_pair, new_secret, sign, sign_with
 from tests.conftest import Database
 from tests.gateway.conftest import MASTER_KEY, TOKEN, Clinic, rows
@@ -148,9 +149,9 @@ async def test_the_script_with_a_key_pair_makes_it_and_signs_with_it(
 ) -> None:
     code, public, err = await run("sh", stdin=script_with("genpkey"), cwd=tmp_path, env={})
     assert (code, public[:5]) == (0, "whpk_"), err
-    for entry in await partners.key_entries(desk.pool, clinic.partner_id):
-        await partners.revoke_key(desk.pool, entry.key_id)
-    await partners.add_key(desk.pool, desk.keys.master, clinic.partner_id, public.strip())
+    for entry in await partner_keys.key_entries(desk.pool, clinic.partner_id):
+        await partner_keys.revoke_key(desk.pool, entry.key_id)
+    await partner_keys.add_key(desk.pool, desk.keys.master, clinic.partner_id, public.strip())
 
     async with serving(database) as (client, _, _):
         given = {"WHERE": endpoint(client), "TOKEN": TOKEN}
@@ -168,7 +169,7 @@ async def test_a_rehearsal_judges_signature_and_shape_and_keeps_nothing(
     client: httpx2.AsyncClient, desk: Desk, clinic: Clinic
 ) -> None:
     where, event = f"/api/v1/inbox/{clinic.partner_id}/rehearsal", clinic.event()
-    entry = next(e for e in await partners.key_entries(desk.pool, clinic.partner_id) if e.algorithm == "v1a")
+    entry = next(e for e in await partner_keys.key_entries(desk.pool, clinic.partner_id) if e.algorithm == "v1a")
 
     headers, body = clinic.signed(event, key=clinic.private, at=time.time() - 100)
     good = await client.post(where, content=body, headers=headers)
@@ -212,11 +213,11 @@ async def test_the_receiver_keeps_what_we_send_it_once_and_before_it_answers(
         known = Registered(clinic.partner_id, "Clinic", frozenset(), receiver_url=receiving.url)
         await partners.add(desk.pool, known)
         outbound = Direction.OUTBOUND
-        first = await partners.add_key(desk.pool, desk.keys.master, clinic.partner_id, old, direction=outbound)
-        await partners.rotate_key(desk.pool, desk.keys.master, first, secret)
+        first = await partner_keys.add_key(desk.pool, desk.keys.master, clinic.partner_id, old, direction=outbound)
+        await partner_keys.rotate_key(desk.pool, desk.keys.master, first, secret)
         outbox_id = await a_delivery(desk, clinic)
 
-        to = await partners.outbound(desk.pool, desk.keys.master, clinic.partner_id)
+        to = await partner_keys.outbound(desk.pool, desk.keys.master, clinic.partner_id)
         delivery = await Outbox(desk.pool).get(outbox_id)
         assert to is not None
         assert delivery is not None

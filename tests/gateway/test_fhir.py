@@ -23,7 +23,7 @@ from domain.words import ReferralKind
 from gateway.fhir import FHIR_JSON
 from gateway.intake import Desk
 from gateway.tasks import LOOKED_AT
-from store import clock, partners
+from store import clock, partner_keys, partners
 from store.inbox import message_id_for
 from store.mapper import open_body
 from store.outbox import Delivery, Outbox
@@ -97,7 +97,7 @@ async def a_system(database: Database, servers: Servers, desk: Desk) -> AsyncIte
         found = System(house, client, desk, new_secret())
         kinds = frozenset({ReferralKind.MEDICAL_ASSESSMENT})
         await partners.add(desk.pool, Registered(CLINIC, "Clinic", kinds))
-        await partners.add_key(desk.pool, desk.keys.master, CLINIC, found.secret)
+        await partner_keys.add_key(desk.pool, desk.keys.master, CLINIC, found.secret)
         found.case = await a_screened_case(house)
         await house.until(found.case, "ReferralSent")
         await house.rests()
@@ -306,7 +306,7 @@ async def an_app_again(system: System) -> AsyncIterator[System]:
 async def test_anothers_task_an_unknown_one_and_nonsense_are_answered_alike(system: System) -> None:
     other, secret = "clinic-sebha", new_secret()
     await partners.add(system.desk.pool, Registered(other, "Clinic", frozenset()))
-    await partners.add_key(system.desk.pool, system.desk.keys.master, other, secret)
+    await partner_keys.add_key(system.desk.pool, system.desk.keys.master, other, secret)
     await system.task()
 
     foreign = await system.get(f"/Task/{system.id}", partner=other, key=secret)
@@ -320,7 +320,7 @@ async def test_anothers_task_an_unknown_one_and_nonsense_are_answered_alike(syst
 async def test_a_key_for_other_kinds_neither_reads_nor_writes(system: System) -> None:
     task, narrow = await system.task(), new_secret()
     scope = Scope(frozenset({ReferralKind.CONSULAR_IDENTITY}))
-    await partners.add_key(system.desk.pool, system.desk.keys.master, CLINIC, narrow, scope=scope)
+    await partner_keys.add_key(system.desk.pool, system.desk.keys.master, CLINIC, narrow, scope=scope)
 
     read = await system.get(f"/Task/{system.id}", key=narrow)
     found = await system.get("/Task", key=narrow)
@@ -483,7 +483,7 @@ async def test_a_search_that_is_not_understood_is_not_answered_as_if_it_were(
 ) -> None:
     secret = new_secret()
     await partners.add(desk.pool, Registered(CLINIC, "Clinic", frozenset()))
-    await partners.add_key(desk.pool, desk.keys.master, CLINIC, secret)
+    await partner_keys.add_key(desk.pool, desk.keys.master, CLINIC, secret)
     url = httpx2.URL(f"http://127.0.0.1:8600/api/v1/partners/{CLINIC}/fhir/Task", params=asked)
     signed = sign(secret, "m-1", int(time.time()), b"GET " + url.raw_path)
 

@@ -19,7 +19,7 @@ from domain.scope import NOT_FOR_THIS, Scope
 from domain.words import PUBLIC_KIND, ReferralKind, SignalType
 from gateway.intake import Declined, Desk
 from gateway.signers import FRESH_S
-from store import partners
+from store import partner_keys, partners
 from store.mapper import EventMapper
 from store.partners import Registered
 from store.recorder import Plan, Recorder
@@ -53,12 +53,12 @@ async def hospital(desk: Desk) -> Hospital:
     case, pool, master = await stream_of(desk, str(begun.number)), desk.pool, desk.keys.master
     await partners.add(pool, Registered(HOSPITAL, "Hospital", frozenset(K)))
     whole, (laboratory, public), front_desk = new_secret(), new_pair(), new_secret()
-    await partners.add_key(pool, master, HOSPITAL, whole)
-    await partners.add_key(
+    await partner_keys.add_key(pool, master, HOSPITAL, whole)
+    await partner_keys.add_key(
         pool, master, HOSPITAL, public, scope=Scope(kinds=frozenset({K.MEDICAL_ASSESSMENT, K.MHPSS}))
     )
     steps = frozenset({SignalType.ACKNOWLEDGED, SignalType.ACCEPTED})
-    await partners.add_key(pool, master, HOSPITAL, front_desk, scope=Scope(signals=steps))
+    await partner_keys.add_key(pool, master, HOSPITAL, front_desk, scope=Scope(signals=steps))
     tokens = await asked(desk, case, K.MEDICAL_ASSESSMENT, K.SPECIALIST_CARE, K.MHPSS, K.CONSULAR_IDENTITY)
     return Hospital(case, whole, laboratory, front_desk, tokens)
 
@@ -200,9 +200,9 @@ async def test_a_key_limited_to_kinds_is_not_believed_about_a_referral_nobody_ca
 
 async def test_a_revoked_key_is_turned_away_within_two_seconds(desk: Desk, hospital: Hospital) -> None:
     await desk.receive(HOSPITAL, *hospital.signed(hospital.event(K.MHPSS), hospital.whole))
-    (whole,) = [key for key in await partners.key_entries(desk.pool, HOSPITAL) if not key.scope.limited]
+    (whole,) = [key for key in await partner_keys.key_entries(desk.pool, HOSPITAL) if not key.scope.limited]
 
-    await partners.revoke_key(desk.pool, whole.key_id)
+    await partner_keys.revoke_key(desk.pool, whole.key_id)
     assert FRESH_S <= 2.0
     desk.signers._read_at -= FRESH_S  # as if they had passed
 
@@ -212,21 +212,23 @@ async def test_a_revoked_key_is_turned_away_within_two_seconds(desk: Desk, hospi
 
 
 async def test_while_a_key_is_replaced_no_message_is_turned_away(desk: Desk, hospital: Hospital) -> None:
-    (old,) = [key for key in await partners.key_entries(desk.pool, HOSPITAL) if not key.scope.limited]
+    (old,) = [key for key in await partner_keys.key_entries(desk.pool, HOSPITAL) if not key.scope.limited]
     new = new_secret()
 
-    await partners.rotate_key(desk.pool, desk.keys.master, old.key_id, new)
+    await partner_keys.rotate_key(desk.pool, desk.keys.master, old.key_id, new)
     for key in (hospital.whole, new):
         await desk.receive(HOSPITAL, *hospital.signed(hospital.event(K.MHPSS), key))
 
     assert await kept(desk) == [APPLIES, APPLIES]
-    used = [entry.last_used_at for entry in await partners.key_entries(desk.pool, HOSPITAL) if not entry.scope.limited]
+    used = [
+        entry.last_used_at for entry in await partner_keys.key_entries(desk.pool, HOSPITAL) if not entry.scope.limited
+    ]
     assert None not in used
 
 
 async def test_our_own_outbound_key_opens_no_door_here(desk: Desk, hospital: Hospital) -> None:
     ours = new_secret()
-    await partners.add_key(desk.pool, desk.keys.master, HOSPITAL, ours, direction=partners.Direction.OUTBOUND)
+    await partner_keys.add_key(desk.pool, desk.keys.master, HOSPITAL, ours, direction=partner_keys.Direction.OUTBOUND)
 
     with pytest.raises(Declined) as no:
         await desk.receive(HOSPITAL, *hospital.signed(hospital.event(K.MHPSS), ours))

@@ -18,7 +18,8 @@ from domain.case import Case
 from domain.referral_state import Referral
 from gateway.intake import Desk
 from store.inbox import message_id_for
-from store.partners import Registered, add, add_key
+from store.partner_keys import add_key
+from store.partners import Registered, add
 from store.quarantine import Quarantine, desk_of
 from store.signing import new_secret
 from store.views.projector import Projector

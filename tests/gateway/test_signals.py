@@ -20,7 +20,7 @@ from gateway.gathering import LARGEST, Gathering
 from gateway.intake import Declined, Desk
 from store import clock
 from store.accounts import Signal, Taken
-from store.partners import add_key, key_entries, keys_of, revoke_key
+from store.partner_keys import add_key, key_entries, keys_of, revoke_key
 from store.receipts import opened, published
 from store.signing import new_secret
 from tests.conftest import Database

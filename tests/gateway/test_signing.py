@@ -17,8 +17,10 @@ from hypothesis import strategies as st
 from standardwebhooks import Webhook
 
 from gateway.intake import Desk
-from store.partners import Registered, UnknownPartner, add, add_key, directory, get, keys_of, outbound, revoke_key, seed
+from store.partner_keys import add_key, keys_of, outbound, revoke_key
+from store.partners import Registered, UnknownPartner, add, directory, get
 from store.signing import BadKey, new_pair, new_secret, sign, sign_with, verified
+from store.standins import seed
 from tests.gateway.conftest import Clinic, rows
 
 SECRET, BODY, NOW = new_secret(), b'{"a": "\xd8\xb9"}', 1_800_000_000

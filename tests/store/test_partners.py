@@ -14,9 +14,10 @@ import pytest
 from domain.partner import Recipient
 from domain.scope import Scope
 from domain.words import ReferralKind, SignalType
-from store import partners
+from store import partner_keys, partners
 from store.keys import BadMasterKey
-from store.partners import Direction, KeyEnded, Registered, TooManyKeys, UnknownKey, UnknownPartner
+from store.partner_keys import Direction, KeyEnded, TooManyKeys, UnknownKey
+from store.partners import Registered, UnknownPartner
 from store.signing import BadKey, new_pair, new_secret, sign, sign_with
 from tests.store.conftest import MASTER
 
@@ -35,16 +36,16 @@ async def clinic(pool: Pool) -> str:
 
 
 async def given(pool: Pool, key: str, **more: Any) -> str:
-    return await partners.add_key(pool, MASTER, CLINIC, key, **more)
+    return await partner_keys.add_key(pool, MASTER, CLINIC, key, **more)
 
 
 async def texts(pool: Pool, direction: Direction = Direction.INBOUND) -> list[str]:
-    return [key.text for key in await partners.keys_of(pool, MASTER, CLINIC, direction=direction)]
+    return [key.text for key in await partner_keys.keys_of(pool, MASTER, CLINIC, direction=direction)]
 
 
 async def states(pool: Pool) -> dict[str, str]:
     now = datetime.now(UTC)
-    return {entry.key_id: entry.state(now) for entry in await partners.key_entries(pool, CLINIC)}
+    return {entry.key_id: entry.state(now) for entry in await partner_keys.key_entries(pool, CLINIC)}
 
 
 # Replacing a key
@@ -56,7 +57,7 @@ async def test_two_keys_count_while_one_is_replaced_and_then_only_the_new_one(
     old, new = new_secret(), new_secret()
     key_id = await given(pool, old)
 
-    new_id = await partners.rotate_key(pool, MASTER, key_id, new, grace=timedelta(hours=24))
+    new_id = await partner_keys.rotate_key(pool, MASTER, key_id, new, grace=timedelta(hours=24))
 
     assert await texts(pool) == [new, old]
     assert await states(pool) == {new_id: "live", key_id: "ending"}
@@ -68,7 +69,7 @@ async def test_two_keys_count_while_one_is_replaced_and_then_only_the_new_one(
 async def test_a_key_replaced_without_grace_ends_at_once(pool: Pool, clinic: str) -> None:
     key_id, new = await given(pool, new_secret()), new_secret()
 
-    await partners.rotate_key(pool, MASTER, key_id, new, grace=timedelta(0))
+    await partner_keys.rotate_key(pool, MASTER, key_id, new, grace=timedelta(0))
 
     assert await texts(pool) == [new]
 
@@ -76,31 +77,31 @@ async def test_a_key_replaced_without_grace_ends_at_once(pool: Pool, clinic: str
 async def test_what_replaces_a_key_speaks_for_the_same_things_and_no_more(pool: Pool, clinic: str) -> None:
     key_id = await given(pool, new_secret(), scope=LABORATORY)
 
-    new_id = await partners.rotate_key(pool, MASTER, key_id, new_pair()[1])
+    new_id = await partner_keys.rotate_key(pool, MASTER, key_id, new_pair()[1])
 
-    entry = await partners.key_entry(pool, new_id)
+    entry = await partner_keys.key_entry(pool, new_id)
     assert (entry.scope, entry.direction, entry.replaces) == (LABORATORY, Direction.INBOUND, key_id)
-    assert {key.scope for key in await partners.keys_of(pool, MASTER, CLINIC)} == {LABORATORY}
+    assert {key.scope for key in await partner_keys.keys_of(pool, MASTER, CLINIC)} == {LABORATORY}
 
 
 async def test_a_key_is_revoked_at_once_and_only_once(pool: Pool, clinic: str) -> None:
     key_id = await given(pool, new_secret())
 
-    assert await partners.revoke_key(pool, key_id)
+    assert await partner_keys.revoke_key(pool, key_id)
     assert await texts(pool) == []
-    assert not await partners.revoke_key(pool, key_id)
+    assert not await partner_keys.revoke_key(pool, key_id)
     with pytest.raises(KeyEnded, match="add a new key"):
-        await partners.rotate_key(pool, MASTER, key_id, new_secret())
+        await partner_keys.rotate_key(pool, MASTER, key_id, new_secret())
 
 
 async def test_a_third_key_for_the_same_things_is_refused(pool: Pool, clinic: str) -> None:
     first = await given(pool, new_secret())
-    await partners.rotate_key(pool, MASTER, first, new_secret())
+    await partner_keys.rotate_key(pool, MASTER, first, new_secret())
 
     with pytest.raises(TooManyKeys):
         await given(pool, new_secret())
     with pytest.raises(TooManyKeys):
-        await partners.rotate_key(pool, MASTER, first, new_secret())
+        await partner_keys.rotate_key(pool, MASTER, first, new_secret())
 
     assert len(await texts(pool)) == 2
     await given(pool, new_secret(), scope=LABORATORY)
@@ -128,10 +129,10 @@ async def test_a_key_counts_from_its_first_moment_to_its_last(pool: Pool, clinic
 
 async def test_unknown_partners_and_keys_are_named(pool: Pool, clinic: str) -> None:
     with pytest.raises(UnknownPartner, match="nobody"):
-        await partners.add_key(pool, MASTER, "nobody", new_secret())
+        await partner_keys.add_key(pool, MASTER, "nobody", new_secret())
     with pytest.raises(UnknownKey, match="key-0"):
-        await partners.rotate_key(pool, MASTER, "key-0", new_secret())
-    assert not await partners.revoke_key(pool, "key-0")
+        await partner_keys.rotate_key(pool, MASTER, "key-0", new_secret())
+    assert not await partner_keys.revoke_key(pool, "key-0")
 
 
 # Directions
@@ -140,32 +141,32 @@ async def test_unknown_partners_and_keys_are_named(pool: Pool, clinic: str) -> N
 async def test_a_key_of_one_direction_is_unknown_in_the_other(pool: Pool, clinic: str) -> None:
     theirs, ours = new_secret(), new_secret()
     await given(pool, theirs)
-    assert await partners.outbound(pool, MASTER, CLINIC) is None
+    assert await partner_keys.outbound(pool, MASTER, CLINIC) is None
 
     await given(pool, ours, direction=Direction.OUTBOUND)
 
     assert await texts(pool) == [theirs]
-    found = await partners.outbound(pool, MASTER, CLINIC)
+    found = await partner_keys.outbound(pool, MASTER, CLINIC)
     assert found is not None
     assert (found.url, found.secrets, found.secret) == ("https://c.example", (ours,), ours)
     headers = sign(ours, "m-1", int(time.time()), b"{}")
-    inbound = await partners.keys_of(pool, MASTER, CLINIC)
-    assert partners.signers(inbound, headers, b"{}", time.time()) == ()
+    inbound = await partner_keys.keys_of(pool, MASTER, CLINIC)
+    assert partner_keys.signers(inbound, headers, b"{}", time.time()) == ()
 
 
 async def test_we_sign_with_every_key_that_counts_and_a_partner_may_know_either(pool: Pool, clinic: str) -> None:
     private, _ = new_pair()
     first = await given(pool, private, direction=Direction.OUTBOUND)
-    await partners.rotate_key(pool, MASTER, first, new_secret())
-    found = await partners.outbound(pool, MASTER, CLINIC)
+    await partner_keys.rotate_key(pool, MASTER, first, new_secret())
+    found = await partner_keys.outbound(pool, MASTER, CLINIC)
     assert found is not None
 
     headers = sign_with(found.secrets, "m-1", int(time.time()), b"{}")
 
-    shown = (await partners.key_entry(pool, first)).public
+    shown = (await partner_keys.key_entry(pool, first)).public
     assert shown is not None
-    theirs = [partners.PartnerKey("theirs", CLINIC, "v1a", shown)]
-    assert len(partners.signers(theirs, headers, b"{}", time.time())) == 1
+    theirs = [partner_keys.PartnerKey("theirs", CLINIC, "v1a", shown)]
+    assert len(partner_keys.signers(theirs, headers, b"{}", time.time())) == 1
     assert [part[:3] for part in headers["webhook-signature"].split(" ")] == ["v1,", "v1a"]
 
 
@@ -175,7 +176,7 @@ async def test_a_secret_opens_in_no_other_direction(pool: Pool, owner: Pool, cli
     await owner.execute("UPDATE partner_keys SET direction = 'outbound'")
 
     with pytest.raises(BadMasterKey):
-        await partners.outbound(pool, MASTER, CLINIC)
+        await partner_keys.outbound(pool, MASTER, CLINIC)
 
 
 @pytest.mark.parametrize(
@@ -194,7 +195,7 @@ async def test_a_key_that_cannot_serve_that_way_is_refused_without_being_repeate
         await given(pool, key, direction=direction, **more)
 
     assert key[6:] not in str(no.value)
-    assert await partners.key_entries(pool, CLINIC) == []
+    assert await partner_keys.key_entries(pool, CLINIC) == []
 
 
 async def test_nothing_secret_is_stored_in_the_open_or_shown(pool: Pool, clinic: str) -> None:
@@ -208,8 +209,8 @@ async def test_nothing_secret_is_stored_in_the_open_or_shown(pool: Pool, clinic:
     for key in (secret, private):
         raw = base64.b64decode(key.split("_", 1)[1])
         assert [row for row in stored if raw.hex() in row["line"] or key in row["line"]] == []
-    shown = repr(await partners.key_entries(pool, CLINIC)) + repr(await partners.keys_of(pool, MASTER, CLINIC))
-    found = repr(await partners.outbound(pool, MASTER, CLINIC))
+    shown = repr(await partner_keys.key_entries(pool, CLINIC)) + repr(await partner_keys.keys_of(pool, MASTER, CLINIC))
+    found = repr(await partner_keys.outbound(pool, MASTER, CLINIC))
     assert secret not in shown + found
     assert private not in shown + found
     assert public in shown
@@ -267,15 +268,15 @@ async def test_each_partners_clock_has_the_tolerance_agreed_with_it(pool: Pool, 
     await given(pool, secret)
     early = sign(secret, "m-1", int(now) - 600, b"{}")
 
-    strict = await partners.keys_of(pool, MASTER, CLINIC)
+    strict = await partner_keys.keys_of(pool, MASTER, CLINIC)
     known = await partners.get(pool, CLINIC)
     assert known is not None
     await partners.add(pool, Registered(CLINIC, known.name, known.kinds, tolerance_s=900))
-    patient = await partners.keys_of(pool, MASTER, CLINIC)
+    patient = await partner_keys.keys_of(pool, MASTER, CLINIC)
 
-    assert partners.signers(strict, early, b"{}", now) == ()
-    assert len(partners.signers(patient, early, b"{}", now)) == 1
-    assert partners.signers(patient, sign(secret, "m-1", int(now) - 901, b"{}"), b"{}", now) == ()
+    assert partner_keys.signers(strict, early, b"{}", now) == ()
+    assert len(partner_keys.signers(patient, early, b"{}", now)) == 1
+    assert partner_keys.signers(patient, sign(secret, "m-1", int(now) - 901, b"{}"), b"{}", now) == ()
 
 
 async def test_a_key_in_use_is_noticed_once_an_hour(pool: Pool, owner: Pool, clinic: str) -> None:
@@ -283,20 +284,20 @@ async def test_a_key_in_use_is_noticed_once_an_hour(pool: Pool, owner: Pool, cli
     used = "SELECT last_used_at FROM partner_keys"
     assert await pool.fetchval(used) is None
 
-    await partners.notice(pool, await partners.keys_of(pool, MASTER, CLINIC))
+    await partner_keys.notice(pool, await partner_keys.keys_of(pool, MASTER, CLINIC))
     first = await pool.fetchval(used)
-    await partners.notice(pool, await partners.keys_of(pool, MASTER, CLINIC))
+    await partner_keys.notice(pool, await partner_keys.keys_of(pool, MASTER, CLINIC))
     assert await pool.fetchval(used) == first
 
     await owner.execute("UPDATE partner_keys SET last_used_at = last_used_at - interval '61 minutes'")
-    await partners.notice(pool, await partners.keys_of(pool, MASTER, CLINIC))
+    await partner_keys.notice(pool, await partner_keys.keys_of(pool, MASTER, CLINIC))
     assert await pool.fetchval(used) >= first
 
 
 async def test_the_registry_keeps_who_changed_what_for_ever(pool: Pool, owner: Pool, clinic: str) -> None:
     key_id = await given(pool, new_secret(), by="staff:omar")
-    new_id = await partners.rotate_key(pool, MASTER, key_id, new_secret(), by="staff:amal")
-    await partners.revoke_key(pool, key_id, by="staff:amal")
+    new_id = await partner_keys.rotate_key(pool, MASTER, key_id, new_secret(), by="staff:amal")
+    await partner_keys.revoke_key(pool, key_id, by="staff:amal")
     await partners.add(pool, Registered(CLINIC, "Clinic", frozenset(), active=False, contact="Dr. A"), by="staff:omar")
 
     kept = await partners.changes(pool, CLINIC)
