@@ -31,7 +31,6 @@ from domain.case_facts import (
     HoldReviewed,
     NoteAdded,
     PersonInformed,
-    RestrictedFactRecorded,
     TaskCompleted,
 )
 from domain.doubt import on_resolve
@@ -68,11 +67,12 @@ from domain.messages import (
 )
 from domain.moment import Moment, Refused
 from domain.partner import CARE, RECIPIENT_OF
+from domain.protecting import CONCERN, heard
 from domain.sheets import ListReferral, on_list
 from domain.stage import Rule
 from domain.stages.departure import end_referrals, release_seat
 from domain.stages.screening import VoluntaryReturnDeclared
-from domain.steps import grant, hold, revoke, soon, task
+from domain.steps import grant, hold, revoke, task
 from domain.wish import counts
 from domain.words import (
     PUBLIC_CLOSURE,
@@ -207,15 +207,8 @@ def revoke_clearance(case: Case, order: RevokeClearance, _m: Moment) -> Iterator
 
 def raise_concern(case: Case, report: RaiseProtectionConcern, m: Moment) -> Iterator[Event]:
     """At any stage: hold, revoke, ask a protection partner. After departure the country of return takes over."""
-    yield RestrictedFactRecorded(
-        compartment_class="PROT",
-        true_name="ProtectionConcernRaised",
-        content={"risk_level": report.risk_level, "concern": report.concern},
-    )
-    yield from revocations(case, Trigger.PROTECTION_HOLD)
-    if not case.departed:
-        yield hold(HoldType.PROTECTION, m)
-    yield task("decide on a protection hold", "PROTECTION_OFFICER", soon(case, m), m)
+    content = {"risk_level": report.risk_level, "concern": report.concern}
+    yield from heard(case, m, true_name=CONCERN, content=content)
 
 
 # Leaving the way

@@ -77,10 +77,12 @@ BY_KIND: Final[dict[type[Message], Precedence]] = {
 
 
 def _fear(message: Message) -> bool:
-    """Any word of fear counts; there are no magic ones."""
+    """Any word of fear counts, and whatever else concerns protection; there are no magic words."""
     if isinstance(message, RecordDepartureInterview):
-        return message.fear_expressed
-    return isinstance(message, RecordNonRefoulementScreen) and message.outcome != "NO_CLAIM"
+        return message.fear_expressed or message.concern is not None
+    if isinstance(message, RecordNonRefoulementScreen):
+        return message.outcome != "NO_CLAIM" or message.concern is not None
+    return False
 
 
 def _unfit(message: Message) -> bool:

@@ -24,6 +24,7 @@ from domain.gate import INVALIDATES, Journey, Trigger, journey_on, revocations, 
 from domain.messages import Message, Text, Word
 from domain.moment import Moment, Refused
 from domain.person import Country
+from domain.protecting import heard_in_private
 from domain.stage import Awaited, StageRules
 from domain.steps import grant, hold, revoke, task
 from domain.words import Checkpoint, ClearanceKind, HoldType, Phase, Stage, StageStatus
@@ -253,6 +254,8 @@ class RecordDepartureInterview(Message):
     fear_expressed: bool = False
     account: Annotated[str, Field(max_length=4000)] | None = None
     feedback: Annotated[str, Field(max_length=4000)] | None = None
+    concern: Annotated[str, Field(min_length=1, max_length=4000)] | None = None
+    """Any other matter of protection that was heard in the interview."""
 
 
 class CheckInPassenger(Message):
@@ -459,10 +462,8 @@ def interview(case: Case, report: RecordDepartureInterview, m: Moment) -> Iterat
         feedback=report.feedback,
         fear=report.account if report.fear_expressed else None,
     )
-    if report.fear_expressed:
-        yield from revocations(case, Trigger.PROTECTION_HOLD)
-        yield hold(HoldType.PROTECTION, m, subtype="ASYLUM")
-    elif not report.voluntary_reaffirmed:
+    yield from heard_in_private(case, m, fear=report.fear_expressed, concern=report.concern)
+    if not report.voluntary_reaffirmed:
         yield from revoke(case, ClearanceKind.CONSENT_RETURN, "NOT_REAFFIRMED")
         yield hold(HoldType.CONSENT, m)
 

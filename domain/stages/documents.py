@@ -24,7 +24,7 @@ from domain.payloads import Document, Permit
 from domain.referral_answers import ReferralOutcomeAmended, Told
 from domain.referral_state import Referral
 from domain.stage import Awaited, StageRules
-from domain.stages.screening import NonRefoulementScreened
+from domain.stages.screening import asked_in_private
 from domain.steps import grant, grant_on_answer, revoke, task
 from domain.words import (
     ClearanceKind,
@@ -264,8 +264,7 @@ def may_open(case: Case, _m: Moment) -> str | None:
     """No word to an embassy before the private question on return has been asked and answered (7.1 rule 1)."""
     if case.phase not in (Phase.PRE_DEPARTURE, Phase.DEPARTURE):
         return "PHASE"
-    asked = case.latest(NonRefoulementScreened)
-    return None if asked and asked.documents_may_start else "DOCUMENTS_MAY_NOT_START"
+    return None if asked_in_private(case) else "DOCUMENTS_MAY_NOT_START"
 
 
 def pursue(case: Case, m: Moment) -> Iterator[Event]:

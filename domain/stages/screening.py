@@ -18,7 +18,7 @@ from pydantic import AwareDatetime, Field
 from domain.asking import send_drafts
 from domain.calendar import LIBYA
 from domain.case import Case, Consent, Fact
-from domain.case_facts import CaseRegistered
+from domain.case_facts import CaseRegistered, HoldPlaced
 from domain.event import Compartment, Event, Sealed
 from domain.gate import Trigger, revocations
 from domain.messages import Message, Word
@@ -26,6 +26,7 @@ from domain.moment import Moment, Refused
 from domain.partner import PUBLIC_PURPOSE
 from domain.person import Country, Person
 from domain.procedure import NEWEST as NEWEST_PROCEDURE
+from domain.protecting import heard_in_private
 from domain.stage import Awaited, StageRules
 from domain.steps import grant, hold, soon, task
 from domain.wish import counts, newest_doubt
@@ -106,14 +107,19 @@ class CounsellingSessionHeld(Event):
 
 
 class NonRefoulementScreened(Event):
-    """The private question about fear of return. Only its consequence for documents is public."""
+    """The private question about fear of return. That it was asked is all that is public."""
 
     TOPIC: ClassVar[str] = "NonRefoulementScreened"
-    SENTENCE: ClassVar[str] = "Asked in private about return; documents may start: {documents_may_start}."
+    SENTENCE: ClassVar[str] = "Asked in private about return."
+    VERSION: ClassVar[int] = 2
 
-    documents_may_start: bool
     outcome: Annotated[str | None, Sealed(Compartment.ASYL)] = None
     account: Annotated[str | None, Sealed(Compartment.ASYL)] = None
+
+    @classmethod
+    def upcast(cls, state: dict[str, Any], version: int) -> dict[str, Any]:  # noqa: ARG003 (there is one older version)
+        """The first version said in public whether documents may start, which only fear ever forbade."""
+        return {name: value for name, value in state.items() if name != "documents_may_start"}
 
 
 class VulnerabilityAssessed(Event):
@@ -247,6 +253,8 @@ class RecordCounselling(Message):
 class RecordNonRefoulementScreen(Message):
     outcome: Literal["NO_CLAIM", "CLAIM", "UNSURE"]
     account: Annotated[str, Field(max_length=4000)] | None = None
+    concern: Annotated[str, Field(min_length=1, max_length=4000)] | None = None
+    """Any other matter of protection that was heard in the interview."""
 
 
 class RecordVulnerabilityAssessment(Message):
@@ -366,13 +374,20 @@ def counsel(_case: Case, report: RecordCounselling, _m: Moment) -> Iterator[Even
 
 
 def ask_about_return(case: Case, report: RecordNonRefoulementScreen, m: Moment) -> Iterator[Event]:
-    """Any expression of fear counts. It shows outside as any protection hold would."""
-    clear = report.outcome == "NO_CLAIM"
-    yield NonRefoulementScreened(documents_may_start=clear, outcome=report.outcome, account=report.account)
-    if not clear:
-        yield from revocations(case, Trigger.PROTECTION_HOLD)
-        yield hold(HoldType.PROTECTION, m, subtype="ASYLUM")
-        yield task("review a protection hold", "PROTECTION_OFFICER", m.policy.pinned.withdrawal_contact, m)
+    """Any expression of fear counts. Outside it looks like any other matter of protection, heard here or elsewhere."""
+    fear = report.outcome != "NO_CLAIM"
+    yield NonRefoulementScreened(outcome=report.outcome, account=report.account)
+    yield from heard_in_private(case, m, fear=fear, concern=report.concern)
+
+
+def asked_in_private(case: Case) -> bool:
+    """Whether the private question counts: after anything that concerns protection it is asked anew.
+
+    Whatever that was, so that none can be told by it. A hold is public, and remains when the seals are gone.
+    """
+    asked, placed = case.latest(NonRefoulementScreened), case.every(HoldPlaced)
+    newest = max((hold.originator_version for hold in placed if hold.hold_type is HoldType.PROTECTION), default=0)
+    return asked is not None and asked.originator_version > newest
 
 
 def assess_vulnerability(case: Case, report: RecordVulnerabilityAssessment, m: Moment) -> Iterator[Event]:
@@ -549,11 +564,8 @@ def record_release(case: Case, _report: RecordRelease, m: Moment) -> Iterator[Ev
 
 
 def _needed_for_eligibility(case: Case) -> Iterator[Awaited]:
-    screened = case.latest(NonRefoulementScreened)
-    if screened is None:
+    if not asked_in_private(case):
         yield Awaited("STAFF.PRIVATE_INTERVIEW", "COUNSELLOR", "domain 7.1")
-    elif not screened.documents_may_start:
-        yield Awaited("STAFF.PROTECTION_REVIEW", "PROTECTION_OFFICER", "domain 7.1")
     if not case.has(VulnerabilityAssessed.TOPIC):
         yield Awaited("STAFF.VULNERABILITY", "COUNSELLOR", "domain 7.1")
     if not case.has(VoluntarinessAssessed.TOPIC):

@@ -64,6 +64,8 @@ IN_ORDER: list[list[Message | None]] = [
         a_message("AssessSafetyOfReturn", area="NG-LA", result="UNDETERMINED", advisory_version="1"),
         a_message("RaiseProtectionConcern", risk_level="HIGH", concern="x"),
         a_message("RecordNonRefoulementScreen", outcome="UNSURE"),
+        a_message("RecordNonRefoulementScreen", outcome="NO_CLAIM", concern="sold"),
+        a_message("RecordDepartureInterview", in_private=True, voluntary_reaffirmed=True, concern="sold"),
         a_message("RecordVulnerabilityAssessment", overall_risk="HIGH"),
         a_message("RecordDepartureInterview", in_private=True, voluntary_reaffirmed=True, fear_expressed=True),
     ],

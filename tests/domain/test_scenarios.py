@@ -21,7 +21,7 @@ REG_TO_VRD = (
     "CaseRegistered",
     "CaseWorkerAssigned",
     "ConsentGiven",
-    "NonRefoulementScreened[True]",
+    "NonRefoulementScreened[NO_CLAIM]",
     "VulnerabilityAssessed",
     "VoluntarinessAssessed[VOLUNTARY]",
     "VoluntaryReturnDeclared[NGA]",

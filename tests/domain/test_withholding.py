@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -12,10 +13,11 @@ from hypothesis import strategies as st
 
 from domain.asking import why_not_send
 from domain.deadlines import deadlines
+from domain.decide import standing
 from domain.outgoing import AMENDED, ENDING, LETTERS, REMINDER, SENT, may_still_leave, outgoing, withdrawn_by
 from domain.partner import BY_LETTER, RECIPIENT_OF, Recipient
 from domain.words import HoldType, ReferralKind
-from tests.builders import Told, a_cleared_case, a_registered_case, a_screened_case, a_seated_case
+from tests.builders import Told, a_cleared_case, a_frozen_case, a_registered_case, a_screened_case, a_seated_case
 from tests.domain.reading import assert_in_order, neutral
 
 CLINIC = "MEDICAL_ASSESSMENT"
@@ -269,6 +271,45 @@ def test_no_cause_can_be_told_from_the_log_without_its_seals() -> None:
         return [neutral(event) for event in placed]
 
     assert log("fear") == log("by an officer") == log("concern") == log("through a partner")
+
+
+ID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+FROM: dict[str, Callable[[], Told]] = {
+    "just registered": a_registered_case,
+    "screened": a_screened_case,
+    "with a seat": a_seated_case,
+    "ready to board": a_frozen_case,
+}
+CONCERN = {"risk_level": "HIGH", "concern": "threatened by a smuggler"}
+
+
+@pytest.mark.parametrize("begun", FROM)
+def test_the_whole_log_of_somebody_afraid_reads_as_that_of_somebody_held_for_another_reason(begun: str) -> None:
+    """Every neutral field of every event, what the case waits for, and what it goes on with."""
+
+    def log(*said: tuple[str, dict[str, Any]]) -> list[object]:
+        told = FROM[begun]()
+        for name, fields in said:
+            told.having(name, **fields)
+        waits = [told.waits_for(), standing(told.case, told.moment()).waiting_on]
+        told.after(days=30)
+        return [*(ID.sub("an id", neutral(event)) for event in told.events), waits, told.waits_for()]
+
+    afraid = log(("RecordNonRefoulementScreen", {"outcome": "CLAIM", "account": "they will kill me"}))
+    unsure = log(("RecordNonRefoulementScreen", {"outcome": "UNSURE"}))
+    heard_there = log(("RecordNonRefoulementScreen", {"outcome": "NO_CLAIM", "concern": "she was sold"}))
+    asked_first = ("RecordNonRefoulementScreen", {"outcome": "NO_CLAIM"})
+    assert afraid == unsure == heard_there == log(asked_first, ("RaiseProtectionConcern", CONCERN))
+
+
+@pytest.mark.parametrize("reaffirmed", [True, False])
+def test_fear_at_the_airport_reads_as_any_matter_of_protection_heard_there(reaffirmed: bool) -> None:
+    def log(**heard: Any) -> list[str]:
+        told = a_frozen_case()
+        told.having("RecordDepartureInterview", in_private=True, voluntary_reaffirmed=reaffirmed, **heard)
+        return [ID.sub("an id", neutral(event)) for event in told.after(days=30).events]
+
+    assert log(fear_expressed=True, account="they wait for me") == log(concern="she was sold")
 
 
 @pytest.mark.parametrize("kind", sorted(set(ReferralKind) - {ReferralKind.HEALTH_SERVICE}))

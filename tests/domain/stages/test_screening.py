@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -93,7 +93,26 @@ def test_a_detained_person_is_held_from_the_first_day() -> None:
 def test_fear_of_return_holds_the_case_and_keeps_documents_closed() -> None:
     told = a_registered_case().having("RecordNonRefoulementScreen", outcome="CLAIM", account="they will kill me")
     assert told.held("PROTECTION").blocks == {"MANIFEST", "BOARDING", "EMBASSY_DISCLOSURE", "AUTHORITY_DISCLOSURE"}
-    assert "STAFF.PROTECTION_REVIEW" in told.waits_for()
+    assert "STAFF.PRIVATE_INTERVIEW" in told.waits_for()
+
+
+PROTECTED: Final[dict[str, tuple[str, dict[str, Any]]]] = {
+    "fear": ("RecordNonRefoulementScreen", {"outcome": "UNSURE"}),
+    "another matter heard in private": ("RecordNonRefoulementScreen", {"outcome": "NO_CLAIM", "concern": "sold"}),
+    "a concern": ("RaiseProtectionConcern", {"risk_level": "HIGH", "concern": "threatened"}),
+    "an officer": ("PlaceHold", {"hold_type": "PROTECTION", "reason": "x"}),
+}
+
+
+@pytest.mark.parametrize("cause", PROTECTED)
+def test_after_any_matter_of_protection_the_private_question_is_asked_anew(cause: str) -> None:
+    name, fields = PROTECTED[cause]
+    told = an_interviewed_case().having("RecordVulnerabilityAssessment", overall_risk="LOW")
+    told.having("SignVoluntaryReturnDeclaration", **DECLARATION).having(name, **fields)
+    refusal = told.refused("DetermineEligibility", decision="ELIGIBLE")
+    assert refusal.failures == ("STAFF.PRIVATE_INTERVIEW",)
+    told.having("RecordNonRefoulementScreen", outcome="NO_CLAIM").having("DetermineEligibility", decision="ELIGIBLE")
+    assert told.case.phase == "PRE_DEPARTURE"
 
 
 @pytest.mark.parametrize("doubt", [{"capacity": "DOUBT"}, {"understood": False}, {"coercion_indicators": ("debt",)}])

@@ -1,0 +1,37 @@
+"""A matter of protection, whatever it is and wherever it is heard: one and the same outside its seals.
+
+Whether somebody is afraid to return, was sold, or is threatened must not be told by which events follow one another,
+by what a task is called, or by when it is due (domain.md 00, 9).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from domain.case import Case
+from domain.case_facts import RestrictedFactRecorded
+from domain.event import Event
+from domain.gate import Trigger, revocations
+from domain.moment import Moment
+from domain.steps import hold, soon, task
+from domain.words import HoldType
+
+CLAIM = "AsylumClaimRaised"
+CONCERN = "ProtectionConcernRaised"
+
+
+def heard(case: Case, m: Moment, *, true_name: str, content: dict[str, Any] | None = None) -> Iterator[Event]:
+    """Hold, revoke, and let a protection officer decide. After departure the country of return takes over."""
+    yield RestrictedFactRecorded(compartment_class="PROT", true_name=true_name, content=content)
+    yield from revocations(case, Trigger.PROTECTION_HOLD)
+    if not case.departed:
+        yield hold(HoldType.PROTECTION, m, subtype="ASYLUM" if true_name == CLAIM else None)
+    yield task("decide on a protection hold", "PROTECTION_OFFICER", soon(case, m), m)
+
+
+def heard_in_private(case: Case, m: Moment, *, fear: bool, concern: str | None) -> Iterator[Event]:
+    """What an interview in private brought to light, if anything. Any word of fear counts; there are no magic ones."""
+    if fear or concern:
+        content = {"concern": concern} if concern else None
+        yield from heard(case, m, true_name=CLAIM if fear else CONCERN, content=content)
