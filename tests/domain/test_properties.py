@@ -74,19 +74,26 @@ SAID: Final[dict[str, dict[str, st.SearchStrategy[Any]]]] = {
     },
     "WithdrawConsent": {"purpose": st.sampled_from(["SHARE_CLINIC", "SHARE_EMBASSY", "MHPSS"])},
     "RecordNonRefoulementScreen": {"outcome": st.sampled_from(["NO_CLAIM", "CLAIM", "UNSURE"])},
-    "RecordVulnerabilityAssessment": {"overall_risk": st.sampled_from(["HIGH", "MEDIUM", "LOW"])},
+    "RecordVulnerabilityAssessment": {
+        "overall_risk": st.sampled_from(["HIGH", "MEDIUM", "LOW"]),
+        "factors": st.sampled_from([(), ("DEBT",), ("TRAFFICKING_INDICATOR", "DEBT")]),
+    },
     "AssessVoluntariness": {
         "understood": st.booleans(),
         "free_of_pressure": st.booleans(),
         "in_private": st.booleans(),
         "capacity": st.sampled_from(["OK", "DOUBT", "LACKS"]),
+        "coercion_indicators": st.sampled_from([(), (), ("debt",)]),
     },
     "SignVoluntaryReturnDeclaration": {
         "country": st.sampled_from(["NGA", "MLI"]),
         "form_version": WORDS,
         "language": WORDS,
+        "signed_at": st.one_of(st.none(), MOMENTS),
     },
-    "DetermineEligibility": {"decision": st.sampled_from(["ELIGIBLE", "UNDECIDED", "INELIGIBLE"])},
+    "DetermineEligibility": {
+        "decision": st.sampled_from(["ELIGIBLE", "UNDECIDED", "DECLINED", "INELIGIBLE", "NOT_SAFE_TO_RETURN"])
+    },
     "CompleteScreening": {},
     "RecordDetention": {"situation": st.sampled_from(["DETENTION_OFFICIAL", "DETENTION_UNOFFICIAL"])},
     "RecordRelease": {},
@@ -105,7 +112,11 @@ SAID: Final[dict[str, dict[str, st.SearchStrategy[Any]]]] = {
     "ReportDocumentLost": {},
     "AllocateFunding": {"project": WORDS, "until": MOMENTS},
     "NominatePassenger": {name: st.just(value) for name, value in FLIGHT.items()},
-    "TakeSeat": {**{name: st.just(value) for name, value in FLIGHT.items()}, "destination": st.just("LOS")},
+    "TakeSeat": {
+        **{name: st.just(value) for name, value in FLIGHT.items()},
+        "destination": st.just("LOS"),
+        "country": st.sampled_from([None, "NGA", "MLI"]),
+    },
     "ReleaseSeat": {"cause": WORDS},
     "ManifestIsFrozen": {name: st.just(value) for name, value in ON_IT.items()},
     "MovementIsOff": {**{name: st.just(value) for name, value in ON_IT.items()}, "cause": WORDS},
@@ -146,13 +157,26 @@ ABOUT_A_REFERRAL: Final = (
     "MarkReferralEnteredInError",
 )
 OUTCOMES: Final = st.sampled_from(
-    [GOOD, "TREATMENT_REQUIRED", "NATIONALITY_CONFIRMED", "NOT_CONFIRMED", "ISSUED", "GRANTED", "CONFIRMED", None]
+    [
+        GOOD,
+        "TREATMENT_REQUIRED",
+        "UNFIT_LONG_TERM",
+        "REFUSED",
+        "NATIONALITY_CONFIRMED",
+        "NOT_CONFIRMED",
+        "ISSUED",
+        "GRANTED",
+        "CONFIRMED",
+        None,
+    ]
 )
 PAYLOADS: Final = st.sampled_from(
     [
         {},
         {"expires_on": "2027-01-22", "kind": "LAISSEZ_PASSER", "number": "L"},
         {"expires_on": "9999-12-31"},
+        {"recommended_hold": True},
+        {"reason_class": "TRAVEL_BAN"},
         {"expires_on": "soon"},
         {"kind": "CARD"},
         {"examined_at": "2026-11-20"},
@@ -249,6 +273,40 @@ def test_whatever_is_said_a_case_answers_with_facts_a_refusal_or_a_doubt(
     never_boarded_against_the_rules(told)
 
 
+MATTERS_ON_BOARD: Final = (
+    *("AssessVoluntariness", "SignVoluntaryReturnDeclaration", "WithdrawVoluntaryReturn", "DetermineEligibility"),
+    *("RecordVulnerabilityAssessment", "AssessSafetyOfReturn", "RecordDetention", "RecordRelease", "PlaceHold"),
+)
+"""What may be said of a person's wish and safety; a signal may be said as well."""
+TO_BOARD: Final = ("ReaffirmVoluntaryReturn", "CheckInPassenger", "BoardPassenger")
+OFFICERS_GRANT: Final = ("PROTECTION_CLEARANCE", "RELEASE_AUTHORISATION", "RECEPTION_CONFIRMED")
+
+
+@given(st.data())
+def test_whatever_is_said_before_boarding_nobody_boards_against_the_rules(data: st.DataObject) -> None:
+    """Things are said between the steps on board, and officers lift and grant as much as they may."""
+    told = a_frozen_case()
+    for step in TO_BOARD:
+        for name in data.draw(st.lists(st.sampled_from((*MATTERS_ON_BOARD, "Signal")), max_size=2)):
+            heard(told, one_of_them(name, data.draw, told))
+        if data.draw(st.booleans()):
+            officers_clear(told)
+        heard(told, MESSAGES[step]())
+    never_boarded_against_the_rules(told)
+
+
+def one_of_them(name: str, draw: Callable[[st.SearchStrategy[Any]], Any], told: Told) -> Message:
+    return a_signal(draw, told) if name == "Signal" else MESSAGES[name].model_validate(fields_of(name, draw, told))
+
+
+def officers_clear(told: Told) -> None:
+    """Whatever holds is lifted if the rules let it be, and whatever an officer may grant is granted."""
+    for hold_id in list(told.case.holds):
+        heard(told, MESSAGES["LiftHold"].model_validate({"hold_id": hold_id, "reason": "x"}))
+    for kind in OFFICERS_GRANT:
+        heard(told, MESSAGES["GrantClearance"].model_validate({"kind": kind, "evidence": "x"}))
+
+
 def nothing_is_forgotten(told: Told) -> None:
     """P9."""
     if told.case.closed:
@@ -259,14 +317,54 @@ def nothing_is_forgotten(told: Told) -> None:
 
 
 def never_boarded_against_the_rules(told: Told) -> None:
-    """INV-01, INV-04, INV-05: whoever boarded had said so again, was not held, and lacked nothing at departure."""
+    """INV-01, INV-04, INV-05, INV-07: whoever boarded wanted to go and had said so again, was not held, and lacked nothing.
+
+    Told from the events alone, without the functions that the rules themselves ask.
+    """
     case: Any = folded(())
     for event in told.events:
         if event.name == "PassengerBoarded":
             assert not [hold for hold in case.holds.values() if hold.blocks & {"MANIFEST", "BOARDING"}]
-            assert case.clearances["CONSENT_RETURN"].status == "VALID"
-            assert case.facts["VoluntaryReturnReaffirmed"][-1].timestamp >= case.seat.std - timedelta(hours=72)
+            assert all(case.clearances[kind].status == "VALID" for kind in NEEDED_ON_BOARD)
+            wants_to_go(case)
+            is_safe_there(case)
         event.mutate(case)
+
+
+NEEDED_ON_BOARD: Final = (
+    *("CONSENT_RETURN", "PROTECTION_CLEARANCE", "SAFETY_OF_RETURN", "MEDICAL_ASSESSMENT", "FIT_TO_TRAVEL"),
+    *("TRAVEL_DOCUMENT", "EXIT_PERMIT", "RECEPTION_CONFIRMED", "FUNDING_ALLOCATED"),
+)
+
+
+def newest(case: Any, topic: str) -> int:
+    """At which version a fact of that topic was last recorded; nought if never."""
+    found = case.facts.get(topic)
+    return found[-1].originator_version if found else 0
+
+
+def wants_to_go(case: Any) -> None:
+    """The newest assessment is a clear yes, the signature is newer than any no, and the wish was said again."""
+    assert case.facts["VoluntarinessAssessed"][-1].result == "VOLUNTARY"
+    assert case.facts["EligibilityDetermined"][-1].decision == "ELIGIBLE"
+    said = [event for event in case.facts["VoluntarinessAssessed"] if event.result != "VOLUNTARY"]
+    unfree = max((event.originator_version for event in said), default=0)
+    signed = newest(case, "VoluntaryReturnDeclared")
+    assert signed > max(newest(case, "VoluntaryReturnWithdrawn"), newest(case, "DetentionRecorded"), unfree)
+    assert case.facts["VoluntaryReturnReaffirmed"][-1].timestamp >= case.seat.std - timedelta(hours=72)
+
+
+def is_safe_there(case: Any) -> None:
+    """The place was cleared after the person chose it, and what was found of the person since is cleared as well."""
+    declared = case.facts["VoluntaryReturnDeclared"]
+    chosen = [case.facts["CaseRegistered"][0].country_of_return, *(event.country for event in declared)]
+    moved = [event for event, before in zip(declared, chosen, strict=False) if event.country != before]
+    granted = {event.kind: event.originator_version for event in case.facts["ClearanceGranted"]}
+    assert granted["SAFETY_OF_RETURN"] > max((event.originator_version for event in moved), default=0)
+    at_risk = [event for event in case.facts["VulnerabilityAssessed"] if event.risk_level == "HIGH"]
+    found = max((event.originator_version for event in at_risk), default=0)
+    assert granted["PROTECTION_CLEARANCE"] > max(found, newest(case, "DetentionRecorded"))
+    assert case.seat.country in (None, case.country_of_return)
 
 
 # P1
