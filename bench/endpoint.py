@@ -38,8 +38,8 @@ REQUESTS: Final = 2000
 ROUNDS: Final = 5
 CASES: Final = 100
 SENDERS: Final = (
-    *("clinic-tripoli", "exit-authority", "embassy-nga", "protection-ngo", "mhpss-provider"),
-    *("unhcr-libya", "community-liaison", "detention-authority", "child-protection", "transit-mission"),
+    *("clinic-tripoli", "exit-authority", "embassy-nga", "partner-012", "partner-023"),
+    *("partner-017", "community-liaison", "detention-authority", "partner-031", "transit-mission"),
 )
 FLOOD_CONNECTIONS: Final = 64
 CALM: Final = "carrier"

@@ -18,7 +18,7 @@ from cli.partner_sheets import sheet
 from cli.partner_traffic import deliveries, redeliver, show_digest, test_partner
 from cli.talk import Code, Failed, facts, give, say, table
 from domain.calendar import CALENDARS
-from domain.partner import Recipient
+from domain.partner import Recipient, telling
 from domain.words import ReferralKind
 from gateway.cells import Unclear, nationality
 from store.partner_keys import key_entries
@@ -128,7 +128,9 @@ def add_partner(*, partner_id: str, user: str, as_json: bool, **given: Any) -> N
     told = _given(given)
 
     async def work(house: House) -> Registered:
-        changed = _with(partner_id, await get(house.pool, partner_id), told)
+        known = await get(house.pool, partner_id)
+        changed = _with(partner_id, known, told)
+        _insist_on_telling_nothing(changed, is_new=known is None)
         await add(house.pool, changed, by=f"staff:{user}")
         return await get(house.pool, partner_id) or changed
 
@@ -148,6 +150,19 @@ def _with(partner_id: str, known: Registered | None, told: dict[str, Any]) -> Re
     if not {"name", "kinds"} <= told.keys():
         raise Failed(Code.USAGE, f"{partner_id} is new: it needs --name and --kind.", "awda partner add --help")
     return Registered(partner_id, **told)
+
+
+def _insist_on_telling_nothing(wanted: Registered, *, is_new: bool) -> None:
+    """An id stands in lists, in events and in addresses, outside all seals; once given it cannot be changed."""
+    word = telling(wanted.partner_id, wanted.kinds)
+    if word is None:
+        return
+    said = f"The id {wanted.partner_id!r} tells by {word!r} for what somebody is sent there, and it is sealed nowhere."
+    if is_new:
+        raise Failed(
+            Code.REFUSED, said, "an id that tells nothing, such as partner-058; what it is called goes into --name"
+        )
+    say(f"{said} Register it anew under an id such as partner-058, and make this one --inactive.")
 
 
 def kinds_of(given: tuple[str, ...]) -> frozenset[ReferralKind]:

@@ -5,13 +5,14 @@ The minimum data set (domain.md 6.4) is a table: a field that is not in a recipi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from domain.policy import NEWEST
-from domain.words import Block, Purpose
+from domain.words import PUBLIC_KIND, Block, Purpose
 from domain.words import ReferralKind as Kind
 
 if TYPE_CHECKING:
@@ -194,3 +195,31 @@ def _age_class(case: Case, on: date) -> str | None:
         return None
     years = case.person.age(on)
     return "INF" if years < INFANT_UNTIL else "CHD" if years < CHILD_UNTIL else "ADT"
+
+
+# What a partner may be called
+
+
+SENSITIVE: Final = frozenset(PUBLIC_KIND) | frozenset(
+    kind
+    for kind, recipient in RECIPIENT_OF.items()
+    if recipient
+    in {
+        *(Recipient.PROTECTION, Recipient.UNHCR, Recipient.MHPSS),
+        *(Recipient.SHELTER, Recipient.TRACING, Recipient.GUARDIANSHIP),
+    }
+)
+"""Kinds that tell something of a person who is sent there."""
+TELLING: Final = re.compile(
+    r"unhcr|acnur|refug|asyl|mhpss|psych|mental|trauma|shelter|protect|traffick|victim|surviv|safe.?house|violence"
+    r"|women|child|minor|orphan|guardian|unicef|tubercul|(?<![a-z])(?:hcr|vot|s?gbv|hiv|tb)(?![a-z])"
+)
+
+
+def telling(partner_id: str, kinds: Iterable[Kind]) -> str | None:
+    """The word by which an id tells for what somebody is sent there; ids stand outside all seals (INV-03).
+
+    ``None`` for one that tells nothing, or nothing that anybody might not know.
+    """
+    found = TELLING.search(partner_id.lower())
+    return found[0] if found and not SENSITIVE.isdisjoint(kinds) else None

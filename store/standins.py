@@ -47,16 +47,16 @@ _REFUGE: Final = frozenset({K.VOT_ASSISTANCE}) | _of(Recipient.SHELTER)
 STANDARD: Final[Sequence[Registered]] = (
     Registered("clinic-tripoli", "Clinic, Tripoli", _of(Recipient.CLINIC)),
     Registered("exit-authority", "Exit authority", _of(Recipient.EXIT_AUTHORITY)),
-    Registered("protection-ngo", "Protection organisation", _of(Recipient.PROTECTION)),
-    Registered("unhcr-libya", "UNHCR Libya", _of(Recipient.UNHCR)),
+    Registered("partner-012", "Protection organisation", _of(Recipient.PROTECTION)),
+    Registered("partner-017", "UNHCR Libya", _of(Recipient.UNHCR)),
     Registered("community-liaison", "Community liaison", _of(Recipient.COMMUNITY)),
     Registered("carrier", "Carrier", _of(Recipient.CARRIER)),
-    Registered("mhpss-provider", "Health services", _of(Recipient.MHPSS)),
+    Registered("partner-023", "Health services", _of(Recipient.MHPSS)),
     Registered("detention-authority", "Detention authority", _of(Recipient.DETENTION_AUTHORITY)),
-    Registered("child-protection", "Child protection", _CHILDREN),
+    Registered("partner-031", "Child protection", _CHILDREN),
     Registered("transit-mission", "Transit mission", _of(Recipient.TRANSIT)),
-    Registered("safe-house-benghazi", "Safe house, Benghazi", _REFUGE),
-    Registered("safe-house-tripoli", "Safe house, Tripoli", _REFUGE),
+    Registered("partner-046", "Safe house, Benghazi", _REFUGE),
+    Registered("partner-047", "Safe house, Tripoli", _REFUGE),
     *(partner for country in COUNTRIES for partner in _of_country(country)),
 )
 """The stand-ins of an embedded home."""

@@ -83,6 +83,26 @@ def test_what_is_not_given_of_a_partner_stays_as_it_is(run: Awda, clinic: str) -
     assert told(run("add", clinic, "--active", "--json"))["mandatory_reporting"] is False
 
 
+def test_an_id_that_tells_for_what_somebody_is_sent_there_is_not_given(run: Awda) -> None:
+    refused = run("add", "safe-house-sirte", "--name", "Safe house, Sirte", "--kind", "VOT_ASSISTANCE")
+    given = run("add", "partner-058", "--name", "Safe house, Sirte", "--kind", "VOT_ASSISTANCE")
+
+    assert (refused.exit_code, given.exit_code) == (Code.REFUSED, Code.DONE)
+    assert "safe-house" in refused.stderr
+    assert "partner-058" in refused.stderr
+    assert [each["partner_id"] for each in told(run("list", "--json"))] == ["partner-058"]
+
+
+def test_who_has_such_an_id_already_may_be_changed_and_it_is_said(run: Awda) -> None:
+    run("add", "protection-office", "--name", "Office", "--kind", "EXIT_PERMIT")
+
+    changed = run("add", "protection-office", "--kind", "GBV_SERVICES")
+
+    assert changed.exit_code == Code.DONE
+    assert "sealed nowhere" in changed.stderr
+    assert run("add", "protection-office", "--inactive").exit_code == Code.DONE
+
+
 @pytest.mark.parametrize(
     "words",
     [

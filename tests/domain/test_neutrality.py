@@ -9,10 +9,22 @@ import pytest
 
 from domain.event import REGISTRY
 from domain.messages import MESSAGES
+from domain.moment import Directory, Partner
 from domain.outgoing import outgoing
-from domain.partner import AUTHORITIES, RECIPIENT_OF, Recipient
-from domain.words import BLOCKS, PUBLIC_CLOSURE, PUBLIC_KIND, ClosureReason, HoldType, PublicClosure, ReferralKind
+from domain.partner import AUTHORITIES, RECIPIENT_OF, SENSITIVE, Recipient, telling
+from domain.words import (
+    BLOCKS,
+    PUBLIC_CLOSURE,
+    PUBLIC_KIND,
+    ClosureReason,
+    HoldType,
+    PublicClosure,
+    Purpose,
+    ReferralKind,
+)
+from store.standins import STANDARD, Registered
 from tests.builders import (
+    PARTNERS,
     Told,
     a_boarded_case,
     a_cleared_case,
@@ -169,6 +181,52 @@ def test_the_embassy_hears_nothing_new_while_the_person_is_afraid() -> None:
     for kind in ("CONSULAR_IDENTITY", "EXIT_PERMIT"):
         assert RECIPIENT_OF[ReferralKind(kind)] in AUTHORITIES | {Recipient.EMBASSY}
         assert told.referral(kind).status == "DRAFT"
+
+
+# Whom it is for
+
+
+SENT_THERE = sorted(SENSITIVE & {kind for partner in STANDARD for kind in partner.kinds})
+
+
+@pytest.mark.parametrize("partner", [*STANDARD, *PARTNERS.partners.values()], ids=lambda partner: partner.partner_id)
+def test_no_id_of_a_partner_tells_for_what_somebody_is_sent_there(partner: Registered | Partner) -> None:
+    assert telling(partner.partner_id, partner.kinds) is None
+    assert not RESTRICTED.search(partner.partner_id.upper())
+
+
+@pytest.mark.parametrize("kind", SENT_THERE)
+def test_a_referral_to_a_standard_partner_tells_nothing_in_public(kind: ReferralKind) -> None:
+    told = a_screened_case()
+    told.directory = Directory({p.partner_id: Partner(p.partner_id, p.kinds, p.country) for p in STANDARD})
+    for purpose in Purpose:
+        told.having("RecordConsent", purpose=purpose, form_version="C-1", language="en")
+    before = len(told.events)
+
+    told.having("CreateReferral", kind=kind)
+    told.having("CancelReferral", referral_id=told.referral(kind).referral_id, reason=TYPED_TEXT)
+
+    for event in told.events[before:]:
+        assert not RESTRICTED.search(neutral(event).upper()), neutral(event)
+        assert telling(str(event.facts.get("partner_id") or event.facts.get("recipient") or ""), SENSITIVE) is None
+
+
+@pytest.mark.parametrize(
+    ("partner_id", "word"),
+    [
+        *(("unhcr-libya", "unhcr"), ("MHPSS-provider", "mhpss"), ("safe-house-benghazi", "safe-house")),
+        *(("child-protection", "child"), ("house-for-vot", "vot"), ("gbv.clinic", "gbv"), ("shelter1", "shelter")),
+        *(("anti-trafficking-unit", "traffick"), ("psychologue-tunis", "psych"), ("safehouse-2", "safehouse")),
+    ],
+)
+def test_an_id_tells_by_a_word(partner_id: str, word: str) -> None:
+    assert telling(partner_id, SENSITIVE) == word
+    assert telling(partner_id, {ReferralKind.EXIT_PERMIT}) is None, "what anybody may know"
+
+
+@pytest.mark.parametrize("partner_id", ["partner-017", "pivot-tripoli", "clinic-tripoli", "hotbed", "office-7"])
+def test_an_id_may_be_a_name_that_tells_nothing(partner_id: str) -> None:
+    assert telling(partner_id, SENSITIVE) is None
 
 
 def test_no_message_is_registered_under_two_names() -> None:

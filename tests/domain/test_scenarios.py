@@ -234,17 +234,17 @@ def test_sc_20_an_embassy_that_is_silent_then_slow_then_replaced() -> None:
 
 def test_sc_21_a_full_safe_house_is_replaced_by_another() -> None:
     told = a_registered_case().having("RecordConsent", purpose="SHARE_PROTECTION", form_version="1", language="en")
-    told.having("CreateReferral", kind="VOT_ASSISTANCE", partner_id="safe-house-1")
+    told.having("CreateReferral", kind="VOT_ASSISTANCE", partner_id="partner-046")
     first = told.referral("VOT_ASSISTANCE")
     told.heard("VOT_ASSISTANCE", "REJECTED", "NO_CAPACITY", reason="full").after(hours=1)
-    told.having("ReassignReferral", referral_id=first.referral_id, partner_id="safe-house-2", reason="full")
+    told.having("ReassignReferral", referral_id=first.referral_id, partner_id="partner-047", reason="full")
     told.heard("VOT_ASSISTANCE", "COMPLETED", "ADMITTED")
     assert_in_order(
         told.events,
         "ReferralRejected[NO_CAPACITY]",
         "TaskRaised",
-        "ReferralReassigned[safe-house-2]",
-        "ReferralCreated[safe-house-2]",
+        "ReferralReassigned[partner-047]",
+        "ReferralCreated[partner-047]",
         "ReferralCompleted[ADMITTED]",
     )
     second = told.referral("VOT_ASSISTANCE")

@@ -201,7 +201,7 @@ def test_a_case_in_danger_of_life_is_escalated_to_the_top_whatever_is_asked() ->
 def test_some_kinds_never_wait_their_turn(kind: str) -> None:
     told = a_screened_case()
     told.directory = replace(
-        PARTNERS, partners={"p": replace(PARTNERS.partners["protection-ngo"], kinds=frozenset(ReferralKind))}
+        PARTNERS, partners={"p": replace(PARTNERS.partners["partner-012"], kinds=frozenset(ReferralKind))}
     )
     assert told.having("CreateReferral", kind=kind).referral(kind).urgent
 
@@ -212,14 +212,14 @@ def test_a_survivors_clock_starts_with_the_first_partner_that_was_asked() -> Non
     first = told.referral("VOT_ASSISTANCE")
     began = first.sent_at
     told.heard("VOT_ASSISTANCE", "REJECTED", "NO_CAPACITY")
-    told.having("ReassignReferral", referral_id=first.referral_id, partner_id="safe-house-2", reason="full")
+    told.having("ReassignReferral", referral_id=first.referral_id, partner_id="partner-047", reason="full")
     second = told.referral("VOT_ASSISTANCE")
     assert began is not None
     assert second.dues["complete"] == began + timedelta(days=7)
     assert second.dues["ack"] == told.now + timedelta(hours=4)
     assert due_of(told.case, second, "complete", LIBYA) == second.dues["complete"], "no holiday gives the clock back"
     told.after(days=10).heard("VOT_ASSISTANCE", "REJECTED", "NO_CAPACITY")
-    told.having("ReassignReferral", referral_id=second.referral_id, partner_id="safe-house-1", reason="full")
+    told.having("ReassignReferral", referral_id=second.referral_id, partner_id="partner-046", reason="full")
     assert told.referral("VOT_ASSISTANCE").dues["complete"] == told.now + timedelta(hours=8)
 
 

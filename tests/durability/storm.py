@@ -38,8 +38,8 @@ AT_LATEST_S = 12.0
 COUNSELLORS = 6
 
 SENDERS: Mapping[str, tuple[str, str]] = {
-    "mhpss-provider": ("MHPSS", "MHPSS"),
-    "protection-ngo": ("PROTECTION_ASSISTANCE", "SHARE_PROTECTION"),
+    "partner-023": ("MHPSS", "MHPSS"),
+    "partner-012": ("PROTECTION_ASSISTANCE", "SHARE_PROTECTION"),
 }
 """Whom staff ask beside those that are asked by the procedure: for what, and on which consent."""
 COMPANY = ("clinic-tripoli", "embassy-nga", "exit-authority", *SENDERS)

@@ -195,7 +195,7 @@ async def silence_until_overdue(town: Town, case: UUID) -> None:
 async def test_sc_21_a_full_safe_house_is_replaced_and_the_survivor_waits_since_the_first_one_was_asked(
     database: Database, servers: Servers, tmp_path: Path
 ) -> None:
-    full, free = "safe-house-benghazi", "safe-house-tripoli"
+    full, free = "partner-046", "partner-047"
     async with a_town(database, servers, tmp_path, {full: "prompt+rejecting", free: "prompt"}) as town:
         case = await town.a_registered_case()
         await town.agrees_to(case, "SHARE_PROTECTION")
@@ -274,14 +274,14 @@ async def test_what_is_sent_again_a_year_later_gets_its_receipt_and_changes_noth
 
 EVERYBODY = {
     CLINIC: ("MEDICAL_ASSESSMENT", "slow"),
-    "mhpss-provider": ("MHPSS", "prompt"),
+    "partner-023": ("MHPSS", "prompt"),
     EMBASSY: ("CONSULAR_IDENTITY", "prompt+out-of-order"),
     "exit-authority": ("EXIT_PERMIT", "duplicating"),
     "detention-authority": ("DETENTION_RELEASE", "slow-clock"),
     "carrier": ("MOVEMENT_BOOKING", "contradictory"),
-    "protection-ngo": ("PROTECTION_ASSISTANCE", "talkative"),
-    "child-protection": ("CHILD_BIA", "prompt"),
-    "unhcr-libya": ("UNHCR_ASYLUM", "silent"),
+    "partner-012": ("PROTECTION_ASSISTANCE", "talkative"),
+    "partner-031": ("CHILD_BIA", "prompt"),
+    "partner-017": ("UNHCR_ASYLUM", "silent"),
     "community-liaison": ("COMMUNITY_LIAISON", "fast-clock"),
     "transit-mission": ("TRANSIT_ASSISTANCE", "rejecting"),
     "reception-nga": ("RECEPTION", "stubborn"),
@@ -313,4 +313,4 @@ async def test_whoever_is_asked_answers_in_their_own_manner_and_every_receipt_is
             account, acknowledged = await town.account(name), neighbour.acknowledged
             assert sum(account.values()) == len(acknowledged), (name, account)
             assert account.keys() <= {"applied", "ignored", "late", "quarantined", "refused"}, (name, account)
-            assert bool(acknowledged) == (name != "unhcr-libya"), name
+            assert bool(acknowledged) == (name != "partner-017"), name
