@@ -22,7 +22,8 @@ from domain.words import (
     Purpose,
     ReferralKind,
 )
-from store.standins import STANDARD, Registered
+from store.partners import Registered
+from store.standins import STANDARD
 from tests.builders import (
     PARTNERS,
     Told,

@@ -270,7 +270,7 @@ def test_whatever_is_said_a_case_answers_with_facts_a_refusal_or_a_doubt(
         nothing_is_forgotten(told)
     assert folded(told.events) == told.case
     assert public(folded(redacted(event) for event in told.events)) == public(told.case)
-    never_boarded_against_the_rules(told)
+    assert_never_boarded_against_the_rules(told)
 
 
 MATTERS_ON_BOARD: Final = (
@@ -292,7 +292,7 @@ def test_whatever_is_said_before_boarding_nobody_boards_against_the_rules(data: 
         if data.draw(st.booleans()):
             officers_clear(told)
         heard(told, MESSAGES[step]())
-    never_boarded_against_the_rules(told)
+    assert_never_boarded_against_the_rules(told)
 
 
 def one_of_them(name: str, draw: Callable[[st.SearchStrategy[Any]], Any], told: Told) -> Message:
@@ -316,7 +316,7 @@ def nothing_is_forgotten(told: Told) -> None:
     assert {str(one.referral_id) for one in sent} | {str(hold_id) for hold_id in told.case.holds} <= subjects
 
 
-def never_boarded_against_the_rules(told: Told) -> None:
+def assert_never_boarded_against_the_rules(told: Told) -> None:
     """INV-01, INV-04, INV-05, INV-07: whoever boarded wanted to go and had said so again, was not held, and lacked nothing.
 
     Told from the events alone, without the functions that the rules themselves ask.
