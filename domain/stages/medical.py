@@ -87,10 +87,10 @@ def examined(case: Case, referral: Referral, told: Told, m: Moment) -> Iterator[
 
 def fit_to_travel(case: Case, report: IssueFitToTravel, m: Moment) -> Iterator[Event]:
     """Only inside the window before departure; valid until 72 hours after the look, and never past it."""
-    issued = report.issued_at or m.at
+    issued = report.issued_at or m.said_at
     good = report.result in ("FIT", "FIT_WITH_CONDITIONS")
     if good:
-        _insist_on_window(_insist_on_seat(case), issued, m)
+        _insist_on_window(case, _insist_on_seat(case), issued, m)
     yield FitToTravelAssessed(issued_at=issued, result=report.result, conditions=report.conditions)
     if good:
         yield grant(ClearanceKind.FIT_TO_TRAVEL, m, since=issued, evidence="pre-embarkation check")
@@ -105,15 +105,25 @@ def _insist_on_seat(case: Case) -> Seat:
     return case.seat
 
 
-def _insist_on_window(seat: Seat, issued: datetime, m: Moment) -> None:
+def _insist_on_window(case: Case, seat: Seat, issued: datetime, m: Moment) -> None:
+    """The first look leaves time to act on it; another one may be taken until the doors close (domain.md 00, 17)."""
     opens = LIBYA.before(seat.std, m.policy.in_force.fit_to_travel_from)
-    if not opens <= issued <= seat.std:
+    closes = LIBYA.before(seat.std, m.policy.in_force.fit_to_travel_until)
+    if _looked_at_for(case, seat):
+        closes = max(seat.std, m.at)
+    if not opens <= issued <= closes:
         raise Refused(
             "FTT.WINDOW",
             f"issued {issued:%d %B %Y %H:%M UTC}; for this departure the window runs from {opens:%d %B %Y %H:%M UTC} "
-            f"until {seat.std:%d %B %Y %H:%M UTC}",
+            f"until {closes:%d %B %Y %H:%M UTC}",
             field="issued_at",
         )
+
+
+def _looked_at_for(case: Case, seat: Seat) -> bool:
+    """Whether the person has been looked at for this flight before, and has not left."""
+    looked = case.latest(FitToTravelAssessed)
+    return looked is not None and looked.originator_version > seat.version and not case.departed
 
 
 # The stage

@@ -523,7 +523,7 @@ def _consent_to_return(case: Case, m: Moment) -> Event:
 def determine_eligibility(case: Case, order: DetermineEligibility, m: Moment) -> Iterator[Event]:
     """Whoever had been found eligible, and is not any more, is screened again before anything else."""
     if order.decision in ELIGIBLE:
-        missing = [need.code for need in _needed_for_eligibility(case)]
+        missing = [need.code for need in _needed_for_eligibility(case, m)]
         if missing:
             raise Refused("ELIGIBILITY.NOT_READY", f"still missing: {', '.join(missing)}", failures=tuple(missing))
     before = case.phase
@@ -542,7 +542,7 @@ def complete(case: Case, _order: CompleteScreening, m: Moment) -> Iterator[Event
         raise Refused(
             "SCREENING.NOT_ELIGIBLE", f"eligibility is {found}; only an eligible person's screening completes"
         )
-    missing = [need.code for need in _needed_for_eligibility(case)]
+    missing = [need.code for need in _needed_for_eligibility(case, m)]
     if missing:
         raise Refused("SCREENING.NOT_READY", f"still missing: {', '.join(missing)}", failures=tuple(missing))
     yield ScreeningCompleted()
@@ -563,15 +563,21 @@ def record_release(case: Case, _report: RecordRelease, m: Moment) -> Iterator[Ev
 # The stage
 
 
-def _needed_for_eligibility(case: Case) -> Iterator[Awaited]:
-    if not asked_in_private(case):
+def _needed_for_eligibility(case: Case, m: Moment) -> Iterator[Awaited]:
+    if not asked_in_private(case) or _recent(case, NonRefoulementScreened, m) is None:
         yield Awaited("STAFF.PRIVATE_INTERVIEW", "COUNSELLOR", "domain 7.1")
-    if not case.has(VulnerabilityAssessed.TOPIC):
+    if _recent(case, VulnerabilityAssessed, m) is None:
         yield Awaited("STAFF.VULNERABILITY", "COUNSELLOR", "domain 7.1")
-    if not case.has(VoluntarinessAssessed.TOPIC):
+    if _recent(case, VoluntarinessAssessed, m) is None:
         yield Awaited("STAFF.VOLUNTARINESS", "COUNSELLOR", "domain 7.1")
     if not _declared(case):
         yield Awaited("PERSON.DECLARATION", "COUNSELLOR", "domain 7.1")
+
+
+def _recent(case: Case, fact: type[Fact], m: Moment) -> Fact | None:
+    """The newest fact of a kind, if it is not so old that the person is screened again (domain.md 4.7)."""
+    oldest = LIBYA.before(m.at, m.policy.in_force.screening_stale)
+    return found if (found := case.latest(fact)) is not None and found.timestamp >= oldest else None
 
 
 def _declared(case: Case) -> bool:
@@ -586,8 +592,8 @@ def _since_opening(case: Case, fact: type[Fact]) -> Fact | None:
     return found if (found := case.latest(fact)) is not None and found.originator_version > begun else None
 
 
-def lacks(case: Case, _m: Moment) -> list[Awaited]:
-    missing = list(_needed_for_eligibility(case))
+def lacks(case: Case, m: Moment) -> list[Awaited]:
+    missing = list(_needed_for_eligibility(case, m))
     decided = _since_opening(case, EligibilityDetermined)
     if decided is None or decided.decision not in ELIGIBLE:
         missing.append(Awaited("STAFF.ELIGIBILITY", "COUNSELLOR", "domain 7.1"))

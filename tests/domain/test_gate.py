@@ -144,7 +144,8 @@ def test_nobody_is_nominated_before_nationality_is_confirmed() -> None:
 def test_the_wish_said_again_counts_for_72_hours(checkpoint: str, before: timedelta, failures: tuple[str, ...]) -> None:
     told = a_seated_case().at("2026-12-11T09:00:00Z")
     told.now -= before
-    told.having("ReaffirmVoluntaryReturn").at("2026-12-14T07:00:00Z").having("IssueFitToTravel", result="FIT")
+    told.having("ReaffirmVoluntaryReturn").at("2026-12-13T09:00:00Z").having("IssueFitToTravel", result="FIT")
+    told.at("2026-12-14T07:00:00Z")
     assert told.failures(checkpoint) == failures
 
 

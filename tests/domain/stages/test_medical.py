@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
-from tests.builders import Told, a_frozen_case, a_screened_case, a_seated_case
+from tests.builders import FLIGHT, Told, a_frozen_case, a_screened_case, a_seated_case
 
 
 def status(told: Told, kind: str) -> str | None:
@@ -91,9 +91,29 @@ def test_fitness_is_measured_against_a_flight() -> None:
     assert a_screened_case().refused("IssueFitToTravel", result="FIT").rule == "FTT.NO_SEAT"
 
 
-@pytest.mark.parametrize("issued", ["2026-12-11T08:59:59Z", "2026-12-14T09:00:01Z"])
-def test_fitness_outside_the_last_72_hours_counts_for_nothing(issued: str) -> None:
+@pytest.mark.parametrize("issued", ["2026-12-11T08:59:59Z", "2026-12-14T03:00:01Z"])
+def test_fitness_is_first_looked_at_from_72_to_6_hours_before_departure(issued: str) -> None:
     assert a_seated_case().refused("IssueFitToTravel", result="FIT", issued_at=issued).rule == "FTT.WINDOW"
+
+
+@pytest.mark.parametrize("issued", ["2026-12-11T09:00:00Z", "2026-12-14T03:00:00Z"])
+def test_fitness_at_either_end_of_the_window_counts(issued: str) -> None:
+    assert status(a_seated_case().at(issued).having("IssueFitToTravel", result="FIT"), "FIT_TO_TRAVEL") == "VALID"
+
+
+@pytest.mark.parametrize("hours", [-1, 0, 40])
+def test_fitness_is_looked_at_again_until_the_doors_close_however_late_the_flight(hours: int) -> None:
+    told = a_frozen_case().at(datetime.fromisoformat(FLIGHT["std"]) + timedelta(hours=hours))
+    told.having("IssueFitToTravel", result="FIT")
+    granted = told.clearance("FIT_TO_TRAVEL")
+    assert granted is not None
+    assert granted.valid_until == told.now + timedelta(hours=72)
+
+
+def test_a_look_for_another_flight_is_no_first_look_for_this_one() -> None:
+    told = a_frozen_case().having("ReleaseSeat", cause="another flight").having("NominatePassenger", **FLIGHT)
+    told.having("TakeSeat", **FLIGHT, destination="LOS")
+    assert told.refused("IssueFitToTravel", result="FIT").rule == "FTT.WINDOW"
 
 
 def test_fitness_lasts_72_hours_from_the_look() -> None:
@@ -105,7 +125,7 @@ def test_fitness_lasts_72_hours_from_the_look() -> None:
 
 def test_a_good_look_dated_later_than_now_counts_from_now() -> None:
     told = a_seated_case().at("2026-12-02T00:00:00Z")
-    told.having("IssueFitToTravel", result="FIT", issued_at="2026-12-14T08:00:00Z")
+    told.having("IssueFitToTravel", result="FIT", issued_at="2026-12-14T02:00:00Z")
     assert "GATE.FIT_TO_TRAVEL.EXPIRES_BEFORE_STD" in told.failures()
 
 

@@ -216,6 +216,19 @@ def test_eligibility_says_everything_that_is_missing() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("days", "missing"),
+    [(90, ()), (91, ("STAFF.PRIVATE_INTERVIEW", "STAFF.VULNERABILITY", "STAFF.VOLUNTARINESS"))],
+)
+def test_what_was_asked_ninety_days_ago_is_asked_again(days: int, missing: tuple[str, ...]) -> None:
+    told = an_interviewed_case().having("SignVoluntaryReturnDeclaration", **DECLARATION).after(days=days)
+    assert told.waits_for()[: len(missing)] == list(missing)
+    if missing:
+        assert told.refused("DetermineEligibility", decision="ELIGIBLE").failures == missing
+    else:
+        assert told.having("DetermineEligibility", decision="ELIGIBLE").case.phase == "PRE_DEPARTURE"
+
+
 def test_an_ineligible_person_keeps_an_open_case_and_does_not_travel() -> None:
     told = a_registered_case().having("DetermineEligibility", decision="INELIGIBLE")
     assert told.case.phase == "INTAKE"
