@@ -26,7 +26,7 @@ from domain.moment import Moment, Refused
 from domain.partner import PUBLIC_PURPOSE
 from domain.person import Country, Person
 from domain.procedure import NEWEST as NEWEST_PROCEDURE
-from domain.protecting import heard_in_private
+from domain.protecting import CONCERN, heard, heard_in_private
 from domain.stage import Awaited, StageRules
 from domain.steps import grant, hold, soon, task
 from domain.wish import counts, newest_doubt
@@ -397,10 +397,8 @@ def assess_vulnerability(case: Case, report: RecordVulnerabilityAssessment, m: M
         risk_level=report.overall_risk, nothing_indicated=not report.factors, factors=report.factors
     )
     if concern:
-        yield from revocations(case, Trigger.PROTECTION_HOLD)
-        if not case.departed:
-            yield hold(HoldType.PROTECTION, m)
-        yield task("decide on a protection hold", "PROTECTION_OFFICER", soon(case, m), m)
+        content = {"risk_level": report.overall_risk, "factors": list(report.factors)}
+        yield from heard(case, m, true_name=CONCERN, content=content)
 
 
 def _has_been_looked_at(case: Case, m: Moment) -> bool:

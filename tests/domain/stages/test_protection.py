@@ -52,6 +52,7 @@ def test_what_is_found_after_protection_had_cleared_the_way_is_a_concern(
     beginning: Callable[[], Told], risk: str, factors: tuple[str, ...]
 ) -> None:
     told = assessed(beginning(), risk, *factors)
+    assert told.named("ProtectionConcernRaised")[-1].facts["content"]["factors"] == list(factors)
     assert status(told, "PROTECTION_CLEARANCE") == "REVOKED"
     assert {"GATE.HOLD.PROTECTION", "GATE.PROTECTION_CLEARANCE.REVOKED"} <= set(told.failures())
     assert "decide on a protection hold" in [task.task for task in told.case.tasks.values()]
