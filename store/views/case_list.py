@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from domain.case import ENDED
+from domain.stages.departure import BEFORE_DEPARTURE
 from domain.stages.screening import ELIGIBLE
 from domain.words import Phase, Priority, Stage, StageStatus
 from store.views.view import Row, Said, View
@@ -65,7 +67,9 @@ def _seated(row: Row, said: Said, _: Any) -> None:
     row["movement"] = said["movement"]
 
 
-def _unseated(row: Row, _said: Said, _: Any) -> None:
+def _unseated(row: Row, said: Said, _: Any) -> None:
+    if said["movement"] != row["movement"]:
+        return  # a place that was held for them and never taken
     row["movement"] = None
     if row["phase"] == Phase.DEPARTURE:
         row["phase"] = Phase.PRE_DEPARTURE.value
@@ -76,7 +80,12 @@ def _frozen(row: Row, _said: Said, _: Any) -> None:
 
 
 def _departed(row: Row, _said: Said, _: Any) -> None:
+    if row["phase"] == Phase.CLOSED:
+        return
     row["phase"] = Phase.TRANSIT.value
+    for stage in BEFORE_DEPARTURE:
+        if row["stages"][stage.value] not in ENDED:
+            row["stages"][stage.value] = StageStatus.ABANDONED.value
 
 
 def _arrived(row: Row, _said: Said, _: Any) -> None:
@@ -92,6 +101,8 @@ def _closed(row: Row, _said: Said, _: Any) -> None:
 
 def _reopened(row: Row, said: Said, _: Any) -> None:
     row["phase"] = said["target_phase"]
+    if said["target_phase"] != Phase.POST_ARRIVAL:
+        row["movement"] = None
     again = AFTER_ARRIVAL if said["target_phase"] == Phase.POST_ARRIVAL else ALL
     row["stages"] |= dict.fromkeys(again, StageStatus.NOT_STARTED.value)
 
