@@ -27,7 +27,7 @@ from bench.client import Broken, Spell, line, lines, post, send_all, send_until
 from bench.engine import SAID, incoming
 from bench.measure import Measured, compared, pairs
 from bench.place import MASTER_KEY, Place
-from gateway.intake import CLOUD_EVENT, SIGNAL_TYPE, source_of
+from gateway.from_partners import CLOUD_EVENT, SIGNAL_TYPE, source_of
 from store.inbox import Inbox, message_id_for
 from store.signing import sign
 from store.standins import seed

@@ -18,7 +18,9 @@ from cli.options import OPERATOR, as_json
 from cli.talk import Code, Failed, Shown, give, progress, say, table
 from cli.words import CHANNELS
 from gateway.cells import Unclear, word
-from gateway.intake import USER, Desk, body_of
+from gateway.from_staff import USER
+from gateway.handed_in import body_of
+from gateway.intake import Desk
 from gateway.lists import Bad
 from store.clock import now
 from store.doorbell import INBOX

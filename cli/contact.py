@@ -13,7 +13,7 @@ from cli.sending import Acting, hand_in
 from cli.talk import Code, Failed, give, table
 from domain.contact import Channel, Outcome, Result
 from gateway.contacts import Requested, request_call
-from gateway.intake import new_key
+from gateway.handed_in import new_key
 from gateway.pages.forms import telephone
 from store.streams import open_streams
 

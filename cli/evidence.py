@@ -13,7 +13,7 @@ from cli.options import OPERATOR, as_json
 from cli.talk import Code, Failed, give
 from domain.evidence import FOR_FILES
 from gateway.evidence import About, Attached, Found, NoEvidence, attach, evidence
-from gateway.intake import USER
+from gateway.from_staff import USER
 from store.files import ContentStore, Folder, NoSuchFile
 from store.mapper import Erased, Tampered
 

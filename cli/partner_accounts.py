@@ -18,7 +18,7 @@ from cli.sending import insist, told
 from cli.talk import Code, Failed, facts, give, say, table
 from cli.telling import tell_history
 from gateway.accounts import account_of
-from gateway.intake import Answer, Declined, new_key
+from gateway.handed_in import Answer, Declined, new_key
 from gateway.quarantine import Decision, resolve
 from store.accounts import Entry
 from store.partners import UnknownPartner, get

@@ -12,7 +12,7 @@ from cli.house import House, at_home
 from cli.options import OPERATOR, as_json
 from cli.talk import Code, Failed, give, say, table
 from gateway.face import Face
-from gateway.intake import new_key
+from gateway.handed_in import new_key
 from gateway.link_api import listed, told_issued
 from gateway.links import Issued, TaskLinks
 from gateway.pages.render import clock, text_of

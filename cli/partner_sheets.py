@@ -17,8 +17,9 @@ from domain.policy import NEWEST
 from domain.sheets import SHEETS, SheetKind
 from gateway.bringing_in import FINE, Brought, Checked, bring_in, check, counted, read_sheet, settled
 from gateway.evidence import About, Attached, attach
+from gateway.from_staff import USER
+from gateway.handed_in import Declined
 from gateway.handing_out import HandedOut, hand_out, registered
-from gateway.intake import USER, Declined
 from gateway.lists import Bad, Unusable
 from gateway.sheet_pages import WRITTEN
 from gateway.sheet_words import LANGUAGES

@@ -21,7 +21,7 @@ from cli.partner_links import base_of
 from cli.standins import StandIns
 from cli.talk import Code, Failed, facts, give, table
 from gateway.face import Face
-from gateway.intake import CLOUD_EVENT, SIGNAL_TYPE, source_of
+from gateway.from_partners import CLOUD_EVENT, SIGNAL_TYPE, source_of
 from store.digest import digest
 from store.doorbell import OUTBOX
 from store.outbox import Delivery, Outbox

@@ -11,7 +11,7 @@ import click
 
 from cli.house import House, at_home
 from cli.talk import Code, Failed, give, say
-from gateway.intake import Answer, new_key
+from gateway.handed_in import Answer, new_key
 
 CONFLICTS = frozenset({"CASE.EXISTS", "MOVEMENT.EXISTS"})
 FINE = frozenset({"pending", "applied", "ignored", "late"})

@@ -18,8 +18,10 @@ from fastapi.responses import JSONResponse
 
 from audit.fold import moment
 from gateway.commands import desk_of
+from gateway.from_partners import RECEIVED
+from gateway.handed_in import YEARS
 from gateway.identity import Action, authorise, caller_of
-from gateway.intake import RECEIVED, YEARS, Desk
+from gateway.intake import Desk
 from gateway.problems import Problem
 from gateway.signed import request_line, signed_headers
 from store import clock

@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from starlette.requests import ClientDisconnect
 
 from gateway.flaws import Flaw, pointer
-from gateway.intake import Declined
+from gateway.handed_in import Declined
 from gateway.problems import Problem
 from gateway.strict_json import NotStrict, parse_object
 

@@ -11,8 +11,9 @@ from fastapi.responses import JSONResponse
 from audit.fold import moment
 from gateway.bodies import told
 from gateway.flaws import names_for
+from gateway.handed_in import Answer
 from gateway.identity import Action, Caller, may
-from gateway.intake import Answer, Desk
+from gateway.intake import Desk
 from gateway.problems import Problem, quarantined, refused
 
 LONGEST_WAIT_S: Final = 30

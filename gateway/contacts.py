@@ -11,7 +11,8 @@ from domain.calendar import LIBYA
 from domain.contact import RequestContact
 from domain.policy import NEWEST
 from gateway.flaws import sentence, unfit
-from gateway.intake import Declined, Desk, body_of
+from gateway.handed_in import Declined, body_of
+from gateway.intake import Desk
 from store.doorbell import INBOX
 from store.inbox import Incoming, message_id_for, stream_id_for
 from store.links import next_contact_number

@@ -15,7 +15,8 @@ from audit.fold import fold
 from domain.evidence import AttachEvidence, EvidenceAttached
 from domain.policy import NEWEST
 from gateway.flaws import sentence, unfit
-from gateway.intake import Declined, Desk, body_of
+from gateway.handed_in import Declined, body_of
+from gateway.intake import Desk
 from store.doorbell import INBOX
 from store.files import ContentStore, Opened, Sealing, open_file
 from store.inbox import Incoming, Receipt, message_id_for

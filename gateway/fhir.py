@@ -36,7 +36,9 @@ from gateway.fhir_task import (
     token_of,
 )
 from gateway.flaws import Flaw, pointer, sentence, unfit
-from gateway.intake import PARTNER_BODY, Declined, Desk
+from gateway.from_partners import PARTNER_BODY
+from gateway.handed_in import Declined
+from gateway.intake import Desk
 from gateway.partners import HEADER
 from gateway.problems import Problem
 from gateway.signed import request_line, signed_headers

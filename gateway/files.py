@@ -17,8 +17,9 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from domain.policy import NEWEST
 from gateway.commands import Key, desk_of, required
 from gateway.evidence import About, Attached, NoEvidence, begin, evidence
+from gateway.from_staff import NUMBER
+from gateway.handed_in import Declined
 from gateway.identity import Action, Caller, may
-from gateway.intake import NUMBER, Declined
 from gateway.problems import Problem
 from store.files import ContentStore, NoSuchFile
 from store.mapper import Erased

@@ -22,7 +22,9 @@ from domain.referral import DisclosureRecorded
 from domain.referral_state import Referral
 from domain.sheets import SHEETS, SheetKind, why_not_list
 from domain.words import ReferralKind
-from gateway.intake import KEY, USER, Declined, Desk
+from gateway.from_staff import USER
+from gateway.handed_in import KEY, Declined
+from gateway.intake import Desk
 from gateway.sheet_pages import Page, PageRow
 from gateway.sheet_words import Language
 from store import sheets

@@ -18,7 +18,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.intake import PARTNER_BODY
+from gateway.from_partners import PARTNER_BODY
 from gateway.problems import problem
 
 RATE: Final = 200.0  # messages a second for one partner, while others call too

@@ -13,8 +13,9 @@ from fastapi.responses import JSONResponse
 from audit.fold import moment
 from domain.policy import NEWEST
 from gateway.commands import Key, desk_of
+from gateway.from_staff import USER
+from gateway.handed_in import Declined
 from gateway.identity import Action, Caller, may
-from gateway.intake import USER, Declined
 from gateway.links import Issued, TaskLinks
 from gateway.pages.routes import face_of
 from gateway.problems import Problem

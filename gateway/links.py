@@ -25,7 +25,9 @@ from domain.referral import DisclosureRecorded
 from domain.referral_state import Referral
 from domain.words import ReferralKind, ReferralStatus, SignalType
 from gateway.face import LINE, Face
-from gateway.intake import KEY, NUMBER, Answer, Declined, Desk
+from gateway.from_staff import NUMBER
+from gateway.handed_in import KEY, Answer, Declined
+from gateway.intake import Desk
 from store.clock import now
 from store.inbox import message_id_for
 from store.links import Held, Link, Links, NewLink, made, token_of

@@ -12,7 +12,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.bodies import limited
 from gateway.commands import desk_of
-from gateway.intake import CLOUD_EVENT, PARTNER_BODY, RECEIVED, Declined
+from gateway.from_partners import CLOUD_EVENT, PARTNER_BODY, RECEIVED
+from gateway.handed_in import Declined
 from gateway.problems import Problem, declined, problem_of
 from gateway.signed import signed_headers
 from store.receipts import jwk, published

@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.flaws import Flaw, pointer
-from gateway.intake import Answer, Declined
+from gateway.handed_in import Answer, Declined
 from store.database import UNANSWERED
 
 log = logging.getLogger("awda.gateway")

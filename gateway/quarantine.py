@@ -19,8 +19,10 @@ from audit.quarantine import shown, waiting
 from gateway.bodies import STAFF_BODY, limited
 from gateway.commands import Key, Prefer, answered, desk_of, required
 from gateway.flaws import Flaw, pointer, sentence
+from gateway.from_staff import NUMBER, About, from_staff
+from gateway.handed_in import Answer, Declined
 from gateway.identity import Action, Caller, may
-from gateway.intake import NUMBER, About, Answer, Declined, Desk, from_staff
+from gateway.intake import Desk
 from gateway.problems import Problem
 from gateway.strict_json import NotStrict, parse_object
 from store.doorbell import INBOX

@@ -21,8 +21,9 @@ from audit.history import told
 from audit.now import at_present
 from audit.show import shown
 from gateway.commands import desk_of, told_of
+from gateway.from_staff import NUMBER
 from gateway.identity import Action, Caller, may
-from gateway.intake import NUMBER, Desk
+from gateway.intake import Desk
 from gateway.problems import PROBLEMS, Problem
 from store.digest import digest
 from store.streams import by_number

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 
 from gateway.bodies import limited
 from gateway.commands import desk_of
-from gateway.intake import PARTNER_BODY
+from gateway.from_partners import PARTNER_BODY
 from gateway.partners import DESCRIBED
 from gateway.signed import signed_headers
 from store.signing import TIMESTAMP

@@ -17,9 +17,9 @@ from gateway.bringing_in import FINE, bring_in, check, counted, read_sheet, sett
 from gateway.commands import LONGEST_WAIT_S, Key, Prefer, desk_of, required, seconds_of
 from gateway.evidence import About
 from gateway.files import BODY, take_in, told_of
+from gateway.from_staff import NUMBER
 from gateway.handing_out import HandedOut, hand_out, registered
 from gateway.identity import Action, Caller, may
-from gateway.intake import NUMBER
 from gateway.lists import Bad, Unusable
 from gateway.problems import Problem
 from gateway.sheet_pages import MEDIA, WRITTEN, as_json

@@ -20,7 +20,7 @@ from domain.calendar import LIBYA
 from gateway.commands import desk_of
 from gateway.contacts import request_call
 from gateway.face import Face
-from gateway.intake import Declined
+from gateway.handed_in import Declined
 from gateway.links import Opened, Receipt, Said, Task, TaskLinks
 from gateway.pages.choices import PAPER_KINDS, PAPERS, STATEMENTS, TICKED, fitting
 from gateway.pages.forms import SHORT, Form, Unmended, answer, digits, read_form, telephone

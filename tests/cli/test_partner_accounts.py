@@ -17,7 +17,8 @@ from click.testing import CliRunner, Result
 
 from cli.main import awda
 from cli.talk import Code
-from gateway.intake import Answer, open_desk
+from gateway.handed_in import Answer
+from gateway.intake import open_desk
 from store.partners import Registered, add
 from tests.conftest import Database
 from tests.gateway.conftest import MASTER_KEY, REGISTRATION

@@ -18,7 +18,7 @@ from domain.outgoing import LETTERS, outgoing
 from domain.partner import RECIPIENT_OF
 from domain.referral import ReferralSent
 from domain.words import STATEMENTS, ReferralKind, SignalType
-from gateway.intake import SIGNAL_TYPE, source_of
+from gateway.from_partners import SIGNAL_TYPE, source_of
 from gateway.signers import FRESH_S
 from gateway.strict_json import parse_object
 from store.partner_keys import GRACE, revoke_key

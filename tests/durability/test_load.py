@@ -20,7 +20,7 @@ import pytest
 
 from audit.verify import verify
 from bench.client import Broken, Line, Reply, line, post
-from gateway.intake import CLOUD_EVENT, SIGNAL_TYPE, source_of
+from gateway.from_partners import CLOUD_EVENT, SIGNAL_TYPE, source_of
 from store.inbox import SETTLED, message_id_for
 from store.signing import sign
 from store.standins import seed

@@ -15,7 +15,8 @@ import httpx2
 import pytest
 
 from gateway.app import GatewaySettings, create_app
-from gateway.intake import CLOUD_EVENT, SIGNAL_TYPE, Desk, open_desk, source_of
+from gateway.from_partners import CLOUD_EVENT, SIGNAL_TYPE, source_of
+from gateway.intake import Desk, open_desk
 from store.partner_keys import add_key
 from store.partners import Registered, add
 from store.signing import new_pair, new_secret, sign

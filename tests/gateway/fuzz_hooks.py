@@ -17,7 +17,7 @@ import schemathesis
 
 from domain.messages import Message, ReceivePartnerSignal
 from domain.stages.screening import RegisterCase
-from gateway.intake import CLOUD_EVENT
+from gateway.from_partners import CLOUD_EVENT
 from store.signing import ID, sign
 
 INBOX = "/api/v1/inbox/{partner_id}"

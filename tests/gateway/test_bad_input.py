@@ -16,7 +16,8 @@ import psutil
 import pytest
 
 from bench.client import Broken, Line, line, post
-from gateway.intake import CLOUD_EVENT, Desk
+from gateway.from_partners import CLOUD_EVENT
+from gateway.intake import Desk
 from tests.conftest import Database
 from tests.gateway.conftest import MASTER_KEY, Clinic, a_partner, rows
 from workers.temporal import free_port

@@ -14,7 +14,8 @@ from audit.verify import verify
 from domain.calendar import LIBYA
 from domain.policy import NEWEST
 from gateway.contacts import request_call
-from gateway.intake import Declined, Desk
+from gateway.handed_in import Declined
+from gateway.intake import Desk
 from gateway.pages.forms import telephone
 from gateway.pages.pace import Pace
 from store import clock

@@ -12,7 +12,8 @@ import pytest
 
 from domain.policy import NEWEST
 from gateway.evidence import About, Attached, NoEvidence, attach, evidence
-from gateway.intake import Declined, Desk
+from gateway.handed_in import Declined
+from gateway.intake import Desk
 from store.files import Folder, NoSuchFile, digest_of
 from store.mapper import Erased, Tampered
 from tests.conftest import Database

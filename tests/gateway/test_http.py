@@ -17,7 +17,8 @@ from fastapi.routing import APIRoute
 from gateway.app import GatewaySettings, create_app
 from gateway.bodies import STAFF_BODY
 from gateway.face import Face
-from gateway.intake import CLOUD_EVENT, PARTNER_BODY, Desk
+from gateway.from_partners import CLOUD_EVENT, PARTNER_BODY
+from gateway.intake import Desk
 from store.database import open_pool
 from store.inbox import message_id_for
 from store.partners import Registered, add

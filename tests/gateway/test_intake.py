@@ -10,7 +10,8 @@ from uuid import uuid4
 
 import pytest
 
-from gateway.intake import Answer, Declined, Desk, open_desk
+from gateway.handed_in import Answer, Declined
+from gateway.intake import Desk, open_desk
 from store.doorbell import INBOX, listen
 from store.mapper import open_body
 from tests.conftest import Database

@@ -17,7 +17,8 @@ from domain.event import Event, Metadata
 from domain.referral import ReferralCreated
 from domain.scope import NOT_FOR_THIS, Scope
 from domain.words import PUBLIC_KIND, ReferralKind, SignalType
-from gateway.intake import Declined, Desk
+from gateway.handed_in import Declined
+from gateway.intake import Desk
 from gateway.signers import FRESH_S
 from store import partner_keys, partners
 from store.mapper import EventMapper

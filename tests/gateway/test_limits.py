@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from starlette.responses import PlainTextResponse
 
 from gateway import bodies, connection
-from gateway.intake import CLOUD_EVENT, PARTNER_BODY
+from gateway.from_partners import CLOUD_EVENT, PARTNER_BODY
 from gateway.limits import ALONE_AFTER_S, BURST, HELD_S, KEPT, RATE, Buckets, Gate, Turns
 from tests.conftest import Database
 from tests.durability.crew import a_crew

@@ -13,7 +13,7 @@ from typing import Any, Final
 import pytest
 
 from gateway import bodies, connection
-from gateway.intake import PARTNER_BODY
+from gateway.from_partners import PARTNER_BODY
 from store.receipts import Statement
 from tests.conftest import Database
 from tests.gateway.conftest import Clinic

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from gateway.app import GatewaySettings
-from gateway.intake import CLOUD_EVENT
+from gateway.from_partners import CLOUD_EVENT
 from gateway.main import Exposed, insist_on_loopback, serve, settings_of
 from tests.conftest import Database
 from tests.gateway.conftest import MASTER_KEY, REGISTRATION

@@ -16,7 +16,8 @@ from domain.case import Case
 from domain.sheets import SheetKind, read_code, row_code, spaced
 from domain.words import ReferralKind
 from gateway import handing_out
-from gateway.intake import Answer, Desk
+from gateway.handed_in import Answer
+from gateway.intake import Desk
 from gateway.sheet_pages import WRITTEN, as_csv, as_html, as_xlsx
 from store.keys import MasterKey
 from store.outbox import Outbox

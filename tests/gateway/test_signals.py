@@ -17,7 +17,8 @@ import pytest
 
 from gateway import signers
 from gateway.gathering import LARGEST, Gathering
-from gateway.intake import Declined, Desk
+from gateway.handed_in import Declined
+from gateway.intake import Desk
 from store import clock
 from store.accounts import Signal, Taken
 from store.partner_keys import add_key, key_entries, keys_of, revoke_key

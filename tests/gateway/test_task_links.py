@@ -20,7 +20,8 @@ from domain.referral_answers import Told
 from domain.words import TERMINAL, HoldType, ReferralStatus
 from gateway import links as task_links
 from gateway.face import Face
-from gateway.intake import Declined, Desk
+from gateway.handed_in import Declined
+from gateway.intake import Desk
 from gateway.links import CALLS, task_of
 from gateway.pages.choices import fitting
 from store import clock
