@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
@@ -33,14 +33,13 @@ class Gathering:
         self._take = take
         self._waiting: deque[Waiting] = deque()
         self._writing: set[asyncio.Task[None]] = set()
-        self._held: Counter[str] = Counter()  # partners whose messages are being written
         self._looking: asyncio.TimerHandle | None = None
 
     async def put(self, signal: Signal) -> Taken:
         """Take one message in. Returns after the commit; raises what the database raised."""
         answer: asyncio.Future[Taken] = asyncio.get_running_loop().create_future()
         self._waiting.append((signal, answer))
-        if signal.partner_id not in self._held or len(self._waiting) >= MANY:
+        if not self._writing or len(self._waiting) >= MANY:
             self._start()
         elif self._looking is None:
             self._looking = asyncio.get_running_loop().call_later(HELD_UP_S, self._look)
@@ -61,11 +60,7 @@ class Gathering:
     async def _write(self) -> None:
         await asyncio.sleep(0)  # whatever arrived at the same time is in
         while lot := self._next_lot():
-            partners = {signal.partner_id for signal, _ in lot}
-            self._held.update(partners)
             await self._together(lot)
-            self._held.subtract(partners)
-            self._held += Counter()
 
     def _next_lot(self) -> list[Waiting]:
         """What waits, first come, first served; of two with one id the second takes the next lot."""

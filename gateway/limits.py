@@ -24,7 +24,8 @@ from gateway.problems import problem
 RATE: Final = 200.0  # messages a second for one partner, while others call too
 BURST: Final = 200.0
 HELD_S: Final = 1.0  # whoever is too fast is slowed down first, and turned away when that would take longer
-AT_ONCE: Final = 2  # requests of one partner under way at the same time
+AT_ONCE: Final = 2  # requests under way at the same time of a partner that sends faster than its rate
+HASTY: Final = 0.1  # share of the burst after which a partner counts as that
 KEPT: Final = 4096  # buckets remembered
 ALONE_AFTER_S: Final = 2.0
 OF_PARTNERS: Final = re.compile(r"/api/v1/(inbox|partners)/([^/]+)(?:/.*)?")
@@ -55,6 +56,11 @@ class Buckets:
         if wait_s <= HELD_S:
             bucket.level -= 1
         return wait_s
+
+    def hasty(self, name: str) -> bool:
+        """Whether it has been taking faster than it may for ever."""
+        bucket = self._buckets.get(name)
+        return bucket is not None and bucket.level < self._size * (1 - HASTY)
 
     def _bucket(self, name: str, now: float) -> Bucket:
         bucket = self._buckets.setdefault(name, Bucket(self._size, now))
@@ -132,7 +138,7 @@ class Gate:
     async def _in_turn(self, name: str, scope: Scope, receive: Receive, send: Send) -> None:
         now = self._clock()
         wait_s = self._buckets.take(name, now)
-        if self._company.alone(name, now):
+        if self._company.alone(name, now) or not self._buckets.hasty(name):
             await self.app(scope, receive, send)
             return
         if wait_s:

@@ -21,7 +21,7 @@ from starlette.responses import PlainTextResponse
 
 from gateway import bodies, connection
 from gateway.from_partners import CLOUD_EVENT, PARTNER_BODY
-from gateway.limits import ALONE_AFTER_S, BURST, HELD_S, KEPT, RATE, Buckets, Gate, Turns
+from gateway.limits import ALONE_AFTER_S, AT_ONCE, BURST, HASTY, HELD_S, KEPT, RATE, Buckets, Gate, Turns
 from tests.conftest import Database
 from tests.durability.crew import a_crew
 from tests.gateway.conftest import Clinic, an_app
@@ -80,6 +80,30 @@ async def test_of_one_name_so_many_are_under_way_and_the_others_come_in_their_or
     assert order.index(("q", 0)) < 4
     assert not turns._lanes
     assert not turns._here
+
+
+async def test_who_keeps_to_its_rate_is_let_in_side_by_side_and_who_hurries_in_turn() -> None:
+    here, most = 0, 0
+
+    async def answer(_scope: Any, _receive: Any, _send: Any) -> None:
+        nonlocal here, most
+        here += 1
+        most = max(most, here)
+        await asyncio.sleep(0.01)
+        here -= 1
+
+    async def at_once(count: int) -> int:
+        nonlocal most
+        most, scope = 0, {"type": "http", "path": "/api/v1/inbox/p", "headers": [], "client": ("1.2.3.4", 1)}
+        await asyncio.gather(*(gate(dict(scope), None, None) for _ in range(count)))  # type: ignore[arg-type]
+        return most
+
+    gate = Gate(answer, clock=lambda: 0.0)
+    await gate({"type": "http", "path": "/api/v1/cases", "headers": [], "client": None}, None, None)  # type: ignore[arg-type]
+    patient = int(BURST * HASTY)
+
+    assert await at_once(patient) == patient
+    assert await at_once(patient) == AT_ONCE
 
 
 class Calls:
