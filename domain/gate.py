@@ -16,6 +16,7 @@ from domain.case import Case, Clearance, Seat
 from domain.event import Event
 from domain.policy import InForce
 from domain.steps import revoke
+from domain.wish import counts
 from domain.words import (
     DETAINED,
     Block,
@@ -141,24 +142,17 @@ def _begun(case: Case, checkpoint: Checkpoint) -> Iterator[str]:
 def _own_word(case: Case, checkpoint: Checkpoint, journey: Journey, policy: InForce) -> Iterator[str]:
     """INV-01: the person said again, not long before departure, that they want to go.
 
-    It counts from when it was said, not from when somebody came to type it.
+    It counts from when it was said, not from when somebody came to type it, and only after the newest doubt.
     """
     if checkpoint not in AT_THE_AIRPORT:
         return
     oldest = LIBYA.before(journey.std, policy.reaffirmation)
     words: list[Any] = case.facts.get("VoluntaryReturnReaffirmed", [])
     said = [word for word in words if word.when >= oldest]
-    withdrawn = case.facts.get("VoluntaryReturnWithdrawn")
     if not said:
         yield "GATE.REAFFIRMATION.MISSING"
-    elif withdrawn and not any(_after(word, withdrawn[-1]) for word in said):
+    elif not any(counts(case, word, word.when) for word in said):
         yield "GATE.REAFFIRMATION.WITHDRAWN"
-
-
-def _after(word: Any, withdrawn: Event) -> bool:
-    recorded_after: bool = word.originator_version > withdrawn.originator_version
-    said_after: bool = word.when >= withdrawn.timestamp
-    return recorded_after and said_after
 
 
 def _doubts(case: Case, checkpoint: Checkpoint) -> Iterator[str]:

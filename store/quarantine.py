@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from domain.event import NOWHERE
+from domain.unread import MessageQuarantined
 from store.accounts import token_hash
 from store.inbox import place_of
 from store.mapper import Erased, open_body, seal_body
@@ -35,7 +36,7 @@ DESKS: Final = uuid5(NAMESPACE_URL, "awda:desk")
 AT_ONCE: Final = 1000
 HOUSE: Final = "awda"
 """Whose desk decides about messages that no partner sent."""
-IN_THE_DARK: Final = "MessageQuarantined"
+IN_THE_DARK: Final = MessageQuarantined.TOPIC
 """The fact by which a case knows of a message that it could not take in."""
 
 

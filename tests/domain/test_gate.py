@@ -110,13 +110,19 @@ def test_each_hold_stops_what_its_table_says(ready: Told, kind: HoldType, checkp
     ready.send("PlaceHold", hold_type=kind, reason="x")
     at_the_airport = checkpoint in {Checkpoint.CHECK_IN, Checkpoint.BOARD}
     stops = Block.MANIFEST in BLOCKS[kind] or (at_the_airport and Block.BOARDING in BLOCKS[kind])
-    assert ready.failures(checkpoint) == ((f"GATE.HOLD.{kind}",) if stops else ())
+    assert ready.failures(checkpoint) == (stopped_by(kind, at_the_airport) if stops else ())
+
+
+def stopped_by(kind: HoldType, at_the_airport: bool = True) -> tuple[str, ...]:
+    """A doubt about free will also ends what the person said before it; their word is asked for only at the airport."""
+    doubted = kind is HoldType.CONSENT and at_the_airport
+    return (f"GATE.HOLD.{kind}",) + (("GATE.REAFFIRMATION.WITHDRAWN",) if doubted else ())
 
 
 @pytest.mark.parametrize("kind", sorted(set(HoldType) - {HoldType.COMPLAINT_SAFEGUARD}))
 def test_every_hold_but_a_complaint_keeps_the_person_off_the_aircraft(ready: Told, kind: HoldType) -> None:
     ready.send("PlaceHold", hold_type=kind, reason="x")
-    assert ready.failures() == (f"GATE.HOLD.{kind}",)
+    assert ready.failures() == stopped_by(kind)
 
 
 def test_all_failures_are_told_at_once() -> None:
@@ -173,6 +179,15 @@ def test_a_wish_said_before_a_withdrawal_and_typed_after_it_is_withdrawn(ready: 
     ready.claimed_at = ready.now - timedelta(minutes=10)
     ready.after(minutes=5).having("ReaffirmVoluntaryReturn")
     assert "GATE.REAFFIRMATION.WITHDRAWN" in ready.failures()
+
+
+def test_a_wish_said_before_a_doubt_about_free_will_counts_no_longer_when_the_doubt_is_settled(ready: Told) -> None:
+    ready.send("PlaceHold", hold_type="CONSENT", reason="somebody spoke for them")
+    ready.after(minutes=5).having("AssessVoluntariness", understood=True, free_of_pressure=True, in_private=True)
+    ready.having("SignVoluntaryReturnDeclaration", country="NGA", form_version="1", language="en")
+    ready.having("LiftHold", hold_id=ready.held("CONSENT").hold_id, reason="they want to go")
+    assert ready.failures() == ("GATE.REAFFIRMATION.WITHDRAWN",)
+    assert ready.after(minutes=5).having("ReaffirmVoluntaryReturn").failures() == ()
 
 
 def test_a_wish_typed_late_does_not_hide_one_that_was_said_after_it(ready: Told) -> None:

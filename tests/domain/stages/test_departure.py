@@ -200,7 +200,11 @@ def test_an_interview_before_others_is_none() -> None:
 def test_an_interview_without_a_yes_holds_the_journey() -> None:
     told = a_case_before_its_interview()
     told.having("RecordDepartureInterview", in_private=True, voluntary_reaffirmed=False)
-    assert told.refused("CheckInPassenger").failures == ("GATE.HOLD.CONSENT", "GATE.CONSENT_RETURN.REVOKED")
+    assert told.refused("CheckInPassenger").failures == (
+        "GATE.HOLD.CONSENT",
+        "GATE.CONSENT_RETURN.REVOKED",
+        "GATE.REAFFIRMATION.WITHDRAWN",
+    )
 
 
 def test_a_no_in_the_interview_is_not_undone_by_lifting_the_hold() -> None:
