@@ -15,13 +15,13 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from bench import append, endpoint, engine, history, reading, trips
+from bench import append, endpoint, engine, history, memory, reading, trips
 from bench.measure import Measured
 from bench.place import a_place
 
 RESULTS: Final = Path(__file__).parent / "results" / "latest.json"
 PARTS: Final = {
-    part.__name__.removeprefix("bench."): part for part in (engine, history, append, trips, reading, endpoint)
+    part.__name__.removeprefix("bench."): part for part in (engine, history, memory, append, trips, reading, endpoint)
 }
 
 

@@ -111,7 +111,7 @@ class Library:
 
 def library_environment(place: Place, name: str) -> dict[str, str]:
     """The settings by which the library finds our server; ``name`` keeps its tables apart."""
-    parts = urlsplit(place.owner_dsn)
+    parts = urlsplit(place.where.owner_dsn)
     return {
         "PERSISTENCE_MODULE": "eventsourcing.postgres",
         "POSTGRES_DBNAME": parts.path.lstrip("/"),
@@ -159,7 +159,7 @@ async def raw(place: Place) -> AsyncIterator[Callable[[int], Awaitable[None]]]:
 
 
 async def owner(place: Place, statement: str) -> None:
-    connection = await asyncpg.connect(place.owner_dsn)
+    connection = await asyncpg.connect(place.where.owner_dsn)
     try:
         await connection.execute(statement)
     finally:

@@ -123,7 +123,7 @@ async def _listens(port: int) -> None:
 async def gateway(place: Place) -> AsyncIterator[int]:
     """The gateway as an installation runs it."""
     port = free_port()
-    known = {"AWDA_DATABASE_URL": place.dsn, "AWDA_PORT": str(port)}
+    known = {"AWDA_DATABASE_URL": place.where.dsn, "AWDA_PORT": str(port)}
     key = base64.b64encode(MASTER_KEY).decode()
     async with process(port, "workers.main", "gateway", AWDA_MASTER_KEY=key, **known):
         yield port
@@ -186,6 +186,6 @@ async def measure(place: Place) -> list[Measured]:
     """Ratios of requests a second, and of waits."""
     await owner(place, TABLE)
     partners, bare_port = await Partners.of(place), free_port()
-    async with gateway(place) as port, process(bare_port, "bench.bare", str(bare_port), place.dsn):
+    async with gateway(place) as port, process(bare_port, "bench.bare", str(bare_port), place.where.dsn):
         found: list[Any] = await against_the_floor(partners, port, bare_port)
         return [*found, await under_a_flood(partners, port)]

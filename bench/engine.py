@@ -165,10 +165,10 @@ async def measure(place: Place) -> list[Measured]:
     """Cases per second, with everything on, as a share of what the server and the sandbox allow at all."""
     stop = asyncio.Event()
     queue = f"bench-{uuid4().hex[:8]}"
-    async with Doorbell(place.dsn) as doorbell:
+    async with Doorbell(place.where.dsn) as doorbell:
         recording = Watched(place.pool, place.keys, doorbell, place.lines)
         engine = Engine(place, recording, Inbox(place.pool, place.keys), doorbell)
-        relay = Relay(place.client, place.pool, place.keys, place.dsn, task_queue=queue, deliveries=None)
+        relay = Relay(place.client, place.pool, place.keys, place.where.dsn, task_queue=queue, deliveries=None)
         floor_worker = Worker(
             place.client,
             task_queue=f"{queue}-floor",
@@ -180,7 +180,7 @@ async def measure(place: Place) -> list[Measured]:
         async with case_worker(place.client, recording, task_queue=queue), floor_worker:
             behind = [
                 asyncio.create_task(relay.run(stop)),
-                asyncio.create_task(run_projector(place.pool, place.dsn, stop)),
+                asyncio.create_task(run_projector(place.pool, place.where.dsn, stop)),
             ]
             floor = Floor(place.client, f"{queue}-floor")
             await engine.run(), await floor.run()

@@ -22,10 +22,18 @@ MASTER = MasterKey(MASTER_KEY)
 
 
 @dataclass(frozen=True)
-class Place:
+class Where:
+    """How the servers are reached; it can be handed to a process of its own."""
+
     dsn: str
     owner_dsn: str
     temporal_address: str
+    namespace: str
+
+
+@dataclass(frozen=True)
+class Place:
+    where: Where
     pool: asyncpg.Pool[asyncpg.Record]
     lines: Lines
     keys: KeyStore
@@ -41,11 +49,18 @@ async def a_place() -> AsyncIterator[Place]:
             raise RuntimeError("measuring needs servers of its own; unset AWDA_DATABASE_URL")
         await migrate(found.owner_dsn)
         await found.postgres.ensure_role_passwords()
-        pool = await open_pool(found.app_dsn, min_size=4, max_size=40)
-        client = await connect(found.temporal_address, found.temporal_namespace)
-        try:
-            async with open_lines(found.app_dsn, 40) as lines:
-                keys = KeyStore(pool, MASTER)
-                yield Place(found.app_dsn, found.owner_dsn, found.temporal_address, pool, lines, keys, client)
-        finally:
-            await pool.close()
+        where = Where(found.app_dsn, found.owner_dsn, found.temporal_address, found.temporal_namespace)
+        async with at(where) as place:
+            yield place
+
+
+@asynccontextmanager
+async def at(where: Where) -> AsyncIterator[Place]:
+    """Connections of this process to servers that run."""
+    pool = await open_pool(where.dsn, min_size=4, max_size=40)
+    client = await connect(where.temporal_address, where.namespace)
+    try:
+        async with open_lines(where.dsn, 40) as lines:
+            yield Place(where, pool, lines, KeyStore(pool, MASTER), client)
+    finally:
+        await pool.close()

@@ -18,8 +18,8 @@ WARM_UPS: Final = 8
 
 async def measure(place: Place) -> list[Measured]:
     """Once a connection has prepared its statements, as in a worker that has been up for a second."""
-    async with Wire(place.dsn) as wire:
-        pool = await open_pool(place.dsn, host=wire.folder, port=5432, min_size=1, max_size=1)
+    async with Wire(place.where.dsn) as wire:
+        pool = await open_pool(place.where.dsn, host=wire.folder, port=5432, min_size=1, max_size=1)
         recording, inbox = Watched(pool, place.keys), Inbox(place.pool, place.keys)
         begun = await inbox.start_case(incoming(None, message_id_for("bench", "trips"), *SAID[0]))
         order, before = Order(stream_id=begun.stream_id or UUID(int=0)), 0
