@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from fastapi import FastAPI
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+from starlette.types import Receive, Scope, Send
 
 from gateway import (
     accounts,
@@ -31,6 +32,7 @@ from gateway.face import Face
 from gateway.intake import open_desk
 from gateway.limits import RATE, Gate
 from gateway.pages import routes as pages
+from gateway.problems import Shield
 from store.files import Folder
 
 ABOUT: Final = "Staff start and carry on cases, partners report what they did, everybody reads what happened and why."
@@ -55,6 +57,21 @@ class GatewaySettings:
     files: Path | None = None
 
 
+class Fronted(FastAPI):
+    """An application behind limits and its busiest route, which are met before anything is spent on finding the way.
+
+    Both are shielded as the application is: the framework has a last resort of its own, inside of this one.
+    """
+
+    def __init__(self, *, rate: float, **told: Any) -> None:
+        super().__init__(**told)
+        self._front = Shield(Gate(partners.Doorstep(super().__call__), rate=rate))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["app"] = self
+        await self._front(scope, receive, send)
+
+
 def create_app(settings: GatewaySettings) -> FastAPI:
     """The application; its connections are open while it lives."""
 
@@ -65,7 +82,8 @@ def create_app(settings: GatewaySettings) -> FastAPI:
             await desk.publish_key()
             yield
 
-    app = FastAPI(
+    app = Fronted(
+        rate=settings.partner_rate,
         title="Awda",
         description=ABOUT,
         version="0.1.0",
@@ -79,8 +97,6 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     app.state.files = Folder(settings.files) if settings.files else None
     app.state.waiting = Counter()
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=STAFF_BODY)  # for every route that sets no other
-    app.add_middleware(partners.Doorstep)
-    app.add_middleware(Gate, rate=settings.partner_rate)
     problems.install(app)
     for router in (
         partners.router,  # first: routes are tried one after the other, and this is the one that is busy

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Final
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, to_json
 
 from domain import contact
 from domain.decide import RULES
@@ -66,7 +65,7 @@ def unfit(model: type[Message], fields: Mapping[str, Any], at: str = "", *, soun
     try:
         if not sound:
             check(dict(fields))
-        model.model_validate_json(json.dumps(fields, default=str), strict=True)
+        model.model_validate_json(to_json(fields, fallback=str), strict=True)
     except NotStrict as flaw:
         return [Flaw(at, "json", str(flaw))]
     except ValidationError as error:

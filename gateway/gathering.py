@@ -1,7 +1,8 @@
-"""Writing together what arrives together: while one lot is being committed, the next one gathers.
+"""Writing together what arrives together: while a few lots are being committed, the next one gathers.
 
 Nobody waits for others to come. Under load a commit is shared by many messages, so a message costs less the more
-there are; each is still answered only after the commit that holds it.
+there are; each is still answered only after the commit that holds it. Several lots under way at once keep a slow
+commit from holding up the rest.
 """
 
 from __future__ import annotations
@@ -18,9 +19,7 @@ from store.database import UNANSWERED
 log = logging.getLogger("awda.gateway")
 
 LARGEST: Final = 64  # messages of one lot
-MANY: Final = 16  # so many that wait are worth a lot of their own beside the one under way
-AT_ONCE: Final = 3
-HELD_UP_S: Final = 0.05  # a lot that takes longer does not hold up the others
+AT_ONCE: Final = 6  # lots; the other connections are for whoever reads
 
 Take = Callable[[Sequence[Signal]], Awaitable[Sequence[Taken]]]
 Waiting = tuple[Signal, "asyncio.Future[Taken]"]
@@ -33,29 +32,19 @@ class Gathering:
         self._take = take
         self._waiting: deque[Waiting] = deque()
         self._writing: set[asyncio.Task[None]] = set()
-        self._looking: asyncio.TimerHandle | None = None
 
     async def put(self, signal: Signal) -> Taken:
         """Take one message in. Returns after the commit; raises what the database raised."""
         answer: asyncio.Future[Taken] = asyncio.get_running_loop().create_future()
         self._waiting.append((signal, answer))
-        if not self._writing or len(self._waiting) >= MANY:
+        if len(self._writing) < AT_ONCE:
             self._start()
-        elif self._looking is None:
-            self._looking = asyncio.get_running_loop().call_later(HELD_UP_S, self._look)
         return await answer
 
     def _start(self) -> None:
-        if len(self._writing) < AT_ONCE:
-            task = asyncio.create_task(self._write())
-            self._writing.add(task)
-            task.add_done_callback(self._writing.discard)
-
-    def _look(self) -> None:
-        """What waits since the last look waits for a lot that is held up."""
-        self._looking = None
-        if self._waiting:
-            self._start()
+        task = asyncio.create_task(self._write())
+        self._writing.add(task)
+        task.add_done_callback(self._writing.discard)
 
     async def _write(self) -> None:
         await asyncio.sleep(0)  # whatever arrived at the same time is in

@@ -62,7 +62,8 @@ async def serve(settings: Installed | GatewaySettings, *, stop: asyncio.Event) -
             log_config=None,
             server_header=False,
             timeout_graceful_shutdown=GOODBYE_S,
-            forwarded_allow_ips="*" if served.proxied else None,
+            proxy_headers=served.proxied,
+            forwarded_allow_ips="*",
         )
     )
     stopping = asyncio.create_task(_stop(server, stop))

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
+from pydantic_core import to_json
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.bodies import limited
@@ -50,7 +51,14 @@ async def receive(request: Request) -> JSONResponse:
     """Take in a signal. The answer is the same whatever the signal is about."""
     body = await limited(request, PARTNER_BODY)
     answer = await desk_of(request).receive(request.path_params["partner_id"], signed_headers(request), body)
-    return JSONResponse({"receipt": answer.receipt, "status": RECEIVED}, 202)
+    return _Taken({"receipt": answer.receipt, "status": RECEIVED}, 202)
+
+
+class _Taken(JSONResponse):
+    """The busiest answer, written by the quickest writer."""
+
+    def render(self, content: object) -> bytes:
+        return to_json(content)
 
 
 class Doorstep:

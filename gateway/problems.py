@@ -212,7 +212,8 @@ class _Sending:
 
     async def _hardened(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            message["headers"] = [*message["headers"], *HARDENED]
+            there = message["headers"]
+            message["headers"] = [*there, *(line for line in HARDENED if line not in there)]
         await self.send(message)
 
 
