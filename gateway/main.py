@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
 import ipaddress
 import logging
 import os
@@ -66,6 +67,8 @@ async def serve(settings: Installed | GatewaySettings, *, stop: asyncio.Event) -
             forwarded_allow_ips="*",
         )
     )
+    gc.collect()
+    gc.freeze()  # what is there from the start stays, and need not be looked through again and again
     stopping = asyncio.create_task(_stop(server, stop))
     try:
         await server.serve()
