@@ -19,11 +19,13 @@ from domain.deadlines import Deadline, due_and_why
 from domain.decide import STAGES, may_open, next_wake
 from domain.desk import PartnerDesk
 from domain.event import Event
+from domain.messages import MESSAGES
 from domain.moment import Directory, Moment
 from domain.movement import Movement, deadlines
 from domain.procedure import EDITIONS, row_of
 from domain.referral import ReferralSent
 from domain.referral_state import Referral
+from domain.settling import SETTLED_BY
 from domain.stage import Awaited
 from domain.words import Stage
 from store.keys import KeyStore
@@ -83,6 +85,7 @@ def _awaited(folded: Folded, case: Case, stage: Stage, lack: Awaited, m: Moment)
         "since": when(since),
         "due": when(due.at if due else None if asked else lack.due),
         "moved": moved(due),
+        "settled_by": [{"message": name, "to": MESSAGES[name].TO} for name in SETTLED_BY.get(lack.code, ())],
         "because": _because(cause),
     }
 

@@ -17,7 +17,7 @@ from cli.listing import cases
 from cli.options import acting, as_json, looking, read_object
 from cli.sending import Acting, hand_in
 from cli.talk import give, table
-from cli.telling import tell_case, tell_history, tell_why
+from cli.telling import clock, tell_case, tell_history, tell_why
 
 
 @click.group()
@@ -70,10 +70,16 @@ def list_cases(*, phase: str | None, waiting_on: str | None, limit: int, as_json
     columns = ("case_number", "phase", "country_of_return", "waiting_on", "holds", "next_deadline", "movement")
 
     def plain() -> None:
-        rows = [[" ".join(row[name]) if name == "holds" else row[name] for name in columns] for row in found]
+        rows = [[_cell(name, row[name]) for name in columns] for row in found]
         table([name.replace("_", " ") for name in columns], rows)
 
     give(found, as_json=as_json, plain=plain)
+
+
+def _cell(name: str, value: Any) -> Any:
+    if name == "holds":
+        return " ".join(value)
+    return clock(value) if name == "next_deadline" else value
 
 
 @case.command("show", epilog="Example: `awda case show LBY-2026-000001 --as-of 2026-11-01`")

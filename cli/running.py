@@ -19,7 +19,6 @@ from workers.home import Home, Settings
 from workers.postgres import OWNER, as_role
 
 LABELS: Final = {
-    "console_url": "Console",
     "api_url": "API",
     "temporal_ui_url": "Temporal",
     "temporal_address": "Temporal server",

@@ -94,8 +94,8 @@ def _drawn(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     from rich.text import Text  # noqa: PLC0415
 
     drawn = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in headings:
-        drawn.add_column(heading, overflow="fold")
+    for number, heading in enumerate(headings):
+        drawn.add_column(heading, overflow="fold", no_wrap=not number)  # a row begins with its name
     for row in rows:
         drawn.add_row(*map(Text, row))
     Console(highlight=False).print(drawn)

@@ -17,18 +17,18 @@ def tell_case(case: Told) -> None:
         "case": case["case_number"],
         "phase": case["phase"],
         "stages": ", ".join(f"{stage} {status}" for stage, status in case["stages"].items()),
-        "holds": ", ".join(f"{hold['type']} (review by {hold['review_by']})" for hold in case["holds"]),
+        "holds": ", ".join(f"{hold['type']} (review by {clock(hold['review_by'])})" for hold in case["holds"]),
         "clearances": ", ".join(f"{each['kind']} {each['status']}" for each in case["clearances"]),
         "movement": case.get("movement"),
         "waiting on": case["waiting_on"],
-        "next deadline": case["next_deadline"],
+        "next deadline": clock(case["next_deadline"]),
         "version": case["version"],
     })  # fmt: skip
     if case["referrals"]:
         click.echo()
-        columns = ("kind", "partner_id", "status", "timeliness", "sent_at")
-        rows = [[*(each[name] for name in columns), _due(each)] for each in case["referrals"]]
-        table(("referral", *columns[1:], "due"), rows)
+        columns = ("kind", "partner_id", "status", "timeliness")
+        rows = [[*(each[name] for name in columns), clock(each["sent_at"]), _due(each)] for each in case["referrals"]]
+        table(("referral", *columns[1:], "sent at", "due"), rows)
     if case["disclosures"]:
         click.echo()
         rows = [_disclosed(each) for each in case["disclosures"]]
@@ -36,7 +36,7 @@ def tell_case(case: Told) -> None:
 
 
 def _disclosed(each: Told) -> list[Any]:
-    return [each["recipient"], ", ".join(each["fields"]), each["consent"], FATES[each["fate"]], each["told_at"]]
+    return [each["recipient"], ", ".join(each["fields"]), each["consent"], FATES[each["fate"]], clock(each["told_at"])]
 
 
 FATES: Final[Mapping[str, str]] = {
@@ -48,37 +48,50 @@ FATES: Final[Mapping[str, str]] = {
 
 
 def tell_history(entries: Sequence[Told]) -> None:
-    rows = [[each["version"], each["happened_at"], each["sentence"], each["actor"]] for each in entries]
+    rows = [[each["version"], clock(each["happened_at"]), each["sentence"], each["actor"]] for each in entries]
     table(("version", "happened at", "what", "who"), rows)
 
 
 def tell_why(found: Told) -> None:
-    name = found.get("case_number") or found.get("number")
+    name = str(found.get("case_number") or found.get("number"))
     click.echo(f"{name} is {found.get('phase') or found.get('status') or 'not registered yet'}.")
     for each in found["waiting_on"]:
         click.echo(f"It waits for {each['code']} from {each['who']}{_since(each)} (rule {each['rule']}).")
         _because(each["because"])
+        _settled_by(name, each.get("settled_by", ()))
     for hold in found.get("holds", ()):
-        click.echo(f"Hold {hold['type']} since {hold['since']}: {hold['owner']} reviews it by {hold['review_by']}.")
+        reviewed = f"{hold['owner']} reviews it by {clock(hold['review_by'])}"
+        click.echo(f"Hold {hold['type']} since {clock(hold['since'])}: {reviewed}.")
         _because(hold["because"])
     if ahead := found["next"]:
-        click.echo(f"Next, at {ahead['at']}: {ahead['what']}.")
+        click.echo(f"Next, at {clock(ahead['at'])}: {ahead['what']}.")
     elif not found["waiting_on"]:
         click.echo("Nothing is awaited any more.")
 
 
 def _since(awaited: Told) -> str:
-    since = f" since {awaited['since']}" if awaited.get("since") else ""
+    since = f" since {clock(awaited['since'])}" if awaited.get("since") else ""
     return since + (f", due {_due(awaited)}" if awaited.get("due") else "")
 
 
 def _due(owed: Told) -> str:
     """When it is due, and why that is not when it was due at first."""
     if not (moved := owed.get("moved")):
-        return str(owed["due"] or "")
-    return f"{owed['due']} (moved from {moved['from']}: closed on {', '.join(moved['closed'])})"
+        return clock(owed["due"])
+    return f"{clock(owed['due'])} (moved from {clock(moved['from'])}: closed on {', '.join(moved['closed'])})"
+
+
+def clock(moment: str | None) -> str:
+    """A moment for people, to the minute; whoever needs more asks for JSON."""
+    return f"{moment[:10]} {moment[11:16]} UTC" if moment else ""
+
+
+def _settled_by(number: str, messages: Sequence[Told]) -> None:
+    for each in messages:
+        who = number if each["to"] == "case" else each["to"].upper()
+        click.echo(f"  settled by: awda {each['to']} send {who} {each['message']}")
 
 
 def _because(cause: Told | None) -> None:
     if cause:
-        click.echo(f"  because of version {cause['version']}, {cause['happened_at']}: {cause['sentence']}")
+        click.echo(f"  because of version {cause['version']}, {clock(cause['happened_at'])}: {cause['sentence']}")

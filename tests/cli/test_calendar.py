@@ -33,7 +33,7 @@ def test_whoever_looks_at_the_case_reads_why_its_due_date_moved(shelf: Shelf) ->
 
     for word in ("show", "why"):
         told = shelf.run("case", word, CASE).stdout
-        assert "2026-11-26T15:00:00Z (moved from 2026-11-25T15:00:00Z: closed on 2026-11-24)" in told
+        assert "2026-11-26 15:00 UTC (moved from 2026-11-25 15:00 UTC: closed on 2026-11-24)" in told
 
 
 def test_an_announcement_is_kept_once_with_who_made_it(shelf: Shelf) -> None:
