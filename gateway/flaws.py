@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Final
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails, to_json
 
 from domain import contact
@@ -69,8 +69,7 @@ def unfit(model: type[Message], fields: Mapping[str, Any], at: str = "", *, soun
     except NotStrict as flaw:
         return [Flaw(at, "json", str(flaw))]
     except ValidationError as error:
-        known = ", ".join(sorted(model.model_fields)) or "none"
-        return [_flaw(found, at, known) for found in error.errors(include_url=False)]
+        return [_flaw(found, at, model) for found in error.errors(include_url=False)]
     return []
 
 
@@ -97,12 +96,25 @@ def _unknown(name: object, sender: str, to: str) -> Flaw:
     return Flaw("/message", "message.unknown", f"{said}; {hint}", _short(name))
 
 
-def _flaw(error: ErrorDetails, at: str, known: str) -> Flaw:
+def _flaw(error: ErrorDetails, at: str, model: type[Message]) -> Flaw:
     code, where = error["type"], at + pointer(error["loc"])
     said = SAYINGS.get(code, error["msg"])
-    if code == "extra_forbidden" and len(error["loc"]) == 1:
-        said += f"; the fields are {known}"
+    if len(error["loc"]) == 1:
+        said += _hint(code, str(error["loc"][0]), model)
     return Flaw(where, code, said, None if code == "missing" else _short(error["input"]))
+
+
+def _hint(code: str, name: str, model: type[Message]) -> str:
+    """What would have been right."""
+    if code == "extra_forbidden":
+        return f"; the fields are {', '.join(sorted(model.model_fields)) or 'none'}"
+    field = model.model_fields.get(name) if code == "missing" else None
+    if field is None:
+        return ""
+    annotation: Any = field.annotation
+    wanted = TypeAdapter(annotation).json_schema()
+    values = ", ".join(wanted.get("enum", ()))
+    return f": one of {values}" if values else f" ({wanted.get('format') or wanted.get('type', 'object')})"
 
 
 def _short(value: object) -> Any:
