@@ -38,13 +38,10 @@ class Gathering:
         answer: asyncio.Future[Taken] = asyncio.get_running_loop().create_future()
         self._waiting.append((signal, answer))
         if len(self._writing) < AT_ONCE:
-            self._start()
+            task = asyncio.create_task(self._write())
+            self._writing.add(task)
+            task.add_done_callback(self._writing.discard)
         return await answer
-
-    def _start(self) -> None:
-        task = asyncio.create_task(self._write())
-        self._writing.add(task)
-        task.add_done_callback(self._writing.discard)
 
     async def _write(self) -> None:
         await asyncio.sleep(0)  # whatever arrived at the same time is in
