@@ -17,7 +17,7 @@ from cli.listing import cases
 from cli.options import acting, as_json, looking, read_object
 from cli.sending import Acting, hand_in
 from cli.talk import give, table
-from cli.telling import clock, tell_case, tell_history, tell_why
+from cli.telling import at, tell_case, tell_history, tell_why
 
 
 @click.group()
@@ -79,7 +79,7 @@ def list_cases(*, phase: str | None, waiting_on: str | None, limit: int, as_json
 def _cell(name: str, value: Any) -> Any:
     if name == "holds":
         return " ".join(value)
-    return clock(value) if name == "next_deadline" else value
+    return at(value) if name == "next_deadline" else value
 
 
 @case.command("show", epilog="Example: `awda case show LBY-2026-000001 --as-of 2026-11-01`")

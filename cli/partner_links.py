@@ -15,7 +15,8 @@ from gateway.face import Face
 from gateway.handed_in import new_key
 from gateway.link_api import listed, told_issued
 from gateway.links import Issued, TaskLinks
-from gateway.pages.render import clock, text_of
+from gateway.pages.clock import clock
+from gateway.pages.render import text_of
 from gateway.pages.words import LANGUAGES, in_language
 from workers.embedded import status
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 import click
 
 from cli.talk import facts, table
+from gateway.pages.clock import clock
 
 Told = Mapping[str, Any]
 
@@ -17,17 +19,17 @@ def tell_case(case: Told) -> None:
         "case": case["case_number"],
         "phase": case["phase"],
         "stages": ", ".join(f"{stage} {status}" for stage, status in case["stages"].items()),
-        "holds": ", ".join(f"{hold['type']} (review by {clock(hold['review_by'])})" for hold in case["holds"]),
+        "holds": ", ".join(f"{hold['type']} (review by {at(hold['review_by'])})" for hold in case["holds"]),
         "clearances": ", ".join(f"{each['kind']} {each['status']}" for each in case["clearances"]),
         "movement": case.get("movement"),
         "waiting on": case["waiting_on"],
-        "next deadline": clock(case["next_deadline"]),
+        "next deadline": at(case["next_deadline"]),
         "version": case["version"],
     })  # fmt: skip
     if case["referrals"]:
         click.echo()
         columns = ("kind", "partner_id", "status", "timeliness")
-        rows = [[*(each[name] for name in columns), clock(each["sent_at"]), _due(each)] for each in case["referrals"]]
+        rows = [[*(each[name] for name in columns), at(each["sent_at"]), _due(each)] for each in case["referrals"]]
         table(("referral", *columns[1:], "sent at", "due"), rows)
     if case["disclosures"]:
         click.echo()
@@ -36,7 +38,7 @@ def tell_case(case: Told) -> None:
 
 
 def _disclosed(each: Told) -> list[Any]:
-    return [each["recipient"], ", ".join(each["fields"]), each["consent"], FATES[each["fate"]], clock(each["told_at"])]
+    return [each["recipient"], ", ".join(each["fields"]), each["consent"], FATES[each["fate"]], at(each["told_at"])]
 
 
 FATES: Final[Mapping[str, str]] = {
@@ -48,7 +50,7 @@ FATES: Final[Mapping[str, str]] = {
 
 
 def tell_history(entries: Sequence[Told]) -> None:
-    rows = [[each["version"], clock(each["happened_at"]), each["sentence"], each["actor"]] for each in entries]
+    rows = [[each["version"], at(each["happened_at"]), each["sentence"], each["actor"]] for each in entries]
     table(("version", "happened at", "what", "who"), rows)
 
 
@@ -60,30 +62,30 @@ def tell_why(found: Told) -> None:
         _because(each["because"])
         _settled_by(name, each.get("settled_by", ()))
     for hold in found.get("holds", ()):
-        reviewed = f"{hold['owner']} reviews it by {clock(hold['review_by'])}"
-        click.echo(f"Hold {hold['type']} since {clock(hold['since'])}: {reviewed}.")
+        reviewed = f"{hold['owner']} reviews it by {at(hold['review_by'])}"
+        click.echo(f"Hold {hold['type']} since {at(hold['since'])}: {reviewed}.")
         _because(hold["because"])
     if ahead := found["next"]:
-        click.echo(f"Next, at {clock(ahead['at'])}: {ahead['what']}.")
+        click.echo(f"Next, at {at(ahead['at'])}: {ahead['what']}.")
     elif not found["waiting_on"]:
         click.echo("Nothing is awaited any more.")
 
 
 def _since(awaited: Told) -> str:
-    since = f" since {clock(awaited['since'])}" if awaited.get("since") else ""
+    since = f" since {at(awaited['since'])}" if awaited.get("since") else ""
     return since + (f", due {_due(awaited)}" if awaited.get("due") else "")
 
 
 def _due(owed: Told) -> str:
     """When it is due, and why that is not when it was due at first."""
     if not (moved := owed.get("moved")):
-        return clock(owed["due"])
-    return f"{clock(owed['due'])} (moved from {clock(moved['from'])}: closed on {', '.join(moved['closed'])})"
+        return at(owed["due"])
+    return f"{at(owed['due'])} (moved from {at(moved['from'])}: closed on {', '.join(moved['closed'])})"
 
 
-def clock(moment: str | None) -> str:
+def at(moment: str | None) -> str:
     """A moment for people, to the minute; whoever needs more asks for JSON."""
-    return f"{moment[:10]} {moment[11:16]} UTC" if moment else ""
+    return clock(datetime.fromisoformat(moment)) if moment else ""
 
 
 def _settled_by(number: str, messages: Sequence[Told]) -> None:
@@ -94,4 +96,4 @@ def _settled_by(number: str, messages: Sequence[Told]) -> None:
 
 def _because(cause: Told | None) -> None:
     if cause:
-        click.echo(f"  because of version {cause['version']}, {clock(cause['happened_at'])}: {cause['sentence']}")
+        click.echo(f"  because of version {cause['version']}, {at(cause['happened_at'])}: {cause['sentence']}")

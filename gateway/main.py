@@ -53,20 +53,7 @@ async def serve(settings: Installed | GatewaySettings, *, stop: asyncio.Event) -
     """Answer until ``stop`` is set, then finish what is under way (3 s). Raises ``Exposed``."""
     served = settings if isinstance(settings, GatewaySettings) else settings_of(settings)
     insist_on_loopback(served)
-    server = _Server(
-        uvicorn.Config(
-            create_app(served),
-            host=served.host,
-            port=served.port,
-            http=Guarded,
-            access_log=False,
-            log_config=None,
-            server_header=False,
-            timeout_graceful_shutdown=GOODBYE_S,
-            proxy_headers=served.proxied,
-            forwarded_allow_ips="*",
-        )
-    )
+    server = _Server(config_of(served))
     gc.collect()
     gc.freeze()  # what is there from the start stays, and need not be looked through again and again
     stopping = asyncio.create_task(_stop(server, stop))
@@ -74,6 +61,22 @@ async def serve(settings: Installed | GatewaySettings, *, stop: asyncio.Event) -
         await server.serve()
     finally:
         stopping.cancel()
+
+
+def config_of(settings: GatewaySettings) -> uvicorn.Config:
+    """How it is served. Where a call came from is read from headers only behind a proxy: others could write them."""
+    return uvicorn.Config(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        http=Guarded,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=GOODBYE_S,
+        proxy_headers=settings.proxied,
+        forwarded_allow_ips="*",
+    )
 
 
 def settings_of(installed: Installed) -> GatewaySettings:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from gateway.face import Face
+from gateway.pages.clock import clock
 from gateway.pages.words import LANGUAGES, Words
 
 HERE: Final = Path(__file__).parent
@@ -62,18 +63,6 @@ def page(template: str, w: Words, face: Face, *, status: int = 200, **context: A
 
 
 # How values read
-
-
-def clock(at: datetime, zone: tzinfo = UTC) -> str:
-    """A moment as everybody writes it: year first, and which clock is meant."""
-    local = at.astimezone(zone)
-    return f"{local:%Y-%m-%d %H:%M} {_offset(local.utcoffset() or timedelta())}"
-
-
-def _offset(offset: timedelta) -> str:
-    hours, seconds = divmod(int(offset.total_seconds()), 3600)
-    minutes = f":{seconds // 60:02}" if seconds else ""
-    return f"UTC{hours:+}{minutes}" if offset else "UTC"
 
 
 def person(told: Mapping[str, Any], w: Words) -> Iterable[tuple[str, str, str]]:

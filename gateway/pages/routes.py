@@ -23,9 +23,10 @@ from gateway.face import Face
 from gateway.handed_in import Declined
 from gateway.links import Opened, Receipt, Said, Task, TaskLinks
 from gateway.pages.choices import PAPER_KINDS, PAPERS, STATEMENTS, TICKED, fitting
+from gateway.pages.clock import clock
 from gateway.pages.forms import SHORT, Form, Unmended, answer, digits, read_form, telephone
 from gateway.pages.pace import Pace
-from gateway.pages.render import clock, page, person
+from gateway.pages.render import page, person
 from gateway.pages.words import Words, in_language
 from gateway.problems import Problem
 from store.clock import now

@@ -12,10 +12,11 @@ from pathlib import Path
 import httpx2
 import psutil
 import pytest
+from starlette.types import Receive, Scope, Send
 
-from gateway.app import GatewaySettings
+from gateway.app import Fronted, GatewaySettings
 from gateway.from_partners import CLOUD_EVENT
-from gateway.main import Exposed, insist_on_loopback, serve, settings_of
+from gateway.main import Exposed, config_of, insist_on_loopback, serve, settings_of
 from tests.conftest import Database
 from tests.gateway.conftest import MASTER_KEY, REGISTRATION
 from workers.home import Home, Settings
@@ -46,6 +47,24 @@ async def serving(database: Database) -> AsyncIterator[tuple[httpx2.AsyncClient,
         yield client, stop, running
     stop.set()
     await asyncio.wait_for(running, 5)
+
+
+@pytest.mark.parametrize("proxied", [False, True])
+async def test_what_a_header_says_of_where_a_call_came_from_is_believed_only_behind_a_proxy(
+    monkeypatch: pytest.MonkeyPatch, *, proxied: bool
+) -> None:
+    """Limits are kept apart by it, so whoever floods must not be able to write it."""
+    seen: list[str] = []
+
+    async def looked_at(_: object, scope: Scope, _receive: Receive, _send: Send) -> None:
+        seen.append(scope["client"][0])
+
+    monkeypatch.setattr(Fronted, "__call__", looked_at)
+    config = config_of(GatewaySettings("", MASTER_KEY, proxied=proxied))
+    config.load()
+    scope = {"type": "http", "client": ("127.0.0.1", 1), "headers": [(b"x-forwarded-for", b"198.51.100.7")]}
+    await config.loaded_app(scope, None, None)
+    assert seen == ["198.51.100.7" if proxied else "127.0.0.1"]
 
 
 async def test_it_serves_until_it_is_told_to_stop(database: Database, caplog: pytest.LogCaptureFixture) -> None:
