@@ -68,7 +68,7 @@ class Ours:
     async def append(self, who: int) -> None:
         stream, version, previous, mapper = self.streams.get(who) or self.begin()
         note = NoteAdded(note=NOTE).stamped(stream, version + 1, NEVER)
-        message_id = uuid5(stream, str(version))
+        message_id = UUID(int=stream.int ^ version)  # messages bring their ids
         about = Metadata(
             happened_at=NEVER, recorded_at=NEVER, actor="staff:bench", message_id=message_id, policy="2026-1"
         )

@@ -60,7 +60,7 @@ async def at(where: Where) -> AsyncIterator[Place]:
     pool = await open_pool(where.dsn, min_size=4, max_size=40)
     client = await connect(where.temporal_address, where.namespace)
     try:
-        async with open_lines(where.dsn, 40) as lines:
+        async with open_lines(where.dsn) as lines:
             yield Place(where, pool, lines, KeyStore(pool, MASTER), client)
     finally:
         await pool.close()

@@ -6,15 +6,17 @@ Like the pool's, their sessions keep no state. A line that broke is replaced by 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 import asyncpg
 
 from store.database import SETTINGS
 
 HELD: Final = 10
+
+T = TypeVar("T")
 
 
 class Asks(Protocol):
@@ -35,23 +37,19 @@ class Lines:
         self._over = False
 
     async def fetch(self, query: str, *args: Any) -> list[asyncpg.Record]:
-        async with self._line() as line:
-            return await line.fetch(query, *args)
+        return await self._ask(asyncpg.Connection.fetch, query, args)
 
     async def fetchval(self, query: str, *args: Any) -> Any:
-        async with self._line() as line:
-            return await line.fetchval(query, *args)
+        return await self._ask(asyncpg.Connection.fetchval, query, args)
 
     async def execute(self, query: str, *args: Any) -> str:
-        async with self._line() as line:
-            return await line.execute(query, *args)
+        return await self._ask(asyncpg.Connection.execute, query, args)
 
-    @asynccontextmanager
-    async def _line(self) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+    async def _ask(self, how: Callable[..., Awaitable[T]], query: str, args: Sequence[Any]) -> T:
         async with self._room:
             line = await self._take()
             try:
-                yield line
+                return await how(line, query, *args)
             finally:
                 self._put_back(line)
 

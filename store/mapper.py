@@ -99,22 +99,24 @@ class EventMapper(Mapper[UUID]):
         return event
 
     def _state(self, event: Event) -> bytes:
-        sealed_away = _shape(type(event)).sealed
+        shape = _shape(type(event))
+        if shape.plain:
+            return event.__pydantic_serializer__.to_json(event, exclude=_ENVELOPE)
         state = event.model_dump(mode="json", exclude=_ENVELOPE)
-        sealed = {name: state.pop(name) for name in sealed_away}
-        if not self._may_seal(sealed_away.values(), sealed.values()):
-            sealed = {}
-        if sealed:
-            state[SEALED] = {name: self._seal_field(event, name, sealed_away[name], sealed[name]) for name in sealed}
+        sealed = {name: state.pop(name) for name in shape.sealed}
+        if sealed and self._may_seal(shape, sealed):
+            state[SEALED] = {
+                name: self._seal_field(event, name, shape.sealed[name], value) for name, value in sealed.items()
+            }
         if event.VERSION > 1:
             state[EDITION] = event.VERSION
         return to_json(state)
 
-    def _may_seal(self, compartments: Iterable[Compartment], values: Iterable[Any]) -> bool:
+    def _may_seal(self, shape: _Shape, values: Mapping[str, Any]) -> bool:
         """Nothing is sealed as well, so that nobody sees it was nothing; an erased stream has no keys for that."""
-        if any(value is not None for value in values):
+        if any(value is not None for value in values.values()):
             return True
-        return all(self.keyring.key(compartment) is not None for compartment in compartments)
+        return all(map(self.keyring.key, shape.sealed.values()))
 
     def _seal_field(self, event: Event, name: str, compartment: Compartment, value: Any) -> dict[str, str]:
         key = _usable(self.keyring, compartment)

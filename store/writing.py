@@ -129,14 +129,12 @@ locked AS MATERIALIZED (
 
 def statement_of(plan: Plan, hashes: Sequence[bytes]) -> tuple[str, list[Any]]:
     """The SQL that writes this plan, and its arguments. It returns the time of recording, or no row if stale."""
-    things = {part.name: _things(part, plan) for part in PARTS}
-    present = tuple(name for name, found in things.items() if found)
-    head = (plan.stream_id, plan.revision, plan.first_version - 1, plan.prev_hash, plan.next_due, plan.open)
-    arguments: list[Any] = [*head, len(hashes), hashes[-1] if hashes else plan.prev_hash]
-    for part in PARTS:
-        if part.name in present:
-            arguments += _arguments(part, plan, things[part.name], hashes)
-    return _statement(present), arguments
+    filled = [(part, things) for part in PARTS if (things := _things(part, plan))]
+    arguments: list[Any] = [plan.stream_id, plan.revision, plan.first_version - 1, plan.prev_hash]
+    arguments += (plan.next_due, plan.open, len(hashes), hashes[-1] if hashes else plan.prev_hash)
+    for part, things in filled:
+        arguments += _arguments(part, plan, things, hashes)
+    return _statement(tuple([part.name for part, _ in filled])), arguments
 
 
 def _things(part: Part, plan: Plan) -> Sequence[Any]:
