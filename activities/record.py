@@ -13,7 +13,7 @@ import random
 import secrets
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from time import monotonic
 from typing import Final
 from uuid import UUID, uuid5
@@ -33,7 +33,6 @@ from domain.policy import NEWEST
 from domain.procedure import Order, Standing
 from domain.referral import ReferralHandedOver, ReferralSent
 from domain.streams import KINDS, Kind, State
-from store.calendars import announced
 from store.chain import link
 from store.doorbell import EVENTS, INBOX, OUTBOX, Doorbell
 from store.failpoint import failpoint
@@ -43,9 +42,9 @@ from store.lines import Lines
 from store.mapper import EventMapper, Tampered, read_all
 from store.outbox import outbox_id_of
 from store.outbox import outgoing as seal_outgoing
-from store.partners import directory
 from store.recorder import Head, Letter, Loaded, NewEvent, Outgoing, Plan, Recorder, Row, Stale, Token, Waiting, Written
 from store.streams import heads
+from store.today import known_today
 
 log = logging.getLogger("awda.record")
 
@@ -202,10 +201,10 @@ class Recording:
             self._kept.popitem(last=False)
 
     async def partners(self) -> Directory:
-        """The partners that may be asked and their holidays, read again every few seconds."""
+        """What is known outside the cases, read again every few seconds."""
         read_at, known = self._directory
         if monotonic() - read_at > DIRECTORY_FRESH_S:
-            known = replace(await directory(self.pool), holidays=await announced(self.pool))
+            known = await known_today(self.pool)
             self._directory = (monotonic(), known)
         return known
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
 from audit.fold import Pool
 from domain.moment import Directory, Moment
 from store import clock
-from store.calendars import announced
-from store.partners import directory as partners_of_today
+from store.today import known_today
 
 
 async def at_present(
@@ -18,12 +16,8 @@ async def at_present(
 ) -> Moment:
     """Now, or another moment (UTC), for asking what a case waits for. Nothing is ever decided with it."""
     moment = at or await clock.now(pool)
-    known = directory if directory is not None else await _known_today(pool)
+    known = directory if directory is not None else await known_today(pool)
     return Moment(at=moment, recorded_at=moment, actor="system", message_id=stream_id, directory=known, token=_no_token)
-
-
-async def _known_today(pool: Pool) -> Directory:
-    return replace(await partners_of_today(pool), holidays=await announced(pool))
 
 
 def _no_token() -> str:

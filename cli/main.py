@@ -25,6 +25,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "partner": ("cli.partner:partner", "Partners and their keys."),
     "contact": ("cli.contact:contact", "People who ask to be called."),
     "calendar": ("cli.calendar:calendar", "Working days and holidays."),
+    "advisory": ("cli.advisory:advisory", "What is advised about places of return."),
     "verify": ("cli.auditing:verify", "Compare log, inbox, outbox, read tables, workflows, chain and keys."),
     "rehydrate": ("cli.auditing:rehydrate", "Start the workflow of every open case again, from the log."),
     "projection": ("cli.auditing:projection", "The read tables: see and rebuild them."),
@@ -34,7 +35,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
 }
 
 GROUPS: Final = [
-    {"name": "Every day", "commands": ["case", "movement", "import", "partner", "contact", "calendar"]},
+    {"name": "Every day", "commands": ["case", "movement", "import", "partner", "contact", "calendar", "advisory"]},
     {"name": "Looking back", "commands": ["verify", "projection", "rehydrate"]},
     {"name": "Running it", "commands": ["up", "down", "status", "doctor", "worker", "db", "demo"]},
 ]

@@ -271,7 +271,7 @@ def _keep_off(case: Case, m: Moment) -> Iterator[Event]:
     seat = case.seat
     if seat is None or case.departed or seat.status not in ABOARD:
         return
-    failures = travel_gate(case, Checkpoint.BOARD, journey_on(seat), m.policy.in_force)
+    failures = travel_gate(case, Checkpoint.BOARD, journey_on(seat), m.policy.in_force, m.directory.advisories)
     if failures:
         yield from release_seat(case, failures[0], m)
 

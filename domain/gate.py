@@ -5,12 +5,13 @@ The gate returns every failure, never just the first (domain.md 4.3). Default on
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
+from domain.advisory import Advisory, in_force, still_counts
 from domain.calendar import LIBYA
 from domain.case import Case, Clearance, Seat
 from domain.event import Event
@@ -71,14 +72,20 @@ BLOCKED_BY: Final[Mapping[Checkpoint, frozenset[Block]]] = {
 }
 
 
-def travel_gate(case: Case, checkpoint: Checkpoint, journey: Journey, policy: InForce) -> tuple[str, ...]:
-    """Every reason why this person may not pass this checkpoint for this journey; empty if they may."""
+def travel_gate(
+    case: Case, checkpoint: Checkpoint, journey: Journey, policy: InForce, advisories: Sequence[Advisory]
+) -> tuple[str, ...]:
+    """Every reason why this person may not pass this checkpoint for this journey; empty if they may.
+
+    ``advisories`` are those of today, whatever the case has been told of them so far.
+    """
     return tuple(
         dict.fromkeys(
             (
                 *_holds(case, checkpoint),
                 *_whereto(case, journey),
                 *_clearances(case, checkpoint, journey, policy),
+                *_advised(case, advisories),
                 *_begun(case, checkpoint),
                 *_own_word(case, checkpoint, journey, policy),
                 *_doubts(case, checkpoint),
@@ -131,6 +138,18 @@ def _ends_too_early(clearance: Clearance, journey: Journey, policy: InForce) -> 
         needed = LIBYA.after(journey.sta, policy.document_margin)
         return "EXPIRES_BEFORE_ARRIVAL" if clearance.valid_until < needed else None
     return "EXPIRES_BEFORE_STD" if clearance.valid_until < journey.std else None
+
+
+def _advised(case: Case, advisories: Sequence[Advisory]) -> Iterator[str]:
+    """INV-11: a safety that was assessed under an advisory of yesterday is none."""
+    clearance = case.clearances.get(C.SAFETY_OF_RETURN)
+    if clearance is None or clearance.status is not ClearanceStatus.VALID:
+        return
+    found: list[Any] = case.facts.get("SafetyOfReturnAssessed", [])
+    assessed = found[-1] if found else None
+    today = in_force(advisories, case.country_of_return, assessed.area if assessed else None)
+    if not still_counts(assessed, today):
+        yield "GATE.SAFETY_OF_RETURN.ADVISORY_CHANGED"
 
 
 def _begun(case: Case, checkpoint: Checkpoint) -> Iterator[str]:
@@ -194,6 +213,8 @@ class Effect:
     revokes: tuple[ClearanceKind, ...] = ()
     cancels: tuple[ReferralKind, ...] = ()
     seat: bool = False
+    seat_once_frozen: bool = False
+    """Before the freeze the seat is kept: the freeze asks the gate again."""
 
 
 JOURNEY_KINDS: Final = (
@@ -231,7 +252,7 @@ INVALIDATES: Final[Mapping[Trigger, Effect]] = {
     Trigger.DOCUMENT_LOST: Effect(revokes=(C.TRAVEL_DOCUMENT, C.EXIT_PERMIT)),
     Trigger.DOCUMENT_REFUSED: Effect(revokes=(C.TRAVEL_DOCUMENT, C.EXIT_PERMIT)),
     Trigger.PERMIT_REFUSED: Effect(revokes=(C.EXIT_PERMIT,)),
-    Trigger.ADVISORY_CHANGED: Effect(revokes=(C.SAFETY_OF_RETURN,)),
+    Trigger.ADVISORY_CHANGED: Effect(revokes=(C.SAFETY_OF_RETURN,), seat_once_frozen=True),
     Trigger.DETAINED: Effect(revokes=(C.CONSENT_RETURN, C.PROTECTION_CLEARANCE, C.RELEASE_AUTHORISATION), seat=True),
 }
 

@@ -11,9 +11,10 @@ from typing import Any, Final
 
 from domain.case import Case
 from domain.event import Event
-from domain.gate import INVALIDATES, Trigger, revocations
+from domain.gate import INVALIDATES, Effect, Trigger, revocations
 from domain.moment import Moment
 from domain.stages.departure import end_referrals, release_seat
+from domain.stages.protection import ReturnAdvisoryChanged
 from domain.stages.screening import ELIGIBLE, DetentionRecorded, EligibilityDetermined, VoluntaryReturnDeclared
 
 
@@ -24,9 +25,14 @@ def invalidated(case: Case, event: Event, m: Moment) -> Iterator[Event]:
     if trigger is None or case.departed:
         return
     yield from revocations(case, trigger)
-    if INVALIDATES[trigger].seat:
+    if _gives_seat_back(case, INVALIDATES[trigger]):
         yield from release_seat(case, trigger, m)
     yield from end_referrals(case, trigger, m)
+
+
+def _gives_seat_back(case: Case, effect: Effect) -> bool:
+    frozen = case.seat is not None and case.seat.frozen
+    return effect.seat or (effect.seat_once_frozen and frozen)
 
 
 def _elsewhere(case: Case, declared: VoluntaryReturnDeclared) -> Trigger | None:
@@ -43,4 +49,5 @@ SETS_OFF: Final[Mapping[type[Event], Callable[[Case, Any], Trigger | None]]] = {
     VoluntaryReturnDeclared: _elsewhere,
     EligibilityDetermined: _no_longer_eligible,
     DetentionRecorded: lambda _case, _recorded: Trigger.DETAINED,
+    ReturnAdvisoryChanged: lambda _case, _changed: Trigger.ADVISORY_CHANGED,
 }

@@ -160,6 +160,8 @@ def lift_hold(case: Case, order: LiftHold, m: Moment) -> Iterator[Event]:
         raise Refused("HOLD.UNKNOWN", f"no active hold {order.hold_id} on this case", field="hold_id")
     if found.type is HoldType.CONSENT and not _declared_since(case, m):
         raise Refused("HOLD.CONSENT", "a consent hold is lifted only after a new declaration", field="hold_id")
+    if found.type is HoldType.SAFETY and not case.has_clearance(ClearanceKind.SAFETY_OF_RETURN, m.at):
+        raise Refused("HOLD.SAFETY", "a safety hold is lifted only after a new assessment", field="hold_id")
     yield HoldLifted(hold_id=found.hold_id, hold_type=found.type, by=m.actor)
     yield from send_drafts(case, m)
 
@@ -190,6 +192,8 @@ def grant_clearance(case: Case, order: GrantClearance, m: Moment) -> Iterator[Ev
         raise Refused("CLEARANCE.NOT_BY_HAND", f"{order.kind} is not granted by hand", field="kind")
     if order.kind is ClearanceKind.PROTECTION_CLEARANCE and case.holds_of(HoldType.PROTECTION):
         raise Refused("CLEARANCE.HELD", "lift the protection hold before clearing the way", field="kind")
+    if order.kind is ClearanceKind.SAFETY_OF_RETURN and m.directory.advised(case.country_of_return):
+        raise Refused("CLEARANCE.ASSESSED", "assess the safety of return under today's advisory", field="kind")
     if order.valid_until is not None and order.valid_until <= m.at:
         ended = f"{order.valid_until:%d %B %Y %H:%M UTC}"
         raise Refused("CLEARANCE.ENDED", f"valid until {ended}, which has passed", field="valid_until")

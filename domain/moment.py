@@ -11,6 +11,7 @@ from datetime import date, datetime
 from typing import Final
 from uuid import UUID, uuid5
 
+from domain.advisory import Advisory, in_force
 from domain.calendar import Calendar, calendar_of
 from domain.policy import NEWEST, Policy
 from domain.words import ReferralKind
@@ -71,11 +72,13 @@ class Partner:
 
 @dataclass(frozen=True)
 class Directory:
-    """The partners that may be asked today, and the holidays announced since the calendars were published."""
+    """What is known outside the cases today: partners, announced holidays, and return advisories."""
 
     partners: Mapping[str, Partner] = field(default_factory=dict)
     holidays: Mapping[str, frozenset[date]] = field(default_factory=dict)
-    """By country (ISO 3166, alpha-3)."""
+    """Those announced since the calendars were published, by country (ISO 3166, alpha-3)."""
+    advisories: tuple[Advisory, ...] = ()
+    """What is advised today about countries and parts of them."""
 
     def get(self, partner_id: str) -> Partner | None:
         return self.partners.get(partner_id)
@@ -91,6 +94,10 @@ class Directory:
         fitting = [partner for partner in able if partner.country in (country, None)]
         willing = [one for one in fitting if not one.mandatory_reporting and one.partner_id not in without]
         return min(willing, key=lambda partner: (partner.country is None, partner.partner_id), default=None)
+
+    def advised(self, country: str, area: str | None = None) -> Advisory | None:
+        """What is advised today about returning there."""
+        return in_force(self.advisories, country, area)
 
     def published(self, partner_id: str) -> Calendar:
         """When that partner works by the published calendars; one that is gone works in Libya's days."""

@@ -22,7 +22,7 @@ from domain.messages import (
 )
 from domain.stages.departure import RecordDepartureInterview
 from domain.stages.medical import IssueFitToTravel
-from domain.stages.protection import AssessSafetyOfReturn
+from domain.stages.protection import AssessSafetyOfReturn, ReassessSafety
 from domain.stages.screening import (
     ELIGIBLE,
     AssessVoluntariness,
@@ -71,6 +71,7 @@ BY_KIND: Final[dict[type[Message], Precedence]] = {
     RegisterCase: P.OPENING,
     WithdrawVoluntaryReturn: P.WITHDRAWAL,
     RaiseProtectionConcern: P.CONCERN,
+    ReassessSafety: P.CONCERN,
     PlaceHold: P.HOLD,
     RecordDetention: P.HOLD,
 }

@@ -81,6 +81,14 @@ BLOCKS: Final[Mapping[HoldType, frozenset[Block]]] = {
 }
 
 
+class AdvisoryLevel(StrEnum):
+    """What is advised about a place of return (domain.md 8.3)."""
+
+    OPEN = "OPEN"
+    CAUTION_INDIVIDUAL_ASSESSMENT = "CAUTION_INDIVIDUAL_ASSESSMENT"
+    NO_RETURN = "NO_RETURN"
+
+
 class ClearanceKind(StrEnum):
     CONSENT_RETURN = "CONSENT_RETURN"
     PROTECTION_CLEARANCE = "PROTECTION_CLEARANCE"

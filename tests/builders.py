@@ -210,7 +210,7 @@ class Told:
     def failures(self, checkpoint: str = "BOARD") -> tuple[str, ...]:
         """What the travel gate says for the example flight."""
         journey = Journey(datetime.fromisoformat(FLIGHT["std"]), datetime.fromisoformat(FLIGHT["sta"]))
-        return travel_gate(self.case, Checkpoint(checkpoint), journey, NEWEST.in_force)
+        return travel_gate(self.case, Checkpoint(checkpoint), journey, NEWEST.in_force, self.directory.advisories)
 
     @property
     def names(self) -> list[str]:

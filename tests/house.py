@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -23,6 +23,7 @@ from domain.referral_state import Referral
 from domain.streams import KINDS, State
 from domain.words import Stage
 from store import clock
+from store.advisories import advised
 from store.database import open_pool
 from store.doorbell import INBOX, Doorbell
 from store.inbox import Inbox, Incoming, Receipt, message_id_for
@@ -35,16 +36,17 @@ from workers.case_worker import case_worker
 from workers.client import connect
 from workers.relay import Relay
 
-MASTER = MasterKey(b"a master key for tests, 32 bytes")
+MASTER_KEY = b"a master key for tests, 32 bytes"
+MASTER = MasterKey(MASTER_KEY)
 
 
 class TestRecording(Recording):
-    """The real recording, with the builders' partners instead of the partners table."""
+    """The real recording, with the builders' partners instead of the partners table, and with fresh advisories."""
 
     __test__ = False
 
     async def partners(self) -> Directory:
-        return PARTNERS
+        return replace(PARTNERS, advisories=await advised(self.pool))
 
 
 @dataclass

@@ -370,7 +370,7 @@ def take_seat(case: Case, letter: TakeSeat, m: Moment) -> Iterator[Event]:
         country=letter.country,
     )
     journey = Journey(letter.std, letter.sta, letter.country)
-    failures = travel_gate(case, Checkpoint.NOMINATE, journey, m.policy.in_force)
+    failures = travel_gate(case, Checkpoint.NOMINATE, journey, m.policy.in_force, m.directory.advisories)
     if failures:
         yield from release_seat(case, failures[0], m)
 
@@ -435,7 +435,7 @@ def freeze(case: Case, letter: ManifestIsFrozen, m: Moment) -> Iterator[Event]:
     seat = _seat_on(case, letter.movement_id)
     if seat is None or case.departed:
         return
-    failures = travel_gate(case, Checkpoint.FREEZE, journey_on(seat), m.policy.in_force)
+    failures = travel_gate(case, Checkpoint.FREEZE, journey_on(seat), m.policy.in_force, m.directory.advisories)
     yield TravelGateEvaluated(checkpoint=Checkpoint.FREEZE, ok=not failures, failures=failures)
     if failures:
         yield from release_seat(case, failures[0], m)
@@ -496,7 +496,7 @@ def _insist_on_frozen_seat(case: Case) -> Seat:
 
 
 def _insist(case: Case, checkpoint: Checkpoint, journey: Journey, m: Moment) -> None:
-    failures = travel_gate(case, checkpoint, journey, m.policy.in_force)
+    failures = travel_gate(case, checkpoint, journey, m.policy.in_force, m.directory.advisories)
     if failures:
         raise Refused(f"GATE.{checkpoint}", f"the travel gate is not passed: {', '.join(failures)}", failures=failures)
 

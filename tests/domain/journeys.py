@@ -306,6 +306,16 @@ def an_item_cancelled() -> Told:
     return told.having("CancelItem", item_id="shop", reason="moved away")
 
 
+def an_advisory_changes() -> Told:
+    changed = {
+        "country": "NGA",
+        "level": "CAUTION_INDIVIDUAL_ASSESSMENT",
+        "advisory_version": "2026-4",
+        "since": MONDAY,
+    }
+    return a_seated_case().having("ReassessSafety", **changed, area="NG-LA")
+
+
 def what_no_rule_records_yet() -> Told:
     """Facts that are declared for what stands around the rules: a permission that is not needed."""
     told = a_cleared_case()
@@ -322,7 +332,7 @@ CASES: Final[Mapping[str, Callable[[], Told]]] = {
         a_closed_case, fear_at_screening, fear_at_the_airport, treatment_required, unfit_before_the_flight, a_survivor,
         a_withdrawal, an_unsafe_closing, partners_at_their_worst, silence, papers, office_work, a_sheet_comes_back, troubles_at_the_airport,
         denied, left_behind, not_met, an_item_cancelled, letters_lost_and_brought, an_item_given_twice,
-        embassies_that_examined_nothing,
+        embassies_that_examined_nothing, an_advisory_changes,
         what_no_rule_records_yet,
     )
 }  # fmt: skip

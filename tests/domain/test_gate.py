@@ -247,7 +247,7 @@ def test_a_child_at_departure_needs_its_best_interests_found(
 
 def test_the_flight_asked_about_is_the_flight_measured(ready: Told) -> None:
     later = Journey(STD + timedelta(days=3), STA + timedelta(days=3))
-    failures = travel_gate(ready.case, Checkpoint.BOARD, later, NEWEST.in_force)
+    failures = travel_gate(ready.case, Checkpoint.BOARD, later, NEWEST.in_force, ())
     assert failures == ("GATE.FIT_TO_TRAVEL.EXPIRES_BEFORE_STD", "GATE.REAFFIRMATION.MISSING")
 
 
@@ -259,7 +259,7 @@ def test_nobody_is_flown_to_another_country_than_they_declared(
     ready: Told, checkpoint: Checkpoint, country: str | None, failures: tuple[str, ...]
 ) -> None:
     journey = Journey(STD, STA, country)
-    assert travel_gate(ready.case, checkpoint, journey, NEWEST.in_force) == failures
+    assert travel_gate(ready.case, checkpoint, journey, NEWEST.in_force, ()) == failures
 
 
 # What invalidates what (domain.md 4.7)
@@ -302,5 +302,5 @@ def test_on_a_flight_over_midnight_the_day_of_departure_decides_who_is_a_child(
 ) -> None:
     ready.case.person = AMINATA.model_copy(update={"date_of_birth": born})
     overnight = Journey(STD.replace(hour=23), STD.replace(hour=23) + timedelta(hours=5))
-    failures = travel_gate(ready.case, Checkpoint.NOMINATE, overnight, NEWEST.in_force)
+    failures = travel_gate(ready.case, Checkpoint.NOMINATE, overnight, NEWEST.in_force, ())
     assert ("GATE.CHILD_BEST_INTERESTS.MISSING" in failures) is child

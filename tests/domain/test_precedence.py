@@ -62,6 +62,13 @@ IN_ORDER: list[list[Message | None]] = [
         a_signal("PROGRESS", "REGISTERED"),
         a_signal("COMPLETED", recommended_hold=True),
         a_message("AssessSafetyOfReturn", area="NG-LA", result="UNDETERMINED", advisory_version="1"),
+        a_message(
+            "ReassessSafety",
+            country="NGA",
+            level="NO_RETURN",
+            advisory_version="2",
+            since=datetime(2026, 5, 1, tzinfo=UTC),
+        ),
         a_message("RaiseProtectionConcern", risk_level="HIGH", concern="x"),
         a_message("RecordNonRefoulementScreen", outcome="UNSURE"),
         a_message("RecordNonRefoulementScreen", outcome="NO_CLAIM", concern="sold"),

@@ -102,6 +102,13 @@ SAID: Final[dict[str, dict[str, st.SearchStrategy[Any]]]] = {
         "result": st.sampled_from(["SAFE", "NOT_SAFE"]),
         "advisory_version": WORDS,
     },
+    "ReassessSafety": {
+        "country": st.sampled_from(["NGA", "NGA", "MLI"]),
+        "area": st.sampled_from([None, "NG-LA", "NG-BO"]),
+        "level": st.sampled_from(["OPEN", "CAUTION_INDIVIDUAL_ASSESSMENT", "NO_RETURN"]),
+        "advisory_version": WORDS,
+        "since": MOMENTS,
+    },
     "IssueFitToTravel": {"result": st.sampled_from(["FIT", "UNFIT"]), "issued_at": MOMENTS},
     "RecordTravelDocument": {
         "kind": st.sampled_from(["PASSPORT", "LAISSEZ_PASSER"]),
@@ -276,6 +283,7 @@ def test_whatever_is_said_a_case_answers_with_facts_a_refusal_or_a_doubt(
 MATTERS_ON_BOARD: Final = (
     *("AssessVoluntariness", "SignVoluntaryReturnDeclaration", "WithdrawVoluntaryReturn", "DetermineEligibility"),
     *("RecordVulnerabilityAssessment", "AssessSafetyOfReturn", "RecordDetention", "RecordRelease", "PlaceHold"),
+    "ReassessSafety",
 )
 """What may be said of a person's wish and safety; a signal may be said as well."""
 TO_BOARD: Final = ("ReaffirmVoluntaryReturn", "CheckInPassenger", "BoardPassenger")
@@ -360,7 +368,8 @@ def is_safe_there(case: Any) -> None:
     chosen = [case.facts["CaseRegistered"][0].country_of_return, *(event.country for event in declared)]
     moved = [event for event, before in zip(declared, chosen, strict=False) if event.country != before]
     granted = {event.kind: event.originator_version for event in case.facts["ClearanceGranted"]}
-    assert granted["SAFETY_OF_RETURN"] > max((event.originator_version for event in moved), default=0)
+    moved_to = max((event.originator_version for event in moved), default=0)
+    assert granted["SAFETY_OF_RETURN"] > max(moved_to, newest(case, "ReturnAdvisoryChanged"))
     at_risk = [event for event in case.facts["VulnerabilityAssessed"] if event.risk_level == "HIGH"]
     found = max((event.originator_version for event in at_risk), default=0)
     assert granted["PROTECTION_CLEARANCE"] > max(found, newest(case, "DetentionRecorded"))

@@ -1,0 +1,20 @@
+"""What is known outside the cases today, as the rules want it: partners, announced holidays, return advisories."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from store.advisories import advised
+from store.calendars import announced
+from store.partners import directory
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from domain.moment import Directory
+
+
+async def known_today(pool: asyncpg.Pool[asyncpg.Record]) -> Directory:
+    """The whole directory."""
+    return replace(await directory(pool), holidays=await announced(pool), advisories=await advised(pool))
