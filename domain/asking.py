@@ -31,6 +31,7 @@ from domain.partner import (
     NOBODYS,
     PUBLIC_PURPOSE,
     RECIPIENT_OF,
+    Recipient,
     minimum_data,
     purpose_of,
     stopped_by,
@@ -77,8 +78,7 @@ def create(
     interview: Interview | None = None,
 ) -> Iterator[Event]:
     """Prepare a referral for a partner that takes this kind; a task for a person where there is none."""
-    without = case.excluded_for(purpose_of(kind))
-    by_default = m.directory.for_kind(kind, case.country_of_return, without=without)
+    by_default = m.directory.for_kind(kind, case.country_of_return, without=_not_by_default(case, kind, m))
     partner = m.directory.get(partner_id) if partner_id else by_default
     public = PUBLIC_KIND.get(kind, kind)
     if partner is None or kind not in partner.kinds:
@@ -97,6 +97,15 @@ def create(
         true_kind=kind if public is not kind else None,
         interview=interview,
     )
+
+
+def _not_by_default(case: Case, kind: ReferralKind, m: Moment) -> frozenset[str]:
+    """Whom nobody asks without an order: whom the person excluded, and embassies of the nationality named before."""
+    excluded, changed = case.excluded_for(purpose_of(kind)), case.facts.get("NationalityChanged")
+    if not changed or RECIPIENT_OF[kind] is not Recipient.EMBASSY:
+        return excluded
+    former = changed[-1].facts.get("before")
+    return excluded | {one.partner_id for one in m.directory.partners.values() if one.country and one.country == former}
 
 
 # Sending
@@ -187,14 +196,16 @@ def send_drafts(case: Case, m: Moment) -> Iterator[Event]:
         yield from send_if_allowed(case, referral, m)
 
 
-def should_ask(case: Case, clearance: ClearanceKind, kind: ReferralKind, m: Moment) -> bool:
+def should_ask(case: Case, clearance: ClearanceKind, kind: ReferralKind, m: Moment, since: int = 0) -> bool:
     """Whether nobody has been asked yet for a permission, or what was answered has lapsed since.
+
+    ``since`` is the version of the case before which nothing that was asked matters any more.
 
     A referral that a partner turned down is not asked again by itself: reassigning it is a person's decision.
     """
     if case.has_clearance(clearance, m.at):
         return False
-    asked, ended = case.referrals_of(kind), case.clearances.get(clearance)
+    asked, ended = case.referrals_of(kind, since), case.clearances.get(clearance)
     if not asked or ask_again(case, asked[-1]):
         return True
     if _turned_down(asked[-1], ended):

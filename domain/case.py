@@ -129,6 +129,8 @@ class Case:
     country_of_return: str = ""
     country_since: int = 0
     """At which version of the case the person chose another country than before."""
+    nationality_since: int = 0
+    """At which version of the case the person named another nationality than before; nought if never."""
     living_situation: LivingSituation = LivingSituation.OTHER
     person: Person | None = None
     priority: Priority = Priority.P4_STANDARD
@@ -185,11 +187,11 @@ class Case:
 
     @property
     def nationality_confirmed(self) -> bool:
-        """What was answered last counts: a confirmation may be taken back."""
+        """What was answered last counts: a confirmation may be taken back, and is of the nationality named then."""
         said, unsaid = self.facts.get("NationalityConfirmed"), self.facts.get("NationalityNotConfirmed")
         if not said:
             return False
-        return not unsaid or unsaid[-1].originator_version < said[-1].originator_version
+        return said[-1].originator_version > max(unsaid[-1].originator_version if unsaid else 0, self.nationality_since)
 
     @property
     def done(self) -> tuple[Stage, ...]:
@@ -217,8 +219,9 @@ class Case:
         consent = self.consents.get(purpose)
         return consent.excluded if consent else frozenset()
 
-    def referrals_of(self, kind: ReferralKind) -> list[Referral]:
-        return [referral for referral in self.referrals.values() if referral.kind is kind]
+    def referrals_of(self, kind: ReferralKind, since: int = 0) -> list[Referral]:
+        """The referrals of a kind, oldest first, that were made after that version of the case."""
+        return [found for found in self.referrals.values() if found.kind is kind and found.version > since]
 
     def open_referrals(self) -> Iterator[Referral]:
         return (referral for referral in self.referrals.values() if referral.status not in TERMINAL)

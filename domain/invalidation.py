@@ -14,6 +14,7 @@ from domain.event import Event
 from domain.gate import INVALIDATES, Effect, Trigger, revocations
 from domain.moment import Moment
 from domain.stages.departure import end_referrals, release_seat
+from domain.stages.documents import NationalityChanged
 from domain.stages.protection import ReturnAdvisoryChanged
 from domain.stages.screening import ELIGIBLE, DetentionRecorded, EligibilityDetermined, VoluntaryReturnDeclared
 
@@ -50,4 +51,5 @@ SETS_OFF: Final[Mapping[type[Event], Callable[[Case, Any], Trigger | None]]] = {
     EligibilityDetermined: _no_longer_eligible,
     DetentionRecorded: lambda _case, _recorded: Trigger.DETAINED,
     ReturnAdvisoryChanged: lambda _case, _changed: Trigger.ADVISORY_CHANGED,
+    NationalityChanged: lambda _case, _changed: Trigger.NATIONALITY_CHANGED,
 }

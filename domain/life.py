@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Final
 
 from domain.asking import (
     cancel,
+    find,
     on_amend,
     on_cancel,
     on_create,
@@ -71,6 +72,7 @@ from domain.protecting import CONCERN, heard
 from domain.sheets import ListReferral, on_list
 from domain.stage import Rule
 from domain.stages.departure import end_referrals, release_seat
+from domain.stages.documents import insist_on_asking_first
 from domain.stages.screening import VoluntaryReturnDeclared
 from domain.steps import grant, hold, revoke, task
 from domain.wish import counts
@@ -215,6 +217,19 @@ def raise_concern(case: Case, report: RaiseProtectionConcern, m: Moment) -> Iter
     yield from heard(case, m, true_name=CONCERN, content=content)
 
 
+# Referrals by order
+
+
+def create_referral(case: Case, order: CreateReferral, m: Moment) -> Iterator[Event]:
+    insist_on_asking_first(case, order.kind, m)
+    yield from on_create(case, order, m)
+
+
+def reassign_referral(case: Case, order: ReassignReferral, m: Moment) -> Iterator[Event]:
+    insist_on_asking_first(case, find(case, order.referral_id).asked_kind, m)
+    yield from on_reassign(case, order, m)
+
+
 # Leaving the way
 
 
@@ -328,13 +343,13 @@ RULES: Final[Mapping[type[Message], Rule]] = {
     WithdrawVoluntaryReturn: withdraw,
     CloseCase: close,
     ReopenCase: reopen,
-    CreateReferral: on_create,
+    CreateReferral: create_referral,
     SendReferral: on_send,
     AmendReferral: on_amend,
     CancelReferral: on_cancel,
     PauseReferral: on_pause,
     ResumeReferral: on_resume,
-    ReassignReferral: on_reassign,
+    ReassignReferral: reassign_referral,
     ConfirmReferralExpiry: on_expiry,
     MarkReferralEnteredInError: on_error,
     ResolveQuarantinedSignal: on_resolve,

@@ -21,6 +21,7 @@ from domain.messages import (
     WithdrawVoluntaryReturn,
 )
 from domain.stages.departure import RecordDepartureInterview
+from domain.stages.documents import ChangeNationality
 from domain.stages.medical import IssueFitToTravel
 from domain.stages.protection import AssessSafetyOfReturn, ReassessSafety
 from domain.stages.screening import (
@@ -119,8 +120,9 @@ BY_CONTENT: Final = (
     (_not_eligible, P.HOLD),
     (_not_reaffirmed, P.HOLD),
 )
-TAKES_BACK: Final = (WithdrawConsent, RevokeClearance)
-"""What was given may be given at the same instant: these keep their turn there, or would find nothing to take back."""
+TAKES_BACK: Final = (WithdrawConsent, RevokeClearance, ChangeNationality)
+"""What was given may be given at the same instant: these keep their turn there, or would find nothing to take back. Nor
+may they go before what was asked and signed: it would count as if it came after them."""
 
 
 def precedence(message: Message | None) -> Precedence:

@@ -48,6 +48,7 @@ class ReferralCreated(Event):
             item=self.item,
             informed=self.informed,
             interview=self.interview,
+            version=self.originator_version,
         )
 
 

@@ -79,6 +79,8 @@ class Referral:
     """Ended because a rule said so, not by staff's order: it may be asked again by itself."""
     tell_end_at: datetime | None = None
     """When the partner is told of the end, with the next ordinary letters (UTC)."""
+    version: int = 0
+    """At which version of the case it was made."""
 
     @property
     def over(self) -> bool:

@@ -19,6 +19,7 @@ DOUBTS: Final[Mapping[str, Callable[[Any], bool]]] = {
     "VoluntarinessAssessed": lambda assessed: assessed.result != "VOLUNTARY",
     "DetentionRecorded": lambda _detained: True,
     "HoldPlaced": lambda placed: placed.hold_type is HoldType.CONSENT,
+    "NationalityChanged": lambda _changed: True,
 }
 """Facts after which the wish is asked about anew, by topic."""
 

@@ -49,6 +49,8 @@ PARTNERS = Directory(
             Partner("partner-012", frozenset({K.PROTECTION_ASSISTANCE, K.VOT_ASSISTANCE})),
             Partner("partner-017", frozenset({K.UNHCR_ASYLUM, K.MHPSS})),
             Partner("embassy-nga-2", frozenset({K.CONSULAR_IDENTITY}), "NGA"),
+            Partner("embassy-gin", frozenset({K.CONSULAR_IDENTITY, K.TRAVEL_DOCUMENT}), "GIN"),
+            Partner("embassy-mli", frozenset({K.CONSULAR_IDENTITY, K.TRAVEL_DOCUMENT}), "MLI"),
             Partner("partner-046", frozenset({K.SHELTER_DIRECT_ASSISTANCE, K.VOT_ASSISTANCE})),
             Partner("partner-047", frozenset({K.SHELTER_DIRECT_ASSISTANCE, K.VOT_ASSISTANCE})),
             Partner("reception-nga", frozenset({K.RECEPTION, K.REINTEGRATION_COUNSELLING}), "NGA"),
@@ -274,7 +276,8 @@ def a_screened_case(risk: str = "LOW", **more: Any) -> Told:
     told.having("RecordNonRefoulementScreen", outcome="NO_CLAIM")
     told.having("RecordVulnerabilityAssessment", overall_risk=risk)
     told.having("AssessVoluntariness", understood=True, free_of_pressure=True, in_private=True)
-    told.having("SignVoluntaryReturnDeclaration", country="NGA", form_version="VRD-1", language="en")
+    country = told.case.country_of_return
+    told.having("SignVoluntaryReturnDeclaration", country=country, form_version="VRD-1", language="en")
     told.having("DetermineEligibility", decision="ELIGIBLE")
     return told.having("CompleteScreening")
 

@@ -3,7 +3,7 @@
 Who      the embassy; the exit authority
 Shows    nationality confirmed; a travel document issued; an exit permit for that document's number
 Done     document and exit permit are in force
-Returned nationality not confirmed or not examined, a permit refused: a consular officer decides what is tried next
+Returned nationality not confirmed, not examined or changed, a permit refused: a consular officer decides what is next
 Halts    a protection hold stops every word to embassies and authorities
 """
 
@@ -11,20 +11,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time
+from functools import wraps
 from typing import Annotated, ClassVar, Final, Literal
 
 from domain.answers import read
 from domain.asking import ask_again, refer, should_ask
 from domain.case import Case
 from domain.event import Compartment, Event, Sealed
-from domain.gate import Trigger, revocations
+from domain.gate import INVALIDATES, Trigger, revocations
 from domain.messages import Message, Word
 from domain.moment import Moment, Refused
 from domain.payloads import Document, Permit
+from domain.person import Country
 from domain.referral_answers import ReferralOutcomeAmended, Told
 from domain.referral_state import Referral
-from domain.stage import Awaited, StageRules
-from domain.stages.screening import asked_in_private
+from domain.stage import Awaited, Meaning, StageRules
+from domain.stages.screening import asked_in_private, found_free
 from domain.steps import grant, grant_on_answer, revoke, task
 from domain.words import (
     ClearanceKind,
@@ -72,6 +74,21 @@ class NationalityNotExamined(Event):
 
     asked: str
     cause: str
+
+
+class NationalityChanged(Event):
+    """The person has named another nationality than before. Whatever an embassy said was of the former one."""
+
+    TOPIC: ClassVar[str] = "NationalityChanged"
+    SENTENCE: ClassVar[str] = "Nationality changed from {before} to {nationality}."
+
+    before: Annotated[Country | None, Sealed(Compartment.GEN)] = None
+    nationality: Annotated[Country | None, Sealed(Compartment.GEN)] = None
+
+    def change(self, case: Case) -> None:
+        case.nationality_since = self.originator_version
+        if case.person is not None and self.nationality is not None:
+            case.person = case.person.model_copy(update={"nationality": self.nationality})
 
 
 class TravelDocumentIssued(Event):
@@ -124,6 +141,12 @@ class ExitPermitRefused(Event):
 # Messages
 
 
+class ChangeNationality(Message):
+    """The person names another nationality than the one on record, say after an embassy did not confirm that one."""
+
+    nationality: Country
+
+
 class RecordTravelDocument(Message):
     """A document the person already has, seen by staff."""
 
@@ -144,6 +167,55 @@ class ReportDocumentLost(Message):
 # Rules
 
 
+def change_nationality(case: Case, report: ChangeNationality, _m: Moment) -> Iterator[Event]:
+    """What rested on the former one ends with it (``domain.invalidation``)."""
+    if case.departed:
+        raise Refused("NATIONALITY.DEPARTED", "the flight has departed on the papers of the one on record; add a note")
+    before = case.person.nationality if case.person else None
+    if report.nationality == before:
+        raise Refused("NATIONALITY.SAME", "that nationality is the one on record already", field="nationality")
+    yield NationalityChanged(before=before, nationality=report.nationality)
+
+
+def ask_first(case: Case, m: Moment) -> list[Awaited]:
+    """What comes before any word to an embassy, once the person has named another nationality.
+
+    That country may be the one they fear, and nobody has heard yet whether they want to go there (7.4 rule 4).
+    """
+    if not case.nationality_since:
+        return []
+    declared = case.has_clearance(ClearanceKind.CONSENT_RETURN, m.at)
+    missing = {
+        "STAFF.PRIVATE_INTERVIEW": not asked_in_private(case),
+        "STAFF.VOLUNTARINESS": not declared and not found_free(case),
+        "PERSON.DECLARATION": not declared,
+    }
+    since = case.stages[Stage.DOCUMENTS].since
+    return [Awaited(code, "COUNSELLOR", "domain 7.4", since) for code, lacking in missing.items() if lacking]
+
+
+def insist_on_asking_first(case: Case, kind: ReferralKind, m: Moment) -> None:
+    """An order of staff leads past none of that: what the change ended is not asked for again before the person is."""
+    missing = tuple(need.code for need in ask_first(case, m))
+    if missing and kind in INVALIDATES[Trigger.NATIONALITY_CHANGED].cancels:
+        detail = f"another nationality was named; first settle {', '.join(missing)}"
+        raise Refused("NATIONALITY.ASK_FIRST", detail, field="kind", failures=missing)
+
+
+def of_the_nationality_named(meaning: Meaning) -> Meaning:
+    """What was asked before the person named another nationality decides nothing about this one."""
+
+    @wraps(meaning)
+    def answered(case: Case, referral: Referral, told: Told, m: Moment) -> Iterator[Event]:
+        if referral.version > case.nationality_since:
+            yield from meaning(case, referral, told, m)
+        else:
+            yield _consular_task("look at an answer about a nationality that was changed since", referral, m)
+
+    return answered
+
+
+@of_the_nationality_named
 def identity_answered(case: Case, referral: Referral, told: Told, m: Moment) -> Iterator[Event]:
     outcome = told.outcome or ""
     if outcome == "NATIONALITY_CONFIRMED":
@@ -172,6 +244,7 @@ def _not_examined(referral: Referral, outcome: str, m: Moment) -> Iterator[Event
     yield _consular_task(UNDECIDED[outcome], referral, m)
 
 
+@of_the_nationality_named
 def identity_taken_back(case: Case, referral: Referral, _told: Told, _m: Moment) -> Iterator[Event]:
     """Papers that rest on a nationality which is not confirmed any more clear no way."""
     was_confirmed = case.nationality_confirmed
@@ -180,6 +253,7 @@ def identity_taken_back(case: Case, referral: Referral, _told: Told, _m: Moment)
         yield from revocations(case, Trigger.NATIONALITY_NOT_CONFIRMED)
 
 
+@of_the_nationality_named
 def document_answered(case: Case, referral: Referral, told: Told, m: Moment) -> Iterator[Event]:
     """A no ends an older document as well: a consular officer decides what it is worth."""
     if told.outcome != "ISSUED":
@@ -211,6 +285,7 @@ def _end_of(day: date | None) -> datetime | None:
     return datetime.combine(day, time(23, 59, 59), UTC) if day else None
 
 
+@of_the_nationality_named
 def permit_answered(case: Case, referral: Referral, told: Told, m: Moment) -> Iterator[Event]:
     """A no ends an older permit as well; a ban or a case before a court holds the journey by itself."""
     paper: Permit = read(ReferralKind.EXIT_PERMIT, told.told.get("payload"))
@@ -268,21 +343,29 @@ def may_open(case: Case, _m: Moment) -> str | None:
 
 
 def pursue(case: Case, m: Moment) -> Iterator[Event]:
-    """Identity, then the document, then the permit for that document's number."""
+    """Identity, then the document, then the permit for that document's number; of the nationality now named."""
+    named = case.nationality_since
+    if ask_first(case, m):
+        return
     if not case.nationality_confirmed:
-        asked = case.referrals_of(ReferralKind.CONSULAR_IDENTITY)
+        asked = case.referrals_of(ReferralKind.CONSULAR_IDENTITY, named)
         if not asked or ask_again(case, asked[-1]):
             yield from refer(case, ReferralKind.CONSULAR_IDENTITY, m)
-    elif should_ask(case, ClearanceKind.TRAVEL_DOCUMENT, ReferralKind.TRAVEL_DOCUMENT, m):
+    elif should_ask(case, ClearanceKind.TRAVEL_DOCUMENT, ReferralKind.TRAVEL_DOCUMENT, m, named):
         yield from refer(case, ReferralKind.TRAVEL_DOCUMENT, m)
     elif case.has_clearance(ClearanceKind.TRAVEL_DOCUMENT, m.at) and should_ask(
-        case, ClearanceKind.EXIT_PERMIT, ReferralKind.EXIT_PERMIT, m
+        case, ClearanceKind.EXIT_PERMIT, ReferralKind.EXIT_PERMIT, m, named
     ):
         yield ExitPermitRequested()
         yield from refer(case, ReferralKind.EXIT_PERMIT, m)
 
 
 def lacks(case: Case, m: Moment) -> list[Awaited]:
+    owed = _owed(case, m)
+    return ask_first(case, m) or owed if owed else []
+
+
+def _owed(case: Case, m: Moment) -> list[Awaited]:
     since = case.stages[Stage.DOCUMENTS].since
     if not case.nationality_confirmed:
         return [Awaited("EMBASSY.NATIONALITY", "embassy", "domain 7.4", since)]
@@ -309,6 +392,7 @@ DOCUMENTS = StageRules(
     lacks=lacks,
     reopens=reopens,
     rules={
+        ChangeNationality: change_nationality,
         RecordTravelDocument: record_document,
         HandOverTravelDocument: hand_over,
         ReportDocumentLost: report_lost,
@@ -319,4 +403,5 @@ DOCUMENTS = StageRules(
         (ReferralKind.EXIT_PERMIT, SignalType.COMPLETED): permit_answered,
     },
     taken_back={ReferralKind.CONSULAR_IDENTITY: identity_taken_back},
+    anytime=frozenset({ChangeNationality}),
 )

@@ -383,11 +383,12 @@ def ask_about_return(case: Case, report: RecordNonRefoulementScreen, m: Moment) 
 def asked_in_private(case: Case) -> bool:
     """Whether the private question counts: after anything that concerns protection it is asked anew.
 
-    Whatever that was, so that none can be told by it. A hold is public, and remains when the seals are gone.
+    Whatever that was, so that none can be told by it. A hold is public, and remains when the seals are gone. So it is
+    after another nationality was named: that country may be the one they fear.
     """
     asked, placed = case.latest(NonRefoulementScreened), case.every(HoldPlaced)
     newest = max((hold.originator_version for hold in placed if hold.hold_type is HoldType.PROTECTION), default=0)
-    return asked is not None and asked.originator_version > newest
+    return asked is not None and asked.originator_version > max(newest, case.nationality_since)
 
 
 def assess_vulnerability(case: Case, report: RecordVulnerabilityAssessment, m: Moment) -> Iterator[Event]:
@@ -475,6 +476,12 @@ def _insist_on_new_wish(case: Case, signed_at: datetime) -> None:
             f"{doubt.timestamp:%d %B %Y %H:%M UTC}; let the person sign again if they want to go",
             field="signed_at",
         )
+
+
+def found_free(case: Case) -> bool:
+    """Whether the newest assessment is a clear yes, and nothing has put the wish in doubt since."""
+    assessed = case.latest(VoluntarinessAssessed)
+    return assessed is not None and assessed.result == "VOLUNTARY" and counts(case, assessed, assessed.when)
 
 
 def _insist_on_free_will(case: Case, m: Moment) -> None:

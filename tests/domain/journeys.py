@@ -223,6 +223,15 @@ def embassies_that_examined_nothing() -> Told:
     return told.heard("CONSULAR_IDENTITY", "COMPLETED", "EMBASSY_CLOSED")
 
 
+def another_nationality() -> Told:
+    """One embassy does not know the person, who then names another country and is asked everything anew."""
+    told = a_screened_case().heard("CONSULAR_IDENTITY", "COMPLETED", "NOT_CONFIRMED").after(hours=1)
+    told.having("ChangeNationality", nationality="GIN").having("RecordNonRefoulementScreen", outcome="NO_CLAIM")
+    told.having("AssessVoluntariness", understood=True, free_of_pressure=True, in_private=True)
+    told.having("SignVoluntaryReturnDeclaration", country="GIN", form_version="VRD-1", language="en")
+    return told.heard("CONSULAR_IDENTITY", "COMPLETED", "NATIONALITY_CONFIRMED")
+
+
 def letters_lost_and_brought() -> Told:
     """A request that was not delivered, brought by hand, changed; then nothing more may be told."""
     told = a_screened_case()
@@ -332,7 +341,7 @@ CASES: Final[Mapping[str, Callable[[], Told]]] = {
         a_closed_case, fear_at_screening, fear_at_the_airport, treatment_required, unfit_before_the_flight, a_survivor,
         a_withdrawal, an_unsafe_closing, partners_at_their_worst, silence, papers, office_work, a_sheet_comes_back, troubles_at_the_airport,
         denied, left_behind, not_met, an_item_cancelled, letters_lost_and_brought, an_item_given_twice,
-        embassies_that_examined_nothing, an_advisory_changes,
+        embassies_that_examined_nothing, an_advisory_changes, another_nationality,
         what_no_rule_records_yet,
     )
 }  # fmt: skip

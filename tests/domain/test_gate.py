@@ -287,6 +287,12 @@ def test_each_trigger_ends_what_its_row_says(trigger: Trigger) -> None:
     assert " ".join(sorted(INVALIDATES[trigger].revokes)) == ENDS[trigger]
 
 
+@pytest.mark.parametrize("trigger", list(Trigger))
+def test_these_triggers_give_the_seat_back(trigger: Trigger) -> None:
+    seats = {"NOT_ELIGIBLE", "NOT_SAFE_TO_RETURN", "NATIONALITY_CHANGED", "DESTINATION_CHANGED", "DETAINED"}
+    assert INVALIDATES[trigger].seat is (trigger in seats)
+
+
 def test_a_permission_says_of_itself_until_when_it_holds() -> None:
     granted = ClearanceGranted(
         kind=ClearanceKind.EXIT_PERMIT,

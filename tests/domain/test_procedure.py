@@ -162,5 +162,5 @@ def test_who_is_asked_by_default_works_for_the_country_of_return() -> None:
     found = partners.for_kind(ReferralKind.CONSULAR_IDENTITY, "NGA")
     assert found is not None
     assert found.partner_id == "embassy-nga"
-    assert partners.for_kind(ReferralKind.CONSULAR_IDENTITY, "MLI") is None
+    assert partners.for_kind(ReferralKind.CONSULAR_IDENTITY, "SDN") is None
     assert Directory().for_kind(ReferralKind.RECEPTION, "NGA") is None

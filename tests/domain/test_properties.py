@@ -117,6 +117,7 @@ SAID: Final[dict[str, dict[str, st.SearchStrategy[Any]]]] = {
         "authenticity": st.sampled_from(["CHECKED", "DOUBTED"]),
     },
     "ReportDocumentLost": {},
+    "ChangeNationality": {"nationality": st.sampled_from(["NGA", "GIN"])},
     "AllocateFunding": {"project": WORDS, "until": MOMENTS},
     "NominatePassenger": {name: st.just(value) for name, value in FLIGHT.items()},
     "TakeSeat": {
@@ -284,6 +285,7 @@ MATTERS_ON_BOARD: Final = (
     *("AssessVoluntariness", "SignVoluntaryReturnDeclaration", "WithdrawVoluntaryReturn", "DetermineEligibility"),
     *("RecordVulnerabilityAssessment", "AssessSafetyOfReturn", "RecordDetention", "RecordRelease", "PlaceHold"),
     "ReassessSafety",
+    "ChangeNationality",
 )
 """What may be said of a person's wish and safety; a signal may be said as well."""
 TO_BOARD: Final = ("ReaffirmVoluntaryReturn", "CheckInPassenger", "BoardPassenger")
@@ -358,7 +360,8 @@ def wants_to_go(case: Any) -> None:
     said = [event for event in case.facts["VoluntarinessAssessed"] if event.result != "VOLUNTARY"]
     unfree = max((event.originator_version for event in said), default=0)
     signed = newest(case, "VoluntaryReturnDeclared")
-    assert signed > max(newest(case, "VoluntaryReturnWithdrawn"), newest(case, "DetentionRecorded"), unfree)
+    doubts = ("VoluntaryReturnWithdrawn", "DetentionRecorded", "NationalityChanged")
+    assert signed > max(unfree, *(newest(case, topic) for topic in doubts))
     assert case.facts["VoluntaryReturnReaffirmed"][-1].timestamp >= case.seat.std - timedelta(hours=72)
 
 

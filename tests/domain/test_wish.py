@@ -8,6 +8,7 @@ import pytest
 
 from domain.event import Event
 from domain.life import VoluntaryReturnWithdrawn
+from domain.stages.documents import NationalityChanged
 from domain.stages.screening import DetentionRecorded, VoluntarinessAssessed, VoluntaryReturnDeclared
 from domain.steps import grant, hold
 from domain.wish import counts, newest_doubt
@@ -34,6 +35,7 @@ def test_each_of_these_facts_puts_the_wish_in_doubt_by_itself() -> None:
         an_assessment("NOT_VOLUNTARY"),
         hold(HoldType.CONSENT, moment),
         DetentionRecorded(situation=LivingSituation.DETENTION_OFFICIAL),
+        NationalityChanged(before="MLI", nationality="GIN"),
     ):
         told = a_screened_case()
         assert newest_doubt(told.case) is None
