@@ -13,6 +13,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
+from domain.airports import COUNTRY_OF
 from domain.calendar import LIBYA
 from domain.deadlines import Deadline
 from domain.event import NEVER, Compartment, Event, Sealed
@@ -208,7 +209,7 @@ class PlanMovement(MovementMessage):
     sta: AwareDatetime
     capacity: Annotated[int, Field(ge=1, le=500)]
     country: Country | None = None
-    """Where the destination lies. With it, nobody is seated who wants to return to another country."""
+    """Where the destination lies, if that is no usual airport. Nobody is seated who wants to return elsewhere."""
 
 
 class ConfirmMovement(MovementMessage):
@@ -256,7 +257,12 @@ def plan(movement: Movement, order: PlanMovement, m: Moment) -> Iterator[Event]:
         raise Refused(
             "MOVEMENT.TIMES", f"departure {order.std} must lie ahead and before arrival {order.sta}", field="std"
         )
-    yield MovementPlanned(**order.model_dump())
+    lies_in = COUNTRY_OF.get(order.destination)
+    if order.country and lies_in not in (None, order.country):
+        raise Refused(
+            "MOVEMENT.COUNTRY", f"{order.destination} lies in {lies_in}, not in {order.country}", field="country"
+        )
+    yield MovementPlanned(**(order.model_dump() | {"country": order.country or lies_in}))
 
 
 def confirm(movement: Movement, order: ConfirmMovement, _m: Moment) -> Iterator[Event]:

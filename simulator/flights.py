@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from typing import Any, Final
 
+from domain.airports import AIRPORTS
 from simulator.dice import dice
-from simulator.scripts import AIRPORT_OF, CANCELLED_FLIGHT_PCT
+from simulator.scripts import CANCELLED_FLIGHT_PCT
 
 TUESDAY: Final = 1
 LEAVES_AT: Final = time(12, 0, tzinfo=UTC)
@@ -49,7 +50,12 @@ class Flight:
 
     @property
     def number(self) -> str:
-        return f"MOV-{self.std:%Y-%m%d}-MJI-{AIRPORT_OF.get(self.country, self.country)}"
+        return f"MOV-{self.std:%Y-%m%d}-MJI-{self.destination}"
+
+    @property
+    def destination(self) -> str:
+        """The usual airport of the country, or the country's code where none is known."""
+        return AIRPORTS.get(self.country, (self.country,))[0]
 
     @property
     def plan(self) -> dict[str, Any]:
@@ -57,7 +63,7 @@ class Flight:
         return {
             "number": self.number,
             "origin": "MJI",
-            "destination": AIRPORT_OF.get(self.country, self.country),
+            "destination": self.destination,
             "std": self.std.isoformat(),
             "sta": self.sta.isoformat(),
             "capacity": SEATS,

@@ -92,14 +92,6 @@ STAFF_TAKES: Final[Mapping[str, Days]] = {
     "COMPLETION": Days(5, 0.5, 20),
 }
 
-# Places
-
-AIRPORT_OF: Final[Mapping[str, str]] = {
-    "NGA": "LOS", "MLI": "BKO", "NER": "NIM", "BGD": "DAC", "GMB": "BJL", "GIN": "CKY", "BFA": "OUA", "SEN": "DSS",
-    "GHA": "ACC", "CIV": "ABJ", "SDN": "PZU", "TCD": "NDJ", "CMR": "NSI", "SLE": "FNA", "EGY": "CAI", "PAK": "ISB",
-    "MAR": "CMN", "ETH": "ADD", "SOM": "MGQ", "BEN": "COO", "TGO": "LFW", "LBR": "ROB", "GNB": "OXB",
-}  # fmt: skip
-
 PLAN_ITEMS: Final[tuple[Mapping[str, Any], ...]] = (
     {"item_id": "shop", "type": "MICROBUSINESS", "description": "a small shop", "amount_eur": 900},
     {"item_id": "training", "type": "VOCATIONAL_TRAINING", "description": "tailoring course", "amount_eur": 700},

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from domain import movement
+from domain.airports import AIRPORTS, COUNTRY_OF
 from domain.moment import Refused
 from tests.builders import FLIGHT, Told
 from tests.domain.journeys import (
@@ -44,12 +45,28 @@ def test_nothing_happens_to_a_movement_that_was_never_planned() -> None:
     assert refused(Flight(), "ConfirmMovement", carrier="x").rule == "MOVEMENT.NOT_PLANNED"
 
 
-@pytest.mark.parametrize("country", [None, "NGA"])
-def test_whoever_is_seated_is_told_where_the_flight_goes(country: str | None) -> None:
-    flight = Flight().having("PlanMovement", **PLAN, country=country).having("RequestSeat", case_id=passenger(0))
+@pytest.mark.parametrize(
+    ("destination", "said", "country"),
+    [("LOS", None, "NGA"), ("LOS", "NGA", "NGA"), ("XYZ", "NGA", "NGA"), ("XYZ", None, None)],
+)
+def test_whoever_is_seated_is_told_where_the_flight_goes(
+    destination: str, said: str | None, country: str | None
+) -> None:
+    plan = PLAN | {"destination": destination, "country": said}
+    flight = Flight().having("PlanMovement", **plan).having("RequestSeat", case_id=passenger(0))
     reserved = [event for event in flight.events if event.name == "SeatReserved"][-1]
-    told = [letter for _, letter in movement.letters(flight.movement, reserved)]
-    assert [(letter.destination, letter.country) for letter in told] == [("LOS", country)]  # type: ignore[attr-defined]
+    ((_, letter),) = movement.letters(flight.movement, reserved)
+    assert (letter.destination, letter.country) == (destination, country)  # type: ignore[attr-defined]
+
+
+def test_a_usual_airport_lies_where_it_lies() -> None:
+    refusal = refused(Flight(), "PlanMovement", **PLAN, country="SDN")
+    assert (refusal.rule, refusal.field) == ("MOVEMENT.COUNTRY", "country")
+    assert refusal.detail == "LOS lies in NGA, not in SDN"
+
+
+def test_every_airport_lies_in_one_country() -> None:
+    assert len(COUNTRY_OF) == sum(len(codes) for codes in AIRPORTS.values())
 
 
 def test_a_movement_is_planned_once() -> None:
