@@ -14,6 +14,7 @@ from typing import Final
 from uuid import UUID
 
 from activities.batch import Item
+from domain.advisory import Advisory, outdated
 from domain.case import Case
 from domain.movement import Movement, RecordFlightDeparture
 from domain.streams import State
@@ -38,13 +39,15 @@ class Passenger:
     revision: int
     case: Case | None
 
-    @property
-    def doubtful(self) -> bool:
-        """Whether nobody knows what the case would say; doubt that should have taken the person off, and has not."""
-        return self.case is None or (bool(self.case.doubts) and self.case.seat is not None)
+    def doubtful(self, advisories: Sequence[Advisory]) -> bool:
+        """Whether nobody knows what the case would say; what should have taken the person off, and has not."""
+        if self.case is None:
+            return True
+        unsaid = bool(self.case.doubts) or outdated(self.case, advisories) is not None
+        return unsaid and self.case.seat is not None
 
-    def is_on_board(self, movement_id: UUID) -> bool:
-        seat = self.case.seat if self.case and not self.doubtful else None
+    def is_on_board(self, movement_id: UUID, advisories: Sequence[Advisory]) -> bool:
+        seat = self.case.seat if self.case and not self.doubtful(advisories) else None
         return seat is not None and seat.movement_id == movement_id and seat.status == "BOARDED"
 
 

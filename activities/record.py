@@ -114,15 +114,16 @@ class Recording:
         items = [_item(keyring, waiting) for waiting in loaded.waiting]
         state = fold(loaded.head, kept.state if kept else None, events)
         passengers = await self.doors.passengers(state, items)
+        known = await self.partners(fresh=bool(passengers))
         batch = Batch(
             kind=self.kinds[loaded.head.kind],
             state=state,
             now=loaded.now,
-            directory=await self.partners(),
+            directory=known,
             token=lambda: secrets.token_urlsafe(16),
             refold=_refolding(loaded.head, None if kept else events),
-            boarded=frozenset(one.case_id for one in passengers if one.is_on_board(order.stream_id)),
-            unheard=frozenset(one.case_id for one in passengers if one.doubtful),
+            boarded=frozenset(one.case_id for one in passengers if one.is_on_board(order.stream_id, known.advisories)),
+            unheard=frozenset(one.case_id for one in passengers if one.doubtful(known.advisories)),
         )
         batch.run(items, more=loaded.more)
         batch.open(order.open)
@@ -200,10 +201,10 @@ class Recording:
         if len(self._kept) > KEPT:
             self._kept.popitem(last=False)
 
-    async def partners(self) -> Directory:
-        """What is known outside the cases, read again every few seconds."""
+    async def partners(self, *, fresh: bool = False) -> Directory:
+        """What is known outside the cases, read again every few seconds, and when doors close."""
         read_at, known = self._directory
-        if monotonic() - read_at > DIRECTORY_FRESH_S:
+        if fresh or monotonic() - read_at > DIRECTORY_FRESH_S:
             known = await known_today(self.pool)
             self._directory = (monotonic(), known)
         return known

@@ -16,7 +16,7 @@ async def at_present(
 ) -> Moment:
     """Now, or another moment (UTC), for asking what a case waits for. Nothing is ever decided with it."""
     moment = at or await clock.now(pool)
-    known = directory if directory is not None else await known_today(pool)
+    known = directory if directory is not None else await known_today(pool, at)
     return Moment(at=moment, recorded_at=moment, actor="system", message_id=stream_id, directory=known, token=_no_token)
 
 

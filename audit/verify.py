@@ -27,6 +27,7 @@ from audit.fold import Pool
 from audit.report import Finding, Report
 from audit.snapshot import Snapshot, snapshots
 from store import clock
+from store.advisories import untold
 from store.database import UNANSWERED
 from store.feed import Position
 from store.files import ContentStore
@@ -95,6 +96,7 @@ class Verification:
                 progress(len(self.heads), total)
         if case is None:
             await self._strays()
+            await self._untold()
             await self._accounts()
         elif not self.heads:
             self.report.findings.append(Finding("stream", str(case), "there is no such stream"))
@@ -153,6 +155,12 @@ class Verification:
         """The heads anew: a case may have ended meanwhile, and need no run any more."""
         found = await self.pool.fetch(_HEADS, [head.stream_id for head in heads])
         return [Head(*row) for row in found]
+
+    async def _untold(self) -> None:
+        """Advisories of which cases do not know yet; the gate does, and the people concerned should."""
+        for advisory, cases in await untold(self.pool):
+            detail = f"{cases} cases are not told of {advisory.version}: repeat `awda advisory change`"
+            self.report.findings.append(Finding("advisory", advisory.place, detail))
 
     async def _strays(self) -> None:
         """Events and messages of streams that have no head."""

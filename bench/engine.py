@@ -63,7 +63,7 @@ class Watched(Recording):
         super().__init__(*parts)
         self.settled: dict[UUID, asyncio.Event] = defaultdict(asyncio.Event)
 
-    async def partners(self) -> Directory:
+    async def partners(self, *, fresh: bool = False) -> Directory:  # noqa: ARG002
         return PARTNERS
 
     async def _write(self, batch: Any, *rest: Any) -> Any:

@@ -2,38 +2,48 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, Final
-from uuid import UUID
 
 import rich_click as click
 
 from cli.house import House, at_home
 from cli.options import OPERATOR, as_json
 from cli.talk import Code, Failed, give, progress, say, table
-from domain.advisory import AREA
+from domain.places import ALPHA2, part_of
 from domain.words import AdvisoryLevel
 from gateway.from_staff import USER
+from gateway.handed_in import Answer, body_of
 from gateway.pages.clock import clock
-from store.advisories import Change, VersionTaken, change, changes
+from store.advisories import SOURCE, Addressee, Change, VersionTaken, addressees, advised, change, changes
+from store.doorbell import INBOX
+from store.inbox import Incoming
+from store.mapper import Erased
 
-ON_THE_WAY: Final = ("TRANSIT", "POST_ARRIVAL", "CLOSED")
+log = logging.getLogger("awda.cli")
+
 COLUMNS: Final = ("place", "level", "version", "since", "changed_by", "basis")
+NOT_CONCERNED: Final = frozenset({"SAFETY.NOT_CONCERNED", "SAFETY.ARRIVED"})
+VERSION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,39}")
+MOST_BASIS: Final = 2000
 
 
 @dataclass
 class Told:
-    """What became of a change: the cases that must be assessed anew, and how many others were told."""
+    """What became of a change: the cases that were to be assessed anew, and how many others were told."""
 
     known: Change
     anew: list[str] = field(default_factory=list)
     untouched: int = 0
-    pending: int = 0
+    undecided: list[str] = field(default_factory=list)
+    """Told, but neither recorded nor refused as not concerned; or erased, so that they could not be told."""
 
     def json(self) -> dict[str, Any]:
-        counted = {"untouched": self.untouched, "pending": self.pending}
-        return {**_row(self.known), "news": self.known.news, "assess_anew": self.anew, **counted}
+        found = {"assess_anew": self.anew, "untouched": self.untouched, "undecided": self.undecided}
+        return {**_row(self.known), "news": self.known.news, **found}
 
 
 @click.group()
@@ -69,86 +79,117 @@ def change_advisory(
     now, a hold keeps them from travelling, and a seat on a frozen manifest goes back. The same command again goes on
     where it was interrupted.
     """
-    place = _country(country), _area(area)
     if not USER.fullmatch(user):
         raise click.BadParameter(f"{user!r} is no user's name", param_hint="--as")
+    said = _version(version), _basis(basis)
 
     async def work(house: House) -> Told:
-        by = f"staff:{user}"
-        known = await change(house.pool, *place, AdvisoryLevel(level), version.strip(), basis=basis.strip(), by=by)
-        return await _tell_all(house, known, user, wait)
+        place = await _country(house, country), _area(country, area)
+        known = await change(house.pool, *place, AdvisoryLevel(level), said[0], basis=said[1], by=f"staff:{user}")
+        await _insist_on_newest(house, known)
+        return await _tell_all(house, known, wait)
 
     try:
         told = at_home(work)
     except VersionTaken as taken:
         raise Failed(Code.CONFLICT, f"{taken}.", "give the change a version of its own") from None
-    give(told.json(), as_json=as_json, plain=lambda: _say(told))
+    give(told.json(), as_json=as_json, plain=lambda: _say(told, said[1]))
+    if told.undecided:
+        todo = "look at them with `awda case show`; the same command again tells how it went"
+        raise Failed(Code.PARTLY, f"{len(told.undecided)} cases have not said what it means for them.", todo)
 
 
-def _country(text: str) -> str:
+def _version(text: str) -> str:
+    if not VERSION.fullmatch(text.strip()):
+        said = f"{text!r} is no version: at most 40 letters, digits, dots and hyphens, such as 2026-4"
+        raise click.BadParameter(said, param_hint="--version")
+    return text.strip()
+
+
+def _basis(text: str) -> str:
+    if not 0 < len(text.strip()) <= MOST_BASIS:
+        raise click.BadParameter(f"say on what it rests, in at most {MOST_BASIS} characters", param_hint="--basis")
+    return text.strip()
+
+
+async def _country(house: House, text: str) -> str:
+    """A country that is known here, or that somebody returns to."""
     code = text.strip().upper()
-    if not (len(code) == 3 and code.isascii() and code.isalpha()):
-        raise click.BadParameter(f"{text!r} is no country's code (ISO 3166-1, alpha-3), such as NGA")
+    known = code in ALPHA2 or await house.pool.fetchval(_RETURNED_TO, code)
+    if not known:
+        said = f"{text!r} is no country that anybody returns to; write its code (ISO 3166-1, alpha-3), such as NGA"
+        raise click.BadParameter(said, param_hint="COUNTRY")
     return code
 
 
-def _area(text: str | None) -> str | None:
-    code = text.strip().upper() if text else None
-    if code is not None and not AREA.fullmatch(code):
-        raise click.BadParameter(f"{text!r} is no part of a country (ISO 3166-2), such as NG-BO", param_hint="--area")
-    return code
+def _area(country: str, text: str | None) -> str | None:
+    area, country = text.strip().upper() if text else None, country.strip().upper()
+    if area is not None and part_of(country, area) is None:
+        such = f"{ALPHA2.get(country, 'NG')}-BO"
+        said = f"{text!r} is no part of {country} (ISO 3166-2, such as {such})"
+        raise click.BadParameter(said, param_hint="--area")
+    return area
 
 
-async def _tell_all(house: House, known: Change, user: str, wait_s: float) -> Told:
-    """Every case that has not left yet and would return to that country; each once, however often it is told."""
-    numbers = await house.pool.fetch(_WOULD_RETURN, known.advisory.country, list(ON_THE_WAY))
-    told, sent = Told(known), {}
-    with progress("Telling the cases", len(numbers)) as shown:
-        for count, (number,) in enumerate(numbers, 1):
-            sent[number] = await _tell(house, number, known, user)
+async def _insist_on_newest(house: House, known: Change) -> None:
+    newest = next(each for each in await advised(house.pool) if each.place == known.advisory.place)
+    if newest != known.advisory:
+        said = f"{known.advisory.version} counts no more: {newest.version} says {newest.level} about {newest.place}."
+        raise Failed(Code.CONFLICT, said, f"awda advisory list {newest.country}")
+
+
+async def _tell_all(house: House, known: Change, wait_s: float) -> Told:
+    """Everybody who may rest on what was advised before; each once, however often and by whomever it is told."""
+    cases, told = await addressees(house.pool, known.advisory), Told(known)
+    with progress("Telling the cases", len(cases)) as shown:
+        for count, case in enumerate(cases, 1):
+            try:
+                await _tell(house, case, known)
+            except Erased:
+                log.warning("%s was erased and cannot be told", case.number)
             shown(count)
-    await _count(house, sent, told, wait_s)
+    until = monotonic() + wait_s
+    for case in cases:
+        _count(told, case.number, await house.desk.wait(case.message_id, max(0.0, until - monotonic())))
     return told
 
 
-async def _tell(house: House, number: str, known: Change, user: str) -> UUID:
+async def _tell(house: House, case: Addressee, known: Change) -> None:
     said = known.advisory
     fields = {
         "country": said.country,
         "area": said.area,
         "level": said.level,
         "advisory_version": said.version,
+        "number": said.number,
         "since": said.since.isoformat(),
     }
-    taken = await house.desk.send(
-        number, "ReassessSafety", fields, user=user, key=f"advisory/{said.place}/{said.version}/{number}"
-    )
-    return taken.message_id
+    body = body_of("ReassessSafety", fields, None)
+    incoming = Incoming(case.message_id, case.stream_id, "system", "system.report", body, known.changed_by, SOURCE)
+    receipt = await house.desk.inbox.put(incoming)
+    if receipt.status == "pending":
+        house.desk.doorbell.ring(INBOX, case.stream_id)
 
 
-async def _count(house: House, sent: dict[str, UUID], told: Told, wait_s: float) -> None:
-    """What became of them, as far as it is known in that time."""
-    until = monotonic() + wait_s
-    for number, message_id in sent.items():
-        answer = await house.desk.wait(message_id, max(0.0, until - monotonic()))
-        status = answer.status if answer else "pending"
-        if status == "applied":
-            told.anew.append(number)
-        elif status == "refused":
-            told.untouched += 1
-        else:
-            told.pending += 1
+def _count(told: Told, number: str, answer: Answer | None) -> None:
+    if answer and answer.status == "applied":
+        told.anew.append(number)
+    elif answer and answer.result.get("rule") in NOT_CONCERNED:
+        told.untouched += 1
+    else:
+        told.undecided.append(number)
 
 
-def _say(told: Told) -> None:
+def _say(told: Told, basis: str) -> None:
     said = told.known.advisory
-    since = f"since {clock(said.since)}, as {told.known.changed_by} said"
-    click.echo(f"{said.place}: {said.level} ({said.version}) {since}.")
+    click.echo(f"{said.place}: {said.level} ({said.version}) since {clock(said.since)}, by {told.known.changed_by}.")
+    if basis != told.known.basis:
+        say(f"Known already, and its basis stays: {told.known.basis}")
     click.echo(f"To be assessed anew: {len(told.anew)}. Cases that do not rest on it: {told.untouched}.")
     for number in told.anew:
         click.echo(f"  {number}")
-    if told.pending:
-        say(f"Told, and not recorded yet: {told.pending}. The same command again tells how it went.")
+    for number in told.undecided:
+        click.echo(f"  {number}: not recorded yet, or to be looked at")
 
 
 @advisory.command("list", epilog="Example: `awda advisory list NGA --json`")
@@ -156,7 +197,7 @@ def _say(told: Told) -> None:
 @as_json
 def list_advisories(*, country: str | None, as_json: bool) -> None:
     """List what is advised and what was before, the newest first; of each place the newest counts."""
-    code = _country(country) if country else None
+    code = country.strip().upper() if country else None
     found = at_home(lambda house: changes(house.pool, code))
     shown = [_row(each) | {"since": clock(each.advisory.since)} for each in found]
     headings = [name.replace("_", " ") for name in COLUMNS]
@@ -181,6 +222,4 @@ def _row(known: Change) -> dict[str, Any]:
     }
 
 
-_WOULD_RETURN = """
-SELECT number FROM case_list WHERE country_of_return = $1 AND phase <> ALL ($2) ORDER BY 1
-"""
+_RETURNED_TO = "SELECT 1 FROM case_list WHERE country_of_return = $1 LIMIT 1"

@@ -6,38 +6,47 @@ no longer counts clears no way (domain.md 00, 25): the gate looks by itself, and
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Protocol
+from functools import reduce
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from domain.words import AdvisoryLevel
+from domain.places import part_of
+from domain.words import AdvisoryLevel, ClearanceKind, ClearanceStatus
 
-AREA: Final = re.compile(r"[A-Z]{2}-[A-Z0-9]{1,3}")
-"""A part of a country (ISO 3166-2). A place that is written otherwise may lie anywhere in it."""
+if TYPE_CHECKING:
+    from domain.case import Case
+
 STRICTNESS: Final = (AdvisoryLevel.OPEN, AdvisoryLevel.CAUTION_INDIVIDUAL_ASSESSMENT, AdvisoryLevel.NO_RETURN)
 
 
 @dataclass(frozen=True, slots=True)
 class Advisory:
-    """What is advised about a country (ISO 3166-1, alpha-3) or a part of it, by which version, since when (UTC)."""
+    """What is advised about a country (ISO 3166-1, alpha-3) or a part of it, by which version, since when (UTC).
+
+    ``number`` is its place among all changes, whatever the clock says.
+    """
 
     country: str
     area: str | None
     level: AdvisoryLevel
     version: str
+    number: int
     since: datetime
 
     @property
     def place(self) -> str:
         return self.area or self.country
 
-    def concerns(self, country: str, area: str | None) -> bool:
+    @property
+    def mark(self) -> str:
+        """All that an assessment rests on: a version may say one thing about a country and another about its part."""
+        return f"{self.place} {self.version} {self.level}"
+
+    def concerns(self, country: str, place: str | None) -> bool:
         """Whether somebody who returns there is meant; in doubt about the place, they are."""
-        if self.country != country:
-            return False
-        return self.area in (None, area) or area is None or not AREA.fullmatch(area)
+        return self.country == country and self.area in (None, part_of(country, place) or self.area)
 
 
 class Assessed(Protocol):
@@ -46,33 +55,73 @@ class Assessed(Protocol):
     @property
     def area(self) -> str: ...
     @property
-    def advisory_version(self) -> str: ...
-    @property
     def individual(self) -> bool: ...
+    @property
+    def advised(self) -> str | None: ...
 
 
-def in_force(advisories: Iterable[Advisory], country: str, area: str | None) -> Advisory | None:
+def in_force(advisories: Iterable[Advisory], country: str, place: str | None) -> Advisory | None:
     """The strictest that concerns this place, the newest among equals; ``None`` where nothing is advised."""
-    found = [each for each in advisories if each.concerns(country, area)]
-    return max(found, key=lambda each: (STRICTNESS.index(each.level), each.since), default=None)
+    found = [each for each in advisories if each.concerns(country, place)]
+    return max(found, key=lambda each: (STRICTNESS.index(each.level), each.number), default=None)
 
 
 def with_change(advisories: Sequence[Advisory], changed: Advisory) -> list[Advisory]:
     """What is advised once a change is known; one that is older than what is known of that place changes nothing."""
-    about = (changed.country, changed.area)
-    known = [each for each in advisories if (each.country, each.area) == about]
-    others = [each for each in advisories if (each.country, each.area) != about]
-    return [*others, max([*known, changed], key=lambda each: each.since)]
+    known = [each for each in advisories if each.place == changed.place]
+    others = [each for each in advisories if each.place != changed.place]
+    return [*others, max([*known, changed], key=lambda each: each.number)]
 
 
-def still_counts(assessed: Assessed | None, advisory: Advisory | None) -> bool:
-    """Whether a safety that was assessed counts today.
+def still_counts(assessed: Assessed | None, today: Advisory | None) -> bool:
+    """Whether a safety that was assessed counts today: it lasts as long as what it was assessed under.
 
-    It lasts as long as its advisory's version. One that looked at this very person outlives a return to ``OPEN``.
+    One that looked at this very person outlives a return to ``OPEN``; where nobody returns to, none counts (INV-11).
     """
-    if advisory is None:
+    if today is None:
         return True
-    if assessed is None:
+    if assessed is None or today.level is AdvisoryLevel.NO_RETURN:
         return False
-    opened = advisory.level is AdvisoryLevel.OPEN and assessed.individual
-    return opened or assessed.advisory_version == advisory.version
+    opened = today.level is AdvisoryLevel.OPEN and assessed.individual
+    return opened or assessed.advised == today.mark
+
+
+# For a case
+
+
+def advised(case: Case, advisories: Sequence[Advisory], place: str | None) -> Advisory | None:
+    """What is advised today about a place where this person would return to.
+
+    ``advisories`` are known to everybody; what the case itself has been told may be newer than a worker's copy of them.
+    """
+    told: list[Any] = case.facts.get("ReturnAdvisoryChanged", [])
+    known = reduce(with_change, (each.advisory for each in told), list(advisories))
+    return in_force(known, case.country_of_return, place)
+
+
+def outdated(case: Case, advisories: Sequence[Advisory]) -> Advisory | None:
+    """What is advised today, if a safety of return that is in force rests on anything else."""
+    clearance = case.clearances.get(ClearanceKind.SAFETY_OF_RETURN)
+    if clearance is None or clearance.status is not ClearanceStatus.VALID:
+        return None
+    today = advised(case, advisories, place_of(case))
+    return None if still_counts(cleared_by(case), today) else today
+
+
+def mark_of(case: Case, advisories: Sequence[Advisory]) -> str | None:
+    """What is advised about where the person was cleared to return to, for whoever asks years later."""
+    today = advised(case, advisories, place_of(case))
+    return today.mark if today else None
+
+
+def place_of(case: Case) -> str | None:
+    """The place that the clearance was assessed for, if it was."""
+    assessed = cleared_by(case)
+    return assessed.area if assessed else None
+
+
+def cleared_by(case: Case) -> Assessed | None:
+    """The assessment that the clearance rests on; an officer may have granted it without one."""
+    clearance = case.clearances.get(ClearanceKind.SAFETY_OF_RETURN)
+    found: list[Any] = case.facts.get("SafetyOfReturnAssessed", [])
+    return found[-1] if found and clearance and clearance.evidence == found[-1].evidence else None

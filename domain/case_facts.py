@@ -319,6 +319,8 @@ class TravelGateEvaluated(Event):
     checkpoint: Checkpoint
     ok: bool
     failures: tuple[str, ...] = ()
+    advised: str | None = None
+    """The mark of what was advised then about the place of return; nothing where nothing was."""
 
     def say(self) -> str:
         return (

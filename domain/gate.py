@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
-from domain.advisory import Advisory, in_force, still_counts
+from domain.advisory import Advisory, outdated
 from domain.calendar import LIBYA
 from domain.case import Case, Clearance, Seat
 from domain.event import Event
@@ -142,13 +142,7 @@ def _ends_too_early(clearance: Clearance, journey: Journey, policy: InForce) -> 
 
 def _advised(case: Case, advisories: Sequence[Advisory]) -> Iterator[str]:
     """INV-11: a safety that was assessed under an advisory of yesterday is none."""
-    clearance = case.clearances.get(C.SAFETY_OF_RETURN)
-    if clearance is None or clearance.status is not ClearanceStatus.VALID:
-        return
-    found: list[Any] = case.facts.get("SafetyOfReturnAssessed", [])
-    assessed = found[-1] if found else None
-    today = in_force(advisories, case.country_of_return, assessed.area if assessed else None)
-    if not still_counts(assessed, today):
+    if outdated(case, advisories):
         yield "GATE.SAFETY_OF_RETURN.ADVISORY_CHANGED"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, ClassVar, Final
 
+from domain.advisory import advised, outdated
 from domain.asking import (
     cancel,
     find,
@@ -162,10 +163,14 @@ def lift_hold(case: Case, order: LiftHold, m: Moment) -> Iterator[Event]:
         raise Refused("HOLD.UNKNOWN", f"no active hold {order.hold_id} on this case", field="hold_id")
     if found.type is HoldType.CONSENT and not _declared_since(case, m):
         raise Refused("HOLD.CONSENT", "a consent hold is lifted only after a new declaration", field="hold_id")
-    if found.type is HoldType.SAFETY and not case.has_clearance(ClearanceKind.SAFETY_OF_RETURN, m.at):
+    if found.type is HoldType.SAFETY and not _safe_today(case, m):
         raise Refused("HOLD.SAFETY", "a safety hold is lifted only after a new assessment", field="hold_id")
     yield HoldLifted(hold_id=found.hold_id, hold_type=found.type, by=m.actor)
     yield from send_drafts(case, m)
+
+
+def _safe_today(case: Case, m: Moment) -> bool:
+    return case.has_clearance(ClearanceKind.SAFETY_OF_RETURN, m.at) and not outdated(case, m.directory.advisories)
 
 
 def _declared_since(case: Case, m: Moment) -> bool:
@@ -194,7 +199,7 @@ def grant_clearance(case: Case, order: GrantClearance, m: Moment) -> Iterator[Ev
         raise Refused("CLEARANCE.NOT_BY_HAND", f"{order.kind} is not granted by hand", field="kind")
     if order.kind is ClearanceKind.PROTECTION_CLEARANCE and case.holds_of(HoldType.PROTECTION):
         raise Refused("CLEARANCE.HELD", "lift the protection hold before clearing the way", field="kind")
-    if order.kind is ClearanceKind.SAFETY_OF_RETURN and m.directory.advised(case.country_of_return):
+    if order.kind is ClearanceKind.SAFETY_OF_RETURN and advised(case, m.directory.advisories, None):
         raise Refused("CLEARANCE.ASSESSED", "assess the safety of return under today's advisory", field="kind")
     if order.valid_until is not None and order.valid_until <= m.at:
         ended = f"{order.valid_until:%d %B %Y %H:%M UTC}"

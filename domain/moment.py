@@ -11,7 +11,7 @@ from datetime import date, datetime
 from typing import Final
 from uuid import UUID, uuid5
 
-from domain.advisory import Advisory, in_force
+from domain.advisory import Advisory
 from domain.calendar import Calendar, calendar_of
 from domain.policy import NEWEST, Policy
 from domain.words import ReferralKind
@@ -94,10 +94,6 @@ class Directory:
         fitting = [partner for partner in able if partner.country in (country, None)]
         willing = [one for one in fitting if not one.mandatory_reporting and one.partner_id not in without]
         return min(willing, key=lambda partner: (partner.country is None, partner.partner_id), default=None)
-
-    def advised(self, country: str, area: str | None = None) -> Advisory | None:
-        """What is advised today about returning there."""
-        return in_force(self.advisories, country, area)
 
     def published(self, partner_id: str) -> Calendar:
         """When that partner works by the published calendars; one that is gone works in Libya's days."""

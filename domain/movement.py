@@ -13,13 +13,13 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
-from domain.airports import COUNTRY_OF
 from domain.calendar import LIBYA
 from domain.deadlines import Deadline
 from domain.event import NEVER, Compartment, Event, Sealed
 from domain.messages import Message, Word
 from domain.moment import Moment, Refused
 from domain.person import Country
+from domain.places import COUNTRY_OF
 from domain.policy import NEWEST
 from domain.procedure import Standing
 from domain.stages.departure import (

@@ -10,6 +10,8 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Final
 
+from domain.places import ALPHA2
+
 MARKS: Final = (0xFEFF, 0x200B, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
 INVISIBLE: Final = dict.fromkeys(MARKS)
 ARABIC_SPELLINGS: Final = str.maketrans({"ى": "ي", "ة": "ه", "ـ": None, "ٱ": "ا", "’": "'", "_": " "})
@@ -85,68 +87,68 @@ TONGUES: Final = spelled({
 })  # fmt: skip
 
 _COUNTRIES: Final = """
-NGA NG|Nigeria|Nigerian|Nigérian|Nigériane|Nigéria|نيجيريا|نيجيري|نيجيرية
-MLI ML|Mali|Malian|Malien|Malienne|مالي|مالية
-NER NE|Niger|Nigerien|Nigérien|Nigérienne|Republic of Niger|République du Niger|النيجر|نيجري
-BGD BD|Bangladesh|Bangladeshi|Bangladais|Bangladaise|بنغلاديش|بنغلاديشي|بنجلاديش
-GMB GM|Gambia|The Gambia|Gambian|Gambie|La Gambie|Gambien|Gambienne|غامبيا|غامبي|غامبية
-GIN GN|Guinea|Guinean|Guinea Conakry|Guinea-Conakry|Guinée|Guinéen|Guinéenne|Guinée Conakry|غينيا|غيني
-BFA BF|Burkina Faso|Burkina|Burkinabe|Burkinabè|بوركينا فاسو|بوركيني
-SEN SN|Senegal|Senegalese|Sénégal|Sénégalais|Sénégalaise|السنغال|سنغالي|سنغالية
-GHA GH|Ghana|Ghanaian|Ghanéen|Ghanéenne|غانا|غاني|غانية
-CIV CI|Côte d'Ivoire|Ivory Coast|Ivorian|Ivoirien|Ivoirienne|ساحل العاج|كوت ديفوار|إيفواري
-SDN SD|Sudan|Sudanese|Soudan|Soudanais|Soudanaise|السودان|سوداني|سودانية
-SSD SS|South Sudan|South Sudanese|Soudan du Sud|Sud-Soudan|جنوب السودان
-TCD TD|Chad|Chadian|Tchad|Tchadien|Tchadienne|تشاد|تشادي|تشادية
-CMR CM|Cameroon|Cameroonian|Cameroun|Camerounais|Camerounaise|الكاميرون|كاميروني
-SLE SL|Sierra Leone|Sierra Leonean|Sierra-Léonais|Sierra-Léonaise|سيراليون|سيراليوني
-EGY EG|Egypt|Egyptian|Égypte|Égyptien|Égyptienne|مصر|مصري|مصرية
-PAK PK|Pakistan|Pakistani|Pakistanais|Pakistanaise|باكستان|باكستاني
-MAR MA|Morocco|Moroccan|Maroc|Marocain|Marocaine|المغرب|مغربي|مغربية
-ETH ET|Ethiopia|Ethiopian|Éthiopie|Éthiopien|Éthiopienne|إثيوبيا|إثيوبي|إثيوبية
-SOM SO|Somalia|Somali|Somalie|Somalien|Somalienne|الصومال|صومالي|صومالية
-BEN BJ|Benin|Beninese|Bénin|Béninois|Béninoise|بنين|بنيني
-TGO TG|Togo|Togolese|Togolais|Togolaise|توغو|توغولي
-LBR LR|Liberia|Liberian|Libéria|Libérien|Libérienne|ليبيريا|ليبيري
-GNB GW|Guinea-Bissau|Guinea Bissau|Bissau-Guinean|Guinée-Bissau|Guinée Bissau|غينيا بيساو
-GNQ GQ|Equatorial Guinea|Guinée équatoriale|غينيا الاستوائية
-ERI ER|Eritrea|Eritrean|Érythrée|Érythréen|Érythréenne|إريتريا|إريتري|إريترية
-DJI DJ|Djibouti|Djiboutian|Djiboutien|جيبوتي
-KEN KE|Kenya|Kenyan|Kényan|كينيا|كيني
-UGA UG|Uganda|Ugandan|Ouganda|Ougandais|أوغندا
-RWA RW|Rwanda|Rwandan|Rwandais|رواندا
-BDI BI|Burundi|Burundian|Burundais|بوروندي
-TZA TZ|Tanzania|Tanzanian|Tanzanie|Tanzanien|تنزانيا
-COD CD|DR Congo|DRC|Democratic Republic of the Congo|République démocratique du Congo|RDC|الكونغو الديمقراطية
-COG CG|Congo|Congolese|Congo-Brazzaville|Congolais|Congolaise|الكونغو
-CAF CF|Central African Republic|CAR|République centrafricaine|Centrafricain|أفريقيا الوسطى
-GAB GA|Gabon|Gabonese|Gabonais|الغابون
-MRT MR|Mauritania|Mauritanian|Mauritanie|Mauritanien|Mauritanienne|موريتانيا|موريتاني
-CPV CV|Cabo Verde|Cape Verde|Cap-Vert|الرأس الأخضر
-AGO AO|Angola|Angolan|Angolais|أنغولا
-ZMB ZM|Zambia|Zambian|Zambie|Zambien|زامبيا
-ZWE ZW|Zimbabwe|Zimbabwean|Zimbabwéen|زيمبابوي
-MDG MG|Madagascar|Malagasy|Malgache|مدغشقر
-COM KM|Comoros|Comorian|Comores|Comorien|جزر القمر
-DZA DZ|Algeria|Algerian|Algérie|Algérien|Algérienne|الجزائر|جزائري|جزائرية
-TUN TN|Tunisia|Tunisian|Tunisie|Tunisien|Tunisienne|تونس|تونسي|تونسية
-LBY LY|Libya|Libyan|Libye|Libyen|Libyenne|ليبيا|ليبي|ليبية
-SYR SY|Syria|Syrian|Syrie|Syrien|Syrienne|سوريا|سوري|سورية
-IRQ IQ|Iraq|Iraqi|Irak|Irakien|Irakienne|العراق|عراقي|عراقية
-YEM YE|Yemen|Yemeni|Yémen|Yéménite|اليمن|يمني|يمنية
-JOR JO|Jordan|Jordanian|Jordanie|Jordanien|الأردن|أردني
-LBN LB|Lebanon|Lebanese|Liban|Libanais|Libanaise|لبنان|لبناني
-PSE PS|Palestine|Palestinian|Palestinien|Palestinienne|فلسطين|فلسطيني|فلسطينية
-IND IN|India|Indian|Inde|Indien|Indienne|الهند|هندي
-NPL NP|Nepal|Nepali|Nepalese|Népal|Népalais|نيبال
-LKA LK|Sri Lanka|Sri Lankan|Sri-Lankais|سريلانكا
-PHL PH|Philippines|Filipino|Filipina|Philippin|Philippine|الفلبين
-AFG AF|Afghanistan|Afghan|Afghane|أفغانستان|أفغاني
-IRN IR|Iran|Iranian|Iranien|إيران|إيراني
-TUR TR|Türkiye|Turkey|Turkish|Turquie|Turc|Turque|تركيا|تركي
+NGA Nigeria|Nigerian|Nigérian|Nigériane|Nigéria|نيجيريا|نيجيري|نيجيرية
+MLI Mali|Malian|Malien|Malienne|مالي|مالية
+NER Niger|Nigerien|Nigérien|Nigérienne|Republic of Niger|République du Niger|النيجر|نيجري
+BGD Bangladesh|Bangladeshi|Bangladais|Bangladaise|بنغلاديش|بنغلاديشي|بنجلاديش
+GMB Gambia|The Gambia|Gambian|Gambie|La Gambie|Gambien|Gambienne|غامبيا|غامبي|غامبية
+GIN Guinea|Guinean|Guinea Conakry|Guinea-Conakry|Guinée|Guinéen|Guinéenne|Guinée Conakry|غينيا|غيني
+BFA Burkina Faso|Burkina|Burkinabe|Burkinabè|بوركينا فاسو|بوركيني
+SEN Senegal|Senegalese|Sénégal|Sénégalais|Sénégalaise|السنغال|سنغالي|سنغالية
+GHA Ghana|Ghanaian|Ghanéen|Ghanéenne|غانا|غاني|غانية
+CIV Côte d'Ivoire|Ivory Coast|Ivorian|Ivoirien|Ivoirienne|ساحل العاج|كوت ديفوار|إيفواري
+SDN Sudan|Sudanese|Soudan|Soudanais|Soudanaise|السودان|سوداني|سودانية
+SSD South Sudan|South Sudanese|Soudan du Sud|Sud-Soudan|جنوب السودان
+TCD Chad|Chadian|Tchad|Tchadien|Tchadienne|تشاد|تشادي|تشادية
+CMR Cameroon|Cameroonian|Cameroun|Camerounais|Camerounaise|الكاميرون|كاميروني
+SLE Sierra Leone|Sierra Leonean|Sierra-Léonais|Sierra-Léonaise|سيراليون|سيراليوني
+EGY Egypt|Egyptian|Égypte|Égyptien|Égyptienne|مصر|مصري|مصرية
+PAK Pakistan|Pakistani|Pakistanais|Pakistanaise|باكستان|باكستاني
+MAR Morocco|Moroccan|Maroc|Marocain|Marocaine|المغرب|مغربي|مغربية
+ETH Ethiopia|Ethiopian|Éthiopie|Éthiopien|Éthiopienne|إثيوبيا|إثيوبي|إثيوبية
+SOM Somalia|Somali|Somalie|Somalien|Somalienne|الصومال|صومالي|صومالية
+BEN Benin|Beninese|Bénin|Béninois|Béninoise|بنين|بنيني
+TGO Togo|Togolese|Togolais|Togolaise|توغو|توغولي
+LBR Liberia|Liberian|Libéria|Libérien|Libérienne|ليبيريا|ليبيري
+GNB Guinea-Bissau|Guinea Bissau|Bissau-Guinean|Guinée-Bissau|Guinée Bissau|غينيا بيساو
+GNQ Equatorial Guinea|Guinée équatoriale|غينيا الاستوائية
+ERI Eritrea|Eritrean|Érythrée|Érythréen|Érythréenne|إريتريا|إريتري|إريترية
+DJI Djibouti|Djiboutian|Djiboutien|جيبوتي
+KEN Kenya|Kenyan|Kényan|كينيا|كيني
+UGA Uganda|Ugandan|Ouganda|Ougandais|أوغندا
+RWA Rwanda|Rwandan|Rwandais|رواندا
+BDI Burundi|Burundian|Burundais|بوروندي
+TZA Tanzania|Tanzanian|Tanzanie|Tanzanien|تنزانيا
+COD DR Congo|DRC|Democratic Republic of the Congo|République démocratique du Congo|RDC|الكونغو الديمقراطية
+COG Congo|Congolese|Congo-Brazzaville|Congolais|Congolaise|الكونغو
+CAF Central African Republic|CAR|République centrafricaine|Centrafricain|أفريقيا الوسطى
+GAB Gabon|Gabonese|Gabonais|الغابون
+MRT Mauritania|Mauritanian|Mauritanie|Mauritanien|Mauritanienne|موريتانيا|موريتاني
+CPV Cabo Verde|Cape Verde|Cap-Vert|الرأس الأخضر
+AGO Angola|Angolan|Angolais|أنغولا
+ZMB Zambia|Zambian|Zambie|Zambien|زامبيا
+ZWE Zimbabwe|Zimbabwean|Zimbabwéen|زيمبابوي
+MDG Madagascar|Malagasy|Malgache|مدغشقر
+COM Comoros|Comorian|Comores|Comorien|جزر القمر
+DZA Algeria|Algerian|Algérie|Algérien|Algérienne|الجزائر|جزائري|جزائرية
+TUN Tunisia|Tunisian|Tunisie|Tunisien|Tunisienne|تونس|تونسي|تونسية
+LBY Libya|Libyan|Libye|Libyen|Libyenne|ليبيا|ليبي|ليبية
+SYR Syria|Syrian|Syrie|Syrien|Syrienne|سوريا|سوري|سورية
+IRQ Iraq|Iraqi|Irak|Irakien|Irakienne|العراق|عراقي|عراقية
+YEM Yemen|Yemeni|Yémen|Yéménite|اليمن|يمني|يمنية
+JOR Jordan|Jordanian|Jordanie|Jordanien|الأردن|أردني
+LBN Lebanon|Lebanese|Liban|Libanais|Libanaise|لبنان|لبناني
+PSE Palestine|Palestinian|Palestinien|Palestinienne|فلسطين|فلسطيني|فلسطينية
+IND India|Indian|Inde|Indien|Indienne|الهند|هندي
+NPL Nepal|Nepali|Nepalese|Népal|Népalais|نيبال
+LKA Sri Lanka|Sri Lankan|Sri-Lankais|سريلانكا
+PHL Philippines|Filipino|Filipina|Philippin|Philippine|الفلبين
+AFG Afghanistan|Afghan|Afghane|أفغانستان|أفغاني
+IRN Iran|Iranian|Iranien|إيران|إيراني
+TUR Türkiye|Turkey|Turkish|Turquie|Turc|Turque|تركيا|تركي
 """
 
-COUNTRIES: Final = {row[:3]: row[4:] for row in _COUNTRIES.strip().splitlines()}
+COUNTRIES: Final = {row[:3]: f"{ALPHA2[row[:3]]}|{row[4:]}" for row in _COUNTRIES.strip().splitlines()}
 """Every way to write a nationality, by alpha-3: alpha-2, the country, and its people."""
 
 NATIONALITIES: Final = spelled(COUNTRIES)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from typing import Any, Final
 
-from domain.airports import AIRPORTS
+from domain.places import AIRPORTS
 from simulator.dice import dice
 from simulator.scripts import CANCELLED_FLIGHT_PCT
 

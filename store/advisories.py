@@ -1,19 +1,28 @@
-"""What is advised about places of return: kept as it was said, so that an auditor finds what counted when."""
+"""What is advised about places of return: kept as it was said, so that an auditor finds what counted when.
+
+Each case that may rest on what was advised before is told, by a message whose id follows from the change and the case.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from domain.advisory import Advisory
-from domain.words import AdvisoryLevel
+from domain.words import AdvisoryLevel, Phase
+from store.inbox import message_id_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
+    from uuid import UUID
 
     import asyncpg
 
     Pool = asyncpg.Pool[asyncpg.Record]
+
+SOURCE: Final = "advisory"
+LEFT: Final = (Phase.POST_ARRIVAL, Phase.CLOSED)
 
 
 class VersionTaken(Exception):
@@ -28,6 +37,15 @@ class Change:
     basis: str
     changed_by: str
     news: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Addressee:
+    """A case that is told of a change, and the id of the message by which it is."""
+
+    stream_id: UUID
+    number: str
+    message_id: UUID
 
 
 async def change(
@@ -50,21 +68,49 @@ async def change(
 
 async def changes(pool: Pool, country: str | None = None) -> list[Change]:
     """All of them, or those of one country, the newest first."""
-    rows = await pool.fetch(f"{_CHANGES} WHERE $1::text IS NULL OR country = $1 ORDER BY since DESC, version", country)
+    rows = await pool.fetch(f"{_CHANGES} WHERE $1::text IS NULL OR country = $1 ORDER BY number DESC", country)
     return [_change(row) for row in rows]
 
 
-async def advised(pool: Pool) -> tuple[Advisory, ...]:
-    """What counts today: of each country and each part of one, what was said last."""
-    rows = await pool.fetch(_TODAY)
-    return tuple(_change(row).advisory for row in rows)
+async def advised(pool: Pool, at: datetime | None = None) -> tuple[Advisory, ...]:
+    """What counts today, or did at a moment (UTC): of each country and each part of one, what was said last."""
+    return tuple(_change(row).advisory for row in await pool.fetch(_LAST, at))
+
+
+async def addressees(pool: Pool, told: Advisory, *, lagging: bool = True) -> list[Addressee]:
+    """The cases that were open when it changed and may rest on what was advised before, passengers first.
+
+    ``lagging``: with those whose row in the list of cases is not there yet, or is behind.
+    """
+    rows = await pool.fetch(_MAY_RETURN, told.since, told.country, [*LEFT], lagging)
+    return [Addressee(row[0], row[1], message_id_for(SOURCE, f"{told.number}/{row[1]}")) for row in rows]
+
+
+async def untold(pool: Pool) -> list[tuple[Advisory, int]]:
+    """The advisories of today of which cases have not been told, and how many: the telling was interrupted."""
+    found = []
+    for each in await advised(pool):
+        ids = [one.message_id for one in await addressees(pool, each, lagging=False)]
+        known = await pool.fetchval("SELECT count(*) FROM inbox WHERE message_id = ANY ($1)", ids)
+        if known < len(ids):
+            found.append((each, len(ids) - known))
+    return found
 
 
 def _change(row: Iterable[Any], *, news: bool = False) -> Change:
-    country, area, level, version, since, basis, changed_by = row
-    return Change(Advisory(country, area, AdvisoryLevel(level), version, since), basis, changed_by, news)
+    country, area, level, version, number, since, basis, changed_by = row
+    return Change(Advisory(country, area, AdvisoryLevel(level), version, number, since), basis, changed_by, news)
 
 
-_COLUMNS = "country, area, level, version, since, basis, changed_by"
+_COLUMNS = "country, area, level, version, number, since, basis, changed_by"
 _CHANGES = f"SELECT {_COLUMNS} FROM return_advisories"  # noqa: S608 (constants)
-_TODAY = f"SELECT DISTINCT ON (country, area) {_COLUMNS} FROM return_advisories ORDER BY country, area, since DESC"  # noqa: S608
+_LAST = f"""
+SELECT DISTINCT ON (country, area) {_COLUMNS} FROM return_advisories
+WHERE $1::timestamptz IS NULL OR since <= $1 ORDER BY country, area, number DESC
+"""  # noqa: S608
+_MAY_RETURN = """
+SELECT s.stream_id, s.number FROM streams s LEFT JOIN case_list c USING (stream_id)
+WHERE s.kind = 'case' AND s.open AND s.opened_at <= $1
+  AND (c.country_of_return = $2 AND c.phase <> ALL ($3::text[]) OR $4 AND coalesce(c.version, 0) < s.version)
+ORDER BY c.movement IS NULL, s.number
+"""

@@ -10,11 +10,13 @@ from store.calendars import announced
 from store.partners import directory
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import asyncpg
 
     from domain.moment import Directory
 
 
-async def known_today(pool: asyncpg.Pool[asyncpg.Record]) -> Directory:
-    """The whole directory."""
-    return replace(await directory(pool), holidays=await announced(pool), advisories=await advised(pool))
+async def known_today(pool: asyncpg.Pool[asyncpg.Record], at: datetime | None = None) -> Directory:
+    """The whole directory; with ``at`` (UTC), the advisories of that moment."""
+    return replace(await directory(pool), holidays=await announced(pool), advisories=await advised(pool, at))

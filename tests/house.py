@@ -45,7 +45,7 @@ class TestRecording(Recording):
 
     __test__ = False
 
-    async def partners(self) -> Directory:
+    async def partners(self, *, fresh: bool = False) -> Directory:
         return replace(PARTNERS, advisories=await advised(self.pool))
 
 

@@ -16,6 +16,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
+from domain.advisory import mark_of
 from domain.asking import cancel
 from domain.case import ENDED, Case, Seat
 from domain.case_facts import CaseReopenProposed, NoteAdded, TravelGateEvaluated
@@ -436,7 +437,9 @@ def freeze(case: Case, letter: ManifestIsFrozen, m: Moment) -> Iterator[Event]:
     if seat is None or case.departed:
         return
     failures = travel_gate(case, Checkpoint.FREEZE, journey_on(seat), m.policy.in_force, m.directory.advisories)
-    yield TravelGateEvaluated(checkpoint=Checkpoint.FREEZE, ok=not failures, failures=failures)
+    yield TravelGateEvaluated(
+        checkpoint=Checkpoint.FREEZE, ok=not failures, failures=failures, advised=mark_of(case, m.directory.advisories)
+    )
     if failures:
         yield from release_seat(case, failures[0], m)
     else:
@@ -483,7 +486,7 @@ def board(case: Case, _order: BoardPassenger, m: Moment) -> Iterator[Event]:
     if seat.status != "CHECKED_IN":
         raise Refused("BOARD.NOT_CHECKED_IN", f"the person is {seat.status}; check in first")
     _insist(case, Checkpoint.BOARD, journey_on(seat, m.at), m)
-    yield TravelGateEvaluated(checkpoint=Checkpoint.BOARD, ok=True)
+    yield TravelGateEvaluated(checkpoint=Checkpoint.BOARD, ok=True, advised=mark_of(case, m.directory.advisories))
     yield PassengerBoarded(movement=seat.movement)
 
 

@@ -14,13 +14,14 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AwareDatetime, Field
 
-from domain.advisory import AREA, Advisory, in_force, still_counts, with_change
+from domain.advisory import Advisory, advised, outdated, place_of, with_change
 from domain.asking import refer
 from domain.case import Case
 from domain.event import Compartment, Event, Sealed
 from domain.messages import Message, Word
 from domain.moment import Moment, Refused
 from domain.person import Country
+from domain.places import PART
 from domain.referral_answers import Told
 from domain.referral_state import Referral
 from domain.stage import Awaited, StageRules
@@ -47,10 +48,19 @@ class ReturnAdvisoryChanged(Event):
     TOPIC: ClassVar[str] = "ReturnAdvisoryChanged"
     SENTENCE: ClassVar[str] = "The return advisory for {place} changed to {level} ({advisory_version})."
 
+    country: Country
     place: str
-    """The country (ISO 3166-1, alpha-3) or the part of it (ISO 3166-2)."""
+    """The country, or the part of it (ISO 3166-2)."""
     level: AdvisoryLevel
     advisory_version: str
+    number: int
+    """Its place among all changes of advisories."""
+    since: AwareDatetime
+
+    @property
+    def advisory(self) -> Advisory:
+        area = None if self.place == self.country else self.place
+        return Advisory(self.country, area, self.level, self.advisory_version, self.number, self.since)
 
 
 class SafetyOfReturnAssessed(Event):
@@ -62,6 +72,13 @@ class SafetyOfReturnAssessed(Event):
     individual: bool
     result: Annotated[str | None, Sealed(Compartment.PROT)] = None
     mitigations: Annotated[tuple[str, ...] | None, Sealed(Compartment.PROT)] = None
+    advised: str | None = None
+    """The mark of what was advised about the place at that moment; nothing where nothing was (``Advisory.mark``)."""
+
+    @property
+    def evidence(self) -> str:
+        """How a clearance that rests on it names it."""
+        return f"advisory {self.advisory_version}"
 
 
 # Messages
@@ -70,10 +87,13 @@ class SafetyOfReturnAssessed(Event):
 class ReassessSafety(Message):
     """What is advised about a country or a part of it has changed; each case that may be concerned is told."""
 
+    FROM: ClassVar[str] = "system"
+
     country: Country
-    area: Annotated[str, Field(pattern=f"^{AREA.pattern}$")] | None = None
+    area: Annotated[str, Field(pattern=f"^{PART.pattern}$")] | None = None
     level: AdvisoryLevel
     advisory_version: Word
+    number: int
     since: AwareDatetime
 
 
@@ -90,53 +110,55 @@ class AssessSafetyOfReturn(Message):
 
 def reassess(case: Case, order: ReassessSafety, m: Moment) -> Iterator[Event]:
     """A safety that was assessed under another advisory is none any more (domain.md 4.7, 8.3)."""
-    if case.departed:
-        raise Refused("SAFETY.DEPARTED", "the person is on the way or has arrived; raise a protection concern instead")
-    changed = Advisory(order.country, order.area, order.level, order.advisory_version, order.since)
-    today = _no_more_covered(case, changed, m)
-    if today is None:
-        raise Refused("SAFETY.NOT_CONCERNED", f"{order.advisory_version} ends nothing that this person was cleared by")
-    yield ReturnAdvisoryChanged(place=today.place, level=today.level, advisory_version=today.version)
-    if today.level is not AdvisoryLevel.OPEN:
+    if case.phase is Phase.POST_ARRIVAL:
+        raise Refused("SAFETY.ARRIVED", "the person has arrived; raise a protection concern instead")
+    changed = Advisory(order.country, order.area, order.level, order.advisory_version, order.number, order.since)
+    today = outdated(case, with_change(m.directory.advisories, changed))
+    if today is None or not changed.concerns(case.country_of_return, place_of(case)):
+        raise Refused("SAFETY.NOT_CONCERNED", f"{changed.version} ends nothing that this person was cleared by")
+    yield ReturnAdvisoryChanged(
+        country=changed.country,
+        place=changed.place,
+        level=changed.level,
+        advisory_version=changed.version,
+        number=changed.number,
+        since=changed.since,
+    )
+    if today.level is not AdvisoryLevel.OPEN and not case.departed:
         yield hold(HoldType.SAFETY, m)
-    yield task("assess the safety of return anew", "PROTECTION_OFFICER", soon(case, m), m, subject=today.version)
-
-
-def _no_more_covered(case: Case, changed: Advisory, m: Moment) -> Advisory | None:
-    """What is advised today, if a safety in force was assessed under anything else."""
-    assessed = case.latest(SafetyOfReturnAssessed)
-    place = assessed.area if assessed else None
-    today = in_force(with_change(m.directory.advisories, changed), case.country_of_return, place)
-    in_doubt = case.has_clearance(ClearanceKind.SAFETY_OF_RETURN, m.at) and not still_counts(assessed, today)
-    return today if in_doubt else None
+    what = "look at the onward journey" if case.departed else "assess the safety of return anew"
+    yield task(what, "PROTECTION_OFFICER", soon(case, m), m, subject=changed.version)
 
 
 def assess_safety(case: Case, report: AssessSafetyOfReturn, m: Moment) -> Iterator[Event]:
     """The place and the way there are judged, not the nationality; the advisory's version is kept (INV-11)."""
     safe = report.result in ("SAFE", "SAFE_WITH_MITIGATION")
-    if safe:
-        _insist_on_today(report, m.directory.advised(case.country_of_return, report.area))
-    yield SafetyOfReturnAssessed(
+    today = advised(case, m.directory.advisories, report.area)
+    if safe and today is not None:
+        _insist_on_today(report, today)
+    assessed = SafetyOfReturnAssessed(
         area=report.area,
         advisory_version=report.advisory_version,
         individual=report.individual,
         result=report.result,
         mitigations=report.mitigations,
+        advised=today.mark if today else None,
     )
+    yield assessed
     if safe:
-        yield grant(ClearanceKind.SAFETY_OF_RETURN, m, evidence=f"advisory {report.advisory_version}")
+        yield grant(ClearanceKind.SAFETY_OF_RETURN, m, evidence=assessed.evidence)
     else:
         yield from revoke(case, ClearanceKind.SAFETY_OF_RETURN, "REASSESSED")
 
 
-def _insist_on_today(report: AssessSafetyOfReturn, advisory: Advisory | None) -> None:
+def _insist_on_today(report: AssessSafetyOfReturn, today: Advisory) -> None:
     """Nothing is safe by the advisory of yesterday, nor by a look at the country where the person must be looked at."""
-    if advisory is None:
-        return
-    said = f"{advisory.version} ({advisory.level}) is in force for {advisory.place}"
-    if report.advisory_version != advisory.version:
+    said = f"{today.version} ({today.level}) is in force for {today.place}"
+    if today.level is AdvisoryLevel.NO_RETURN:
+        raise Refused("SAFETY.NO_RETURN", f"{said}: nobody returns there; another place may be assessed", field="area")
+    if report.advisory_version != today.version:
         raise Refused("SAFETY.ADVISORY", f"{said}, not {report.advisory_version}", field="advisory_version")
-    if advisory.level is not AdvisoryLevel.OPEN and not report.individual:
+    if today.level is not AdvisoryLevel.OPEN and not report.individual:
         raise Refused("SAFETY.INDIVIDUAL", f"{said}: this person must be assessed individually", field="individual")
 
 
@@ -172,13 +194,21 @@ def lacks(case: Case, m: Moment) -> list[Awaited]:
     return [
         Awaited(f"STAFF.{kind}", "PROTECTION_OFFICER", "domain 4.6", case.stages[Stage.PROTECTION].since)
         for kind in NEEDED
-        if not case.has_clearance(kind, m.at)
+        if not case.has_clearance(kind, m.at) or _rests_on_yesterday(case, kind, m)
     ]
 
 
-def reopens(case: Case, _m: Moment) -> str | None:
-    ended = [kind for kind in NEEDED if case.clearances[kind].status is not ClearanceStatus.VALID]
+def reopens(case: Case, m: Moment) -> str | None:
+    ended = [
+        kind
+        for kind in NEEDED
+        if case.clearances[kind].status is not ClearanceStatus.VALID or _rests_on_yesterday(case, kind, m)
+    ]
     return ended[0] if ended else None
+
+
+def _rests_on_yesterday(case: Case, kind: ClearanceKind, m: Moment) -> bool:
+    return kind is ClearanceKind.SAFETY_OF_RETURN and outdated(case, m.directory.advisories) is not None
 
 
 PROTECTION = StageRules(

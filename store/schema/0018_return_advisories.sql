@@ -1,6 +1,7 @@
 -- What the protection unit advises about returning to a country or a part of it. A change is a row; none is taken back.
 
 CREATE TABLE return_advisories (
+    number     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     country    text NOT NULL CHECK (country ~ '^[A-Z]{3}$'),
     area       text CHECK (area ~ '^[A-Z]{2}-[A-Z0-9]{1,3}$'),
     level      text NOT NULL CHECK (level IN ('OPEN', 'CAUTION_INDIVIDUAL_ASSESSMENT', 'NO_RETURN')),

@@ -17,6 +17,8 @@ from domain.decide import note_in_doubt
 from domain.event import Event
 from domain.movement import Movement, MovementFlightDeparted
 from domain.unread import CRASHED
+from domain.words import AdvisoryLevel
+from store.advisories import change
 from store.inbox import Incoming
 from store.recorder import Stale
 from tests.audit.archive import Archive
@@ -196,5 +198,16 @@ async def test_who_is_still_aboard_although_her_case_is_in_doubt_is_not_on_board
     told.events += note_in_doubt(told.case, uuid4(), CRASHED, told.moment("system"))  # asking the stages crashed too
     case = await gate.archive.keep([gate.on_this_flight(event) for event in told.events], open=True)
 
+    await gate.says(gate.flight, "RecordFlightDeparture", boarded=[str(case)])
+    assert (await gate.departure()).breaches == (case,)
+
+
+async def test_who_is_aboard_to_where_it_became_unsafe_is_not_on_board_by_the_rules(gate: Gate) -> None:
+    case = await gate.passenger(a_boarded_case())
+    place = ("NGA", "NG-LA", AdvisoryLevel.NO_RETURN, "2026-4")
+    await change(gate.house.pool, *place, basis="UNHCR position of May", by="staff:fatima")  # and the case is not told
+
+    refused = await gate.says(gate.flight, "RecordFlightDeparture")
+    assert refused["rule"] == "MOVEMENT.UNHEARD"
     await gate.says(gate.flight, "RecordFlightDeparture", boarded=[str(case)])
     assert (await gate.departure()).breaches == (case,)

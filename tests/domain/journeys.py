@@ -320,6 +320,7 @@ def an_advisory_changes() -> Told:
         "country": "NGA",
         "level": "CAUTION_INDIVIDUAL_ASSESSMENT",
         "advisory_version": "2026-4",
+        "number": 1,
         "since": MONDAY,
     }
     return a_seated_case().having("ReassessSafety", **changed, area="NG-LA")

@@ -21,6 +21,7 @@ from tests.builders import (
     a_registered_case,
     a_screened_case,
     a_seated_case,
+    an_arrived_case,
 )
 from tests.domain.reading import assert_in_order
 
@@ -30,7 +31,7 @@ SAFE = {"area": "NG-LA", "result": "SAFE"}
 
 
 def an_advisory(version: str, level: str, area: str | None = None, *, days: int = 0, country: str = "NGA") -> Advisory:
-    return Advisory(country, area, AdvisoryLevel(level), version, MAY + timedelta(days=days))
+    return Advisory(country, area, AdvisoryLevel(level), version, days, MAY + timedelta(days=days))
 
 
 NO_RETURN = an_advisory("2026-4", "NO_RETURN", "NG-LA")
@@ -50,6 +51,7 @@ def order(advisory: Advisory) -> dict[str, object]:
         "area": advisory.area,
         "level": advisory.level,
         "advisory_version": advisory.version,
+        "number": advisory.number,
         "since": advisory.since,
     }
 
@@ -78,9 +80,12 @@ def test_sc_19_a_region_becomes_unsafe_after_the_freeze() -> None:
         "SeatReleased",
         "HoldPlaced[SAFETY]",
     )
-    told.having("AssessSafetyOfReturn", **SAFE, advisory_version="2026-4", individual=True)
+    assert told.refused("AssessSafetyOfReturn", **SAFE, advisory_version="2026-4", individual=True).rule == (
+        "SAFETY.NO_RETURN"
+    )
+    told.having("AssessSafetyOfReturn", area="NG-KN", result="SAFE", advisory_version="2026-4", individual=True)
     assert told.named("SafetyOfReturnAssessed")[-1].facts["advisory_version"] == "2026-4"
-    told.having("LiftHold", hold_id=told.held("SAFETY").hold_id, reason="looked at with her family")
+    told.having("LiftHold", hold_id=told.held("SAFETY").hold_id, reason="she goes to her sister instead")
     assert {failure for failure in told.failures() if "SAFETY" in failure} == set()
 
 
@@ -94,7 +99,9 @@ def test_sc_19_and_whoever_returns_to_another_region_is_not_touched() -> None:
 # What a change ends
 
 
-@pytest.mark.parametrize("advisory", [NO_RETURN, CAUTION, an_advisory("2026-4", "NO_RETURN")], ids=str)
+@pytest.mark.parametrize(
+    "advisory", [NO_RETURN, CAUTION, an_advisory("2026-4", "NO_RETURN")], ids=lambda each: each.mark
+)
 def test_who_was_cleared_by_another_version_is_held_and_assessed_anew(advisory: Advisory) -> None:
     told = reassessed(a_cleared_case(), advisory)
     assert (safety(told), told.has_hold("SAFETY")) == ("REVOKED", True)
@@ -148,12 +155,18 @@ def test_who_has_not_been_assessed_has_nothing_to_lose(beginning: Callable[[], T
     assert told.refused("ReassessSafety", **order(NO_RETURN)).rule == "SAFETY.NOT_CONCERNED"
 
 
-def test_who_is_on_the_way_is_a_matter_of_protection() -> None:
-    assert a_departed_case().refused("ReassessSafety", **order(NO_RETURN)).rule == "SAFETY.DEPARTED"
+def test_who_is_on_the_way_is_looked_at_and_nothing_else_is_touched() -> None:
+    told = advised(a_departed_case(), NO_RETURN).having("ReassessSafety", **order(NO_RETURN))
+    assert "look at the onward journey" in [task.task for task in told.case.tasks.values()]
+    assert (safety(told), told.has_hold("SAFETY")) == ("VALID", False)
+
+
+def test_who_has_arrived_is_a_matter_of_protection() -> None:
+    assert an_arrived_case().refused("ReassessSafety", **order(NO_RETURN)).rule == "SAFETY.ARRIVED"
 
 
 def test_a_change_that_comes_late_ends_nothing_that_a_newer_one_covers() -> None:
-    told = reassessed(a_cleared_case(), replace(NO_RETURN, version="2026-6", since=MAY + timedelta(days=9)))
+    told = reassessed(a_cleared_case(), replace(CAUTION, version="2026-6", number=9))
     told.having("AssessSafetyOfReturn", **SAFE, advisory_version="2026-6", individual=True)
     assert told.refused("ReassessSafety", **order(OPENED)).rule == "SAFETY.NOT_CONCERNED"
 
@@ -173,6 +186,45 @@ def test_who_has_checked_in_is_taken_off_with_the_next_word_that_comes() -> None
     assert told.case.seat is None
 
 
+def test_a_worker_that_does_not_know_yet_believes_what_the_case_was_told() -> None:
+    told = reassessed(a_cleared_case(), CAUTION)
+    told.directory = replace(told.directory, advisories=())
+    assert told.refused("AssessSafetyOfReturn", **SAFE, advisory_version="2026-3").rule == "SAFETY.ADVISORY"
+
+
+@pytest.mark.parametrize("advisory", [CAUTION, NO_RETURN], ids=lambda each: each.mark)
+def test_a_version_that_was_quoted_before_it_was_set_is_none(advisory: Advisory) -> None:
+    told = a_screened_case().having("AssessSafetyOfReturn", **SAFE, advisory_version="2026-4", individual=True)
+    assert CHANGED in advised(told, advisory).failures()
+
+
+def test_one_version_may_say_one_thing_of_a_country_and_another_of_its_part() -> None:
+    told = advised(a_screened_case(), an_advisory("2026-4", "OPEN"))
+    told.having("AssessSafetyOfReturn", area="NG-BO", result="SAFE", advisory_version="2026-4")
+    part = an_advisory("2026-4", "CAUTION_INDIVIDUAL_ASSESSMENT", "NG-BO", days=1)
+    assert safety(reassessed(told, part)) == "REVOKED"
+
+
+def test_what_an_officer_granted_rests_on_no_assessment_that_was_made_before() -> None:
+    told = a_cleared_case().having("AssessSafetyOfReturn", **SAFE | {"result": "NOT_SAFE"}, advisory_version="2026-4")
+    told.having("GrantClearance", kind="SAFETY_OF_RETURN", evidence="she goes to her sister in Borno")
+    assert CHANGED in advised(told, an_advisory("2026-5", "NO_RETURN", "NG-BO")).failures()
+
+
+def test_the_case_says_itself_that_its_safety_rests_on_yesterday() -> None:
+    told = advised(a_cleared_case(), CAUTION).having("AddNote", note="anything")
+    assert told.status("PROTECTION") == "REOPENED"
+    assert "STAFF.SAFETY_OF_RETURN" in told.waits_for()
+
+
+def test_the_gate_records_what_was_advised_when_the_person_boarded() -> None:
+    told = advised(a_screened_case(), CAUTION)
+    told.having("AssessSafetyOfReturn", **SAFE, advisory_version="2026-4", individual=True)
+    assert told.named("SafetyOfReturnAssessed")[-1].facts["advised"] == "NG-LA 2026-4 CAUTION_INDIVIDUAL_ASSESSMENT"
+    boarded = advised(a_frozen_case(), an_advisory("2026-3", "OPEN", country="SDN")).having("CheckInPassenger")
+    assert boarded.having("BoardPassenger").named("TravelGateEvaluated")[-1].facts["advised"] is None
+
+
 # Assessing
 
 
@@ -184,9 +236,8 @@ def test_nothing_is_safe_by_an_advisory_that_is_no_more_in_force() -> None:
     assert safety(told.having("AssessSafetyOfReturn", **SAFE, advisory_version="2026-5")) == "VALID"
 
 
-@pytest.mark.parametrize("advisory", [NO_RETURN, CAUTION], ids=lambda each: str(each.level))
-def test_where_caution_is_advised_the_person_is_assessed_not_the_country(advisory: Advisory) -> None:
-    told = advised(a_screened_case(), advisory)
+def test_where_caution_is_advised_the_person_is_assessed_not_the_country() -> None:
+    told = advised(a_screened_case(), CAUTION)
     assert told.refused("AssessSafetyOfReturn", **SAFE, advisory_version="2026-4").rule == "SAFETY.INDIVIDUAL"
     told.having("AssessSafetyOfReturn", **SAFE, advisory_version="2026-4", individual=True)
     assert safety(told) == "VALID"
@@ -206,7 +257,7 @@ def test_where_anything_is_advised_nobody_is_cleared_by_hand() -> None:
 
 
 def test_a_safety_hold_is_lifted_only_after_a_new_assessment() -> None:
-    told = reassessed(a_cleared_case(), NO_RETURN)
+    told = reassessed(a_cleared_case(), CAUTION)
     lifting = {"hold_id": told.held("SAFETY").hold_id, "reason": "x"}
     assert told.refused("LiftHold", **lifting).rule == "HOLD.SAFETY"
     told.having("AssessSafetyOfReturn", **SAFE, advisory_version="2026-4", individual=True)
@@ -241,7 +292,7 @@ def test_another_country_is_another_matter() -> None:
 
 
 def test_a_change_takes_the_place_of_what_was_said_before_and_of_nothing_else() -> None:
-    lifted = replace(REGION, level=AdvisoryLevel.OPEN, version="R2", since=MAY + timedelta(days=5))
+    lifted = replace(REGION, level=AdvisoryLevel.OPEN, version="R2", number=5)
     assert with_change([COUNTRY, REGION], lifted) == [COUNTRY, lifted]
     assert with_change([COUNTRY, lifted], REGION) == [COUNTRY, lifted]
 
@@ -249,4 +300,18 @@ def test_a_change_takes_the_place_of_what_was_said_before_and_of_nothing_else() 
 def test_where_nothing_is_advised_what_was_assessed_counts() -> None:
     assert still_counts(None, None)
     assert not still_counts(None, COUNTRY)
-    assert still_counts(SafetyOfReturnAssessed(area="NG-LA", advisory_version="C", individual=False), COUNTRY)
+    assert still_counts(an_assessment("C", advised=COUNTRY.mark), COUNTRY)
+
+
+@pytest.mark.parametrize("advised", [None, "NGA C NO_RETURN", "NG-BO C OPEN"])
+def test_what_was_assessed_counts_under_all_that_was_advised_then_not_by_the_word_alone(advised: str | None) -> None:
+    assert not still_counts(an_assessment("C", advised=advised), COUNTRY)
+
+
+@pytest.mark.parametrize("individual", [True, False])
+def test_where_nobody_returns_to_no_assessment_counts(individual: bool) -> None:
+    assert not still_counts(an_assessment("R", advised=REGION.mark, individual=individual), REGION)
+
+
+def an_assessment(version: str, *, advised: str | None, individual: bool = False) -> SafetyOfReturnAssessed:
+    return SafetyOfReturnAssessed(area="NG-LA", advisory_version=version, individual=individual, advised=advised)

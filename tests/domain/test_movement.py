@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from domain import movement
-from domain.airports import AIRPORTS, COUNTRY_OF
 from domain.moment import Refused
+from domain.places import AIRPORTS, COUNTRY_OF
 from tests.builders import FLIGHT, Told
 from tests.domain.journeys import (
     PLAN,

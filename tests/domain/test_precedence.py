@@ -67,6 +67,7 @@ IN_ORDER: list[list[Message | None]] = [
             country="NGA",
             level="NO_RETURN",
             advisory_version="2",
+            number=1,
             since=datetime(2026, 5, 1, tzinfo=UTC),
         ),
         a_message("RaiseProtectionConcern", risk_level="HIGH", concern="x"),
