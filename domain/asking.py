@@ -281,6 +281,9 @@ def find(case: Case, referral_id: UUID) -> Referral:
 
 
 def on_create(case: Case, order: CreateReferral, m: Moment) -> Iterator[Event]:
+    if order.kind not in RECIPIENT_OF:
+        meant = " or ".join(kind for kind, public in PUBLIC_KIND.items() if public is order.kind)
+        raise Refused("REFERRAL.PUBLIC_NAME", f"{order.kind} is what others read; ask for {meant}", field="kind")
     if order.partner_id is not None:
         _insist_on_partner(order.partner_id, order.kind, m, informed=order.informed)
     if order.interview is not None and order.kind is not ReferralKind.CONSULAR_IDENTITY:
