@@ -83,7 +83,7 @@ class Place:
         assert [day["unaccounted"] for day in days] == [0] * len(days)
         await self.house.rests()
         await Projector(self.house.pool).catch_up()
-        report = await verify(self.house.pool, self.house.keys, self.house.client, workflows=False)
+        report = await verify(self.house.pool, self.house.keys, self.house.client, workflows=False, patience_s=0.5)
         assert str(report) == "clean"
 
 

@@ -57,7 +57,7 @@ async def doubts(place: Place) -> Sequence[UUID]:
 async def findings(place: Place) -> list[str]:
     await place.house.rests()
     await Projector(place.house.pool).catch_up()
-    report = await verify(place.house.pool, place.house.keys, place.house.client, workflows=False)
+    report = await verify(place.house.pool, place.house.keys, place.house.client, workflows=False, patience_s=0.5)
     return [f"{finding.kind} {finding.detail}" for finding in report.findings]
 
 
