@@ -100,9 +100,11 @@ def _asked(case: Case, stage: Stage, lack: Awaited) -> Referral | None:
 
 
 def _cause(folded: Folded, stage: Stage, lack: Awaited, asked: Referral | None) -> Entry | None:
-    """The event since which it is awaited: the question, the end of a permission, or the opening of the stage."""
+    """The event since which it is awaited: one the stage names, the question, a permission's end, or the opening."""
     if asked is not None:
         return _latest(folded, lambda event: isinstance(event, ReferralSent) and event.referral_id == asked.referral_id)
+    if lack.after:
+        return _latest(folded, lambda event: lack.after == event.TOPIC)
     code = lack.code.partition(".")[2]
     ended = _latest(
         folded, lambda event: isinstance(event, (ClearanceExpired, ClearanceRevoked)) and event.kind == code

@@ -25,6 +25,7 @@ from domain.messages import (
     SendReferral,
 )
 from domain.moment import Moment, Refused
+from domain.nationality import ASK_FIRST, former, insist_on_asking_first, told_too_early
 from domain.partner import (
     BY_LETTER,
     MAY_SEE,
@@ -100,19 +101,24 @@ def create(
 
 
 def _not_by_default(case: Case, kind: ReferralKind, m: Moment) -> frozenset[str]:
-    """Whom nobody asks without an order: whom the person excluded, and embassies of the nationality named before."""
-    excluded, changed = case.excluded_for(purpose_of(kind)), case.facts.get("NationalityChanged")
-    if not changed or RECIPIENT_OF[kind] is not Recipient.EMBASSY:
+    """Whom nobody asks without an order: whom the person excluded, and embassies of a nationality named before."""
+    excluded = case.excluded_for(purpose_of(kind))
+    if RECIPIENT_OF[kind] is not Recipient.EMBASSY:
         return excluded
-    former = changed[-1].facts.get("before")
-    return excluded | {one.partner_id for one in m.directory.partners.values() if one.country and one.country == former}
+    before = former(case)
+    return excluded | {one.partner_id for one in m.directory.partners.values() if one.country in before}
 
 
 # Sending
 
 
 def why_not_send(case: Case, referral: Referral) -> str | None:
-    """What forbids telling this partner anything: no consent in force (INV-08), or a hold against its kind."""
+    """What forbids telling this partner anything: no consent in force (INV-08), or a hold against its kind.
+
+    Nor is anybody told of whom the person has not been asked yet, after naming another nationality.
+    """
+    if told_too_early(case, referral.asked_kind):
+        return ASK_FIRST
     purpose = purpose_of(referral.asked_kind)
     if not case.consents_to(purpose, referral.partner_id):
         return f"CONSENT.{PUBLIC_PURPOSE.get(purpose, purpose)}"
@@ -323,6 +329,7 @@ def on_send(case: Case, order: SendReferral, m: Moment) -> Iterator[Event]:
 
 
 def _insist_on_telling(case: Case, referral: Referral, m: Moment) -> None:
+    insist_on_asking_first(case, referral.asked_kind)
     if reason := why_not_send(case, referral):
         raise Refused(reason, "without it nothing may leave; record the consent, or have the hold reviewed")
     if _not_informed(referral, m):

@@ -37,7 +37,9 @@ def _gives_seat_back(case: Case, effect: Effect) -> bool:
 
 
 def _elsewhere(case: Case, declared: VoluntaryReturnDeclared) -> Trigger | None:
-    return Trigger.DESTINATION_CHANGED if case.country_since == declared.originator_version else None
+    if case.country_since == declared.originator_version:
+        return Trigger.DESTINATION_CHANGED
+    return Trigger.AREA_CHANGED if declared.place_anew else None
 
 
 def _no_longer_eligible(_case: Case, decided: EligibilityDetermined) -> Trigger | None:

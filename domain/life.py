@@ -68,12 +68,12 @@ from domain.messages import (
     WithdrawVoluntaryReturn,
 )
 from domain.moment import Moment, Refused
+from domain.nationality import insist_on_asking_first
 from domain.partner import CARE, RECIPIENT_OF
 from domain.protecting import CONCERN, heard
 from domain.sheets import ListReferral, on_list
 from domain.stage import Rule
 from domain.stages.departure import end_referrals, release_seat
-from domain.stages.documents import insist_on_asking_first
 from domain.stages.screening import VoluntaryReturnDeclared
 from domain.steps import grant, hold, revoke, task
 from domain.wish import counts
@@ -226,12 +226,12 @@ def raise_concern(case: Case, report: RaiseProtectionConcern, m: Moment) -> Iter
 
 
 def create_referral(case: Case, order: CreateReferral, m: Moment) -> Iterator[Event]:
-    insist_on_asking_first(case, order.kind, m)
+    insist_on_asking_first(case, order.kind)
     yield from on_create(case, order, m)
 
 
 def reassign_referral(case: Case, order: ReassignReferral, m: Moment) -> Iterator[Event]:
-    insist_on_asking_first(case, find(case, order.referral_id).asked_kind, m)
+    insist_on_asking_first(case, find(case, order.referral_id).asked_kind)
     yield from on_reassign(case, order, m)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from domain.case import Case
-from domain.case_facts import RestrictedFactRecorded
+from domain.case_facts import HoldPlaced, RestrictedFactRecorded
 from domain.event import Event
 from domain.gate import Trigger, revocations
 from domain.moment import Moment
@@ -35,3 +35,14 @@ def heard_in_private(case: Case, m: Moment, *, fear: bool, concern: str | None) 
     if fear or concern:
         content = {"concern": concern} if concern else None
         yield from heard(case, m, true_name=CLAIM if fear else CONCERN, content=content)
+
+
+def asked_in_private(case: Case) -> bool:
+    """Whether the private question counts: after anything that concerns protection it is asked anew.
+
+    Whatever that was, so that none can be told by it. A hold is public, and remains when the seals are gone. So it is
+    after another nationality was named: that country may be the one they fear.
+    """
+    asked, placed = case.facts.get("NonRefoulementScreened", []), case.every(HoldPlaced)
+    newest = max((hold.originator_version for hold in placed if hold.hold_type is HoldType.PROTECTION), default=0)
+    return bool(asked) and asked[-1].originator_version > max(newest, case.nationality_since)

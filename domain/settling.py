@@ -13,6 +13,7 @@ SETTLED_BY: Final[Mapping[str, tuple[str, ...]]] = {
     "STAFF.VULNERABILITY": ("RecordVulnerabilityAssessment",),
     "STAFF.VOLUNTARINESS": ("AssessVoluntariness",),
     "PERSON.DECLARATION": ("SignVoluntaryReturnDeclaration",),
+    "PERSON.SHARE_EMBASSY": ("RecordConsent",),
     "STAFF.ELIGIBILITY": ("DetermineEligibility",),
     "STAFF.COMPLETE_SCREENING": ("CompleteScreening",),
     "STAFF.PROTECTION_CLEARANCE": ("GrantClearance",),

@@ -31,6 +31,8 @@ class Awaited:
     rule: str
     since: datetime | None = None
     due: datetime | None = None
+    after: str = ""
+    """The topic of the fact because of which it is awaited, where the stage knows."""
 
 
 def never(_case: Case, _m: Moment) -> Iterator[Event]:

@@ -34,3 +34,9 @@ def counts(case: Case, word: Event, said_at: datetime) -> bool:
     """Whether a word about the wish still counts: recorded, and said, after the newest doubt."""
     doubt = newest_doubt(case)
     return doubt is None or (word.originator_version > doubt.originator_version and said_at >= doubt.timestamp)
+
+
+def found_free(case: Case) -> bool:
+    """Whether the newest assessment is a clear yes, and nothing has put the wish in doubt since."""
+    found: list[Any] = case.facts.get("VoluntarinessAssessed", [])
+    return bool(found) and found[-1].result == "VOLUNTARY" and counts(case, found[-1], found[-1].when)

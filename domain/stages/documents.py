@@ -16,22 +16,24 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from domain.answers import read
 from domain.asking import ask_again, refer, should_ask
-from domain.case import Case
+from domain.case import Case, Consent
 from domain.event import Compartment, Event, Sealed
-from domain.gate import INVALIDATES, Trigger, revocations
+from domain.gate import Trigger, revocations
 from domain.messages import Message, Word
 from domain.moment import Moment, Refused
+from domain.nationality import CHANGED, newest_change, unasked
 from domain.payloads import Document, Permit
 from domain.person import Country
+from domain.protecting import asked_in_private
 from domain.referral_answers import ReferralOutcomeAmended, Told
 from domain.referral_state import Referral
 from domain.stage import Awaited, Meaning, StageRules
-from domain.stages.screening import asked_in_private, found_free
-from domain.steps import grant, grant_on_answer, revoke, task
+from domain.steps import grant, grant_on_answer, revoke, soon, task
 from domain.words import (
     ClearanceKind,
     ClearanceStatus,
     Phase,
+    Purpose,
     ReferralKind,
     SignalType,
     Stage,
@@ -77,7 +79,10 @@ class NationalityNotExamined(Event):
 
 
 class NationalityChanged(Event):
-    """The person has named another nationality than before. Whatever an embassy said was of the former one."""
+    """The person has named another nationality than before. Whatever an embassy said was of the former one.
+
+    So was the consent to tell one; whom the person excluded stays excluded.
+    """
 
     TOPIC: ClassVar[str] = "NationalityChanged"
     SENTENCE: ClassVar[str] = "Nationality changed from {before} to {nationality}."
@@ -89,6 +94,9 @@ class NationalityChanged(Event):
         case.nationality_since = self.originator_version
         if case.person is not None and self.nationality is not None:
             case.person = case.person.model_copy(update={"nationality": self.nationality})
+        if Purpose.SHARE_EMBASSY in case.consents:
+            excluded = case.excluded_for(Purpose.SHARE_EMBASSY)
+            case.consents[Purpose.SHARE_EMBASSY] = Consent(given=False, since=self.timestamp, excluded=excluded)
 
 
 class TravelDocumentIssued(Event):
@@ -154,6 +162,8 @@ class RecordTravelDocument(Message):
     number: Word
     expires_on: date
     authenticity: Literal["CHECKED", "DOUBTED"]
+    issued_by: Country | None = None
+    """Whose document it is; needed once the person has named another nationality than before."""
 
 
 class HandOverTravelDocument(Message):
@@ -167,39 +177,28 @@ class ReportDocumentLost(Message):
 # Rules
 
 
-def change_nationality(case: Case, report: ChangeNationality, _m: Moment) -> Iterator[Event]:
-    """What rested on the former one ends with it (``domain.invalidation``)."""
-    if case.departed:
-        raise Refused("NATIONALITY.DEPARTED", "the flight has departed on the papers of the one on record; add a note")
+def change_nationality(case: Case, report: ChangeNationality, m: Moment) -> Iterator[Event]:
+    """What rested on the former one ends with it (``domain.invalidation``); after departure a person looks at it."""
     before = case.person.nationality if case.person else None
     if report.nationality == before:
         raise Refused("NATIONALITY.SAME", "that nationality is the one on record already", field="nationality")
     yield NationalityChanged(before=before, nationality=report.nationality)
+    if case.departed:
+        yield task("look at what the person said after departure", "PROTECTION_OFFICER", soon(case, m), m)
 
 
 def ask_first(case: Case, m: Moment) -> list[Awaited]:
     """What comes before any word to an embassy, once the person has named another nationality.
 
-    That country may be the one they fear, and nobody has heard yet whether they want to go there (7.4 rule 4).
+    Consent was given for the embassy of the former one; it is given anew, unless no embassy is needed any more.
     """
-    if not case.nationality_since:
+    changed = newest_change(case)
+    if changed is None or case.departed:
         return []
-    declared = case.has_clearance(ClearanceKind.CONSENT_RETURN, m.at)
-    missing = {
-        "STAFF.PRIVATE_INTERVIEW": not asked_in_private(case),
-        "STAFF.VOLUNTARINESS": not declared and not found_free(case),
-        "PERSON.DECLARATION": not declared,
-    }
-    since = case.stages[Stage.DOCUMENTS].since
-    return [Awaited(code, "COUNSELLOR", "domain 7.4", since) for code, lacking in missing.items() if lacking]
-
-
-def insist_on_asking_first(case: Case, kind: ReferralKind, m: Moment) -> None:
-    """An order of staff leads past none of that: what the change ended is not asked for again before the person is."""
-    missing = tuple(need.code for need in ask_first(case, m))
-    if missing and kind in INVALIDATES[Trigger.NATIONALITY_CHANGED].cancels:
-        detail = f"another nationality was named; first settle {', '.join(missing)}"
-        raise Refused("NATIONALITY.ASK_FIRST", detail, field="kind", failures=missing)
+    codes, needed = unasked(case), not case.has_clearance(ClearanceKind.TRAVEL_DOCUMENT, m.at)
+    if needed and not case.consents_to(Purpose.SHARE_EMBASSY):
+        codes = (*codes, "PERSON.SHARE_EMBASSY")
+    return [Awaited(code, "COUNSELLOR", "domain 7.4", changed.timestamp, after=CHANGED) for code in codes]
 
 
 def of_the_nationality_named(meaning: Meaning) -> Meaning:
@@ -316,9 +315,20 @@ def record_document(case: Case, report: RecordTravelDocument, m: Moment) -> Iter
         raise Refused(
             "DOCUMENT.EXPIRED", f"expired on {report.expires_on}; ask the embassy for a new one", field="expires_on"
         )
+    _insist_on_issuer(case, report.issued_by)
     yield NationalityConfirmed(confirmed_by=report.kind)
     yield from _issued(case, report.kind, report.number, report.expires_on)
     yield grant(ClearanceKind.TRAVEL_DOCUMENT, m, until=_end_of(report.expires_on), evidence="seen by staff")
+
+
+def _insist_on_issuer(case: Case, country: str | None) -> None:
+    """A document says which nationality it confirms: not one that the person has named before, nor another."""
+    if country is None and case.nationality_since:
+        detail = "another nationality was named since registration; say which country issued the document"
+        raise Refused("DOCUMENT.ISSUER", detail, field="issued_by")
+    if country is not None and case.person is not None and country != case.person.nationality:
+        detail = "it is not of the nationality on record; change that first if the person says so"
+        raise Refused("DOCUMENT.OTHER_NATIONALITY", detail, field="issued_by")
 
 
 def hand_over(case: Case, _report: HandOverTravelDocument, _m: Moment) -> Iterator[Event]:
@@ -345,7 +355,7 @@ def may_open(case: Case, _m: Moment) -> str | None:
 def pursue(case: Case, m: Moment) -> Iterator[Event]:
     """Identity, then the document, then the permit for that document's number; of the nationality now named."""
     named = case.nationality_since
-    if ask_first(case, m):
+    if case.departed or ask_first(case, m):
         return
     if not case.nationality_confirmed:
         asked = case.referrals_of(ReferralKind.CONSULAR_IDENTITY, named)

@@ -18,7 +18,7 @@ from pydantic import AwareDatetime, Field
 from domain.asking import send_drafts
 from domain.calendar import LIBYA
 from domain.case import Case, Consent, Fact
-from domain.case_facts import CaseRegistered, HoldPlaced
+from domain.case_facts import CaseRegistered
 from domain.event import Compartment, Event, Sealed
 from domain.gate import Trigger, revocations
 from domain.messages import Message, Word
@@ -26,7 +26,7 @@ from domain.moment import Moment, Refused
 from domain.partner import PUBLIC_PURPOSE
 from domain.person import Country, Person
 from domain.procedure import NEWEST as NEWEST_PROCEDURE
-from domain.protecting import CONCERN, heard, heard_in_private
+from domain.protecting import CONCERN, asked_in_private, heard, heard_in_private
 from domain.stage import Awaited, StageRules
 from domain.steps import grant, hold, soon, task
 from domain.wish import counts, newest_doubt
@@ -157,6 +157,8 @@ class VoluntaryReturnDeclared(Event):
     language: str
     signed_at: AwareDatetime
     signer: str
+    place_anew: bool = False
+    """Whether it names another place in the country than before; which place is sealed."""
     locality: Annotated[str | None, Sealed(Compartment.GEN)] = None
     witness: Annotated[str | None, Sealed(Compartment.CONS)] = None
 
@@ -380,17 +382,6 @@ def ask_about_return(case: Case, report: RecordNonRefoulementScreen, m: Moment) 
     yield from heard_in_private(case, m, fear=fear, concern=report.concern)
 
 
-def asked_in_private(case: Case) -> bool:
-    """Whether the private question counts: after anything that concerns protection it is asked anew.
-
-    Whatever that was, so that none can be told by it. A hold is public, and remains when the seals are gone. So it is
-    after another nationality was named: that country may be the one they fear.
-    """
-    asked, placed = case.latest(NonRefoulementScreened), case.every(HoldPlaced)
-    newest = max((hold.originator_version for hold in placed if hold.hold_type is HoldType.PROTECTION), default=0)
-    return asked is not None and asked.originator_version > max(newest, case.nationality_since)
-
-
 def assess_vulnerability(case: Case, report: RecordVulnerabilityAssessment, m: Moment) -> Iterator[Event]:
     """What is found after protection has begun to look, or has cleared the way, is a concern like any other."""
     concern = _has_been_looked_at(case, m) and _is_news(case.latest(VulnerabilityAssessed), report)
@@ -459,11 +450,25 @@ def declare(case: Case, order: SignVoluntaryReturnDeclaration, m: Moment) -> Ite
         language=order.language,
         signed_at=signed_at,
         signer=order.signer,
+        place_anew=_names_another_place(case, order),
         locality=order.locality,
         witness=order.witness,
     )
     if case.stages[Stage.SCREENING].status is StageStatus.COMPLETED:
         yield _consent_to_return(case, m)
+
+
+def _names_another_place(case: Case, order: SignVoluntaryReturnDeclaration) -> bool:
+    """Whether the place differs from the last one named; the first is another one if safety was looked at without it.
+
+    Asked here, where both can be read: outside the seal stands only the answer.
+    """
+    if order.locality is None:
+        return False
+    named = [declared.locality for declared in case.every(VoluntaryReturnDeclared) if declared.locality]
+    if not named:
+        return ClearanceKind.SAFETY_OF_RETURN in case.clearances
+    return order.locality.strip().casefold() != named[-1].strip().casefold()
 
 
 def _insist_on_new_wish(case: Case, signed_at: datetime) -> None:
@@ -476,12 +481,6 @@ def _insist_on_new_wish(case: Case, signed_at: datetime) -> None:
             f"{doubt.timestamp:%d %B %Y %H:%M UTC}; let the person sign again if they want to go",
             field="signed_at",
         )
-
-
-def found_free(case: Case) -> bool:
-    """Whether the newest assessment is a clear yes, and nothing has put the wish in doubt since."""
-    assessed = case.latest(VoluntarinessAssessed)
-    return assessed is not None and assessed.result == "VOLUNTARY" and counts(case, assessed, assessed.when)
 
 
 def _insist_on_free_will(case: Case, m: Moment) -> None:

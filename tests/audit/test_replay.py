@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -17,7 +18,9 @@ from domain.event import ERASED, Compartment
 from domain.words import Phase, StageStatus
 from tests.audit.archive import Archive
 from tests.audit.flights import a_flight
-from tests.builders import MONDAY, PARTNERS, a_closed_case, a_registered_case, a_screened_case
+from tests.builders import MONDAY, PARTNERS, Told, a_closed_case, a_registered_case, a_screened_case
+from tests.domain.journeys import another_nationality, another_place
+from tests.domain.reading import public
 
 A_DAY = timedelta(days=1)
 
@@ -218,6 +221,36 @@ async def test_why_after_a_lapse_names_the_lapse(archive: Archive) -> None:
 
     waits = {each["code"]: each for each in told_why["waiting_on"]}
     assert "SAFETY_OF_RETURN revoked" in waits["STAFF.SAFETY_OF_RETURN"]["because"]["sentence"]
+
+
+async def test_why_names_the_change_of_nationality_because_of_which_the_person_is_asked_anew(archive: Archive) -> None:
+    told = a_screened_case()
+    told.now += A_DAY
+    told.having("ChangeNationality", nationality="GIN")
+    stream = await archive.keep(told.events)
+    await stand_still(archive, told.now)
+
+    told_why = await why(archive.pool, archive.keys, stream, directory=PARTNERS)
+
+    changed = told.named("NationalityChanged")[-1]
+    asked = [each for each in told_why["waiting_on"] if each["stage"] == "DOCUMENTS"]
+    assert [each["code"] for each in asked][-1] == "PERSON.SHARE_EMBASSY"
+    assert {(each["since"], each["because"]["version"]) for each in asked} == {
+        ("2026-11-24T08:00:00Z", changed.originator_version)
+    }
+    assert [message["message"] for message in asked[-1]["settled_by"]] == ["RecordConsent"]
+
+
+@pytest.mark.parametrize("journey", [another_nationality, another_place])
+async def test_an_erased_case_stands_where_it_stood(archive: Archive, journey: Callable[[], Told]) -> None:
+    told = journey()
+    stream = await archive.keep(told.events)
+    await archive.keys.destroy(stream)
+
+    erased = (await fold(archive.pool, archive.keys, stream)).state
+
+    assert isinstance(erased, Case)
+    assert public(erased) == public(told.case)
 
 
 async def test_why_before_a_stage_is_open_says_that_it_will_be(archive: Archive) -> None:

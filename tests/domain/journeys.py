@@ -229,7 +229,16 @@ def another_nationality() -> Told:
     told.having("ChangeNationality", nationality="GIN").having("RecordNonRefoulementScreen", outcome="NO_CLAIM")
     told.having("AssessVoluntariness", understood=True, free_of_pressure=True, in_private=True)
     told.having("SignVoluntaryReturnDeclaration", country="GIN", form_version="VRD-1", language="en")
+    told.having("RecordConsent", purpose="SHARE_EMBASSY", form_version="C-1", language="en")
     return told.heard("CONSULAR_IDENTITY", "COMPLETED", "NATIONALITY_CONFIRMED")
+
+
+def another_place() -> Told:
+    """Within the same country, named once everything was cleared for the first one."""
+    declared = {"country": "NGA", "form_version": "VRD-1", "language": "en"}
+    told = a_seated_case().having("SignVoluntaryReturnDeclaration", **declared, locality="Kano")
+    told.having("AssessSafetyOfReturn", area="NG-KN", result="SAFE", advisory_version="2026-3")
+    return told.having("SignVoluntaryReturnDeclaration", **declared, locality="Lagos")
 
 
 def letters_lost_and_brought() -> Told:
@@ -342,7 +351,7 @@ CASES: Final[Mapping[str, Callable[[], Told]]] = {
         a_closed_case, fear_at_screening, fear_at_the_airport, treatment_required, unfit_before_the_flight, a_survivor,
         a_withdrawal, an_unsafe_closing, partners_at_their_worst, silence, papers, office_work, a_sheet_comes_back, troubles_at_the_airport,
         denied, left_behind, not_met, an_item_cancelled, letters_lost_and_brought, an_item_given_twice,
-        embassies_that_examined_nothing, an_advisory_changes, another_nationality,
+        embassies_that_examined_nothing, an_advisory_changes, another_nationality, another_place,
         what_no_rule_records_yet,
     )
 }  # fmt: skip

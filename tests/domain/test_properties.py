@@ -87,6 +87,7 @@ SAID: Final[dict[str, dict[str, st.SearchStrategy[Any]]]] = {
     },
     "SignVoluntaryReturnDeclaration": {
         "country": st.sampled_from(["NGA", "MLI"]),
+        "locality": st.sampled_from([None, "Kano", "Lagos"]),
         "form_version": WORDS,
         "language": WORDS,
         "signed_at": st.one_of(st.none(), MOMENTS),
@@ -116,6 +117,7 @@ SAID: Final[dict[str, dict[str, st.SearchStrategy[Any]]]] = {
         "number": WORDS,
         "expires_on": st.sampled_from(["2026-01-01", "2027-01-22", "9999-12-31"]),
         "authenticity": st.sampled_from(["CHECKED", "DOUBTED"]),
+        "issued_by": st.sampled_from([None, "NGA", "GIN"]),
     },
     "ReportDocumentLost": {},
     "ChangeNationality": {"nationality": st.sampled_from(["NGA", "GIN"])},
@@ -370,7 +372,9 @@ def is_safe_there(case: Any) -> None:
     """The place was cleared after the person chose it, and what was found of the person since is cleared as well."""
     declared = case.facts["VoluntaryReturnDeclared"]
     chosen = [case.facts["CaseRegistered"][0].country_of_return, *(event.country for event in declared)]
-    moved = [event for event, before in zip(declared, chosen, strict=False) if event.country != before]
+    moved = [
+        event for event, before in zip(declared, chosen, strict=False) if event.country != before or event.place_anew
+    ]
     granted = {event.kind: event.originator_version for event in case.facts["ClearanceGranted"]}
     moved_to = max((event.originator_version for event in moved), default=0)
     assert granted["SAFETY_OF_RETURN"] > max(moved_to, newest(case, "ReturnAdvisoryChanged"))

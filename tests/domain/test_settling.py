@@ -64,7 +64,7 @@ def codes(told: Told) -> set[str]:
 
 
 def test_whatever_staff_settle_on_a_whole_journey_names_the_message(settled: dict[str, set[str]]) -> None:
-    assert settled.keys() == SETTLED_BY.keys() - {"STAFF.PROTECTION_CLEARANCE"}
+    assert settled.keys() == SETTLED_BY.keys() - {"STAFF.PROTECTION_CLEARANCE", "PERSON.SHARE_EMBASSY"}
     for code, names in settled.items():
         assert names <= set(SETTLED_BY[code]), code
 
@@ -74,6 +74,13 @@ def test_a_person_at_risk_waits_for_a_clearance_that_an_officer_grants() -> None
     assert "STAFF.PROTECTION_CLEARANCE" in codes(told)
     told.having(*SETTLED_BY["STAFF.PROTECTION_CLEARANCE"], kind="PROTECTION_CLEARANCE", evidence="seen by a partner")
     assert "STAFF.PROTECTION_CLEARANCE" not in codes(told)
+
+
+def test_whoever_names_another_nationality_waits_for_a_consent_that_staff_record() -> None:
+    told = a_screened_case().having("ChangeNationality", nationality="GIN")
+    assert "PERSON.SHARE_EMBASSY" in codes(told)
+    told.having(*SETTLED_BY["PERSON.SHARE_EMBASSY"], purpose="SHARE_EMBASSY", form_version="C-1", language="en")
+    assert "PERSON.SHARE_EMBASSY" not in codes(told)
 
 
 def test_every_message_that_is_named_exists() -> None:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from domain.calendar import LIBYA
 from domain.decide import may_open
 from domain.event import Event
 from domain.messages import MESSAGES
-from domain.outgoing import ENDING, outgoing
-from domain.partner import minimum_data
+from domain.moment import ABROAD, Partner
+from domain.outgoing import ENDING, SENT, may_still_leave, outgoing
+from domain.partner import RECIPIENT_OF, minimum_data
 from domain.precedence import Precedence, precedence, restricts
-from domain.words import Stage
+from domain.stages.documents import DOCUMENTS
+from domain.steps import soon
+from domain.words import ClearanceKind, ClearanceStatus, Phase, Purpose, Stage
+from domain.words import ReferralKind as Kind
 from tests.builders import (
     AMINATA,
     FLIGHT,
@@ -26,12 +32,14 @@ from tests.builders import (
     a_registered_case,
     a_screened_case,
     a_seated_case,
+    an_arrived_case,
 )
 from tests.domain.reading import assert_in_order, neutral, public, redacted
 
 IDENTITY, PAPER, PERMIT = "CONSULAR_IDENTITY", "TRAVEL_DOCUMENT", "EXIT_PERMIT"
 LP = {"kind": "LAISSEZ_PASSER", "number": "LP-GN-1", "expires_on": "2027-01-22"}
 PASSPORT = {"kind": "PASSPORT", "number": "A1234567", "expires_on": "2030-01-01", "authenticity": "CHECKED"}
+TO_EMBASSIES = {"purpose": "SHARE_EMBASSY", "form_version": "C-2", "language": "en"}
 FREE = {"understood": True, "free_of_pressure": True, "in_private": True}
 
 SETTLES: dict[str, tuple[str, dict[str, Any]]] = {
@@ -41,8 +49,11 @@ SETTLES: dict[str, tuple[str, dict[str, Any]]] = {
         "SignVoluntaryReturnDeclaration",
         {"country": "GIN", "form_version": "VRD-1", "language": "en"},
     ),
+    "PERSON.SHARE_EMBASSY": ("RecordConsent", TO_EMBASSIES),
 }
 """What is asked anew, by what a case says that it waits for."""
+BY_WHOEVER_IS_ASKED = tuple(SETTLES)[:3]
+"""What comes before any word to that country; the fourth before a word to its embassy only."""
 
 
 def changed(told: Told, to: str = "GIN") -> Told:
@@ -221,7 +232,7 @@ def test_no_embassy_is_asked_before_everything_was_asked_anew_whichever_is_missi
         assert missing in told.waits_for()
         assert "EMBASSY.NATIONALITY" not in told.waits_for()
         told.having(name, **fields)
-        asked_anew(told, *{"STAFF.VOLUNTARINESS": list(SETTLES)[:2]}.get(missing, list(SETTLES)))
+        asked_anew(told, *set(SETTLES) - {"STAFF.VOLUNTARINESS": {"PERSON.DECLARATION"}}.get(missing, set()))
         assert embassies(told) == ["embassy-mli", "embassy-gin"], missing
 
 
@@ -253,12 +264,84 @@ def test_what_was_assessed_and_signed_before_says_nothing_of_the_country_now_nam
     assert refusal.rule == "VRD.SIGNED_BEFORE"
 
 
-@pytest.mark.parametrize("kind", [IDENTITY, PAPER, PERMIT, "RECEPTION"])
-def test_nor_is_anybody_asked_by_order_before_that(kind: str) -> None:
+THERE = {*ABROAD, *(Kind(kind) for kind in (IDENTITY, PAPER, PERMIT, "COMMUNITY_LIAISON"))} | {
+    *(Kind.MEDICAL_HANDOVER, Kind.PROTECTION_HANDOVER),
+}
+"""Whoever is in that country, or speaks for it."""
+
+
+@pytest.mark.parametrize("kind", sorted(THERE))
+def test_nor_is_anybody_there_asked_by_order_before_that(kind: str) -> None:
     told = changed(a_cleared_case())
     refusal = told.refused("CreateReferral", kind=kind)
-    assert (refusal.rule, refusal.failures) == ("NATIONALITY.ASK_FIRST", tuple(SETTLES))
+    assert (refusal.rule, refusal.failures) == ("NATIONALITY.ASK_FIRST", BY_WHOEVER_IS_ASKED)
     asked_anew(told).having("CreateReferral", kind=kind)
+
+
+@pytest.mark.parametrize("kind", sorted(set(RECIPIENT_OF) - THERE))
+def test_care_and_all_that_is_done_here_waits_for_none_of_it(kind: str) -> None:
+    told = changed(a_cleared_case())
+    assert told.send("CreateReferral", kind=kind), "a referral, or a task where nobody takes that kind"
+    assert to_ask(told) == list(SETTLES), "and all of it is still to be asked"
+
+
+MINISTRY = Partner("ministry-gin", frozenset({Kind.FAMILY_TRACING}))
+HOSPITAL = Partner("hospital-nga", frozenset({Kind.MEDICAL_HANDOVER}))
+TRACING = {"purpose": "TRACING", "form_version": "C-1", "language": "en"}
+
+
+def knowing(told: Told, partner: Partner) -> Told:
+    told.directory = replace(told.directory, partners={**told.directory.partners, partner.partner_id: partner})
+    return told
+
+
+def with_a_draft() -> Told:
+    """The family is to be looked for, and the person has not consented to it yet."""
+    told = knowing(a_screened_case(), MINISTRY).having("CreateReferral", kind="FAMILY_TRACING")
+    assert told.referral("FAMILY_TRACING").status == "DRAFT"
+    return told
+
+
+def test_nor_does_a_draft_of_before_leave_with_a_consent_or_by_order() -> None:
+    told = changed(with_a_draft()).having("RecordConsent", **TRACING)
+    draft = told.referral("FAMILY_TRACING")
+    refusal = told.refused("SendReferral", referral_id=draft.referral_id)
+    assert (refusal.rule, refusal.failures) == ("NATIONALITY.ASK_FIRST", BY_WHOEVER_IS_ASKED)
+    assert draft.status == "DRAFT"
+    asked_anew(told)
+    assert told.referral("FAMILY_TRACING").status == "SENT"
+
+
+def test_nor_does_a_letter_that_has_not_been_delivered_yet() -> None:
+    told = with_a_draft().having("RecordConsent", **TRACING)
+    asked = told.referral("FAMILY_TRACING").referral_id
+    assert may_still_leave(told.case, SENT, asked, told.now)
+    assert not may_still_leave(changed(told).case, SENT, asked, told.now)
+
+
+# Consent
+
+
+def test_the_consent_for_the_former_embassy_is_none_for_the_next() -> None:
+    told = asked_anew(changed(from_mali()), "PERSON.SHARE_EMBASSY")
+    assert to_ask(told.after(days=7)) == ["PERSON.SHARE_EMBASSY"]
+    told.having("CreateReferral", kind=IDENTITY)
+    order = {"referral_id": told.referral(IDENTITY).referral_id}
+    assert told.refused("SendReferral", **order).rule == "CONSENT.SHARE_EMBASSY"
+    assert embassies(told) == ["embassy-mli"]
+    assert embassies(told.having("RecordConsent", **TO_EMBASSIES)) == ["embassy-mli", "embassy-gin"]
+
+
+def test_whom_the_person_excluded_hears_nothing_while_consent_is_asked_anew() -> None:
+    told = a_screened_case().having("RecordConsent", **TO_EMBASSIES, excluded_partners=("embassy-gin",))
+    assert changed(told).case.excluded_for(Purpose.SHARE_EMBASSY) == {"embassy-gin"}
+
+
+def test_whoever_has_a_passport_of_that_country_and_wants_no_embassy_told_needs_none() -> None:
+    told = asked_anew(changed(from_mali()), "PERSON.SHARE_EMBASSY")
+    told.having("RecordTravelDocument", **PASSPORT, issued_by="GIN")
+    assert not to_ask(told)
+    assert told.referral(PERMIT).status == "SENT"
 
 
 def test_nor_is_a_referral_given_to_another_embassy_before_that() -> None:
@@ -274,11 +357,35 @@ def test_care_and_other_help_go_on() -> None:
 
 
 def test_a_passport_of_the_country_now_named_asks_no_authority_before_that_either() -> None:
-    told = changed(from_mali()).having("RecordTravelDocument", **PASSPORT)
+    told = changed(from_mali()).having("RecordTravelDocument", **PASSPORT, issued_by="GIN")
     assert told.case.nationality_confirmed
     assert not told.asked(PERMIT)
-    assert to_ask(told) == list(SETTLES)
+    assert to_ask(told) == list(BY_WHOEVER_IS_ASKED)
     assert asked_anew(told).referral(PERMIT).status == "SENT"
+
+
+def test_a_passport_of_the_former_nationality_confirms_nothing_of_the_present_one() -> None:
+    told = changed(from_mali())
+    for issued_by, rule in ((None, "DOCUMENT.ISSUER"), ("MLI", "DOCUMENT.OTHER_NATIONALITY")):
+        refusal = told.refused("RecordTravelDocument", **PASSPORT, issued_by=issued_by)
+        assert (refusal.rule, refusal.field) == (rule, "issued_by")
+        assert not {"MLI", "GIN"} & set(refusal.detail.split())
+
+
+def test_a_passport_says_whose_it_is_only_if_somebody_asks_or_says_so() -> None:
+    assert a_screened_case().having("RecordTravelDocument", **PASSPORT).case.nationality_confirmed
+    told = a_screened_case()
+    assert told.refused("RecordTravelDocument", **PASSPORT, issued_by="GIN").rule == "DOCUMENT.OTHER_NATIONALITY"
+    told.having("RecordTravelDocument", **PASSPORT, issued_by="NGA")
+    assert not any("NGA" in str(event.facts) for event in told.events[-4:] if event.name != "DisclosureRecorded")
+
+
+def test_what_is_asked_anew_is_asked_since_the_newest_change_and_because_of_it() -> None:
+    told = changed(changed(from_mali().after(days=2)).after(days=3), "SEN")
+    newest = told.named("NationalityChanged")[-1]
+    waits = [lack for lack in DOCUMENTS.lacks(told.case, told.moment()) if lack.code in SETTLES]
+    assert {(lack.since, lack.after) for lack in waits} == {(newest.timestamp, "NationalityChanged")}
+    assert len(waits) == len(SETTLES)
 
 
 def test_whoever_names_another_country_in_screening_is_asked_in_private_again_before_documents_open() -> None:
@@ -333,6 +440,80 @@ def test_whoever_returns_to_the_first_nationality_is_asked_anew_and_its_embassy_
     assert embassies(asked_anew(told, country="MLI")) == ["embassy-mli", "embassy-mli"]
 
 
+def test_after_two_changes_the_embassy_of_neither_former_nationality_is_asked_by_itself() -> None:
+    told = asked_anew(changed(changed(a_screened_case(), "MLI")), country="NGA")
+    assert embassies(told) == ["embassy-nga"], "as at the beginning, and not again"
+    assert "find a partner for CONSULAR_IDENTITY" in [task.task for task in told.case.tasks.values()]
+
+
+# After departure
+
+
+def after_departure(beginning: Callable[[], Told]) -> Told:
+    return beginning().having("ChangeNationality", nationality="GIN")
+
+
+@pytest.mark.parametrize("beginning", [a_departed_case, an_arrived_case])
+def test_what_is_said_after_departure_is_recorded_and_looked_at_and_ends_nothing(
+    beginning: Callable[[], Told],
+) -> None:
+    told = beginning()
+    before, waited = public(told.case), told.waits_for()
+    said = told.send("ChangeNationality", nationality="GIN")
+    assert [event.name for event in said] == ["NationalityChanged", "TaskRaised"]
+    assert (said[1].facts["queue"], said[1].facts["due"]) == (
+        "PROTECTION_OFFICER",
+        LIBYA.after(told.now, soon(told.case, told.moment())),
+    )
+    after = public(told.case)
+    assert {name: after[name] for name in after if name not in ("tasks", "version")} == {
+        name: before[name] for name in before if name not in ("tasks", "version")
+    }
+    assert told.waits_for() == waited
+
+
+def test_nobody_is_asked_again_and_help_goes_on_after_departure() -> None:
+    told = after_departure(a_departed_case)
+    for kind in ("RECEPTION", "REINTEGRATION_COUNSELLING"):
+        told.having("CreateReferral", kind=kind)
+        assert told.referral(kind).status == "SENT"
+    told.having("CreateReferral", kind=IDENTITY, partner_id="embassy-gin")
+    assert told.referral(IDENTITY).status == "DRAFT", "an embassy needs a consent of its own, now as ever"
+
+
+def test_no_embassy_is_asked_for_papers_that_were_never_finished_once_the_person_has_left() -> None:
+    told = a_screened_case()
+    told.case.phase = Phase.TRANSIT
+    said = told.send("ChangeNationality", nationality="GIN")
+    assert [event.name for event in said] == ["NationalityChanged", "TaskRaised"]
+    assert "EMBASSY.NATIONALITY" in told.waits_for()
+    assert {"PERSON.DECLARATION", "PERSON.SHARE_EMBASSY"}.isdisjoint(told.waits_for())
+
+
+def test_care_that_was_handed_over_goes_on_after_the_case_is_closed() -> None:
+    told = after_departure(an_arrived_case)
+    knowing(told, HOSPITAL).having("CreateReferral", kind="MEDICAL_HANDOVER")
+    told.having("CloseCase", reason="NO_CONTACT", approved_by="amaka")
+    assert may_still_leave(told.case, SENT, told.referral("MEDICAL_HANDOVER").referral_id, told.now)
+
+
+def test_whose_wish_lapsed_on_the_way_is_received_all_the_same() -> None:
+    told = asked_anew(changed(from_mali()))
+    told.case.clearances[ClearanceKind.CONSENT_RETURN].status = ClearanceStatus.EXPIRED
+    assert told.refused("CreateReferral", kind="RECEPTION").failures == ("PERSON.DECLARATION",)
+    for phase in (Phase.TRANSIT, Phase.POST_ARRIVAL):
+        told.case.phase = phase
+        told.again().having("CreateReferral", kind="RECEPTION")
+
+
+def test_a_case_that_is_reopened_after_arrival_asks_whoever_helps_there() -> None:
+    told = after_departure(an_arrived_case).having("CloseCase", reason="NO_CONTACT", approved_by="amaka")
+    told.having("ReopenCase", target_phase="POST_ARRIVAL", reason="called again")
+    told.having("RecordConsent", purpose="SHARE_REINTEGRATION", form_version="C-1", language="en")
+    told.having("CreateReferral", kind="REINTEGRATION_COUNSELLING")
+    assert told.referral("REINTEGRATION_COUNSELLING").status == "SENT"
+
+
 # What is recorded
 
 
@@ -357,7 +538,7 @@ def test_the_nationality_on_record_is_no_change() -> None:
 
 @pytest.mark.parametrize(
     ("beginning", "rule"),
-    [(a_departed_case, "NATIONALITY.DEPARTED"), (a_closed_case, "INV-18"), (Told, "CASE.NOT_REGISTERED")],
+    [(a_closed_case, "INV-18"), (Told, "CASE.NOT_REGISTERED")],
 )
 def test_it_is_refused_where_it_changes_nothing_any_more(beginning: Callable[[], Told], rule: str) -> None:
     assert beginning().refused("ChangeNationality", nationality="GIN").rule == rule

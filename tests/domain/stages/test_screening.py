@@ -14,12 +14,15 @@ from tests.builders import (
     Told,
     a_boarded_case,
     a_case,
+    a_cleared_case,
     a_departed_case,
     a_frozen_case,
     a_registered_case,
     a_screened_case,
     a_seated_case,
+    folded,
 )
+from tests.domain.reading import neutral, public, redacted
 
 REGISTRATION: dict[str, Any] = {
     "person": AMINATA,
@@ -424,6 +427,38 @@ def test_another_country_ends_what_was_cleared_for_the_first_and_gives_the_seat_
     assert told.case.seat is None
     assert told.referral("RECEPTION").status == "CANCELLED"
     assert told.case.has_clearance(ClearanceKind.CONSENT_RETURN, told.now), "the new wish is as good as the old one"
+
+
+@pytest.mark.parametrize("beginning", [a_seated_case, a_frozen_case])
+def test_another_place_in_the_same_country_ends_what_was_cleared_for_the_first_and_keeps_the_seat(
+    beginning: Callable[[], Told],
+) -> None:
+    told = beginning()
+    asked = len(told.asked("RECEPTION"))
+    told.having("SignVoluntaryReturnDeclaration", **DECLARATION, locality="Kano")
+    for kind in FOR_THE_COUNTRY:
+        ended = told.clearance(kind)
+        assert ended is not None
+        assert (ended.status, ended.cause) == ("REVOKED", "AREA_CHANGED")
+    assert told.case.seat is not None
+    assert [referral.status for referral in told.asked("RECEPTION")[asked - 1 :]] == ["CANCELLED", "SENT"]
+    assert told.case.has_clearance(ClearanceKind.CONSENT_RETURN, told.now)
+
+
+def test_a_place_is_another_one_once_it_differs_from_the_last_one_named_or_comes_after_safety_was_cleared() -> None:
+    told = a_screened_case()
+    for locality, anew in (("Kano", False), (None, False), ("kano", False), ("Lagos", True), ("Lagos", False)):
+        told.having("SignVoluntaryReturnDeclaration", **DECLARATION, locality=locality)
+        assert told.named("VoluntaryReturnDeclared")[-1].facts["place_anew"] is anew, locality
+    first = a_cleared_case().having("SignVoluntaryReturnDeclaration", **DECLARATION, locality="Kano")
+    assert first.named("VoluntaryReturnDeclared")[-1].facts["place_anew"]
+
+
+def test_that_a_place_is_another_one_is_public_and_which_it_is_is_not() -> None:
+    told = a_cleared_case().having("SignVoluntaryReturnDeclaration", **DECLARATION, locality="Kano")
+    declared = told.named("VoluntaryReturnDeclared")[-1]
+    assert "Kano" not in neutral(declared)
+    assert public(folded(redacted(event) for event in told.events)) == public(told.case)
 
 
 def test_whoever_was_asked_to_receive_in_the_first_country_is_asked_no_more() -> None:
