@@ -90,10 +90,12 @@ async def test_after_kill_9_of_launcher_and_leashes_the_next_start_ends_the_orph
     first = launch(home)
     first.come_up()
     family = first.children()
+    leashes = [each for each in family if "leash.py" in " ".join(each.cmdline())]
+    for each in leashes:
+        each.suspend()  # so that none is quick enough to do its work
     first.process.kill()
-    for each in family:
-        if "leash.py" in " ".join(each.cmdline()):
-            each.kill()
+    for each in leashes:
+        each.kill()
     first.process.wait(5)
     second = launch(home)
     second.until("ended what it left")
