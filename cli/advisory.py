@@ -125,8 +125,8 @@ async def _country(house: House, text: str) -> str:
 def _area(country: str, text: str | None) -> str | None:
     area, country = text.strip().upper() if text else None, country.strip().upper()
     if area is not None and part_of(country, area) is None:
-        such = f"{ALPHA2.get(country, 'NG')}-BO"
-        said = f"{text!r} is no part of {country} (ISO 3166-2, such as {such})"
+        short = ALPHA2.get(country, "its short code")
+        said = f"{text!r} is no part of {country}: write it as in ISO 3166-2, {short} and what follows, such as NG-BO"
         raise click.BadParameter(said, param_hint="--area")
     return area
 
