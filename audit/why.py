@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -16,13 +16,12 @@ from domain.case_facts import CaseClosed, ClearanceExpired, ClearanceRevoked, Ho
 from domain.contact import Contact
 from domain.contact import deadlines as deadlines_of_contact
 from domain.deadlines import Deadline, due_and_why
-from domain.decide import STAGES, may_open, next_wake
+from domain.decide import STAGES, may_open, next_wake, waiting, workable
 from domain.desk import PartnerDesk
 from domain.event import Event
 from domain.messages import MESSAGES
 from domain.moment import Directory, Moment
 from domain.movement import Movement, deadlines
-from domain.procedure import EDITIONS, row_of
 from domain.referral import ReferralSent
 from domain.referral_state import Referral
 from domain.settling import SETTLED_BY
@@ -54,22 +53,12 @@ def _case(folded: Folded, case: Case, m: Moment) -> dict[str, Any]:
     return {
         "case_number": folded.head.number,
         "phase": case.phase,
-        "waiting_on": [_awaited(folded, case, stage, lack, m) for stage, lack in lacks(case, m)],
+        "waiting_on": [_awaited(folded, case, stage, lack, m) for stage, lack in waiting(case, m)],
         "holds": [_held(folded, hold_id) for hold_id in case.holds],
         "next": _next(case, m),
         "last": _because(folded.entries[-1] if folded.entries else None),
         "closed": _because(_latest(folded, lambda event: isinstance(event, CaseClosed))) if case.closed else None,
     }
-
-
-def lacks(case: Case, m: Moment) -> Iterator[tuple[Stage, Awaited]]:
-    """What the case waits for, stage by stage, in the order in which the procedure works on them."""
-    if case.closed or case.phase is None:
-        return
-    row = (*row_of(case.edition, case.done), *EDITIONS[case.edition].early)
-    for stage in dict.fromkeys(row):
-        if case.is_open(stage):
-            yield from ((stage, lack) for lack in STAGES[stage].lacks(case, m))
 
 
 def _awaited(folded: Folded, case: Case, stage: Stage, lack: Awaited, m: Moment) -> dict[str, Any]:
@@ -146,15 +135,11 @@ def _because(entry: Entry | None) -> dict[str, Any] | None:
 
 def _next(case: Case, m: Moment) -> dict[str, Any] | None:
     """What happens if nobody does anything: a stage that may open, or the earliest deadline."""
-    opening = [] if case.closed else [stage for stage in may_open(case, m) if stage in _workable(case)]
+    opening = [] if case.closed else [stage for stage in may_open(case, m) if stage in workable(case)]
     if opening:
         return _step("open", m.at, f"{' and '.join(opening)} will be opened")
     due = next_wake(case, m)
     return _step(due.kind, due.due, AHEAD[due.kind](case, due)) if due else None
-
-
-def _workable(case: Case) -> tuple[Stage, ...]:
-    return (*row_of(case.edition, case.done), *EDITIONS[case.edition].early)
 
 
 def _step(kind: str, at: datetime, what: str) -> dict[str, Any]:

@@ -277,14 +277,17 @@ def _keep_off(case: Case, m: Moment) -> Iterator[Event]:
 
 
 def _settle_stage(case: Case, rules: StageRules, m: Moment) -> Iterator[Event]:
-    if case.stages[rules.stage].status is StageStatus.COMPLETED and not case.departed:
-        cause = rules.reopens(case, m)
-        if cause:
-            yield StageReopened(stage=rules.stage, cause=cause)
+    if cause := _reopens(case, rules, m):
+        yield StageReopened(stage=rules.stage, cause=cause)
     if case.is_open(rules.stage):
         yield from rules.pursue(case, m)
         if not rules.lacks(case, m):
             yield StageCompleted(stage=rules.stage)
+
+
+def _reopens(case: Case, rules: StageRules, m: Moment) -> str | None:
+    done = case.stages[rules.stage].status is StageStatus.COMPLETED and not case.departed
+    return rules.reopens(case, m) if done else None
 
 
 def may_open(case: Case, m: Moment) -> tuple[Stage, ...]:
@@ -298,15 +301,24 @@ def may_open(case: Case, m: Moment) -> tuple[Stage, ...]:
     )
 
 
+def workable(case: Case) -> tuple[Stage, ...]:
+    """The stages that the procedure works on next, and those that may begin early."""
+    return (*row_of(case.edition, case.done), *EDITIONS[case.edition].early)
+
+
 def awaited(case: Case, m: Moment) -> list[Awaited]:
-    """What the case waits for, by the stages it works on."""
+    """What the case waits for, in the order in which the procedure works on its stages."""
+    return [lack for _, lack in waiting(case, m)]
+
+
+def waiting(case: Case, m: Moment) -> Iterator[tuple[Stage, Awaited]]:
+    """What each stage waits for that is open, or that the next word to the case will open again."""
     if case.closed or case.phase is None:
-        return []
-    row = row_of(case.edition, case.done)
-    early = EDITIONS[case.edition].early
-    return [
-        lack for stage in dict.fromkeys((*row, *early)) if case.is_open(stage) for lack in STAGES[stage].lacks(case, m)
-    ]
+        return
+    again = [stage for stage, rules in STAGES.items() if _reopens(case, rules, m)]
+    for stage in dict.fromkeys((*again, *workable(case))):
+        if stage in again or case.is_open(stage):
+            yield from ((stage, lack) for lack in STAGES[stage].lacks(case, m))
 
 
 def next_wake(case: Case, m: Moment) -> Deadline | None:

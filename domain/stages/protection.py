@@ -191,24 +191,23 @@ def _at_ease(assessed: VulnerabilityAssessed | None) -> bool:
 
 
 def lacks(case: Case, m: Moment) -> list[Awaited]:
-    return [
-        Awaited(f"STAFF.{kind}", "PROTECTION_OFFICER", "domain 4.6", case.stages[Stage.PROTECTION].since)
-        for kind in NEEDED
-        if not case.has_clearance(kind, m.at) or _rests_on_yesterday(case, kind, m)
+    officer, since = "PROTECTION_OFFICER", case.stages[Stage.PROTECTION].since
+    missing = [
+        Awaited(f"STAFF.{kind}", officer, "domain 4.6", since) for kind in NEEDED if not case.has_clearance(kind, m.at)
     ]
+    if not missing and (today := outdated(case, m.directory.advisories)):
+        changed = ReturnAdvisoryChanged.TOPIC
+        missing.append(
+            Awaited(f"STAFF.{ClearanceKind.SAFETY_OF_RETURN}", officer, "domain 8.3", today.since, after=changed)
+        )
+    return missing
 
 
 def reopens(case: Case, m: Moment) -> str | None:
-    ended = [
-        kind
-        for kind in NEEDED
-        if case.clearances[kind].status is not ClearanceStatus.VALID or _rests_on_yesterday(case, kind, m)
-    ]
+    ended = [kind for kind in NEEDED if case.clearances[kind].status is not ClearanceStatus.VALID]
+    if not ended and outdated(case, m.directory.advisories):
+        return ClearanceKind.SAFETY_OF_RETURN
     return ended[0] if ended else None
-
-
-def _rests_on_yesterday(case: Case, kind: ClearanceKind, m: Moment) -> bool:
-    return kind is ClearanceKind.SAFETY_OF_RETURN and outdated(case, m.directory.advisories) is not None
 
 
 PROTECTION = StageRules(

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from domain.advisory import Advisory, in_force, still_counts, with_change
+from domain.decide import waiting
 from domain.stages.protection import SafetyOfReturnAssessed
 from domain.words import AdvisoryLevel
 from tests.builders import (
@@ -209,6 +210,13 @@ def test_what_an_officer_granted_rests_on_no_assessment_that_was_made_before() -
     told = a_cleared_case().having("AssessSafetyOfReturn", **SAFE | {"result": "NOT_SAFE"}, advisory_version="2026-4")
     told.having("GrantClearance", kind="SAFETY_OF_RETURN", evidence="she goes to her sister in Borno")
     assert CHANGED in advised(told, an_advisory("2026-5", "NO_RETURN", "NG-BO")).failures()
+
+
+def test_a_case_that_was_not_told_waits_for_a_new_assessment_since_the_advisory_changed() -> None:
+    told = advised(a_frozen_case(), CAUTION)
+    assert told.status("PROTECTION") == "COMPLETED"
+    (lack,) = [lack for _, lack in waiting(told.case, told.moment()) if lack.code == "STAFF.SAFETY_OF_RETURN"]
+    assert lack.since == CAUTION.since
 
 
 def test_the_case_says_itself_that_its_safety_rests_on_yesterday() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from audit.why import lacks
+from domain.decide import waiting
 from domain.messages import MESSAGES, Message
 from domain.settling import SETTLED_BY
 from tests.builders import (
@@ -60,7 +60,7 @@ def settled(monkeypatch: pytest.MonkeyPatch) -> dict[str, set[str]]:
 
 
 def codes(told: Told) -> set[str]:
-    return {lack.code for _, lack in lacks(told.case, told.moment())}
+    return {lack.code for _, lack in waiting(told.case, told.moment())}
 
 
 def test_whatever_staff_settle_on_a_whole_journey_names_the_message(settled: dict[str, set[str]]) -> None:
