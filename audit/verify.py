@@ -157,9 +157,9 @@ class Verification:
         return [Head(*row) for row in found]
 
     async def _untold(self) -> None:
-        """Advisories of which cases do not know yet; the gate does, and the people concerned should."""
-        for advisory, cases in await untold(self.pool):
-            detail = f"{cases} cases are not told of {advisory.version}: repeat `awda advisory change`"
+        """Advisories of which cases may not know yet; the gate does, and the people concerned should."""
+        for advisory in await untold(self.pool):
+            detail = f"cases may not have been told of {advisory.version}: repeat `awda advisory change`"
             self.report.findings.append(Finding("advisory", advisory.place, detail))
 
     async def _strays(self) -> None:

@@ -18,7 +18,7 @@ from domain.words import AdvisoryLevel
 from gateway.from_staff import USER
 from gateway.handed_in import Answer, body_of
 from gateway.pages.clock import clock
-from store.advisories import SOURCE, Addressee, Change, VersionTaken, addressees, advised, change, changes
+from store.advisories import SOURCE, Addressee, Change, VersionTaken, addressees, advised, all_told, change, changes
 from store.doorbell import INBOX
 from store.inbox import Incoming
 from store.mapper import Erased
@@ -148,6 +148,7 @@ async def _tell_all(house: House, known: Change, wait_s: float) -> Told:
             except Erased:
                 log.warning("%s was erased and cannot be told", case.number)
             shown(count)
+    await all_told(house.pool, known.advisory)
     until = monotonic() + wait_s
     for case in cases:
         _count(told, case.number, await house.desk.wait(case.message_id, max(0.0, until - monotonic())))

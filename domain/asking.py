@@ -290,6 +290,7 @@ def on_create(case: Case, order: CreateReferral, m: Moment) -> Iterator[Event]:
     if order.kind not in RECIPIENT_OF:
         meant = " or ".join(kind for kind, public in PUBLIC_KIND.items() if public is order.kind)
         raise Refused("REFERRAL.PUBLIC_NAME", f"{order.kind} is what others read; ask for {meant}", field="kind")
+    insist_on_asking_first(case, order.kind)
     if order.partner_id is not None:
         _insist_on_partner(order.partner_id, order.kind, m, informed=order.informed)
     if order.interview is not None and order.kind is not ReferralKind.CONSULAR_IDENTITY:
@@ -380,6 +381,7 @@ def on_resume(case: Case, order: ResumeReferral, m: Moment) -> Iterator[Event]:
 
 def on_reassign(case: Case, order: ReassignReferral, m: Moment) -> Iterator[Event]:
     referral = find(case, order.referral_id)
+    insist_on_asking_first(case, referral.asked_kind)
     if referral.status not in (S.REJECTED, S.FAILED, S.EXPIRED):
         raise Refused(
             "REFERRAL.NOT_ENDED", f"only a rejected, failed or expired referral is reassigned; it is {referral.status}"

@@ -8,7 +8,6 @@ from typing import Annotated, ClassVar, Final
 from domain.advisory import advised, outdated
 from domain.asking import (
     cancel,
-    find,
     on_amend,
     on_cancel,
     on_create,
@@ -68,7 +67,6 @@ from domain.messages import (
     WithdrawVoluntaryReturn,
 )
 from domain.moment import Moment, Refused
-from domain.nationality import insist_on_asking_first
 from domain.partner import CARE, RECIPIENT_OF
 from domain.protecting import CONCERN, heard
 from domain.sheets import ListReferral, on_list
@@ -222,19 +220,6 @@ def raise_concern(case: Case, report: RaiseProtectionConcern, m: Moment) -> Iter
     yield from heard(case, m, true_name=CONCERN, content=content)
 
 
-# Referrals by order
-
-
-def create_referral(case: Case, order: CreateReferral, m: Moment) -> Iterator[Event]:
-    insist_on_asking_first(case, order.kind)
-    yield from on_create(case, order, m)
-
-
-def reassign_referral(case: Case, order: ReassignReferral, m: Moment) -> Iterator[Event]:
-    insist_on_asking_first(case, find(case, order.referral_id).asked_kind)
-    yield from on_reassign(case, order, m)
-
-
 # Leaving the way
 
 
@@ -348,13 +333,13 @@ RULES: Final[Mapping[type[Message], Rule]] = {
     WithdrawVoluntaryReturn: withdraw,
     CloseCase: close,
     ReopenCase: reopen,
-    CreateReferral: create_referral,
+    CreateReferral: on_create,
     SendReferral: on_send,
     AmendReferral: on_amend,
     CancelReferral: on_cancel,
     PauseReferral: on_pause,
     ResumeReferral: on_resume,
-    ReassignReferral: reassign_referral,
+    ReassignReferral: on_reassign,
     ConfirmReferralExpiry: on_expiry,
     MarkReferralEnteredInError: on_error,
     ResolveQuarantinedSignal: on_resolve,

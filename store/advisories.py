@@ -77,24 +77,24 @@ async def advised(pool: Pool, at: datetime | None = None) -> tuple[Advisory, ...
     return tuple(_change(row).advisory for row in await pool.fetch(_LAST, at))
 
 
-async def addressees(pool: Pool, told: Advisory, *, lagging: bool = True) -> list[Addressee]:
+async def addressees(pool: Pool, told: Advisory) -> list[Addressee]:
     """The cases that were open when it changed and may rest on what was advised before, passengers first.
 
-    ``lagging``: with those whose row in the list of cases is not there yet, or is behind.
+    With those whose row in the list of cases is not there yet, or is behind.
     """
-    rows = await pool.fetch(_MAY_RETURN, told.since, told.country, [*LEFT], lagging)
+    rows = await pool.fetch(_MAY_RETURN, told.since, told.country, [*LEFT])
     return [Addressee(row[0], row[1], message_id_for(SOURCE, f"{told.number}/{row[1]}")) for row in rows]
 
 
-async def untold(pool: Pool) -> list[tuple[Advisory, int]]:
-    """The advisories of today of which cases have not been told, and how many: the telling was interrupted."""
-    found = []
-    for each in await advised(pool):
-        ids = [one.message_id for one in await addressees(pool, each, lagging=False)]
-        known = await pool.fetchval("SELECT count(*) FROM inbox WHERE message_id = ANY ($1)", ids)
-        if known < len(ids):
-            found.append((each, len(ids) - known))
-    return found
+async def all_told(pool: Pool, told: Advisory) -> None:
+    """The telling has come to its end."""
+    await pool.execute("INSERT INTO advisories_told (number) VALUES ($1) ON CONFLICT DO NOTHING", told.number)
+
+
+async def untold(pool: Pool) -> list[Advisory]:
+    """The advisories of today of which the telling was interrupted."""
+    done = {row[0] for row in await pool.fetch("SELECT number FROM advisories_told")}
+    return [each for each in await advised(pool) if each.number not in done]
 
 
 def _change(row: Iterable[Any], *, news: bool = False) -> Change:
@@ -111,6 +111,6 @@ WHERE $1::timestamptz IS NULL OR since <= $1 ORDER BY country, area, number DESC
 _MAY_RETURN = """
 SELECT s.stream_id, s.number FROM streams s LEFT JOIN case_list c USING (stream_id)
 WHERE s.kind = 'case' AND s.open AND s.opened_at <= $1
-  AND (c.country_of_return = $2 AND c.phase <> ALL ($3::text[]) OR $4 AND coalesce(c.version, 0) < s.version)
+  AND (c.country_of_return = $2 AND c.phase <> ALL ($3::text[]) OR coalesce(c.version, 0) < s.version)
 ORDER BY c.movement IS NULL, s.number
 """

@@ -15,7 +15,15 @@ CREATE TABLE return_advisories (
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON return_advisories
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
+CREATE TABLE advisories_told (
+    number  bigint PRIMARY KEY REFERENCES return_advisories,
+    told_at timestamptz NOT NULL DEFAULT awda_now()
+);
+
+COMMENT ON TABLE advisories_told IS 'Changes of which every case has been told to the end; the others were interrupted';
+
 COMMENT ON TABLE return_advisories IS 'What is advised about places of return, and was before; the newest row of a place counts';
 
-GRANT SELECT ON return_advisories TO awda_app, awda_reader;
+GRANT SELECT ON return_advisories, advisories_told TO awda_app, awda_reader;
+GRANT INSERT (number) ON advisories_told TO awda_app;
 GRANT INSERT (country, area, level, version, basis, changed_by) ON return_advisories TO awda_app;
