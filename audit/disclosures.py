@@ -13,10 +13,9 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from audit.fold import Entry, Folded, Pool, moment
-from domain.referral import DisclosureRecorded, ReferralHandedOver
-from domain.sheets import ReferralListed
-from store.outbox import Delivery, Outbox, outbox_id_of
+from audit.replay import Entry, Folded, Pool, moment
+from domain.events.referral import DisclosureRecorded, ReferralHandedOver, ReferralListed
+from store.messages.outbox import Delivery, Outbox, outbox_id_of
 
 
 class Fate(StrEnum):

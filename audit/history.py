@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from audit.fold import Entry, Pool, Readable, moment, read
-from domain.event import ENVELOPE
-from store.keys import KeyStore
+from audit.replay import Entry, Pool, Readable, moment, read
+from domain.kernel.event import ENVELOPE
+from store.crypto.keys import KeyStore
 
 
 async def history(pool: Pool, keys: KeyStore, stream_id: UUID, *, readable: Readable = None) -> list[dict[str, Any]]:

@@ -13,17 +13,18 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from audit.fold import Pool, fold, moment
-from domain.case import Case
-from domain.hearing import mismatched
-from domain.messages import ReceivePartnerSignal
-from domain.unread import UNREADABLE
-from store.inbox import Inbox
-from store.keys import KeyStore
-from store.mapper import Tampered
-from store.quarantine import Doubt, Quarantine
+from audit.replay import Pool, fold, moment
+from domain.case.aggregate import Case
+from domain.commands.signal import ReceivePartnerSignal
+from domain.signals.handler import mismatched
+from domain.signals.unprocessable import UNREADABLE
+from store.crypto.keys import KeyStore
+from store.log.mapper import Tampered
+from store.messages.inbox import Inbox
+from store.messages.quarantine import Doubt, Quarantine
 
 MISMATCH: Final = "IDENTITY_MISMATCH"
+
 COMPARED: Final = 50  # doubts about identity that are held against one another
 
 

@@ -9,9 +9,9 @@ from uuid import UUID
 
 from temporalio.client import Client
 
-from audit.fold import Pool
-from store.streams import open_streams
-from workflows.ring import CASES, ring
+from audit.replay import Pool
+from store.log.streams import open_streams
+from workflows.starter import CASES, ring
 
 Progress: TypeAlias = "Callable[[int, int], object] | None"
 """Told how many streams have been rung, and how many there are."""

@@ -20,6 +20,7 @@ from bench.measure import Measured
 from bench.place import a_place
 
 RESULTS: Final = Path(__file__).parent / "results" / "latest.json"
+
 PARTS: Final = {
     part.__name__.removeprefix("bench."): part for part in (engine, history, memory, append, trips, reading, endpoint)
 }

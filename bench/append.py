@@ -23,17 +23,23 @@ from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastor
 
 from bench.measure import Measured, paired
 from bench.place import Place
-from domain.case_facts import NoteAdded
-from domain.event import NEVER, Metadata
-from store.chain import GENESIS
-from store.mapper import EventMapper
-from store.recorder import Plan, Recorder
+from domain.events.case import NoteAdded
+from domain.kernel.event import NEVER, Metadata
+from store.log.hash_chain import GENESIS
+from store.log.mapper import EventMapper
+from store.log.recorder import Recorder
+from store.log.rows import Plan
 
 SECONDS: Final = 1.0
+
 ROUNDS: Final = 5
+
 STREAM_OF: Final = 20
+
 ENOUGH: Final = 400
+
 NOTE: Final = "x" * 380
+
 TARGETS: Final = {1: 1.8, 8: 3.5, 32: 5.0}
 
 START = "INSERT INTO streams (stream_id, kind, number) VALUES ($1, 'case', $2)"

@@ -16,12 +16,13 @@ import uvloop
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
-from store.database import open_pool
+from store.postgres.database import open_pool
 
 TABLE: Final = """
 CREATE TABLE IF NOT EXISTS bare_inbox (id uuid PRIMARY KEY, partner text NOT NULL, body bytea NOT NULL);
 GRANT INSERT ON bare_inbox TO awda_app;
 """
+
 INSERT: Final = "INSERT INTO bare_inbox VALUES ($1, $2, $3)"
 
 

@@ -27,26 +27,37 @@ from bench.client import Broken, Spell, line, lines, post, send_all, send_until
 from bench.engine import SAID, incoming
 from bench.measure import Measured, compared, pairs
 from bench.place import MASTER_KEY, Place
-from gateway.from_partners import CLOUD_EVENT, SIGNAL_TYPE, source_of
-from store.inbox import Inbox, message_id_for
-from store.signing import sign
-from store.standins import seed
-from workers.temporal import free_port
+from gateway.intake.partners import CLOUD_EVENT, SIGNAL_TYPE, source_of
+from store.crypto.webhook_signatures import sign
+from store.messages.inbox import Inbox, message_id_for
+from store.partners.seed import seed
+from workers.embedded.temporal import free_port
 
 CONNECTIONS: Final = 32
+
 REQUESTS: Final = 2000
+
 ROUNDS: Final = 5
+
 CASES: Final = 100
+
 SENDERS: Final = (
     *("clinic-tripoli", "exit-authority", "embassy-nga", "partner-012", "partner-023"),
     *("partner-017", "community-liaison", "detention-authority", "partner-031", "transit-mission"),
 )
+
 FLOOD_CONNECTIONS: Final = 64
+
 CALM: Final = "carrier"
+
 CALLS: Final = 300
+
 THINKS_S: Final = 0.01
+
 FLOOD_ROUNDS: Final = 3
+
 PROJECT: Final = Path(__file__).parents[1]
+
 ROUTE: Final = "INSERT INTO referral_tokens VALUES ($1, $2, $3, $4)"
 
 

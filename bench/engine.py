@@ -23,19 +23,22 @@ from bench.measure import Measured, paired
 from bench.place import Place
 
 with workflow.unsafe.imports_passed_through():
-    from activities.record import Recording
-    from domain.moment import Directory
-    from domain.procedure import Order, Standing
-    from store.doorbell import INBOX, Doorbell
-    from store.inbox import Inbox, Incoming, message_id_for, stream_id_for
-    from tests.builders import AMINATA, PARTNERS
+    from activities.recording import Recording
+    from domain.kernel.directory import Directory
+    from domain.progress import Order, Standing
+    from store.messages.inbox import Inbox, Incoming, message_id_for, stream_id_for
+    from store.postgres.notifier import INBOX, Doorbell
+    from tests.support.builders import AMINATA, PARTNERS
     from workers.case_worker import case_worker, sandbox
     from workers.projector import run as run_projector
     from workers.relay import Relay
 
 CASES: Final = 20
+
 ROUNDS: Final = 5
+
 PERSON: Final = AMINATA.model_dump(mode="json", exclude_none=True)
+
 SAID: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
     (
         "RegisterCase",

@@ -9,11 +9,11 @@ from uuid import UUID, uuid4
 from bench.engine import SAID, Engine, Watched, incoming
 from bench.measure import Measured
 from bench.place import Place
-from store.doorbell import Doorbell
-from store.inbox import Inbox, message_id_for
+from store.messages.inbox import Inbox, message_id_for
+from store.postgres.notifier import Doorbell
 from workers.case_worker import case_worker
 from workers.relay import Relay
-from workflows.ring import ring, workflow_id
+from workflows.starter import ring, workflow_id
 
 BURST: Final = 50
 

@@ -19,15 +19,19 @@ from bench.engine import Engine, Watched
 from bench.history import begun
 from bench.measure import Measured
 from bench.place import Place, Where, at
-from store.doorbell import Doorbell
-from store.inbox import Inbox
+from store.messages.inbox import Inbox
+from store.postgres.notifier import Doorbell
 from workers.case_worker import CACHED, case_worker
-from workflows.ring import ring
+from workflows.starter import ring
 
 IDLE: Final = 300
+
 AT_ONCE: Final = 20
+
 A_FEW: Final = 2 * AT_ONCE
+
 WARM_UPS: Final = 6
+
 COME_AND_GONE: Final = 60
 """Rounds after which a worker that keeps nothing has found its size: its allocators grow for about a thousand cases."""
 

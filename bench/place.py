@@ -11,13 +11,14 @@ from pathlib import Path
 import asyncpg
 from temporalio.client import Client
 
-from store.database import migrate, open_pool
-from store.keys import KeyStore, MasterKey
-from store.lines import Lines, open_lines
-from workers.client import connect
-from workers.embedded import servers
+from store.crypto.keys import KeyStore, MasterKey
+from store.postgres.connections import Lines, open_lines
+from store.postgres.database import migrate, open_pool
+from workers.embedded.installation import servers
+from workers.temporal_client import connect
 
 MASTER_KEY = b"a master key for measuring of 32"
+
 MASTER = MasterKey(MASTER_KEY)
 
 

@@ -16,24 +16,30 @@ from eventsourcing.utils import clear_topic_cache
 from bench.append import library_environment, owner
 from bench.measure import Measured, paired
 from bench.place import Place
-from domain.case import Case
-from domain.case_facts import ContactAttempted
-from domain.event import NEVER, Event, Metadata
-from store.chain import GENESIS
-from store.mapper import EventMapper, read_all
-from store.recorder import Plan, Recorder
-from store.views.projector import VIEWS, Projector
-from tests.builders import a_closed_case
+from domain.case.aggregate import Case
+from domain.events.case import ContactAttempted
+from domain.kernel.event import NEVER, Event, Metadata
+from store.log.hash_chain import GENESIS
+from store.log.mapper import EventMapper, read_all
+from store.log.recorder import Recorder
+from store.log.rows import Plan
+from store.projections.projector import VIEWS, Projector
+from tests.support.builders import a_closed_case
 
 LONG: Final = 300
+
 LOADS: Final = 40
+
 ROUNDS: Final = 5
+
 CARRIED: Final = 4000
+
 STREAMS: Final = 100
 
 FROM_THE_START: Final = """
 TRUNCATE case_list; UPDATE projections SET xact = '0', position = 0 WHERE name = 'case_list'
 """
+
 START: Final = "INSERT INTO streams (stream_id, kind, number) VALUES ($1, 'case', $2)"
 
 

@@ -8,10 +8,10 @@ from uuid import UUID
 from bench.engine import SAID, Watched, incoming
 from bench.measure import Measured
 from bench.place import Place
-from domain.procedure import Order
-from store.database import open_pool
-from store.inbox import Inbox, message_id_for
-from tests.store.wire import Wire
+from domain.progress import Order
+from store.messages.inbox import Inbox, message_id_for
+from store.postgres.database import open_pool
+from tests.support.wire_counter import Wire
 
 WARM_UPS: Final = 8
 

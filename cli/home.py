@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from cli.failures import START
-from cli.talk import Code, Failed
-from workers.embedded import status
-from workers.home import Home, Settings
-from workers.postgres import APP, as_role
+from cli.errors import START
+from cli.output import Code, Failed
+from workers.embedded.installation import status
+from workers.embedded.postgres import APP, as_role
+from workers.settings import Home, Settings
 
 
 def here() -> tuple[Settings, Home]:

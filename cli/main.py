@@ -11,27 +11,27 @@ import rich_click as rich
 from click.exceptions import Exit
 from rich_click import RichCommand, RichGroup
 
-from cli.failures import failed
-from cli.talk import Code
+from cli.errors import failed
+from cli.output import Code
 
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
-    "up": ("cli.starting:up", "Start everything here: servers, workers, gateway."),
-    "down": ("cli.running:down", "Stop everything that runs from this home."),
-    "status": ("cli.running:show_status", "What runs, and where."),
-    "doctor": ("cli.running:doctor", "Whether the servers can be trusted, and what to do if not."),
-    "import": ("cli.bringing:bring", "Bring in registration lists."),
-    "case": ("cli.case:case", "Start, tell, read, explain and replay cases."),
-    "movement": ("cli.movement:movement", "Flights: plan, tell, read."),
-    "partner": ("cli.partner:partner", "Partners and their keys."),
-    "contact": ("cli.contact:contact", "People who ask to be called."),
-    "calendar": ("cli.calendar:calendar", "Working days and holidays."),
-    "advisory": ("cli.advisory:advisory", "What is advised about places of return."),
-    "verify": ("cli.auditing:verify", "Compare log, inbox, outbox, read tables, workflows, chain and keys."),
-    "rehydrate": ("cli.auditing:rehydrate", "Start the workflow of every open case again, from the log."),
-    "projection": ("cli.auditing:projection", "The read tables: see and rebuild them."),
-    "demo": ("cli.demo:demo", "Made-up cases on a fast clock."),
-    "worker": ("cli.starting:worker", "Run one of Awda's processes by itself."),
-    "db": ("cli.starting:db", "The database's tables."),
+    "up": ("cli.commands.run:up", "Start everything here: servers, workers, gateway."),
+    "down": ("cli.commands.status:down", "Stop everything that runs from this home."),
+    "status": ("cli.commands.status:show_status", "What runs, and where."),
+    "doctor": ("cli.commands.status:doctor", "Whether the servers can be trusted, and what to do if not."),
+    "import": ("cli.commands.import_cases:bring", "Bring in registration lists."),
+    "case": ("cli.commands.case:case", "Start, tell, read, explain and replay cases."),
+    "movement": ("cli.commands.movement:movement", "Flights: plan, tell, read."),
+    "partner": ("cli.commands.partner.group:partner", "Partners and their keys."),
+    "contact": ("cli.commands.contact:contact", "People who ask to be called."),
+    "calendar": ("cli.commands.calendar:calendar", "Working days and holidays."),
+    "advisory": ("cli.commands.advisory:advisory", "What is advised about places of return."),
+    "verify": ("cli.commands.audit:verify", "Compare log, inbox, outbox, read tables, workflows, chain and keys."),
+    "rehydrate": ("cli.commands.audit:rehydrate", "Start the workflow of every open case again, from the log."),
+    "projection": ("cli.commands.audit:projection", "The read tables: see and rebuild them."),
+    "demo": ("cli.commands.demo:demo", "Made-up cases on a fast clock."),
+    "worker": ("cli.commands.run:worker", "Run one of Awda's processes by itself."),
+    "db": ("cli.commands.run:db", "The database's tables."),
 }
 
 GROUPS: Final = [

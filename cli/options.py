@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from gateway.strict_json import parse_object
+from gateway.intake.strict_json import parse_object
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -13,25 +13,25 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
-from domain.calendar import LIBYA
-from domain.deadlines import Deadline
-from domain.event import NEVER, Compartment, Event, Sealed
-from domain.messages import Message, Word
-from domain.moment import Moment, Refused
-from domain.person import Country
-from domain.places import COUNTRY_OF
-from domain.policy import NEWEST
-from domain.procedure import Standing
-from domain.stages.departure import (
+from domain.commands.seat_letters import (
     FlightHasArrived,
     FlightHasDeparted,
     ManifestIsFrozen,
     MovementIsOff,
-    PassengerNominated,
-    SeatReleased,
     SeatUnavailable,
     TakeSeat,
 )
+from domain.events.departure import PassengerNominated, SeatReleased
+from domain.kernel.context import Moment
+from domain.kernel.deadline import Deadline
+from domain.kernel.errors import Refused
+from domain.kernel.event import NEVER, Compartment, Event, Sealed
+from domain.kernel.message import Message, Word
+from domain.kernel.person import Country
+from domain.kernel.places import COUNTRY_OF
+from domain.kernel.policy import NEWEST
+from domain.kernel.working_time import LIBYA
+from domain.progress import Standing
 
 OPEN: Final = frozenset({"PLANNED", "CONFIRMED"})
 """While the manifest is open seats are given, and one that comes free goes to whoever waits."""

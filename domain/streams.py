@@ -7,17 +7,20 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from domain import contact, decide, desk, movement
-from domain.case import Case
-from domain.contact import Contact
-from domain.deadlines import Deadline
-from domain.desk import PartnerDesk
-from domain.event import Event
-from domain.messages import Message
-from domain.moment import Moment
+from domain import call_request as contact
+from domain import decider as decide
+from domain import movement
+from domain import partner_desk as desk
+from domain.call_request import Contact
+from domain.case.aggregate import Case
+from domain.kernel.context import Moment
+from domain.kernel.deadline import Deadline
+from domain.kernel.event import Event
+from domain.kernel.message import Message
+from domain.kernel.vocabulary import Stage
 from domain.movement import Movement
-from domain.procedure import Standing
-from domain.words import Stage
+from domain.partner_desk import PartnerDesk
+from domain.progress import Standing
 
 State = Case | Movement | PartnerDesk | Contact
 

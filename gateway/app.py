@@ -13,27 +13,20 @@ from fastapi import FastAPI
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.types import Receive, Scope, Send
 
-from gateway import (
-    accounts,
-    commands,
-    fhir,
-    files,
-    link_api,
-    partners,
-    problems,
-    quarantine,
-    reads,
-    rehearsal,
-    schemas,
-    sheets,
-)
-from gateway.bodies import STAFF_BODY
-from gateway.face import Face
-from gateway.intake import open_desk
-from gateway.limits import RATE, Gate
+from gateway.api import fhir, files, quarantine, rehearsal, schemas, sheets
+from gateway.api import messages as commands
+from gateway.api import partner_inbox as partners
+from gateway.api import partner_ledger as accounts
+from gateway.api import queries as reads
+from gateway.api import task_links as link_api
+from gateway.http import problems
+from gateway.http.problems import Shield
+from gateway.http.rate_limits import RATE, Gate
+from gateway.http.request_body import STAFF_BODY
+from gateway.intake.service import open_desk
 from gateway.pages import routes as pages
-from gateway.problems import Shield
-from store.files import Folder
+from gateway.public_address import Face
+from store.content_store import Folder
 
 ABOUT: Final = "Staff start and carry on cases, partners report what they did, everybody reads what happened and why."
 

@@ -17,27 +17,30 @@ from typing import Any, Final
 
 import httpx2
 
-from audit.verify import verify
-from simulator.api import Api
-from simulator.dice import when_offices_open
-from simulator.figures import Pool, Stuck, figures, not_as_scripted
+from audit.verification.verify import verify
+from simulator.metrics import Pool, Stuck, figures, not_as_scripted
 from simulator.people import people
-from simulator.scripts import script_of
+from simulator.scenarios import script_of
+from simulator.seeded_random import when_offices_open
 from simulator.staff import Staff
-from store import clock, standins
-from store.database import migrate, open_pool
-from store.doorbell import INBOX, Doorbell
-from store.keys import KeyStore, MasterKey
-from workers.client import connect
-from workers.crew import commands
-from workers.embedded import Say, Servers, up
-from workers.home import Home, Settings, WrongSetting
-from workers.processes import Command, module
-from workers.quiet import Quiet
-from workers.temporal import free_port
+from simulator.staff_client import Api
+from store.crypto.keys import KeyStore, MasterKey
+from store.partners import seed as standins
+from store.postgres import clock
+from store.postgres.database import migrate, open_pool
+from store.postgres.notifier import INBOX, Doorbell
+from workers.embedded.installation import Say, Servers, up
+from workers.embedded.processes import Command, module
+from workers.embedded.temporal import free_port
+from workers.process_list import commands
+from workers.quiescence import Quiet
+from workers.settings import Home, Settings, WrongSetting
+from workers.temporal_client import connect
 
 STARTS: Final = datetime(2026, 1, 11, 6, 0, tzinfo=UTC)
+
 CEILING: Final = timedelta(days=4 * 365)
+
 PATIENCE_S: Final = 30.0
 
 Progress = Callable[[int, int, str], object]

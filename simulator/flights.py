@@ -6,19 +6,25 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from typing import Any, Final
 
-from domain.places import AIRPORTS
-from simulator.dice import dice
-from simulator.scripts import CANCELLED_FLIGHT_PCT
+from domain.kernel.places import AIRPORTS
+from simulator.scenarios import CANCELLED_FLIGHT_PCT
+from simulator.seeded_random import dice
 
 TUESDAY: Final = 1
+
 LEAVES_AT: Final = time(12, 0, tzinfo=UTC)
+
 LASTS: Final = timedelta(hours=5)
+
 NOTICE: Final = timedelta(days=6)
 """Least time between taking a seat and leaving: the reception partner must answer before the manifest is frozen."""
+
 SEATS: Final = 200
 
 OFF: Final = timedelta(days=3, hours=4)
+
 PREPARED: Final = timedelta(days=1, hours=4)
+
 AT_AIRPORT: Final = timedelta(hours=4)
 
 

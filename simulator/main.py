@@ -28,11 +28,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from domain.words import ReferralKind
-from simulator.manners import MANNERS, ORDINARY, manner
+from domain.kernel.vocabulary import ReferralKind
+from simulator.behaviours import MANNERS, ORDINARY, manner
+from simulator.partner_client import Log, NotTaken, Sender, Told
 from simulator.partners import LIVE_PAUSE, Answer, NotAsked, Partners
-from simulator.sending import Log, NotTaken, Sender, Told
-from store.signing import verified
+from store.crypto.webhook_signatures import verified
 
 log = logging.getLogger("awda.simulator")
 

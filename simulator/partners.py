@@ -15,9 +15,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import NAMESPACE_URL, uuid5
 
-from domain.words import ReferralKind, SignalType
-from simulator.dice import chosen, dice, when_offices_open
-from simulator.manners import (
+from domain.kernel.vocabulary import ReferralKind, SignalType
+from simulator.behaviours import (
     ACKNOWLEDGED_AFTER,
     BEHAVIOUR,
     DOCUMENT_DAYS_PCT,
@@ -27,18 +26,21 @@ from simulator.manners import (
     Behaviour,
     Manner,
 )
+from simulator.seeded_random import chosen, dice, when_offices_open
 
 SIGNALS: Final = uuid5(NAMESPACE_URL, "awda:simulator")
+
 SENT: Final = "org.iom.vhr.referral.sent.v1"
+
 CANCELLED: Final = "org.iom.vhr.referral.cancelled.v1"
+
 LIVE_PAUSE: Final = timedelta(seconds=3)
+
 FIRST_ASKED_ONLY: Final = {"NOT_CONFIRMED": "NATIONALITY_CONFIRMED"}
 """What a partner says only the first time it is asked, and what it says when asked again."""
+
 BY_HAND: Final = 1000
 """Steps that somebody tells a partner to take are numbered from here."""
-
-T = SignalType
-K = ReferralKind
 
 
 class NotAsked(LookupError):
@@ -125,6 +127,7 @@ def answers(seed: int, asked: Asked, how: Manner = MANNERS[ORDINARY]) -> list[An
 
 
 WEAKNESSES: Final = ("rejects", "forgets", "overtakes", "repeats", "contradicts", "badly", "silent")
+
 AFTER_FLIGHTS_TOO: Final = ("repeats", "contradicts", "silent")
 
 
@@ -138,13 +141,15 @@ def _said(
     completed = max(accepted, asked.sent_at + how.pace * behaviour.completed.drawn(rolls))
     if behaviour.confirms and asked.departs:
         completed = max(accepted, asked.departs + behaviour.completed.drawn(rolls))
-    yield Answer(_when(acknowledged, how), asked, 0, T.ACKNOWLEDGED)
+    yield Answer(_when(acknowledged, how), asked, 0, SignalType.ACKNOWLEDGED)
     if does["rejects"] and (behaviour.may_reject or how.rejects_pct >= 100) and asked.nth == 0:
-        yield Answer(_when(accepted, how), asked, 1, T.REJECTED, behaviour.full, reason="we cannot take anybody now")
+        yield Answer(
+            _when(accepted, how), asked, 1, SignalType.REJECTED, behaviour.full, reason="we cannot take anybody now"
+        )
         return
-    yield Answer(_when(accepted, how), asked, 1, T.ACCEPTED, behaviour.confirms)
+    yield Answer(_when(accepted, how), asked, 1, SignalType.ACCEPTED, behaviour.confirms)
     for number in range(how.reports):
-        yield Answer(_when(accepted, how), asked, 10 + number, T.PROGRESS, seq=number)
+        yield Answer(_when(accepted, how), asked, 10 + number, SignalType.PROGRESS, seq=number)
     yield _completed(_when(completed, how), asked, behaviour, rolls, badly=does["badly"])
 
 
@@ -159,7 +164,9 @@ def _completed(due: datetime, asked: Asked, behaviour: Behaviour, rolls: random.
         outcome = FIRST_ASKED_ONLY.get(outcome, outcome)
     payload = {} if badly else PAYLOADS.get(asked.kind, _nothing)(asked, due, rolls)
     outcome = behaviour.badly if badly else outcome
-    return Answer(due, asked, 2, T.COMPLETED, outcome, payload, after_the_flight=behaviour.confirms is not None)
+    return Answer(
+        due, asked, 2, SignalType.COMPLETED, outcome, payload, after_the_flight=behaviour.confirms is not None
+    )
 
 
 def _nothing(_asked: Asked, _due: datetime, _rolls: random.Random) -> dict[str, Any]:
@@ -185,10 +192,10 @@ def _examination(_asked: Asked, due: datetime, _rolls: random.Random) -> dict[st
 
 
 PAYLOADS: Final[Mapping[ReferralKind, Callable[[Asked, datetime, random.Random], dict[str, Any]]]] = {
-    K.TRAVEL_DOCUMENT: _document,
-    K.EXIT_PERMIT: _permit,
-    K.MEDICAL_ASSESSMENT: _examination,
-    K.CHILD_HANDOVER: _handover,
+    ReferralKind.TRAVEL_DOCUMENT: _document,
+    ReferralKind.EXIT_PERMIT: _permit,
+    ReferralKind.MEDICAL_ASSESSMENT: _examination,
+    ReferralKind.CHILD_HANDOVER: _handover,
 }
 
 
@@ -200,7 +207,7 @@ def _silent(_said: list[Answer], _how: Manner) -> list[Answer]:
 
 
 def _forgotten(said: list[Answer], _how: Manner) -> list[Answer]:
-    return [answer for answer in said if answer.signal_type is not T.ACKNOWLEDGED]
+    return [answer for answer in said if answer.signal_type is not SignalType.ACKNOWLEDGED]
 
 
 def _overtaken(said: list[Answer], _how: Manner) -> list[Answer]:
@@ -218,7 +225,7 @@ def _repeated(said: list[Answer], how: Manner) -> list[Answer]:
 
 def _contradicted(said: list[Answer], _how: Manner) -> list[Answer]:
     """What was completed is completed once more under a new id, and then with the contrary outcome."""
-    done = next((answer for answer in said if answer.signal_type is T.COMPLETED), None)
+    done = next((answer for answer in said if answer.signal_type is SignalType.COMPLETED), None)
     if done is None:
         return said
     again = replace(done, due=done.due + timedelta(days=1), step=done.step + 100, times=1)

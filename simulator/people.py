@@ -7,21 +7,28 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any, Final
 
-from simulator.dice import chosen, dice
+from simulator.seeded_random import chosen, dice
 
 COUNTRIES_PCT: Final[Mapping[str, float]] = {
     "NGA": 22, "MLI": 13, "NER": 11, "BGD": 10, "GMB": 8, "GIN": 6, "BFA": 5, "SEN": 5, "GHA": 4, "CIV": 3.5, "SDN": 2,
     "TCD": 2, "CMR": 1.5, "SLE": 1.2, "EGY": 1, "PAK": 1, "MAR": 0.8, "ETH": 0.8, "SOM": 0.5, "BEN": 0.5, "TGO": 0.5,
     "LBR": 0.3, "GNB": 0.4,
 }  # fmt: skip
+
 AGES_PCT: Final[Mapping[tuple[int, int], float]] = {(18, 24): 34, (25, 34): 45, (35, 44): 15, (45, 59): 5, (60, 70): 1}
+
 SEX_PCT: Final = {"MALE": 79.0, "FEMALE": 21.0}
+
 CHANNELS_PCT: Final = {"WALK_IN": 40.0, "HOTLINE": 30.0, "OUTREACH_MRRM": 20.0, "EMBASSY": 10.0}
+
 LIVING_PCT: Final = {"URBAN_RENTED": 55.0, "INFORMAL": 20.0, "EMPLOYER": 15.0, "SHELTER": 10.0}
+
 OFFICES: Final = ("Tripoli", "Benghazi", "Misrata", "Sebha")
 
 _ENGLISH = ("NGA", "GHA", "GMB", "SLE", "LBR")
+
 _ARABIC = ("SDN", "EGY", "MAR", "SOM", "TCD")
+
 LANGUAGES: Final[Mapping[str, tuple[str, ...]]] = {
     **dict.fromkeys(_ENGLISH, ("en",)),
     **dict.fromkeys(_ARABIC, ("ar",)),
@@ -29,7 +36,9 @@ LANGUAGES: Final[Mapping[str, tuple[str, ...]]] = {
 }  # fmt: skip
 
 _FIRST = ("A", "Ba", "Bi", "Da", "Di", "Fa", "Ha", "I", "Ja", "Ka", "La", "Ma", "Mo", "Na", "O", "Ra", "Sa", "Su", "Ya")
+
 _MIDDLE = ("bi", "da", "di", "fe", "ka", "li", "ma", "mi", "na", "ni", "ra", "ri", "sa", "ta", "wa", "ya")
+
 _LAST = ("ba", "di", "do", "ka", "la", "llo", "ma", "ne", "nou", "ra", "ré", "ta", "tou", "wé", "yo", "zi")
 
 EARLIEST: Final = date(2026, 1, 11)

@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from simulator.api import Api
-from simulator.dice import Days, dice, when_offices_open
 from simulator.flights import Flight, next_departure
-from simulator.scripts import STAFF_TAKES, Script
-from simulator.steps import File, Said, messages_of, next_step, ready_to_fly
+from simulator.scenarios import STAFF_TAKES, Script
+from simulator.seeded_random import Days, dice, when_offices_open
+from simulator.staff_client import Api
+from simulator.staff_steps import File, Said, messages_of, next_step, ready_to_fly
 
 AT_ONCE: Final = 6
+
 USERS: Final[Mapping[str, str]] = {
     "PROTECTION": "huda",
     "PREPARATION": "yusuf",
@@ -31,7 +32,9 @@ USERS: Final[Mapping[str, str]] = {
     "ENROLMENT": "ngozi",
     "PLAN_APPROVAL": "amaka",
 }
+
 COUNSELLOR: Final = "fatima"
+
 PROMPTLY: Final = Days(1, 0.3, 3)
 
 

@@ -9,15 +9,16 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.databases import Database, Databases
-from workers.embedded import Servers
-from workers.embedded import servers as real_servers
+from tests.support.databases import Database, Databases
+from workers.embedded.installation import Servers
+from workers.embedded.installation import servers as real_servers
 
 __all__ = ["Database"]
 
 settings.register_profile(
     "awda", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
+
 settings.load_profile("awda")  # no test may fail because a machine was slow
 
 FAST_TIMERS = (

@@ -12,17 +12,18 @@ from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 
-from domain.answers import ANSWERS
-from domain.decide import STAGES
-from domain.partner import RECIPIENT_OF
-from domain.policy import NEWEST, Answer
+from domain.decider import STAGES
+from domain.events.escalation import ESCALATED_TO
+from domain.kernel.policy import NEWEST, Answer
+from domain.kernel.vocabulary import PUBLIC_KIND, ReferralKind, Stage
 from domain.procedure import EDITIONS, Procedure
-from domain.referral_silence import ESCALATED_TO
-from domain.stage import StageRules
-from domain.words import PUBLIC_KIND, ReferralKind, Stage
+from domain.referral.disclosure import RECIPIENT_OF
+from domain.referral.outcomes import ANSWERS
+from domain.stages.stage import StageRules
 from tools import letters, signals
 
 PAGE = Path(__file__).parent.parent / "docs" / "procedure.md"
+
 ASKS: dict[Stage, tuple[ReferralKind, ...]] = {
     stage: tuple(dict.fromkeys(kind for kind, _ in rules.answers)) for stage, rules in STAGES.items()
 }
@@ -52,7 +53,8 @@ def page() -> str:
 def _head() -> Iterator[str]:
     yield "# The procedure"
     yield ""
-    yield "This page is generated from `domain/procedure.py`, `domain/stages/` and `domain/policy.py`; edit those."
+    yield "This page is generated from `domain/procedure.py`, `domain/stages/`"
+    yield "and `domain/kernel/policy.py`; edit those."
     yield "Write it anew with `python -m tools.docs`."
     yield ""
 

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from domain.outgoing import AMENDED, ENDING, LETTERS, REMINDER, SENT
+from domain.referral.notifications import AMENDED, ENDING, LETTERS, REMINDER, SENT
 
 PAGE: Final = Path(__file__).parent.parent / "docs" / "partners" / "README.md"
+
 HEAD: Final = "| `type` | Says | `data` |\n|---|---|---|\n"
+
 SAYS: Final = {
     SENT: ("please do this", "as above"),
     AMENDED: (

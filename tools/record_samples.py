@@ -11,8 +11,8 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from domain.event import ENVELOPE, Event
-from tests.domain.journeys import everything
+from domain.kernel.event import ENVELOPE, Event
+from tests.support.journeys import everything
 
 RECORDED = Path(__file__).parent.parent / "tests" / "domain" / "recorded"
 

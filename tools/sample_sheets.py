@@ -14,18 +14,19 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import uuid5
 
-from domain.calendar import LIBYA
-from domain.partner import MAY_SEE, RECIPIENT_OF
-from domain.sheets import SHEETS, SheetKind, row_code, spaced
-from domain.words import ReferralKind
-from gateway.sheet_pages import Page, PageRow, as_csv, as_html, as_xlsx
-from gateway.sheet_words import Language
-from store.sheets import SHEETS as NAMESPACE
-from store.sheets import Issued
+from domain.kernel.vocabulary import ReferralKind
+from domain.kernel.working_time import LIBYA
+from domain.referral.disclosure import MAY_SEE, RECIPIENT_OF
+from domain.referral.sheets import SHEETS, SheetKind, row_code, spaced
+from gateway.sheets.rendering import Page, PageRow, as_csv, as_html, as_xlsx
+from gateway.sheets.translations import Language
+from store.partners.sheets import SHEETS as NAMESPACE
+from store.partners.sheets import Issued
 
 FOLDER: Final = Path(__file__).parent.parent / "samples" / "sheets"
+
 ISSUED: Final = datetime(2026, 11, 23, 7, 0, tzinfo=UTC)
-K = ReferralKind
+
 
 PEOPLE: Final[list[dict[str, Any]]] = [
     {
@@ -48,39 +49,87 @@ PEOPLE: Final[list[dict[str, Any]]] = [
         "languages": ["ar"], "document": "LP-2044",
     },
 ]  # fmt: skip
+
 FLIGHT: Final = {"movement": "MOV-2026-1214-MJI-OUA", "std": "2026-12-14T09:00:00+00:00"}
 
 Filled = Mapping[str, str]
+
 SAMPLES: Final[Mapping[SheetKind, tuple[Language, str, str, list[tuple[ReferralKind, Filled]]]]] = {
-    SheetKind.EMBASSY_SESSION: ("fr", "embassy-bfa", "Ambassade (BFA)", [
-        (K.CONSULAR_IDENTITY, {"result": "Nationalité confirmée", "date": "24/11/2026"}),
-        (K.CONSULAR_IDENTITY, {"result": "Vérification dans la capitale", "note": "état civil de Kaya"}),
-        (K.TRAVEL_DOCUMENT, {"result": "Délivré", "document kind": "Laissez-passer", "document number": "LP-2043",
-                             "issued on": "24/11/2026", "expires on": "24.02.2027"}),
-        (K.CONSULAR_IDENTITY, {}),
-    ]),
-    SheetKind.CLINIC_AFTERNOON: ("en", "clinic-tripoli", "Clinic, Tripoli", [
-        (K.MEDICAL_ASSESSMENT, {"result": "No significant condition", "date": "2026-11-24"}),
-        (K.MEDICAL_ASSESSMENT, {"result": "Treatment required", "date": "2026-11-24"}),
-        (K.FIT_TO_TRAVEL, {"result": "FIT_WITH_CONDITIONS", "date": "24/11/2026 15:20", "note": "an aisle seat"}),
-        (K.MEDICAL_ASSESSMENT, {"withdrawal": "x"}),
-    ]),
-    SheetKind.EXIT_LIST: ("ar", "exit-authority", "Exit authority", [
-        (K.EXIT_PERMIT, {"result": "تمت الموافقة", "permit number": "٧٧٤١", "airport": "معيتيقة",
-                         "expires on": "٢٤/١٢/٢٠٢٦"}),
-        (K.EXIT_PERMIT, {"result": "تمت الموافقة", "permit number": "٧٧٤٢", "airport": "MJI",
-                         "expires on": "24/12/2026"}),
-        (K.EXIT_PERMIT, {"result": "مرفوض", "reason class": "غرامة غير مدفوعة"}),
-        (K.EXIT_PERMIT, {"result": "مطلوب معلومات إضافية", "note": "الصورة غير واضحة"}),
-    ]),
-    SheetKind.RECEPTION_DESK: ("en", "reception-bfa", "Reception (BFA)", [
-        (K.RECEPTION, {"result": "Received", "date": "2026-12-14 18:40", "cash in EUR": "65", "nights": "1",
-                       "transport": "bus to Kaya"}),
-        (K.RECEPTION, {"result": "Did not arrive"}),
-        (K.MEDICAL_HANDOVER, {"result": "Handed over", "date": "14/12/2026", "facility": "Hôpital de Ouagadougou"}),
-        (K.RECEPTION, {"result": "Declined assistance", "concern": "asks to be called"}),
-    ]),
-}  # fmt: skip
+    SheetKind.EMBASSY_SESSION: (
+        "fr",
+        "embassy-bfa",
+        "Ambassade (BFA)",
+        [
+            (ReferralKind.CONSULAR_IDENTITY, {"result": "Nationalité confirmée", "date": "24/11/2026"}),
+            (ReferralKind.CONSULAR_IDENTITY, {"result": "Vérification dans la capitale", "note": "état civil de Kaya"}),
+            (
+                ReferralKind.TRAVEL_DOCUMENT,
+                {
+                    "result": "Délivré",
+                    "document kind": "Laissez-passer",
+                    "document number": "LP-2043",
+                    "issued on": "24/11/2026",
+                    "expires on": "24.02.2027",
+                },
+            ),
+            (ReferralKind.CONSULAR_IDENTITY, {}),
+        ],
+    ),
+    SheetKind.CLINIC_AFTERNOON: (
+        "en",
+        "clinic-tripoli",
+        "Clinic, Tripoli",
+        [
+            (ReferralKind.MEDICAL_ASSESSMENT, {"result": "No significant condition", "date": "2026-11-24"}),
+            (ReferralKind.MEDICAL_ASSESSMENT, {"result": "Treatment required", "date": "2026-11-24"}),
+            (
+                ReferralKind.FIT_TO_TRAVEL,
+                {"result": "FIT_WITH_CONDITIONS", "date": "24/11/2026 15:20", "note": "an aisle seat"},
+            ),
+            (ReferralKind.MEDICAL_ASSESSMENT, {"withdrawal": "x"}),
+        ],
+    ),
+    SheetKind.EXIT_LIST: (
+        "ar",
+        "exit-authority",
+        "Exit authority",
+        [
+            (
+                ReferralKind.EXIT_PERMIT,
+                {"result": "تمت الموافقة", "permit number": "٧٧٤١", "airport": "معيتيقة", "expires on": "٢٤/١٢/٢٠٢٦"},
+            ),
+            (
+                ReferralKind.EXIT_PERMIT,
+                {"result": "تمت الموافقة", "permit number": "٧٧٤٢", "airport": "MJI", "expires on": "24/12/2026"},
+            ),
+            (ReferralKind.EXIT_PERMIT, {"result": "مرفوض", "reason class": "غرامة غير مدفوعة"}),
+            (ReferralKind.EXIT_PERMIT, {"result": "مطلوب معلومات إضافية", "note": "الصورة غير واضحة"}),
+        ],
+    ),
+    SheetKind.RECEPTION_DESK: (
+        "en",
+        "reception-bfa",
+        "Reception (BFA)",
+        [
+            (
+                ReferralKind.RECEPTION,
+                {
+                    "result": "Received",
+                    "date": "2026-12-14 18:40",
+                    "cash in EUR": "65",
+                    "nights": "1",
+                    "transport": "bus to Kaya",
+                },
+            ),
+            (ReferralKind.RECEPTION, {"result": "Did not arrive"}),
+            (
+                ReferralKind.MEDICAL_HANDOVER,
+                {"result": "Handed over", "date": "14/12/2026", "facility": "Hôpital de Ouagadougou"},
+            ),
+            (ReferralKind.RECEPTION, {"result": "Declined assistance", "concern": "asks to be called"}),
+        ],
+    ),
+}
 
 
 def page(kind: SheetKind) -> Page:

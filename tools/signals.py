@@ -6,14 +6,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from domain.along_the_way import ALLOWED
-from domain.answers import ANSWERS
-from domain.messages import ReceivePartnerSignal
-from domain.outcomes import SAYS, outcomes_of
-from domain.partner import MAY_SEE, RECIPIENT_OF
-from domain.policy import NEWEST
-from domain.words import STATEMENTS, ReferralStatus, SignalType
-from gateway.problems import PROBLEMS
+from domain.commands.signal import ReceivePartnerSignal
+from domain.kernel.policy import NEWEST
+from domain.kernel.vocabulary import STATEMENTS, ReferralStatus, SignalType
+from domain.referral.disclosure import MAY_SEE, RECIPIENT_OF
+from domain.referral.outcomes import ANSWERS, SAYS, outcomes_of
+from domain.signals.transitions import ALLOWED
+from gateway.http.problems import PROBLEMS
 
 PAGE: Final = Path(__file__).parent.parent / "docs" / "partners" / "signals.md"
 
@@ -35,6 +34,7 @@ FIELDS: Final[Mapping[str, str]] = {
     "until": "the day until which a pause lasts",
     "attachments": "files you keep: `sha256` and `media_type` of each; the files themselves are not sent here",
 }
+
 ERRORS: Final[Mapping[str, str]] = {
     "signature": "check key, clock and the exact bytes; it is not said which of them",
     "id-reused": "you used this id for another body: a new signal needs a new id",
@@ -44,6 +44,7 @@ ERRORS: Final[Mapping[str, str]] = {
     "internal": "send it again later, under the same id",
     "unavailable": "send it again later, under the same id",
 }
+
 AGAIN: Final = frozenset({"internal", "unavailable"})
 
 
@@ -54,8 +55,8 @@ def page() -> str:
 def _head() -> Iterator[str]:
     yield "# What may be said, and what comes of it"
     yield ""
-    yield "This page is generated from `domain/answers.py`, `domain/partner.py`, `domain/policy.py` and"
-    yield "`gateway/problems.py`; edit those, then `python -m tools.docs`."
+    yield "This page is generated from `domain/referral/outcomes.py`, `domain/referral/disclosure.py`,"
+    yield "`domain/kernel/policy.py` and `gateway/http/problems.py`; edit those, then `python -m tools.docs`."
     yield "How to send it is on [the first page](README.md)."
     yield ""
 

@@ -16,25 +16,28 @@ from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 from temporalio.workflow import SandboxImportNotificationPolicy
 
-from activities.deliver import Delivering
-from activities.record import Recording
-from store.doorbell import Doorbell
-from store.lines import open_lines
-from workers.client import connect
-from workers.parts import Parts
-from workers.way_out import way_out
+from activities.delivery import Delivering
+from activities.recording import Recording
+from store.postgres.connections import open_lines
+from store.postgres.notifier import Doorbell
+from workers.context import Parts
+from workers.egress import way_out
+from workers.temporal_client import connect
 from workflows.case import CaseWorkflow
 from workflows.contact import ContactWorkflow
 from workflows.delivery import DeliveryWorkflow
 from workflows.desk import DeskWorkflow
 from workflows.movement import MovementWorkflow
-from workflows.ring import CASES, DELIVERIES
+from workflows.starter import CASES, DELIVERIES
 
 log = logging.getLogger("awda.worker")
 
-OURS: Final = ("domain", "store", "activities", "workflows.bell")
+OURS: Final = ("domain", "store", "activities", "workflows.stream")
+
 THEIRS: Final = ("pydantic", "pydantic_core", "eventsourcing", "annotated_types", "typing_inspection", "asyncpg")
+
 CACHED: Final = 2000
+
 GRACE: Final = timedelta(seconds=3)
 
 

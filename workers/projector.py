@@ -9,10 +9,10 @@ from typing import Final
 
 import asyncpg
 
-from store.database import UNANSWERED
-from store.doorbell import EVENTS, listen
-from store.views.projector import Pool, Projector
-from workers.parts import Parts
+from store.postgres.database import UNANSWERED
+from store.postgres.notifier import EVENTS, listen
+from store.projections.projector import Pool, Projector
+from workers.context import Parts
 
 log = logging.getLogger("awda.projector")
 

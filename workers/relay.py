@@ -19,26 +19,31 @@ import asyncpg
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from store import clock
-from store.database import UNANSWERED
-from store.doorbell import INBOX, OUTBOX, listen
-from store.failpoint import failpoint
-from store.inbox import Inbox
-from store.keys import KeyStore
-from store.outbox import Outbox
-from store.quarantine import Quarantine
-from store.streams import heads
-from workers.client import connect
-from workers.parts import Parts
-from workflows.ring import CASES, DELIVERIES, ring, start_delivery
+from store.crypto.keys import KeyStore
+from store.log.streams import heads
+from store.messages.inbox import Inbox
+from store.messages.outbox import Outbox
+from store.messages.quarantine import Quarantine
+from store.postgres import clock
+from store.postgres.database import UNANSWERED
+from store.postgres.failpoint import failpoint
+from store.postgres.notifier import INBOX, OUTBOX, listen
+from workers.context import Parts
+from workers.temporal_client import connect
+from workflows.starter import CASES, DELIVERIES, ring, start_delivery
 
 log = logging.getLogger("awda.relay")
 
 LOOK_EVERY_S: Final = 1.0
+
 SWEEP_EVERY_S: Final = 60.0
+
 OVERSLEPT: Final = timedelta(hours=1)
+
 LONGEST_PAUSE_S: Final = 3600.0
+
 AT_ONCE: Final = 16
+
 PASSING: Final = (*UNANSWERED, RPCError, asyncpg.PostgresError)
 """Faults of servers that come back: wait and look again."""
 

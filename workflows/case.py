@@ -9,10 +9,11 @@ from uuid import UUID
 
 from temporalio import workflow
 
-from workflows.bell import Bell
+from workflows.stream import Bell
 
 with workflow.unsafe.imports_passed_through():
-    from domain.procedure import Order, Standing, row_of, to_open
+    from domain.procedure import row_of
+    from domain.progress import Order, Standing, to_open
 
 
 @workflow.defn(name="CaseWorkflow")

@@ -9,7 +9,7 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 
 with workflow.unsafe.imports_passed_through():
-    from activities.deliver import Delivering, Tried
+    from activities.delivery import Delivering, Tried
 
 SCHEDULE: Final = tuple(
     timedelta(seconds=seconds) for seconds in (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
@@ -17,7 +17,9 @@ SCHEDULE: Final = tuple(
 """Pauses between ten tries, over 75 hours and a half (Standard Webhooks 1.0)."""
 
 LONGEST: Final = max(SCHEDULE)
+
 AN_ATTEMPT: Final = timedelta(seconds=40)
+
 INFRASTRUCTURE: Final = RetryPolicy(maximum_interval=timedelta(seconds=30))
 
 

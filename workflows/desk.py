@@ -6,10 +6,10 @@ from uuid import UUID
 
 from temporalio import workflow
 
-from workflows.bell import Bell
+from workflows.stream import Bell
 
 with workflow.unsafe.imports_passed_through():
-    from domain.procedure import Order
+    from domain.progress import Order
 
 
 @workflow.defn(name="DeskWorkflow")

@@ -1,1 +1,4 @@
-"""One file per stage, all of one shape: procedure in words, facts, messages, rules, and the stage itself at the end."""
+"""The rules of the seven stages, one file for each, and their common shape (``stage.py``).
+
+Events and commands are in packages of their own. Start with ``screening.py``.
+"""

@@ -10,330 +10,59 @@ Halts    any failure of the travel gate; any word of not wanting to go
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
-from typing import Annotated, ClassVar, Final, Literal
-from uuid import UUID
+from typing import Final
 
-from pydantic import AwareDatetime, Field
-
-from domain.advisory import mark_of
-from domain.asking import cancel
-from domain.case import ENDED, Case, Seat
-from domain.case_facts import CaseReopenProposed, NoteAdded, TravelGateEvaluated
-from domain.event import Compartment, Event, Sealed
-from domain.gate import INVALIDATES, Journey, Trigger, journey_on, revocations, travel_gate
-from domain.messages import Message, Text, Word
-from domain.moment import Moment, Refused
-from domain.person import Country
-from domain.protecting import heard_in_private
-from domain.stage import Awaited, StageRules
-from domain.steps import grant, hold, revoke, task
-from domain.words import Checkpoint, ClearanceKind, HoldType, Phase, Stage, StageStatus
-
-BEFORE_DEPARTURE: Final = (Stage.SCREENING, Stage.PROTECTION, Stage.MEDICAL, Stage.DOCUMENTS)
-ABOARD: Final = frozenset({"CHECKED_IN", "BOARDED"})
-
-# Facts, in the order they usually happen
-
-
-class FundingAllocated(Event):
-    TOPIC: ClassVar[str] = "FundingAllocated"
-    SENTENCE: ClassVar[str] = "Funding allocated until {until}."
-
-    until: AwareDatetime
-    project: Annotated[str | None, Sealed(Compartment.FIN)] = None
-
-
-class PassengerNominated(Event):
-    TOPIC: ClassVar[str] = "PassengerNominated"
-    SENTENCE: ClassVar[str] = "Nominated for {movement}."
-
-    movement_id: UUID
-    movement: str
-
-    def change(self, case: Case) -> None:
-        case.nomination = (self.movement_id, self.movement)
-
-
-class SeatReserved(Event):
-    TOPIC: ClassVar[str] = "SeatReserved"
-    SENTENCE: ClassVar[str] = "Seat reserved on {movement} to {destination}, departing {std}."
-
-    movement_id: UUID
-    movement: str
-    std: AwareDatetime
-    sta: AwareDatetime
-    destination: str
-    country: Country | None = None
-
-    def change(self, case: Case) -> None:
-        flight = (self.movement_id, self.movement, self.std, self.sta, self.destination, self.country)
-        case.seat = Seat(*flight, since=self.timestamp, version=self.originator_version)
-        case.nomination = None
-
-
-class SeatReleased(Event):
-    TOPIC: ClassVar[str] = "SeatReleased"
-    SENTENCE: ClassVar[str] = "Seat on {movement} released: {cause}."
-
-    movement_id: UUID
-    movement: str
-    cause: str
-
-    def change(self, case: Case) -> None:
-        if _waits_for(case, self.movement_id):
-            case.nomination = None
-        if _seat_on(case, self.movement_id) is None:
-            return  # a place that was held for them and never taken
-        case.seat = None
-        if self.cause == "MOVEMENT_CANCELLED":
-            case.displaced += 1
-        if case.phase is Phase.DEPARTURE:
-            case.phase = Phase.PRE_DEPARTURE
-
-
-class ManifestFrozen(Event):
-    TOPIC: ClassVar[str] = "ManifestFrozen"
-    SENTENCE: ClassVar[str] = "The manifest of {movement} was frozen with this person on it."
-
-    movement_id: UUID
-    movement: str
-
-    def change(self, case: Case) -> None:
-        case.phase = Phase.DEPARTURE
-        if case.seat is not None:
-            case.seat.frozen, case.seat.status = True, "CONFIRMED"
-
-
-class PreDepartureBriefingHeld(Event):
-    TOPIC: ClassVar[str] = "PreDepartureBriefingHeld"
-    SENTENCE: ClassVar[str] = "Briefed before departure in {language}."
-
-    language: str
-
-
-class VoluntaryReturnReaffirmed(Event):
-    TOPIC: ClassVar[str] = "VoluntaryReturnReaffirmed"
-    SENTENCE: ClassVar[str] = "Said again, {method} at {checkpoint}, that they want to return."
-
-    method: str
-    checkpoint: str
-    said_at: AwareDatetime | None = None
-    """When it was said, if that was before it was recorded."""
-
-    @property
-    def when(self) -> datetime:
-        return self.said_at or self.timestamp
-
-
-class DepartureInterviewHeld(Event):
-    TOPIC: ClassVar[str] = "DepartureInterviewHeld"
-    SENTENCE: ClassVar[str] = "Departure interview held, in private: {in_private}."
-
-    in_private: bool
-    feedback: Annotated[str | None, Sealed(Compartment.CONS)] = None
-    fear: Annotated[str | None, Sealed(Compartment.ASYL)] = None
-
-
-class PassengerCheckedIn(Event):
-    TOPIC: ClassVar[str] = "PassengerCheckedIn"
-    SENTENCE: ClassVar[str] = "Checked in for {movement}."
-
-    movement: str
-
-    def change(self, case: Case) -> None:
-        _seat_is(case, "CHECKED_IN")
-
-
-class PassengerBoarded(Event):
-    TOPIC: ClassVar[str] = "PassengerBoarded"
-    SENTENCE: ClassVar[str] = "Boarded {movement}."
-
-    movement: str
-
-    def change(self, case: Case) -> None:
-        _seat_is(case, "BOARDED")
-
-
-class BoardingDenied(Event):
-    TOPIC: ClassVar[str] = "BoardingDenied"
-    SENTENCE: ClassVar[str] = "Boarding denied by {by}: {cause}."
-
-    by: str
-    cause: Annotated[str | None, Sealed(Compartment.GEN)] = None
-
-
-class PassengerNoShow(Event):
-    TOPIC: ClassVar[str] = "PassengerNoShow"
-    SENTENCE: ClassVar[str] = "Did not come to the airport ({cause})."
-
-    their_doing: bool
-    """Whether it counts against keeping the appointment; a person in hospital or detained missed nothing."""
-    cause: Annotated[str | None, Sealed(Compartment.GEN)] = None
-
-    def change(self, case: Case) -> None:
-        case.no_shows += self.their_doing
-
-
-class PassengerOffloaded(Event):
-    TOPIC: ClassVar[str] = "PassengerOffloaded"
-    SENTENCE: ClassVar[str] = "Taken off {movement}: {cause}."
-
-    movement: str
-    cause: str
-
-
-class FlightDeparted(Event):
-    """A report, recorded whatever the rules would have said; what was missing stands beside it."""
-
-    TOPIC: ClassVar[str] = "FlightDeparted"
-    SENTENCE: ClassVar[str] = "{movement} departed at {atd} with this person on board."
-
-    movement_id: UUID
-    movement: str
-    atd: AwareDatetime
-    breaches: tuple[str, ...] = ()
-
-    def change(self, case: Case) -> None:
-        if case.closed:
-            return
-        case.phase = Phase.TRANSIT
-        for stage in BEFORE_DEPARTURE:
-            if case.stages[stage].status not in ENDED:  # flown against the rules: what came before is over all the same
-                case.stages[stage].status, case.stages[stage].since = StageStatus.ABANDONED, self.timestamp
-
-
-class FlightArrived(Event):
-    TOPIC: ClassVar[str] = "FlightArrived"
-    SENTENCE: ClassVar[str] = "{movement} arrived at {destination} at {ata}."
-
-    movement_id: UUID
-    movement: str
-    ata: AwareDatetime
-    destination: str
-
+from domain.case.aggregate import Case, Seat, _seat_on, _waits_for
+from domain.casework.seat import _give_up_waiting, release_seat
+from domain.clearance.actions import grant, hold, revoke, task
+from domain.clearance.protection_concern import heard_in_private
+from domain.clearance.return_advisory import mark_of
+from domain.clearance.travel_gate import Journey, journey_on, travel_gate
+from domain.commands.departure import (
+    AllocateFunding,
+    BoardPassenger,
+    CheckInPassenger,
+    DenyBoarding,
+    HoldPreDepartureBriefing,
+    NominatePassenger,
+    OffloadPassenger,
+    ReaffirmVoluntaryReturn,
+    RecordDepartureInterview,
+    RecordNoShow,
+    ReleaseSeat,
+)
+from domain.commands.seat_letters import (
+    FlightHasArrived,
+    FlightHasDeparted,
+    ManifestIsFrozen,
+    MovementIsOff,
+    SeatUnavailable,
+    TakeSeat,
+)
+from domain.events.case import CaseReopenProposed, NoteAdded, TravelGateEvaluated
+from domain.events.departure import (
+    BoardingDenied,
+    DepartureInterviewHeld,
+    FlightArrived,
+    FlightDeparted,
+    FundingAllocated,
+    ManifestFrozen,
+    PassengerBoarded,
+    PassengerCheckedIn,
+    PassengerNominated,
+    PassengerNoShow,
+    PreDepartureBriefingHeld,
+    SeatReleased,
+    SeatReserved,
+    VoluntaryReturnReaffirmed,
+)
+from domain.kernel.context import Moment
+from domain.kernel.errors import Refused
+from domain.kernel.event import Event
+from domain.kernel.vocabulary import Checkpoint, ClearanceKind, HoldType, Phase, Stage
+from domain.stages.stage import Awaited, StageRules
 
 NOT_THEIR_DOING: Final = frozenset({"DETAINED", "HOSPITALISED"})
-
-
-def _seat_is(case: Case, status: str) -> None:
-    if case.seat is not None:
-        case.seat.status = status
-
-
-# Messages
-
-
-class AllocateFunding(Message):
-    project: Word
-    until: AwareDatetime
-
-
-class NominatePassenger(Message):
-    movement_id: UUID
-    movement: Word
-    std: AwareDatetime
-    sta: AwareDatetime
-
-
-class ReleaseSeat(Message):
-    cause: Word
-
-
-class HoldPreDepartureBriefing(Message):
-    language: Word
-
-
-class ReaffirmVoluntaryReturn(Message):
-    method: Literal["IN_PRIVATE", "VERBAL", "WRITTEN"] = "IN_PRIVATE"
-    checkpoint: Literal["BEFORE_CHECK_IN", "GATE"] = "BEFORE_CHECK_IN"
-
-
-class RecordDepartureInterview(Message):
-    in_private: bool
-    voluntary_reaffirmed: bool
-    fear_expressed: bool = False
-    account: Annotated[str, Field(max_length=4000)] | None = None
-    feedback: Annotated[str, Field(max_length=4000)] | None = None
-    concern: Annotated[str, Field(min_length=1, max_length=4000)] | None = None
-    """Any other matter of protection that was heard in the interview."""
-
-
-class CheckInPassenger(Message):
-    pass
-
-
-class BoardPassenger(Message):
-    pass
-
-
-class DenyBoarding(Message):
-    by: Literal["CARRIER", "AUTHORITY", "IOM"]
-    cause: Word
-
-
-class RecordNoShow(Message):
-    cause: Word = "UNKNOWN"
-
-
-class OffloadPassenger(Message):
-    cause: Word
-
-
-# Letters from the movement's stream
-
-
-class TakeSeat(Message):
-    FROM: ClassVar[str] = "letter"
-
-    movement_id: UUID
-    movement: Word
-    std: AwareDatetime
-    sta: AwareDatetime
-    destination: Word
-    country: Country | None = None
-
-
-class SeatUnavailable(Message):
-    FROM: ClassVar[str] = "letter"
-
-    movement_id: UUID
-    movement: Word
-    cause: Word
-
-
-class ManifestIsFrozen(Message):
-    FROM: ClassVar[str] = "letter"
-
-    movement_id: UUID
-    movement: Word
-
-
-class MovementIsOff(Message):
-    FROM: ClassVar[str] = "letter"
-
-    movement_id: UUID
-    movement: Word
-    cause: Word
-
-
-class FlightHasDeparted(Message):
-    FROM: ClassVar[str] = "letter"
-
-    movement_id: UUID
-    movement: Word
-    atd: AwareDatetime
-    on_board: bool
-    breaches: tuple[Text, ...] = ()
-
-
-class FlightHasArrived(Message):
-    FROM: ClassVar[str] = "letter"
-
-    movement_id: UUID
-    movement: Word
-    ata: AwareDatetime
-    destination: Word
 
 
 # Rules
@@ -376,11 +105,6 @@ def take_seat(case: Case, letter: TakeSeat, m: Moment) -> Iterator[Event]:
         yield from release_seat(case, failures[0], m)
 
 
-def _waits_for(case: Case, movement_id: UUID) -> bool:
-    """Whether a seat on that movement was asked for, and neither given nor given up since."""
-    return case.nomination is not None and case.nomination[0] == movement_id
-
-
 def no_seat(case: Case, letter: SeatUnavailable, m: Moment) -> Iterator[Event]:
     """No seat now; the person stays on the waiting list until one comes free, or until it is given up.
 
@@ -403,34 +127,6 @@ def release(case: Case, order: ReleaseSeat, m: Moment) -> Iterator[Event]:
     yield from release_seat(case, "STAFF", m)
 
 
-def release_seat(case: Case, cause: str, m: Moment) -> Iterator[Event]:
-    """Give the seat back, take the person off if aboard, and end what served only this flight."""
-    seat = case.seat
-    if case.departed:
-        return
-    if seat is None:
-        yield from _give_up_waiting(case, cause)
-        return
-    if seat.status in ABOARD:
-        yield PassengerOffloaded(movement=seat.movement, cause=cause)
-    yield SeatReleased(movement_id=seat.movement_id, movement=seat.movement, cause=cause)
-    yield from revocations(case, Trigger.FLIGHT_CHANGED)
-    yield from end_referrals(case, Trigger.FLIGHT_CHANGED, m)
-
-
-def _give_up_waiting(case: Case, cause: str) -> Iterator[Event]:
-    """Whoever does not want a seat any more does not wait for one either."""
-    if case.nomination is not None:
-        movement_id, movement = case.nomination
-        yield SeatReleased(movement_id=movement_id, movement=movement, cause=cause)
-
-
-def end_referrals(case: Case, trigger: Trigger, m: Moment) -> Iterator[Event]:
-    for referral in list(case.open_referrals()):
-        if referral.kind in INVALIDATES[trigger].cancels:
-            yield from cancel(case, referral, m)
-
-
 def freeze(case: Case, letter: ManifestIsFrozen, m: Moment) -> Iterator[Event]:
     """Two days before departure the gate is asked again; who does not pass gives the seat back."""
     seat = _seat_on(case, letter.movement_id)
@@ -444,10 +140,6 @@ def freeze(case: Case, letter: ManifestIsFrozen, m: Moment) -> Iterator[Event]:
         yield from release_seat(case, failures[0], m)
     else:
         yield ManifestFrozen(movement_id=letter.movement_id, movement=letter.movement)
-
-
-def _seat_on(case: Case, movement_id: UUID) -> Seat | None:
-    return case.seat if case.seat is not None and case.seat.movement_id == movement_id else None
 
 
 def brief(_case: Case, report: HoldPreDepartureBriefing, _m: Moment) -> Iterator[Event]:

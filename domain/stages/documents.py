@@ -12,24 +12,38 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time
 from functools import wraps
-from typing import Annotated, ClassVar, Final, Literal
+from typing import Final
 
-from domain.answers import read
-from domain.asking import ask_again, refer, should_ask
-from domain.case import Case, Consent
-from domain.event import Compartment, Event, Sealed
-from domain.gate import Trigger, revocations
-from domain.messages import Message, Word
-from domain.moment import Moment, Refused
-from domain.nationality import CHANGED, newest_change, unasked
-from domain.payloads import Document, Permit
-from domain.person import Country
-from domain.protecting import asked_in_private
-from domain.referral_answers import ReferralOutcomeAmended, Told
-from domain.referral_state import Referral
-from domain.stage import Awaited, Meaning, StageRules
-from domain.steps import grant, grant_on_answer, revoke, soon, task
-from domain.words import (
+from domain.case.aggregate import Case
+from domain.case.referral import Referral
+from domain.clearance.actions import grant, grant_on_answer, revoke, soon, task
+from domain.clearance.protection_concern import asked_in_private
+from domain.clearance.revocations import Trigger, revocations
+from domain.commands.documents import (
+    ChangeNationality,
+    HandOverTravelDocument,
+    RecordTravelDocument,
+    ReportDocumentLost,
+)
+from domain.events.documents import (
+    ConsularInterviewMissed,
+    ExitPermitGranted,
+    ExitPermitRefused,
+    ExitPermitRequested,
+    NationalityChanged,
+    NationalityConfirmed,
+    NationalityNotConfirmed,
+    NationalityNotExamined,
+    TravelDocumentHandedOver,
+    TravelDocumentIssued,
+    TravelDocumentLost,
+    TravelDocumentRefused,
+)
+from domain.events.partner_report import ReferralOutcomeAmended, Told
+from domain.kernel.context import Moment
+from domain.kernel.errors import Refused
+from domain.kernel.event import Event
+from domain.kernel.vocabulary import (
     ClearanceKind,
     ClearanceStatus,
     Phase,
@@ -39,146 +53,23 @@ from domain.words import (
     Stage,
     TravelDocumentKind,
 )
+from domain.referral.nationality_change import CHANGED, newest_change, unasked
+from domain.referral.outcomes import read
+from domain.referral.payloads import Document, Permit
+from domain.referral.requests import ask_again, refer, should_ask
+from domain.stages.stage import Awaited, Meaning, StageRules
 
 NEEDED: Final = (ClearanceKind.TRAVEL_DOCUMENT, ClearanceKind.EXIT_PERMIT)
-
-# Facts, in the order they usually happen
-
-
-class NationalityConfirmed(Event):
-    TOPIC: ClassVar[str] = "NationalityConfirmed"
-    SENTENCE: ClassVar[str] = "Nationality confirmed by {confirmed_by}."
-
-    confirmed_by: str
-
-
-class NationalityNotConfirmed(Event):
-    TOPIC: ClassVar[str] = "NationalityNotConfirmed"
-    SENTENCE: ClassVar[str] = "Nationality not confirmed by {asked}."
-
-    asked: str
-
-
-class ConsularInterviewMissed(Event):
-    """Nobody judged anything: the person was not there."""
-
-    TOPIC: ClassVar[str] = "ConsularInterviewMissed"
-    SENTENCE: ClassVar[str] = "The person did not come to the interview with {asked}."
-
-    asked: str
-
-
-class NationalityNotExamined(Event):
-    """The question was not looked at, and is as open as before."""
-
-    TOPIC: ClassVar[str] = "NationalityNotExamined"
-    SENTENCE: ClassVar[str] = "Nationality was not examined by {asked} ({cause})."
-
-    asked: str
-    cause: str
-
-
-class NationalityChanged(Event):
-    """The person has named another nationality than before. Whatever an embassy said was of the former one.
-
-    So was the consent to tell one; whom the person excluded stays excluded.
-    """
-
-    TOPIC: ClassVar[str] = "NationalityChanged"
-    SENTENCE: ClassVar[str] = "Nationality changed from {before} to {nationality}."
-
-    before: Annotated[Country | None, Sealed(Compartment.GEN)] = None
-    nationality: Annotated[Country | None, Sealed(Compartment.GEN)] = None
-
-    def change(self, case: Case) -> None:
-        case.nationality_since = self.originator_version
-        if case.person is not None and self.nationality is not None:
-            case.person = case.person.model_copy(update={"nationality": self.nationality})
-        if Purpose.SHARE_EMBASSY in case.consents:
-            excluded = case.excluded_for(Purpose.SHARE_EMBASSY)
-            case.consents[Purpose.SHARE_EMBASSY] = Consent(given=False, since=self.timestamp, excluded=excluded)
-
-
-class TravelDocumentIssued(Event):
-    TOPIC: ClassVar[str] = "TravelDocumentIssued"
-    SENTENCE: ClassVar[str] = "{kind} issued, to be used until {expires_on}."
-
-    kind: TravelDocumentKind
-    expires_on: date | None = None
-    number: Annotated[str | None, Sealed(Compartment.GEN)] = None
-
-
-class TravelDocumentRefused(Event):
-    TOPIC: ClassVar[str] = "TravelDocumentRefused"
-    SENTENCE: ClassVar[str] = "The travel document was refused by {asked}."
-
-    asked: str
-
-
-class TravelDocumentHandedOver(Event):
-    TOPIC: ClassVar[str] = "TravelDocumentHandedOver"
-    SENTENCE: ClassVar[str] = "The travel document was handed to the person."
-
-
-class TravelDocumentLost(Event):
-    TOPIC: ClassVar[str] = "TravelDocumentLost"
-    SENTENCE: ClassVar[str] = "The travel document was lost."
-
-
-class ExitPermitRequested(Event):
-    TOPIC: ClassVar[str] = "ExitPermitRequested"
-    SENTENCE: ClassVar[str] = "Exit permit requested."
-
-
-class ExitPermitGranted(Event):
-    TOPIC: ClassVar[str] = "ExitPermitGranted"
-    SENTENCE: ClassVar[str] = "Exit permit granted for {airport} until {expires_on}."
-
-    airport: str
-    expires_on: date | None = None
-    permit_number: Annotated[str | None, Sealed(Compartment.GEN)] = None
-
-
-class ExitPermitRefused(Event):
-    TOPIC: ClassVar[str] = "ExitPermitRefused"
-    SENTENCE: ClassVar[str] = "Exit permit refused."
-
-    reason: Annotated[str | None, Sealed(Compartment.SECU)] = None
-
-
-# Messages
-
-
-class ChangeNationality(Message):
-    """The person names another nationality than the one on record, say after an embassy did not confirm that one."""
-
-    nationality: Country
-
-
-class RecordTravelDocument(Message):
-    """A document the person already has, seen by staff."""
-
-    kind: TravelDocumentKind
-    number: Word
-    expires_on: date
-    authenticity: Literal["CHECKED", "DOUBTED"]
-    issued_by: Country | None = None
-    """Whose document it is; needed once the person has named another nationality than before."""
-
-
-class HandOverTravelDocument(Message):
-    pass
-
-
-class ReportDocumentLost(Message):
-    pass
 
 
 # Rules
 
 
 def change_nationality(case: Case, report: ChangeNationality, m: Moment) -> Iterator[Event]:
-    """What rested on the former one ends with it (``domain.invalidation``); after departure a person looks at it."""
+    """Ends what rested on the former nationality (``domain.casework.invalidation``).
+
+    After departure a protection officer reviews it.
+    """
     before = case.person.nationality if case.person else None
     if report.nationality == before:
         raise Refused("NATIONALITY.SAME", "that nationality is the one on record already", field="nationality")

@@ -11,57 +11,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Annotated, ClassVar, Final, Literal
+from typing import Final
 
-from pydantic import AwareDatetime
-
-from domain.answers import read
-from domain.asking import refer, should_ask
-from domain.calendar import LIBYA
-from domain.case import Case, Seat
-from domain.event import Compartment, Event, Sealed
-from domain.messages import Message, Word
-from domain.moment import Moment, Refused
-from domain.payloads import Examination
-from domain.referral_answers import Told
-from domain.referral_state import Referral
-from domain.stage import Awaited, StageRules
-from domain.steps import grant, grant_on_answer, hold, revoke, task
-from domain.words import (
-    ClearanceKind,
-    ClearanceStatus,
-    HoldType,
-    Phase,
-    ReferralKind,
-    SignalType,
-    Stage,
-)
+from domain.case.aggregate import Case, Seat
+from domain.case.referral import Referral
+from domain.clearance.actions import grant, grant_on_answer, hold, revoke, task
+from domain.commands.medical import IssueFitToTravel
+from domain.events.medical import FitToTravelAssessed
+from domain.events.partner_report import Told
+from domain.kernel.context import Moment
+from domain.kernel.errors import Refused
+from domain.kernel.event import Event
+from domain.kernel.vocabulary import ClearanceKind, ClearanceStatus, HoldType, Phase, ReferralKind, SignalType, Stage
+from domain.kernel.working_time import LIBYA
+from domain.referral.outcomes import read
+from domain.referral.payloads import Examination
+from domain.referral.requests import refer, should_ask
+from domain.stages.stage import Awaited, StageRules
 
 CLEARED: Final = frozenset({"NO_SIGNIFICANT_CONDITION", "SIGNIFICANT_CONDITION_STABLE"})
+
 HELD: Final = frozenset({"TREATMENT_REQUIRED", "UNFIT_TEMPORARY", "UNFIT_LONG_TERM"})
-
-# Facts
-
-
-class FitToTravelAssessed(Event):
-    """The last look before departure. Its result is a medical fact; its consequence is a clearance or a hold."""
-
-    TOPIC: ClassVar[str] = "FitToTravelAssessed"
-    SENTENCE: ClassVar[str] = "Examined before travel on {issued_at}."
-
-    issued_at: AwareDatetime
-    result: Annotated[str | None, Sealed(Compartment.MED)] = None
-    conditions: Annotated[tuple[str, ...] | None, Sealed(Compartment.MED)] = None
-
-
-# Messages
-
-
-class IssueFitToTravel(Message):
-    result: Literal["FIT", "FIT_WITH_CONDITIONS", "UNFIT_TEMPORARY", "UNFIT"]
-    issued_at: AwareDatetime | None = None
-    conditions: tuple[Word, ...] = ()
-    ssr_codes: tuple[Word, ...] = ()
 
 
 # Rules

@@ -10,24 +10,20 @@ Halts    any concern for the person's safety holds the journey until a protectio
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, ClassVar, Literal
 
-from pydantic import AwareDatetime, Field
-
-from domain.advisory import Advisory, advised, outdated, place_of, with_change
-from domain.asking import refer
-from domain.case import Case
-from domain.event import Compartment, Event, Sealed
-from domain.messages import Message, Word
-from domain.moment import Moment, Refused
-from domain.person import Country
-from domain.places import PART
-from domain.referral_answers import Told
-from domain.referral_state import Referral
-from domain.stage import Awaited, StageRules
-from domain.stages.screening import VulnerabilityAssessed
-from domain.steps import grant, hold, revoke, soon, task
-from domain.words import (
+from domain.case.aggregate import Case
+from domain.case.referral import Referral
+from domain.clearance.actions import grant, hold, revoke, soon, task
+from domain.clearance.return_advisory import advised, outdated, place_of, with_change
+from domain.commands.protection import AssessSafetyOfReturn, ReassessSafety
+from domain.events.partner_report import Told
+from domain.events.protection import ReturnAdvisoryChanged, SafetyOfReturnAssessed
+from domain.events.screening import VulnerabilityAssessed
+from domain.kernel.advisory import Advisory
+from domain.kernel.context import Moment
+from domain.kernel.errors import Refused
+from domain.kernel.event import Event
+from domain.kernel.vocabulary import (
     AdvisoryLevel,
     ClearanceKind,
     ClearanceStatus,
@@ -38,71 +34,10 @@ from domain.words import (
     SignalType,
     Stage,
 )
+from domain.referral.requests import refer
+from domain.stages.stage import Awaited, StageRules
 
 NEEDED = (ClearanceKind.PROTECTION_CLEARANCE, ClearanceKind.SAFETY_OF_RETURN)
-
-# Facts
-
-
-class ReturnAdvisoryChanged(Event):
-    TOPIC: ClassVar[str] = "ReturnAdvisoryChanged"
-    SENTENCE: ClassVar[str] = "The return advisory for {place} changed to {level} ({advisory_version})."
-
-    country: Country
-    place: str
-    """The country, or the part of it (ISO 3166-2)."""
-    level: AdvisoryLevel
-    advisory_version: str
-    number: int
-    """Its place among all changes of advisories."""
-    since: AwareDatetime
-
-    @property
-    def advisory(self) -> Advisory:
-        area = None if self.place == self.country else self.place
-        return Advisory(self.country, area, self.level, self.advisory_version, self.number, self.since)
-
-
-class SafetyOfReturnAssessed(Event):
-    TOPIC: ClassVar[str] = "SafetyOfReturnAssessed"
-    SENTENCE: ClassVar[str] = "Safety of return to {area} assessed under advisory {advisory_version}."
-
-    area: str
-    advisory_version: str
-    individual: bool
-    result: Annotated[str | None, Sealed(Compartment.PROT)] = None
-    mitigations: Annotated[tuple[str, ...] | None, Sealed(Compartment.PROT)] = None
-    advised: str | None = None
-    """The mark of what was advised about the place at that moment; nothing where nothing was (``Advisory.mark``)."""
-
-    @property
-    def evidence(self) -> str:
-        """How a clearance that rests on it names it."""
-        return f"advisory {self.advisory_version}"
-
-
-# Messages
-
-
-class ReassessSafety(Message):
-    """What is advised about a country or a part of it has changed; each case that may be concerned is told."""
-
-    FROM: ClassVar[str] = "system"
-
-    country: Country
-    area: Annotated[str, Field(pattern=f"^{PART.pattern}$")] | None = None
-    level: AdvisoryLevel
-    advisory_version: Word
-    number: int
-    since: AwareDatetime
-
-
-class AssessSafetyOfReturn(Message):
-    area: Word
-    result: Literal["SAFE", "SAFE_WITH_MITIGATION", "NOT_SAFE", "UNDETERMINED"]
-    advisory_version: Word
-    individual: bool = False
-    mitigations: tuple[Word, ...] = ()
 
 
 # Rules

@@ -11,111 +11,41 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Annotated, ClassVar, Final, Literal
+from typing import Final
 
-from pydantic import AwareDatetime, Field
-
-from domain.answers import ANSWERS
-from domain.asking import refer, should_ask
-from domain.calendar import LIBYA
-from domain.case import Case
-from domain.event import Compartment, Event, Sealed
-from domain.messages import Message, Word
-from domain.moment import Moment, Refused
-from domain.referral_answers import Told
-from domain.referral_state import Referral
-from domain.stage import Awaited, StageRules
-from domain.stages.departure import FlightArrived
-from domain.steps import grant, task
-from domain.words import ClearanceKind, Phase, ReferralKind, SignalType, Stage
+from domain.case.aggregate import Case
+from domain.case.referral import Referral
+from domain.clearance.actions import grant, task
+from domain.commands.reception import (
+    CompleteReception,
+    ConfirmArrival,
+    ProvideAccommodation,
+    ProvideImmediateAssistance,
+    ProvideOnwardTransport,
+    RecordReception,
+)
+from domain.events.departure import FlightArrived
+from domain.events.partner_report import Told
+from domain.events.reception import (
+    ArrivalConfirmed,
+    ImmediateAssistanceProvided,
+    OnwardTransportProvided,
+    ReceptionCompleted,
+    ReceptionNotMet,
+    ReturneeMet,
+    TemporaryAccommodationProvided,
+)
+from domain.kernel.context import Moment
+from domain.kernel.errors import Refused
+from domain.kernel.event import Event
+from domain.kernel.vocabulary import ClearanceKind, Phase, ReferralKind, SignalType, Stage
+from domain.kernel.working_time import LIBYA
+from domain.referral.outcomes import ANSWERS
+from domain.referral.requests import refer, should_ask
+from domain.stages.stage import Awaited, StageRules
 
 CONFIRMED: Final = ANSWERS[ReferralKind.RECEPTION].promises | {None}
 """A bare yes is a yes; so is a partner's "received" before the flight, if it can say nothing else."""
-
-# Facts, in the order they usually happen
-
-
-class ArrivalConfirmed(Event):
-    TOPIC: ClassVar[str] = "ArrivalConfirmed"
-    SENTENCE: ClassVar[str] = "Arrival confirmed at {arrived_at}."
-
-    arrived_at: AwareDatetime
-
-    def change(self, case: Case) -> None:
-        case.phase = Phase.POST_ARRIVAL
-
-
-class ReturneeMet(Event):
-    TOPIC: ClassVar[str] = "ReturneeMet"
-    SENTENCE: ClassVar[str] = "Met on arrival by {met_by}."
-
-    met_by: str
-
-
-class ReceptionNotMet(Event):
-    TOPIC: ClassVar[str] = "ReceptionNotMet"
-    SENTENCE: ClassVar[str] = "Nobody was met on arrival ({cause})."
-
-    cause: Annotated[str | None, Sealed(Compartment.GEN)] = None
-
-
-class ImmediateAssistanceProvided(Event):
-    TOPIC: ClassVar[str] = "ImmediateAssistanceProvided"
-    SENTENCE: ClassVar[str] = "Immediate assistance given: {items}."
-
-    items: tuple[str, ...]
-    cash_eur: int = 0
-
-
-class TemporaryAccommodationProvided(Event):
-    TOPIC: ClassVar[str] = "TemporaryAccommodationProvided"
-    SENTENCE: ClassVar[str] = "Accommodation for {nights} nights."
-
-    nights: int
-
-
-class OnwardTransportProvided(Event):
-    TOPIC: ClassVar[str] = "OnwardTransportProvided"
-    SENTENCE: ClassVar[str] = "Onward transport by {mode}."
-
-    mode: str
-
-
-class ReceptionCompleted(Event):
-    TOPIC: ClassVar[str] = "ReceptionCompleted"
-    SENTENCE: ClassVar[str] = "Reception completed: {outcome}."
-
-    outcome: str
-
-
-# Messages
-
-
-class ConfirmArrival(Message):
-    arrived_at: AwareDatetime | None = None
-
-
-class RecordReception(Message):
-    met: bool
-    met_by: Word | None = None
-    cause: Word | None = None
-
-
-class ProvideImmediateAssistance(Message):
-    items: Annotated[tuple[Word, ...], Field(min_length=1)]
-    cash_eur: Annotated[int, Field(ge=0, le=10_000)] = 0
-
-
-class ProvideAccommodation(Message):
-    nights: Annotated[int, Field(ge=1, le=60)]
-
-
-class ProvideOnwardTransport(Message):
-    mode: Word
-
-
-class CompleteReception(Message):
-    outcome: Literal["RECEIVED", "RECEIVED_WITH_SHELTER", "DECLINED"]
 
 
 # Rules

@@ -10,158 +10,41 @@ Halts    an open complaint, or the person cannot be reached
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from domain.asking import refer
-from domain.case import Case
-from domain.event import Compartment, Event, Sealed
-from domain.messages import Message, Word
-from domain.moment import Moment, Refused
-from domain.referral_answers import Told
-from domain.referral_state import Referral
-from domain.stage import Awaited, StageRules
-from domain.steps import task
-from domain.words import Phase, ReferralKind, SignalType, Stage
-
-
-class PlanItem(BaseModel):
-    """One thing the plan gives. Amounts are whole euros at the rate of approval."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    item_id: Word
-    type: Word
-    description: Word
-    amount_eur: Annotated[int, Field(ge=0, le=100_000)]
-
-
-# Facts, in the order they usually happen
-
-
-class ReintegrationEnrolled(Event):
-    TOPIC: ClassVar[str] = "ReintegrationEnrolled"
-    SENTENCE: ClassVar[str] = "Enrolled for reintegration at {office}."
-
-    office: str
-
-
-class ArrivalCounsellingHeld(Event):
-    TOPIC: ClassVar[str] = "ArrivalCounsellingHeld"
-    SENTENCE: ClassVar[str] = "Counselled after arrival."
-
-
-class ReintegrationNeedsAssessed(Event):
-    TOPIC: ClassVar[str] = "ReintegrationNeedsAssessed"
-    SENTENCE: ClassVar[str] = "Needs assessed."
-
-    needs: Annotated[tuple[str, ...] | None, Sealed(Compartment.GEN)] = None
-
-
-class ReintegrationPlanDrafted(Event):
-    TOPIC: ClassVar[str] = "ReintegrationPlanDrafted"
-    SENTENCE: ClassVar[str] = "Plan {plan_version} drafted: {total_eur} EUR."
-
-    plan_version: int
-    total_eur: int
-    drafted_by: str
-    item_ids: tuple[str, ...]
-    items: Annotated[tuple[PlanItem, ...] | None, Sealed(Compartment.FIN)] = None
-
-
-class ReintegrationPlanApproved(Event):
-    TOPIC: ClassVar[str] = "ReintegrationPlanApproved"
-    SENTENCE: ClassVar[str] = "Plan {plan_version} approved by {approved_by}."
-
-    plan_version: int
-    approved_by: str
-
-
-class AssistanceItemDelivered(Event):
-    TOPIC: ClassVar[str] = "AssistanceItemDelivered"
-    SENTENCE: ClassVar[str] = "Item {item_id} delivered."
-
-    item_id: str
-
-
-class AssistanceItemCancelled(Event):
-    TOPIC: ClassVar[str] = "AssistanceItemCancelled"
-    SENTENCE: ClassVar[str] = "Item {item_id} cancelled: {reason}."
-
-    item_id: str
-    reason: Annotated[str | None, Sealed(Compartment.GEN)] = None
-
-
-class MonitoringVisitConducted(Event):
-    TOPIC: ClassVar[str] = "MonitoringVisitConducted"
-    SENTENCE: ClassVar[str] = "Visited in month {month}: {finding}."
-
-    month: int
-    finding: Annotated[str | None, Sealed(Compartment.GEN)] = None
-
-
-class ReintegrationSurveyRecorded(Event):
-    TOPIC: ClassVar[str] = "ReintegrationSurveyRecorded"
-    SENTENCE: ClassVar[str] = "Sustainability survey ({wave}, version {rss_version}): composite {composite}."
-
-    wave: str
-    rss_version: str
-    composite: float | None = None
-
-
-class ReintegrationCompleted(Event):
-    TOPIC: ClassVar[str] = "ReintegrationCompleted"
-    SENTENCE: ClassVar[str] = "Reintegration completed."
-
-
-# Messages
-
-
-class EnrolReintegration(Message):
-    office: Word
-
-
-class RecordArrivalCounselling(Message):
-    pass
-
-
-class AssessReintegrationNeeds(Message):
-    needs: Annotated[tuple[Word, ...], Field(min_length=1)]
-
-
-class DraftPlan(Message):
-    items: Annotated[tuple[PlanItem, ...], Field(min_length=1, max_length=30)]
-    signed_by_returnee: bool
-
-
-class ApprovePlan(Message):
-    over_ceiling_approved_by: Word | None = None
-
-
-class RecordDelivery(Message):
-    item_id: Word
-
-
-class CancelItem(Message):
-    item_id: Word
-    reason: Word
-
-
-class RecordMonitoring(Message):
-    month: Annotated[int, Field(ge=0, le=36)]
-    finding: Word
-
-
-class RecordRss(Message):
-    wave: Literal["BASELINE", "MIDLINE", "ENDLINE"]
-    rss_version: Word
-    composite: Annotated[float, Field(ge=0, le=1)] | None = None
-
-
-class CompleteReintegration(Message):
-    pass
-
+from domain.case.aggregate import Case
+from domain.case.referral import Referral
+from domain.clearance.actions import task
+from domain.commands.reintegration import (
+    ApprovePlan,
+    AssessReintegrationNeeds,
+    CancelItem,
+    CompleteReintegration,
+    DraftPlan,
+    EnrolReintegration,
+    RecordArrivalCounselling,
+    RecordDelivery,
+    RecordMonitoring,
+    RecordRss,
+)
+from domain.events.partner_report import Told
+from domain.events.reintegration import (
+    ArrivalCounsellingHeld,
+    AssistanceItemCancelled,
+    AssistanceItemDelivered,
+    MonitoringVisitConducted,
+    ReintegrationCompleted,
+    ReintegrationEnrolled,
+    ReintegrationNeedsAssessed,
+    ReintegrationPlanApproved,
+    ReintegrationPlanDrafted,
+    ReintegrationSurveyRecorded,
+)
+from domain.kernel.context import Moment
+from domain.kernel.errors import Refused
+from domain.kernel.event import Event
+from domain.kernel.vocabulary import Phase, ReferralKind, SignalType, Stage
+from domain.referral.requests import refer
+from domain.stages.stage import Awaited, StageRules
 
 # Rules
 

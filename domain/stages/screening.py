@@ -11,296 +11,62 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Any, Final
 
-from pydantic import AwareDatetime, Field
-
-from domain.asking import send_drafts
-from domain.calendar import LIBYA
-from domain.case import Case, Consent, Fact
-from domain.case_facts import CaseRegistered
-from domain.event import Compartment, Event, Sealed
-from domain.gate import Trigger, revocations
-from domain.messages import Message, Word
-from domain.moment import Moment, Refused
-from domain.partner import PUBLIC_PURPOSE
-from domain.person import Country, Person
-from domain.procedure import NEWEST as NEWEST_PROCEDURE
-from domain.protecting import CONCERN, asked_in_private, heard, heard_in_private
-from domain.stage import Awaited, StageRules
-from domain.steps import grant, hold, soon, task
-from domain.wish import counts, newest_doubt
-from domain.words import (
-    DETAINED,
-    ClearanceKind,
-    HoldType,
-    IntakeChannel,
-    LivingSituation,
-    Phase,
-    Purpose,
-    RiskLevel,
-    Stage,
-    StageStatus,
+from domain.case.aggregate import Case, Fact
+from domain.clearance.actions import grant, hold, soon, task
+from domain.clearance.protection_concern import CONCERN, asked_in_private, heard, heard_in_private
+from domain.clearance.revocations import Trigger, revocations
+from domain.clearance.voluntariness import counts, newest_doubt
+from domain.commands.screening import (
+    AssessVoluntariness,
+    CompleteScreening,
+    DetermineEligibility,
+    RecordConsent,
+    RecordCounselling,
+    RecordDetention,
+    RecordNonRefoulementScreen,
+    RecordRelease,
+    RecordVulnerabilityAssessment,
+    RegisterCase,
+    SignVoluntaryReturnDeclaration,
+    WithdrawConsent,
+    concluded,
 )
+from domain.events.case import CaseRegistered
+from domain.events.screening import (
+    ELIGIBLE,
+    ConsentGiven,
+    ConsentRefused,
+    ConsentWithdrawn,
+    CounsellingSessionHeld,
+    DetentionRecorded,
+    DetentionReleased,
+    EligibilityDetermined,
+    NonRefoulementScreened,
+    ScreeningCompleted,
+    ScreeningStarted,
+    VoluntarinessAssessed,
+    VoluntaryReturnDeclared,
+    VulnerabilityAssessed,
+)
+from domain.kernel.context import Moment
+from domain.kernel.errors import Refused
+from domain.kernel.event import Event
+from domain.kernel.message import Message
+from domain.kernel.vocabulary import DETAINED, ClearanceKind, HoldType, Phase, Purpose, RiskLevel, Stage, StageStatus
+from domain.kernel.working_time import LIBYA
+from domain.procedure import NEWEST as NEWEST_PROCEDURE
+from domain.referral.disclosure import PUBLIC_PURPOSE
+from domain.referral.requests import send_drafts
+from domain.stages.stage import Awaited, StageRules
 
-Free = Literal["VOLUNTARY", "DOUBT", "NOT_VOLUNTARY"]
-
-# Facts, in the order they usually happen
-
-
-class ConsentGiven(Event):
-    TOPIC: ClassVar[str] = "ConsentGiven"
-    SENTENCE: ClassVar[str] = "Consent given for {purpose} ({method}, form {form_version}, in {language})."
-
-    purpose: Purpose
-    """Its public name; ``true_purpose`` where that would tell whom the person was sent to."""
-    form_version: str
-    language: str
-    method: str
-    given_by: str
-    excluded_partners: tuple[str, ...] = ()
-    witness: Annotated[str | None, Sealed(Compartment.CONS)] = None
-    true_purpose: Annotated[Purpose | None, Sealed(Compartment.PROT)] = None
-
-    def change(self, case: Case) -> None:
-        case.consents[self.true_purpose or self.purpose] = Consent(
-            given=True, since=self.timestamp, excluded=frozenset(self.excluded_partners)
-        )
-
-
-class ConsentRefused(Event):
-    TOPIC: ClassVar[str] = "ConsentRefused"
-    SENTENCE: ClassVar[str] = "Consent refused for {purpose}."
-
-    purpose: Purpose
-    form_version: str
-    true_purpose: Annotated[Purpose | None, Sealed(Compartment.PROT)] = None
-
-    def change(self, case: Case) -> None:
-        case.consents[self.true_purpose or self.purpose] = Consent(given=False, since=self.timestamp)
-
-
-class ConsentWithdrawn(Event):
-    TOPIC: ClassVar[str] = "ConsentWithdrawn"
-    SENTENCE: ClassVar[str] = "Consent withdrawn for {purpose}; what was told before cannot be taken back."
-
-    purpose: Purpose
-    true_purpose: Annotated[Purpose | None, Sealed(Compartment.PROT)] = None
-
-    def change(self, case: Case) -> None:
-        purpose = self.true_purpose or self.purpose
-        excluded = case.excluded_for(purpose)
-        case.consents[purpose] = Consent(given=False, since=self.timestamp, excluded=excluded)
-
-
-class ScreeningStarted(Event):
-    TOPIC: ClassVar[str] = "ScreeningStarted"
-    SENTENCE: ClassVar[str] = "Screening started."
-
-
-class CounsellingSessionHeld(Event):
-    TOPIC: ClassVar[str] = "CounsellingSessionHeld"
-    SENTENCE: ClassVar[str] = "Counselled in {language} on {topics}."
-
-    language: str
-    topics: Annotated[tuple[str, ...] | None, Sealed(Compartment.CONS)] = None
-
-
-class NonRefoulementScreened(Event):
-    """The private question about fear of return. That it was asked is all that is public."""
-
-    TOPIC: ClassVar[str] = "NonRefoulementScreened"
-    SENTENCE: ClassVar[str] = "Asked in private about return."
-    VERSION: ClassVar[int] = 2
-
-    outcome: Annotated[str | None, Sealed(Compartment.ASYL)] = None
-    account: Annotated[str | None, Sealed(Compartment.ASYL)] = None
-
-    @classmethod
-    def upcast(cls, state: dict[str, Any], version: int) -> dict[str, Any]:  # noqa: ARG003 (there is one older version)
-        """The first version said in public whether documents may start, which only fear ever forbade."""
-        return {name: value for name, value in state.items() if name != "documents_may_start"}
-
-
-class VulnerabilityAssessed(Event):
-    TOPIC: ClassVar[str] = "VulnerabilityAssessed"
-    SENTENCE: ClassVar[str] = "Vulnerability assessed: overall risk {risk_level}."
-
-    risk_level: RiskLevel
-    nothing_indicated: bool = False
-    """Whether no factor at all was found; which ones were is sealed."""
-    factors: Annotated[tuple[str, ...] | None, Sealed(Compartment.PROT)] = None
-
-
-class VoluntarinessAssessed(Event):
-    TOPIC: ClassVar[str] = "VoluntarinessAssessed"
-    SENTENCE: ClassVar[str] = "Voluntariness assessed: {result}, in private: {in_private}."
-
-    result: Free
-    in_private: bool
-    assessor: str
-    held_at: AwareDatetime | None = None
-    """When the interview was held, if that was before it was recorded."""
-    coercion_indicators: Annotated[tuple[str, ...] | None, Sealed(Compartment.PROT)] = None
-
-    @property
-    def when(self) -> datetime:
-        return self.held_at or self.timestamp
-
-
-class VoluntaryReturnDeclared(Event):
-    TOPIC: ClassVar[str] = "VoluntaryReturnDeclared"
-    SENTENCE: ClassVar[str] = "Declared the wish to return to {country}, signed on {signed_at} by {signer}."
-
-    country: Country
-    form_version: str
-    language: str
-    signed_at: AwareDatetime
-    signer: str
-    place_anew: bool = False
-    """Whether it names another place in the country than before; which place is sealed."""
-    locality: Annotated[str | None, Sealed(Compartment.GEN)] = None
-    witness: Annotated[str | None, Sealed(Compartment.CONS)] = None
-
-    def change(self, case: Case) -> None:
-        if self.country != case.country_of_return:
-            case.country_of_return, case.country_since = self.country, self.originator_version
-
-
-class EligibilityDetermined(Event):
-    TOPIC: ClassVar[str] = "EligibilityDetermined"
-    SENTENCE: ClassVar[str] = "Eligibility: {decision} ({reasons})."
-
-    decision: str
-    reasons: Annotated[tuple[str, ...] | None, Sealed(Compartment.PROT)] = None
-    funding_profile: Annotated[str | None, Sealed(Compartment.FIN)] = None
-
-    def change(self, case: Case) -> None:
-        if self.decision in ELIGIBLE and case.phase is Phase.INTAKE:
-            case.phase = Phase.PRE_DEPARTURE
-
-
-class ScreeningCompleted(Event):
-    TOPIC: ClassVar[str] = "ScreeningCompleted"
-    SENTENCE: ClassVar[str] = "Screening completed."
-
-
-class DetentionRecorded(Event):
-    TOPIC: ClassVar[str] = "DetentionRecorded"
-    SENTENCE: ClassVar[str] = "The person is in detention ({situation})."
-
-    situation: LivingSituation
-    site: Annotated[str | None, Sealed(Compartment.SECU)] = None
-
-    def change(self, case: Case) -> None:
-        case.living_situation = self.situation
-
-
-class DetentionReleased(Event):
-    TOPIC: ClassVar[str] = "DetentionReleased"
-    SENTENCE: ClassVar[str] = "The person has left detention."
-
-    def change(self, case: Case) -> None:
-        case.living_situation = LivingSituation.OTHER
-
-
-ELIGIBLE = frozenset({"ELIGIBLE", "ELIGIBLE_WITH_REFERRALS"})
 HELD_AFTER: Final[Mapping[str, HoldType]] = {
     "UNDECIDED": HoldType.CONSENT,
     "DECLINED": HoldType.CONSENT,
     "NOT_SAFE_TO_RETURN": HoldType.SAFETY,
 }
 """Decisions that hold whoever had been found eligible before."""
-
-
-# Messages
-
-
-class RegisterCase(Message):
-    """Open a case for a person who asks. Needs their consent to keep data, or a recorded emergency."""
-
-    person: Person
-    country_of_return: Country
-    channel: IntakeChannel
-    office: Word
-    living_situation: LivingSituation = LivingSituation.OTHER
-    registered_on: AwareDatetime | None = None
-    source: Word | None = None
-    consent_to_data_processing: bool
-    emergency_override: Annotated[str, Field(max_length=500)] | None = None
-    form_version: Word = "DP-1"
-    language: Word = "en"
-
-
-class RecordConsent(Message):
-    purpose: Purpose
-    given: bool = True
-    form_version: Word
-    language: Word
-    method: Literal["SIGNATURE", "THUMBPRINT", "VERBAL_WITNESSED"] = "SIGNATURE"
-    given_by: Literal["SELF", "GUARDIAN"] = "SELF"
-    witness: Word | None = None
-    excluded_partners: tuple[Word, ...] = ()
-
-
-class WithdrawConsent(Message):
-    purpose: Purpose
-
-
-class RecordCounselling(Message):
-    topics: Annotated[tuple[Word, ...], Field(min_length=1)]
-    language: Word
-
-
-class RecordNonRefoulementScreen(Message):
-    outcome: Literal["NO_CLAIM", "CLAIM", "UNSURE"]
-    account: Annotated[str, Field(max_length=4000)] | None = None
-    concern: Annotated[str, Field(min_length=1, max_length=4000)] | None = None
-    """Any other matter of protection that was heard in the interview."""
-
-
-class RecordVulnerabilityAssessment(Message):
-    overall_risk: RiskLevel
-    factors: tuple[Word, ...] = ()
-
-
-class AssessVoluntariness(Message):
-    understood: bool
-    free_of_pressure: bool
-    capacity: Literal["OK", "DOUBT", "LACKS"] = "OK"
-    in_private: bool
-    coercion_indicators: tuple[Word, ...] = ()
-
-
-class SignVoluntaryReturnDeclaration(Message):
-    country: Country
-    locality: Word | None = None
-    form_version: Word
-    language: Word
-    signed_at: AwareDatetime | None = None
-    signer: Literal["SELF", "GUARDIAN"] = "SELF"
-    witness: Word | None = None
-
-
-class DetermineEligibility(Message):
-    decision: Literal[
-        "ELIGIBLE", "ELIGIBLE_WITH_REFERRALS", "UNDECIDED", "DECLINED", "INELIGIBLE", "NOT_SAFE_TO_RETURN"
-    ]
-    reasons: tuple[Word, ...] = ()
-    funding_profile: Annotated[str, Field(max_length=120)] = ""
-
-
-class CompleteScreening(Message):
-    pass
-
-
-class RecordDetention(Message):
-    situation: Literal[LivingSituation.DETENTION_OFFICIAL, LivingSituation.DETENTION_UNOFFICIAL]
-    site: Word | None = None
-
-
-class RecordRelease(Message):
-    pass
 
 
 # Rules
@@ -405,14 +171,6 @@ def _is_news(before: VulnerabilityAssessed | None, report: RecordVulnerabilityAs
     order = list(RiskLevel)
     worse = order.index(report.overall_risk) < order.index(before.risk_level)
     return worse or not set(report.factors) <= set(before.factors or ())
-
-
-def concluded(report: AssessVoluntariness) -> Free:
-    """What an assessment comes to: under pressure nobody is free, and anything less than a clear yes is a doubt."""
-    if not report.free_of_pressure:
-        return "NOT_VOLUNTARY"
-    clear = report.understood and report.capacity == "OK" and not report.coercion_indicators
-    return "VOLUNTARY" if clear else "DOUBT"
 
 
 def assess_voluntariness(case: Case, report: AssessVoluntariness, m: Moment) -> Iterator[Event]:

@@ -12,20 +12,37 @@ from urllib.parse import parse_qsl
 
 from fastapi import Request
 
-from domain.words import ReferralKind
-from gateway.bodies import limited
-from gateway.links import Said
-from gateway.pages.choices import ISSUES, ITS_DAY, LAST_WORDS, NO, NUMBERED, PAPER_KINDS, PAPERS, TICKED, Choice, named
-from gateway.problems import Problem
+from domain.kernel.vocabulary import ReferralKind
+from gateway.http.problems import Problem
+from gateway.http.request_body import limited
+from gateway.pages.outcome_choices import (
+    ISSUES,
+    ITS_DAY,
+    LAST_WORDS,
+    NO,
+    NUMBERED,
+    PAPER_KINDS,
+    PAPERS,
+    TICKED,
+    Choice,
+    named,
+)
+from gateway.partner_access.task_links import Said
 
 FORM: Final = "application/x-www-form-urlencoded"
+
 FORM_BYTES: Final = 32 * 1024
+
 MOST_FIELDS: Final = 30
+
 NOTE: Final = 2000
+
 SHORT: Final = 120
+
 YEARS: Final = range(1900, 2200)
 
 _DIGITS_ONLY: Final = re.compile(r"[\s\-.]+")
+
 _LOCAL: Final = "+218"
 
 

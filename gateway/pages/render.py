@@ -13,13 +13,16 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from gateway.face import Face
-from gateway.pages.clock import clock
-from gateway.pages.words import LANGUAGES, Words
+from gateway.pages.time_format import clock
+from gateway.pages.translations import LANGUAGES, Words
+from gateway.public_address import Face
 
 HERE: Final = Path(__file__).parent
+
 STYLE: Final = (HERE / "style.css").read_text(encoding="utf-8").strip()
+
 STYLE_HASH: Final = b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+
 LARGEST: Final = 10 * 1024
 """No page is larger: it has to arrive over the worst line there is."""
 

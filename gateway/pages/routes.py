@@ -16,32 +16,39 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 from fastapi.routing import APIRoute
 
-from domain.calendar import LIBYA
-from gateway.commands import desk_of
-from gateway.contacts import request_call
-from gateway.face import Face
-from gateway.handed_in import Declined
-from gateway.links import Opened, Receipt, Said, Task, TaskLinks
-from gateway.pages.choices import PAPER_KINDS, PAPERS, STATEMENTS, TICKED, fitting
-from gateway.pages.clock import clock
+from domain.kernel.working_time import LIBYA
+from gateway.http.dependencies import desk_of
+from gateway.http.problems import Problem
+from gateway.intake.call_requests import request_call
+from gateway.intake.submission import Declined
 from gateway.pages.forms import SHORT, Form, Unmended, answer, digits, read_form, telephone
-from gateway.pages.pace import Pace
+from gateway.pages.outcome_choices import PAPER_KINDS, PAPERS, STATEMENTS, TICKED, fitting
+from gateway.pages.rate_limit import Pace
 from gateway.pages.render import page, person
-from gateway.pages.words import Words, in_language
-from gateway.problems import Problem
-from store.clock import now
-from store.database import UNANSWERED
-from store.links import Held, Link
+from gateway.pages.time_format import clock
+from gateway.pages.translations import Words, in_language
+from gateway.partner_access.task_links import Opened, Receipt, Said, Task, TaskLinks
+from gateway.public_address import Face
+from store.partners.task_links import Held, Link
+from store.postgres.clock import now
+from store.postgres.database import UNANSWERED
 
 log = logging.getLogger("awda.gateway")
 
 BAD_FORM: Final = 400
+
 UNOPENED: Final = 403
+
 UNMENDED: Final = 422
+
 FLOODED: Final = 429
+
 GROUPS: Final = ("your_answer", "done", "not_yet", "always")
+
 WHEN: Final = 500
+
 ONCE: Final = re.compile("[0-9a-f]{32}")
+
 FROM_ONE_ADDRESS, FROM_ALL, WITHIN_S = 10, 300, 600.0
 """So many requests to be called are taken in ten minutes, by each process of the gateway."""
 

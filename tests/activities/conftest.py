@@ -10,16 +10,17 @@ from uuid import UUID
 
 import pytest
 
-from activities.deliver import Delivering, Tried
-from activities.outside import Outside
-from domain.case import Case
-from domain.referral_state import Referral
-from store import partner_keys, partners
-from store.outbox import Delivery, Outbox
-from store.signing import new_secret
-from tests.house import House, a_desk
-from tests.journeys.steps import REGISTRATION, SCREENING
-from tests.stranger import Stranger, a_stranger
+from activities.delivery import Delivering, Tried
+from activities.webhook_client import Outside
+from domain.case.aggregate import Case
+from domain.case.referral import Referral
+from store.crypto.webhook_signatures import new_secret
+from store.messages.outbox import Delivery, Outbox
+from store.partners import keys as partner_keys
+from store.partners import registry as partners
+from tests.support.journey_steps import REGISTRATION, SCREENING
+from tests.support.receiver_process import Stranger, a_stranger
+from tests.support.running_worker import House, a_desk
 
 CLINIC = "clinic-misrata"
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from audit.show import show
+from audit.case_view import show
 from tests.activities.conftest import CLINIC, Post
 
 

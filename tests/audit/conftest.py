@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from store.database import open_pool
-from tests.audit.archive import Archive
+from store.postgres.database import open_pool
+from tests.support.recorded_archive import Archive
 
 
 @pytest.fixture

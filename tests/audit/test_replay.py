@@ -9,18 +9,18 @@ from typing import Any
 
 import pytest
 
-from audit.fold import NoSuchStream, canonical, fold
+from audit.case_view import show
+from audit.explanation import why
 from audit.history import history
-from audit.show import show
-from audit.why import why
-from domain.case import Case
-from domain.event import ERASED, Compartment
-from domain.words import Phase, StageStatus
-from tests.audit.archive import Archive
-from tests.audit.flights import a_flight
-from tests.builders import MONDAY, PARTNERS, Told, a_closed_case, a_registered_case, a_screened_case
-from tests.domain.journeys import another_nationality, another_place
-from tests.domain.reading import public
+from audit.replay import NoSuchStream, canonical, fold
+from domain.case.aggregate import Case
+from domain.kernel.event import ERASED, Compartment
+from domain.kernel.vocabulary import Phase, StageStatus
+from tests.support.assertions import public
+from tests.support.builders import MONDAY, PARTNERS, Told, a_closed_case, a_registered_case, a_screened_case
+from tests.support.flight_fixtures import a_flight
+from tests.support.journeys import another_nationality, another_place
+from tests.support.recorded_archive import Archive
 
 A_DAY = timedelta(days=1)
 

@@ -14,10 +14,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cli.main import awda
-from cli.talk import Code
-from store.database import open_pool
-from tests.audit.archive import Archive
-from tests.conftest import Database
+from cli.output import Code
+from store.postgres.database import open_pool
+from tests.support.databases import Database
+from tests.support.recorded_archive import Archive
 
 ARCHIVES_KEY = base64.b64encode(bytes(range(32))).decode()
 

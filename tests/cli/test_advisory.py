@@ -11,22 +11,24 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from audit.verify import verify
+from audit.verification.verify import verify
 from cli.main import awda
-from cli.talk import Code
-from domain.case import Case
-from domain.words import AdvisoryLevel, ClearanceKind, ClearanceStatus
-from store.advisories import change
-from store.views.projector import Projector
-from tests.builders import a_cleared_case, a_frozen_case, an_arrived_case
+from cli.output import Code
+from domain.case.aggregate import Case
+from domain.kernel.vocabulary import AdvisoryLevel, ClearanceKind, ClearanceStatus
+from store.projections.projector import Projector
+from store.reference.advisories import change
 from tests.cli.conftest import Shelf
-from tests.conftest import Database
-from tests.house import MASTER_KEY, House, a_house
-from tests.journeys.steps import a_screened_case, a_taken_message
-from workers.embedded import Servers
+from tests.support.builders import a_cleared_case, a_frozen_case, an_arrived_case
+from tests.support.databases import Database
+from tests.support.journey_steps import a_screened_case, a_taken_message
+from tests.support.running_worker import MASTER_KEY, House, a_house
+from workers.embedded.installation import Servers
 
 CHANGE = ("advisory", "change", "NGA", "--area", "NG-LA", "--level", "NO_RETURN", "--version", "2026-4")
+
 BASIS = ("--basis", "UNHCR position of May")
+
 TOLD = "SELECT s.number FROM inbox JOIN streams s USING (stream_id) WHERE name = 'system.report' AND status = 'pending'"
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from activities.record import Recording
-from cli.talk import Code
-from domain.procedure import Order
-from tests.audit.archive import Archive
-from tests.builders import a_screened_case
+from activities.recording import Recording
+from cli.output import Code
+from domain.progress import Order
 from tests.cli.conftest import Shelf
+from tests.support.builders import a_screened_case
+from tests.support.recorded_archive import Archive
 
 CASE = "LBY-2026-000001"
 

@@ -6,11 +6,12 @@ from datetime import datetime
 
 import pytest
 
-from cli.talk import Code
-from tests.builders import a_screened_case
+from cli.output import Code
 from tests.cli.conftest import Shelf
+from tests.support.builders import a_screened_case
 
 CASE = "LBY-2026-000001"
+
 TUESDAY = ("LBY", "2026-11-24", "Day of mourning")
 
 

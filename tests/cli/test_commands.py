@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from cli.importing import SAMPLE
 from cli.main import COMMANDS, awda, loaded
-from cli.talk import Code
+from cli.output import Code
+from cli.registration_list import SAMPLE
 
 REGISTRATION = {
     "person": {"family_name": "Okafor", "given_names": "Aminata", "nationality": "NGA"},

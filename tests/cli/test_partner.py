@@ -15,15 +15,16 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cli.main import awda
-from cli.talk import Code
-from store.signing import new_pair, new_secret
-from tests.conftest import Database
+from cli.output import Code
+from store.crypto.webhook_signatures import new_pair, new_secret
 from tests.gateway.conftest import MASTER_KEY
-from tests.gateway.test_serving import serving
-from tests.partner_side import a_receiver
-from workers.home import Home
+from tests.gateway.test_server import serving
+from tests.support.databases import Database
+from tests.support.partner_side import a_receiver
+from workers.settings import Home
 
 Awda = Callable[..., Result]
+
 CLINIC = ("clinic-misrata", "--name", "Clinic, Misrata", "--kind", "MEDICAL_ASSESSMENT")
 
 

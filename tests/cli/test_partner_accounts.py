@@ -16,12 +16,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cli.main import awda
-from cli.talk import Code
-from gateway.handed_in import Answer
-from gateway.intake import open_desk
-from store.partners import Registered, add
-from tests.conftest import Database
+from cli.output import Code
+from gateway.intake.service import open_desk
+from gateway.intake.submission import Answer
+from store.partners.registry import Registered, add
 from tests.gateway.conftest import MASTER_KEY, REGISTRATION
+from tests.support.databases import Database
 
 CLINIC = "clinic-tripoli"
 

@@ -13,14 +13,16 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cli.main import awda
-from cli.talk import Code
-from gateway.intake import open_desk
-from store.outbox import Delivery, Outbox
-from tests.gateway.asked import PARTNER, PERSONAL, Asked, a_case_with_partners
+from cli.output import Code
+from gateway.intake.service import open_desk
+from store.messages.outbox import Delivery, Outbox
 from tests.gateway.conftest import MASTER_KEY
+from tests.support.referral_fixtures import PARTNER, PERSONAL, Asked, a_case_with_partners
 
 T = TypeVar("T")
+
 Awda = Callable[..., Result]
+
 KIND = "CONSULAR_IDENTITY"
 
 

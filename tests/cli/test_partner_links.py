@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from activities.record import Recording
+from activities.recording import Recording
 from cli.main import awda
-from cli.talk import Code
-from domain.procedure import Order
-from gateway.intake import open_desk
-from store.streams import open_streams
-from tests.gateway.asked import a_case_with_partners
+from cli.output import Code
+from domain.progress import Order
+from gateway.intake.service import open_desk
+from store.log.streams import open_streams
 from tests.gateway.conftest import MASTER_KEY
+from tests.support.referral_fixtures import a_case_with_partners
 
 Awda = Callable[..., Result]
 

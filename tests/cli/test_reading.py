@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.builders import a_screened_case
 from tests.cli.conftest import Shelf
+from tests.support.builders import a_screened_case
 
 CASE = "LBY-2026-000001"
 

@@ -15,16 +15,17 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cli.main import awda
-from cli.talk import Code
-from gateway.intake import Desk, open_desk
-from store.views.projector import Projector
-from tests.conftest import Database
+from cli.output import Code
+from gateway.intake.service import Desk, open_desk
+from store.projections.projector import Projector
 from tests.gateway.conftest import MASTER_KEY
-from tests.house import House, a_house
-from tests.sheets import MUSA, Office, a_waiting_person, filled, with_partners
-from workers.embedded import Servers
+from tests.support.databases import Database
+from tests.support.running_worker import House, a_house
+from tests.support.sheets import MUSA, Office, a_waiting_person, filled, with_partners
+from workers.embedded.installation import Servers
 
 CONFIRMED = {"result": "Nationality confirmed", "date": "23/11/2026"}
+
 SCAN = b"%PDF-1.7 the signed sheet"
 
 

@@ -15,15 +15,18 @@ from typing import Any
 
 import pytest
 
-from cli.importing import SAMPLE
-from cli.talk import Code
-from workers.processes import PROJECT
+from cli.output import Code
+from cli.registration_list import SAMPLE
+from workers.embedded.processes import PROJECT
 
 pytestmark = pytest.mark.slow
 
 Done = subprocess.CompletedProcess[str]
+
 Awda = Callable[..., Done]
+
 PROCESSES = {"postgres", "temporal", "case-worker", "relay", "projector", "gateway"}
+
 COUNSELLING = {"topics": ["RIGHTS"], "language": "en"}
 
 

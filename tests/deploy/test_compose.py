@@ -24,19 +24,27 @@ import httpx2
 import pytest
 import yaml
 
-from activities.outside import NEVER, is_public
-from workers.embedded import Servers
-from workers.embedded import servers as real_servers
-from workers.postgres import installed
-from workers.temporal import free_port, program, serves
+from activities.webhook_client import NEVER, is_public
+from workers.embedded.installation import Servers
+from workers.embedded.installation import servers as real_servers
+from workers.embedded.postgres import installed
+from workers.embedded.temporal import free_port, program
+from workers.network_probe import serves
 
 ROOT: Final = Path(__file__).resolve().parents[2]
+
 COMPOSE: Final[dict[str, Any]] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+
 SERVICES: Final[dict[str, Any]] = COMPOSE["services"]
+
 OURS: Final = [name for name, service in SERVICES.items() if service.get("build")]
+
 PROCESSES: Final = [name for name in OURS if name != "migrate"]
+
 SECRETS: Final = "/run/secrets"
+
 STOPS_WITHIN_S: Final = 5.0
+
 COPIED: Final = re.compile(r"^COPY (?!--from)(\S+) (\./\S*)$", re.MULTILINE)
 
 
@@ -214,6 +222,7 @@ REGISTRATION: Final = {
     "living_situation": "URBAN_RENTED",
     "consent_to_data_processing": True,
 }
+
 SIGNED_IN: Final = {"X-Awda-User": "fatima"}
 
 

@@ -10,21 +10,33 @@ from typing import Final
 import pytest
 
 from cli.main import COMMANDS
-from domain.words import Stage
-from tests.builders import a_closed_case
+from domain.kernel.vocabulary import Stage
+from tests.support.builders import a_closed_case
 
 ROOT: Final = Path(__file__).resolve().parents[2]
+
 PAGES: Final = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").glob("*.md")])
+
 DECISIONS: Final = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
+
 README: Final = (ROOT / "README.md").read_text()
+
 PARTS: Final = ["Context", "Decision", "Consequences", "Alternatives", "Enforced by"]
+
 LINK: Final = re.compile(r"\]\((?!https?:|mailto:)([^)#\s]+)(?:#[^)]*)?\)")
+
 NAMED_TEST: Final = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
+
 NAMED_CONTRACT: Final = re.compile(r"import contract \*(.+?)\*")
+
 MAKE: Final = re.compile(r"\bmake ([a-z]+)\b")
+
 AWDA: Final = re.compile(r"\bawda ([a-z]+)\b")
+
 CODE: Final = re.compile(r"```\w*\n(.*?)```|`([^`\n]+)`", re.DOTALL)
+
 SEPARATORS: Final = re.compile(r"[\s_-]+")
+
 TRAIL: Final = re.compile(r"^ *(\d+)  (\d\d \w{3}) (\d\d:\d\d)  (.+)$", re.MULTILINE)
 
 

@@ -10,26 +10,27 @@ from typing import Any, Final
 
 import pytest
 
-from cli.partner_keys import revoke
-from domain.answers import ANSWERS
-from domain.messages import ReceivePartnerSignal
-from domain.outcomes import SAYS, outcomes_of
-from domain.outgoing import LETTERS, outgoing
-from domain.partner import RECIPIENT_OF
-from domain.referral import ReferralSent
-from domain.words import STATEMENTS, ReferralKind, SignalType
-from gateway.from_partners import SIGNAL_TYPE, source_of
-from gateway.signers import FRESH_S
-from gateway.strict_json import parse_object
-from store.partner_keys import GRACE, revoke_key
-from store.signing import LONGEST_TOLERANCE_S, TOLERANCE_S
-from tests.builders import a_screened_case
-from tests.partner_side import PAGES
+from cli.commands.partner.keys import revoke
+from domain.commands.signal import ReceivePartnerSignal
+from domain.events.referral import ReferralSent
+from domain.kernel.vocabulary import STATEMENTS, ReferralKind, SignalType
+from domain.referral.disclosure import RECIPIENT_OF
+from domain.referral.notifications import LETTERS, outgoing
+from domain.referral.outcomes import ANSWERS, SAYS, outcomes_of
+from gateway.intake.partners import SIGNAL_TYPE, source_of
+from gateway.intake.signature_verifier import FRESH_S
+from gateway.intake.strict_json import parse_object
+from store.crypto.webhook_signatures import LONGEST_TOLERANCE_S, TOLERANCE_S
+from store.partners.keys import GRACE, revoke_key
+from tests.support.builders import a_screened_case
+from tests.support.partner_side import PAGES
 from tools import letters, signals
 from workflows.delivery import SCHEDULE
 
 PAGE: Final = (PAGES / "README.md").read_text(encoding="utf-8")
+
 JSON: Final = [parse_object(block.encode()) for block in re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)]
+
 SUMMARIES: Final = sorted(PAGES.glob("??.md"))
 
 

@@ -10,7 +10,9 @@ from typing import Final
 import pytest
 
 TESTS: Final = Path(__file__).resolve().parents[1]
+
 ASSERTING: Final = ("assert_", "raises", "fail")
+
 BY_THE_LIBRARY: Final = {"test_subscribers_hear_every_event_once_in_order"}
 
 

@@ -9,5 +9,7 @@ from hypothesis import HealthCheck, settings
 settings.register_profile(
     "quick", max_examples=25, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
 )
+
 settings.register_profile("ci", max_examples=200, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from domain.decide import STAGES
+from domain.decider import STAGES
 from tools.docs import PAGE, main, page
 
 ROOT = Path(__file__).parent.parent.parent
+
 GLOSSARY = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+
 CODE = "\n".join(
     path.read_text(encoding="utf-8")
     for part in ("domain", "store", "workflows")

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from domain import movement
-from domain.moment import Refused
-from domain.places import AIRPORTS, COUNTRY_OF
-from tests.builders import FLIGHT, Told
-from tests.domain.journeys import (
+from domain.kernel.errors import Refused
+from domain.kernel.places import AIRPORTS, COUNTRY_OF
+from tests.support.builders import FLIGHT, Told
+from tests.support.journeys import (
     PLAN,
     Flight,
     a_cancelled_flight,

@@ -7,13 +7,11 @@ from collections.abc import Callable
 
 import pytest
 
-from domain.event import REGISTRY
-from domain.messages import MESSAGES
-from domain.moment import Directory, Partner
-from domain.outgoing import outgoing
-from domain.partner import AUTHORITIES, RECIPIENT_OF, SENSITIVE, Recipient, telling
-from domain.words import (
-    BLOCKS,
+from domain.kernel.directory import Directory, Partner
+from domain.kernel.event import REGISTRY
+from domain.kernel.holds import BLOCKS
+from domain.kernel.message import MESSAGES
+from domain.kernel.vocabulary import (
     PUBLIC_CLOSURE,
     PUBLIC_KIND,
     ClosureReason,
@@ -22,9 +20,12 @@ from domain.words import (
     Purpose,
     ReferralKind,
 )
-from store.partners import Registered
-from store.standins import STANDARD
-from tests.builders import (
+from domain.referral.disclosure import AUTHORITIES, RECIPIENT_OF, SENSITIVE, Recipient, telling
+from domain.referral.notifications import outgoing
+from store.partners.registry import Registered
+from store.partners.seed import STANDARD
+from tests.support.assertions import neutral, public, redacted
+from tests.support.builders import (
     PARTNERS,
     Told,
     a_boarded_case,
@@ -34,15 +35,17 @@ from tests.builders import (
     a_seated_case,
     folded,
 )
-from tests.domain.journeys import CASES, fear_at_screening, fear_at_the_airport
-from tests.domain.reading import neutral, public, redacted
+from tests.support.journeys import CASES, fear_at_screening, fear_at_the_airport
 
 RESTRICTED = re.compile(
     "TRAFFICK|ASYLUM|REFUGEE|GBV|VIOLENCE|VOT_|VICTIM|SURVIVOR|REFLECTION|FEAR|TREATMENT|UNFIT|NO_SIGNIFICANT|STABLE"
     "|PREGNAN|HIV|TUBERCUL|\\bTB\\b|ABUSE|BEATEN|DETENTION VIOLENCE|MHPSS|SPECIALIST_CARE"
 )
+
 WHO = re.compile("AMINATA|OKAFOR|218910000001|1996-04-02")
+
 TYPED_TEXT = "she was sold"
+
 COUNTRY_OF_REFUGE = re.compile("UNHCR")
 
 
@@ -185,7 +188,6 @@ def test_the_embassy_hears_nothing_new_while_the_person_is_afraid() -> None:
 
 
 # Whom it is for
-
 
 SENT_THERE = sorted(SENSITIVE & {kind for partner in STANDARD for kind in partner.kinds})
 

@@ -11,14 +11,17 @@ from typing import Any
 
 import pytest
 
-from domain.calendar import Span
-from domain.decide import RULES, STAGE_OF, STAGES, decide_opening, may_open, standing
-from domain.messages import MESSAGES, ReceivePartnerSignal
-from domain.moment import Directory, NotYet
-from domain.policy import POLICIES
-from domain.procedure import EDITIONS, NEWEST, Standing, row_of, to_open
-from domain.words import PUBLIC_KIND, ClearanceKind, HoldType, ReferralKind, Stage
-from tests.builders import a_case, a_registered_case, a_screened_case, a_seated_case
+from domain.commands.signal import ReceivePartnerSignal
+from domain.decider import RULES, STAGE_OF, STAGES, decide_opening, may_open, standing
+from domain.kernel.directory import Directory
+from domain.kernel.errors import NotYet
+from domain.kernel.message import MESSAGES
+from domain.kernel.policy import POLICIES
+from domain.kernel.vocabulary import PUBLIC_KIND, ClearanceKind, HoldType, ReferralKind, Stage
+from domain.kernel.working_time import Span
+from domain.procedure import EDITIONS, NEWEST, row_of
+from domain.progress import Standing, to_open
+from tests.support.builders import a_case, a_registered_case, a_screened_case, a_seated_case
 
 PUBLISHED = Path(__file__).parent / "published"
 

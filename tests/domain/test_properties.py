@@ -11,12 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.deadlines import deadlines
-from domain.decide import decide
-from domain.messages import MESSAGES, Message, ReceivePartnerSignal
-from domain.moment import Refused, Unplaceable
-from domain.words import ClearanceKind, ClearanceStatus, HoldType, ReferralKind, ReferralStatus, SignalType
-from tests.builders import (
+from domain.casework.deadlines import deadlines
+from domain.commands.signal import ReceivePartnerSignal
+from domain.decider import decide
+from domain.kernel.errors import Refused, Unplaceable
+from domain.kernel.message import MESSAGES, Message
+from domain.kernel.vocabulary import ClearanceKind, ClearanceStatus, HoldType, ReferralKind, ReferralStatus, SignalType
+from tests.support.assertions import public, redacted
+from tests.support.builders import (
     FLIGHT,
     NAMESPACE,
     Told,
@@ -30,10 +32,11 @@ from tests.builders import (
     a_seated_case,
     folded,
 )
-from tests.domain.reading import public, redacted
 
 ON_IT: Final = {"movement_id": FLIGHT["movement_id"], "movement": FLIGHT["movement"]}
+
 GOOD: Final = "NO_SIGNIFICANT_CONDITION"
+
 BEGINNINGS: Final = (
     a_registered_case,
     a_screened_case,
@@ -44,7 +47,9 @@ BEGINNINGS: Final = (
     a_received_case,
     a_closed_case,
 )
+
 TO_EMBASSIES_AND_AUTHORITIES: Final = frozenset({"embassy-nga", "embassy-nga-2", "exit-authority"})
+
 WORDS: Final = st.sampled_from(["x", "NO_CAPACITY", "seen", "أمينة"])
 
 
@@ -53,6 +58,7 @@ WORDS: Final = st.sampled_from(["x", "NO_CAPACITY", "seen", "أمينة"])
 MOMENTS: Final = st.sampled_from(
     ["2026-01-01T00:00:00Z", "2026-12-12T09:00:00Z", FLIGHT["std"], "2027-06-01T00:00:00+03:00", "9999-12-31T23:59:59Z"]
 )
+
 SAID: Final[dict[str, dict[str, st.SearchStrategy[Any]]]] = {
     "AddNote": {"note": WORDS},
     "PlaceHold": {"hold_type": st.sampled_from(HoldType), "reason": WORDS},
@@ -160,6 +166,7 @@ SAID: Final[dict[str, dict[str, st.SearchStrategy[Any]]]] = {
     "RecordDelivery": {"item_id": WORDS},
     "CompleteReintegration": {},
 }
+
 ABOUT_A_REFERRAL: Final = (
     "SendReferral",
     "CancelReferral",
@@ -167,6 +174,7 @@ ABOUT_A_REFERRAL: Final = (
     "ConfirmReferralExpiry",
     "MarkReferralEnteredInError",
 )
+
 OUTCOMES: Final = st.sampled_from(
     [
         GOOD,
@@ -181,6 +189,7 @@ OUTCOMES: Final = st.sampled_from(
         None,
     ]
 )
+
 PAYLOADS: Final = st.sampled_from(
     [
         {},
@@ -291,7 +300,9 @@ MATTERS_ON_BOARD: Final = (
     "ChangeNationality",
 )
 """What may be said of a person's wish and safety; a signal may be said as well."""
+
 TO_BOARD: Final = ("ReaffirmVoluntaryReturn", "CheckInPassenger", "BoardPassenger")
+
 OFFICERS_GRANT: Final = ("PROTECTION_CLEARANCE", "RELEASE_AUTHORISATION", "RECEPTION_CONFIRMED")
 
 
@@ -390,6 +401,7 @@ STORIES: Final = {
     "MEDICAL_ASSESSMENT": (("ACKNOWLEDGED", None), ("ACCEPTED", None), ("STARTED", None), ("COMPLETED", GOOD)),
     "CONSULAR_IDENTITY": (("ACKNOWLEDGED", None), ("ACCEPTED", None), ("COMPLETED", "NATIONALITY_CONFIRMED")),
 }
+
 CONTRADICTIONS: Final = {
     "MEDICAL_ASSESSMENT": (("COMPLETED", GOOD), ("COMPLETED", "TREATMENT_REQUIRED"), ("FAILED", None)),
     "CONSULAR_IDENTITY": (("COMPLETED", "NATIONALITY_CONFIRMED"), ("COMPLETED", "NOT_CONFIRMED"), ("REJECTED", None)),
@@ -447,6 +459,7 @@ STEPS: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
     ("CheckInPassenger", {}),
     ("BoardPassenger", {}),
 )
+
 WITHDRAWALS: Final = ("staff", "other", "partner")
 
 

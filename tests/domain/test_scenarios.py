@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.builders import (
+from tests.support.assertions import assert_in_order
+from tests.support.builders import (
     FLIGHT,
     Told,
     a_closed_case,
@@ -13,10 +14,11 @@ from tests.builders import (
     a_screened_case,
     a_seated_case,
 )
-from tests.domain.reading import assert_in_order
 
 ON_IT = {"movement_id": FLIGHT["movement_id"], "movement": FLIGHT["movement"]}
+
 GOOD = "NO_SIGNIFICANT_CONDITION"
+
 REG_TO_VRD = (
     "CaseRegistered",
     "CaseWorkerAssigned",
@@ -30,6 +32,7 @@ REG_TO_VRD = (
     "ClearanceGranted[CONSENT_RETURN]",
     "ClearanceGranted[PROTECTION_CLEARANCE]",
 )
+
 TO_THE_GATE = (
     "PassengerNominated",
     "SeatReserved",
@@ -46,6 +49,7 @@ TO_THE_GATE = (
     "FlightDeparted",
     "FlightArrived",
 )
+
 AFTER_ARRIVAL = (
     "ArrivalConfirmed",
     "ReturneeMet",
@@ -253,7 +257,9 @@ def test_sc_21_a_full_safe_house_is_replaced_by_another() -> None:
 
 
 WITHDRAWAL = ("WithdrawVoluntaryReturn", {"channel": "PHONE"})
+
 UNFIT = ("IssueFitToTravel", {"result": "UNFIT"})
+
 FREEZE = ("ManifestIsFrozen", ON_IT)
 
 

@@ -18,24 +18,27 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import TimeSkipper
 from temporalio.worker import Replayer, Worker
 
-from activities.deliver import HELD, OVER, Delivering, Tried
-from activities.outside import Outside
-from domain.case import Case
-from store import partner_keys, partners, standins
-from store.outbox import Delivery, Outbox
-from store.signing import new_secret
-from tests.conftest import Database
-from tests.durability.crew import a_crew
-from tests.house import House, a_desk, a_house
-from tests.journeys.steps import REGISTRATION, SCREENING, a_screened_case
-from tests.stranger import Stranger, a_stranger
+from activities.delivery import HELD, OVER, Delivering, Tried
+from activities.webhook_client import Outside
+from domain.case.aggregate import Case
+from store.crypto.webhook_signatures import new_secret
+from store.messages.outbox import Delivery, Outbox
+from store.partners import keys as partner_keys
+from store.partners import registry as partners
+from store.partners import seed as standins
+from tests.support.databases import Database
+from tests.support.journey_steps import REGISTRATION, SCREENING, a_screened_case
+from tests.support.processes import a_crew
+from tests.support.receiver_process import Stranger, a_stranger
+from tests.support.running_worker import House, a_desk, a_house
 from workers.case_worker import delivery_worker, sandbox
-from workers.embedded import Servers
+from workers.embedded.installation import Servers
 from workers.relay import Relay
 from workflows.delivery import SCHEDULE, DeliveryWorkflow
-from workflows.ring import start_delivery
+from workflows.starter import start_delivery
 
 CLINIC, EMBASSY = "clinic-misrata", "embassy-nga"
+
 TRIES = 10
 
 

@@ -9,14 +9,15 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from store.failpoint import FAILPOINTS
-from tests.conftest import Database
-from tests.durability.crew import a_crew
-from tests.house import House, a_desk
-from tests.journeys.steps import REGISTRATION, SCREENING
-from workers.embedded import Servers
+from store.postgres.failpoint import FAILPOINTS
+from tests.support.databases import Database
+from tests.support.journey_steps import REGISTRATION, SCREENING
+from tests.support.processes import a_crew
+from tests.support.running_worker import House, a_desk
+from workers.embedded.installation import Servers
 
 CASES = 10
+
 PROCESS_OF = {"record": "case-worker", "relay": "relay"}
 
 

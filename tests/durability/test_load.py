@@ -18,24 +18,28 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from audit.report import Report
-from audit.verify import verify
+from audit.verification.report import Report
+from audit.verification.verify import verify
 from bench.client import Broken, Line, Reply, line, post
-from gateway.from_partners import CLOUD_EVENT, SIGNAL_TYPE, source_of
-from store.inbox import SETTLED, message_id_for
-from store.signing import sign
-from store.standins import seed
-from store.views.projector import Projector
-from tests.conftest import Database
-from tests.durability.storm import PATIENCE_S, TRACES, UNDER_WAY
-from tests.house import MASTER
-from tests.town import Town, a_town
-from workers.embedded import Servers
+from gateway.intake.partners import CLOUD_EVENT, SIGNAL_TYPE, source_of
+from store.crypto.webhook_signatures import sign
+from store.messages.inbox import SETTLED, message_id_for
+from store.partners.seed import seed
+from store.projections.projector import Projector
+from tests.support.databases import Database
+from tests.support.deployment import Town, a_town
+from tests.support.message_storm import PATIENCE_S, TRACES, UNDER_WAY
+from tests.support.running_worker import MASTER
+from workers.embedded.installation import Servers
 
 CONNECTIONS = 40
+
 TAKEN_AGAIN_S = 60.0
+
 SETTLED_WITHIN_S = 120.0
+
 COUNSELLORS = 6
+
 ENDS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "EXIT_PERMIT": (
         "exit-authority",
@@ -61,6 +65,7 @@ class Size:
 
 
 SHORT = Size(passengers=6, reports={"EXIT_PERMIT": 17, "FIT_TO_TRAVEL": 17}, kills=1)
+
 FULL = Size(passengers=200, reports={"EXIT_PERMIT": 10, "FIT_TO_TRAVEL": 9}, kills=3)
 
 

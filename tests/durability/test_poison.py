@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from temporalio.client import WorkflowExecutionStatus
 
-from domain.procedure import Order
-from tests.conftest import Database
-from tests.house import a_house
-from tests.journeys.steps import a_registered_case
-from workers.embedded import Servers
-from workflows.ring import workflow_id
+from domain.progress import Order
+from tests.support.databases import Database
+from tests.support.journey_steps import a_registered_case
+from tests.support.running_worker import a_house
+from workers.embedded.installation import Servers
+from workflows.starter import workflow_id
 
 
 async def test_a_poisoned_ring_changes_nothing(database: Database, servers: Servers) -> None:

@@ -14,19 +14,21 @@ import asyncpg
 import pytest
 
 from audit.rehydrate import rehydrate
-from audit.verify import verify
-from store.database import migrate
-from store.views.projector import Projector
-from tests.conftest import Database
+from audit.verification.verify import verify
+from store.postgres.database import migrate
+from store.projections.projector import Projector
 from tests.durability.test_kills import assert_each_is_recorded_once, everything_is_said
-from tests.house import House, a_house
-from tests.journeys.steps import SCREENING, a_registered_case
-from workers.embedded import Servers
-from workers.embedded import servers as real_servers
-from workflows.ring import workflow_id
+from tests.support.databases import Database
+from tests.support.journey_steps import SCREENING, a_registered_case
+from tests.support.running_worker import House, a_house
+from workers.embedded.installation import Servers
+from workers.embedded.installation import servers as real_servers
+from workflows.starter import workflow_id
 
 CASES = 4
+
 AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+
 AWAY_S = float(os.environ.get("AWDA_AWAY_S", "20"))
 
 

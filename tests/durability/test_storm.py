@@ -9,9 +9,9 @@ from time import monotonic
 
 import pytest
 
-from tests.durability.storm import COMPANY, Storm, size
 from tests.durability.test_servers_die import servers_of_our_own
-from tests.town import a_town
+from tests.support.deployment import a_town
+from tests.support.message_storm import COMPANY, Storm, size
 
 
 @pytest.mark.slow

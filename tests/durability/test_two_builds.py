@@ -9,19 +9,22 @@ from types import MappingProxyType
 from typing import Any
 from uuid import UUID, uuid4
 
-from audit.verify import verify
-from domain.event import Event
-from domain.messages import AddNote, Message
-from domain.moment import Moment, Refused
-from domain.procedure import Order
+from audit.verification.verify import verify
+from domain.commands.case import AddNote
+from domain.kernel.context import Moment
+from domain.kernel.errors import Refused
+from domain.kernel.event import Event
+from domain.kernel.message import Message
+from domain.progress import Order
 from domain.streams import KINDS, Kind
-from store.views.projector import Projector
-from tests.conftest import Database
-from tests.house import House, TestRecording, a_house
-from tests.journeys.steps import REGISTRATION
-from workers.embedded import Servers
+from store.projections.projector import Projector
+from tests.support.databases import Database
+from tests.support.journey_steps import REGISTRATION
+from tests.support.running_worker import House, TestRecording, a_house
+from workers.embedded.installation import Servers
 
 MESSAGES = 1000
+
 AT_ONCE = 10
 
 

@@ -15,16 +15,18 @@ import httpx2
 import pytest
 
 from gateway.app import GatewaySettings, create_app
-from gateway.from_partners import CLOUD_EVENT, SIGNAL_TYPE, source_of
-from gateway.intake import Desk, open_desk
-from store.partner_keys import add_key
-from store.partners import Registered, add
-from store.signing import new_pair, new_secret, sign
-from tests.builders import AMINATA
-from tests.conftest import Database
+from gateway.intake.partners import CLOUD_EVENT, SIGNAL_TYPE, source_of
+from gateway.intake.service import Desk, open_desk
+from store.crypto.webhook_signatures import new_pair, new_secret, sign
+from store.partners.keys import add_key
+from store.partners.registry import Registered, add
+from tests.support.builders import AMINATA
+from tests.support.databases import Database
 
 MASTER_KEY = b"a master key for tests, 32 bytes"
+
 TOKEN = "a-token-nobody-guesses"
+
 REGISTRATION: dict[str, Any] = {
     "person": AMINATA.model_dump(mode="json", exclude_none=True),
     "country_of_return": "NGA",

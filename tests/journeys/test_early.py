@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tests.conftest import Database
-from tests.house import a_house
-from tests.journeys.steps import REGISTRATION, SCREENING
-from workers.embedded import Servers
+from tests.support.databases import Database
+from tests.support.journey_steps import REGISTRATION, SCREENING
+from tests.support.running_worker import a_house
+from workers.embedded.installation import Servers
 
 
 async def test_a_message_for_a_stage_that_is_about_to_open_waits_for_it(database: Database, servers: Servers) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tests.conftest import Database
-from tests.house import a_house
-from tests.journeys.steps import REGISTRATION, a_screened_case
-from workers.embedded import Servers
+from tests.support.databases import Database
+from tests.support.journey_steps import REGISTRATION, a_screened_case
+from tests.support.running_worker import a_house
+from workers.embedded.installation import Servers
 
 
 async def test_a_screened_case_is_examined_and_documented_side_by_side(database: Database, servers: Servers) -> None:

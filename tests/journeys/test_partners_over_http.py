@@ -10,14 +10,14 @@ from uuid import UUID
 
 import pytest
 
-from domain.case_facts import ClearanceGranted, ClearanceRevoked, HoldPlaced, StageReopened, TaskRaised
-from domain.event import Event
-from domain.referral_answers import ReferralCompleted
-from domain.referral_doubt import LateSignalRecorded, PartnerSignalIgnored
-from domain.words import Phase, ReferralStatus, Stage
-from tests.conftest import Database
-from tests.town import Town, a_town
-from workers.embedded import Servers
+from domain.events.case import ClearanceGranted, ClearanceRevoked, HoldPlaced, StageReopened, TaskRaised
+from domain.events.partner_report import ReferralCompleted
+from domain.events.signal import LateSignalRecorded, PartnerSignalIgnored
+from domain.kernel.event import Event
+from domain.kernel.vocabulary import Phase, ReferralStatus, Stage
+from tests.support.databases import Database
+from tests.support.deployment import Town, a_town
+from workers.embedded.installation import Servers
 
 CLINIC, EMBASSY = "clinic-tripoli", "embassy-nga"
 
@@ -287,6 +287,7 @@ EVERYBODY = {
     "reception-nga": ("RECEPTION", "stubborn"),
     "provider-nga": ("REINTEGRATION_SERVICE", "ordinary"),
 }
+
 PURPOSES = (
     "MHPSS", "CARRIER", "SHARE_PROTECTION", "SHARE_UNHCR", "COMMUNITY", "TRANSIT", "SHARE_RECEPTION",
     "SHARE_REINTEGRATION",

@@ -13,14 +13,14 @@ from temporalio.client import WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 
-from tests.conftest import Database
-from tests.house import House, a_house
-from tests.journeys.steps import a_cleared_case, a_screened_case
+from tests.support.databases import Database
+from tests.support.journey_steps import a_cleared_case, a_screened_case
+from tests.support.running_worker import House, a_house
 from workers.case_worker import sandbox
-from workers.embedded import Servers
+from workers.embedded.installation import Servers
 from workflows.case import CaseWorkflow
 from workflows.movement import MovementWorkflow
-from workflows.ring import workflow_id
+from workflows.starter import workflow_id
 
 RECORDED = sorted((Path(__file__).parent / "histories").glob("*.json"))
 

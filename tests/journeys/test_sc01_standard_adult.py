@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from domain.case import Case
+from domain.case.aggregate import Case
+from domain.kernel.vocabulary import Phase, Stage, StageStatus
 from domain.movement import Movement
-from domain.words import Phase, Stage, StageStatus
-from tests.conftest import Database
-from tests.house import House, a_house
-from tests.journeys.steps import FLIGHT, a_cleared_case, a_screened_case, a_taken_message
-from workers.embedded import Servers
+from tests.support.databases import Database
+from tests.support.journey_steps import FLIGHT, a_cleared_case, a_screened_case, a_taken_message
+from tests.support.running_worker import House, a_house
+from workers.embedded.installation import Servers
 
 DECISIVE = [
     "CaseRegistered",

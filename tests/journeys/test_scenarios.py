@@ -5,16 +5,16 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
-from domain.case import Case
-from domain.case_facts import ClearanceRevoked, HoldPlaced, StageReopened, TaskRaised
-from domain.event import Event
-from domain.referral_answers import ReferralCompleted
-from domain.referral_doubt import LateSignalRecorded, PartnerSignalIgnored
-from domain.words import ClearanceKind, Phase, ReferralStatus, Stage, Timeliness
-from tests.conftest import Database
-from tests.house import House, a_house
-from tests.journeys.steps import a_cleared_case, a_screened_case, a_taken_message
-from workers.embedded import Servers
+from domain.case.aggregate import Case
+from domain.events.case import ClearanceRevoked, HoldPlaced, StageReopened, TaskRaised
+from domain.events.partner_report import ReferralCompleted
+from domain.events.signal import LateSignalRecorded, PartnerSignalIgnored
+from domain.kernel.event import Event
+from domain.kernel.vocabulary import ClearanceKind, Phase, ReferralStatus, Stage, Timeliness
+from tests.support.databases import Database
+from tests.support.journey_steps import a_cleared_case, a_screened_case, a_taken_message
+from tests.support.running_worker import House, a_house
+from workers.embedded.installation import Servers
 
 MONDAY = "2026-11-23T08:00:00+00:00"
 

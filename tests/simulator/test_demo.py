@@ -13,11 +13,12 @@ import pytest
 
 from simulator.demo import run_demo
 from simulator.people import people
-from simulator.scripts import script_of
-from workers.embedded import servers
-from workers.home import Settings, WrongSetting
+from simulator.scenarios import script_of
+from workers.embedded.installation import servers
+from workers.settings import Settings, WrongSetting
 
 CASES, SEED = 5, 7
+
 TIMED = {"seconds", "cases_per_second"}
 
 
@@ -56,7 +57,7 @@ async def test_every_case_ends_as_its_script_says_and_the_same_seed_gives_the_sa
 
 @pytest.mark.slow
 async def test_a_home_that_holds_cases_is_left_alone(home: Path) -> None:
-    from store.database import migrate
+    from store.postgres.database import migrate
 
     async with servers(home, temporal=False) as found:
         assert found.owner_dsn

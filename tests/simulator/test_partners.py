@@ -12,18 +12,19 @@ from uuid import UUID, uuid5
 
 import pytest
 
-from domain.answers import ANSWERS, flaw
-from domain.messages import ReceivePartnerSignal
-from domain.words import ReferralKind, SignalType
+from domain.commands.signal import ReceivePartnerSignal
+from domain.kernel.vocabulary import ReferralKind, SignalType
+from domain.referral.outcomes import ANSWERS, flaw
+from simulator.behaviours import BEHAVIOUR, MANNERS, NoSuchManner, manner
 from simulator.main import Desk
-from simulator.manners import BEHAVIOUR, MANNERS, NoSuchManner, manner
+from simulator.partner_client import Sender
 from simulator.partners import LIVE_PAUSE, Answer, NotAsked, Partners, answers
 from simulator.people import people
-from simulator.sending import Sender
-from store.signing import new_secret, sign
-from tests.stranger import a_stranger
+from store.crypto.webhook_signatures import new_secret, sign
+from tests.support.receiver_process import a_stranger
 
 MONDAY = datetime(2026, 1, 12, 9, 30, tzinfo=UTC)
+
 PARTNER_OF = {
     ReferralKind.MEDICAL_ASSESSMENT: "clinic-tripoli",
     ReferralKind.CONSULAR_IDENTITY: "embassy-nga",

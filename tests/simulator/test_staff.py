@@ -8,17 +8,20 @@ from typing import Any
 
 import pytest
 
-from domain.decide import RULES
-from domain.words import ClosureReason
-from simulator.dice import Days, dice, when_offices_open
+from domain.decider import RULES
+from domain.kernel.vocabulary import ClosureReason
 from simulator.flights import Flight, next_departure
 from simulator.people import people
-from simulator.scripts import CLEARING, SCREENING, SEATED, Script, script_of
-from simulator.steps import SAID, File, messages_of, next_step, ready_to_fly
+from simulator.scenarios import CLEARING, SCREENING, SEATED, Script, script_of
+from simulator.seeded_random import Days, dice, when_offices_open
+from simulator.staff_steps import SAID, File, messages_of, next_step, ready_to_fly
 
 MESSAGES = {message.__name__: message for message in RULES}
+
 NOW = datetime(2026, 3, 4, 8, 0, tzinfo=UTC)
+
 STAGES = ("SCREENING", "PROTECTION", "MEDICAL", "DOCUMENTS", "DEPARTURE", "RECEPTION", "REINTEGRATION")
+
 NEEDED = (
     "CONSENT_RETURN",
     "PROTECTION_CLEARANCE",

@@ -8,12 +8,12 @@ from typing import Any
 import asyncpg
 import pytest
 
-from domain.event import REGISTRY
-from store.database import open_pool
-from store.inbox import Inbox
-from store.keys import KeyStore, MasterKey
-from store.recorder import Recorder
-from tests.store.facts import FACTS, Desk
+from domain.kernel.event import REGISTRY
+from store.crypto.keys import KeyStore, MasterKey
+from store.log.recorder import Recorder
+from store.messages.inbox import Inbox
+from store.postgres.database import open_pool
+from tests.support.event_fixtures import FACTS, Desk
 
 MASTER = MasterKey(bytes(range(32)))
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from domain.gate import journey_on
-from domain.stages.departure import DenyBoarding
-from tests.builders import (
+from domain.clearance.travel_gate import journey_on
+from domain.commands.departure import DenyBoarding
+from tests.support.builders import (
     FLIGHT,
     Told,
     a_boarded_case,
@@ -22,7 +22,9 @@ from tests.builders import (
 )
 
 ON_IT = {"movement_id": FLIGHT["movement_id"], "movement": FLIGHT["movement"]}
+
 OTHER = {"movement_id": "6f6d9a3e-0000-4000-8000-0000000000aa", "movement": "MOV-2026-1220-MJI-LOS-02"}
+
 SEAT = FLIGHT | {"destination": "LOS"}
 
 

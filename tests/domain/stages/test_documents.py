@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from domain.decide import may_open
-from domain.words import Stage
-from tests.builders import (
+from domain.decider import may_open
+from domain.kernel.vocabulary import Stage
+from tests.support.assertions import neutral
+from tests.support.builders import (
     Told,
     a_boarded_case,
     a_cleared_case,
@@ -17,9 +18,9 @@ from tests.builders import (
     a_registered_case,
     a_screened_case,
 )
-from tests.domain.reading import neutral
 
 PASSPORT = {"kind": "PASSPORT", "number": "A1234567", "expires_on": "2030-01-01", "authenticity": "CHECKED"}
+
 LP = {"kind": "LAISSEZ_PASSER", "number": "LP-100", "expires_on": "2027-01-22"}
 
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from tests.builders import FLIGHT, Told, a_frozen_case, a_screened_case, a_seated_case
+from tests.support.builders import FLIGHT, Told, a_frozen_case, a_screened_case, a_seated_case
 
 
 def status(told: Told, kind: str) -> str | None:

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.builders import (
+from tests.support.assertions import neutral
+from tests.support.builders import (
     Told,
     a_boarded_case,
     a_departed_case,
@@ -14,7 +15,6 @@ from tests.builders import (
     a_registered_case,
     a_screened_case,
 )
-from tests.domain.reading import neutral
 
 SAFE = {"area": "NG-LA", "result": "SAFE", "advisory_version": "2026-3"}
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.builders import Told, a_closed_case, a_received_case, a_reintegrated_case, an_arrived_case
+from tests.support.builders import Told, a_closed_case, a_received_case, a_reintegrated_case, an_arrived_case
 
 SHOP = {"item_id": "shop", "type": "MICROBUSINESS", "description": "small shop", "amount_eur": 900}
+
 SCHOOL = {"item_id": "school", "type": "EDUCATION_SUPPORT", "description": "fees", "amount_eur": 300}
 
 

@@ -8,8 +8,9 @@ from typing import Any, Final
 
 import pytest
 
-from domain.words import ClearanceKind
-from tests.builders import (
+from domain.kernel.vocabulary import ClearanceKind
+from tests.support.assertions import neutral, public, redacted
+from tests.support.builders import (
     AMINATA,
     Told,
     a_boarded_case,
@@ -22,7 +23,6 @@ from tests.builders import (
     a_seated_case,
     folded,
 )
-from tests.domain.reading import neutral, public, redacted
 
 REGISTRATION: dict[str, Any] = {
     "person": AMINATA,
@@ -31,7 +31,9 @@ REGISTRATION: dict[str, Any] = {
     "office": "Tripoli",
     "consent_to_data_processing": True,
 }
+
 DECLARATION = {"country": "NGA", "form_version": "VRD-1", "language": "en"}
+
 FREE: dict[str, Any] = {"understood": True, "free_of_pressure": True, "in_private": True}
 
 
@@ -411,6 +413,7 @@ def test_a_hold_for_an_older_doubt_is_not_lifted_after_a_newer_one(doubt: str, f
 
 
 ELSEWHERE = DECLARATION | {"country": "SDN"}
+
 FOR_THE_COUNTRY = ("SAFETY_OF_RETURN", "RECEPTION_CONFIRMED")
 
 

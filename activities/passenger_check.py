@@ -1,0 +1,118 @@
+"""When doors close: everybody on the manifest is heard out before a movement says who is in the air.
+
+A case settles by itself what was said to it, and never waits for its movement; so a movement may wait for its cases.
+It does not wait for ever: whoever has not been heard out by then does not count as on board by the rules.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Final
+from uuid import UUID
+
+from activities.decision_batch import Item
+from domain.case.aggregate import Case
+from domain.clearance.return_advisory import outdated
+from domain.kernel.advisory import Advisory
+from domain.movement import Movement, RecordFlightDeparture
+from domain.streams import State
+from store.log.recorder import Recorder, Stale
+from store.log.rows import Loaded
+from store.messages.inbox import Inbox
+from store.postgres.notifier import INBOX, Doorbell
+
+PATIENCE_S: Final = 120.0
+
+LOOK_EVERY_S: Final = 0.05
+
+KEPT: Final = 512
+
+
+class Unheard(Stale):
+    """Something was said to a passenger's case that it has not taken in: look again in a moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passenger:
+    """A case that the decision rests on, at the revision it was seen at. Without ``case`` it was not heard out."""
+
+    case_id: UUID
+    revision: int
+    case: Case | None
+
+    def doubtful(self, advisories: Sequence[Advisory]) -> bool:
+        """Whether nobody knows what the case would say; what should have taken the person off, and has not."""
+        if self.case is None:
+            return True
+        unsaid = bool(self.case.doubts) or outdated(self.case, advisories) is not None
+        return unsaid and self.case.seat is not None
+
+    def is_on_board(self, movement_id: UUID, advisories: Sequence[Advisory]) -> bool:
+        seat = self.case.seat if self.case and not self.doubtful(advisories) else None
+        return seat is not None and seat.movement_id == movement_id and seat.status == "BOARDED"
+
+
+@dataclass(slots=True)
+class Wait:
+    """Since when (real clock) a report of departure waits for passengers, and whose cases were rung for it."""
+
+    since: float = field(default_factory=monotonic)
+    rung: set[UUID] = field(default_factory=set)
+
+
+@dataclass
+class Doors:
+    """Looks at passengers. ``read`` folds what was loaded, and answers ``None`` to what cannot be read."""
+
+    recorder: Recorder
+    inbox: Inbox
+    doorbell: Doorbell | None
+    read: Callable[[Loaded], Awaitable[State | None]]
+    patience_s: float = PATIENCE_S
+    waits: OrderedDict[UUID, Wait] = field(default_factory=OrderedDict)
+
+    async def passengers(self, state: State, items: Sequence[Item]) -> list[Passenger]:
+        """When doors close: every case on the manifest or reported on board. Otherwise nobody. Raises ``Unheard``."""
+        reports = [item for item in items if isinstance(item.message, RecordFlightDeparture)]
+        if not isinstance(state, Movement) or not reports:
+            return []
+        reported = {case_id for item in reports for case_id in getattr(item.message, "boarded", None) or ()}
+        everybody = sorted({*state.seats, *reported})
+        impatient = await self._hear_out(reports[0].waiting.message_id, everybody)
+        found = [await self._look_at(case_id, impatient=impatient) for case_id in everybody]
+        return [passenger for passenger in found if passenger is not None]
+
+    async def _hear_out(self, report: UUID, cases: Sequence[UUID]) -> bool:
+        """Ring whoever has something to take in, and wait for it. Whether the waiting has an end now."""
+        unsettled = await self.inbox.cases_with_pending(cases)
+        if not unsettled:
+            return False
+        wait = self._wait_of(report)
+        if monotonic() - wait.since > self.patience_s:
+            return True
+        for case_id in set(unsettled) - wait.rung:
+            wait.rung.add(case_id)
+            if self.doorbell is not None:
+                self.doorbell.ring(INBOX, case_id)
+        raise _unheard(len(unsettled))
+
+    async def _look_at(self, case_id: UUID, *, impatient: bool) -> Passenger | None:
+        loaded = await self.recorder.load(case_id, limit=1)
+        if loaded.head is None or loaded.head.kind != "case":
+            return None
+        if loaded.waiting and not impatient:
+            raise _unheard(1)
+        state = None if loaded.waiting else await self.read(loaded)
+        return Passenger(case_id, loaded.head.revision, state if isinstance(state, Case) else None)
+
+    def _wait_of(self, report: UUID) -> Wait:
+        if len(self.waits) > KEPT:
+            self.waits.popitem(last=False)
+        return self.waits.setdefault(report, Wait())
+
+
+def _unheard(cases: int) -> Unheard:
+    return Unheard(f"{cases} passengers' cases have something to take in before doors close: look again")

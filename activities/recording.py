@@ -1,0 +1,342 @@
+"""The only writer of events: read what waits, let the domain decide, write all of it or nothing.
+
+Runs twice without harm, and is the one place where a rule meets the log. Raises ``ApplicationError`` with a code
+and nothing else: what it raises is kept in plain text in workflow histories.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import random
+import secrets
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from time import monotonic
+from typing import Final
+from uuid import UUID, uuid5
+
+import asyncpg
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities.decision_batch import GRACE, Batch, Item, read_item, unreadable
+from activities.passenger_check import LOOK_EVERY_S, Doors, Passenger, Unheard
+from domain.case.aggregate import Case
+from domain.events.referral import ReferralHandedOver, ReferralSent
+from domain.kernel.context import Moment
+from domain.kernel.directory import Directory
+from domain.kernel.event import Event, Metadata
+from domain.kernel.message import Message
+from domain.kernel.policy import NEWEST
+from domain.progress import Order, Standing
+from domain.referral.notifications import ENDING, outgoing, withdrawn_by
+from domain.streams import KINDS, Kind, State
+from store.crypto.keys import Keyring, KeyStore
+from store.log.hash_chain import link
+from store.log.mapper import EventMapper, Tampered, read_all
+from store.log.recorder import Recorder, Stale
+from store.log.rows import Head, Letter, Loaded, NewEvent, Outgoing, Plan, Row, Token, Waiting, Written
+from store.log.streams import heads
+from store.messages.inbox import Inbox, open_waiting
+from store.messages.outbox import outbox_id_of
+from store.messages.outbox import outgoing as seal_outgoing
+from store.postgres.connections import Lines
+from store.postgres.failpoint import failpoint
+from store.postgres.notifier import EVENTS, INBOX, OUTBOX, Doorbell
+from store.reference.directory import known_today
+
+log = logging.getLogger("awda.record")
+
+ATTEMPTS: Final = 30
+
+KEPT: Final = 512
+
+DIRECTORY_FRESH_S: Final = 10.0
+
+LOOK_AGAIN_S: Final = 60.0
+"""How long a stream rests that cannot be carried on by itself: a row or a rule is broken, and people must look."""
+
+
+class Recording:
+    """Holds the connections; one for a whole worker."""
+
+    kinds: Mapping[str, Kind] = KINDS
+    """How each kind of stream decides: the rules of this build."""
+
+    def __init__(
+        self,
+        pool: asyncpg.Pool[asyncpg.Record],
+        keys: KeyStore,
+        doorbell: Doorbell | None = None,
+        lines: Lines | None = None,
+    ) -> None:
+        self.pool, self.keys, self.doorbell = pool, keys, doorbell
+        self.recorder, self.inbox = Recorder(lines or pool), Inbox(pool, keys)
+        self.doors = Doors(self.recorder, self.inbox, doorbell, self._state_of)
+        self._kept: OrderedDict[UUID, Kept] = OrderedDict()
+        self._directory: tuple[float, Directory] = (float("-inf"), Directory())
+
+    @activity.defn(name="record")
+    async def record(self, order: Order) -> Standing:
+        """Let the log of one stream catch up, and say where it stands."""
+        try:
+            standing = await self.catch_up(order)
+        except ApplicationError:
+            raise
+        except Exception as fault:  # noqa: BLE001 (whatever it was, only its kind may enter a history)
+            log.warning("recording %s failed: %s", order.stream_id, type(fault).__name__)
+            raise ApplicationError(type(fault).__name__) from None
+        failpoint("record.before_answer")
+        return standing
+
+    async def catch_up(self, order: Order) -> Standing:
+        """The recording itself, without Temporal around it. Raises what the database raises."""
+        for attempt in range(ATTEMPTS):
+            try:
+                return await self._once(order)
+            except Afresh:
+                continue
+            except Unheard:
+                await asyncio.sleep(LOOK_EVERY_S)
+            except Stale:
+                await asyncio.sleep(random.uniform(0, 0.005 * (attempt + 1)))  # noqa: S311 (spreads writers, hides nothing)
+        raise ApplicationError("STALE")
+
+    async def _once(self, order: Order) -> Standing:
+        kept = self._kept.pop(order.stream_id, None)
+        loaded = await self.recorder.load(order.stream_id, after=kept.version if kept else 0)
+        if loaded.head is None:
+            return Standing(over=True)
+        if kept and not _continues(kept, loaded):
+            raise Afresh
+        keyring = self.keys.from_rows(order.stream_id, loaded.keys)
+        events = await self._read(keyring, loaded.rows)
+        if events is None:
+            return Standing(waiting_on="LOG.UNREADABLE", wait_s=LOOK_AGAIN_S)
+        items = [_item(keyring, waiting) for waiting in loaded.waiting]
+        state = fold(loaded.head, kept.state if kept else None, events)
+        passengers = await self.doors.passengers(state, items)
+        known = await self.partners(fresh=bool(passengers))
+        batch = Batch(
+            kind=self.kinds[loaded.head.kind],
+            state=state,
+            now=loaded.now,
+            directory=known,
+            token=lambda: secrets.token_urlsafe(16),
+            refold=_refolding(loaded.head, None if kept else events),
+            boarded=frozenset(one.case_id for one in passengers if one.is_on_board(order.stream_id, known.advisories)),
+            unheard=frozenset(one.case_id for one in passengers if one.doubtful(known.advisories)),
+        )
+        batch.run(items, more=loaded.more)
+        batch.open(order.open)
+        written = await self._write(batch, loaded.head, keyring, passengers)
+        self._keep(order.stream_id, written, batch.state)
+        standing = batch.kind.standing(batch.state, batch.moment(loaded.now, order.stream_id), more=loaded.more)
+        return standing.model_copy(update={"wait_s": LOOK_AGAIN_S, "may_open": ()}) if batch.broken else standing
+
+    async def _read(self, keyring: Keyring, rows: Sequence[Row]) -> list[Event] | None:
+        """The events of a stream; ``None`` if one cannot be read, for nothing is decided on half a history."""
+        events, skipped = read_all(EventMapper(keyring), rows)
+        for skip in skipped:
+            log.error("stream %s version %s cannot be read", skip.row.stream_id, skip.row.version)
+            await self.recorder.quarantine(skip.row, skip.reason)
+        return None if skipped else events
+
+    async def _state_of(self, loaded: Loaded) -> State | None:
+        """Another stream, as it was loaded; ``None`` if it cannot be read: nothing rests on half a history."""
+        if loaded.head is None:
+            return None
+        events = await self._read(self.keys.from_rows(loaded.head.stream_id, loaded.keys), loaded.rows)
+        return None if events is None else fold(loaded.head, None, events)
+
+    async def _write(self, batch: Batch, head: Head, keyring: Keyring, passengers: Sequence[Passenger]) -> Written:
+        state, wake = batch.state, batch.wake()
+        mapper, letters = EventMapper(keyring), _letters(batch)
+        standing = batch.kind.standing(state, batch.moment(batch.now, head.stream_id))
+        plan = Plan(
+            stream_id=head.stream_id,
+            revision=head.revision,
+            prev_hash=head.hash,
+            first_version=head.version + 1,
+            events=_new_events(batch, mapper),
+            settled=batch.settled,
+            outbox=_outbox(batch, keyring),
+            letters=await self._sealed(letters) if letters else (),
+            tokens=_tokens(batch),
+            withdrawn=_withdrawn(batch),
+            endings=(ENDING,),
+            brought=_brought(batch),
+            heads=[(one.case_id, one.revision) for one in passengers],
+            quiet=[one.case_id for one in passengers if one.case is not None],
+            next_due=wake.due + GRACE if wake else None,
+            open=not standing.over,
+        )
+        if _changes_nothing(plan, head):
+            return Written(head.revision, head.version, head.hash, batch.now)
+        failpoint("record.before_write")
+        written = await self.recorder.write(plan)
+        failpoint("record.after_commit")
+        self._tell(plan)
+        return written
+
+    async def _sealed(self, letters: Sequence[tuple[UUID, UUID, str, bytes]]) -> list[Letter]:
+        """Letters to streams there are. One to nowhere would wait for ever: it is said in the log and left out."""
+        known = await heads(self.pool, [stream for _, stream, _, _ in letters])
+        for _, stream, _, _ in letters:
+            if stream not in known:
+                log.error("a letter to %s, which is no stream of ours, is left out", stream)
+        return await self.inbox.letters(letter for letter in letters if letter[1] in known)
+
+    def _tell(self, plan: Plan) -> None:
+        """Ring after the commit. A lost ring only delays: whoever listens also looks by itself."""
+        if self.doorbell is None:
+            return
+        if plan.events:
+            self.doorbell.ring(EVENTS)
+        if plan.outbox:
+            self.doorbell.ring(OUTBOX)
+        for letter in plan.letters:
+            self.doorbell.ring(INBOX, letter.stream_id)
+
+    def _keep(self, stream_id: UUID, written: Written, state: State) -> None:
+        self._kept[stream_id] = Kept(written.version, written.hash, state)
+        if len(self._kept) > KEPT:
+            self._kept.popitem(last=False)
+
+    async def partners(self, *, fresh: bool = False) -> Directory:
+        """What is known outside the cases, read again every few seconds, and when doors close."""
+        read_at, known = self._directory
+        if fresh or monotonic() - read_at > DIRECTORY_FRESH_S:
+            known = await known_today(self.pool)
+            self._directory = (monotonic(), known)
+        return known
+
+
+class Afresh(Exception):
+    """A rule changed its mind half-way: decide again from the whole history instead of from what was kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A folded stream, kept between recordings; used only if the log goes on from its very hash."""
+
+    version: int
+    hash: bytes
+    state: State
+
+
+def _item(keyring: Keyring, waiting: Waiting) -> Item:
+    try:
+        return read_item(waiting, open_waiting(keyring, waiting))
+    except Tampered:
+        return unreadable(waiting)
+
+
+def _continues(kept: Kept, loaded: Loaded) -> bool:
+    if not loaded.rows:
+        return loaded.head is not None and loaded.head.hash == kept.hash
+    first = loaded.rows[0]
+    return first.version == kept.version + 1 and link(kept.hash, first.stream_id, first.version, first) == first.hash
+
+
+def fold(head: Head, state: State | None, events: Sequence[Event]) -> State:
+    """A stream as the sum of its events, from the beginning or from where it was kept."""
+    folded: State = state or KINDS[head.kind].blank(head.stream_id, head.number)
+    for event in events:
+        event.fold_into(folded)
+    return folded
+
+
+def _refolding(head: Head, history: Sequence[Event] | None) -> Callable[[Sequence[Event]], State]:
+    def refold(decided: Sequence[Event]) -> State:
+        if history is None:
+            raise Afresh
+        return fold(head, None, [*history, *decided])
+
+    return refold
+
+
+def _new_events(batch: Batch, mapper: EventMapper) -> list[NewEvent]:
+    """The events as stored; each has an identity that deciding the same message again gives again."""
+    counts: Counter[UUID] = Counter()
+    new = []
+    for event, m in batch.decided:
+        counts[m.message_id] += 1
+        new.append(mapper.new(event, uuid5(m.message_id, str(counts[m.message_id])), _metadata(m)))
+    return new
+
+
+def _metadata(m: Moment) -> Metadata:
+    return Metadata(
+        happened_at=m.at,
+        recorded_at=m.recorded_at,
+        actor=m.actor,
+        message_id=m.message_id,
+        policy=NEWEST.edition,
+        claimed_at=m.claimed_at,
+    )
+
+
+def _letters(batch: Batch) -> list[tuple[UUID, UUID, str, bytes]]:
+    """What this recording tells other streams: (message id, stream, name, body)."""
+    return [
+        (uuid5(batch.state.id, f"letter/{event.originator_version}/{to}"), to, "letter", body_of(message))
+        for event, _ in batch.decided
+        for to, message in batch.kind.letters(batch.state, event)
+    ]
+
+
+def body_of(message: Message) -> bytes:
+    """A message as the inbox keeps it."""
+    told = {
+        "message": type(message).__name__,
+        "fields": message.model_dump(mode="json", exclude_none=True),
+        "reason": None,
+    }
+    return json.dumps(told, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _outbox(batch: Batch, keyring: Keyring) -> list[Outgoing]:
+    if not isinstance(batch.state, Case):
+        return []
+    drafts = [(event, outgoing(batch.state, event)) for event, _ in batch.decided]
+    return [
+        seal_outgoing(
+            keyring,
+            outbox_id_of(batch.state.id, event.originator_version),
+            draft.partner_id,
+            draft.name,
+            json.dumps(draft.data, sort_keys=True).encode(),
+            referral_id=str(draft.referral_id),
+        )
+        for event, draft in drafts
+        if draft is not None
+    ]
+
+
+def _withdrawn(batch: Batch) -> list[str]:
+    """Referrals that ended here: what they have not been told by now, partners are not told any more."""
+    if not isinstance(batch.state, Case):
+        return []
+    return sorted(map(str, withdrawn_by(batch.state, [event for event, _ in batch.decided])))
+
+
+def _brought(batch: Batch) -> list[str]:
+    """Referrals that a person has brought to their partners, however it was said."""
+    return sorted({str(event.referral_id) for event, _ in batch.decided if isinstance(event, ReferralHandedOver)})
+
+
+def _tokens(batch: Batch) -> list[Token]:
+    return [
+        Token(event.token, str(event.referral_id), event.partner_id)
+        for event, _ in batch.decided
+        if isinstance(event, ReferralSent)
+    ]
+
+
+def _changes_nothing(plan: Plan, head: Head) -> bool:
+    nothing_new = not (plan.events or plan.settled or plan.heads)
+    return nothing_new and plan.next_due == head.next_due and plan.open == head.open

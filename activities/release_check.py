@@ -1,0 +1,107 @@
+"""Whether a message to a partner may leave now: its case, folded as it stands at this moment, is asked again.
+
+Between a decision and its delivery lie seconds or days, in which somebody may have withdrawn, or be afraid. Who brings
+a message by hand asks here as well, before anything is shown or printed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+import asyncpg
+
+from activities.recording import fold
+from domain.case.aggregate import Case
+from domain.referral.notifications import ENDING, may_still_leave
+from store.crypto.keys import Keyring, KeyStore
+from store.log.mapper import EventMapper, read_all
+from store.log.recorder import Recorder
+from store.log.rows import Loaded
+from store.messages.outbox import Delivery, Outbox
+
+LOOKS: Final = 50
+
+LOOK_EVERY_S: Final = 0.1
+
+
+class Verdict(StrEnum):
+    GO = "GO"
+    BEHIND = "BEHIND"
+    """Something earlier of the same referral is not settled."""
+    HELD = "HELD"
+    """Not as the case stands; that may change."""
+    WITHDRAWN = "WITHDRAWN"
+    """Never again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """What was decided, on which revision of the case, and what the partner was to be told of the referral before."""
+
+    verdict: Verdict
+    revision: int
+    keyring: Keyring
+    earlier: Sequence[Delivery]
+
+
+class Leaving:
+    """Asks cases for leave."""
+
+    def __init__(self, pool: asyncpg.Pool[asyncpg.Record], keys: KeyStore) -> None:
+        self.keys, self.recorder, self.outbox = keys, Recorder(pool), Outbox(pool)
+
+    async def ask(self, delivery: Delivery) -> Leave:
+        """Whether it may leave. What has been said to the case and is not recorded yet is waited for."""
+        loaded = await self._heard_out(delivery.stream_id)
+        keyring, earlier = self.keys.from_rows(delivery.stream_id, loaded.keys), await self.outbox.earlier(delivery)
+        case = _folded(keyring, loaded)
+        verdict = Verdict.HELD if case is None else judge(case, delivery, earlier, loaded.now)
+        return Leave(verdict, loaded.head.revision if loaded.head else 0, keyring, earlier)
+
+    async def _heard_out(self, stream_id: UUID) -> Loaded:
+        loaded = await self.recorder.load(stream_id, limit=1)
+        for _ in range(LOOKS):
+            if not loaded.waiting:
+                break
+            await asyncio.sleep(LOOK_EVERY_S)
+            loaded = await self.recorder.load(stream_id, limit=1)
+        return loaded
+
+
+def _folded(keyring: Keyring, loaded: Loaded) -> Case | None:
+    """The case; ``None`` if it has not been heard out, or cannot be read: nothing rests on half of it."""
+    if loaded.head is None or loaded.waiting:
+        return None
+    events, skipped = read_all(EventMapper(keyring), loaded.rows)
+    case = None if skipped else fold(loaded.head, None, events)
+    return case if isinstance(case, Case) else None
+
+
+def judge(case: Case, delivery: Delivery, earlier: Sequence[Delivery], at: datetime) -> Verdict:
+    """In turn, known from the beginning, and as the case allows."""
+    if any(before.status == "pending" for before in earlier):
+        return Verdict.BEHIND
+    if delivery.referral_id is None:
+        return Verdict.HELD
+    referral_id = UUID(delivery.referral_id)
+    if _never_heard_of(case, referral_id, earlier):
+        return Verdict.WITHDRAWN  # whoever never heard of a referral need not hear of its end
+    if may_still_leave(case, delivery.name, referral_id, at):
+        return Verdict.GO
+    referral = case.referrals.get(referral_id)
+    over = referral is not None and referral.over and delivery.name != ENDING
+    return Verdict.WITHDRAWN if over else Verdict.HELD
+
+
+def _never_heard_of(case: Case, referral_id: UUID, earlier: Sequence[Delivery]) -> bool:
+    """Nothing of it can have reached the partner by our deliveries, and nothing says that it knows all the same."""
+    referral = case.referrals.get(referral_id)
+    if referral is not None and referral.known:
+        return False
+    return bool(earlier) and all(before.status == "withdrawn" and before.begun_at is None for before in earlier)

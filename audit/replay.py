@@ -1,0 +1,199 @@
+"""A stream folded anew from the log: as it is, as it was, or as it was known. Two folds of one moment are equal.
+
+What was *true* goes by the time a thing is said to have happened, what was *known* by the time it was recorded.
+A reader without a compartment folds without its key, so nothing sealed there can reach the page.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import UTC, date, datetime
+from enum import Enum
+from typing import Any, Final, TypeAlias
+from uuid import UUID
+
+import asyncpg
+from eventsourcing.domain import OriginatorIDError, OriginatorVersionError
+from pydantic import BaseModel
+
+from domain.kernel.event import NOWHERE, Compartment, Event, Metadata
+from domain.streams import KINDS, State
+from store.crypto.keys import BODY, Keyring, KeyRow, KeyStore
+from store.log.mapper import EventMapper, Unreadable
+from store.log.recorder import Recorder
+from store.log.rows import Head, Row
+
+log = logging.getLogger("awda.audit")
+
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+
+Readable: TypeAlias = "frozenset[Compartment] | None"
+"""The compartments a reader may open; ``None`` is all of them."""
+
+UNFIT: Final = (KeyError, AttributeError, TypeError, ValueError, OriginatorIDError, OriginatorVersionError)
+
+
+class NoSuchStream(LookupError):
+    """There is no case or movement of that id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row of the log, read. ``event`` is ``None`` if this programme cannot read it; ``problem`` says why."""
+
+    row: Row
+    event: Event | None
+    metadata: Metadata
+    problem: str = ""
+
+    @property
+    def effective_at(self) -> datetime:
+        """When it happened, as far as anybody says: the sender's time, but never later than it was received (UTC)."""
+        said = self.metadata.claimed_at
+        return self.metadata.happened_at if said is None else min(said, self.metadata.happened_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """A stream at one moment. ``entries`` are those folded in; ``left_out`` those that were not, though in the log."""
+
+    head: Head
+    state: State
+    entries: tuple[Entry, ...]
+    left_out: tuple[Entry, ...] = ()
+
+
+async def fold(
+    pool: Pool,
+    keys: KeyStore,
+    stream_id: UUID,
+    *,
+    as_of: datetime | None = None,
+    known_at: datetime | None = None,
+    to: int | None = None,
+    readable: Readable = None,
+) -> Folded:
+    """The stream as of a time, as known at a time, up to a version, or all three. Raises ``NoSuchStream``."""
+    head, entries = await read(pool, keys, stream_id, readable)
+    wanted = [entry for entry in entries if _wanted(entry, as_of, known_at, to)]
+    state, folded = fold_entries(head, wanted)
+    chosen = {entry.row.version for entry in folded}
+    return Folded(head, state, tuple(folded), tuple(entry for entry in entries if entry.row.version not in chosen))
+
+
+async def read(
+    pool: Pool, keys: KeyStore, stream_id: UUID, readable: Readable = None
+) -> tuple[Head, tuple[Entry, ...]]:
+    """Every row of a stream, read with the keys of the compartments named. Raises ``NoSuchStream``."""
+    loaded = await Recorder(pool).load(stream_id, limit=0)
+    if loaded.head is None:
+        raise NoSuchStream(f"no stream {stream_id}: ask for a case or movement by the number it was given")
+    mapper = EventMapper(restricted(keys, stream_id, loaded.keys, readable))
+    return loaded.head, tuple(read_row(mapper, row) for row in loaded.rows)
+
+
+def restricted(keys: KeyStore, stream_id: UUID, rows: Iterable[KeyRow], readable: Readable) -> Keyring:
+    """The stream's keys, without those of compartments the reader may not open."""
+    if readable is None:
+        return keys.from_rows(stream_id, rows)
+    may = {keys.master.key_id(stream_id, label) for label in (BODY, *readable)}
+    return keys.from_rows(stream_id, [row for row in rows if row.key_id in may])
+
+
+def read_row(mapper: EventMapper, row: Row) -> Entry:
+    """A row and what it says; one that cannot be read is an entry too, so that nobody overlooks it."""
+    try:
+        metadata = Metadata.model_validate_json(row.metadata)
+    except ValueError:
+        problem = f"version {row.version}: the metadata cannot be read"
+        return Entry(row, None, _unknown_origin(row), problem)
+    try:
+        return Entry(row, mapper.read(row), metadata)
+    except Unreadable as unreadable:
+        return Entry(row, None, metadata, str(unreadable))
+
+
+def _unknown_origin(row: Row) -> Metadata:
+    at = row.recorded_at
+    return Metadata(happened_at=at, recorded_at=at, actor="unknown", message_id=NOWHERE, policy="unknown")
+
+
+def _wanted(entry: Entry, as_of: datetime | None, known_at: datetime | None, to: int | None) -> bool:
+    return (
+        (as_of is None or entry.effective_at <= as_of)
+        and (known_at is None or entry.metadata.recorded_at <= known_at)
+        and (to is None or entry.row.version <= to)
+    )
+
+
+def fold_entries(head: Head, entries: Sequence[Entry]) -> tuple[State, list[Entry]]:
+    """Fold in version order, counting anew where versions are left out.
+
+    A fact that rests on one left out (an answer dated before its question) has no effect yet, and is left out too.
+    """
+    state: State = KINDS[head.kind].blank(head.stream_id, head.number)
+    return state, [entry for entry in entries if entry.event is not None and _folds(state, entry.event)]
+
+
+def _folds(state: Any, event: Event) -> bool:
+    version = state.version + 1
+    placed = event if event.originator_version == version else event.stamped(state.id, version, event.timestamp)
+    try:
+        placed.mutate(state)
+    except UNFIT:
+        log.info("stream %s version %s rests on something left out", state.id, event.originator_version)
+        _forget(state, placed)
+        return False
+    return True
+
+
+def _forget(state: State, event: Event) -> None:
+    """An event is remembered before it takes effect; one that took none is forgotten again."""
+    remembered = state.facts.get(event.TOPIC, [])
+    if remembered and remembered[-1] is event:
+        remembered.pop()
+
+
+def canonical(state: State) -> bytes:
+    """The state as JSON with one spelling: equal states give equal bytes."""
+    plain = _plain(state)
+    return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return {each.name: _part(each.name, getattr(value, each.name)) for each in fields(value)}
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, Mapping):
+        return {str(_plain(key)): _plain(each) for key, each in value.items()}
+    if isinstance(value, (set, frozenset)):
+        return sorted(_plain(each) for each in value)
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    return _plain_word(value)
+
+
+def _part(name: str, value: Any) -> Any:
+    """What was remembered is in the log already: only which versions is said again."""
+    if name == "facts":
+        return {topic: [event.originator_version for event in events] for topic, events in value.items() if events}
+    return _plain(value)
+
+
+def _plain_word(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, datetime):
+        return moment(value)
+    if isinstance(value, (UUID, date)):
+        return str(value)
+    return value
+
+
+def moment(at: datetime) -> str:
+    """A time as it is written outside: ISO 8601, UTC."""
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")

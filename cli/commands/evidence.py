@@ -1,0 +1,106 @@
+"""Files of a case: attach one, and get it back."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import rich_click as click
+
+from cli.context import House, at_home
+from cli.options import OPERATOR, as_json
+from cli.output import Code, Failed, give
+from domain.casework.evidence import FOR_FILES
+from gateway.intake.evidence import About, Attached, Found, NoEvidence, attach, evidence
+from gateway.intake.staff import USER
+from store.content_store import ContentStore, Folder, NoSuchFile
+from store.log.mapper import Erased, Tampered
+
+
+def content_store(house: House) -> ContentStore:
+    """Where this home keeps files."""
+    return Folder(house.settings.files or house.home.files)
+
+
+@click.command("attach", epilog="Example: `awda case attach LBY-2026-000001 passport.pdf --note 'seen at the office'`")
+@click.argument("number", metavar="CASE")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@click.option("--note", metavar="TEXT", help="What it shows; sealed with it.")
+@click.option("--compartment", type=click.Choice([each.value for each in FOR_FILES]), default="GEN", show_default=True,
+              help="Whose it is: of all who work on the case, of medical staff, of protection staff.")  # fmt: skip
+@click.option("--as", "user", default=OPERATOR, show_default=True, metavar="USER", help="Who attaches it.")
+@as_json
+def attach_file(
+    *, number: str, file: Path, note: str | None, compartment: str, user: str, as_json: bool
+) -> None:  # fmt: skip
+    """Seal a file (PDF, JPEG, PNG, TIFF) under the case's keys and attach it. The file here stays as it is."""
+    if not USER.fullmatch(user):
+        raise click.BadParameter(f"{user!r} is no user's name", param_hint="--as")
+
+    async def work(house: House) -> Attached:
+        case = await house.stream(number)
+        about = About(file.name[-120:], note, compartment)
+        with file.open("rb") as opened:
+            found = await attach(
+                house.desk, content_store(house), opened, about, holders=[case], cases=[case], user=user
+            )
+        return found[0]
+
+    found = at_home(work)
+    already = "was attached before" if found.repeated else "is attached"
+    give(attached_as_json(found), as_json=as_json, plain=lambda: click.echo(f"{file.name} {already}."))
+
+
+def attached_as_json(found: Attached) -> dict[str, Any]:
+    told = {"case_id": str(found.stream_id), "message_id": str(found.message_id)}
+    return {**told, "status": found.status, "repeated": found.repeated}
+
+
+@click.command("file", epilog="Example: `awda case file LBY-2026-000001 3f9a5c2e --out passport.pdf`")
+@click.argument("number", metavar="CASE")
+@click.argument("digest", metavar="SHA")
+@click.option("--out", "file", required=True, type=click.Path(path_type=Path, dir_okay=False), help="Where to put it.")
+@as_json
+def get_file(*, number: str, digest: str, file: Path, as_json: bool) -> None:
+    """Open a file of a case. SHA is its digest, or the beginning of it, as the case's history shows it."""
+
+    async def work(house: House) -> dict[str, Any]:
+        found = await _found(house, number, digest)
+        _write(found, file)
+        return {"file": str(file), "name": found.file_name, "media_type": found.media_type, "bytes": found.opened.size}
+
+    told = at_home(work)
+    give(told, as_json=as_json, plain=lambda: click.echo(f"{file}: {told['name']}, {told['media_type']}."))
+
+
+async def _found(house: House, number: str, digest: str) -> Found:
+    try:
+        return await evidence(house.desk, content_store(house), await house.stream(number), digest)
+    except (NoEvidence, NoSuchFile) as missing:
+        raise Failed(Code.NOT_FOUND, str(missing), f"awda case history {number}") from None
+    except Erased as erased:
+        raise Failed(Code.REFUSED, f"{number}: {erased}", f"awda case history {number}") from None
+
+
+def _write(found: Found, file: Path) -> None:
+    """Write it where nobody else reads it; what turns out to be something else is not left behind."""
+    counted, draft = sha256(), file.with_name(f".{file.name}.part")
+    draft.unlink(missing_ok=True)
+    draft.touch(0o600)
+    try:
+        with draft.open("wb") as out:
+            for piece in found.pieces():
+                counted.update(piece)
+                out.write(piece)
+        _insist(counted.hexdigest() == found.content_hash)
+        draft.replace(file)
+    except Tampered as tampered:
+        raise Failed(Code.UNVERIFIED, str(tampered), "awda verify") from None
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _insist(same: bool) -> None:  # noqa: FBT001 (the one thing it is told)
+    if not same:
+        raise Tampered("what was kept is not what was attached")

@@ -1,0 +1,89 @@
+"""Flights: plan one, tell it something, read where it stands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import rich_click as click
+
+from audit.case_view import show
+from audit.history import history
+from cli.case_text import tell_history
+from cli.context import House, at_home
+from cli.options import acting, as_json, looking, read_object
+from cli.output import Code, Failed, facts, give, table
+from cli.submission import Acting, hand_in
+from cli.tables import movements
+
+
+@click.group()
+def movement() -> None:
+    """Flights: plan, tell, read."""
+
+
+@movement.command("start", epilog="Example: `awda movement start flight.json`")
+@click.argument("file")
+@acting
+@as_json
+def plan(*, file: str, as_json: bool, **how: Any) -> None:
+    """Plan a movement with the fields of PlanMovement in FILE; its number is among them."""
+    fields = read_object(file)
+    number = fields.get("number")
+    if fields.pop("message", "PlanMovement") != "PlanMovement" or not isinstance(number, str):
+        raise Failed(Code.USAGE, "A movement starts with PlanMovement and a number such as MOV-2026-LOS1.", "add them")
+    handing = Acting(**how)
+    hand_in(
+        handing,
+        lambda house, by: house.desk.send(number, "PlanMovement", fields, **by),
+        as_json=as_json,
+        number_only=True,
+    )
+
+
+@movement.command("send", epilog="Example: `awda movement send MOV-2026-LOS1 FreezeManifest`")
+@click.argument("number", metavar="MOVEMENT")
+@click.argument("message")
+@click.option("--data", metavar="FILE|-", help="The message's fields, a JSON object.")
+@acting
+@as_json
+def send(*, number: str, message: str, data: str | None, as_json: bool, **how: Any) -> None:
+    """Send a movement any of its messages, such as ConfirmMovement."""
+    fields = read_object(data)
+    hand_in(Acting(**how), lambda house, by: house.desk.send(number.upper(), message, fields, **by), as_json=as_json)
+
+
+@movement.command("list", epilog="Example: `awda movement list`")
+@click.option("--limit", type=click.IntRange(1, 100_000), default=100, show_default=True)
+@as_json
+def list_movements(*, limit: int, as_json: bool) -> None:
+    """List movements by departure."""
+    found = at_home(lambda house: movements(house.pool, limit))
+    columns = ("number", "status", "origin", "destination", "std", "capacity", "reserved", "waiting")
+    give(found, as_json=as_json, plain=lambda: table(columns, [[row[name] for name in columns] for row in found]))
+
+
+@movement.command("show", epilog="Example: `awda movement show MOV-2026-LOS1`")
+@click.argument("number", metavar="MOVEMENT")
+@looking
+@as_json
+def show_movement(*, number: str, as_json: bool, **when: Any) -> None:
+    """Where a movement stands, and who has a seat."""
+
+    async def work(house: House) -> dict[str, Any]:
+        return await show(house.pool, house.keys, await house.stream(number), **when)
+
+    found = at_home(work)
+    give(found, as_json=as_json, plain=lambda: facts({**found, "seats": len(found["seats"])}))
+
+
+@movement.command("history", epilog="Example: `awda movement history MOV-2026-LOS1`")
+@click.argument("number", metavar="MOVEMENT")
+@as_json
+def show_history(*, number: str, as_json: bool) -> None:
+    """What happened, oldest first."""
+
+    async def work(house: House) -> list[dict[str, Any]]:
+        return await history(house.pool, house.keys, await house.stream(number))
+
+    found = at_home(work)
+    give(found, as_json=as_json, plain=lambda: tell_history(found))

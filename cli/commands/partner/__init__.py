@@ -1,0 +1,4 @@
+"""The commands of ``awda partner``.
+
+Start with ``group.py``.
+"""

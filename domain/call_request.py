@@ -1,0 +1,226 @@
+"""Somebody asks to be called. Not a case: nobody has been asked anything yet, and perhaps nobody ever will be.
+
+Whoever asks, by the open page, by telephone or through a community leader, gets a call within the policy's time.
+A request is a stream of its own: small, sealed under keys of its own, with a deadline, and over once it is settled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, Final, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field
+
+from domain.kernel.context import Moment
+from domain.kernel.deadline import Deadline
+from domain.kernel.errors import Refused
+from domain.kernel.event import NEVER, Compartment, Event, Sealed
+from domain.kernel.message import Message
+from domain.kernel.working_time import LIBYA
+from domain.progress import Standing
+
+Phone = Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$", description="E.164")]
+
+Language = Annotated[str, Field(pattern="^[a-z]{2,3}$", description="ISO 639")]
+
+Channel = Literal["PAGE", "HOTLINE", "OFFICE", "PARTNER"]
+
+Result = Literal["NO_ANSWER", "WRONG_NUMBER", "CALL_AGAIN"]
+
+Outcome = Literal["REACHED", "CASE_STARTED", "NOT_REACHED", "NOT_WANTED", "DUPLICATE"]
+
+QUEUE: Final = "COUNSELLOR"
+
+TOLD: Final = "CASE_SUPERVISOR"
+"""Who calls, and who is told when nobody has."""
+
+
+@dataclass(slots=True)
+class Contact:
+    """One request to be called. ``due`` is until when somebody should have called (UTC)."""
+
+    id: UUID
+    version: int = 0
+    modified_on: datetime = NEVER
+    number: str = ""
+    status: str = ""
+    channel: str = ""
+    language: str = ""
+    given_name: str | None = None
+    phone: str | None = None
+    note: str | None = None
+    since: datetime = NEVER
+    due: datetime = NEVER
+    overdue: bool = False
+    tries: int = 0
+    outcome: str | None = None
+    facts: dict[str, list[Event]] = field(default_factory=dict)
+
+    def remember(self, event: Event) -> None:
+        self.facts.setdefault(event.TOPIC, []).append(event)
+
+    @property
+    def over(self) -> bool:
+        return self.status == "ENDED"
+
+
+# Facts. Topics say which stream they belong to.
+
+
+class ContactEvent(Event):
+    TOPIC: ClassVar[str] = ""
+
+    @property
+    def name(self) -> str:
+        return self.TOPIC.removeprefix("Contact/")
+
+
+class ContactRequested(ContactEvent):
+    TOPIC: ClassVar[str] = "Contact/ContactRequested"
+    SENTENCE: ClassVar[str] = "Asked to be called, in {language} ({channel}), by {due}."
+
+    channel: str
+    language: str
+    due: AwareDatetime
+    given_name: Annotated[str | None, Sealed(Compartment.GEN)] = None
+    phone: Annotated[str | None, Sealed(Compartment.GEN)] = None
+    note: Annotated[str | None, Sealed(Compartment.GEN)] = None
+
+    def change(self, contact: Contact) -> None:
+        contact.status, contact.channel, contact.language = "OPEN", self.channel, self.language
+        contact.given_name, contact.phone, contact.note = self.given_name, self.phone, self.note
+        contact.since, contact.due = self.timestamp, self.due
+
+
+class ContactTried(ContactEvent):
+    TOPIC: ClassVar[str] = "Contact/ContactTried"
+    SENTENCE: ClassVar[str] = "Called without success: {result}."
+
+    result: str
+
+    def change(self, contact: Contact) -> None:
+        contact.tries += 1
+
+
+class ContactOverdue(ContactEvent):
+    TOPIC: ClassVar[str] = "Contact/ContactOverdue"
+    SENTENCE: ClassVar[str] = "Nobody has settled it by {due}; told {to}."
+
+    due: AwareDatetime
+    to: str
+
+    def change(self, contact: Contact) -> None:
+        contact.overdue = True
+
+
+class ContactEnded(ContactEvent):
+    TOPIC: ClassVar[str] = "Contact/ContactEnded"
+    SENTENCE: ClassVar[str] = "Settled: {outcome}."
+
+    outcome: str
+    note: Annotated[str | None, Sealed(Compartment.GEN)] = None
+
+    def change(self, contact: Contact) -> None:
+        contact.status, contact.outcome = "ENDED", self.outcome
+
+
+# Messages
+
+
+class ContactMessage(Message):
+    TO: ClassVar[str] = "contact"
+
+
+class RequestContact(ContactMessage):
+    """Somebody wants a call. A name, a word on when a call is safe: whatever they chose to say, and no more."""
+
+    phone: Phone
+    language: Language
+    channel: Channel = "OFFICE"
+    given_name: Annotated[str, Field(min_length=1, max_length=120)] | None = None
+    note: Annotated[str, Field(min_length=1, max_length=500)] | None = None
+
+
+class RecordContactTry(ContactMessage):
+    result: Result
+
+
+class EndContact(ContactMessage):
+    outcome: Outcome
+    note: Annotated[str, Field(min_length=1, max_length=500)] | None = None
+
+
+# Rules
+
+
+def request(contact: Contact, asked: RequestContact, m: Moment) -> Iterator[Event]:
+    if contact.status:
+        raise Refused("CONTACT.EXISTS", f"{contact.number} is already {contact.status}")
+    yield ContactRequested(due=LIBYA.after(m.at, m.policy.in_force.contact), **asked.model_dump())
+
+
+def record_try(contact: Contact, report: RecordContactTry, _m: Moment) -> Iterator[Event]:
+    _insist_on_open(contact)
+    yield ContactTried(result=report.result)
+
+
+def end(contact: Contact, order: EndContact, _m: Moment) -> Iterator[Event]:
+    _insist_on_open(contact)
+    yield ContactEnded(outcome=order.outcome, note=order.note)
+
+
+def _insist_on_open(contact: Contact) -> None:
+    if contact.status != "OPEN":
+        raise Refused("CONTACT.OVER", f"{contact.number} is settled already; a new call is a new request")
+
+
+RULES: Final[Mapping[type[Message], Callable[[Contact, Any, Moment], Iterator[Event]]]] = {
+    RequestContact: request,
+    RecordContactTry: record_try,
+    EndContact: end,
+}
+
+
+def decide(contact: Contact, message: Message, m: Moment) -> list[Event]:
+    """The events a message brings about, already folded. Raises ``Refused``."""
+    rule = RULES.get(type(message))
+    if rule is None:
+        raise Refused("MESSAGE.NOT_FOR_A_CONTACT", f"{type(message).__name__} is not for a request to be called")
+    return _fold(contact, rule(contact, message, m), m)
+
+
+def _fold(contact: Contact, events: Iterator[Event], m: Moment) -> list[Event]:
+    decided = []
+    for event in events:
+        placed = event.stamped(contact.id, contact.version + 1, m.at)
+        placed.fold_into(contact)
+        decided.append(placed)
+    return decided
+
+
+# Its own deadline: the call
+
+
+def deadlines(contact: Contact) -> list[Deadline]:
+    """Somebody who waits in vain for a call is noticed once; the request stays open until a person settles it."""
+    if contact.status != "OPEN" or contact.overdue:
+        return []
+    return [Deadline(contact.due, "contact", str(contact.id))]
+
+
+def decide_lapse(contact: Contact, deadline: Deadline, m: Moment) -> list[Event]:
+    return _fold(contact, iter([ContactOverdue(due=deadline.due, to=TOLD)]), m)
+
+
+def standing(contact: Contact, m: Moment, *, more: bool = False) -> Standing:
+    due = min(deadlines(contact), default=None)
+    return Standing(
+        waiting_on=f"STAFF.{QUEUE}" if contact.status == "OPEN" else "",
+        wait_s=max(0.0, (due.due - m.recorded_at).total_seconds()) if due else None,
+        over=contact.over or not contact.status,
+        more=more,
+        version=contact.version,
+    )

@@ -1,0 +1,248 @@
+"""The case: phase, seven stages, holds, clearances, referrals, tasks.
+
+A case is never one enum (domain.md 4.1): its parts are small and fold separately.
+Everything here can be rebuilt from the neutral part of the events; what is sealed is only carried along.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, TypeVar
+from uuid import UUID
+
+from domain.case.referral import Referral
+from domain.kernel.event import NEVER, Event
+from domain.kernel.person import Person
+from domain.kernel.policy import NEWEST, Policy, policy_of
+from domain.kernel.vocabulary import (
+    TERMINAL,
+    Block,
+    ClearanceKind,
+    ClearanceStatus,
+    HoldType,
+    LivingSituation,
+    Phase,
+    Priority,
+    Purpose,
+    ReferralKind,
+    Stage,
+    StageStatus,
+)
+
+Fact = TypeVar("Fact", bound=Event)
+
+ENDED = frozenset({StageStatus.COMPLETED, StageStatus.NOT_REQUIRED, StageStatus.ABANDONED})
+
+ERASE_TASK = "erase personal data"
+
+
+@dataclass(slots=True)
+class StageState:
+    """``begun`` is the version at which it was last opened or taken up again: what stands after it belongs to it.
+
+    Which fact came after which is read from their order in the log. Times cannot tell: a message may be stamped a
+    moment before a stage opens and be committed a moment after.
+    """
+
+    status: StageStatus = StageStatus.NOT_STARTED
+    since: datetime = NEVER
+    opened: int = 0
+    begun: int = 0
+
+
+@dataclass(slots=True)
+class Hold:
+    """A reason not to go on. Several may be active; lifting one lifts no other."""
+
+    hold_id: UUID
+    type: HoldType
+    blocks: frozenset[Block]
+    since: datetime
+    review_by: datetime
+    owner: str
+    subtype: str | None = None
+    version: int = 0
+    """At which version of the case it was placed."""
+
+
+@dataclass(slots=True)
+class Clearance:
+    """A permission. ``valid_until`` is inclusive to the second (UTC); ``None`` is until something ends it."""
+
+    kind: ClearanceKind
+    status: ClearanceStatus
+    since: datetime
+    valid_from: datetime
+    valid_until: datetime | None
+    evidence: str
+    cause: str = ""
+
+    def valid_at(self, at: datetime) -> bool:
+        return self.status is ClearanceStatus.VALID and (self.valid_until is None or at <= self.valid_until)
+
+
+@dataclass(slots=True)
+class Consent:
+    given: bool
+    since: datetime
+    excluded: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True)
+class Seat:
+    """A place on a movement. ``std`` and ``sta`` are the scheduled departure and arrival (UTC)."""
+
+    movement_id: UUID
+    movement: str
+    std: datetime
+    sta: datetime
+    destination: str
+    country: str | None = None
+    """Where the destination lies, if the movement says so."""
+    since: datetime = NEVER
+    version: int = 0
+    """At which version of the case it was reserved."""
+    status: str = "RESERVED"
+    frozen: bool = False
+
+
+@dataclass(slots=True)
+class Task:
+    task_id: UUID
+    task: str
+    queue: str
+    due: datetime
+    since: datetime
+
+
+@dataclass(slots=True)
+class Case:
+    """One person's return, as the sum of its events."""
+
+    id: UUID
+    version: int = 0
+    modified_on: datetime = NEVER
+    number: str = ""
+    edition: str = ""
+    policy_edition: str = NEWEST.edition
+    country_of_return: str = ""
+    country_since: int = 0
+    """At which version of the case the person chose another country than before."""
+    nationality_since: int = 0
+    """At which version of the case the person named another nationality than before; nought if never."""
+    living_situation: LivingSituation = LivingSituation.OTHER
+    person: Person | None = None
+    priority: Priority = Priority.P4_STANDARD
+    phase: Phase | None = None
+    stages: dict[Stage, StageState] = field(default_factory=lambda: {stage: StageState() for stage in Stage})
+    holds: dict[UUID, Hold] = field(default_factory=dict)
+    clearances: dict[ClearanceKind, Clearance] = field(default_factory=dict)
+    consents: dict[Purpose, Consent] = field(default_factory=dict)
+    referrals: dict[UUID, Referral] = field(default_factory=dict)
+    tasks: dict[UUID, Task] = field(default_factory=dict)
+    seat: Seat | None = None
+    nomination: tuple[UUID, str] | None = None
+    """The movement whose seat was asked for and has neither been given nor given up: its id and number."""
+    displaced: int = 0
+    no_shows: int = 0
+    closed_at: datetime | None = None
+    reopen_proposed: bool = False
+    retention_told: bool = False
+    doubts: dict[UUID, datetime] = field(default_factory=dict)
+    """Messages that could not be taken in and wait for a person, by their ids (``domain.signals.unprocessable``)."""
+    facts: dict[str, list[Event]] = field(default_factory=dict)
+
+    # what has been recorded
+
+    def remember(self, event: Event) -> None:
+        self.facts.setdefault(event.TOPIC, []).append(event)
+
+    def latest(self, fact: type[Fact]) -> Fact | None:
+        """The newest fact of a kind, if there is one."""
+        found = self.facts.get(fact.TOPIC)
+        return found[-1] if found else None  # type: ignore[return-value]  # topics and classes are one to one
+
+    def has(self, topic: str) -> bool:
+        """Whether a fact of that topic was ever recorded; for what stands in a later stage's file."""
+        return topic in self.facts
+
+    def every(self, fact: type[Fact]) -> list[Fact]:
+        return self.facts.get(fact.TOPIC, [])  # type: ignore[return-value]  # topics and classes are one to one
+
+    # questions
+
+    @property
+    def policy(self) -> Policy:
+        """The pinned edition; what is in force now is in the moment."""
+        return policy_of(self.policy_edition)
+
+    @property
+    def closed(self) -> bool:
+        return self.phase is Phase.CLOSED
+
+    @property
+    def departed(self) -> bool:
+        return self.phase in (Phase.TRANSIT, Phase.POST_ARRIVAL)
+
+    @property
+    def nationality_confirmed(self) -> bool:
+        """What was answered last counts: a confirmation may be taken back, and is of the nationality named then."""
+        said, unsaid = self.facts.get("NationalityConfirmed"), self.facts.get("NationalityNotConfirmed")
+        if not said:
+            return False
+        return said[-1].originator_version > max(unsaid[-1].originator_version if unsaid else 0, self.nationality_since)
+
+    @property
+    def done(self) -> tuple[Stage, ...]:
+        return tuple(stage for stage, state in self.stages.items() if state.status in ENDED)
+
+    def is_open(self, stage: Stage) -> bool:
+        return self.stages[stage].status in (StageStatus.OPEN, StageStatus.REOPENED)
+
+    def has_clearance(self, kind: ClearanceKind, at: datetime) -> bool:
+        clearance = self.clearances.get(kind)
+        return clearance is not None and clearance.valid_at(at)
+
+    def blocked(self, block: Block) -> list[Hold]:
+        return [hold for hold in self.holds.values() if block in hold.blocks]
+
+    def holds_of(self, hold_type: HoldType) -> list[Hold]:
+        return [hold for hold in self.holds.values() if hold.type is hold_type]
+
+    def consents_to(self, purpose: Purpose, partner_id: str = "") -> bool:
+        consent = self.consents.get(purpose)
+        return consent is not None and consent.given and partner_id not in consent.excluded
+
+    def excluded_for(self, purpose: Purpose) -> frozenset[str]:
+        """The organisations that the person does not want to be told, for this purpose."""
+        consent = self.consents.get(purpose)
+        return consent.excluded if consent else frozenset()
+
+    def referrals_of(self, kind: ReferralKind, since: int = 0) -> list[Referral]:
+        """The referrals of a kind, oldest first, that were made after that version of the case."""
+        return [found for found in self.referrals.values() if found.kind is kind and found.version > since]
+
+    def open_referrals(self) -> Iterator[Referral]:
+        return (referral for referral in self.referrals.values() if referral.status not in TERMINAL)
+
+    def referral_with(self, token: str) -> Referral | None:
+        return next((referral for referral in self.referrals.values() if referral.token == token), None)
+
+
+BEFORE_DEPARTURE: Final = (Stage.SCREENING, Stage.PROTECTION, Stage.MEDICAL, Stage.DOCUMENTS)
+
+
+def _seat_is(case: Case, status: str) -> None:
+    if case.seat is not None:
+        case.seat.status = status
+
+
+def _waits_for(case: Case, movement_id: UUID) -> bool:
+    """Whether a seat on that movement was asked for, and neither given nor given up since."""
+    return case.nomination is not None and case.nomination[0] == movement_id
+
+
+def _seat_on(case: Case, movement_id: UUID) -> Seat | None:
+    return case.seat if case.seat is not None and case.seat.movement_id == movement_id else None

@@ -1,0 +1,101 @@
+"""Silence is a fact: every deadline a case has, and what is recorded when one passes.
+
+A deadline is a moment, a kind and a subject; recording it makes it disappear. Deadlines are derived from the case,
+never stored, so a rehydrated case has the same ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from domain.case.aggregate import ERASE_TASK, Case
+from domain.clearance.actions import task
+from domain.events.case import ClearanceExpired
+from domain.kernel.context import Moment
+from domain.kernel.deadline import Deadline
+from domain.kernel.directory import Directory
+from domain.kernel.event import Event
+from domain.kernel.policy import NEWEST
+from domain.kernel.vocabulary import ClearanceKind, ClearanceStatus
+from domain.kernel.working_time import LIBYA
+from domain.referral.escalation import NO_END, _referral_lapsed, next_rung
+from domain.referral.requests import ending
+
+A_SECOND: Final = timedelta(seconds=1)
+
+
+def deadlines(case: Case, directory: Directory) -> list[Deadline]:
+    """Every deadline the case has now, earliest first."""
+    found = [*_retention(case)] if case.closed else [*_referrals(case, directory), *_holds(case), *_clearances(case)]
+    return sorted([*found, *_endings(case)])
+
+
+def _endings(case: Case) -> Iterator[Deadline]:
+    """When partners are told, with the ordinary letters, that their part has ended; also once the case is closed."""
+    for referral in case.referrals.values():
+        if referral.tell_end_at is not None:
+            yield Deadline(referral.tell_end_at, "ending", str(referral.referral_id))
+
+
+def _referrals(case: Case, directory: Directory) -> Iterator[Deadline]:
+    for referral in case.open_referrals():
+        rung = next_rung(case, referral, directory)
+        if rung is not None:
+            yield Deadline(rung[1], "referral", f"{referral.referral_id}/{rung[0]}")
+
+
+def _holds(case: Case) -> Iterator[Deadline]:
+    return (Deadline(hold.review_by, "hold", str(hold.hold_id)) for hold in case.holds.values())
+
+
+def _clearances(case: Case) -> Iterator[Deadline]:
+    """Valid to the second, inclusive: what ends at noon has expired a second later. After departure nothing expires."""
+    if case.departed:
+        return
+    for clearance in case.clearances.values():
+        ends = clearance.valid_until
+        if clearance.status is ClearanceStatus.VALID and ends is not None and ends < NO_END:
+            yield Deadline(ends + A_SECOND, "clearance", clearance.kind)
+
+
+def _retention(case: Case) -> Iterator[Deadline]:
+    if case.closed_at is not None and not case.retention_told:
+        yield Deadline(LIBYA.after(case.closed_at, case.policy.pinned.retention), "retention", str(case.id))
+
+
+# What is recorded when one has passed
+
+
+def lapse(case: Case, deadline: Deadline, m: Moment) -> Iterator[Event]:
+    yield from LAPSES[deadline.kind](case, deadline.subject, m)
+
+
+def _ending_told(case: Case, subject: str, _m: Moment) -> Iterator[Event]:
+    yield ending(case.referrals[UUID(subject)])
+
+
+def _hold_lapsed(case: Case, subject: str, m: Moment) -> Iterator[Event]:
+    found = case.holds[UUID(subject)]
+    again = LIBYA.after(m.at, NEWEST.in_force.hold_review[found.type])
+    raised = task("review a hold", found.owner, m.policy.pinned.quarantine_review, m, subject=subject)
+    yield raised.model_copy(update={"next_review": again})
+
+
+def _clearance_lapsed(_case: Case, subject: str, _m: Moment) -> Iterator[Event]:
+    yield ClearanceExpired(kind=ClearanceKind(subject))
+
+
+def _retention_lapsed(_case: Case, subject: str, m: Moment) -> Iterator[Event]:
+    yield task(ERASE_TASK, "DATA_PROTECTION_FP", m.policy.pinned.quarantine_review, m, subject=subject)
+
+
+LAPSES: Final[Mapping[str, Callable[[Case, str, Moment], Iterator[Event]]]] = {
+    "referral": _referral_lapsed,
+    "ending": _ending_told,
+    "hold": _hold_lapsed,
+    "clearance": _clearance_lapsed,
+    "retention": _retention_lapsed,
+}

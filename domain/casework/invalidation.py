@@ -1,0 +1,57 @@
+"""What a fact ends beyond its own stage: the permissions, the seat and the referrals that rested on what it changes.
+
+A stage may look back, never ahead, so screening cannot give a seat back. Facts stand here beside the row of the table
+that they set off (domain.md 4.7), whichever rule recorded them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+from domain.case.aggregate import Case
+from domain.casework.seat import end_referrals, release_seat
+from domain.clearance.revocations import INVALIDATES, Effect, Trigger, revocations
+from domain.events.documents import NationalityChanged
+from domain.events.protection import ReturnAdvisoryChanged
+from domain.events.screening import ELIGIBLE, DetentionRecorded, EligibilityDetermined, VoluntaryReturnDeclared
+from domain.kernel.context import Moment
+from domain.kernel.event import Event
+
+
+def invalidated(case: Case, event: Event, m: Moment) -> Iterator[Event]:
+    """What a fact that has just been folded ends."""
+    sets_off = SETS_OFF.get(type(event))
+    trigger = sets_off(case, event) if sets_off else None
+    if trigger is None or case.departed:
+        return
+    yield from revocations(case, trigger)
+    if _gives_seat_back(case, INVALIDATES[trigger]):
+        yield from release_seat(case, trigger, m)
+    yield from end_referrals(case, trigger, m)
+
+
+def _gives_seat_back(case: Case, effect: Effect) -> bool:
+    frozen = case.seat is not None and case.seat.frozen
+    return effect.seat or (effect.seat_once_frozen and frozen)
+
+
+def _elsewhere(case: Case, declared: VoluntaryReturnDeclared) -> Trigger | None:
+    if case.country_since == declared.originator_version:
+        return Trigger.DESTINATION_CHANGED
+    return Trigger.AREA_CHANGED if declared.place_anew else None
+
+
+def _no_longer_eligible(_case: Case, decided: EligibilityDetermined) -> Trigger | None:
+    if decided.decision in ELIGIBLE:
+        return None
+    return Trigger.NOT_SAFE_TO_RETURN if decided.decision == "NOT_SAFE_TO_RETURN" else Trigger.NOT_ELIGIBLE
+
+
+SETS_OFF: Final[Mapping[type[Event], Callable[[Case, Any], Trigger | None]]] = {
+    VoluntaryReturnDeclared: _elsewhere,
+    EligibilityDetermined: _no_longer_eligible,
+    DetentionRecorded: lambda _case, _recorded: Trigger.DETAINED,
+    ReturnAdvisoryChanged: lambda _case, _changed: Trigger.ADVISORY_CHANGED,
+    NationalityChanged: lambda _case, _changed: Trigger.NATIONALITY_CHANGED,
+}

@@ -1,0 +1,6 @@
+"""What permits and what stops travel.
+
+Clearances, the travel gate, revocations, voluntariness and return advisories.
+
+Rules about one stage belong in ``stages``. Start with ``travel_gate.py``.
+"""

@@ -1,0 +1,189 @@
+"""Events of the screening stage, in the order in which they usually happen."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import AwareDatetime
+
+from domain.case.aggregate import Case, Consent
+from domain.kernel.event import Compartment, Event, Sealed
+from domain.kernel.person import Country
+from domain.kernel.vocabulary import LivingSituation, Phase, Purpose, RiskLevel
+
+
+class VoluntaryReturnWithdrawn(Event):
+    """The person does not want to return. Nothing else said at the same time outranks it."""
+
+    TOPIC: ClassVar[str] = "VoluntaryReturnWithdrawn"
+    SENTENCE: ClassVar[str] = "Withdrew the wish to return ({channel}, at {place})."
+
+    reported_by_other: bool = False
+    channel: Annotated[str | None, Sealed(Compartment.CONS)] = None
+    place: Annotated[str | None, Sealed(Compartment.CONS)] = None
+
+
+Free = Literal["VOLUNTARY", "DOUBT", "NOT_VOLUNTARY"]
+
+
+# Facts, in the order they usually happen
+
+
+class ConsentGiven(Event):
+    TOPIC: ClassVar[str] = "ConsentGiven"
+    SENTENCE: ClassVar[str] = "Consent given for {purpose} ({method}, form {form_version}, in {language})."
+
+    purpose: Purpose
+    """Its public name; ``true_purpose`` where that would tell whom the person was sent to."""
+    form_version: str
+    language: str
+    method: str
+    given_by: str
+    excluded_partners: tuple[str, ...] = ()
+    witness: Annotated[str | None, Sealed(Compartment.CONS)] = None
+    true_purpose: Annotated[Purpose | None, Sealed(Compartment.PROT)] = None
+
+    def change(self, case: Case) -> None:
+        case.consents[self.true_purpose or self.purpose] = Consent(
+            given=True, since=self.timestamp, excluded=frozenset(self.excluded_partners)
+        )
+
+
+class ConsentRefused(Event):
+    TOPIC: ClassVar[str] = "ConsentRefused"
+    SENTENCE: ClassVar[str] = "Consent refused for {purpose}."
+
+    purpose: Purpose
+    form_version: str
+    true_purpose: Annotated[Purpose | None, Sealed(Compartment.PROT)] = None
+
+    def change(self, case: Case) -> None:
+        case.consents[self.true_purpose or self.purpose] = Consent(given=False, since=self.timestamp)
+
+
+class ConsentWithdrawn(Event):
+    TOPIC: ClassVar[str] = "ConsentWithdrawn"
+    SENTENCE: ClassVar[str] = "Consent withdrawn for {purpose}; what was told before cannot be taken back."
+
+    purpose: Purpose
+    true_purpose: Annotated[Purpose | None, Sealed(Compartment.PROT)] = None
+
+    def change(self, case: Case) -> None:
+        purpose = self.true_purpose or self.purpose
+        excluded = case.excluded_for(purpose)
+        case.consents[purpose] = Consent(given=False, since=self.timestamp, excluded=excluded)
+
+
+class ScreeningStarted(Event):
+    TOPIC: ClassVar[str] = "ScreeningStarted"
+    SENTENCE: ClassVar[str] = "Screening started."
+
+
+class CounsellingSessionHeld(Event):
+    TOPIC: ClassVar[str] = "CounsellingSessionHeld"
+    SENTENCE: ClassVar[str] = "Counselled in {language} on {topics}."
+
+    language: str
+    topics: Annotated[tuple[str, ...] | None, Sealed(Compartment.CONS)] = None
+
+
+class NonRefoulementScreened(Event):
+    """The private question about fear of return. That it was asked is all that is public."""
+
+    TOPIC: ClassVar[str] = "NonRefoulementScreened"
+    SENTENCE: ClassVar[str] = "Asked in private about return."
+    VERSION: ClassVar[int] = 2
+
+    outcome: Annotated[str | None, Sealed(Compartment.ASYL)] = None
+    account: Annotated[str | None, Sealed(Compartment.ASYL)] = None
+
+    @classmethod
+    def upcast(cls, state: dict[str, Any], version: int) -> dict[str, Any]:  # noqa: ARG003 (there is one older version)
+        """The first version said in public whether documents may start, which only fear ever forbade."""
+        return {name: value for name, value in state.items() if name != "documents_may_start"}
+
+
+class VulnerabilityAssessed(Event):
+    TOPIC: ClassVar[str] = "VulnerabilityAssessed"
+    SENTENCE: ClassVar[str] = "Vulnerability assessed: overall risk {risk_level}."
+
+    risk_level: RiskLevel
+    nothing_indicated: bool = False
+    """Whether no factor at all was found; which ones were is sealed."""
+    factors: Annotated[tuple[str, ...] | None, Sealed(Compartment.PROT)] = None
+
+
+class VoluntarinessAssessed(Event):
+    TOPIC: ClassVar[str] = "VoluntarinessAssessed"
+    SENTENCE: ClassVar[str] = "Voluntariness assessed: {result}, in private: {in_private}."
+
+    result: Free
+    in_private: bool
+    assessor: str
+    held_at: AwareDatetime | None = None
+    """When the interview was held, if that was before it was recorded."""
+    coercion_indicators: Annotated[tuple[str, ...] | None, Sealed(Compartment.PROT)] = None
+
+    @property
+    def when(self) -> datetime:
+        return self.held_at or self.timestamp
+
+
+class VoluntaryReturnDeclared(Event):
+    TOPIC: ClassVar[str] = "VoluntaryReturnDeclared"
+    SENTENCE: ClassVar[str] = "Declared the wish to return to {country}, signed on {signed_at} by {signer}."
+
+    country: Country
+    form_version: str
+    language: str
+    signed_at: AwareDatetime
+    signer: str
+    place_anew: bool = False
+    """Whether it names another place in the country than before; which place is sealed."""
+    locality: Annotated[str | None, Sealed(Compartment.GEN)] = None
+    witness: Annotated[str | None, Sealed(Compartment.CONS)] = None
+
+    def change(self, case: Case) -> None:
+        if self.country != case.country_of_return:
+            case.country_of_return, case.country_since = self.country, self.originator_version
+
+
+class EligibilityDetermined(Event):
+    TOPIC: ClassVar[str] = "EligibilityDetermined"
+    SENTENCE: ClassVar[str] = "Eligibility: {decision} ({reasons})."
+
+    decision: str
+    reasons: Annotated[tuple[str, ...] | None, Sealed(Compartment.PROT)] = None
+    funding_profile: Annotated[str | None, Sealed(Compartment.FIN)] = None
+
+    def change(self, case: Case) -> None:
+        if self.decision in ELIGIBLE and case.phase is Phase.INTAKE:
+            case.phase = Phase.PRE_DEPARTURE
+
+
+class ScreeningCompleted(Event):
+    TOPIC: ClassVar[str] = "ScreeningCompleted"
+    SENTENCE: ClassVar[str] = "Screening completed."
+
+
+class DetentionRecorded(Event):
+    TOPIC: ClassVar[str] = "DetentionRecorded"
+    SENTENCE: ClassVar[str] = "The person is in detention ({situation})."
+
+    situation: LivingSituation
+    site: Annotated[str | None, Sealed(Compartment.SECU)] = None
+
+    def change(self, case: Case) -> None:
+        case.living_situation = self.situation
+
+
+class DetentionReleased(Event):
+    TOPIC: ClassVar[str] = "DetentionReleased"
+    SENTENCE: ClassVar[str] = "The person has left detention."
+
+    def change(self, case: Case) -> None:
+        case.living_situation = LivingSituation.OTHER
+
+
+ELIGIBLE = frozenset({"ELIGIBLE", "ELIGIBLE_WITH_REFERRALS"})

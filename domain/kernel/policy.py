@@ -1,0 +1,232 @@
+"""Every number of the programme: deadlines, validity windows, ceilings. Versioned; rules hold none.
+
+Numbers are of two kinds (domain.md 00, 20). *Pinned* ones are fixed when a case or referral is opened (deadlines,
+ceilings); a case keeps the edition it was opened under. *In force* ones guard safety (validity windows, gate rules)
+and are always read from the newest edition. Published editions are never edited: a change is a new edition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import time
+from typing import Final
+
+from domain.kernel.vocabulary import PUBLIC_KIND, HoldType
+from domain.kernel.vocabulary import ClearanceKind as Clearance
+from domain.kernel.vocabulary import ReferralKind as Kind
+from domain.kernel.working_time import Span, days, hours, minutes, working_days
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How long a partner has for each step, counted from sending, and how long the request stands (domain.md 6, 5.2).
+
+    Where no ``start`` is given, having begun is not asked for apart. Where ``life`` may depend on the answer, only
+    clock time is counted, and silence is told up to the top.
+    """
+
+    ack: Span
+    accept: Span
+    start: Span | None
+    complete: Span
+    stands: Span
+    life: bool = False
+
+    def spans(self) -> Mapping[str, Span]:
+        """The five timers by name, as far as they run."""
+        named = {name: getattr(self, name) for name in ("ack", "accept", "start", "complete", "stands")}
+        return {name: span for name, span in named.items() if span is not None}
+
+
+@dataclass(frozen=True)
+class Pinned:
+    """Numbers a case or a referral keeps from the day it was opened."""
+
+    answers: Mapping[Kind, Answer]
+    urgent: Mapping[Kind, Answer]
+    """The same for urgent referrals, where that is sooner."""
+    longer: Mapping[Kind, Mapping[str, Span]]
+    """Answers that put the completion off: by how much from the day they come."""
+    escalations: Mapping[str, Span]
+    """After a missed due date: how much later each level is told (T-ladder, domain.md 5.2)."""
+    urgent_first_escalation: Span
+    life_escalations: Mapping[str, Span]
+    """The same where life is at risk: in clock hours."""
+    digest_at: time
+    """When a day's escalations above the first level are told together (local time in Libya)."""
+    batch_at: time
+    """When embassies and authorities get their ordinary letters (local time in Libya), endings among them."""
+    reintegration_ceiling_eur: int
+    immediate_cash_eur: int
+    reopen_window: Span
+    retention: Span
+    quarantine_review: Span
+    referral_review: Span
+    """How often a paused referral, or one that nobody answers, comes up again."""
+    late_result_review: Span
+    withdrawal_contact: Span
+
+    def answer(self, kind: Kind, *, urgent: bool) -> Answer:
+        """How long a partner has. Counted by the public kind: a deadline of its own would tell the true one."""
+        public = PUBLIC_KIND.get(kind, kind)
+        return (self.urgent.get(public) if urgent else None) or self.answers[public]
+
+
+@dataclass(frozen=True)
+class InForce:
+    """Numbers that guard safety, whatever the case was opened under."""
+
+    validity: Mapping[Clearance, Span | None]
+    """How long a clearance lasts; ``None`` is until something ends it."""
+    reaffirmation: Span
+    fit_to_travel_from: Span
+    fit_to_travel_until: Span
+    document_margin: Span
+    two_interviews_apart: Span
+    screening_stale: Span
+    hold_review: Mapping[HoldType, Span]
+    reception_opens: Span
+    freeze: Span
+    onward_sleep: Span
+    task_link: Span
+    """How long a one-time link to a request may be opened."""
+    task_link_tries: int
+    """So many wrong codes end a link."""
+    contact: Span
+    """Within what time somebody who asks to be called is called."""
+    evidence_bytes: int
+    """How large a file may be that is attached to a case."""
+    evidence_types: tuple[str, ...]
+    """Which media types such a file may have."""
+    sheet_bytes: int
+    sheet_rows: int
+    clock_ahead: Span
+    """A partner's clock may be ahead by so much before that is noted beside what it says (domain.md 5.3)."""
+    backdated: Span
+    """And what it says may be so old."""
+    iom_line: str
+    """The telephone line that embassies are given (E.164); a number of nobody's until the programme sets its own."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    edition: str
+    pinned: Pinned
+    in_force: InForce
+
+
+_ANSWERS: Final[Mapping[Kind, Answer]] = {
+    #                                        acknowledge       accept            begin    complete          stands
+    Kind.PROTECTION_ASSISTANCE:       Answer(hours(72),        working_days(5),  days(14), days(30),         days(60)),
+    Kind.CHILD_BIA:                   Answer(hours(24),        hours(72),        days(7),  days(14),         days(45)),
+    Kind.GUARDIANSHIP:                Answer(hours(72),        working_days(5),  None,     working_days(10), days(45)),
+    Kind.FAMILY_TRACING:              Answer(working_days(3),  working_days(5),  days(14), days(30),         days(90)),
+    Kind.FAMILY_ASSESSMENT:           Answer(working_days(3),  working_days(5),  days(10), days(21),         days(60)),
+    Kind.BID_PANEL:                   Answer(working_days(3),  working_days(5),  None,     days(30),         days(60)),
+    Kind.HEALTH_SERVICE:              Answer(working_days(5),  working_days(7),  days(14), days(30),         days(60)),
+    Kind.SHELTER_DIRECT_ASSISTANCE:   Answer(hours(4),         hours(8),         None,     hours(24),        days(7)),
+    Kind.LEGAL_ASSISTANCE:            Answer(working_days(3),  working_days(5),  None,     days(30),         days(60)),
+    Kind.COMMUNITY_LIAISON:           Answer(working_days(2),  working_days(5),  None,     working_days(10), days(30)),
+    Kind.DETENTION_RELEASE:           Answer(working_days(3),  working_days(5),  None,     working_days(10), days(45)),
+    Kind.MEDICAL_ASSESSMENT:          Answer(working_days(2),  working_days(4),  None,     working_days(10), days(45)),
+    Kind.FIT_TO_TRAVEL:               Answer(hours(24),        hours(48),        None,     hours(66),        days(5)),
+    Kind.AIRLINE_MEDICAL:             Answer(hours(24),        hours(48),        None,     hours(72),        days(14)),
+    Kind.MEDICAL_EVACUATION:          Answer(hours(2),         hours(12),        hours(24), hours(72),       days(14)),
+    Kind.CONSULAR_IDENTITY:           Answer(working_days(3),  working_days(5),  days(14), days(24),         days(75)),
+    Kind.TRAVEL_DOCUMENT:             Answer(working_days(3),  working_days(5),  None,     working_days(10), days(60)),
+    Kind.EXIT_PERMIT:                 Answer(working_days(3),  working_days(5),  None,     working_days(7),  days(45)),
+    Kind.MOVEMENT_BOOKING:            Answer(hours(24),        hours(48),        None,     working_days(3),  days(14)),
+    Kind.ESCORT:                      Answer(working_days(2),  working_days(5),  None,     days(21),         days(45)),
+    Kind.TRANSIT_ASSISTANCE:          Answer(working_days(2),  working_days(3),  None,     days(21),         days(45)),
+    Kind.RECEPTION:                   Answer(working_days(2),  working_days(5),  None,     days(30),         days(90)),
+    Kind.MEDICAL_HANDOVER:            Answer(working_days(2),  working_days(5),  None,     days(21),         days(60)),
+    Kind.CHILD_HANDOVER:              Answer(working_days(2),  working_days(5),  None,     days(21),         days(60)),
+    Kind.REINTEGRATION_COUNSELLING:   Answer(working_days(5),  working_days(7),  None,     days(14),         days(90)),
+    Kind.REINTEGRATION_SERVICE:       Answer(working_days(5),  working_days(10), days(30), days(180),        days(365)),
+    Kind.PROCUREMENT:                 Answer(working_days(3),  working_days(5),  None,     days(30),         days(120)),
+}  # fmt: skip
+"""By public kinds: those that hide behind one name have one deadline, and none can be told by it."""
+
+_URGENT: Final[Mapping[Kind, Answer]] = {
+    Kind.PROTECTION_ASSISTANCE:       Answer(hours(4),  hours(8),  hours(24), days(7),   days(30), life=True),
+    Kind.CHILD_BIA:                   Answer(hours(24), hours(48), hours(72), days(7),   days(30), life=True),
+    Kind.HEALTH_SERVICE:              Answer(hours(4),  hours(8),  hours(24), hours(72), days(14), life=True),
+    Kind.SHELTER_DIRECT_ASSISTANCE:   Answer(hours(2),  hours(4),  None,      hours(24), days(7),  life=True),
+    Kind.MEDICAL_EVACUATION:          Answer(hours(2),  hours(12), hours(24), hours(72), days(14), life=True),
+    Kind.MEDICAL_ASSESSMENT:          Answer(working_days(1), working_days(2), None, working_days(3), days(30)),
+    Kind.REINTEGRATION_COUNSELLING:   Answer(working_days(2), working_days(3), None, days(7), days(60)),
+}  # fmt: skip
+
+_2026_1: Final = Policy(
+    edition="2026-1",
+    pinned=Pinned(
+        answers=_ANSWERS,
+        urgent=_URGENT,
+        longer={Kind.CONSULAR_IDENTITY: {"VERIFICATION_IN_CAPITAL": days(45)}},
+        escalations={"L1": working_days(3), "L2": working_days(5), "L3": working_days(10)},
+        urgent_first_escalation=working_days(1),
+        life_escalations={"L1": hours(4), "L2": hours(24), "L3": hours(48)},
+        digest_at=time(9, 0),
+        batch_at=time(12, 0),
+        reintegration_ceiling_eur=1200,
+        immediate_cash_eur=65,
+        reopen_window=days(365),
+        retention=days(5 * 365),
+        quarantine_review=working_days(2),
+        referral_review=days(14),
+        late_result_review=hours(4),
+        withdrawal_contact=hours(24),
+    ),
+    in_force=InForce(
+        validity={
+            Clearance.CONSENT_RETURN: days(180),
+            Clearance.PROTECTION_CLEARANCE: days(90),
+            Clearance.SAFETY_OF_RETURN: None,
+            Clearance.MEDICAL_ASSESSMENT: days(90),
+            Clearance.FIT_TO_TRAVEL: hours(72),
+            Clearance.AIRLINE_MEDICAL: days(14),
+            Clearance.TRAVEL_DOCUMENT: days(30),
+            Clearance.EXIT_PERMIT: days(30),
+            Clearance.RELEASE_AUTHORISATION: days(14),
+            Clearance.CHILD_BEST_INTERESTS: days(90),
+            Clearance.RECEPTION_CONFIRMED: None,
+            Clearance.ESCORT_ASSIGNED: None,
+            Clearance.FUNDING_ALLOCATED: None,
+        },
+        reaffirmation=hours(72),
+        fit_to_travel_from=hours(72),
+        fit_to_travel_until=hours(6),
+        document_margin=days(1),
+        two_interviews_apart=hours(24),
+        screening_stale=days(90),
+        hold_review={
+            **dict.fromkeys(HoldType, days(7)),
+            HoldType.SAFETY: days(14),
+            HoldType.LEGAL: days(14),
+            HoldType.CONTACT_LOST: days(14),
+        },
+        reception_opens=days(14),
+        freeze=hours(48),
+        onward_sleep=hours(48),
+        task_link=days(7),
+        task_link_tries=5,
+        contact=working_days(1),
+        evidence_bytes=20_000_000,
+        evidence_types=("application/pdf", "image/jpeg", "image/png", "image/tiff"),
+        sheet_bytes=4_000_000,
+        sheet_rows=1_000,
+        clock_ahead=minutes(5),
+        backdated=days(30),
+        iom_line="+218000000000",
+    ),
+)
+
+POLICIES: Final[Mapping[str, Policy]] = {_2026_1.edition: _2026_1}
+
+NEWEST: Final = _2026_1
+
+
+def policy_of(edition: str) -> Policy:
+    """The edition a case was opened under. ``KeyError`` is a defect: published editions stay."""
+    return POLICIES[edition]

@@ -1,0 +1,74 @@
+"""Another nationality than before: what the person is asked anew, and who is told nothing until then.
+
+The country now named may be the one they fear, and nobody has heard yet whether they want to go there (domain.md 7.4
+rule 4). Facts are read by their topics, for those of later files are not known here.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from domain.case.aggregate import Case
+from domain.clearance.protection_concern import asked_in_private
+from domain.clearance.voluntariness import found_free
+from domain.kernel.errors import Refused
+from domain.kernel.event import Event
+from domain.kernel.vocabulary import ClearanceKind, ClearanceStatus, ReferralKind
+from domain.referral.disclosure import RECIPIENT_OF, Recipient
+
+CHANGED: Final = "NationalityChanged"
+
+ASK_FIRST: Final = "NATIONALITY.ASK_FIRST"
+
+OF_THE_COUNTRY: Final = frozenset(
+    {
+        *(Recipient.EMBASSY, Recipient.EXIT_AUTHORITY, Recipient.COMMUNITY),
+        *(Recipient.RECEPTION, Recipient.REINTEGRATION, Recipient.TRACING),
+    }
+)
+"""Who is in the country now named, speaks for it, or asks it. Care in Libya is not among them."""
+
+TOLD_AFTERWARDS: Final = frozenset(kind for kind, who in RECIPIENT_OF.items() if who in OF_THE_COUNTRY) | {
+    ReferralKind.MEDICAL_HANDOVER,
+    ReferralKind.PROTECTION_HANDOVER,
+}
+"""The kinds that wait until the person has been asked: theirs, and what is handed over to that country."""
+
+
+def newest_change(case: Case) -> Event | None:
+    changes = case.facts.get(CHANGED)
+    return changes[-1] if changes else None
+
+
+def former(case: Case) -> frozenset[str]:
+    """Every nationality that was on record once, but for the present one."""
+    changes = case.facts.get(CHANGED, [])
+    named = {change.facts.get("before") for change in changes}
+    return frozenset(country for country in named if country and country != changes[-1].facts.get("nationality"))
+
+
+def unasked(case: Case) -> tuple[str, ...]:
+    """What the person is still to be asked after naming another nationality; nothing once they have left (00.8)."""
+    left = case.departed or (case.closed and case.has("FlightDeparted"))
+    if left or not case.nationality_since:
+        return ()
+    consent = case.clearances.get(ClearanceKind.CONSENT_RETURN)
+    declared = consent is not None and consent.status is ClearanceStatus.VALID
+    missing = {
+        "STAFF.PRIVATE_INTERVIEW": not asked_in_private(case),
+        "STAFF.VOLUNTARINESS": not declared and not found_free(case),
+        "PERSON.DECLARATION": not declared,
+    }
+    return tuple(code for code, lacking in missing.items() if lacking)
+
+
+def told_too_early(case: Case, kind: ReferralKind) -> tuple[str, ...]:
+    """What the person is to be asked before a partner of that kind is told anything more."""
+    return unasked(case) if kind in TOLD_AFTERWARDS else ()
+
+
+def insist_on_asking_first(case: Case, kind: ReferralKind) -> None:
+    """An order of staff leads past none of that: nobody of that country is asked before the person is."""
+    if missing := told_too_early(case, kind):
+        detail = f"another nationality was named; first settle {', '.join(missing)}"
+        raise Refused(ASK_FIRST, detail, field="kind", failures=missing)

@@ -1,0 +1,263 @@
+"""The fields that a partner may send along with an answer, by kind of referral (domain.md 6).
+
+None of them must be given, and what comes beside them is not lost.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from domain.kernel.vocabulary import TravelDocumentKind
+
+
+def _instant(value: Any) -> datetime:
+    """A moment, or the beginning of a day; UTC unless it says otherwise."""
+    if not isinstance(value, str):
+        raise ValueError("it is no text with a time")  # noqa: TRY004 (pydantic wants a ValueError)
+    moment = datetime.fromisoformat(value)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _day(value: Any) -> date:
+    """A day; of a moment, the day it falls on by its own clock."""
+    return _instant(value).date()
+
+
+Text = Annotated[str, Field(min_length=1, max_length=500)]
+
+Words = tuple[Text, ...]
+
+Day = Annotated[date, BeforeValidator(_day)]
+
+Instant = Annotated[datetime, BeforeValidator(_instant)]
+
+Amount = Annotated[float, Field(ge=0, le=1_000_000)]
+
+Count = Annotated[int, Field(ge=0, le=100_000)]
+
+
+class Payload(BaseModel):
+    """Base of what a partner may tell beside an outcome. Nothing here must be given; what else comes is not lost."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+# Protection, children, asylum, community
+
+
+class Assistance(Payload):
+    service_type: Words = ()
+    dates: tuple[Day, ...] = ()
+    safety_plan_done: bool | None = None
+    further_needs: Words = ()
+    recommended_hold: bool | None = None
+
+
+class Refuge(Payload):
+    shelter_ref: Text | None = None
+    support_plan: Words = ()
+
+
+class Care(Payload):
+    date: Day | None = None
+
+
+class BestInterests(Payload):
+    child_views: Text | None = None
+    risks: Words = ()
+    options_considered: Words = ()
+    recommendation: Text | None = None
+    assessor: Text | None = None
+
+
+class Guardian(Payload):
+    guardian_ref: Text | None = None
+    basis: Text | None = None
+    expires_on: Day | None = None
+
+
+class Traced(Payload):
+    relation: Text | None = None
+    contact: Text | None = None
+    location: Text | None = None
+    verification_method: Text | None = None
+
+
+class Home(Payload):
+    home_conditions: Text | None = None
+    caregiver_consent: bool | None = None
+    support_needs: Words = ()
+
+
+class Panel(Payload):
+    decision: Text | None = None
+    reasons: Words = ()
+    review_by: Day | None = None
+    panel_roles: Words = ()
+
+
+class Refugee(Payload):
+    progres_id: Text | None = None
+
+
+class Safety(Payload):
+    area: Text | None = None
+    threat_actor_class: Text | None = None
+    mitigations: Words = ()
+    advisory_version: Text | None = None
+
+
+class Support(Payload):
+    """Mental health and psychosocial support; the level is one to four of the usual pyramid."""
+
+    level: Annotated[int, Field(ge=1, le=4)] | None = None
+    fit_for_decision: bool | None = None
+    valid_until: Instant | None = None
+
+
+class Items(Payload):
+    items: Words = ()
+
+
+class Legal(Payload):
+    may_depart: bool | None = None
+
+
+class Community(Payload):
+    phone: Text | None = None
+
+
+class Release(Payload):
+    site: Text | None = None
+    date: Day | None = None
+    conditions: Words = ()
+
+
+# Medical, documents, movement
+
+
+class Pregnancy(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    pregnant: bool
+    edd: Day | None = None
+    multiple: bool | None = None
+
+
+class Examination(Payload):
+    smc_codes: Words = ()
+    mobility_class: Text | None = None
+    escort_need: Text | None = None
+    oxygen: bool | None = None
+    meds_supply_days: Count | None = None
+    tb_screen: Literal["NEG", "PRESUMPTIVE", "CONFIRMED_INFECTIOUS", "TREATED"] | None = None
+    pregnancy: Pregnancy | None = None
+    vaccination: Words = ()
+    examined_at: Instant | None = None
+    valid_until: Instant | None = None
+
+
+class Hospital(Payload):
+    discharge_date: Day | None = None
+    restrictions: Words = ()
+
+
+class Fitness(Payload):
+    conditions: Words = ()
+    ssr_codes: Words = ()
+    issued_at: Instant | None = None
+    valid_until: Instant | None = None
+    recheck_on: Day | None = None
+
+
+class AirlineDesk(Payload):
+    conditions: Words = ()
+    valid_flights: Words = ()
+
+
+class Evacuation(Payload):
+    receiving_hospital: Text | None = None
+
+
+class Identity(Payload):
+    family_name: Text | None = None
+    given_names: Text | None = None
+    date_of_birth: Day | None = None
+    file_no: Text | None = None
+    interviewed_on: Instant | None = None
+
+
+class Document(Payload):
+    kind: TravelDocumentKind | None = None
+    number: Text | None = None
+    issued_on: Day | None = None
+    expires_on: Day | None = None
+    single_journey: bool | None = None
+    persons_covered: Count | None = None
+
+
+class Permit(Payload):
+    permit_number: Text | None = None
+    expires_on: Day | None = None
+    airport: Annotated[str, Field(pattern="^[A-Z]{3}$")] | None = None
+    list_no: Text | None = None
+    reason_class: Literal["TRAVEL_BAN", "PENDING_CASE", "UNPAID_FINE", "DATA_MISMATCH", "SECURITY"] | None = None
+
+
+class Booking(Payload):
+    flight_no: Text | None = None
+    legs: Words = ()
+    seats: Words = ()
+    baggage: Text | None = None
+
+
+class Escort(Payload):
+    escort_type: Text | None = None
+    visa_ok: bool | None = None
+
+
+class Transit(Payload):
+    meet_point: Text | None = None
+
+
+# Reception and reintegration
+
+
+class Reception(Payload):
+    met_at: Instant | None = None
+    cash_eur: Amount | None = None
+    shelter_nights: Count | None = None
+    onward_transport: Text | None = None
+
+
+class MedicalHandover(Payload):
+    facility: Text | None = None
+    meds_given: Words = ()
+    handed_over_at: Instant | None = None
+
+
+class ChildHandover(Payload):
+    id_checked: bool | None = None
+    id_document: Text | None = None
+    signature: Text | None = None
+    handed_over_at: Instant | None = None
+
+
+class Service(Payload):
+    hours: Amount | None = None
+    units: Amount | None = None
+    certificate: Text | None = None
+    satisfaction: Annotated[int, Field(ge=1, le=5)] | None = None
+    delivered_on: Day | None = None
+
+
+class Delivery(Payload):
+    items: Words = ()
+    invoice: Text | None = None
+    amount: Amount | None = None
+    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] | None = None
+    proof: Text | None = None
+    delivered_on: Day | None = None

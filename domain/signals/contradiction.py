@@ -1,0 +1,25 @@
+"""A partner's message under an id that it had used for something else: never applied, heard for what it restricts.
+
+Which of the two was meant, a person decides (domain.md 5.3; 00, 3). Until then nobody travels on either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from domain.case.aggregate import Case
+from domain.commands.signal import ReceiveContradiction
+from domain.kernel.context import Moment
+from domain.kernel.event import Event
+from domain.signals.handler import hear_in_doubt
+
+CAUSE: Final = "CONFLICTING_DUPLICATE"
+
+
+def hear_contradiction(case: Case, said: ReceiveContradiction, m: Moment) -> Iterator[Event]:
+    """The person's own word counts whatever its id; everything else waits in quarantine, or came too late.
+
+    It is known by the id under which it was kept, for its own belongs to what was said first.
+    """
+    yield from hear_in_doubt(case, said.model_copy(update={"signal_id": m.message_id}), CAUSE, m)

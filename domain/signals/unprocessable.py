@@ -1,0 +1,44 @@
+"""A message that its case could not take in: a rule crashed on it, or what is stored is not what was sealed.
+
+Nobody knows what it would have meant, so it counts against travelling until a person has looked (domain.md 00, 3).
+Which message it was, and why it was not taken in, tells nothing of what it says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+from uuid import UUID
+
+from domain.case.aggregate import Case
+from domain.clearance.actions import task
+from domain.commands.signal import ResolveQuarantinedMessage
+from domain.events.signal import MessageQuarantined, QuarantinedMessageResolved
+from domain.kernel.context import Moment
+from domain.kernel.errors import Refused
+from domain.kernel.event import Event
+
+CRASHED: Final = "RULE_CRASHED"
+
+UNREADABLE: Final = "UNREADABLE_BODY"
+
+
+def in_doubt(case: Case, kept_message: UUID, cause: str, m: Moment) -> Iterator[Event]:
+    """It is on record, and somebody must look: soon, where a flight is near."""
+    yield MessageQuarantined(kept_message=kept_message, cause=cause)
+    pinned = m.policy.pinned
+    within = pinned.late_result_review if case.seat is not None else pinned.quarantine_review
+    yield task("look at a message that could not be taken in", "CASE_SUPERVISOR", within, m, subject=str(kept_message))
+
+
+def taken_in(case: Case, kept_message: UUID) -> Iterator[Event]:
+    """It was given to the case once more, and has been decided: the doubt is over."""
+    if kept_message in case.doubts:
+        yield QuarantinedMessageResolved(kept_message=kept_message, decision="TAKEN")
+
+
+def on_resolve_message(case: Case, order: ResolveQuarantinedMessage, _m: Moment) -> Iterator[Event]:
+    if order.decision == "SET_ASIDE" and order.kept_message not in case.doubts:
+        detail = f"message {order.kept_message} does not wait for a decision"
+        raise Refused("MESSAGE.NOT_IN_QUARANTINE", detail, field="kept_message")
+    yield QuarantinedMessageResolved(kept_message=order.kept_message, decision=order.decision, reason=order.reason)

@@ -1,0 +1,99 @@
+"""Where partners send their completion signals: one signed CloudEvent at a time, answered after the commit."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from typing import Any, Final
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+from pydantic_core import to_json
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gateway.http.dependencies import desk_of
+from gateway.http.problems import Problem, declined, problem_of
+from gateway.http.request_body import limited
+from gateway.http.signed_request import signed_headers
+from gateway.intake.partners import CLOUD_EVENT, PARTNER_BODY, RECEIVED
+from gateway.intake.submission import Declined
+from store.crypto.webhook_signatures import HEADERS, PUBLIC
+from store.messages.receipts import jwk, published
+
+router = APIRouter(prefix="/api/v1", tags=["partners"])
+
+open_router = APIRouter(tags=["reference"])
+
+HEADER: Final[dict[str, Any]] = {"in": "header", "required": True, "schema": {"type": "string"}}
+
+EVENT: Final[dict[str, Any]] = {
+    "type": "object",
+    "required": ["specversion", "id", "source", "type", "data"],
+    "properties": {
+        "specversion": {"const": "1.0"},
+        "id": {"type": "string", "description": "the same as the header webhook-id"},
+        "source": {"type": "string", "description": "awda:partner:{partner_id}"},
+        "type": {"const": "org.iom.vhr.signal.v1"},
+        "time": {"type": "string", "format": "date-time"},
+        "datacontenttype": {"const": "application/json"},
+        "data": {"type": "object", "description": "the fields at /schemas/ReceivePartnerSignal.json"},
+    },
+}
+
+DESCRIBED: Final[dict[str, Any]] = {
+    "parameters": [
+        {"name": "partner_id", "in": "path", "required": True, "schema": {"type": "string"}},
+        *({"name": name, **HEADER} for name in HEADERS),
+    ],
+    "requestBody": {"required": True, "content": {CLOUD_EVENT: {"schema": EVENT}}},
+}
+
+
+@router.post("/inbox/{partner_id}", status_code=202, openapi_extra=DESCRIBED)  # noqa: FAST003 (a parameter costs time)
+async def receive(request: Request) -> JSONResponse:
+    """Take in a signal. The answer is the same whatever the signal is about."""
+    body = await limited(request, PARTNER_BODY)
+    answer = await desk_of(request).receive(request.path_params["partner_id"], signed_headers(request), body)
+    return _Taken({"receipt": answer.receipt, "status": RECEIVED}, 202)
+
+
+class _Taken(JSONResponse):
+    """The busiest answer, written by the quickest writer."""
+
+    def render(self, content: object) -> bytes:
+        return to_json(content)
+
+
+class Doorstep:
+    """Answers the busiest route in front of the application, where finding the way costs as much as taking a signal."""
+
+    INBOX: Final = re.compile(r"/api/v1/inbox/([^/]+)")
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive_part: Receive, send: Send) -> None:
+        found = self.INBOX.fullmatch(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
+        if found is None:
+            await self.app(scope, receive_part, send)
+            return
+        scope["path_params"] = {"partner_id": found[1]}
+        answer = await _answer(Request(scope, receive_part))
+        await answer(scope, receive_part, send)
+
+
+async def _answer(request: Request) -> JSONResponse:
+    try:
+        return await receive(request)
+    except Declined as no:
+        return declined(no)
+    except Problem as no:
+        return problem_of(no)
+
+
+@open_router.get("/partners/receipt-key")
+async def receipt_key(request: Request) -> JSONResponse:
+    """The keys by which receipts are checked, newest first: a JWK Set, and the same as text."""
+    keys = await published(desk_of(request).pool)
+    texts = {kid: PUBLIC + b64encode(public).decode() for kid, public in keys.items()}
+    return JSONResponse({"keys": [{**jwk(public), "whpk": texts[kid]} for kid, public in keys.items()]})

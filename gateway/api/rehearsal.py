@@ -1,0 +1,29 @@
+"""Where a partner's programmer tries signature and shape: judged as if it counted, then forgotten."""
+
+from __future__ import annotations
+
+import time
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+
+from gateway.api.partner_inbox import DESCRIBED
+from gateway.http.dependencies import desk_of
+from gateway.http.request_body import limited
+from gateway.http.signed_request import signed_headers
+from gateway.intake.partners import PARTNER_BODY
+from store.crypto.webhook_signatures import TIMESTAMP
+
+router = APIRouter(prefix="/api/v1", tags=["partners"])
+
+
+@router.post("/inbox/{partner_id}/rehearsal", openapi_extra=DESCRIBED)
+async def rehearse(request: Request, partner_id: str) -> JSONResponse:
+    """Judge a signal's signature and shape, and forget it: nothing is stored, no referral is looked for.
+
+    The answer names the key that was recognised, and by how many seconds the sender's clock is behind ours.
+    """
+    headers = signed_headers(request)
+    by, _ = await desk_of(request).hear(partner_id, headers, await limited(request, PARTNER_BODY))
+    behind = round(time.time() - int(headers[TIMESTAMP]))
+    return JSONResponse({"status": "rehearsed", "keys": [key.key_id for key in by], "clock_behind_s": behind})

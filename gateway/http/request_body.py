@@ -1,0 +1,98 @@
+"""Reading what was sent: never more than a limit, never in two ways."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from fastapi import Request
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from starlette.requests import ClientDisconnect
+
+from gateway.http.problems import Problem
+from gateway.intake.strict_json import NotStrict, parse_object
+from gateway.intake.submission import Declined
+from gateway.intake.validation import Flaw, pointer
+
+STAFF_BODY: Final = 256 * 1024
+
+BODY_WITHIN_S: Final = 10.0
+
+
+class _About(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    happened_at: AwareDatetime | None = Field(default=None, strict=False)
+    reason: str | None = Field(default=None, min_length=1, max_length=2000)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A staff message as sent: its name, its fields, and what is said about it."""
+
+    name: object
+    fields: dict[str, Any]
+    happened_at: datetime | None
+    reason: str | None
+
+
+async def limited(request: Request, limit: int) -> bytes:
+    """The body, if it is not larger than so many bytes and comes in time; what is beyond is not even read."""
+    declared = request.headers.get("content-length", "0")
+    if declared.isascii() and declared.isdigit() and int(declared[:20]) > limit:
+        raise _too_large(limit)
+    try:
+        async with asyncio.timeout(BODY_WITHIN_S):
+            return await _read(request, limit)
+    except TimeoutError:
+        raise _cut("too-slow", f"a body has {BODY_WITHIN_S:g} seconds to arrive") from None
+    except ClientDisconnect:
+        raise _cut("bad-request", "the line was cut before the body had arrived") from None
+
+
+async def _read(request: Request, limit: int) -> bytes:
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > limit:
+            raise _too_large(limit)
+    return bytes(body)
+
+
+async def told(request: Request) -> Told:
+    """A staff message: ``{"message": NAME, …fields, "about": {"happened_at", "reason"}}``."""
+    if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
+        raise Problem("media-type", "send the message as application/json")
+    body = await limited(request, STAFF_BODY)
+    try:
+        fields = parse_object(body)
+    except NotStrict as why:
+        raise Problem("bad-json", str(why)) from None
+    about = _about(fields.pop("about", {}))
+    return Told(fields.pop("message", None), fields, about.happened_at, about.reason)
+
+
+def _about(said: object) -> _About:
+    if isinstance(said, dict) and not isinstance(said.get("happened_at", ""), str):
+        raise _unfit([Flaw("/about/happened_at", "time.text", "a time is text, such as 2026-11-23T08:00:00Z")])
+    try:
+        return _About.model_validate(said)
+    except ValidationError as error:
+        found = error.errors(include_url=False)
+        raise _unfit([Flaw("/about" + pointer(each["loc"]), each["type"], each["msg"]) for each in found]) from None
+
+
+def _unfit(flaws: list[Flaw]) -> Declined:
+    said = "; ".join(f"{flaw.pointer}: {flaw.message}" for flaw in flaws)
+    return Declined("invalid-message", said, rule="MESSAGE.INVALID", flaws=tuple(flaws))
+
+
+def _too_large(limit: int) -> Problem:
+    return _cut("too-large", f"a body may have {limit} bytes")
+
+
+def _cut(slug: str, detail: str) -> Problem:
+    """A problem after which the rest of the request is of no interest."""
+    return Problem(slug, detail, headers={"Connection": "close"})

@@ -1,0 +1,64 @@
+"""Whose signature it is: every partner's keys, read together and used for at most two seconds.
+
+Known and unknown partners cost the same: no look-up of their own, and as many signatures computed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import asyncpg
+
+from store.crypto.keys import MasterKey
+from store.partners.keys import NOTICED_EVERY, PartnerKey, every_key, notice, signers
+
+FRESH_S: Final = 2.0
+"""How long a key may still count after it was revoked."""
+
+
+class Signers:
+    """The partners' keys, as a gateway keeps them."""
+
+    def __init__(self, pool: asyncpg.Pool[asyncpg.Record], master: MasterKey) -> None:
+        self._pool, self._master = pool, master
+        self._keys: Mapping[str, Sequence[PartnerKey]] = {}
+        self._read_at = float("-inf")
+        self._reading = asyncio.Lock()
+        self._noticed: dict[str, float] = {}
+
+    async def of(self, partner_id: str, headers: Mapping[str, str], content: bytes) -> tuple[PartnerKey, ...]:
+        """The partner's keys that signed this content, under these headers (lower-case names).
+
+        Nobody is turned away for a key that was added a moment ago: before that the keys are read again.
+        """
+        arrived = time.monotonic()
+        keys = await self._since(arrived - FRESH_S)
+        by = signers(keys.get(partner_id, ()), headers, content, time.time())
+        if by or self._read_at >= arrived:
+            return by
+        keys = await self._since(arrived)
+        return signers(keys.get(partner_id, ()), headers, content, time.time())
+
+    async def notice(self, by: Sequence[PartnerKey]) -> None:
+        """Let it be known now and then that these keys are in use. It costs a statement an hour and key."""
+        now = time.monotonic()
+        due = [key for key in by if now - self._noticed.get(key.key_id, -math.inf) > NOTICED_EVERY.total_seconds()]
+        if due:
+            self._noticed |= dict.fromkeys((key.key_id for key in due), now)
+            await notice(self._pool, due)
+
+    async def _since(self, moment: float) -> Mapping[str, Sequence[PartnerKey]]:
+        """The keys as they were at that moment or later. One reads, the others wait for what it finds."""
+        if self._read_at < moment:
+            async with self._reading:
+                if self._read_at < moment:
+                    await self._read()
+        return self._keys
+
+    async def _read(self) -> None:
+        begun = time.monotonic()
+        self._keys, self._read_at = await every_key(self._pool, self._master), begun

@@ -1,0 +1,298 @@
+"""A referral as a FHIR R4 Task, and an updated Task as a signal: tables, and nothing that reads or writes.
+
+Status words go one to one (domain.md 5.1). What the person is called goes into a contained Patient, the rest of what
+the partner was sent into ``Task.input``: the same fields as in the message it was sent, and no others.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from audit.replay import moment
+from domain.kernel.vocabulary import ReferralStatus, SignalType
+from gateway.intake.validation import Flaw
+from gateway.partner_access.referral_view import Seen
+
+Json = dict[str, Any]
+
+URN: Final = "urn:awda:"
+
+TOKEN, KIND, STATUS, SIGNAL, FIELD, PARTNER = (
+    URN + name for name in ("referral-token", "referral-kind", "referral-status", "signal-type", "field", "partner")
+)
+
+SIGNALS: Final = uuid5(NAMESPACE_URL, "awda:fhir")
+
+FHIR_ID: Final = re.compile(r"[A-Za-z0-9.-]{16,64}")
+
+STATUS_OF: Final[Mapping[ReferralStatus, str]] = {
+    ReferralStatus.DRAFT: "draft",
+    ReferralStatus.SENT: "requested",
+    ReferralStatus.ACKNOWLEDGED: "received",
+    ReferralStatus.ACCEPTED: "accepted",
+    ReferralStatus.IN_PROGRESS: "in-progress",
+    ReferralStatus.ON_HOLD: "on-hold",
+    ReferralStatus.COMPLETED: "completed",
+    ReferralStatus.REJECTED: "rejected",
+    ReferralStatus.FAILED: "failed",
+    ReferralStatus.EXPIRED: "failed",
+    ReferralStatus.CANCELLED: "cancelled",
+    ReferralStatus.ENTERED_IN_ERROR: "entered-in-error",
+}
+
+GOES_ON: Final = "in-progress"
+
+SIGNAL_OF: Final[Mapping[str, SignalType]] = {
+    "received": SignalType.ACKNOWLEDGED,
+    "accepted": SignalType.ACCEPTED,
+    GOES_ON: SignalType.STARTED,
+    "on-hold": SignalType.PAUSED,
+    "completed": SignalType.COMPLETED,
+    "rejected": SignalType.REJECTED,
+    "failed": SignalType.FAILED,
+    "cancelled": SignalType.PARTNER_CANCELLED,
+}
+"""What a partner says with a status. The other statuses are ours to set."""
+
+GOING_ON: Final[Mapping[ReferralStatus, SignalType]] = {
+    ReferralStatus.ON_HOLD: SignalType.RESUMED,
+    ReferralStatus.IN_PROGRESS: SignalType.PROGRESS,
+}
+"""What ``in-progress`` says about a referral that had begun already."""
+
+GENDER: Final[Mapping[str, str]] = {"MALE": "male", "FEMALE": "female", "UNKNOWN": "unknown", "NOT_APPLICABLE": "other"}
+
+DIGITS: Final[Mapping[str, int]] = {"YEAR": 4, "ESTIMATED": 4, "MONTH": 7}
+"""How much of a date of birth is known."""
+
+ENDED: Final = frozenset({SignalType.COMPLETED, SignalType.FAILED, SignalType.REJECTED, SignalType.PARTNER_CANCELLED})
+
+
+# Out
+
+
+def task_of(seen: Seen) -> Json:
+    """The Task that a partner reads."""
+    person = seen.sent.get("person", {})
+    patient = dict(_patient(person))
+    task = {
+        "resourceType": "Task",
+        "id": id_of(seen.token),
+        "meta": {"lastUpdated": moment(seen.updated_at)},
+        "contained": [{"resourceType": "Patient", "id": "person", **patient}] if patient else None,
+        "identifier": [{"system": TOKEN, "value": seen.token}],
+        "status": STATUS_OF[seen.status],
+        "businessStatus": _concept(STATUS, seen.status),
+        "intent": "order",
+        "priority": "urgent" if seen.sent.get("urgent") else "routine",
+        "code": _concept(KIND, seen.kind),
+        "for": {"reference": "#person"} if patient else None,
+        "authoredOn": seen.sent.get("sent_at"),
+        "lastModified": moment(seen.updated_at),
+        "requester": {"display": "IOM Libya"},
+        "owner": {"identifier": {"system": PARTNER, "value": seen.partner_id}},
+        "restriction": _restriction(seen.sent.get("due", {})),
+        "input": list(_inputs(person)) or None,
+    }
+    return {name: part for name, part in task.items() if part is not None}
+
+
+def bundle_of(seen: Sequence[Seen], here: str, following: str | None) -> Json:
+    """A page of Tasks. ``here`` is its address; ``following`` is the token at which the next one begins."""
+    base, _, query = here.partition("?")
+    asked = [part for part in query.split("&") if part and not part.startswith("_after=")]
+    links = [{"relation": "self", "url": here}]
+    if following is not None:
+        links.append({"relation": "next", "url": f"{base}?{'&'.join([*asked, f'_after={id_of(following)}'])}"})
+    entries = [_entry(each, base) for each in seen]
+    return {"resourceType": "Bundle", "type": "searchset", "link": links, **({"entry": entries} if entries else {})}
+
+
+def _entry(each: Seen, base: str) -> Json:
+    return {"fullUrl": f"{base}/{id_of(each.token)}", "resource": task_of(each), "search": {"mode": "match"}}
+
+
+def outcome_of(receipt: str) -> Json:
+    """That an update was taken in. What becomes of it shows in the Task."""
+    told = {"severity": "information", "code": "informational", "diagnostics": f"received; receipt {receipt}"}
+    return {"resourceType": "OperationOutcome", "issue": [told]}
+
+
+def capabilities(version: str, date: str) -> Json:
+    """What can be done here over FHIR, for programs that ask before they do it."""
+    interactions = [{"code": code} for code in ("read", "search-type", "update")]
+    searched = [{"name": "status", "type": "token"}, {"name": "_lastUpdated", "type": "date"}]
+    task = {"type": "Task", "interaction": interactions, "searchParam": searched, "updateCreate": False}
+    security = {"description": "Standard Webhooks signatures; see the guide for partners"}
+    return {
+        "resourceType": "CapabilityStatement",
+        "status": "active",
+        "date": date,
+        "kind": "instance",
+        "software": {"name": "Awda", "version": version},
+        "implementation": {"description": "Referrals of the Voluntary Humanitarian Return programme, as Tasks"},
+        "fhirVersion": "4.0.1",
+        "format": ["json"],
+        "rest": [{"mode": "server", "security": security, "resource": [task]}],
+    }
+
+
+def id_of(token: str) -> str:
+    """A token as FHIR lets an id be: it knows the dot, which no token has, and not the underscore."""
+    return token.replace("_", ".")
+
+
+def token_of(task_id: str) -> str:
+    return task_id.replace(".", "_")
+
+
+def _concept(system: str, code: str) -> Json:
+    return {"coding": [{"system": system, "code": str(code)}]}
+
+
+def _restriction(due: Mapping[str, str]) -> Json | None:
+    return {"period": {"end": due["complete"]}} if "complete" in due else None
+
+
+def _patient(person: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    if names := list(_names(person)):
+        yield "name", names
+    if "phone" in person:
+        yield "telecom", [{"system": "phone", "value": person["phone"]}]
+    if "sex" in person:
+        yield "gender", GENDER[person["sex"]]
+    if "date_of_birth" in person:
+        yield "birthDate", person["date_of_birth"][: DIGITS.get(person.get("dob_precision", "DAY"), 10)]
+    if languages := person.get("languages"):
+        yield "communication", [{"language": _concept("urn:ietf:bcp:47", language)} for language in languages]
+
+
+def _names(person: Mapping[str, Any]) -> Iterator[Json]:
+    name = {"family": person.get("family_name"), "given": [g] if (g := person.get("given_names")) else None}
+    if any(name.values()):
+        yield {"use": "official", **{part: value for part, value in name.items() if value}}
+    if native := person.get("name_native_script"):
+        yield {"text": native}
+
+
+IN_PATIENT: Final = frozenset(
+    {"family_name", "given_names", "name_native_script", "phone", "sex", "date_of_birth", "languages"}
+)
+
+
+def _inputs(person: Mapping[str, Any]) -> Iterator[Json]:
+    for name, value in sorted(person.items()):
+        if name in IN_PATIENT:
+            continue
+        parts = {f"{name}.{part}": each for part, each in value.items()} if isinstance(value, dict) else {name: value}
+        for part, each in parts.items():
+            yield {"type": _concept(FIELD, part), "valueString": str(each)}
+
+
+# In
+
+
+def signal_of(partner_id: str, message_id: str, task: Json) -> Json:
+    """The fields of the signal that an updated Task stands for; ``in-progress`` is told apart by ``going_on``.
+
+    Rests on nothing but the Task itself, so that a repetition says the same. Guarded by ``flaws_in``.
+    """
+    signal = _signal(task)
+    said = dict(_said(task.get("output", [])))
+    own = {name: said.pop(name, None) for name in ("outcome_code", "supersedes_signal_id")}
+    fields = {
+        "signal_id": signal_id_of(partner_id, message_id),
+        "referral_token": token_of(task["id"]),
+        "partner_id": partner_id,
+        "signal_type": str(signal),
+        **own,
+        "reason": _reason(task),
+        "payload": said,
+        "occurred_at": _happened(task, signal),
+        "sent_at": task["lastModified"],
+    }
+    return {name: value for name, value in fields.items() if value not in (None, {})}
+
+
+def flaws_in(task: Json, task_id: str) -> list[Flaw]:
+    """What keeps a Task, valid by itself, from being a partner's answer."""
+    wanted: tuple[tuple[bool, str, str], ...] = (
+        (task.get("id") == task_id, "/id", "it must be the id in the address"),
+        (bool(FHIR_ID.fullmatch(task_id)), "/id", "it must be the id under which the Task was read"),
+        (_signal(task) is not None, "/status", f"a partner says {', '.join(SIGNAL_OF)}; the others are ours to set"),
+        (_moment(task.get("lastModified")) is not None, "/lastModified", "it must be a full time with its zone"),
+    )
+    return [Flaw(where, "fhir", said) for holds, where, said in wanted if not holds]
+
+
+def goes_on(task: Json) -> bool:
+    """Whether the Task says ``in-progress`` and nothing more exact: what that means depends on what was before."""
+    return task.get("status") == GOES_ON and _exact(task) is None
+
+
+def signal_id_of(partner_id: str, message_id: str) -> str:
+    """The signal's own id: the message's, if that is a UUID."""
+    try:
+        return str(UUID(message_id))
+    except ValueError:
+        return str(uuid5(SIGNALS, f"{partner_id}|{message_id}"))
+
+
+def _signal(task: Json) -> SignalType | None:
+    return _exact(task) or SIGNAL_OF.get(str(task.get("status")))
+
+
+def _exact(task: Json) -> SignalType | None:
+    """A type of signal named in ``businessStatus``: for what FHIR has no status for, such as a withdrawal."""
+    codings = task.get("businessStatus", {}).get("coding", [])
+    codes = [coding.get("code") for coding in codings if coding.get("system") == SIGNAL]
+    return SignalType(codes[0]) if codes and codes[0] in SignalType.__members__ else None
+
+
+def _reason(task: Json) -> str | None:
+    said = task.get("statusReason", {})
+    codes = [coding.get("display") or coding.get("code") for coding in said.get("coding", [])]
+    return said.get("text") or next(filter(None, codes), None)
+
+
+def _happened(task: Json, signal: SignalType | None) -> str:
+    """When it happened: the end of the work, where it has ended and that is fully known; else the last change."""
+    end = task.get("executionPeriod", {}).get("end") if signal in ENDED else None
+    return str(end) if _moment(end) is not None else str(task["lastModified"])
+
+
+def _moment(text: Any) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return at if at.tzinfo else None
+
+
+def _said(outputs: Sequence[Json]) -> Iterator[tuple[str, Any]]:
+    """What each output is called, and its value."""
+    for output in outputs:
+        kind = output.get("type", {})
+        codes = [coding.get("code") for coding in kind.get("coding", [])]
+        name = next(filter(None, codes), None) or kind.get("text")
+        value = next((part for key, part in output.items() if key.startswith("value")), None)
+        if name:
+            yield name, _plain(value)
+
+
+READERS: Final[Mapping[str, Callable[[Json], Any]]] = {
+    "coding": lambda concept: next((c.get("code") or c.get("display") for c in concept["coding"]), None),
+    "text": lambda concept: concept["text"],
+    "value": lambda amount: amount["value"],
+}
+
+
+def _plain(value: Any) -> Any:
+    """A value as our payloads have it: of a concept its code, of an amount its number."""
+    if not isinstance(value, dict):
+        return value
+    return next((read(value) for part, read in READERS.items() if part in value), value)

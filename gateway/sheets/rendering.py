@@ -1,0 +1,371 @@
+"""A sheet as it leaves: a spreadsheet to fill in, a CSV, or a page to print. One row a referral, in three languages.
+
+Whatever a person is called, no cell begins a formula and no page runs a script.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from html import escape
+from typing import Any, Final
+
+from domain.kernel.vocabulary import ReferralKind
+from domain.referral.sheets import ANSWERS, CELLS, RESULT, SHEETS, Holds, spaced
+from gateway.sheets.row_parser import CODE, clean, safe
+from gateway.sheets.translations import (
+    ASKED,
+    DOCUMENTS,
+    HEADINGS,
+    REFUSALS,
+    RESULTS,
+    RIGHT_TO_LEFT,
+    SAYINGS,
+    SEXES,
+    TITLES,
+    YES_OR_NO,
+    Language,
+)
+from store.partners.sheets import Issued
+
+MEDIA: Final[Mapping[str, str]] = {
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "csv": "text/csv; charset=utf-8",
+    "html": "text/html; charset=utf-8",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PageRow:
+    """One referral on a sheet: its code, what is asked, and the minimum data of the person."""
+
+    code: str
+    kind: ReferralKind
+    person: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Everything that stands on a sheet."""
+
+    sheet: Issued
+    partner: str
+    language: Language
+    zone: timezone
+    rows: tuple[PageRow, ...]
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """The columns that are filled in already. A column that nobody's row may show is left out."""
+        shown = {name for row in self.rows for name in row.person}
+        return (CODE, "asked for", *(name for name in SHEETS[self.sheet.kind].shows if name in shown or not self.rows))
+
+    @property
+    def open(self) -> tuple[str, ...]:
+        """The columns that are to be filled in."""
+        return SHEETS[self.sheet.kind].returns
+
+    def heading(self, column: str) -> str:
+        return HEADINGS[column].in_(self.language)
+
+    def say(self, what: str) -> str:
+        return SAYINGS[what].in_(self.language)
+
+    @property
+    def title(self) -> str:
+        words = [TITLES[self.sheet.kind].in_(self.language), self.partner, self.sheet.movement]
+        return " · ".join(clean(word) for word in words if word)
+
+    @property
+    def day(self) -> str:
+        return self.sheet.issued_at.astimezone(self.zone).date().isoformat()
+
+    @property
+    def file_name(self) -> str:
+        """Neutral: it will stand in folders and in letters."""
+        return f"{self.sheet.kind}-{self.sheet.partner_id}-{self.day}"
+
+    def cells(self, row: PageRow) -> Iterator[str]:
+        """What stands in the filled columns of a row."""
+        for column in self.given:
+            yield clean(self._cell(row, column))
+
+    def _cell(self, row: PageRow, column: str) -> str:
+        if column == CODE:
+            return spaced(row.code)
+        if column == "asked for":
+            return ASKED[row.kind].in_(self.language)
+        value = row.person.get(column)
+        return "" if value is None else SHOWN.get(column, _plain)(value, row.person, self.language)
+
+    def choices(self, kind: ReferralKind) -> list[str]:
+        """The results that can be chosen in a row."""
+        return [RESULTS[outcome.code].in_(self.language) for outcome in ANSWERS[kind].outcomes]
+
+    @property
+    def kinds(self) -> list[ReferralKind]:
+        """What is asked for on this sheet, in the order of its kind."""
+        there = {row.kind for row in self.rows}
+        return [kind for kind in SHEETS[self.sheet.kind].kinds if kind in there or not there]
+
+
+Shown = Callable[[Any, Mapping[str, Any], Language], str]
+
+
+def _plain(value: Any, _person: Mapping[str, Any], _language: Language) -> str:
+    return str(value)
+
+
+def _birth(value: Any, person: Mapping[str, Any], _language: Language) -> str:
+    """As far as it is known, in the form in which it is read again."""
+    written = str(value)
+    precision = str(person.get("dob_precision", "DAY"))
+    return {"YEAR": written[:4], "ESTIMATED": f"~{written[:4]}", "MONTH": written[:7]}.get(precision, written)
+
+
+def _flight(value: Any, _person: Mapping[str, Any], _language: Language) -> str:
+    leaves = datetime.fromisoformat(value["std"])
+    return f"{value['movement']}, {leaves:%Y-%m-%d %H:%M} UTC"
+
+
+SHOWN: Final[Mapping[str, Shown]] = {
+    "sex": lambda value, _person, language: SEXES[str(value)].in_(language),
+    "date_of_birth": _birth,
+    "languages": lambda value, _person, _language: ", ".join(value),
+    "flight": _flight,
+}
+
+
+# CSV
+
+
+def as_csv(page: Page) -> bytes:
+    """With a mark at its beginning, by which spreadsheets know that it is UTF-8."""
+    out = io.StringIO(newline="")
+    writer = csv.writer(out)
+    writer.writerow([page.heading(column) for column in (*page.given, *page.open)])
+    for row in page.rows:
+        writer.writerow([*map(safe, page.cells(row)), *("" for _ in page.open)])
+    return out.getvalue().encode("utf-8-sig")
+
+
+# A workbook
+
+CHOICES: Final = "choices"
+
+TOP: Final = 4  # rows above the headings
+
+WIDE: Final = frozenset({"note", "concern", "result", "family_name", "given_names", "name_native_script", "flight"})
+
+SPARE: Final = "FFF7F7F0"
+
+HEAD: Final = "FFE8EEF4"
+
+
+def as_xlsx(page: Page) -> bytes:
+    """A workbook with lists to choose from; what we wrote is locked, so that no code slips to another person."""
+    from openpyxl import Workbook  # noqa: PLC0415 - half a second that only spreadsheets cost
+
+    book = Workbook()
+    sheet = book.worksheets[0]
+    sheet.title = TITLES[page.sheet.kind].in_(page.language)[:31]
+    sheet.sheet_view.rightToLeft = page.language in RIGHT_TO_LEFT
+    _write_top(sheet, page)
+    for at, row in enumerate(page.rows, TOP + 2):
+        _write_row(sheet, page, at, row)
+    _write_choices(book, sheet, page)
+    _set_up(sheet, page)
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+def _write_top(sheet: Any, page: Page) -> None:
+    from openpyxl.styles import Alignment, Font, PatternFill  # noqa: PLC0415
+
+    for at, text in enumerate((page.title, _about(page), page.say("confidential"), page.say("how")), 1):
+        _text(sheet.cell(at, 1), text)
+        sheet.cell(at, 1).font = Font(bold=at == 1, size=14 if at == 1 else 10)
+    for at, column in enumerate((*page.given, *page.open), 1):
+        cell = sheet.cell(TOP + 1, at)
+        _text(cell, page.heading(column))
+        cell.font, cell.fill = Font(bold=True), PatternFill("solid", HEAD)
+        cell.alignment = Alignment(wrap_text=True, vertical="top")
+
+
+def _about(page: Page) -> str:
+    rows = f"{page.say('rows')}: {len(page.rows)}"
+    return f"{page.say('sheet')} {str(page.sheet.sheet_id)[:8]} · {page.say('handed out')} {page.day} · {rows}"
+
+
+def _write_row(sheet: Any, page: Page, at: int, row: PageRow) -> None:
+    from openpyxl.styles import Alignment, PatternFill, Protection  # noqa: PLC0415
+
+    for column, text in enumerate(page.cells(row), 1):
+        cell = sheet.cell(at, column)
+        _text(cell, text)
+        cell.fill, cell.alignment = PatternFill("solid", SPARE), Alignment(wrap_text=True, vertical="top")
+    for column, name in enumerate(page.open, len(page.given) + 1):
+        cell = sheet.cell(at, column)
+        cell.protection = Protection(locked=False)
+        cell.number_format = FORMATS.get(CELLS.get(name, Holds.TEXT), "General")
+
+
+FORMATS: Final[Mapping[Holds, str]] = {
+    Holds.DAY: "yyyy-mm-dd",
+    Holds.COMING: "yyyy-mm-dd",
+    Holds.MOMENT: "yyyy-mm-dd",
+    Holds.TEXT: "@",
+    Holds.NUMBER: "@",
+}
+
+
+def _text(cell: Any, text: str) -> None:
+    """Text, whatever it begins with: a spreadsheet computes nothing in this cell."""
+    cell.value = text
+    cell.data_type = "s"
+    cell.quotePrefix = text.startswith(("=", "+", "-", "@"))
+
+
+def _write_choices(book: Any, sheet: Any, page: Page) -> None:
+    """The lists to choose from stand on a page of their own, out of sight."""
+    hidden = book.create_sheet(CHOICES)
+    hidden.sheet_state = "hidden"
+    for number, kind in enumerate(page.kinds, 1):
+        place = _list(hidden, number, page.choices(kind))
+        rows = [at for at, row in enumerate(page.rows, TOP + 2) if row.kind is kind]
+        _choose(sheet, place, [_letter(page, RESULT) + str(at) for at in rows])
+    fixed = {Holds.DOCUMENT: DOCUMENTS, Holds.REFUSAL: REFUSALS, Holds.ANSWER: YES_OR_NO}
+    chosen = [(name, fixed[CELLS[name]]) for name in page.open if name in CELLS and CELLS[name] in fixed]
+    for number, (name, words) in enumerate(chosen, len(page.kinds) + 1):
+        place = _list(hidden, number, [each.in_(page.language) for each in words.values()])
+        _choose(sheet, place, [_letter(page, name) + str(at) for at in range(TOP + 2, TOP + 2 + len(page.rows))])
+
+
+def _list(hidden: Any, number: int, choices: Sequence[str]) -> str:
+    from openpyxl.utils import get_column_letter  # noqa: PLC0415
+
+    for at, choice in enumerate(choices, 1):
+        _text(hidden.cell(at, number), choice)
+    letter = get_column_letter(number)
+    return f"{CHOICES}!${letter}$1:${letter}${len(choices)}"
+
+
+def _choose(sheet: Any, place: str, cells: Sequence[str]) -> None:
+    from openpyxl.worksheet.datavalidation import DataValidation  # noqa: PLC0415
+
+    if not cells:
+        return
+    rule = DataValidation(type="list", formula1=place, allow_blank=True, showErrorMessage=True)
+    sheet.add_data_validation(rule)
+    for cell in cells:
+        rule.add(cell)
+
+
+def _letter(page: Page, column: str) -> str:
+    from openpyxl.utils import get_column_letter  # noqa: PLC0415
+
+    return get_column_letter((*page.given, *page.open).index(column) + 1)
+
+
+def _set_up(sheet: Any, page: Page) -> None:
+    """A4 across, the headings on every page, the codes always in sight."""
+    from openpyxl.utils import get_column_letter  # noqa: PLC0415
+
+    for at, column in enumerate((*page.given, *page.open), 1):
+        sheet.column_dimensions[get_column_letter(at)].width = 24 if column in WIDE else 14
+    sheet.freeze_panes = f"B{TOP + 2}"
+    sheet.protection.sheet = True
+    sheet.protection.formatColumns = sheet.protection.formatRows = False
+    sheet.page_setup.orientation, sheet.page_setup.paperSize = "landscape", 9
+    sheet.page_setup.fitToHeight = 0
+    sheet.sheet_properties.pageSetUpPr.fitToPage = True
+    sheet.print_title_rows = f"{TOP + 1}:{TOP + 1}"
+    sheet.oddFooter.center.text = "&P / &N"
+
+
+# A page to print
+
+STYLE: Final = """
+@page { size: A4 landscape; margin: 12mm; @bottom-center { content: counter(page) " / " counter(pages); } }
+body { font: 10pt/1.35 sans-serif; color: #000; margin: 0; }
+h1 { font-size: 15pt; margin: 0 0 2mm; }
+p { margin: 0 0 2mm; }
+.secret { border: 1pt solid #000; padding: 1mm 2mm; display: inline-block; font-weight: bold; }
+table { border-collapse: collapse; width: 100%; margin: 3mm 0; }
+thead { display: table-header-group; }
+tr { break-inside: avoid; }
+th, td { border: 0.5pt solid #555; padding: 1mm; text-align: start; vertical-align: top; }
+th { background: #eee; font-size: 8.5pt; }
+td.open { min-width: 14mm; height: 10mm; }
+td.code { font-family: monospace; white-space: nowrap; font-size: 11pt; }
+dl { columns: 2; margin: 0 0 4mm; font-size: 9pt; } dt { font-weight: bold; } dd { margin: 0 0 1.5mm; }
+.hand { display: flex; gap: 10mm; margin-top: 8mm; break-inside: avoid; }
+.hand div { flex: 1; border-top: 0.5pt solid #000; padding-top: 1mm; }
+"""
+
+
+def as_html(page: Page) -> bytes:
+    """A page for paper: filled in by hand, signed, and typed in again by its codes."""
+    direction = "rtl" if page.language in RIGHT_TO_LEFT else "ltr"
+    lines = [
+        f'<!doctype html><html lang="{page.language}" dir="{direction}"><head><meta charset="utf-8">',
+        f"<title>{escape(page.title)}</title><style>{STYLE}</style></head><body>",
+        f"<h1>{escape(page.title)}</h1><p>{escape(_about(page))}</p>",
+        f'<p class="secret">{escape(page.say("confidential"))}</p><p>{escape(page.say("how"))}</p>',
+        f"<p>{escape(page.say('own word'))}</p>",
+        *_table(page),
+        *_legend(page),
+        '<div class="hand">',
+        *(f"<div>{escape(page.say(what))}</div>" for what in ("filled in by", "recorded by", "on")),
+        "</div></body></html>",
+    ]
+    return "\n".join(lines).encode()
+
+
+def _table(page: Page) -> Iterator[str]:
+    headings = "".join(f"<th>{escape(page.heading(column))}</th>" for column in (*page.given, *page.open))
+    yield f"<table><thead><tr>{headings}</tr></thead><tbody>"
+    blank = '<td class="open"></td>' * len(page.open)
+    for row in page.rows:
+        code, *others = page.cells(row)
+        told = "".join(f'<td dir="auto">{escape(text)}</td>' for text in others)
+        yield f'<tr><td class="code" dir="ltr">{escape(code)}</td>{told}{blank}</tr>'
+    yield "</tbody></table>"
+
+
+def _legend(page: Page) -> Iterator[str]:
+    yield f"<h2>{escape(page.say('results'))}</h2><dl>"
+    for kind in page.kinds:
+        yield f"<dt>{escape(ASKED[kind].in_(page.language))}</dt><dd>{escape(' / '.join(page.choices(kind)))}</dd>"
+    for column in page.open:
+        if column in CELLS and CELLS[column] in (Holds.DOCUMENT, Holds.REFUSAL):
+            words = DOCUMENTS if CELLS[column] is Holds.DOCUMENT else REFUSALS
+            told = " / ".join(each.in_(page.language) for each in words.values())
+            yield f"<dt>{escape(page.heading(column))}</dt><dd>{escape(told)}</dd>"
+    yield "</dl>"
+
+
+WRITTEN: Final[Mapping[str, Callable[[Page], bytes]]] = {"xlsx": as_xlsx, "csv": as_csv, "html": as_html}
+
+
+def as_json(page: Page) -> dict[str, Any]:
+    """The same for programs: what leaves, and what may come back."""
+    return {
+        "sheet_id": str(page.sheet.sheet_id),
+        "kind": page.sheet.kind.value,
+        "partner_id": page.sheet.partner_id,
+        "movement": page.sheet.movement,
+        "day": page.day,
+        "columns": list(page.open),
+        "rows": [_row_as_json(page, row) for row in page.rows],
+    }
+
+
+def _row_as_json(page: Page, row: PageRow) -> dict[str, Any]:
+    shown = {name: value for name, value in row.person.items() if name in page.given or name == "dob_precision"}
+    outcomes = [outcome.code for outcome in ANSWERS[row.kind].outcomes]
+    return {"row_code": row.code, "kind": row.kind.value, "person": shown, "outcomes": outcomes}

@@ -1,0 +1,104 @@
+"""What staff do, how often and how fast: the tables the simulation is drawn from (estimates, not statistics).
+
+A case's script is its fate before departure: the journey to the end, or where and why it leaves. It depends on the
+seed and on the case's place in the list only, so it is known beforehand how every case must end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from domain.kernel.vocabulary import ClosureReason
+from simulator.seeded_random import Days, chosen, dice
+
+AT_ONCE: Final = Days(0)
+
+
+# How cases end
+
+
+@dataclass(frozen=True)
+class Script:
+    """``leaves``: at which point of the way the case ends, ``None`` if it goes all the way; ``reason``: its closure."""
+
+    reason: ClosureReason = ClosureReason.COMPLETED_REINTEGRATION
+    leaves: str | None = None
+    after: Days = AT_ONCE
+    misses_first_flight: bool = False
+    at_risk: bool = False
+
+    @property
+    def travels(self) -> bool:
+        return self.leaves is None
+
+
+SCREENING, CLEARING, SEATED = "SCREENING", "CLEARING", "SEATED"
+
+JOURNEY_PCT: Final = 73.0
+
+LEAVING_PCT: Final[Mapping[tuple[ClosureReason, str], float]] = {
+    (ClosureReason.WITHDRAWN_BY_MIGRANT, SCREENING): 2.0,
+    (ClosureReason.WITHDRAWN_BY_MIGRANT, CLEARING): 4.0,
+    (ClosureReason.WITHDRAWN_BY_MIGRANT, SEATED): 2.0,
+    (ClosureReason.NO_CONTACT, SCREENING): 4.0,
+    (ClosureReason.NO_CONTACT, CLEARING): 5.0,
+    (ClosureReason.INELIGIBLE, SCREENING): 1.0,
+    (ClosureReason.NOT_SAFE_TO_RETURN, CLEARING): 1.0,
+    (ClosureReason.REFERRED_TO_UNHCR, SCREENING): 1.5,
+    (ClosureReason.RETURNED_BY_OTHER_MEANS, CLEARING): 3.0,
+    (ClosureReason.NATIONALITY_NOT_ESTABLISHED, CLEARING): 2.0,
+    (ClosureReason.LEGAL_PROCEEDINGS, CLEARING): 1.5,
+}
+
+LEAVES_AFTER: Final[Mapping[str, Days]] = {
+    SCREENING: Days(6, 0.6, 40),
+    CLEARING: Days(12, 0.6, 60),
+    SEATED: Days(2, 0.3, 3),
+}
+
+NO_SHOW_PCT: Final = 4.0
+
+AT_RISK_PCT: Final = 22.0
+
+CANCELLED_FLIGHT_PCT: Final = 8.0
+
+
+def script_of(seed: int, place: int) -> Script:
+    """The fate of the case at that place of the list."""
+    rolls = dice(seed, "script", place)
+    reason, leaves = chosen(rolls, {(ClosureReason.COMPLETED_REINTEGRATION, None): JOURNEY_PCT, **LEAVING_PCT})
+    return Script(
+        reason=reason,
+        leaves=leaves,
+        after=LEAVES_AFTER.get(leaves or "", AT_ONCE),
+        misses_first_flight=leaves is None and rolls.random() * 100 < NO_SHOW_PCT,
+        at_risk=rolls.random() * 100 < AT_RISK_PCT,
+    )
+
+
+# How long staff take (programme days)
+
+STAFF_TAKES: Final[Mapping[str, Days]] = {
+    "SCREENING": Days(6, 0.94, 40),
+    "PROTECTION": Days(1, 1.0, 10),
+    "FUNDING": Days(1, 0.5, 5),
+    "RENEWAL": Days(1, 0.3, 3),
+    "CLOSURE": Days(1, 0.5, 5),
+    "RECEPTION_DONE": Days(2, 0.4, 6),
+    "ENROLMENT": Days(20, 1.0, 80),
+    "NEEDS": Days(6, 0.6, 30),
+    "PLAN": Days(10, 0.6, 40),
+    "PLAN_APPROVAL": Days(20, 0.8, 90),
+    "MONITORING": Days(90, 0.2, 150),
+    "ENDLINE": Days(150, 0.3, 240),
+    "COMPLETION": Days(5, 0.5, 20),
+}
+
+PLAN_ITEMS: Final[tuple[Mapping[str, Any], ...]] = (
+    {"item_id": "shop", "type": "MICROBUSINESS", "description": "a small shop", "amount_eur": 900},
+    {"item_id": "training", "type": "VOCATIONAL_TRAINING", "description": "tailoring course", "amount_eur": 700},
+    {"item_id": "tools", "type": "MATERIAL_ASSISTANCE", "description": "tools of the trade", "amount_eur": 650},
+    {"item_id": "livestock", "type": "MICROBUSINESS", "description": "goats and feed", "amount_eur": 800},
+)

@@ -1,0 +1,289 @@
+"""Files that belong to cases: sealed while they come in, kept under the digest of what is stored, opened in pieces.
+
+A file has a key of its own. That key is divided into as many shares as there are people in the file, each sealed under
+its own case's key, and all of them are needed to put it together again: destroying any one person's keys ends the file
+for everybody (docs/decisions/0037). Nothing here looks into a file.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from tempfile import SpooledTemporaryFile
+from typing import IO, TYPE_CHECKING, Final, Protocol
+from uuid import UUID, uuid4
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from store.crypto.keys import NONCE
+from store.log.mapper import Erased, Tampered
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import asyncpg
+
+    from store.crypto.keys import Key, Keyring, MasterKey
+
+    Pool = asyncpg.Pool[asyncpg.Record]
+
+MAGIC: Final = b"awda file 1\n"
+
+CHUNK: Final = 64 * 1024  # bytes of plaintext; a file is padded to a multiple, so that its size tells little
+
+TAG: Final = 16
+
+SECRET: Final = 32
+
+SHARE: Final = 16 + NONCE + SECRET + TAG  # the key's id, and one share of the file's key under it
+
+SIZE: Final = 8  # the last bytes of the last chunk: how many of all those before are the file
+
+IN_MEMORY: Final = 1024 * 1024
+
+
+class NoSuchFile(LookupError):
+    """The content store has no such file."""
+
+
+# Keeping
+
+
+class ContentStore(Protocol):
+    """Keeps sealed bytes for good, under their own digest. Whatever else keeps bytes can stand here."""
+
+    def put(self, name: str, sealed: IO[bytes]) -> None:
+        """Keep them, durably before this returns. What is there already stays."""
+
+    def open(self, name: str) -> IO[bytes]:
+        """The bytes again, from their beginning. Raises ``NoSuchFile``."""
+
+
+class Folder:
+    """A content store in a folder, which nobody else may read."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def put(self, name: str, sealed: IO[bytes]) -> None:
+        place = self._place(name)
+        if place.exists():
+            return
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        place.parent.mkdir(mode=0o700, exist_ok=True)
+        draft = place.with_name(f".{name}.{uuid4().hex}")
+        try:
+            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                while piece := sealed.read(CHUNK):
+                    file.write(piece)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(place)
+        finally:
+            with suppress(FileNotFoundError):
+                draft.unlink()
+        for folder in (place.parent, self.root):
+            _settle(folder)
+
+    def open(self, name: str) -> IO[bytes]:
+        try:
+            return self._place(name).open("rb")
+        except FileNotFoundError:
+            raise NoSuchFile(f"the file {name[:16]}… is not in the content store: look for it in a backup") from None
+
+    def _place(self, name: str) -> Path:
+        if len(name) != 64 or not set(name) <= set("0123456789abcdef"):
+            raise NoSuchFile("a file is named by 64 hexadecimal digits")
+        return self.root / name[:2] / name
+
+
+def _settle(folder: Path) -> None:
+    """Make the folder remember its newest entry, whatever happens to the machine."""
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
+def digest_of(stored: IO[bytes]) -> str:
+    """The digest of what is stored."""
+    counted = sha256()
+    while piece := stored.read(CHUNK):
+        counted.update(piece)
+    return counted.hexdigest()
+
+
+# Sealing
+
+
+@dataclass(frozen=True, slots=True)
+class SealedFile:
+    """A file ready to be kept: ``name`` is the digest of ``bytes``, ``content_hash`` that of what they hold."""
+
+    name: str
+    content_hash: str
+    size: int
+    bytes: IO[bytes]
+
+
+class Sealing:
+    """Seals a file piece by piece, for everybody named in it; neither memory nor disk ever holds it whole and open."""
+
+    def __init__(self, holders: Sequence[Keyring], label: str) -> None:
+        """``label`` is the compartment. Raises ``Erased`` when somebody's key has been destroyed."""
+        if not holders:
+            raise ValueError("a file belongs to somebody: name at least one case")
+        keys = [_usable(ring, label) for ring in {ring.stream_id: ring for ring in holders}.values()]
+        secret = os.urandom(SECRET)
+        file_id = uuid4().bytes
+        shares = b"".join(_shares(secret, sorted(keys, key=lambda key: key.key_id), file_id))
+        self._head = MAGIC + file_id + len(keys).to_bytes(2, "big") + shares
+        self._cipher, self._bound = AESGCM(secret), sha256(self._head).digest()
+        self._content, self._stored = sha256(), sha256()
+        self._out = SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 (whoever gets it closes it)
+        self._rest, self._size, self._count = bytearray(), 0, 0
+        self._write(self._head)
+
+    def feed(self, piece: bytes) -> None:
+        """The next bytes of the file."""
+        self._content.update(piece)
+        self._size += len(piece)
+        self._rest += piece
+        while len(self._rest) > CHUNK:
+            self._chunk(bytes(self._rest[:CHUNK]), last=False)
+            del self._rest[:CHUNK]
+
+    def finish(self) -> SealedFile:
+        """That was all."""
+        if len(self._rest) > CHUNK - SIZE:
+            self._chunk(bytes(self._rest.ljust(CHUNK, b"\0")), last=False)
+            self._rest.clear()
+        self._chunk(bytes(self._rest).ljust(CHUNK - SIZE, b"\0") + self._size.to_bytes(SIZE, "big"), last=True)
+        self._out.seek(0)
+        return SealedFile(self._stored.hexdigest(), self._content.hexdigest(), self._size, self._out)
+
+    def drop(self) -> None:
+        """Forget all of it."""
+        self._out.close()
+
+    def _chunk(self, plain: bytes, *, last: bool) -> None:
+        self._write(self._cipher.encrypt(_nonce(self._count, last=last), plain, self._bound))
+        self._count += 1
+
+    def _write(self, piece: bytes) -> None:
+        self._stored.update(piece)
+        self._out.write(piece)
+
+
+def _usable(ring: Keyring, label: str) -> Key:
+    key = ring.key(label)
+    if key is None:
+        raise Erased(f"stream {ring.stream_id} has no key to seal a file under: it was erased")
+    return key
+
+
+def _shares(secret: bytes, keys: Sequence[Key], file_id: bytes) -> Iterator[bytes]:
+    """Random shares that only together are the secret, each sealed under one key."""
+    rest = secret
+    for key in keys[1:]:
+        share = os.urandom(SECRET)
+        rest = _xor(rest, share)
+        yield _sealed_share(key, share, file_id)
+    yield _sealed_share(keys[0], rest, file_id)
+
+
+def _sealed_share(key: Key, share: bytes, file_id: bytes) -> bytes:
+    nonce = os.urandom(NONCE)
+    return key.key_id.bytes + nonce + key.cipher.encrypt(nonce, share, file_id)
+
+
+def _xor(one: bytes, other: bytes) -> bytes:
+    return bytes(a ^ b for a, b in zip(one, other, strict=True))
+
+
+def _nonce(count: int, *, last: bool) -> bytes:
+    """Each chunk has its place, and the last one says that it is: none can be moved, and no end cut off."""
+    return count.to_bytes(NONCE - 1, "big") + bytes([last])
+
+
+# Opening
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """The beginning of a stored file: who holds a share of its key."""
+
+    raw: bytes
+    file_id: bytes
+    shares: Mapping[UUID, bytes]
+
+    @classmethod
+    def read(cls, stored: IO[bytes]) -> _Head:
+        begin = stored.read(len(MAGIC) + 16 + 2)
+        if not begin.startswith(MAGIC) or len(begin) < len(MAGIC) + 18:
+            raise Tampered("the stored file does not begin as one of ours")
+        count = int.from_bytes(begin[-2:], "big")
+        shares = stored.read(count * SHARE)
+        if not count or len(shares) != count * SHARE:
+            raise Tampered("the stored file ends within its beginning")
+        each = (shares[at : at + SHARE] for at in range(0, len(shares), SHARE))
+        return cls(begin + shares, begin[-18:-2], {UUID(bytes=share[:16]): share[16:] for share in each})
+
+
+class Opened:
+    """A stored file that can be read, a piece at a time."""
+
+    def __init__(self, stored: IO[bytes], head: _Head, secret: bytes) -> None:
+        self._stored, self._cipher, self._begins = stored, AESGCM(secret), len(head.raw)
+        self._bound = sha256(head.raw).digest()
+        length = stored.seek(0, os.SEEK_END) - self._begins
+        self._chunks, odd = divmod(length, CHUNK + TAG)
+        if odd or not self._chunks:
+            raise Tampered("the stored file has been cut off")
+        self.size = int.from_bytes(self._chunk(self._chunks - 1)[-SIZE:], "big")
+        if self.size > self._chunks * CHUNK - SIZE:
+            raise Tampered("the stored file is shorter than it says")
+
+    def pieces(self) -> Iterator[bytes]:
+        """What was sealed. Raises ``Tampered`` at the first piece that was changed."""
+        left = self.size
+        for number in range(-(-self.size // CHUNK)):
+            piece = self._chunk(number)[: min(left, CHUNK)]
+            left -= len(piece)
+            yield piece
+
+    def close(self) -> None:
+        self._stored.close()
+
+    def _chunk(self, number: int) -> bytes:
+        self._stored.seek(self._begins + number * (CHUNK + TAG))
+        try:
+            nonce = _nonce(number, last=number == self._chunks - 1)
+            return self._cipher.decrypt(nonce, self._stored.read(CHUNK + TAG), self._bound)
+        except InvalidTag:
+            raise Tampered(f"chunk {number} of the stored file has been changed") from None
+
+
+async def open_file(pool: Pool, master: MasterKey, stored: IO[bytes]) -> Opened:
+    """Open a stored file. Raises ``Erased`` when anybody named in it has been erased, and ``Tampered``."""
+    head = _Head.read(stored)
+    found = {row["key_id"]: row for row in await pool.fetch(_KEYS, list(head.shares))}
+    secret = bytes(SECRET)
+    for key_id, sealed in head.shares.items():
+        row = found.get(key_id)
+        if row is None or row["wrapped"] is None:
+            raise Erased("somebody named in this file has been erased, and the file with them")
+        cipher = master.unwrap(key_id, row["stream_id"], row["wrapped"])
+        try:
+            secret = _xor(secret, cipher.decrypt(sealed[:NONCE], sealed[NONCE:], head.file_id))
+        except InvalidTag:
+            raise Tampered("a share of the stored file's key has been changed") from None
+    return Opened(stored, head, secret)
+
+
+_KEYS = "SELECT key_id, stream_id, wrapped FROM case_keys WHERE key_id = ANY ($1)"

@@ -1,0 +1,222 @@
+"""Keys: one per stream and compartment, wrapped under the master key, and destroyed to erase a person.
+
+Every stream gets its whole set at once, under ids that mean nothing without the master key:
+neither the number of keys nor their names tell what is known about somebody.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections import OrderedDict
+from dataclasses import dataclass
+from hashlib import sha256
+from os import urandom
+from time import monotonic
+from typing import TYPE_CHECKING, Final, NamedTuple
+from uuid import UUID
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from domain.kernel.event import Compartment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    import asyncpg
+
+BODY: Final = "BODY"
+"""The key for whole messages, beside those of the compartments."""
+
+LABELS: Final = (BODY, *(str(compartment) for compartment in Compartment))
+
+NONCE: Final = 12
+
+KEPT: Final = 4096  # unwrapped keys held in memory
+
+FRESH_S: Final = 30.0  # how long a keyring is used without asking again
+
+
+class BadMasterKey(ValueError):
+    """The master key is not one, or is not the one these keys were wrapped under."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRow:
+    """A stored key; ``wrapped`` is ``None`` once it has been destroyed."""
+
+    key_id: UUID
+    wrapped: bytes | None
+
+
+class Key(NamedTuple):
+    """A key ready for use."""
+
+    key_id: UUID
+    cipher: AESGCM
+
+
+class MasterKey:
+    """Wraps the streams' keys and makes the opaque ids; 32 bytes."""
+
+    def __init__(self, secret: bytes) -> None:
+        if len(secret) != 32:
+            msg = f"the master key has {len(secret)} bytes and must have 32"
+            raise BadMasterKey(msg)
+        self._wrapping = AESGCM(_derive(secret, b"wrapping"))
+        self._naming = _derive(secret, b"naming")
+        self._hashing = _derive(secret, b"bodies")
+        self._kept: OrderedDict[bytes, AESGCM] = OrderedDict()
+
+    def key_id(self, stream_id: UUID, label: str) -> UUID:
+        """The id of a stream's key for a compartment."""
+        return UUID(bytes=_derive(self._naming, stream_id.bytes + label.encode())[:16])
+
+    def fingerprint(self, *parts: bytes) -> bytes:
+        """A keyed digest: equal for equal parts, and no help in guessing them."""
+        return _derive(self._hashing, b"".join(len(part).to_bytes(8, "big") + part for part in parts))
+
+    def wrap(self, key_id: UUID, stream_id: UUID, key: bytes) -> bytes:
+        """The key as it may be stored."""
+        nonce = urandom(NONCE)
+        return nonce + self._wrapping.encrypt(nonce, key, key_id.bytes + stream_id.bytes)
+
+    def unwrap(self, key_id: UUID, stream_id: UUID, wrapped: bytes) -> AESGCM:
+        """The key as it may be used. Raises ``BadMasterKey`` for a key of another home or another stream."""
+        slot = key_id.bytes + stream_id.bytes + wrapped
+        if kept := self._kept.get(slot):
+            return kept
+        try:
+            key = self._wrapping.decrypt(wrapped[:NONCE], wrapped[NONCE:], key_id.bytes + stream_id.bytes)
+        except InvalidTag:
+            msg = f"key {key_id} was not wrapped for stream {stream_id} by this master key: check AWDA_MASTER_KEY"
+            raise BadMasterKey(msg) from None
+        return self._keep(slot, AESGCM(key))
+
+    def _keep(self, slot: bytes, cipher: AESGCM) -> AESGCM:
+        self._kept[slot] = cipher
+        if len(self._kept) > KEPT:
+            self._kept.popitem(last=False)
+        return cipher
+
+
+def _derive(secret: bytes, purpose: bytes) -> bytes:
+    return hmac.digest(secret, purpose, sha256)
+
+
+class Keyring:
+    """The keys of one stream, unwrapped when first used. Without input or output, for use while mapping."""
+
+    def __init__(self, master: MasterKey, stream_id: UUID, wrapped: Mapping[UUID, bytes | None]) -> None:
+        self.stream_id = stream_id
+        self._master = master
+        self._wrapped = wrapped
+        self._found: dict[UUID, Key] = {}
+        self._named: dict[str, UUID] = {}
+
+    def key(self, label: str) -> Key | None:
+        """The key for a compartment, or ``None`` if it was destroyed or never made."""
+        key_id = self._named.get(label)
+        if key_id is None:
+            key_id = self._named[label] = self._master.key_id(self.stream_id, label)
+        return self.find(key_id)
+
+    def find(self, key_id: UUID) -> Key | None:
+        """The key with this id, or ``None`` if it was destroyed or is not of this stream."""
+        if (found := self._found.get(key_id)) is None and (wrapped := self._wrapped.get(key_id)):
+            found = self._found[key_id] = Key(key_id, self._master.unwrap(key_id, self.stream_id, wrapped))
+        return found
+
+    def made(self, label: str) -> bool:
+        """Whether there is, or was, such a key."""
+        return self._master.key_id(self.stream_id, label) in self._wrapped
+
+    @property
+    def erased(self) -> bool:
+        """Whether every key of the stream has been destroyed."""
+        return bool(self._wrapped) and not any(self._wrapped.values())
+
+
+class KeyStore:
+    """The table of keys."""
+
+    def __init__(self, pool: asyncpg.Pool[asyncpg.Record], master: MasterKey) -> None:
+        self.master = master
+        self._pool = pool
+        self._rings: OrderedDict[UUID, tuple[float, Keyring]] = OrderedDict()
+
+    def from_rows(self, stream_id: UUID, rows: Iterable[KeyRow]) -> Keyring:
+        """The keyring of keys that were read together with something else."""
+        return Keyring(self.master, stream_id, {row.key_id: row.wrapped for row in rows})
+
+    async def keyring(self, stream_id: UUID, need: Iterable[str] = (BODY,)) -> Keyring:
+        """The stream's keys. If one that is needed was never made, the whole set is made and committed first."""
+        wanted = tuple(need)
+        made_at, ring = self._rings.get(stream_id, (0.0, None))
+        if ring is None or monotonic() - made_at > FRESH_S or not all(map(ring.made, wanted)):
+            return (await self.keyrings([stream_id], wanted))[stream_id]
+        return ring
+
+    async def keyrings(self, stream_ids: Iterable[UUID], need: Iterable[str] = (BODY,)) -> dict[UUID, Keyring]:
+        """The same for many streams, in one or three round trips."""
+        wanted, streams = tuple(need), tuple(dict.fromkeys(stream_ids))
+        rings = await self._read(streams)
+        lacking = [stream for stream, ring in rings.items() if not all(map(ring.made, wanted))]
+        if lacking:
+            await self._make(lacking)
+            rings |= await self._read(lacking)
+        for ring in rings.values():
+            self._remember(ring)
+        return rings
+
+    async def body_keyrings(self, stream_ids: Iterable[UUID]) -> dict[UUID, Keyring]:
+        """Only the keys for whole messages, asked for anew: for whoever takes in and reads nothing."""
+        named = {self.master.key_id(stream, BODY): stream for stream in stream_ids}
+        found = {row["key_id"]: row["wrapped"] for row in await self._pool.fetch(_READ_NAMED, list(named))}
+        rings = {
+            stream: Keyring(self.master, stream, {key_id: found[key_id]})
+            for key_id, stream in named.items()
+            if key_id in found
+        }
+        lacking = [stream for stream in named.values() if stream not in rings]
+        return {**rings, **(await self.keyrings(lacking) if lacking else {})}
+
+    async def destroy(self, stream_id: UUID) -> None:
+        """Destroy the stream's keys for ever, also those that were never made."""
+        ids = [self.master.key_id(stream_id, label) for label in LABELS]
+        await self._pool.execute(_DESTROY, ids, stream_id)
+        self._rings.pop(stream_id, None)
+
+    async def _read(self, streams: Iterable[UUID]) -> dict[UUID, Keyring]:
+        wrapped: dict[UUID, dict[UUID, bytes | None]] = {stream: {} for stream in streams}
+        for row in await self._pool.fetch(_READ, list(wrapped)):
+            wrapped[row["stream_id"]][row["key_id"]] = row["wrapped"]
+        return {stream: Keyring(self.master, stream, keys) for stream, keys in wrapped.items()}
+
+    async def _make(self, streams: Iterable[UUID]) -> None:
+        made = [(self.master.key_id(stream, label), stream) for stream in streams for label in LABELS]
+        made.sort()  # two that make keys for the same streams must not wait for each other in a circle
+        wrapped = [self.master.wrap(key_id, stream, urandom(32)) for key_id, stream in made]
+        await self._pool.execute(_MAKE, [key_id for key_id, _ in made], [stream for _, stream in made], wrapped)
+
+    def _remember(self, ring: Keyring) -> None:
+        self._rings[ring.stream_id] = (monotonic(), ring)
+        self._rings.move_to_end(ring.stream_id)
+        if len(self._rings) > KEPT // len(LABELS):
+            self._rings.popitem(last=False)
+
+
+_READ = "SELECT stream_id, key_id, wrapped FROM case_keys WHERE stream_id = ANY ($1)"
+
+_READ_NAMED = "SELECT key_id, wrapped FROM case_keys WHERE key_id = ANY ($1)"
+
+_MAKE = """
+INSERT INTO case_keys (key_id, stream_id, wrapped) SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bytea[])
+ON CONFLICT (key_id) DO NOTHING
+"""
+
+_DESTROY = """
+INSERT INTO case_keys (key_id, stream_id, wrapped, destroyed_at)
+SELECT key_id, $2, NULL, awda_now() FROM unnest($1::uuid[]) AS key_id
+ON CONFLICT (key_id) DO UPDATE SET wrapped = NULL, destroyed_at = awda_now() WHERE case_keys.wrapped IS NOT NULL
+"""

@@ -1,0 +1,257 @@
+"""What is stored of a fact or a message: plain JSON, with the sealed parts encrypted under the stream's keys.
+
+Sealing binds a value to its place (stream, version, topic and field, or message), so that it cannot be moved.
+Where the key is gone the field reads as ``None``, and the rest of the fact remains.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from os import urandom
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from uuid import UUID
+
+from cryptography.exceptions import InvalidTag
+from eventsourcing.persistence import JSONTranscoder, Mapper, MapperDeserialisationError, StoredEvent
+from pydantic import AwareDatetime, BaseModel, ValidationError
+from pydantic_core import from_json, to_json
+
+from domain.kernel.event import ENVELOPE, REGISTRY, Compartment, Event, Metadata, sealed_fields
+from store.crypto.keys import BODY, NONCE
+from store.log.rows import NewEvent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+    from eventsourcing.domain import DomainEventProtocol
+
+    from store.crypto.keys import Key, Keyring
+    from store.log.rows import Row
+
+SEALED: Final = "sealed"
+
+EDITION: Final = "_v"
+
+_ENVELOPE: Final = set(ENVELOPE)
+
+BLOCK: Final = 32  # sealed values are padded, so that their length tells little
+
+
+class Unreadable(MapperDeserialisationError):
+    """A stored event that cannot be read; the rest of the log can."""
+
+
+class UnknownTopic(Unreadable):
+    """A stored event under a name nobody declared. It is never looked up, let alone imported."""
+
+
+class Tampered(Unreadable):
+    """Something sealed stands where it was not put, or was changed."""
+
+
+class Erased(Exception):
+    """Something should be sealed for a stream whose key has been destroyed, or was never made."""
+
+
+class _When(BaseModel):
+    happened_at: AwareDatetime
+
+
+class _Shape(NamedTuple):
+    """What the mapper must know of a class of events."""
+
+    sealed: Mapping[str, Compartment]
+    plain: bool
+
+
+class EventMapper(Mapper[UUID]):
+    """Turns the facts of one stream into rows and back, with that stream's keys."""
+
+    def __init__(self, keyring: Keyring) -> None:
+        super().__init__(_UNUSED)
+        self.keyring = keyring
+
+    def to_stored_event(self, domain_event: DomainEventProtocol[UUID]) -> StoredEvent:
+        """The fact as stored. Raises ``Erased`` if a field must be sealed and its key is gone."""
+        if not isinstance(domain_event, Event):
+            msg = (
+                f"{type(domain_event).__name__} is no event of this programme: derive it from domain.kernel.event.Event"
+            )
+            raise TypeError(msg)
+        event = domain_event
+        return StoredEvent(event.originator_id, event.originator_version, event.TOPIC, self._state(event))
+
+    def to_domain_event(self, stored_event: StoredEvent) -> Event:
+        """The fact, without the time it took effect: that is in the metadata, so prefer ``read``."""
+        stream_id = stored_event.originator_id
+        if not isinstance(stream_id, UUID):
+            msg = f"stream {stream_id!r} is not named by a UUID"
+            raise Unreadable(msg)
+        return self._event(stream_id, stored_event.originator_version, stored_event.topic, stored_event.state)
+
+    def new(self, event: Event, event_id: UUID, metadata: Metadata) -> NewEvent:
+        """The fact as the recorder appends it; it must be stamped with its stream and version."""
+        about = metadata.model_dump_json(exclude_none=True)
+        return NewEvent(event.TOPIC, self._state(event), event_id, about)
+
+    def read(self, row: Row) -> Event:
+        """The fact in a row, in effect from when its metadata say. Raises ``Unreadable``."""
+        event = self._event(row.stream_id, row.version, row.topic, row.state)
+        event.__dict__["timestamp"] = _happened_at(row)
+        return event
+
+    def _state(self, event: Event) -> bytes:
+        shape = _shape(type(event))
+        if shape.plain:
+            return event.__pydantic_serializer__.to_json(event, exclude=_ENVELOPE)
+        state = event.model_dump(mode="json", exclude=_ENVELOPE)
+        sealed = {name: state.pop(name) for name in shape.sealed}
+        if sealed and self._may_seal(shape, sealed):
+            state[SEALED] = {
+                name: self._seal_field(event, name, shape.sealed[name], value) for name, value in sealed.items()
+            }
+        if event.VERSION > 1:
+            state[EDITION] = event.VERSION
+        return to_json(state)
+
+    def _may_seal(self, shape: _Shape, values: Mapping[str, Any]) -> bool:
+        """Nothing is sealed as well, so that nobody sees it was nothing; an erased stream has no keys for that."""
+        if any(value is not None for value in values.values()):
+            return True
+        return all(map(self.keyring.key, shape.sealed.values()))
+
+    def _seal_field(self, event: Event, name: str, compartment: Compartment, value: Any) -> dict[str, str]:
+        key = _usable(self.keyring, compartment)
+        plain = to_json(value)
+        padded = plain.ljust(-(-len(plain) // BLOCK) * BLOCK)
+        place = _place(event.originator_id, event.originator_version, event.TOPIC, name)
+        return {"k": key.key_id.hex, "c": b64encode(_encrypt(key, padded, place)).decode()}
+
+    def _event(self, stream_id: UUID, version: int, topic: str, state: bytes) -> Event:
+        event_class = REGISTRY.get(topic)
+        if event_class is None:
+            msg = f"stream {stream_id} version {version}: topic {topic!r} is not declared here; update the programme"
+            raise UnknownTopic(msg)
+        try:
+            event = self._validated(event_class, stream_id, version, state)
+        except (ValidationError, ValueError, KeyError, TypeError, AttributeError) as unfit:
+            raise _unreadable(stream_id, version, topic, unfit) from None
+        event.__dict__["originator_id"] = stream_id
+        event.__dict__["originator_version"] = version
+        return event
+
+    def _validated(self, event_class: type[Event], stream_id: UUID, version: int, state: bytes) -> Event:
+        if _shape(event_class).plain and b'"_v":' not in state:
+            return event_class.__pydantic_validator__.validate_json(state)  # type: ignore[no-any-return]
+        values = from_json(state)
+        for name, sealed in values.pop(SEALED, {}).items():
+            values[name] = self._open_field(sealed, _place(stream_id, version, event_class.TOPIC, name))
+        values = _upcast(event_class, values, values.pop(EDITION, 1))
+        return event_class.__pydantic_validator__.validate_python(values)  # type: ignore[no-any-return]
+
+    def _open_field(self, sealed: dict[str, str], place: bytes) -> Any:
+        key = self.keyring.find(_key_id(sealed["k"]))
+        return None if key is None else from_json(_decrypt(key, b64decode(sealed["c"]), place))
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A row that could not be read, and why."""
+
+    row: Row
+    reason: str
+
+
+def read_all(mapper: EventMapper, rows: Iterable[Row]) -> tuple[list[Event], list[Skipped]]:
+    """The facts of a stream, and the rows that hold none this programme knows."""
+    events, skipped = [], []
+    for row in rows:
+        try:
+            events.append(mapper.read(row))
+        except Unreadable as why:
+            skipped.append(Skipped(row, str(why)))
+    return events, skipped
+
+
+def seal_body(keyring: Keyring, stream_id: UUID, label: str, plaintext: bytes) -> bytes:
+    """A whole message, sealed for one stream and one place (``label``, such as ``inbox:<id>``)."""
+    key = _usable(keyring, BODY)
+    return key.key_id.bytes + _encrypt(key, plaintext, f"{stream_id.hex}|{label}".encode())
+
+
+def open_body(keyring: Keyring, stream_id: UUID, label: str, sealed: bytes) -> bytes | None:
+    """The message again, or ``None`` if its key has been destroyed. Raises ``Tampered``."""
+    key = keyring.find(UUID(bytes=sealed[:16]))
+    return None if key is None else _decrypt(key, sealed[16:], f"{stream_id.hex}|{label}".encode())
+
+
+def _usable(keyring: Keyring, label: str) -> Key:
+    key = keyring.key(label)
+    if key is None:
+        msg = f"stream {keyring.stream_id} has no key to seal this under: it was erased, or its keys were never made"
+        raise Erased(msg)
+    return key
+
+
+@lru_cache(4096)
+def _key_id(text: str) -> UUID:
+    return UUID(hex=text)
+
+
+def _place(stream_id: UUID, version: int, topic: str, field: str) -> bytes:
+    return f"{stream_id.hex}|{version}|{topic}|{field}".encode()
+
+
+def _encrypt(key: Key, plaintext: bytes, place: bytes) -> bytes:
+    nonce = urandom(NONCE)
+    return nonce + key.cipher.encrypt(nonce, plaintext, place)
+
+
+def _decrypt(key: Key, sealed: bytes, place: bytes) -> bytes:
+    try:
+        return key.cipher.decrypt(sealed[:NONCE], sealed[NONCE:], place)
+    except InvalidTag:
+        msg = f"what is sealed at {place.decode()} was not sealed there, or has been changed"
+        raise Tampered(msg) from None
+
+
+def _happened_at(row: Row) -> datetime:
+    try:
+        return _When.__pydantic_validator__.validate_json(row.metadata).happened_at  # type: ignore[no-any-return]
+    except ValidationError as unfit:
+        raise _unreadable(row.stream_id, row.version, row.topic, unfit) from None
+
+
+def _upcast(event_class: type[Event], values: dict[str, Any], written_as: int) -> dict[str, Any]:
+    if written_as > event_class.VERSION:
+        msg = f"it was written as version {written_as} and this programme knows {event_class.VERSION}: update it first"
+        raise ValueError(msg)
+    return event_class.upcast(values, written_as) if written_as < event_class.VERSION else values
+
+
+def _unreadable(stream_id: UUID, version: int, topic: str, unfit: Exception) -> Unreadable:
+    """Why an event cannot be read, without a word of what it says."""
+    if isinstance(unfit, Unreadable):
+        return unfit
+    if isinstance(unfit, ValidationError):
+        why = "unfit fields: " + ", ".join(
+            sorted({".".join(map(str, error["loc"])) or "all" for error in unfit.errors()})
+        )
+    else:
+        why = str(unfit) if type(unfit) is ValueError and "written as version" in str(unfit) else type(unfit).__name__
+    return Unreadable(f"stream {stream_id} version {version} ({topic}): {why}")
+
+
+@cache
+def _shape(event_class: type[Event]) -> _Shape:
+    if SEALED in event_class.model_fields:
+        msg = f"{event_class.__name__}.{SEALED} would be overwritten: give the field another name"
+        raise TypeError(msg)
+    sealed = sealed_fields(event_class)
+    return _Shape(sealed, not sealed and event_class.VERSION == 1)
+
+
+_UNUSED = JSONTranscoder()  # the library asks for one; pydantic does the work

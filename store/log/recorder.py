@@ -1,0 +1,210 @@
+"""The hot path: read all that a decision needs in one round trip, write all that it decided in another.
+
+A recording moves the head of its stream by compare-and-set even when it appends nothing;
+whoever decided on an older reading is ``Stale``, and nothing of theirs is kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final
+
+import asyncpg
+
+from store.crypto.keys import KeyRow
+from store.log.hash_chain import link
+from store.log.rows import Head, Loaded, Plan, Row, Waiting, Written
+from store.log.write_statement import statement_of
+from store.postgres.connections import Asks
+from store.postgres.database import UNANSWERED
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
+STALE: Final = "AW001"
+
+
+class Stale(Exception):
+    """Somebody else recorded first. Read again, decide again."""
+
+
+class Clash(Exception):
+    """An id of this recording is already in use for something else."""
+
+
+class Recorder:
+    """Reads and appends streams. Every method is one round trip."""
+
+    def __init__(self, pool: Asks) -> None:
+        self._pool = pool
+
+    async def load(self, stream_id: UUID, *, after: int = 0, limit: int = 100) -> Loaded:
+        """The head, the events after a version, the messages that wait, the keys, and the time."""
+        found = await self._pool.fetch(_LOAD, stream_id, after, limit + 1)
+        kinds: list[list[asyncpg.Record]] = [[], [], [], []]
+        for row in found:
+            kinds[row[0]].append(row)
+        (top,), events, waiting, keys = kinds
+        return Loaded(
+            now=top["t1"],
+            head=_head(top) if top["id"] else None,
+            rows=[_row(stream_id, row) for row in events],
+            waiting=[_waiting(row) for row in waiting[:limit]],
+            keys=[_key(row) for row in keys],
+            more=len(waiting) > limit,
+        )
+
+    async def write(self, plan: Plan) -> Written:
+        """Write all of a recording, or nothing.
+
+        Raises ``Stale`` if it was decided on an old reading. If the answer is lost on the way, the database is asked
+        what became of it; an error of ``UNANSWERED`` means that nothing of it can be seen: load and decide anew.
+        """
+        hashes = chained(plan)
+        sql, arguments = statement_of(plan, hashes)
+        try:
+            recorded_at = await self._pool.fetchval(sql, *arguments)
+        except asyncpg.UniqueViolationError as clash:
+            return await self._recorded_before(plan, hashes, clash)
+        except UNANSWERED as lost:
+            if isinstance(lost, asyncpg.QueryCanceledError):
+                raise
+            return await self._ask_again(plan, hashes, lost)
+        except asyncpg.PostgresError as refused:
+            raise _told(refused, plan) from None
+        if recorded_at is None:
+            raise _stale(plan)
+        return _written(plan, hashes, recorded_at)
+
+    async def select_events(
+        self,
+        stream_id: UUID,
+        *,
+        gt: int | None = None,
+        lte: int | None = None,
+        desc: bool = False,
+        limit: int | None = None,
+    ) -> list[Row]:
+        """Events of a stream between two versions, oldest or newest first."""
+        found = await self._pool.fetch(_SELECT_DOWN if desc else _SELECT_UP, stream_id, gt, lte, limit)
+        return [Row(*row) for row in found]
+
+    async def quarantine(self, row: Row, detail: str) -> None:
+        """Note that a row of the log cannot be read; the row itself stays where it is."""
+        await self._pool.execute(_QUARANTINE, row.stream_id, row.version, row.topic, detail)
+
+    async def _recorded_before(self, plan: Plan, hashes: list[bytes], clash: asyncpg.UniqueViolationError) -> Written:
+        if written := await self._find(plan, hashes):
+            return written
+        msg = f"stream {plan.stream_id}: {clash.constraint_name} holds an id of this recording already; derive another"
+        raise Clash(msg) from None
+
+    async def _ask_again(self, plan: Plan, hashes: list[bytes], lost: BaseException) -> Written:
+        for pause_s in (0.0, 0.1, 0.5):
+            await asyncio.sleep(pause_s)
+            try:
+                written = await self._find(plan, hashes)
+            except UNANSWERED:
+                continue
+            if written:
+                return written
+            break
+        raise lost
+
+    async def _find(self, plan: Plan, hashes: list[bytes]) -> Written | None:
+        """The recording, if it is there: known by the hash of its last event, or by every message it settled."""
+        if plan.events:
+            recorded_at = await self._pool.fetchval(_FIND_EVENT, plan.events[-1].event_id, hashes[-1])
+        else:
+            recorded_at = await self._pool.fetchval(_FIND_SETTLED, *_settlements(plan), plan.stream_id)
+        return _written(plan, hashes, recorded_at, repeated=True) if recorded_at else None
+
+
+def chained(plan: Plan) -> list[bytes]:
+    """The hashes of the plan's events, each resting on the one before."""
+    hashes, previous = [], plan.prev_hash
+    for version, new in enumerate(plan.events, plan.first_version):
+        previous = link(previous, plan.stream_id, version, new)
+        hashes.append(previous)
+    return hashes
+
+
+def _written(plan: Plan, hashes: list[bytes], recorded_at: datetime, *, repeated: bool = False) -> Written:
+    version = plan.first_version + len(hashes) - 1
+    return Written(plan.revision + 1, version, (hashes or [plan.prev_hash])[-1], recorded_at, repeated)
+
+
+def _told(refused: asyncpg.PostgresError, plan: Plan) -> Exception:
+    if refused.sqlstate == STALE or isinstance(refused, (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)):
+        return _stale(plan)
+    return refused
+
+
+def _stale(plan: Plan) -> Stale:
+    return Stale(f"stream {plan.stream_id} has moved on from revision {plan.revision}: read and decide again")
+
+
+def _settlements(plan: Plan) -> tuple[list[Any], ...]:
+    names = ("message_id", "status", "result", "version")
+    return tuple([getattr(settled, name) for settled in plan.settled] for name in names)
+
+
+def _head(row: asyncpg.Record) -> Head:
+    _, stream_id, kind, number, *_, revision, version, digest, _, _, opened_at, next_due, is_open = row
+    return Head(stream_id, kind, number, revision, version, digest, opened_at, next_due, is_open)
+
+
+def _row(stream_id: UUID, row: asyncpg.Record) -> Row:
+    return Row(stream_id, row[7], row[2], row[9], row[1], row[3], row[10], row[11])
+
+
+def _waiting(row: asyncpg.Record) -> Waiting:
+    _, message_id, kind, name, actor, source, status, arrival, _, body, _, received_at, claimed_at, *_ = row
+    return Waiting(message_id, kind, name, body, actor, source, claimed_at, received_at, arrival, status)
+
+
+def _key(row: asyncpg.Record) -> KeyRow:
+    return KeyRow(row["id"], row["b1"])
+
+
+_LOAD = """
+SELECT 0 AS kind, s.stream_id AS id, s.kind AS c1, s.number AS c2, NULL AS c3, NULL AS c4, NULL AS c5,
+       s.revision AS n1, s.version AS n2, s.hash AS b1, NULL::bytea AS b2,
+       awda_now() AS t1, s.opened_at AS t2, s.next_due AS t3, s.open AS is_open
+FROM (SELECT) AS always LEFT JOIN streams s ON s.stream_id = $1
+UNION ALL (
+    SELECT 1, event_id, topic, metadata, NULL, NULL, NULL, version, NULL, state, hash, recorded_at, NULL, NULL, NULL
+    FROM events WHERE stream_id = $1 AND version > $2 ORDER BY version)
+UNION ALL (
+    SELECT 2, message_id, kind, name, actor, source, status, arrival, NULL, body, NULL,
+           received_at, claimed_at, NULL, NULL
+    FROM inbox WHERE stream_id = $1 AND status = 'pending'
+    ORDER BY received_at, arrival LIMIT $3)
+UNION ALL (
+    SELECT 3, key_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, wrapped, NULL, NULL, NULL, NULL, NULL
+    FROM case_keys WHERE stream_id = $1)
+"""
+
+_SELECT = """
+SELECT stream_id, version, topic, state, event_id, metadata, hash, recorded_at FROM events
+WHERE stream_id = $1 AND ($2::bigint IS NULL OR version > $2) AND ($3::bigint IS NULL OR version <= $3)
+"""
+
+_SELECT_UP = _SELECT + "ORDER BY version LIMIT $4"
+
+_SELECT_DOWN = _SELECT + "ORDER BY version DESC LIMIT $4"
+
+_QUARANTINE = """
+INSERT INTO quarantined_rows (stream_id, version, topic, detail) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING
+"""
+
+_FIND_EVENT = "SELECT recorded_at FROM events WHERE event_id = $1 AND hash = $2"
+
+_FIND_SETTLED = """
+SELECT max(i.settled_at) FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[])
+    AS s (message_id, status, result, version)
+LEFT JOIN inbox i ON i.message_id = s.message_id AND i.stream_id = $5 AND i.status = s.status
+    AND i.result IS NOT DISTINCT FROM s.result AND i.settled_version IS NOT DISTINCT FROM s.version
+HAVING count(i.settled_at) = count(*) AND count(*) > 0
+"""

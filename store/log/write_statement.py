@@ -1,0 +1,201 @@
+"""The one statement of a recording, composed of just the parts that it needs: all of it takes effect, or nothing.
+
+The head row moves by compare-and-set and everything else hangs on it: no head, no rows. Where a part must find as
+many rows as it was given and does not, ``stale()`` raises AW001, which undoes the whole statement.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from store.log.rows import Plan
+
+HEAD: Final = """
+head AS (
+    UPDATE streams SET revision = revision + 1, version = version + $7, hash = $8, next_due = $5, open = $6
+    WHERE stream_id = $1 AND revision = $2 AND version = $3 AND hash = $4{locked}
+    RETURNING awda_now() AS at)"""
+
+HEAD_COLUMNS: Final = 8
+
+LOCKED: Final = " AND (SELECT count(*) FROM locked) > 0"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One kind of rows a recording writes. ``columns`` are fields of the plan's things and their types."""
+
+    name: str
+    columns: tuple[tuple[str, str], ...]
+    sql: str
+    before: str = ""
+    """What must be done before the head is moved."""
+    checked: bool = False
+    """Whether it must touch as many rows as it was given."""
+    single: bool = False
+    """Written as plain values, which is cheaper than arrays."""
+
+
+EVENT: Final = (("topic", "text"), ("state", "bytea"), ("event_id", "uuid"), ("metadata", "text"))
+
+APPEND: Final = "INSERT INTO events (stream_id, version, topic, state, event_id, metadata, hash, recorded_at)"
+
+PARTS: Final = (
+    Part(
+        "heads",
+        (("stream_id", "uuid"), ("revision", "bigint")),
+        """UPDATE streams s SET revision = s.revision + 1 FROM head, {rows}
+        WHERE s.stream_id = x.stream_id AND s.revision = x.revision RETURNING 1""",
+        before="""
+locked AS MATERIALIZED (
+    SELECT FROM streams WHERE stream_id = $1 OR stream_id = ANY ({first}) ORDER BY stream_id FOR UPDATE),""",
+        checked=True,
+    ),
+    Part(
+        "quiet",
+        (("stream_id", "uuid"),),
+        """SELECT 1 FROM head, {rows}
+        WHERE NOT EXISTS (SELECT FROM inbox i WHERE i.stream_id = x.stream_id AND i.status = 'pending')""",
+        checked=True,
+    ),
+    Part(
+        "settled",
+        (("message_id", "uuid"), ("status", "text"), ("result", "text"), ("version", "bigint")),
+        """UPDATE inbox i SET status = x.status, result = x.result, settled_version = x.version,
+            settled_at = head.at
+        FROM head, {rows}
+        WHERE i.message_id = x.message_id AND i.stream_id = $1 AND i.status = 'pending' RETURNING 1""",
+        checked=True,
+    ),
+    Part("event", EVENT, APPEND + " SELECT $1, $3 + 1, {values}, $8, head.at FROM head", single=True),
+    Part(
+        "events",
+        (*EVENT, ("hash", "bytea")),
+        APPEND
+        + """
+        SELECT $1, $3 + x.nth, x.topic, x.state, x.event_id, x.metadata, x.hash, head.at
+        FROM head, {rows} ORDER BY x.nth""",
+    ),
+    Part(
+        "outbox",
+        (
+            *(("outbox_id", "uuid"), ("partner_id", "text"), ("referral_id", "text"), ("name", "text")),
+            *(("body", "bytea"), ("status", "text")),
+        ),
+        """INSERT INTO outbox
+            (outbox_id, stream_id, partner_id, referral_id, name, body, status, created_at, settled_at)
+        SELECT x.outbox_id, $1, x.partner_id, x.referral_id, x.name, x.body, x.status, head.at,
+               CASE WHEN x.status <> 'pending' THEN head.at END
+        FROM head, {rows} ORDER BY x.nth""",
+    ),
+    Part(
+        "withdrawn",
+        (("referral_ids", "text"), ("except_names", "text"), ("brought", "text")),
+        """UPDATE outbox o SET status = 'withdrawn', settled_at = head.at FROM head
+        WHERE o.stream_id = $1 AND o.status IN ('pending', 'by_hand')
+          AND o.referral_id = ANY ({first}) AND o.name <> ALL ({second})
+          AND NOT (o.status = 'by_hand' AND o.referral_id = ANY ({last}))""",
+    ),
+    Part(
+        "brought",
+        (("referral_ids", "text"),),
+        """UPDATE outbox o SET status = 'delivered', settled_at = head.at,
+            begun_at = coalesce(o.begun_at, clock_timestamp())
+        FROM head WHERE o.stream_id = $1 AND o.status = 'by_hand' AND o.referral_id = ANY ({first})""",
+    ),
+    Part(
+        "letters",
+        (
+            *(("message_id", "uuid"), ("stream_id", "uuid"), ("kind", "text"), ("name", "text")),
+            *(("body", "bytea"), ("body_hash", "bytea")),
+            *(("actor", "text"), ("source", "text"), ("claimed_at", "timestamptz")),
+        ),
+        """INSERT INTO inbox (message_id, stream_id, kind, name, body, body_hash, actor, source, claimed_at,
+                           received_at, receipt)
+        SELECT x.message_id, x.stream_id, x.kind, x.name, x.body, x.body_hash, x.actor, x.source, x.claimed_at,
+               head.at, x.message_id::text
+        FROM head, {rows} ON CONFLICT (message_id) DO NOTHING""",
+    ),
+    Part(
+        "tokens",
+        (("token", "text"), ("referral_id", "text"), ("partner_id", "text")),
+        """INSERT INTO referral_tokens (token, stream_id, referral_id, partner_id)
+        SELECT x.token, $1, x.referral_id, x.partner_id FROM head, {rows}""",
+    ),
+)
+
+
+def statement_of(plan: Plan, hashes: Sequence[bytes]) -> tuple[str, list[Any]]:
+    """The SQL that writes this plan, and its arguments. It returns the time of recording, or no row if stale."""
+    filled = [(part, things) for part in PARTS if (things := _things(part, plan))]
+    arguments: list[Any] = [plan.stream_id, plan.revision, plan.first_version - 1, plan.prev_hash]
+    arguments += (plan.next_due, plan.open, len(hashes), hashes[-1] if hashes else plan.prev_hash)
+    for part, things in filled:
+        arguments += _arguments(part, plan, things, hashes)
+    return _statement(tuple([part.name for part, _ in filled])), arguments
+
+
+def _things(part: Part, plan: Plan) -> Sequence[Any]:
+    """What the plan has for this part; one event alone is written more cheaply than several."""
+    if part.name in ("event", "events"):
+        return plan.events if (len(plan.events) == 1) is part.single else ()
+    found: Sequence[Any] = getattr(plan, part.name)
+    return found
+
+
+def _arguments(part: Part, plan: Plan, things: Sequence[Any], hashes: Sequence[bytes]) -> Iterator[Any]:
+    if part.name == "heads":
+        yield from (list(column) for column in zip(*things, strict=True))
+    elif part.name == "quiet":
+        yield list(things)
+    elif part.name == "withdrawn":
+        yield from (list(things), list(plan.endings), list(plan.brought))
+    elif part.name == "brought":
+        yield list(things)
+    elif part.single:
+        yield from (getattr(things[0], name) for name, _ in part.columns)
+    else:
+        for name, _ in part.columns:
+            yield list(hashes) if name == "hash" else [_value(part, plan, thing, name) for thing in things]
+
+
+def _value(part: Part, plan: Plan, thing: Any, name: str) -> Any:
+    if part.name == "outbox" and name == "status":
+        ends = thing.referral_id in plan.withdrawn and thing.name not in plan.endings
+        return "withdrawn" if ends else "pending"  # its referral may end in the very recording that sent it
+    return getattr(thing, name)
+
+
+@cache
+def _statement(present: tuple[str, ...]) -> str:
+    before, after, checks, at = "", "", ["true"], HEAD_COLUMNS + 1
+    for part in PARTS:
+        if part.name not in present:
+            continue
+        given = _given(part, at)
+        before += part.before.format(**given)
+        after += f",\n{part.name} AS (\n        {part.sql.format(**given)})"
+        if part.checked:
+            checks.append(f"(SELECT count(*) FROM {part.name}) = cardinality(${at}::uuid[])")
+        at += len(part.columns)
+    head = HEAD.format(locked=LOCKED if before else "")
+    answer = f"SELECT CASE WHEN {' AND '.join(checks)} THEN head.at ELSE stale($1) END FROM head"
+    return f"WITH {before}{head}{after}\n{answer}"
+
+
+def _given(part: Part, at: int) -> dict[str, str]:
+    """What a part's SQL may name: its rows as ``x``, its single values, its first, second and last array."""
+    arrays = [f"${at + n}::{type_}[]" for n, (_, type_) in enumerate(part.columns)]
+    names = ", ".join(name for name, _ in part.columns)
+    return {
+        "rows": f"unnest({', '.join(arrays)}) WITH ORDINALITY AS x ({names}, nth)",
+        "values": ", ".join(f"${at + n}::{type_}" for n, (_, type_) in enumerate(part.columns)),
+        "first": arrays[0],
+        "second": arrays[min(1, len(arrays) - 1)],
+        "last": arrays[-1],
+    }

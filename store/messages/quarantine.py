@@ -1,0 +1,248 @@
+"""Messages that wait: for a person to decide, or for a token that nobody knows yet.
+
+A message given to a case is sealed anew for it and pending there, once, whoever finds it. It keeps the time at which
+it was received, so that it takes its place among what was said then.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from domain.events.signal import MessageQuarantined
+from domain.kernel.event import NOWHERE
+from store.log.mapper import Erased, open_body, seal_body
+from store.messages.inbox import place_of
+from store.messages.ledger import token_hash
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    import asyncpg
+    from asyncpg.pool import PoolConnectionProxy
+
+    from store.crypto.keys import KeyStore
+
+    Connection = PoolConnectionProxy[asyncpg.Record]
+    Pool = asyncpg.Pool[asyncpg.Record]
+
+log = logging.getLogger("awda.quarantine")
+
+DESKS: Final = uuid5(NAMESPACE_URL, "awda:desk")
+
+AT_ONCE: Final = 1000
+
+HOUSE: Final = "awda"
+"""Whose desk decides about messages that no partner sent."""
+
+IN_THE_DARK: Final = MessageQuarantined.TOPIC
+"""The fact by which a case knows of a message that it could not take in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A message that waits for a person. ``doubted_at`` is the version at which its case recorded the doubt, if any."""
+
+    message_id: UUID
+    stream_id: UUID | None
+    number: str | None
+    name: str
+    actor: str
+    source: str
+    partner_id: str | None
+    contradicts: UUID | None
+    ledger_number: int | None
+    received_at: datetime
+    cause: str
+    detail: str | None
+    signal_id: str | None
+    referral_id: str | None
+    referral_kind: str | None
+    doubted_at: int | None
+    kind: str
+    doubt_topic: str | None
+
+    @property
+    def desk(self) -> str:
+        """Whose desk decides about it, where its case does not."""
+        return self.partner_id or HOUSE
+
+    @property
+    def in_the_dark(self) -> bool:
+        """Whether its case holds it against travelling without knowing what it says."""
+        return self.doubt_topic == IN_THE_DARK
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A message as it is kept: where, and sealed."""
+
+    message_id: UUID
+    stream_id: UUID | None
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A message sealed for the case it is to be given to."""
+
+    message_id: UUID
+    out_of: UUID | None
+    stream_id: UUID
+    body: bytes
+
+
+class Quarantine:
+    """The messages in doubt."""
+
+    def __init__(self, pool: Pool, keys: KeyStore) -> None:
+        self._pool, self._keys = pool, keys
+
+    async def doubts(self, partner_id: str | None = None, limit: int = 200) -> list[Doubt]:
+        """What waits for a person, longest first."""
+        return [Doubt(*row) for row in await self._pool.fetch(_DOUBTS, partner_id, limit)]
+
+    async def doubt(self, message_id: UUID) -> Doubt | None:
+        """One message, if it waits for a person."""
+        row = await self._pool.fetchrow(_DOUBT, message_id)
+        return Doubt(*row) if row else None
+
+    async def said(self, message_id: UUID) -> dict[str, Any] | None:
+        """What a message says; ``None`` if there is none, or its key has been destroyed. Raises ``Tampered``."""
+        kept = await self._kept(message_id)
+        plain = None if kept is None else await self._opened(kept)
+        return None if plain is None else json.loads(plain)
+
+    async def ready(
+        self, message_id: UUID, stream_id: UUID, changed: Callable[[bytes], bytes] = lambda body: body
+    ) -> Ready | None:
+        """A message sealed for a case; ``changed`` readdresses it. ``None`` if there is none. Raises ``Erased``."""
+        kept = await self._kept(message_id)
+        plain = None if kept is None else await self._opened(kept)
+        if kept is None or plain is None:
+            return None
+        sealed = seal_body(await self._keys.keyring(stream_id), stream_id, place_of(message_id), changed(plain))
+        return Ready(message_id, kept.stream_id, stream_id, sealed)
+
+    async def take_up(self, ready: Ready, connection: Pool | Connection | None = None) -> bool:
+        """Give a message to its case. Whether it was still waiting: of two who do so, one does."""
+        columns = (ready.message_id, ready.out_of, ready.stream_id, ready.body)
+        taken: bool = await (connection or self._pool).fetchval(_TAKE_UP, *columns)
+        return taken
+
+    async def set_aside(self, connection: Pool | Connection, message_id: UUID, by: UUID) -> bool:
+        """Let a message have no effect, by the decision in the message ``by``. Whether it was still waiting."""
+        return await connection.fetchval(_SET_ASIDE, message_id, by) is not None
+
+    async def take_up_early(self) -> set[UUID]:
+        """Give to its case every message whose token has come into being since. Returns the cases to be rung."""
+        if not await self._pool.fetchval(_WAITS_FOR_TOKENS):
+            return set()
+        await self._hash_tokens()
+        found = await self._pool.fetch(_EARLY, AT_ONCE)
+        return {row["stream_id"] for row in found if await self._take_up_early(row["message_id"], row["stream_id"])}
+
+    async def _take_up_early(self, message_id: UUID, stream_id: UUID) -> bool:
+        try:
+            ready = await self.ready(message_id, stream_id)
+        except Erased:
+            await self._pool.execute(_NEVER, message_id)
+            return False
+        taken = ready is not None and await self.take_up(ready)
+        if taken:
+            log.info("message %s has found its case", message_id)
+        return taken
+
+    async def _hash_tokens(self) -> None:
+        """The hashes of tokens that came since the last time anything waited for one."""
+        while rows := await self._pool.fetch(_UNHASHED, AT_ONCE):
+            hashes = [token_hash(self._keys.master, row["partner_id"], row["token"]) for row in rows]
+            await self._pool.execute(_HASH, [row["token"] for row in rows], hashes)
+
+    async def note_resolved(self) -> None:
+        """Mark doubts that their cases have seen resolved, so that nobody looks for them in the log again."""
+        await self._pool.execute(_NOTE_RESOLVED)
+
+    async def _kept(self, message_id: UUID) -> Kept | None:
+        row = await self._pool.fetchrow(
+            "SELECT message_id, stream_id, body FROM inbox WHERE message_id = $1", message_id
+        )
+        return Kept(*row) if row else None
+
+    async def _opened(self, kept: Kept) -> bytes | None:
+        stream = kept.stream_id or NOWHERE
+        return open_body(await self._keys.keyring(stream), stream, place_of(kept.message_id), kept.body)
+
+
+def desk_of(partner_id: str) -> UUID:
+    """The stream in which it is on record what people decided about a partner's messages."""
+    return uuid5(DESKS, partner_id)
+
+
+async def open_desk(connection: Pool | Connection, partner_id: str) -> None:
+    """Make sure that a partner has such a stream."""
+    await connection.execute(_OPEN_DESK, desk_of(partner_id), f"DESK-{partner_id.upper()}")
+
+
+def readdressed(body: bytes, token: str) -> bytes:
+    """The same signal under another token; the one that was quoted is kept beside it."""
+    told = json.loads(body)
+    told["quoted"] = told["fields"]["referral_token"]
+    told["fields"]["referral_token"] = token
+    return json.dumps(told, sort_keys=True, separators=(",", ":")).encode()
+
+
+_COLUMNS = """
+SELECT message_id, stream_id, number, name, actor, source, partner_id, contradicts, seq, received_at, cause, detail,
+       signal_id, referral_id, referral_kind, doubted_at, kind, doubt_topic
+FROM quarantine
+"""
+
+_DOUBTS = _COLUMNS + "WHERE $1::text IS NULL OR partner_id = $1 ORDER BY received_at, arrival LIMIT $2"
+
+_DOUBT = _COLUMNS + "WHERE message_id = $1"
+
+_TAKE_UP = "SELECT take_up($1, $2, $3, $4)"
+
+_OPEN_DESK = "INSERT INTO streams (stream_id, kind, number) VALUES ($1, 'desk', $2) ON CONFLICT DO NOTHING"
+
+_SET_ASIDE = """
+UPDATE inbox SET resolved_by = $2, token_hash = NULL
+WHERE message_id = $1 AND status = 'quarantined' AND resolved_by IS NULL RETURNING 1
+"""
+
+_WAITS_FOR_TOKENS = "SELECT EXISTS (SELECT FROM inbox WHERE token_hash IS NOT NULL)"
+
+_UNHASHED = "SELECT token, partner_id FROM referral_tokens WHERE token_hash IS NULL LIMIT $1"
+
+_HASH = """
+UPDATE referral_tokens r SET token_hash = h.token_hash
+FROM unnest($1::text[], $2::bytea[]) AS h (token, token_hash) WHERE r.token = h.token
+"""
+
+_EARLY = """
+SELECT i.message_id, r.stream_id FROM inbox i JOIN referral_tokens r ON r.token_hash = i.token_hash
+WHERE i.token_hash IS NOT NULL AND i.status = 'quarantined' AND i.resolved_by IS NULL
+ORDER BY i.received_at, i.arrival LIMIT $1
+"""
+
+_NEVER = """
+UPDATE inbox SET token_hash = NULL, result = '{"cause": "ERASED", "status": "quarantined"}'
+WHERE message_id = $1 AND status = 'quarantined'
+"""
+
+_NOTE_RESOLVED = """
+UPDATE inbox i SET resolved_by = (resolved.metadata::jsonb ->> 'message_id')::uuid
+FROM events doubt, events resolved
+WHERE i.status = 'quarantined' AND i.resolved_by IS NULL AND i.stream_id IS NOT NULL
+  AND doubt.stream_id = i.stream_id AND doubt.topic = 'PartnerSignalQuarantined'
+  AND doubt.metadata::jsonb ->> 'message_id' = i.message_id::text
+  AND resolved.stream_id = i.stream_id AND resolved.topic = 'QuarantinedSignalResolved'
+  AND resolved.version > doubt.version
+  AND convert_from(resolved.state, 'UTF8')::jsonb ->> 'signal_id'
+    = convert_from(doubt.state, 'UTF8')::jsonb ->> 'signal_id'
+"""

@@ -1,0 +1,128 @@
+"""What partners were asked, by the tokens they quote: for doors that must know it before a signal goes in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from domain.events.referral import ReferralCreated
+from domain.kernel.vocabulary import STATEMENTS, ReferralKind, SignalType
+from store.log.mapper import EventMapper, Unreadable
+from store.log.rows import Row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+    from uuid import UUID
+
+    import asyncpg
+
+    from store.crypto.keys import KeyStore
+    from store.partners.keys import PartnerKey
+
+    Pool = asyncpg.Pool[asyncpg.Record]
+
+
+async def may_say(pool: Pool, keys: KeyStore, by: Iterable[PartnerKey], fields: Mapping[str, Any]) -> bool:
+    """Whether one of the keys may say this of that referral."""
+    signed_by = tuple(by)
+    if any(not key.scope.limited for key in signed_by):
+        return True
+    token, partners = str(fields["referral_token"]), list({key.partner_id for key in signed_by})
+    found = await pool.fetch(_CREATED, token, partners)
+    said = SignalType(fields["signal_type"])
+    if not found:
+        return said in STATEMENTS  # what such a key may say can be judged only where it is known what was asked
+    kind = await _kind(keys, found)
+    return any(key.scope.permits(kind, said) for key in signed_by)
+
+
+async def _kind(keys: KeyStore, found: list[asyncpg.Record]) -> ReferralKind | None:
+    """What the partner was really asked; ``None`` if that cannot be read."""
+    wanted, mapper = found[0]["referral_id"], EventMapper(await keys.keyring(found[0]["stream_id"], ()))
+    created = [event for row in found if (event := _read(mapper, row)) is not None]
+    return next((event.true_kind or event.kind for event in created if str(event.referral_id) == wanted), None)
+
+
+def _read(mapper: EventMapper, row: asyncpg.Record) -> ReferralCreated | None:
+    try:
+        event = mapper.read(Row(*tuple(row)[1:])) if row["version"] is not None else None
+    except Unreadable:
+        return None
+    return event if isinstance(event, ReferralCreated) else None
+
+
+_CREATED = """
+SELECT t.referral_id, t.stream_id, e.version, e.topic, e.state, e.event_id, e.metadata, e.hash, e.recorded_at
+FROM referral_tokens t LEFT JOIN events e ON e.stream_id = t.stream_id AND e.topic = 'ReferralCreated'
+WHERE t.token = $1 AND t.partner_id = ANY ($2)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A token, and where it leads."""
+
+    token: str
+    stream_id: UUID
+    referral_id: str
+
+
+async def referral_tokens(
+    pool: Pool,
+    partner_id: str,
+    *,
+    after: str = "",
+    since: datetime | None = None,
+    waiting: bool = False,
+    limit: int = 100,
+) -> list[Candidate]:
+    """Tokens of what a partner was told of, in the order of their texts.
+
+    ``since``: only those of cases of which it has said or been told something since then, as far as it knows itself;
+    what else happened in them chooses nothing. ``waiting``: also of what waits to be handed over to it.
+    """
+    return [Candidate(*row) for row in await pool.fetch(_TOKENS, partner_id, after, since, limit, waiting)]
+
+
+async def hand_over(pool: Pool, outbox_ids: Iterable[UUID], revision: int) -> bool:
+    """Messages of one case reach their partner by another way than the outbox's.
+
+    None if anything happened in the case since that revision, or has been said and is not recorded yet.
+    """
+    return bool(await pool.fetch(_HAND_OVER, list(outbox_ids), revision))
+
+
+async def taken_to_say(pool: Pool, message_id: UUID, signal: SignalType) -> SignalType:
+    """What an update of a task was taken to say when it first came; from now on, this."""
+    await pool.execute("INSERT INTO task_updates VALUES ($1, $2) ON CONFLICT DO NOTHING", message_id, signal)
+    return SignalType(await pool.fetchval("SELECT signal_type FROM task_updates WHERE message_id = $1", message_id))
+
+
+WAITS: Final = ("pending", "by_hand")
+"""What may still be handed over."""
+
+# An end that a rule confirmed comes with no message, and shows for ever: what has expired is always looked at.
+_TOKENS = """
+WITH heard AS (
+    SELECT DISTINCT stream_id FROM inbox
+    WHERE kind = 'signal' AND source = 'partner:' || $1 AND settled_at >= $3::timestamptz)
+SELECT t.token, t.stream_id, t.referral_id FROM referral_tokens t
+WHERE t.partner_id = $1 AND t.token > $2 AND EXISTS (
+    SELECT FROM outbox o
+    WHERE o.stream_id = t.stream_id AND o.referral_id = t.referral_id AND o.partner_id = $1
+      AND (o.status = 'delivered' OR $5::boolean AND o.status IN ('pending', 'by_hand'))
+      AND ($3::timestamptz IS NULL OR o.status <> 'delivered' OR o.settled_at >= $3
+           OR t.stream_id IN (SELECT stream_id FROM heard)
+           OR EXISTS (SELECT FROM referral_list r WHERE r.stream_id = t.stream_id
+                      AND r.referral_id = t.referral_id AND r.status = 'EXPIRED')))
+ORDER BY t.token LIMIT $4
+"""
+
+_HAND_OVER = """
+UPDATE outbox o SET status = 'delivered', settled_at = awda_now(), begun_at = coalesce(o.begun_at, clock_timestamp())
+FROM streams s
+WHERE o.outbox_id = ANY ($1) AND o.status IN ('pending', 'by_hand') AND s.stream_id = o.stream_id AND s.revision = $2
+  AND NOT EXISTS (SELECT FROM inbox i WHERE i.stream_id = o.stream_id AND i.status = 'pending')
+RETURNING 1
+"""

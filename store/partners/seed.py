@@ -1,0 +1,89 @@
+"""The stand-in partners of an embedded home, and the secrets they share with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from domain.kernel.vocabulary import ReferralKind
+from domain.referral.disclosure import RECIPIENT_OF, Recipient
+from store.crypto.webhook_signatures import new_secret
+from store.partners.keys import Direction, add_key, keys_of
+from store.partners.registry import SEED, Registered, columns_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    import asyncpg
+
+    from store.crypto.keys import MasterKey
+
+    Pool = asyncpg.Pool[asyncpg.Record]
+
+
+COUNTRIES: Final = tuple(
+    "NGA MLI NER BGD GMB GIN BFA SEN GHA CIV SDN TCD CMR SLE EGY PAK MAR ETH SOM BEN TGO LBR GNB".split()  # noqa: SIM905
+)
+"""Countries of return of the synthetic programme (ISO 3166, alpha-3)."""
+
+
+def _of(*recipients: Recipient) -> frozenset[ReferralKind]:
+    return frozenset(kind for kind, recipient in RECIPIENT_OF.items() if recipient in recipients)
+
+
+def _of_country(country: str) -> Iterable[Registered]:
+    low = country.lower()
+    yield Registered(f"embassy-{low}", f"Embassy ({country})", _of(Recipient.EMBASSY), country)
+    reception = _of(Recipient.RECEPTION) | {ReferralKind.REINTEGRATION_COUNSELLING}
+    at_home = f"Reception ({country})"
+    yield Registered(f"reception-{low}", at_home, reception, country, recipient=Recipient.RECEPTION)
+    provider = frozenset({ReferralKind.REINTEGRATION_SERVICE, ReferralKind.PROCUREMENT})
+    yield Registered(f"provider-{low}", f"Reintegration services ({country})", provider, country)
+
+
+_CHILDREN: Final = frozenset({ReferralKind.CHILD_BIA, ReferralKind.BID_PANEL}) | _of(
+    Recipient.GUARDIANSHIP, Recipient.TRACING
+)
+
+_REFUGE: Final = frozenset({ReferralKind.VOT_ASSISTANCE}) | _of(Recipient.SHELTER)
+
+STANDARD: Final[Sequence[Registered]] = (
+    Registered("clinic-tripoli", "Clinic, Tripoli", _of(Recipient.CLINIC)),
+    Registered("exit-authority", "Exit authority", _of(Recipient.EXIT_AUTHORITY)),
+    Registered("partner-012", "Protection organisation", _of(Recipient.PROTECTION)),
+    Registered("partner-017", "UNHCR Libya", _of(Recipient.UNHCR)),
+    Registered("community-liaison", "Community liaison", _of(Recipient.COMMUNITY)),
+    Registered("carrier", "Carrier", _of(Recipient.CARRIER)),
+    Registered("partner-023", "Health services", _of(Recipient.MHPSS)),
+    Registered("detention-authority", "Detention authority", _of(Recipient.DETENTION_AUTHORITY)),
+    Registered("partner-031", "Child protection", _CHILDREN),
+    Registered("transit-mission", "Transit mission", _of(Recipient.TRANSIT)),
+    Registered("partner-046", "Safe house, Benghazi", _REFUGE),
+    Registered("partner-047", "Safe house, Tripoli", _REFUGE),
+    *(partner for country in COUNTRIES for partner in _of_country(country)),
+)
+"""The stand-ins of an embedded home."""
+
+
+async def seed(pool: Pool, master: MasterKey, receiver: Callable[[str], str | None] | None = None) -> Mapping[str, str]:
+    """Register the stand-ins of an embedded home, each with a shared secret; ``receiver`` says where each listens.
+
+    Returns the secrets by partner, for the simulator that plays them. A second seeding keeps the secrets there are.
+    A stand-in has one secret for both directions, which spares the simulator a file; nobody else should.
+    """
+    rows = [columns_of(p, receiver(p.partner_id) if receiver else None) for p in STANDARD]
+    await pool.executemany(SEED, rows)
+    return {partner.partner_id: await _shared_secret(pool, master, partner.partner_id) for partner in STANDARD}
+
+
+async def _shared_secret(pool: Pool, master: MasterKey, partner_id: str) -> str:
+    found = {way: await _secrets(pool, master, partner_id, way) for way in Direction}
+    secret = next((known[0] for known in found.values() if known), None) or new_secret()
+    for way, known in found.items():
+        if not known:
+            await add_key(pool, master, partner_id, secret, direction=way)
+    return secret
+
+
+async def _secrets(pool: Pool, master: MasterKey, partner_id: str, way: Direction) -> list[str]:
+    keys = await keys_of(pool, master, partner_id, resting=True, direction=way)
+    return [key.text for key in keys if key.algorithm == "v1"]

@@ -1,0 +1,280 @@
+"""One-time links for partners without a system: issued, opened with a code, answered, ended.
+
+A link and its code are derived under the master key from who asked for them, so that asking twice gives the same
+ones, and only digests are kept. A link that cannot be opened is one thing here: unknown, used up, run out or locked.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+from uuid import UUID
+
+import asyncpg
+
+if TYPE_CHECKING:
+    from store.crypto.keys import MasterKey
+
+    Pool = asyncpg.Pool[asyncpg.Record]
+
+ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
+"""Crockford's base 32: nothing that could be read or typed as something else."""
+
+TOKEN_BYTES: Final = 16
+
+GROUP: Final = 4
+
+CODE_DIGITS: Final = 6
+
+MISSES: Final = 64
+
+TICKET_LASTS: Final = timedelta(hours=2)
+"""How long a page that was opened may still be answered; programme clock."""
+
+MOST_ANSWERS: Final = 20
+"""So many answers are taken with one link: more is no partner at work."""
+
+WITHDRAWN: Final = ("revoked", "replaced")
+
+_ALIKE: Final = str.maketrans({"o": "0", "i": "1", "l": "1", "u": "v"})
+
+_BETWEEN: Final = re.compile(r"[\s\-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link as it is kept. Times are the programme's (UTC)."""
+
+    link_id: UUID
+    stream_id: UUID
+    referral_id: UUID
+    partner_id: str
+    purpose: str
+    issued_by: str
+    issued_at: datetime
+    expires_at: datetime
+    tries: int
+    answers: int
+    ended_at: datetime | None = None
+    ended_by: str | None = None
+
+    @property
+    def reference(self) -> str:
+        """What both sides may call it by; opens nothing."""
+        return f"L-{self.link_id.hex[:8]}"
+
+
+@dataclass(frozen=True, slots=True)
+class NewLink:
+    """A link to be issued: for one referral, one purpose, by one user."""
+
+    link_id: UUID
+    stream_id: UUID
+    referral_id: UUID
+    partner_id: str
+    purpose: str
+    issued_by: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A link in the hands of somebody who gave the right code. ``at_answers`` is how many answers there were then."""
+
+    link: Link
+    at_answers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """When something was first said with a link, and its receipt, once there is one."""
+
+    said_at: datetime
+    receipt: str | None
+    received_at: datetime | None
+
+
+def made(master: MasterKey, *asked: bytes) -> tuple[str, str]:
+    """The token and the code for whoever asked so; the same each time, and nobody can guess them."""
+    drawn = master.fingerprint(b"task link", *asked)
+    code = int.from_bytes(drawn[TOKEN_BYTES : TOKEN_BYTES + 8], "big") % 10**CODE_DIGITS
+    return _spelled(drawn[:TOKEN_BYTES]), f"{code:0{CODE_DIGITS}}"
+
+
+def _spelled(raw: bytes) -> str:
+    """Bytes as a person can copy them from paper: letters that differ, in groups."""
+    number, letters = int.from_bytes(raw, "big"), -(-len(raw) * 8 // 5)
+    text = "".join(ALPHABET[number >> 5 * nth & 31] for nth in reversed(range(letters)))
+    return "-".join(text[at : at + GROUP] for at in range(0, letters, GROUP))
+
+
+def as_typed(token: str) -> bytes:
+    """A token as somebody wrote it, in the one spelling it has here."""
+    return _BETWEEN.sub("", token).lower().translate(_ALIKE).encode("utf-8", "replace")
+
+
+class Links:
+    """The table of links."""
+
+    def __init__(self, pool: Pool, master: MasterKey) -> None:
+        self.pool, self.master = pool, master
+
+    async def issue(self, new: NewLink, token: str, code: str) -> Link:
+        """Issue a link; the one that was alive for this referral ends. A repetition finds the first one."""
+        typed = as_typed(token)
+        hashes = (self._token(typed), self._code(typed, code))
+        async with self.pool.acquire() as connection, connection.transaction():
+            await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 12))", str(new.referral_id))
+            if row := await connection.fetchrow(_GET, new.link_id):
+                return Link(*row)
+            await connection.execute(_REPLACE, new.stream_id, new.referral_id)
+            columns = await connection.fetchrow(
+                _ISSUE, new.link_id, *hashes, new.stream_id, new.referral_id, new.partner_id, new.purpose,
+                new.issued_by, new.expires_at,
+            )  # fmt: skip
+        return Link(*(columns or ()))
+
+    async def open(self, token: str, code: str, most: int) -> Link | None:
+        """The link, if it can be opened and the code is right. A wrong code costs one of ``most`` tries, for ever."""
+        typed = as_typed(token)
+        row = await self.pool.fetchrow(_TRY, self._token(typed), most, secrets.randbelow(MISSES))
+        given = self._code(typed, code)
+        if not hmac.compare_digest(given, row["code_hash"] if row else bytes(len(given))) or row is None:
+            return None
+        back = await self.pool.fetchrow(_GIVE_BACK, row["link_id"])
+        return Link(*back) if back else None
+
+    async def opened(self, link: Link, *, lang: str, showed: str) -> str:
+        """Keep that it was opened. Returns the ticket with which the page may be answered."""
+        ticket = secrets.token_urlsafe(TOKEN_BYTES)
+        await self.pool.execute(_OPENED, self._ticket(ticket), link.link_id, lang, showed, link.answers)
+        return ticket
+
+    async def use_up(self, link: Link) -> bool:
+        """End a link that may be opened once. Whether this was the once."""
+        return await self.pool.fetchval(_END, link.link_id, "opened") is not None
+
+    async def held(self, ticket: str) -> Held | None:
+        """The link behind a ticket; ``None`` if the page was opened too long ago, or the link was withdrawn since."""
+        row = await self.pool.fetchrow(_HELD, self._ticket(ticket), TICKET_LASTS, list(WITHDRAWN), MOST_ANSWERS)
+        if row is None:
+            return None
+        at_answers, *columns = row
+        return Held(Link(*columns), at_answers)
+
+    async def claim(self, link: Link, slot: str) -> Claim:
+        """Say something with a link, or learn when it was said before."""
+        await self.pool.execute(_CLAIM, link.link_id, slot)
+        row = await self.pool.fetchrow(_CLAIMED, link.link_id, slot)
+        if row is None:
+            raise RuntimeError(f"link {link.link_id} has lost what was said with it")
+        return Claim(*row)
+
+    async def settle(self, link: Link, slot: str, receipt: str, received_at: datetime, *, ends: bool) -> None:
+        """It is in the inbox: keep the receipt, count it, and end the link if nothing can follow."""
+        await self.pool.execute(_SETTLE, link.link_id, slot, receipt, received_at, ends)
+
+    async def revoke(self, link_id: UUID) -> bool:
+        """End a link by a person's decision. Whether it could still have been opened or answered."""
+        return await self.pool.fetchval(_END, link_id, "revoked") is not None
+
+    async def listed(self, stream_id: UUID | None = None, *, limit: int = 200) -> list[Link]:
+        """Links, newest first."""
+        return [Link(*row) for row in await self.pool.fetch(_LISTED, stream_id, limit)]
+
+    async def openings(self, link_ids: list[UUID]) -> dict[UUID, list[datetime]]:
+        """When each of these links was opened (UTC), earliest first."""
+        found: dict[UUID, list[datetime]] = {link_id: [] for link_id in link_ids}
+        for link_id, opened_at in await self.pool.fetch(_OPENINGS, link_ids):
+            found[link_id].append(opened_at)
+        return found
+
+    def _token(self, typed: bytes) -> bytes:
+        return self.master.fingerprint(b"task link token", typed)
+
+    def _code(self, typed: bytes, code: str) -> bytes:
+        return self.master.fingerprint(b"task link code", typed, code.encode("utf-8", "replace"))
+
+    def _ticket(self, ticket: str) -> bytes:
+        return self.master.fingerprint(b"task link ticket", ticket.encode("utf-8", "replace"))
+
+
+async def token_of(pool: Pool, stream_id: UUID, referral_id: UUID) -> str | None:
+    """What the partner of a referral quotes; ``None`` if it was never sent."""
+    found: str | None = await pool.fetchval(_TOKEN, stream_id, str(referral_id))
+    return found
+
+
+async def next_contact_number(pool: Pool) -> str:
+    """A number for a request to be called."""
+    number: str = await pool.fetchval(_CONTACT_NUMBER)
+    return number
+
+
+_COLUMNS: Final = """link_id, stream_id, referral_id, partner_id, purpose, issued_by, issued_at, expires_at, tries,
+    answers, ended_at, ended_by"""
+
+_GET: Final = f"SELECT {_COLUMNS} FROM task_links WHERE link_id = $1"  # noqa: S608 (our own names)
+
+_REPLACE: Final = """
+UPDATE task_links SET ended_at = awda_now(), ended_by = 'replaced'
+WHERE stream_id = $1 AND referral_id = $2 AND ended_at IS NULL
+"""
+
+_ISSUE: Final = f"""
+INSERT INTO task_links (link_id, token_hash, code_hash, stream_id, referral_id, partner_id, purpose, issued_by,
+                        expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING {_COLUMNS}
+"""  # noqa: S608 (our own names)
+
+_TRY: Final = "SELECT link_id, code_hash FROM try_task_link($1, $2, $3)"
+
+_GIVE_BACK: Final = f"UPDATE task_links SET tries = tries - 1 WHERE link_id = $1 RETURNING {_COLUMNS}"  # noqa: S608 (our own names)
+
+_OPENED: Final = """
+INSERT INTO task_link_openings (ticket_hash, link_id, lang, showed, answers) VALUES ($1, $2, $3, $4, $5)
+"""
+
+_HELD: Final = f"""
+SELECT o.answers AS at_answers, {", ".join(f"l.{name.strip()}" for name in _COLUMNS.split(","))}
+FROM task_link_openings o JOIN task_links l USING (link_id)
+WHERE o.ticket_hash = $1 AND o.opened_at > awda_now() - $2::interval
+  AND (l.ended_by IS NULL OR l.ended_by <> ALL ($3)) AND l.answers < $4 AND o.showed <> 'call'
+"""  # noqa: S608 (our own names)
+
+_CLAIM: Final = "INSERT INTO task_link_answers (link_id, slot) VALUES ($1, $2) ON CONFLICT (link_id, slot) DO NOTHING"
+
+_CLAIMED: Final = "SELECT said_at, receipt, received_at FROM task_link_answers WHERE link_id = $1 AND slot = $2"
+
+_SETTLE: Final = """
+WITH settled AS (
+    UPDATE task_link_answers SET receipt = $3, received_at = $4
+    WHERE link_id = $1 AND slot = $2 AND receipt IS NULL RETURNING link_id)
+UPDATE task_links SET answers = answers + 1,
+    ended_at = CASE WHEN $5 THEN coalesce(ended_at, awda_now()) ELSE ended_at END,
+    ended_by = CASE WHEN $5 THEN coalesce(ended_by, 'answered') ELSE ended_by END
+WHERE link_id = (SELECT link_id FROM settled)
+"""
+
+_END: Final = """
+UPDATE task_links SET ended_at = awda_now(), ended_by = $2 WHERE link_id = $1 AND ended_at IS NULL RETURNING 1
+"""
+
+_LISTED: Final = f"""
+SELECT {_COLUMNS} FROM task_links WHERE $1::uuid IS NULL OR stream_id = $1 ORDER BY issued_at DESC, link_id LIMIT $2
+"""  # noqa: S608 (our own names)
+
+_OPENINGS: Final = """
+SELECT link_id, opened_at FROM task_link_openings WHERE link_id = ANY ($1) ORDER BY opened_at, ticket_hash
+"""
+
+_TOKEN: Final = "SELECT token FROM referral_tokens WHERE stream_id = $1 AND referral_id = $2"  # noqa: S105 (a column)
+
+_CONTACT_NUMBER: Final = """
+SELECT format('CON-%s-%s', to_char(awda_now() AT TIME ZONE 'UTC', 'YYYY'),
+              lpad(nextval('contact_numbers')::text, 6, '0'))
+"""

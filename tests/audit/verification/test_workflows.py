@@ -1,0 +1,69 @@
+"""Every open case has a run: verification sees one that is missing, and rehydration gives it one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+from audit.rehydrate import rehydrate
+from audit.verification.verify import verify
+from tests.support.databases import Database
+from tests.support.journey_steps import a_screened_case
+from tests.support.running_worker import House, a_house
+from workers.embedded.installation import Servers
+from workers.projector import run
+from workflows.starter import workflow_id
+
+
+@asynccontextmanager
+async def an_open_case(database: Database, servers: Servers) -> AsyncIterator[tuple[House, UUID]]:
+    async with a_house(database, servers) as house:
+        await house.owner.execute("UPDATE outbox SET status = 'delivered'")
+        stop = asyncio.Event()
+        projecting = asyncio.create_task(run(house.pool, house.dsn, stop))
+        case = await a_screened_case(house)
+        await house.until(case, "ReferralSent")
+        await house.owner.execute("UPDATE outbox SET status = 'delivered'")
+        yield house, case
+        stop.set()
+        await projecting
+
+
+async def test_an_open_case_that_runs_is_clean_and_one_without_a_run_is_healed(
+    database: Database, servers: Servers
+) -> None:
+    async with an_open_case(database, servers) as (house, case):
+        assert str(await verify(house.pool, house.keys, house.client)) == "clean"
+
+        await house.client.get_workflow_handle(workflow_id("case", case)).terminate()
+        cut_off = await verify(house.pool, house.keys, house.client, patience_s=0.5)
+        rung = await rehydrate(house.pool, house.client, task_queue=house.queue)
+        healed = await verify(house.pool, house.keys, house.client)
+
+        assert [each.kind for each in cut_off.findings] == ["failed-run"]
+        assert rung == 1
+        assert str(healed) == "clean"
+
+
+async def test_a_case_that_was_never_rung_has_no_run(database: Database, servers: Servers) -> None:
+    async with a_house(database, servers, relay=False) as house:
+        begun = await house.begin()
+        await house.record(begun.stream_id or UUID(int=0))
+        await house.owner.execute("UPDATE streams SET open = true")
+
+        report = await verify(house.pool, house.keys, house.client, patience_s=0.5)
+
+        assert [each.kind for each in report.findings] == ["no-run"]
+        assert workflow_id("case", begun.stream_id or UUID(int=0)) in report.findings[0].detail
+
+
+async def test_nobody_answering_for_temporal_is_not_clean(database: Database, servers: Servers) -> None:
+    async with a_house(database, servers, relay=False) as house:
+        await house.begin()
+        nowhere = await house.client.connect("127.0.0.1:1", lazy=True)
+
+        report = await verify(house.pool, house.keys, nowhere, patience_s=0.0)
+
+        assert report.result == "not_checked"

@@ -1,0 +1,352 @@
+"""Registration lists as field offices keep them: what is understood, and what is said about the rest."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openpyxl import Workbook
+
+from cli.registration_list import SAMPLE, Checked, Defaults, check
+from gateway.tabular.files import Bad, Unusable
+
+TODAY = date(2026, 11, 23)
+
+HEADINGS = "ref,family name,given names,native name,sex,date of birth,nationality,phone,office,channel,living,consent"
+
+AMINATA = {
+    "ref": "R-1",
+    "family name": "Okafor",
+    "given names": "Aminata",
+    "sex": "F",
+    "date of birth": "1996-04-02",
+    "nationality": "NGA",
+    "office": "Tripoli",
+    "channel": "Walk-in",
+    "consent": "yes",
+}
+
+
+def a_list(tmp_path: Path, *changes: dict[str, str]) -> Path:
+    """A CSV file with one row for each set of changes to Aminata's."""
+    columns = HEADINGS.split(",")
+    rows = [",".join(f'"{({**AMINATA, **change}).get(name, "")}"' for name in columns) for change in changes]
+    file = tmp_path / "list.csv"
+    file.write_text("\n".join([HEADINGS, *rows]), encoding="utf-8")
+    return file
+
+
+def the_fields(tmp_path: Path, **change: str) -> dict[str, Any]:
+    found = check(a_list(tmp_path, {name.replace("_", " "): value for name, value in change.items()}), TODAY)
+    assert not found.bad, found.bad
+    return dict(found.good[0].fields)
+
+
+def the_person(tmp_path: Path, **change: str) -> dict[str, Any]:
+    person: dict[str, Any] = the_fields(tmp_path, **change)["person"]
+    return person
+
+
+def the_fault(tmp_path: Path, **change: str) -> Bad:
+    found = check(a_list(tmp_path, {name.replace("_", " "): value for name, value in change.items()}), TODAY)
+    assert not found.good
+    assert len(found.bad) == 1, found.bad
+    return found.bad[0]
+
+
+def bytes_list(tmp_path: Path, raw: bytes) -> Checked:
+    file = tmp_path / "list.csv"
+    file.write_bytes(raw)
+    return check(file, TODAY)
+
+
+# The sample
+
+
+def test_all_fifty_rows_of_the_sample_can_be_imported() -> None:
+    found = check(SAMPLE, date(2026, 1, 11))
+    assert (found.rows, len(found.good), found.bad) == (50, 50, ())
+    assert len({each.identity for each in found.good}) == 50
+
+
+def test_the_sample_holds_what_field_lists_hold() -> None:
+    people = [each.fields["person"] for each in check(SAMPLE, date(2026, 1, 11)).good]
+    assert {person.get("dob_precision") for person in people} == {"DAY", "MONTH", "YEAR", "ESTIMATED", None}
+    assert any("ا" in person["family_name"] or "م" in person["family_name"] for person in people)
+    assert any("name_native_script" in person for person in people)
+
+
+# Dates
+
+
+@pytest.mark.parametrize(
+    ("written", "born", "precision"),
+    [
+        ("1996-04-02", "1996-04-02", "DAY"),
+        ("02/04/1996", "1996-04-02", "DAY"),
+        ("2/4/1996", "1996-04-02", "DAY"),
+        ("02-04-1996", "1996-04-02", "DAY"),
+        ("02.04.1996", "1996-04-02", "DAY"),
+        ("٠٢/٠٤/١٩٩٦", "1996-04-02", "DAY"),
+        ("29/02/1996", "1996-02-29", "DAY"),
+        ("1996", "1996-12-31", "YEAR"),
+        ("02/1996", "1996-02-29", "MONTH"),
+        ("1996-02", "1996-02-29", "MONTH"),
+        ("~1996", "1996-12-31", "ESTIMATED"),
+        ("env. 1996", "1996-12-31", "ESTIMATED"),
+        ("Vers 1996", "1996-12-31", "ESTIMATED"),
+        ("about 1996", "1996-12-31", "ESTIMATED"),
+        ("حوالي ١٩٩٦", "1996-12-31", "ESTIMATED"),
+        ("2026", "2026-11-23", "YEAR"),
+    ],
+)
+def test_a_date_of_birth_is_read_as_far_as_it_is_known(tmp_path: Path, written: str, born: str, precision: str) -> None:
+    person = the_person(tmp_path, date_of_birth=written)
+    assert (person["date_of_birth"], person["dob_precision"]) == (born, precision)
+
+
+@pytest.mark.parametrize("written", ["", "-", "unknown", "Inconnu", "غير معروف", "N/A"])
+def test_a_date_of_birth_may_be_missing(tmp_path: Path, written: str) -> None:
+    person = the_person(tmp_path, date_of_birth=written)
+    assert "date_of_birth" not in person
+    assert "dob_precision" not in person
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("31/02/1996", "no day of any calendar"),
+        ("29/02/1997", "no day of any calendar"),
+        ("04/25/1996", "no month 25"),
+        ("13/13/1996", "no day of any calendar"),
+        ("2027-01-01", "in the future"),
+        ("24/11/2026", "in the future"),
+        ("2030", "in the future"),
+        ("1896-04-02", "before 1900"),
+        ("13/1996", "no month of any year"),
+        ("02/04/96", "one way only"),
+        ("2 April", "one way only"),
+        ("0000-01-01", "no day of any calendar"),
+    ],
+)
+def test_a_date_that_cannot_be_is_reported_with_what_to_do(tmp_path: Path, written: str, said: str) -> None:
+    fault = the_fault(tmp_path, date_of_birth=written)
+    assert (fault.row, fault.column, fault.value) == (2, "date of birth", written)
+    assert said in fault.problem
+    assert fault.todo
+
+
+# Names
+
+
+def test_a_name_only_in_arabic_is_the_name_and_the_native_name(tmp_path: Path) -> None:
+    person = the_person(tmp_path, family_name="", given_names="", native_name="محمد أحمد  علي")
+    assert person["given_names"] == "محمد أحمد"
+    assert person["family_name"] == "علي"
+    assert person["name_native_script"] == "محمد أحمد علي"
+
+
+def test_a_single_name_serves_for_both(tmp_path: Path) -> None:
+    person = the_person(tmp_path, family_name="", given_names="Lamin")
+    assert (person["given_names"], person["family_name"]) == ("Lamin", "Lamin")
+
+
+def test_a_row_without_any_name_is_reported(tmp_path: Path) -> None:
+    assert "no name" in the_fault(tmp_path, family_name="", given_names="").problem
+
+
+def test_invisible_marks_of_direction_and_double_spaces_are_no_part_of_a_name(tmp_path: Path) -> None:
+    person = the_person(tmp_path, family_name="\u200fEl \u202a Tayeb\u202c ")
+    assert person["family_name"] == "El Tayeb"
+
+
+def test_a_name_that_is_too_long_is_reported_at_its_column(tmp_path: Path) -> None:
+    assert the_fault(tmp_path, family_name="x" * 121).column == "family name"
+
+
+# Words and numbers
+
+
+@pytest.mark.parametrize(
+    ("written", "number"),
+    [
+        ("0912345678", "+218912345678"),
+        ("912345678", "+218912345678"),
+        ("091-234 5678", "+218912345678"),
+        ("+218 91 234 5678", "+218912345678"),
+        ("00218912345678", "+218912345678"),
+        ("218912345678", "+218912345678"),
+        ("(+234) 803.123.4567", "+2348031234567"),
+        ("٠٩١٢٣٤٥٦٧٨", "+218912345678"),
+    ],
+)
+def test_a_telephone_number_gets_its_country(tmp_path: Path, written: str, number: str) -> None:
+    assert the_person(tmp_path, phone=written)["phone"] == number
+
+
+@pytest.mark.parametrize("written", ["12345", "call Musa", "+0912345678", "0912345678 / 0923456789"])
+def test_what_is_no_telephone_number_is_reported(tmp_path: Path, written: str) -> None:
+    assert the_fault(tmp_path, phone=written).column == "phone"
+
+
+@pytest.mark.parametrize(
+    ("written", "code"),
+    [("NGA", "NGA"), ("ng", "NGA"), ("Nigeria", "NGA"), ("nigérian", "NGA"), ("Niger", "NER"), ("Nigérien", "NER"),
+     ("Cote d'Ivoire", "CIV"), ("Côte d’Ivoire", "CIV"), ("guinea bissau", "GNB"), ("Guinée", "GIN"),
+     ("السودان", "SDN"), ("مصري", "EGY"), ("Bangladeshi", "BGD")],
+)  # fmt: skip
+def test_a_nationality_is_known_by_its_names(tmp_path: Path, written: str, code: str) -> None:
+    fields = the_fields(tmp_path, nationality=written)
+    assert (fields["person"]["nationality"], fields["country_of_return"]) == (code, code)
+
+
+def test_a_nationality_with_a_slip_is_reported_with_a_suggestion(tmp_path: Path) -> None:
+    fault = the_fault(tmp_path, nationality="Nigerria")
+    assert fault.value == "Nigerria"
+    assert "Nigeria?" in fault.todo
+
+
+@pytest.mark.parametrize(
+    ("written", "sex"),
+    [("F", "FEMALE"), ("Femme", "FEMALE"), ("أنثى", "FEMALE"), ("m", "MALE"), ("H", "MALE"), ("ذكر", "MALE")],
+)
+def test_a_sex_is_read_in_three_languages(tmp_path: Path, written: str, sex: str) -> None:
+    assert the_person(tmp_path, sex=written)["sex"] == sex
+
+
+@pytest.mark.parametrize("written", ["yes", "Y", "Oui", "نعم", "TRUE", "1", "✓"])
+def test_consent_is_read_in_three_languages(tmp_path: Path, written: str) -> None:
+    assert the_fields(tmp_path, consent=written)["consent_to_data_processing"] is True
+
+
+@pytest.mark.parametrize("written", ["no", "Non", "لا", "", "perhaps"])
+def test_nobody_is_brought_in_without_consent(tmp_path: Path, written: str) -> None:
+    assert the_fault(tmp_path, consent=written).column == "consent"
+
+
+def test_all_that_is_wrong_with_a_row_is_told_at_once(tmp_path: Path) -> None:
+    found = check(a_list(tmp_path, {"sex": "??!", "phone": "1", "nationality": "Atlantis"}), TODAY)
+    assert {bad.column for bad in found.bad} == {"sex", "phone", "nationality"}
+
+
+def test_good_rows_are_kept_beside_bad_ones(tmp_path: Path) -> None:
+    found = check(a_list(tmp_path, {}, {"sex": "robot"}, {"ref": "R-3"}), TODAY)
+    assert [each.row for each in found.good] == [2, 4]
+    assert [bad.row for bad in found.bad] == [3]
+
+
+def test_office_and_channel_may_be_said_once_for_the_whole_list(tmp_path: Path) -> None:
+    file = a_list(tmp_path, {"office": "", "channel": ""})
+    assert {bad.column for bad in check(file, TODAY).bad} == {"office", "channel"}
+    assert all("--" in bad.todo for bad in check(file, TODAY).bad)
+    fields = check(file, TODAY, Defaults("Sebha", "HOTLINE")).good[0].fields
+    assert (fields["office"], fields["channel"]) == ("Sebha", "HOTLINE")
+
+
+# Files
+
+ROW = "Traoré;Awa;F;02/04/1996;Mali;Tripoli;hotline;oui"
+
+FRENCH = f"Nom;Prénom;Sexe;Date de naissance;Nationalité;Bureau;Canal;Consentement\r\n{ROW}\r\n"
+
+ARABIC = "اللقب;الاسم;الجنس;تاريخ الميلاد;الجنسية;المكتب;المصدر;الموافقة\r\nالطيب;عثمان;ذكر;02/04/1996;السودان;طرابلس;سفارة;نعم\r\n"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_a_french_list_is_read_in_any_usual_encoding(tmp_path: Path, encoding: str) -> None:
+    found = bytes_list(tmp_path, FRENCH.encode(encoding))
+    assert found.good[0].fields["person"]["family_name"] == "Traoré"
+    assert any("Windows-1252" in note for note in found.notes) == (encoding == "cp1252")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1256"])
+def test_an_arabic_list_is_read_in_any_usual_encoding(tmp_path: Path, encoding: str) -> None:
+    found = bytes_list(tmp_path, ARABIC.encode(encoding))
+    fields = found.good[0].fields
+    assert fields["person"]["family_name"] == "الطيب"
+    assert (fields["channel"], fields["person"]["nationality"]) == ("EMBASSY", "SDN")
+    assert any("Windows-1256" in note for note in found.notes) == (encoding == "cp1256")
+
+
+def test_a_title_above_the_headings_is_passed_over_and_rows_keep_their_numbers(tmp_path: Path) -> None:
+    found = bytes_list(tmp_path, ("Liste de Sebha, novembre;;\r\n\r\n" + FRENCH).encode())
+    assert found.good[0].row == 4
+
+
+def test_columns_that_are_not_imported_are_named(tmp_path: Path) -> None:
+    found = bytes_list(tmp_path, FRENCH.replace("\r\n", ";Remarques\r\n", 1).encode())
+    assert found.notes == ("Columns that are not imported: Remarques.",)
+
+
+def test_a_row_that_has_slipped_to_the_right_is_reported(tmp_path: Path) -> None:
+    found = bytes_list(tmp_path, FRENCH.replace("Awa;", "Awa;Aïssata;").encode())
+    assert not found.good
+    assert any("more cells" in bad.problem for bad in found.bad)
+
+
+def test_a_workbook_is_read_as_it_is_seen(tmp_path: Path) -> None:
+    book = Workbook()
+    sheet = book.worksheets[0]
+    sheet.append(
+        ["Family name", "Given names", "Date of birth", "Nationality", "Phone", "Office", "Channel", "Consent"]
+    )
+    sheet.append(["Keita", "Moussa", date(1996, 4, 2), "Mali", 912345678.0, "Tripoli", "Online", True])
+    sheet.append(["Keita", "Awa", 1990, "Mali", None, "Tripoli", "Online", "yes"])
+    book.save(tmp_path / "list.xlsx")
+    moussa, awa = check(tmp_path / "list.xlsx", TODAY).good
+    assert moussa.fields["person"]["date_of_birth"] == "1996-04-02"
+    assert moussa.fields["person"]["phone"] == "+218912345678"
+    assert awa.fields["person"]["dob_precision"] == "YEAR"
+
+
+def test_a_json_list_is_read_by_the_same_names(tmp_path: Path) -> None:
+    file = tmp_path / "list.json"
+    file.write_text(json.dumps([{**AMINATA, "consent": True, "languages": ["en", "Hausa"]}]), encoding="utf-8")
+    registration = check(file, TODAY).good[0]
+    assert registration.row == 1
+    assert registration.fields["person"]["languages"] == ["en", "ha"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("list.pdf", "x", "give a .csv"),
+        ("list.csv", "", "no row of column headings"),
+        ("list.csv", "a,b,c\n1,2,3", "no row of column headings"),
+        ("list.csv", "family name,given names,nationality\nA,B,NGA", "no column for consent"),
+        ("list.csv", "sex,nationality,consent\nF,NGA,yes", "no column for names"),
+        ("list.xlsx", "not a workbook", "not an .xlsx workbook"),
+        ("list.json", "{", "not JSON"),
+        ("list.json", "[1]", "not a list of objects"),
+    ],
+)
+def test_a_file_that_is_no_list_is_refused_with_what_to_do(tmp_path: Path, name: str, content: str, said: str) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(Unusable, match=said):
+        check(tmp_path / name, TODAY)
+
+
+def test_a_file_that_is_not_there_is_named() -> None:
+    with pytest.raises(Unusable, match=r"no file nowhere\.csv"):
+        check(Path("nowhere.csv"), TODAY)
+
+
+# The same row again
+
+
+def test_a_row_is_the_same_by_its_reference_and_otherwise_by_all_it_says(tmp_path: Path) -> None:
+    by_reference = check(a_list(tmp_path, {}, {"ref": "r-1", "sex": "M"}), TODAY).good
+    assert by_reference[0].identity == by_reference[1].identity
+    without = check(a_list(tmp_path, {"ref": ""}, {"ref": "", "sex": "M"}), TODAY).good
+    assert without[0].identity != without[1].identity
+
+
+def test_two_ways_of_writing_the_same_thing_are_the_same_row(tmp_path: Path) -> None:
+    one, other = check(
+        a_list(tmp_path, {"ref": "", "phone": "0912345678"}, {"ref": "", "phone": "+218912345678", "sex": "Femme"}),
+        TODAY,
+    ).good
+    assert one.identity == other.identity

@@ -1,0 +1,284 @@
+"""The minimum data set: what each partner is told about a person, and never a field more (domain.md 6.4; 00, 10)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import pytest
+
+from domain.events.escalation import ReferralReminderSent
+from domain.events.referral import ReferralAmended, ReferralCancellationNotified, ReferralSent
+from domain.kernel.directory import Directory, Partner
+from domain.kernel.person import Interview, Person
+from domain.kernel.policy import NEWEST
+from domain.kernel.vocabulary import PUBLIC_KIND, Purpose, ReferralKind, Sex
+from domain.referral.disclosure import (
+    MAY_SEE,
+    NOBODYS,
+    PUBLIC_PURPOSE,
+    PURPOSE_OF,
+    RECIPIENT_OF,
+    Recipient,
+    minimum_data,
+    purpose_of,
+)
+from domain.referral.notifications import LETTERS, outgoing
+from tests.support.assertions import neutral
+from tests.support.builders import FLIGHT, PARTNERS, Told, a_cleared_case, a_screened_case
+
+NAME = "family_name given_names"
+
+WHO = f"{NAME} sex date_of_birth dob_precision"
+
+TABLE = {
+    "EMBASSY":             f"{WHO} name_native_script nationality iom_line interview",
+    "EXIT_AUTHORITY":      f"{WHO} nationality document flight",
+    "DETENTION_AUTHORITY": f"{WHO} nationality",
+    "CARRIER":             f"{NAME} sex age_class document flight",
+    "CLINIC":              f"{WHO} phone languages",
+    "MHPSS":               "given_names phone languages",
+    "PROTECTION":          "given_names phone languages",
+    "UNHCR":               f"{WHO} nationality phone languages",
+    "COMMUNITY":           "given_names phone",
+    "TRANSIT":             f"{NAME} sex flight",
+    "RECEPTION":           f"{WHO} nationality phone languages flight",
+    "REINTEGRATION":       f"{NAME} phone languages item",
+    "SHELTER":             "given_names phone languages",
+    "LEGAL":               f"{NAME} phone languages",
+    "TRACING":             f"{WHO} nationality",
+    "GUARDIANSHIP":        f"{WHO} nationality",
+}  # fmt: skip
+
+ASKED = sorted(RECIPIENT_OF)
+
+PERSON = Person(
+    family_name="Marked-family-name",
+    given_names="Marked-given-name",
+    name_native_script="Marked-native-script",
+    sex=Sex.FEMALE,
+    date_of_birth=date(1996, 4, 2),
+    nationality="NGA",
+    phone="+218912345678",
+    languages=("marked-language",),
+)
+
+MARKS = {
+    "family_name": "Marked-family-name",
+    "given_names": "Marked-given-name",
+    "name_native_script": "Marked-native-script",
+    "sex": '"FEMALE"',
+    "date_of_birth": "1996-04-02",
+    "dob_precision": '"DAY"',
+    "nationality": '"NGA"',
+    "phone": "+218912345678",
+    "languages": "marked-language",
+    "document": "LP-100",
+    "flight": FLIGHT["movement"],
+    "age_class": '"ADT"',
+    "item": "marked-item",
+    "iom_line": NEWEST.in_force.iom_line,
+    "interview": "Marked-consulate",
+}
+"""What each field would look like in a message, whatever it were called there."""
+
+
+@pytest.fixture(scope="module")
+def known() -> Told:
+    """A case of which everything is known: person, document, flight, item, interview."""
+    told = a_cleared_case().having("NominatePassenger", **FLIGHT).having("TakeSeat", **FLIGHT, destination="LOS")
+    told.case.person = PERSON
+    told.directory = Directory({"anybody": Partner("anybody", frozenset(ReferralKind))})
+    for kind in ASKED:
+        told.having("CreateReferral", kind=kind)
+    for referral in told.case.referrals.values():
+        referral.item, referral.token = "marked-item", "a token"
+        referral.interview = Interview(place="Marked-consulate", at="2026-12-01T08:00:00Z")
+    return told
+
+
+def test_every_field_of_a_person_has_a_mark() -> None:
+    assert set(MARKS) == {*Person.model_fields, *("document", "flight", "age_class", "item", "iom_line", "interview")}
+
+
+def messages(told: Told, kind: str) -> list[dict[str, Any]]:
+    """All that can ever be sent about a referral."""
+    mine = told.referral(kind)
+    about = {"referral_id": mine.referral_id, "kind": mine.kind, "partner_id": mine.partner_id}
+    events = (
+        ReferralSent.model_validate({**about, "token": mine.token, "dues": mine.dues}),
+        ReferralAmended.model_validate(about),
+        ReferralReminderSent.model_validate({**about, "rung": "ack.overdue", "step": "ack", "due": told.now}),
+        ReferralCancellationNotified.model_validate({**about, "reason": "CASE_NOT_PROCEEDING"}),
+    )
+    assert {type(event) for event in events} == set(LETTERS)
+    sent = [outgoing(told.case, event.stamped(told.case.id, 1, told.now)) for event in events]
+    return [message.data for message in sent if message is not None]
+
+
+@pytest.mark.parametrize("field", sorted(MARKS))
+@pytest.mark.parametrize("kind", ASKED)
+def test_nothing_of_a_person_leaves_that_is_not_in_the_recipients_row(known: Told, kind: str, field: str) -> None:
+    """Over all kinds, all fields and all messages: by what is sent, whatever it is called there."""
+    row = TABLE[RECIPIENT_OF[ReferralKind(kind)]].split()
+    request, *others = messages(known, kind)
+    assert (MARKS[field] in json.dumps(request, ensure_ascii=False, default=str)) is (field in row)
+    for message in others:
+        assert field in row or MARKS[field] not in json.dumps(message, ensure_ascii=False, default=str)
+
+
+@pytest.mark.parametrize("recipient", list(Recipient))
+def test_the_rows_are_these(recipient: Recipient) -> None:
+    assert MAY_SEE[recipient] == frozenset(TABLE[recipient].split())
+
+
+@pytest.mark.parametrize("kind", ASKED)
+def test_reminders_and_endings_tell_nothing_of_the_person(known: Told, kind: str) -> None:
+    *_, reminder, ending = messages(known, kind)
+    for message in (reminder, ending):
+        assert not [mark for mark in MARKS.values() if mark in json.dumps(message, default=str)]
+
+
+@pytest.mark.parametrize("recipient", ["EMBASSY", "EXIT_AUTHORITY", "DETENTION_AUTHORITY", "CARRIER", "TRANSIT"])
+def test_those_who_could_follow_the_person_never_get_a_telephone(recipient: str) -> None:
+    assert "phone" not in MAY_SEE[Recipient(recipient)]
+
+
+def test_who_decides_on_detention_learns_less_than_who_lets_people_leave() -> None:
+    exit_only = MAY_SEE[Recipient.EXIT_AUTHORITY] - MAY_SEE[Recipient.DETENTION_AUTHORITY]
+    assert exit_only == {"document", "flight"}
+
+
+def test_an_embassy_is_told_a_place_only_for_the_interview_itself() -> None:
+    seen = {"place": "Consulate, Tripoli", "at": "2026-12-01T08:00:00Z"}
+    told = a_screened_case().having("CreateReferral", kind="CONSULAR_IDENTITY", interview=seen)
+    assert minimum_data(told.case, told.referral("CONSULAR_IDENTITY"))["interview"]["place"] == "Consulate, Tripoli"
+    assert "interview" not in minimum_data(told.case, told.referral("CONSULAR_IDENTITY", 0))
+    assert told.refused("CreateReferral", kind="TRAVEL_DOCUMENT", interview=seen).rule == "REFERRAL.NO_INTERVIEW"
+
+
+def test_where_a_person_is_seen_stands_under_a_seal() -> None:
+    seen = {"place": "Consulate, Tripoli", "at": "2026-12-01T08:00:00Z"}
+    created = a_screened_case().send("CreateReferral", kind="CONSULAR_IDENTITY", interview=seen)[0]
+    assert "Tripoli" not in neutral(created)
+
+
+@pytest.mark.parametrize(
+    ("born", "named"),
+    [("2025-01-01", "INF"), ("2024-12-15", "INF"), ("2024-12-14", "CHD"), ("2014-12-15", "CHD"), ("2014-12-14", "ADT")],
+)
+def test_a_carrier_learns_an_age_class_on_the_day_of_the_flight_and_no_birthday(
+    known: Told, born: str, named: str
+) -> None:
+    person, known.case.person = known.case.person, PERSON.model_copy(update={"date_of_birth": date.fromisoformat(born)})
+    data = minimum_data(known.case, known.referral("MOVEMENT_BOOKING"))
+    known.case.person = person
+    assert data["age_class"] == named
+    assert "date_of_birth" not in data
+
+
+def test_a_community_leader_is_asked_for_one_thing_only(known: Told) -> None:
+    known.referral("COMMUNITY_LIAISON").urgent = True
+    request = messages(known, "COMMUNITY_LIAISON")[0]
+    assert request["person"] == {"given_names": "Marked-given-name", "phone": "+218912345678"}
+    assert (request["says"], request["urgent"]) == ("PLEASE_CALL_IOM", False)
+
+
+@pytest.mark.parametrize("kind", sorted(set(ReferralKind) - {ReferralKind.HEALTH_SERVICE}))
+def test_every_kind_has_a_recipient_a_purpose_and_deadlines(kind: ReferralKind) -> None:
+    assert purpose_of(kind) in Purpose
+    assert NEWEST.pinned.answer(kind, urgent=False).stands.amount > 0
+
+
+def test_every_recipient_is_told_on_a_consent_of_its_own() -> None:
+    assert set(PURPOSE_OF) == set(Recipient)
+
+
+def test_the_purpose_beside_a_disclosure_tells_no_more_than_the_public_kind() -> None:
+    hidden = {purpose_of(kind) for kind, public in PUBLIC_KIND.items() if public is not ReferralKind.HEALTH_SERVICE}
+    shown = {PUBLIC_PURPOSE.get(purpose, purpose) for purpose in hidden - {Purpose.SHARE_RECEPTION}}
+    assert shown == {Purpose.SHARE_PROTECTION}
+
+
+def test_what_leaves_is_what_is_on_record() -> None:
+    told = a_screened_case()
+    disclosed = {event.facts["referral_id"]: event.facts["fields"] for event in told.named("DisclosureRecorded")}
+    sent = [
+        message for event in told.events if (message := outgoing(told.case, event)) and message.name == "referral.sent"
+    ]
+    assert len(sent) == len(disclosed) == 2
+    left = [tuple(sorted(message.data["person"].keys() - NOBODYS)) for message in sent]
+    assert sorted(left) == sorted(disclosed.values())
+
+
+# Partners that must report people (00, 11)
+
+
+def with_a_reporting_clinic() -> Told:
+    told = a_screened_case()
+    clinic = replace(PARTNERS.partners["clinic-misrata"], mandatory_reporting=True)
+    told.directory = Directory({**PARTNERS.partners, "clinic-misrata": clinic})
+    return told
+
+
+def test_a_partner_that_must_report_is_never_asked_by_default() -> None:
+    told = with_a_reporting_clinic().having("CreateReferral", kind="MEDICAL_ASSESSMENT")
+    assert told.referral("MEDICAL_ASSESSMENT").partner_id == "clinic-tripoli"
+
+
+def test_a_partner_that_must_report_is_asked_only_by_a_person_who_was_told_so() -> None:
+    told = with_a_reporting_clinic()
+    order = {"kind": "MEDICAL_ASSESSMENT", "partner_id": "clinic-misrata"}
+    assert told.refused("CreateReferral", **order).rule == "PARTNER.MANDATORY_REPORTING"
+    told.having("CreateReferral", **order, informed=True)
+    assert (told.referral("MEDICAL_ASSESSMENT").status, told.referral("MEDICAL_ASSESSMENT").informed) == ("SENT", True)
+
+
+def test_giving_a_referral_to_a_partner_that_must_report_needs_the_same() -> None:
+    told = with_a_reporting_clinic().having("CreateReferral", kind="MEDICAL_ASSESSMENT")
+    told.heard("MEDICAL_ASSESSMENT", "REJECTED")
+    order = {
+        "referral_id": told.referral("MEDICAL_ASSESSMENT").referral_id,
+        "partner_id": "clinic-misrata",
+        "reason": "x",
+    }
+    assert told.refused("ReassignReferral", **order).rule == "PARTNER.MANDATORY_REPORTING"
+    assert told.having("ReassignReferral", **order, informed=True).referral("MEDICAL_ASSESSMENT").status == "SENT"
+
+
+def test_a_draft_waits_if_its_partner_has_come_to_report_meanwhile() -> None:
+    told = a_screened_case().having("PlaceHold", hold_type="CONSENT", reason="x")
+    told.having("CreateReferral", kind="RECEPTION")
+    told.directory = Directory(
+        {**PARTNERS.partners, "reception-nga": replace(PARTNERS.partners["reception-nga"], mandatory_reporting=True)}
+    )
+    told.case.holds.clear()
+    told.having("RecordConsent", purpose="SHARE_RECEPTION", form_version="2", language="en")
+    draft = told.referral("RECEPTION")
+    assert draft.status == "DRAFT"
+    assert told.refused("SendReferral", referral_id=draft.referral_id).rule == "PARTNER.MANDATORY_REPORTING"
+
+
+def test_a_draft_is_sent_by_order_once_nothing_stands_against_it() -> None:
+    told = a_screened_case().having("PlaceHold", hold_type="CONSENT", reason="x")
+    told.having("CreateReferral", kind="RECEPTION")
+    told.case.holds.clear()
+    decided = told.send("SendReferral", referral_id=told.referral("RECEPTION").referral_id)
+    assert [event.name for event in decided] == ["ReferralSent", "DisclosureRecorded"]
+
+
+def test_where_only_such_partners_are_a_person_finds_another() -> None:
+    told = a_screened_case()
+    told.directory = Directory(
+        {"clinic": Partner("clinic", frozenset({ReferralKind.SPECIALIST_CARE}), mandatory_reporting=True)}
+    )
+    told.having("CreateReferral", kind="SPECIALIST_CARE")
+    assert [task.task for task in told.case.tasks.values()] == ["find a partner for HEALTH_SERVICE"]
+
+
+def test_an_embassy_gets_our_line_and_nobody_elses(known: Told) -> None:
+    data = minimum_data(known.case, known.referral("CONSULAR_IDENTITY"))
+    assert data["iom_line"] == NEWEST.in_force.iom_line
+    assert MARKS["phone"] not in json.dumps(data)

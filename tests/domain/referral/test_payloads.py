@@ -1,0 +1,314 @@
+"""What partners may answer, kind by kind: outcome codes and payloads; and that an answer that fits neither is in doubt."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.commands.signal import ReceivePartnerSignal
+from domain.kernel.directory import Directory, Partner
+from domain.kernel.event import Compartment
+from domain.kernel.holds import BLOCKS
+from domain.kernel.vocabulary import PUBLIC_KIND, Block, ReferralKind, SignalType
+from domain.referral.compartments import CARE_KINDS, SHELTERED_KINDS, home_of, placed, strip
+from domain.referral.outcomes import ANSWERS, GRAVE_FIELDS, Answers, flaw, grave, outcomes_of, published, read
+from tests.support.assertions import neutral
+from tests.support.builders import Told, a_screened_case
+
+MONDAY = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
+
+KINDS = sorted(ANSWERS)
+
+# The codes that domain.md 6.1 to 6.3 gives each kind; those that end nothing stand apart.
+ENDS = {
+    "PROTECTION_ASSISTANCE": "SERVICE_PROVIDED PARTIALLY_PROVIDED DECLINED_BY_PERSON SERVICE_UNAVAILABLE NOT_REACHED",
+    "VOT_ASSISTANCE": "ADMITTED ASSISTED_OUTSIDE DECLINED_BY_PERSON NO_CAPACITY DISCHARGED",
+    "GBV_SERVICES": "CARE_PROVIDED DECLINED_BY_PERSON TOO_LATE_FOR_PEP SERVICE_UNAVAILABLE",
+    "CHILD_BIA": "RETURN_RECOMMENDED RETURN_NOT_RECOMMENDED BID_REQUIRED",
+    "GUARDIANSHIP": "GUARDIAN_APPOINTED DE_FACTO_CAREGIVER_CONFIRMED NONE_AVAILABLE",
+    "FAMILY_TRACING": "FOUND NOT_FOUND FOUND_UNWILLING FOUND_UNSAFE DECEASED",
+    "FAMILY_ASSESSMENT": "SUITABLE SUITABLE_WITH_SUPPORT UNSUITABLE REFUSED_ACCESS",
+    "BID_PANEL": "RETURN REMAIN_WITH_CARE THIRD_COUNTRY DEFERRED",
+    "UNHCR_ASYLUM": "REGISTERED NOT_OF_CONCERN OUT_OF_SCOPE CLAIM_NOT_PURSUED EVACUATION_OR_RESETTLEMENT NOT_REACHED",
+    "SAFETY_ASSESSMENT": "SAFE SAFE_WITH_MITIGATION NOT_SAFE UNDETERMINED",
+    "MHPSS": "ENGAGED COMPLETED_COURSE DECLINED_BY_PERSON REFERRED_UP NOT_REACHED",
+    "SHELTER_DIRECT_ASSISTANCE": "PROVIDED UNAVAILABLE",
+    "LEGAL_ASSISTANCE": "ADVISED RESOLVED PROCEEDINGS_OPEN",
+    "COMMUNITY_LIAISON": "CONTACTED NOT_FOUND IDENTITY_ENDORSED CONCERN_REPORTED",
+    "DETENTION_RELEASE": "RELEASE_GRANTED RELEASE_REFUSED PERSON_NOT_FOUND MOVED_SITE",
+    "MEDICAL_ASSESSMENT": "NO_SIGNIFICANT_CONDITION SIGNIFICANT_CONDITION_STABLE TREATMENT_REQUIRED UNFIT_TEMPORARY"
+    " UNFIT_LONG_TERM DECLINED_BY_PERSON",
+    "SPECIALIST_CARE": "TREATED ADMITTED DISCHARGED REFERRED_ABROAD DIED",
+    "FIT_TO_TRAVEL": "FIT FIT_WITH_CONDITIONS UNFIT_TEMPORARY UNFIT",
+    "AIRLINE_MEDICAL": "APPROVED APPROVED_WITH_CONDITIONS REFUSED",
+    "MEDICAL_EVACUATION": "EVACUATED DIED_IN_CARE DECLINED_BY_RECEIVER DECLINED_BY_PERSON",
+    "CONSULAR_IDENTITY": "NATIONALITY_CONFIRMED NOT_CONFIRMED INTERVIEW_NO_SHOW REFUSED_TO_COOPERATE_PERSON"
+    " EMBASSY_CLOSED",
+    "TRAVEL_DOCUMENT": "ISSUED REFUSED",
+    "EXIT_PERMIT": "GRANTED REFUSED",
+    "MOVEMENT_BOOKING": "CONFIRMED REFUSED",
+    "ESCORT": "ASSIGNED NOT_AVAILABLE",
+    "TRANSIT_ASSISTANCE": "CONFIRMED PROVIDED REFUSED",
+    "RECEPTION": "RECEIVED NOT_ARRIVED REFUSED_ASSISTANCE",
+    "MEDICAL_HANDOVER": "HANDED_OVER ADMITTED NO_SHOW",
+    "PROTECTION_HANDOVER": "HANDED_OVER DECLINED_BY_PERSON",
+    "CHILD_HANDOVER": "HANDED_OVER CAREGIVER_ABSENT",
+    "REINTEGRATION_COUNSELLING": "COUNSELLED NOT_REACHED DECLINED",
+    "REINTEGRATION_SERVICE": "DELIVERED PARTIALLY BENEFICIARY_ABSENT PROVIDER_DEFAULT SERVICE_UNAVAILABLE",
+    "PROCUREMENT": "DELIVERED PARTIAL REJECTED_QUALITY VENDOR_DEFAULT",
+}
+
+GOES_ON = {
+    "CHILD_BIA": "MORE_INFO",
+    "AIRLINE_MEDICAL": "MORE_INFO",
+    "CONSULAR_IDENTITY": "VERIFICATION_IN_CAPITAL",
+    "TRAVEL_DOCUMENT": "FEE_REQUIRED REQUIRES_ITINERARY",
+    "EXIT_PERMIT": "MORE_INFO",
+    "SHELTER_DIRECT_ASSISTANCE": "WAITLISTED",
+    "MOVEMENT_BOOKING": "WAITLISTED",
+}
+
+FIT: dict[str, dict[str, Any]] = {"ISSUED": {"number": "LP-1"}, "HANDED_OVER": {"id_checked": True}}
+
+
+def a_signal(code: str | None, said: str = "COMPLETED", **payload: Any) -> ReceivePartnerSignal:
+    return ReceivePartnerSignal(
+        signal_id=UUID(int=1),
+        referral_token="a token of sixteen",
+        partner_id="anybody",
+        signal_type=SignalType(said),
+        outcome_code=code,
+        payload=payload,
+        occurred_at=MONDAY,
+    )
+
+
+def asked(kind: str) -> Told:
+    """A case whose partners take every kind, with one referral of this kind sent."""
+    told = a_screened_case()
+    told.directory = Directory({"anybody": Partner("anybody", frozenset(ReferralKind))})
+    for purpose in ("SHARE_PROTECTION", "SHARE_UNHCR", "MHPSS", "SHELTER", "LEGAL", "COMMUNITY", "CARRIER", "TRACING"):
+        told.having("RecordConsent", purpose=purpose, form_version="1", language="en")
+    for purpose in ("GUARDIANSHIP", "TRANSIT"):
+        told.having("RecordConsent", purpose=purpose, form_version="1", language="en")
+    return told.having("CreateReferral", kind=kind)
+
+
+# The table
+
+
+def test_every_kind_that_can_be_asked_has_its_answers() -> None:
+    assert set(ANSWERS) == set(ReferralKind) - {ReferralKind.HEALTH_SERVICE}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_kind_has_the_codes_that_the_programme_gives_it(kind: ReferralKind) -> None:
+    assert sorted(ANSWERS[kind].ends) == sorted(ENDS[kind].split())
+    assert ANSWERS[kind].goes_on == set(GOES_ON.get(kind, "").split())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_table_says_nothing_of_codes_that_it_does_not_know(kind: ReferralKind) -> None:
+    answers: Answers = ANSWERS[kind]
+    codes = {*answers.ends, *answers.goes_on, *answers.accepts}
+    assert {*answers.grave, *answers.needs, *answers.promises, *answers.only_after} <= codes
+    for fields in answers.needs.values():
+        assert set(fields) <= set(answers.payload.model_fields)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_code_of_a_kind_fits_it(kind: ReferralKind) -> None:
+    for code in (*ANSWERS[kind].ends, *ANSWERS[kind].goes_on):
+        assert flaw(kind, a_signal(code, **FIT.get(code, {}))) is None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("said", ["COMPLETED", "AMENDED", "ACCEPTED"])
+def test_a_code_that_a_kind_does_not_know_does_not_fit(kind: ReferralKind, said: str) -> None:
+    assert flaw(kind, a_signal("ALL_IS_WELL", said)) == "outcome_code"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_bare_done_says_too_little_except_of_what_is_promised(kind: ReferralKind) -> None:
+    assert (flaw(kind, a_signal(None)) is None) is bool(ANSWERS[kind].promises)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("said", ["ACKNOWLEDGED", "ACCEPTED", "REJECTED", "STARTED", "PAUSED", "FAILED", "RETRACTED"])
+def test_a_partner_that_can_only_say_yes_no_and_begun_fits_everywhere(kind: ReferralKind, said: str) -> None:
+    assert flaw(kind, a_signal(None, said)) is None
+
+
+@pytest.mark.parametrize("said", ["REJECTED", "FAILED", "PAUSED", "PROGRESS", "PARTNER_CANCELLED"])
+def test_any_reason_fits_what_permits_nothing(said: str) -> None:
+    assert flaw(ReferralKind.TRAVEL_DOCUMENT, a_signal("THE_PRINTER_BROKE", said)) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "payload", "found"),
+    [
+        ("TRAVEL_DOCUMENT", "ISSUED", {}, "number"),
+        ("TRAVEL_DOCUMENT", "ISSUED", {"number": ""}, "number"),
+        ("TRAVEL_DOCUMENT", "ISSUED", {"number": 7}, "number"),
+        ("TRAVEL_DOCUMENT", "ISSUED", {"number": "7", "expires_on": 20270122}, "expires_on"),
+        ("TRAVEL_DOCUMENT", "ISSUED", {"number": "7", "persons_covered": "two"}, "persons_covered"),
+        ("CHILD_HANDOVER", "HANDED_OVER", {}, "id_checked"),
+        ("CHILD_HANDOVER", "HANDED_OVER", {"id_checked": False}, "id_checked"),
+        ("EXIT_PERMIT", "GRANTED", {"airport": "Mitiga"}, "airport"),
+        ("MEDICAL_ASSESSMENT", "NO_SIGNIFICANT_CONDITION", {"pregnancy": {"edd": "2027-01-01"}}, "pregnancy.pregnant"),
+        ("MEDICAL_ASSESSMENT", "NO_SIGNIFICANT_CONDITION", {"oxygen": "no"}, "oxygen"),
+        ("MHPSS", "ENGAGED", {"level": 5}, "level"),
+        ("PROCUREMENT", "DELIVERED", {"amount": -1}, "amount"),
+        ("PROCUREMENT", "DELIVERED", {"amount": "1200 EUR", "currency": "euro"}, "amount, currency"),
+    ],
+)
+def test_a_payload_is_unfit_where_it_is(kind: str, code: str, payload: dict[str, Any], found: str) -> None:
+    assert flaw(ReferralKind(kind), a_signal(code, **payload)) == found
+
+
+@pytest.mark.parametrize(
+    "moment", ["2026-11-20", "2026-11-20T10:00:00", "2026-11-20T10:00:00Z", "2026-11-20T10:00:00+02:00"]
+)
+def test_a_moment_may_be_a_day_and_needs_no_zone(moment: str) -> None:
+    assert flaw(ReferralKind.MEDICAL_ASSESSMENT, a_signal("NO_SIGNIFICANT_CONDITION", examined_at=moment)) is None
+    assert read(ReferralKind.MEDICAL_ASSESSMENT, {"examined_at": moment}).examined_at.tzinfo is not None
+
+
+def test_a_version_that_nobody_published_does_not_fit() -> None:
+    signal = a_signal("GRANTED").model_copy(update={"payload_version": 2})
+    assert flaw(ReferralKind.EXIT_PERMIT, signal) == "payload_version is not 1"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_published_of_a_kind_is_its_table(kind: ReferralKind) -> None:
+    schema = published(kind)
+    json.dumps(schema)
+    assert schema["outcomes"]["COMPLETED"] == list(ANSWERS[kind].ends)
+    assert set(schema["payload"].get("properties", {})) == set(ANSWERS[kind].payload.model_fields)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_outcome_that_partners_are_told_of_is_taken_with_the_signal_it_is_listed_under(
+    kind: ReferralKind,
+) -> None:
+    for said, codes in outcomes_of(kind).items():
+        for code in codes:
+            assert flaw(kind, a_signal(code, said, **FIT.get(code, {}))) is None, (said, code)
+
+
+# In doubt, and restrictively
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_unknown_outcome_is_never_lost_and_stops_the_journey(kind: ReferralKind) -> None:
+    told = asked(kind)
+    said = told.partner_says(kind, "COMPLETED", "ALL_IS_WELL", payload={"and": "more"})
+    assert (said[0].name, said[0].facts["cause"], said[0].facts["flaw"]) == (
+        *("PartnerSignalQuarantined", "SCHEMA"),
+        "outcome_code",
+    )
+    assert said[0].facts["outcome_code"] is None, "a word nobody knows is not said in public"
+    assert said[0].outcome == "ALL_IS_WELL"  # type: ignore[attr-defined]
+    assert "ALL_IS_WELL" not in neutral(said[0])
+    assert told.referral(kind).status == "SENT"
+    assert "GATE.SIGNAL.IN_DOUBT" in told.failures()
+    assert "resolve a doubtful signal" in [task.task for task in told.case.tasks.values()]
+
+
+def test_what_does_not_fit_cannot_count_and_a_person_may_correct_it() -> None:
+    told = asked("TRAVEL_DOCUMENT").heard("TRAVEL_DOCUMENT", "COMPLETED", "ISSUED", payload={"kind": "PASSPORT"})
+    order = {"signal_id": next(iter(told.referral("TRAVEL_DOCUMENT").disputed)), "decision": "AMEND", "reason": "seen"}
+    assert told.refused("ResolveQuarantinedSignal", **order).rule == "SIGNAL.UNFIT"
+    told.having("ResolveQuarantinedSignal", **order, payload={"kind": "PASSPORT", "number": "A-7"})
+    assert told.referral("TRAVEL_DOCUMENT").status == "COMPLETED"
+    assert told.named("TravelDocumentIssued")[-1].facts["number"] == "A-7"
+
+
+def test_a_person_may_say_which_outcome_was_meant() -> None:
+    told = asked("CONSULAR_IDENTITY").heard("CONSULAR_IDENTITY", "COMPLETED", "CONFIRMED_BY_CONSUL")
+    signal = next(iter(told.referral("CONSULAR_IDENTITY").disputed))
+    told.having(
+        "ResolveQuarantinedSignal",
+        signal_id=signal,
+        decision="AMEND",
+        reason="the consul said so on the telephone",
+        outcome_code="NATIONALITY_CONFIRMED",
+    )
+    assert told.case.nationality_confirmed
+
+
+def test_what_does_not_fit_may_be_set_aside() -> None:
+    told = asked("EXIT_PERMIT").heard("EXIT_PERMIT", "COMPLETED", "YES")
+    signal = next(iter(told.referral("EXIT_PERMIT").disputed))
+    told.having("ResolveQuarantinedSignal", signal_id=signal, decision="IGNORE", reason="they send it again")
+    assert told.referral("EXIT_PERMIT").status == "SENT"
+    assert told.heard("EXIT_PERMIT", "COMPLETED", "GRANTED").referral("EXIT_PERMIT").status == "COMPLETED"
+
+
+# Grave answers
+
+GRAVE = [(kind, code, hold) for kind in KINDS for code, hold in ANSWERS[kind].grave.items()]
+
+
+@pytest.mark.parametrize(("kind", "code", "hold"), GRAVE)
+def test_a_grave_answer_holds_the_journey_from_its_receipt(kind: ReferralKind, code: str, hold: str) -> None:
+    told = asked(kind).heard(kind, "COMPLETED", code)
+    assert told.has_hold(hold)
+    assert Block.BOARDING in BLOCKS[told.held(hold).type]
+    assert len(told.case.holds) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "field"),
+    [("PROTECTION_ASSISTANCE", "recommended_hold"), ("MHPSS", "fit_for_decision"), ("LEGAL_ASSISTANCE", "may_depart")],
+)
+def test_a_field_may_hold_the_journey_by_itself(kind: str, field: str) -> None:
+    value, hold = GRAVE_FIELDS[field]
+    code = ANSWERS[ReferralKind(kind)].ends[0]
+    assert asked(kind).heard(kind, "COMPLETED", code, payload={field: value}).has_hold(hold)
+    assert not asked(kind).heard(kind, "COMPLETED", code, payload={field: not value}).has_hold(hold)
+
+
+@pytest.mark.parametrize("kind", sorted(PUBLIC_KIND))
+def test_no_hold_tells_the_true_kind_of_who_answered(kind: ReferralKind) -> None:
+    siblings = {one for one, public in PUBLIC_KIND.items() if public is PUBLIC_KIND[kind]}
+    held = {hold for one in siblings for hold in ANSWERS[one].grave.values()}
+    assert len(held) <= 1
+
+
+def test_nothing_is_grave_of_a_kind_nobody_can_read() -> None:
+    assert grave(ReferralKind.HEALTH_SERVICE, "DIED", {}) is None
+
+
+# Where answers are kept
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_only_a_kind_that_hides_nothing_tells_its_outcome_in_public(kind: ReferralKind) -> None:
+    answer = placed(kind, {"payload": {}}, ANSWERS[kind].ends[0])
+    assert ("outcome_code" in answer) is (kind not in CARE_KINDS | SHELTERED_KINDS)
+
+
+@pytest.mark.parametrize("kind", sorted(PUBLIC_KIND))
+def test_a_kind_with_a_public_name_is_sealed(kind: ReferralKind) -> None:
+    assert kind in CARE_KINDS | SHELTERED_KINDS
+
+
+NAMES = st.sampled_from(["number", "diagnosis", "hiv", "trafficking", "remark", "examined_at", "phone", "area", "x"])
+
+
+@given(kind=st.sampled_from(KINDS), payload=st.dictionaries(NAMES, st.integers(), max_size=6))
+def test_parting_a_payload_loses_nothing_and_mixes_nothing(kind: ReferralKind, payload: dict[str, int]) -> None:
+    parted = strip(kind, payload)
+    parts = [parted.asked, *parted.beyond.values()]
+    assert {name: value for part in parts for name, value in part.items()} == payload
+    assert sum(map(len, parts)) == len(payload)
+    assert home_of(kind) not in parted.beyond
+    if home_of(kind) is Compartment.GEN:
+        assert set(parted.asked) <= set(ANSWERS[kind].payload.model_fields)

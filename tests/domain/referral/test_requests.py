@@ -1,0 +1,422 @@
+"""The referral's closed loop: every row of its table of statuses, by partners and by us (domain.md 5.1)."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+
+from domain.commands.signal import ReceivePartnerSignal
+from domain.kernel.errors import Unplaceable
+from domain.kernel.vocabulary import TERMINAL, SignalType
+from tests.support.builders import Told, a_closed_case, a_screened_case
+
+KIND = "MEDICAL_ASSESSMENT"
+
+GOOD = "NO_SIGNIFICANT_CONDITION"
+
+PATH = {
+    "DRAFT": (),
+    "SENT": (),
+    "ACKNOWLEDGED": ("ACKNOWLEDGED",),
+    "ACCEPTED": ("ACCEPTED",),
+    "IN_PROGRESS": ("STARTED",),
+    "ON_HOLD": ("STARTED", "PAUSED"),
+    "COMPLETED": ("COMPLETED",),
+    "REJECTED": ("REJECTED",),
+    "FAILED": ("STARTED", "FAILED"),
+}
+
+
+def a_referral(status: str) -> Told:
+    """A screened case whose medical referral has come that far."""
+    told = a_screened_case()
+    for signal in PATH.get(status, ()):
+        told.heard(KIND, signal, GOOD if signal == "COMPLETED" else None)
+    referral_id = told.referral(KIND).referral_id
+    if status == "CANCELLED":
+        told.having("CancelReferral", referral_id=referral_id, reason="wrong person")
+    if status == "ENTERED_IN_ERROR":
+        told.having("MarkReferralEnteredInError", referral_id=referral_id, reason="wrong person")
+    if status == "EXPIRED":
+        told.after(days=40).having("ConfirmReferralExpiry", referral_id=referral_id, reason="silence")
+    assert told.referral(KIND).status == status
+    return told
+
+
+#             signal              DRAFT is unplaceable; then what each status becomes, or why it changes nothing
+FLOW = {
+    "ACKNOWLEDGED":      {"SENT": "ACKNOWLEDGED"},
+    "ACCEPTED":          {"SENT": "ACCEPTED", "ACKNOWLEDGED": "ACCEPTED"},
+    "REJECTED":          {"SENT": "REJECTED", "ACKNOWLEDGED": "REJECTED", "ACCEPTED": "REJECTED"},
+    "STARTED":           {"SENT": "IN_PROGRESS", "ACKNOWLEDGED": "IN_PROGRESS", "ACCEPTED": "IN_PROGRESS"},
+    "PROGRESS":          {"SENT": "SENT", "ACKNOWLEDGED": "ACKNOWLEDGED", "ACCEPTED": "ACCEPTED",
+                          "IN_PROGRESS": "IN_PROGRESS"},
+    "PAUSED":            {"SENT": "ON_HOLD", "ACKNOWLEDGED": "ON_HOLD", "ACCEPTED": "ON_HOLD", "IN_PROGRESS": "ON_HOLD"},
+    "RESUMED":           {"ON_HOLD": "IN_PROGRESS"},
+    "COMPLETED":         dict.fromkeys(("SENT", "ACKNOWLEDGED", "ACCEPTED", "IN_PROGRESS", "ON_HOLD"), "COMPLETED"),
+    "FAILED":            dict.fromkeys(("SENT", "ACKNOWLEDGED", "ACCEPTED", "IN_PROGRESS", "ON_HOLD"), "FAILED"),
+    "PARTNER_CANCELLED": dict.fromkeys(("SENT", "ACKNOWLEDGED", "ACCEPTED", "IN_PROGRESS", "ON_HOLD"), "FAILED"),
+}  # fmt: skip
+
+ALIVE = ("SENT", "ACKNOWLEDGED", "ACCEPTED", "IN_PROGRESS", "ON_HOLD")
+
+MOVES = [(status, signal, FLOW[signal].get(status)) for signal in FLOW for status in ALIVE]
+
+REFUSES_TOO_LATE = {("IN_PROGRESS", "REJECTED"), ("ON_HOLD", "REJECTED")}
+
+EVENT_OF = {
+    "ACKNOWLEDGED": "ReferralAcknowledged",
+    "ACCEPTED": "ReferralAccepted",
+    "REJECTED": "ReferralRejected",
+    "STARTED": "ReferralStarted",
+    "PROGRESS": "ReferralProgressReported",
+    "PAUSED": "ReferralPaused",
+    "RESUMED": "ReferralResumed",
+    "COMPLETED": "ReferralCompleted",
+    "FAILED": "ReferralFailed",
+    "PARTNER_CANCELLED": "ReferralFailed",
+}
+
+
+@pytest.mark.parametrize(("status", "signal", "becomes"), MOVES)
+def test_a_partner_moves_a_referral_as_the_table_says(status: str, signal: str, becomes: str | None) -> None:
+    told = a_referral(status)
+    first = told.partner_says(KIND, signal, GOOD if signal == "COMPLETED" else None)[0]
+    assert told.referral(KIND).status == (becomes or status)
+    if becomes:
+        assert first.name == EVENT_OF[signal]
+    elif (status, signal) in REFUSES_TOO_LATE:
+        assert (first.name, first.facts["cause"]) == ("PartnerSignalQuarantined", "CONFLICTING_OUTCOME")
+    else:
+        assert (first.name, first.facts["cause"]) == ("PartnerSignalIgnored", "OUT_OF_ORDER_SUPERSEDED")
+
+
+@pytest.mark.parametrize("status", ["COMPLETED", "REJECTED", "FAILED"])
+@pytest.mark.parametrize("signal", ["ACKNOWLEDGED", "ACCEPTED", "STARTED", "PROGRESS", "PAUSED", "RESUMED"])
+def test_an_earlier_step_after_the_end_changes_nothing(status: str, signal: str) -> None:
+    told = a_referral(status)
+    said = told.partner_says(KIND, signal)
+    assert [(event.name, event.facts["cause"]) for event in said] == [
+        ("PartnerSignalIgnored", "OUT_OF_ORDER_SUPERSEDED")
+    ]
+    assert told.referral(KIND).status == status
+
+
+@pytest.mark.parametrize(
+    ("status", "signal", "outcome"),
+    [
+        ("COMPLETED", "COMPLETED", GOOD),
+        ("REJECTED", "REJECTED", None),
+        ("FAILED", "FAILED", None),
+        ("FAILED", "PARTNER_CANCELLED", None),
+    ],
+)
+def test_the_same_again_is_noise(status: str, signal: str, outcome: str | None) -> None:
+    said = a_referral(status).partner_says(KIND, signal, outcome)
+    assert [event.facts["cause"] for event in said] == ["ALREADY_TERMINAL_SAME_OUTCOME"]
+
+
+@pytest.mark.parametrize(
+    ("status", "signal", "outcome"),
+    [
+        ("COMPLETED", "COMPLETED", "TREATMENT_REQUIRED"),
+        ("COMPLETED", "FAILED", None),
+        ("COMPLETED", "REJECTED", None),
+        ("REJECTED", "COMPLETED", GOOD),
+        ("FAILED", "COMPLETED", GOOD),
+        ("COMPLETED", "AMENDED", "TREATMENT_REQUIRED"),
+        ("COMPLETED", "RETRACTED", None),
+        ("IN_PROGRESS", "AMENDED", GOOD),
+    ],
+)
+def test_a_contradiction_waits_for_a_person(status: str, signal: str, outcome: str | None) -> None:
+    told = a_referral(status)
+    before = {kind: held.status for kind, held in told.case.clearances.items()}
+    said = told.partner_says(KIND, signal, outcome)
+    assert [event.name for event in said] == ["PartnerSignalQuarantined", "TaskRaised"]
+    assert told.referral(KIND).status == status
+    assert told.referral(KIND).disputed
+    assert {kind: held.status for kind, held in told.case.clearances.items()} == before
+
+
+@pytest.mark.parametrize("status", ["CANCELLED", "EXPIRED", "ENTERED_IN_ERROR"])
+def test_a_signal_for_what_we_ended_is_recorded_as_late(status: str) -> None:
+    told = a_referral(status)
+    said = told.partner_says(KIND, "COMPLETED", GOOD)
+    assert (said[0].name, said[0].facts["disposition"]) == ("LateSignalRecorded", f"REFERRAL_{status}")
+    assert [event.facts["task"] for event in said[1:]] == (
+        ["use a late answer, or ask again"] if status == "EXPIRED" else []
+    )
+    assert told.referral(KIND).status == status
+    assert told.clearance(KIND) is None
+
+
+def test_the_same_outcome_with_another_content_is_a_second_fact() -> None:
+    told = a_screened_case().heard(KIND, "COMPLETED", GOOD, payload={"lab": "A"})
+    assert told.partner_says(KIND, "COMPLETED", GOOD, payload={"lab": "B"})[0].name == "PartnerSignalQuarantined"
+
+
+def test_missing_steps_are_inferred() -> None:
+    told = a_screened_case()
+    told.heard(KIND, "COMPLETED", GOOD)
+    assert told.named("ReferralCompleted")[-1].facts["inferred_steps"] == ("ACCEPTED", "STARTED")
+
+
+@pytest.mark.parametrize(("seq", "applied"), [(4, True), (3, False), (2, False)])
+def test_progress_that_is_older_than_what_is_known_changes_nothing(seq: int, applied: bool) -> None:
+    told = a_referral("IN_PROGRESS").heard(KIND, "PROGRESS", partner_seq=3)
+    said = told.partner_says(KIND, "PROGRESS", partner_seq=seq)
+    assert said[0].name == ("ReferralProgressReported" if applied else "PartnerSignalIgnored")
+    assert told.referral(KIND).last_seq == (seq if applied else 3)
+
+
+def test_an_unknown_token_is_for_a_person_and_the_case_is_untouched() -> None:
+    told = a_screened_case()
+    before = repr(told.case)
+    with pytest.raises(Unplaceable, match="UNKNOWN_REFERRAL"):
+        told.say(a_signal(told, token="another token, never given"), by="partner:clinic-tripoli")
+    assert repr(told.case) == before
+
+
+def a_signal(told: Told, *, token: str) -> ReceivePartnerSignal:
+    return ReceivePartnerSignal(
+        signal_id=UUID(int=1),
+        referral_token=token,
+        partner_id="clinic-tripoli",
+        signal_type=SignalType.COMPLETED,
+        occurred_at=told.now,
+    )
+
+
+def test_another_partners_referral_is_not_spoken_of() -> None:
+    told = a_screened_case()
+    with pytest.raises(Unplaceable, match="NOT_OWNER"):
+        told.partner_says(KIND, "COMPLETED", GOOD, partner_id="clinic-tripoli")
+
+
+@pytest.mark.parametrize(
+    ("check", "doubted"),
+    [
+        ({"given_name": "Fatou"}, True),
+        ({"given_name": "Aminata", "year_of_birth": 1990}, True),
+        ({"given_name": "aminata", "year_of_birth": 1996}, False),
+        ({"given_name": "Aminata"}, False),
+    ],
+)
+def test_a_partner_that_speaks_of_somebody_else_is_doubted(check: dict[str, object], doubted: bool) -> None:
+    told = a_screened_case()
+    said = told.partner_says(KIND, "COMPLETED", GOOD, subject_check=check)
+    assert (said[0].name == "PartnerSignalQuarantined") is doubted
+    assert (told.clearance(KIND) is None) is doubted
+
+
+STATES = (*ALIVE, "COMPLETED", "REJECTED", "FAILED", "CANCELLED", "EXPIRED", "ENTERED_IN_ERROR")
+
+
+@pytest.mark.parametrize("status", STATES)
+@pytest.mark.parametrize(("said", "held"), [("WITHDRAWAL_REPORTED", "CONSENT"), ("CONCERN_REPORTED", "PROTECTION")])
+def test_the_persons_own_word_is_never_stale(status: str, said: str, held: str) -> None:
+    told = a_referral(status).heard(KIND, said, reason="she told the nurse")
+    assert told.has_hold(held)
+    assert told.referral(KIND).status == status
+    task = list(told.case.tasks.values())[-1]
+    assert (task.due - told.now).total_seconds() == 24 * 3600
+
+
+def test_a_new_contact_is_checked_by_a_person() -> None:
+    told = a_screened_case().heard(KIND, "CONTACT_CHANGED", payload={"phone": "+218910000002"})
+    assert [task.queue for task in told.case.tasks.values()] == ["COUNSELLOR"]
+    assert not told.case.holds
+
+
+def test_the_persons_word_reaches_a_closed_case() -> None:
+    told = a_closed_case().heard(KIND, "CONCERN_REPORTED", reason="threatened")
+    assert told.case.reopen_proposed
+    assert told.case.phase == "CLOSED"
+
+
+# What we do to a referral
+
+
+def test_only_a_draft_is_sent() -> None:
+    told = a_screened_case()
+    assert told.refused("SendReferral", referral_id=told.referral(KIND).referral_id).rule == "REFERRAL.NOT_A_DRAFT"
+
+
+def test_a_draft_without_consent_is_not_sent() -> None:
+    told = a_screened_case().having("CreateReferral", kind="SHELTER_DIRECT_ASSISTANCE")
+    draft = told.referral("SHELTER_DIRECT_ASSISTANCE")
+    assert draft.status == "DRAFT"
+    assert told.refused("SendReferral", referral_id=draft.referral_id).rule == "CONSENT.SHELTER"
+
+
+@pytest.mark.parametrize(
+    ("kind", "purpose"), [("CONSULAR_IDENTITY", "SHARE_EMBASSY"), ("EXIT_PERMIT", "SHARE_AUTHORITY")]
+)
+def test_under_a_protection_hold_nothing_goes_to_embassies_or_authorities(kind: str, purpose: str) -> None:
+    told = a_screened_case().having("PlaceHold", hold_type="PROTECTION", reason="x").having("CreateReferral", kind=kind)
+    assert told.referral(kind).status == "DRAFT"
+    refusal = told.refused("SendReferral", referral_id=told.referral(kind).referral_id)
+    assert refusal.rule == "HOLD.PROTECTION"
+
+
+def test_a_consent_hold_stops_what_serves_the_return_and_never_care() -> None:
+    told = a_screened_case().having("WithdrawVoluntaryReturn", channel="PHONE")
+    told.having("CreateReferral", kind="EXIT_PERMIT").having("CreateReferral", kind="SPECIALIST_CARE")
+    assert told.referral("EXIT_PERMIT").status == "DRAFT"
+    assert told.referral("SPECIALIST_CARE").status == "SENT"
+
+
+def test_when_the_hold_is_lifted_what_waited_is_sent() -> None:
+    told = a_screened_case().having("PlaceHold", hold_type="PROTECTION", reason="x")
+    told.having("CreateReferral", kind="EXIT_PERMIT")
+    told.having("LiftHold", hold_id=told.held("PROTECTION").hold_id, reason="settled")
+    assert told.referral("EXIT_PERMIT").status == "SENT"
+
+
+def test_what_is_sent_is_on_record_with_its_fields_and_consent() -> None:
+    told = a_screened_case()
+    disclosed = [event.facts for event in told.named("DisclosureRecorded") if event.facts["recipient"] == "embassy-nga"]
+    assert [facts["consent"] for facts in disclosed] == ["SHARE_EMBASSY"]
+    assert disclosed[0]["fields"] == (
+        "date_of_birth",
+        "dob_precision",
+        "family_name",
+        "given_names",
+        "nationality",
+        "sex",
+    )
+
+
+@pytest.mark.parametrize("status", ALIVE)
+def test_a_living_referral_is_cancelled_in_words_that_explain_nothing(status: str) -> None:
+    told = a_referral(status)
+    told.having("CancelReferral", referral_id=told.referral(KIND).referral_id, reason="she is afraid")
+    assert told.names[-2:] == ["ReferralCancelled", "ReferralCancellationNotified"]
+    assert told.named("ReferralCancellationNotified")[-1].facts["reason"] == "CASE_NOT_PROCEEDING"
+
+
+def test_a_draft_is_cancelled_without_telling_anybody() -> None:
+    told = a_screened_case().having("CreateReferral", kind="SHELTER_DIRECT_ASSISTANCE")
+    told.having("CancelReferral", referral_id=told.referral("SHELTER_DIRECT_ASSISTANCE").referral_id, reason="x")
+    assert told.names[-1] == "ReferralCancelled"
+
+
+@pytest.mark.parametrize("status", sorted(TERMINAL))
+def test_what_has_ended_is_not_cancelled(status: str) -> None:
+    told = a_referral(status)
+    refusal = told.refused("CancelReferral", referral_id=told.referral(KIND).referral_id, reason="x")
+    assert refusal.rule == "REFERRAL.OVER"
+
+
+@pytest.mark.parametrize("status", sorted(TERMINAL | set(ALIVE)))
+def test_only_what_was_turned_down_is_given_to_another_partner(status: str) -> None:
+    told = a_referral(status)
+    order = {"referral_id": told.referral(KIND).referral_id, "partner_id": "clinic-tripoli", "reason": "x"}
+    if status in ("REJECTED", "FAILED", "EXPIRED"):
+        told.having("ReassignReferral", **order)
+        assert told.referral(KIND).partner_id == "clinic-tripoli"
+        assert told.referral(KIND).replaces == order["referral_id"]
+        assert told.referral(KIND).status == "SENT"
+    else:
+        assert told.refused("ReassignReferral", **order).rule == "REFERRAL.NOT_ENDED"
+
+
+def test_what_others_read_of_a_referral_is_no_kind_to_ask_for() -> None:
+    refusal = a_screened_case().refused("CreateReferral", kind="HEALTH_SERVICE")
+    assert (refusal.rule, refusal.field) == ("REFERRAL.PUBLIC_NAME", "kind")
+    assert refusal.detail == "HEALTH_SERVICE is what others read; ask for MHPSS or SPECIALIST_CARE"
+
+
+@pytest.mark.parametrize(
+    ("partner", "rule"),
+    [("nobody", "PARTNER.UNKNOWN"), ("embassy-nga", "PARTNER.KIND"), ("exit-authority", "PARTNER.KIND")],
+)
+def test_a_partner_must_be_known_and_take_the_kind(partner: str, rule: str) -> None:
+    assert a_screened_case().refused("CreateReferral", kind=KIND, partner_id=partner).rule == rule
+    told = a_referral("REJECTED")
+    order = {"referral_id": told.referral(KIND).referral_id, "partner_id": partner, "reason": "x"}
+    assert told.refused("ReassignReferral", **order).rule == rule
+
+
+@pytest.mark.parametrize(
+    "order",
+    ["SendReferral", "CancelReferral", "ReassignReferral", "ConfirmReferralExpiry", "MarkReferralEnteredInError"],
+)
+def test_a_referral_that_is_not_there_is_named(order: str) -> None:
+    fields = {"referral_id": UUID(int=7)} | ({} if order == "SendReferral" else {"reason": "x"})
+    fields |= {"partner_id": "clinic-tripoli"} if order == "ReassignReferral" else {}
+    assert a_screened_case().refused(order, **fields).rule == "REFERRAL.UNKNOWN"
+
+
+def test_what_was_entered_in_error_takes_what_it_granted_along() -> None:
+    told = a_referral("COMPLETED")
+    told.having("MarkReferralEnteredInError", referral_id=told.referral(KIND).referral_id, reason="another person")
+    granted = told.clearance(KIND)
+    assert granted is not None
+    assert granted.status == "REVOKED"
+
+
+# Doubt, resolved
+
+
+def a_doubt(first: str, second: str) -> tuple[Told, UUID]:
+    told = a_screened_case().heard(KIND, "COMPLETED", first).heard(KIND, "COMPLETED", second)
+    return told, next(iter(told.referral(KIND).disputed))
+
+
+def test_a_doubt_set_aside_leaves_everything_as_it_was() -> None:
+    told, signal = a_doubt(GOOD, "TREATMENT_REQUIRED")
+    told.having("ResolveQuarantinedSignal", signal_id=signal, decision="IGNORE", reason="another patient")
+    assert told.referral(KIND).outcome == GOOD
+    assert not told.referral(KIND).disputed
+
+
+def test_a_worse_outcome_confirmed_ends_what_the_old_one_granted() -> None:
+    told, signal = a_doubt(GOOD, "TREATMENT_REQUIRED")
+    told.having("ResolveQuarantinedSignal", signal_id=signal, decision="AMEND", reason="the doctor called")
+    granted = told.clearance(KIND)
+    assert granted is not None
+    assert granted.status == "REVOKED"
+    assert told.has_hold("MEDICAL")
+
+
+def test_a_better_outcome_confirmed_grants_what_it_brings() -> None:
+    told, signal = a_doubt("TREATMENT_REQUIRED", GOOD)
+    told.having("ResolveQuarantinedSignal", signal_id=signal, decision="AMEND", reason="the doctor called")
+    granted = told.clearance(KIND)
+    assert granted is not None
+    assert granted.status == "VALID"
+    assert told.referral(KIND).outcome_version == 2
+
+
+def test_an_outcome_amended_to_another_good_one_keeps_the_permission() -> None:
+    told, signal = a_doubt(GOOD, "SIGNIFICANT_CONDITION_STABLE")
+    told.having("ResolveQuarantinedSignal", signal_id=signal, decision="AMEND", reason="the doctor called")
+    granted = told.clearance(KIND)
+    assert granted is not None
+    assert granted.status == "VALID"
+    assert told.status("MEDICAL") == "COMPLETED"
+
+
+def test_an_answer_taken_back_ends_what_it_granted() -> None:
+    told = a_referral("COMPLETED").heard(KIND, "RETRACTED", reason="wrong file")
+    signal = next(iter(told.referral(KIND).disputed))
+    told.having("ResolveQuarantinedSignal", signal_id=signal, decision="AMEND", reason="the clinic called")
+    granted = told.clearance(KIND)
+    assert granted is not None
+    assert granted.status == "REVOKED"
+    assert told.status("MEDICAL") == "REOPENED"
+
+
+def test_a_doubt_is_resolved_once() -> None:
+    told, signal = a_doubt(GOOD, "TREATMENT_REQUIRED")
+    order = {"signal_id": signal, "decision": "IGNORE", "reason": "x"}
+    told.having("ResolveQuarantinedSignal", **order)
+    assert told.refused("ResolveQuarantinedSignal", **order).rule == "SIGNAL.NOT_IN_QUARANTINE"
+
+
+def test_every_type_of_signal_stands_in_these_tables() -> None:
+    named = set(FLOW) | {"AMENDED", "RETRACTED", "WITHDRAWAL_REPORTED", "CONCERN_REPORTED", "CONTACT_CHANGED"}
+    assert named == set(SignalType)

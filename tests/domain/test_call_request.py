@@ -1,0 +1,77 @@
+"""A request to be called: taken, tried, noticed when nobody calls, settled once."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from domain import call_request as contact
+from domain.call_request import Contact
+from domain.kernel.errors import Refused
+from tests.support.assertions import neutral, redacted
+from tests.support.builders import Told
+from tests.support.journeys import Asked, called_in_the_end, somebody_asks
+
+
+def folded(asked: Asked) -> Contact:
+    again = Contact(asked.contact.id, number=asked.contact.number)
+    for event in asked.events:
+        event.fold_into(again)
+    return again
+
+
+def test_somebody_calls_within_one_working_day() -> None:
+    asked = somebody_asks()
+    assert asked.contact.due == datetime(2026, 11, 24, 15, 0, tzinfo=UTC), "17:00 in Tripoli on the next working day"
+    assert [due.due for due in contact.deadlines(asked.contact)] == [asked.contact.due]
+
+
+def test_silence_is_noticed_once_and_the_request_stays_open() -> None:
+    asked = somebody_asks().unheard()
+    assert asked.events[-1].name == "ContactOverdue"
+    assert asked.contact.status == "OPEN"
+    assert contact.deadlines(asked.contact) == []
+    assert not contact.standing(asked.contact, Told().moment()).over
+
+
+def test_a_settled_request_is_over_and_has_no_deadline() -> None:
+    asked = called_in_the_end()
+    assert (asked.contact.outcome, asked.contact.tries) == ("REACHED", 1)
+    assert contact.deadlines(asked.contact) == []
+    assert contact.standing(asked.contact, Told().moment()).over
+
+
+@pytest.mark.parametrize(
+    ("message", "fields"),
+    [("EndContact", {"outcome": "NOT_REACHED"}), ("RecordContactTry", {"result": "NO_ANSWER"})],
+)
+def test_what_is_settled_is_not_settled_again(message: str, fields: dict[str, str]) -> None:
+    with pytest.raises(Refused) as no:
+        called_in_the_end().having(message, **fields)
+    assert no.value.rule == "CONTACT.OVER"
+
+
+def test_a_request_is_made_once() -> None:
+    with pytest.raises(Refused) as no:
+        somebody_asks().having("RequestContact", phone="+218910000002", language="ar")
+    assert no.value.rule == "CONTACT.EXISTS"
+
+
+def test_nothing_else_is_for_a_request() -> None:
+    with pytest.raises(Refused) as no:
+        somebody_asks().having("AddNote", note="x")
+    assert no.value.rule == "MESSAGE.NOT_FOR_A_CONTACT"
+
+
+def test_it_folds_again_from_its_events() -> None:
+    asked = called_in_the_end()
+    assert folded(asked) == asked.contact
+
+
+def test_who_asked_stands_in_sealed_fields_only() -> None:
+    for event in called_in_the_end().events:
+        assert "Aminata" not in neutral(event)
+        assert "218910000001" not in neutral(event)
+        assert "evenings" not in neutral(event)
+        assert redacted(event).say()

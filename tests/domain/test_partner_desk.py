@@ -1,0 +1,45 @@
+"""A partner's desk: a decision about a message that no case could take is on record, with who and why."""
+
+from __future__ import annotations
+
+import pytest
+
+from domain.kernel.errors import Refused
+from domain.kernel.message import MESSAGES
+from domain.partner_desk import PartnerDesk, decide, standing
+from domain.streams import KINDS
+from tests.support.assertions import redacted
+from tests.support.builders import NAMESPACE, Told
+from tests.support.journeys import decided_at_the_desk
+
+
+def test_every_decision_says_which_message_and_why_it_was_in_doubt() -> None:
+    for event in decided_at_the_desk():
+        assert str(event.kept_message) in event.say()  # type: ignore[attr-defined]
+        assert event.cause in event.say()  # type: ignore[attr-defined]
+
+
+def test_why_a_person_decided_so_is_sealed() -> None:
+    for event in decided_at_the_desk():
+        assert event.reason  # type: ignore[attr-defined]
+        assert redacted(event).reason is None  # type: ignore[attr-defined]
+
+
+def test_a_desk_is_rebuilt_from_its_events_alone() -> None:
+    desk = PartnerDesk(decided_at_the_desk()[0].originator_id)
+    for event in decided_at_the_desk():
+        event.fold_into(desk)
+    assert sorted(desk.decided.values()) == ["SignalSetAside", "SignalTakenUpAgain"]
+
+
+def test_a_desk_takes_nothing_but_decisions() -> None:
+    with pytest.raises(Refused, match="NOT_FOR_A_DESK"):
+        decide(PartnerDesk(NAMESPACE), MESSAGES["AddNote"].model_validate({"note": "x"}), Told().moment())
+
+
+def test_a_desk_rests_after_each_decision_and_waits_for_nobody() -> None:
+    desk, m = PartnerDesk(NAMESPACE), Told().moment()
+    assert standing(desk, m).over
+    kind = KINDS["desk"]
+    assert kind.next_wake(desk, m) is None
+    assert list(kind.letters(desk, decided_at_the_desk()[0])) == []

@@ -1,0 +1,262 @@
+"""The pages for partners, done word for word: curl and client against a real gateway, a receiver that is written to."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import json
+import shutil
+import sys
+import time
+from asyncio.subprocess import PIPE
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx2
+import pytest
+
+from activities.delivery import cloud_event
+from activities.webhook_client import Outside
+from gateway.app import GatewaySettings
+from gateway.intake.service import Desk
+from gateway.server import serve
+from store.crypto.webhook_signatures import new_pair, new_secret, sign, sign_with
+from store.messages.outbox import Outbox, open_delivery, outgoing
+from store.partners import keys as partner_keys
+from store.partners import registry as partners
+from store.partners.keys import Direction
+from store.partners.registry import Registered
+from tests.gateway.conftest import MASTER_KEY, TOKEN, Clinic, rows
+from tests.gateway.test_server import a_free_port, serving
+from tests.support.databases import Database
+from tests.support.partner_side import BARE, PAGES, PATH, a_receiver, script_with
+
+needs_shell = pytest.mark.skipif(
+    not all(map(shutil.which, ("sh", "curl", "openssl", "base64", "od"))), reason="no shell, curl or openssl here"
+)
+
+
+async def run(*command: str, env: dict[str, str], cwd: Path | None = None, stdin: str = "") -> tuple[int, str, str]:
+    """A program to its end: code, what it printed, what it complained of."""
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=cwd, env=PATH | env, stdin=PIPE, stdout=PIPE, stderr=PIPE
+    )
+    out, err = await asyncio.wait_for(process.communicate(stdin.encode()), 60)
+    return process.returncode or 0, out.decode(), err.decode()
+
+
+def endpoint(client: httpx2.AsyncClient) -> str:
+    return f"{client.base_url}/api/v1/inbox/clinic-tripoli".replace("//api", "/api")
+
+
+async def arrived(desk: Desk) -> list[tuple[Any, ...]]:
+    return [tuple(row) for row in await rows(desk, "message_id, status", "kind = 'signal'")]
+
+
+# The client
+
+
+def test_the_client_has_thirty_lines_and_needs_the_standard_library_only() -> None:
+    text = (PAGES / "client.py").read_text()
+    imported = {
+        name.name.partition(".")[0] if isinstance(node, ast.Import) else str(node.module)
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in node.names
+    }
+    assert len(text.splitlines()) <= 30
+    assert imported <= sys.stdlib_module_names
+
+
+async def test_the_client_reports_a_completion_and_prints_its_receipt(
+    database: Database, desk: Desk, clinic: Clinic
+) -> None:
+    async with serving(database) as (client, _, _):
+        said = (str(PAGES / "client.py"), endpoint(client), TOKEN, "COMPLETED", "NO_SIGNIFICANT_CONDITION")
+        code, out, err = await run(*BARE, *said, env={"AWDA_SECRET": clinic.secret})
+
+    assert (code, err) == (0, "")
+    assert [status for _, status in await arrived(desk)] == ["pending"]
+    assert out.strip().count(".") == 2, "a signed receipt"
+
+
+async def test_the_client_sends_again_until_the_gateway_is_there_and_it_counts_once(
+    database: Database, desk: Desk, clinic: Clinic
+) -> None:
+    settings, stop = GatewaySettings(database.app_dsn, MASTER_KEY, port=a_free_port()), asyncio.Event()
+    url = f"http://127.0.0.1:{settings.port}/api/v1/inbox/clinic-tripoli"
+    again = {"AWDA_SECRET": clinic.secret, "AT": "2026-11-24T10:15:00+02:00"}
+    said = (*BARE, str(PAGES / "client.py"), url, TOKEN, "ACCEPTED", "", str(uuid4()))
+
+    early = asyncio.create_task(run(*said, env=again))
+    await refused_once(settings.port)
+    running = asyncio.create_task(serve(settings, stop=stop))
+    code, first, _ = await early
+    second = await run(*said, env=again)
+    stop.set()
+    await asyncio.wait_for(running, 10)
+
+    assert (code, second[:2]) == (0, (0, first))
+    assert len(await arrived(desk)) == 1
+
+
+async def refused_once(port: int) -> None:
+    """Somebody came and found nobody: then it is time to open."""
+    knocked = asyncio.Event()
+
+    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        knocked.set()
+        writer.close()
+
+    async with await asyncio.start_server(hang_up, "127.0.0.1", port):
+        await asyncio.wait_for(knocked.wait(), 30)
+
+
+@pytest.mark.parametrize(
+    ("words", "secret", "told"),
+    [(("COMPLETED", ""), new_secret(), "signature"), (("FINISHED", ""), None, "/data/signal_type")],
+)
+async def test_the_client_stops_where_a_person_has_to_look(
+    database: Database, clinic: Clinic, words: tuple[str, str], secret: str | None, told: str
+) -> None:
+    async with serving(database) as (client, _, _):
+        said = (str(PAGES / "client.py"), endpoint(client), TOKEN, *words)
+        code, out, err = await run(*BARE, *said, env={"AWDA_SECRET": secret or clinic.secret})
+
+    assert (code, out) == (1, "")
+    assert told in err
+
+
+# The shell
+
+
+@needs_shell
+async def test_the_script_with_a_shared_secret_is_taken_as_it_stands_on_the_page(
+    database: Database, desk: Desk, clinic: Clinic
+) -> None:
+    async with serving(database) as (client, _, _):
+        given = {"WHERE": endpoint(client), "SECRET": clinic.secret, "TOKEN": TOKEN}
+        code, out, err = await run("sh", stdin=script_with("hexkey"), env=given)
+
+    assert code == 0, err
+    assert [status for _, status in await arrived(desk)] == ["pending"]
+    assert json.loads(out)["receipt"].count(".") == 2, "a signed receipt"
+
+
+@needs_shell
+async def test_the_script_with_a_key_pair_makes_it_and_signs_with_it(
+    database: Database, desk: Desk, clinic: Clinic, tmp_path: Path
+) -> None:
+    code, public, err = await run("sh", stdin=script_with("genpkey"), cwd=tmp_path, env={})
+    assert (code, public[:5]) == (0, "whpk_"), err
+    for entry in await partner_keys.key_entries(desk.pool, clinic.partner_id):
+        await partner_keys.revoke_key(desk.pool, entry.key_id)
+    await partner_keys.add_key(desk.pool, desk.keys.master, clinic.partner_id, public.strip())
+
+    async with serving(database) as (client, _, _):
+        given = {"WHERE": endpoint(client), "TOKEN": TOKEN}
+        code, out, err = await run("sh", stdin=script_with("pkeyutl"), cwd=tmp_path, env=given)
+
+    assert code == 0, err
+    assert [status for _, status in await arrived(desk)] == ["pending"]
+    assert json.loads(out)["receipt"].count(".") == 2, "a signed receipt"
+
+
+# The rehearsal
+
+
+async def test_a_rehearsal_judges_signature_and_shape_and_keeps_nothing(
+    client: httpx2.AsyncClient, desk: Desk, clinic: Clinic
+) -> None:
+    where, event = f"/api/v1/inbox/{clinic.partner_id}/rehearsal", clinic.event()
+    entry = next(e for e in await partner_keys.key_entries(desk.pool, clinic.partner_id) if e.algorithm == "v1a")
+
+    headers, body = clinic.signed(event, key=clinic.private, at=time.time() - 100)
+    good = await client.post(where, content=body, headers=headers)
+    forged = await client.post(where, content=body + b" ", headers=headers)
+    headers, body = clinic.signed(clinic.event(data={"colour": "blue"}))
+    unfit = await client.post(where, content=body, headers=headers)
+
+    assert good.status_code == 200, good.text
+    assert good.json()["keys"] == [entry.key_id]
+    assert 99 <= good.json()["clock_behind_s"] <= 130
+    assert (forged.status_code, unfit.status_code) == (401, 422)
+    assert await arrived(desk) == []
+
+
+async def test_a_rehearsal_does_not_tell_whether_there_is_such_a_referral(
+    client: httpx2.AsyncClient, clinic: Clinic
+) -> None:
+    where, at = f"/api/v1/inbox/{clinic.partner_id}/rehearsal", time.time()
+    answers = []
+    for token in (TOKEN, "x" * 22):
+        headers, body = clinic.signed(clinic.event(data={"referral_token": token}), at=at)
+        answers.append(await client.post(where, content=body, headers=headers))
+
+    known, unknown = (answer.json() | {"clock_behind_s": 0} for answer in answers)
+    assert known == unknown
+
+
+# The receiver
+
+
+async def post(url: str, body: bytes, headers: dict[str, str]) -> int:
+    async with httpx2.AsyncClient(trust_env=False, timeout=10) as http:
+        return (await http.post(url, content=body, headers=headers)).status_code
+
+
+async def test_the_receiver_keeps_what_we_send_it_once_and_before_it_answers(
+    desk: Desk, clinic: Clinic, tmp_path: Path
+) -> None:
+    secret, old = new_secret(), new_secret()
+    with a_receiver(f"{old} {secret}", tmp_path / "kept") as receiving:
+        known = Registered(clinic.partner_id, "Clinic", frozenset(), receiver_url=receiving.url)
+        await partners.add(desk.pool, known)
+        outbound = Direction.OUTBOUND
+        first = await partner_keys.add_key(desk.pool, desk.keys.master, clinic.partner_id, old, direction=outbound)
+        await partner_keys.rotate_key(desk.pool, desk.keys.master, first, secret)
+        outbox_id = await a_delivery(desk, clinic)
+
+        to = await partner_keys.outbound(desk.pool, desk.keys.master, clinic.partner_id)
+        delivery = await Outbox(desk.pool).get(outbox_id)
+        assert to is not None
+        assert delivery is not None
+        body = open_delivery(await desk.keys.keyring(delivery.stream_id), delivery)
+        message = cloud_event(delivery, body or b"")
+        for _ in range(2):
+            headers = sign_with(to.secrets, str(outbox_id), int(time.time()), message)
+            typed = {"content-type": "application/cloudevents+json", **headers}
+            assert (await Outside(loopback=True).post(to.url, typed, message)).status < 300
+
+        assert [event["id"] for event in receiving.kept] == [str(outbox_id)]
+        assert receiving.kept[0]["data"] == {"referral_token": TOKEN, "reason": "CASE_NOT_PROCEEDING"}
+
+
+async def a_delivery(desk: Desk, clinic: Clinic) -> UUID:
+    """A message in the outbox, as a recording leaves it there."""
+    outbox_id, body = uuid4(), {"referral_token": TOKEN, "reason": "CASE_NOT_PROCEEDING"}
+    keyring = await desk.keys.keyring(clinic.case)
+    left = outgoing(keyring, outbox_id, clinic.partner_id, "referral.cancelled", json.dumps(body).encode())
+    put = "INSERT INTO outbox (outbox_id, stream_id, partner_id, name, body) VALUES ($1, $2, $3, $4, $5)"
+    await desk.pool.execute(put, outbox_id, clinic.case, left.partner_id, left.name, left.body)
+    return outbox_id
+
+
+async def test_the_receiver_turns_away_what_is_not_ours_and_knows_what_it_has_after_a_restart(tmp_path: Path) -> None:
+    secret, file, now = new_secret(), tmp_path / "kept", int(time.time())
+    body = json.dumps({"id": "m-1", "type": "org.iom.vhr.referral.sent.v1", "data": {}}).encode()
+    good = sign_with((new_pair()[0], secret), "m-1", now, body)
+    with a_receiver(secret, file) as receiving:
+        refused = [
+            await post(receiving.url, body, sign(new_secret(), "m-1", now, body)),
+            await post(receiving.url, body + b" ", good),
+            await post(receiving.url, body, sign(secret, "m-1", now - 400, body)),
+            await post(receiving.url, body, {}),
+        ]
+        assert refused == [401] * 4
+        assert [await post(receiving.url, body, good) for _ in range(2)] == [204, 204]
+        assert len(receiving.kept) == 1
+    with a_receiver(secret, file) as receiving:
+        assert await post(receiving.url, body, good) == 204
+        assert len(receiving.kept) == 1

@@ -1,0 +1,52 @@
+"""Whatever is sent to it, the API answers as its published description says, and never with a fault of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from gateway.intake.service import Desk
+from tests.gateway.conftest import TOKEN, Clinic
+from tests.gateway.test_server import serving
+from tests.support.databases import Database
+
+PROJECT = Path(__file__).parents[3]
+
+EXAMPLES = os.environ.get("AWDA_FUZZ_EXAMPLES", "8")
+
+CHECKS = (
+    "not_a_server_error", "status_code_conformance", "content_type_conformance", "response_headers_conformance",
+    "response_schema_conformance",
+)  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    find_spec("schemathesis") is None, reason="requirements-fuzz.lock is not installed; `make test` does"
+)
+async def test_the_published_description_holds_whatever_is_sent(
+    database: Database, desk: Desk, clinic: Clinic, tmp_path: Path
+) -> None:
+    async with serving(database) as (client, _, _):
+        known = {"AWDA_FUZZ_SECRET": clinic.secret, "AWDA_FUZZ_TOKEN": TOKEN}
+        told = (
+            *("run", f"{client.base_url}/openapi.json", "--checks", ",".join(CHECKS), "--max-examples", EXAMPLES),
+            *("--phases", "examples,coverage,fuzzing", "--seed", "1", "--no-color", "--no-shrink"),
+            *("--generation-database", "none", "--suppress-health-check", "all", "--warnings", "off"),
+            *("--continue-on-failure", "--request-timeout", "60"),
+        )
+        fuzz = await asyncio.create_subprocess_exec(
+            sys.executable, "-P", "-m", "schemathesis.cli", *told, cwd=tmp_path,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+            env={**os.environ, **known, "PYTHONPATH": str(PROJECT), "SCHEMATHESIS_HOOKS": "tests.support.fuzz_hooks"},
+        )  # fmt: skip
+        said, _ = await fuzz.communicate()
+
+        assert fuzz.returncode == 0, said.decode()
+        signals = await desk.pool.fetchval("SELECT count(*) FROM inbox WHERE name = 'partner.signal'")
+        assert signals > 0, "some of it was signed and taken in"

@@ -1,0 +1,302 @@
+"""What a partner may rely on: a receipt it can check alone, one effect for one id, and nothing told of anybody's case."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from hashlib import sha256
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import httpx2
+import pytest
+
+from gateway.intake import signature_verifier as signers
+from gateway.intake.batching import LARGEST, Gathering
+from gateway.intake.service import Desk
+from gateway.intake.submission import Declined
+from store.crypto.webhook_signatures import new_secret
+from store.messages.ledger import Signal, Taken
+from store.messages.receipts import opened, published
+from store.partners.keys import add_key, key_entries, keys_of, revoke_key
+from store.postgres import clock
+from tests.gateway.conftest import TOKEN, Clinic, a_partner, rows
+from tests.support.databases import Database
+
+FIELDS: dict[str, Any] = {
+    "signal_id": "6f6d9a3e-0000-4000-8000-000000000009",
+    "referral_token": TOKEN,
+    "signal_type": "COMPLETED",
+    "outcome_code": "NO_SIGNIFICANT_CONDITION",
+    "occurred_at": "2026-11-23T09:00:00Z",
+}
+
+
+async def posted(client: httpx2.AsyncClient, clinic: Clinic, event: dict[str, Any]) -> httpx2.Response:
+    headers, body = clinic.signed(event)
+    return await client.post(f"/api/v1/inbox/{clinic.partner_id}", content=body, headers=headers)
+
+
+# Receipts
+
+
+async def test_a_receipt_states_what_came_and_is_checked_with_the_published_key(
+    client: httpx2.AsyncClient, desk: Desk, clinic: Clinic
+) -> None:
+    event = clinic.event()
+    body = clinic.signed(event)[1]
+
+    first, second = await posted(client, clinic, event), await posted(client, clinic, clinic.event())
+
+    keys = {each["kid"]: each for each in (await client.get("/partners/receipt-key")).json()["keys"]}
+    stated = opened(first.json()["receipt"], await published(desk.pool))
+    assert set(first.json()) == {"receipt", "status"}
+    assert (stated["partner"], stated["id"], stated["number"]) == (clinic.partner_id, event["id"], 1)
+    assert stated["sha256"] == sha256(body).hexdigest()
+    assert set(await published(desk.pool)) == set(keys)
+    assert opened(second.json()["receipt"], await published(desk.pool))["number"] == 2
+
+
+async def test_a_year_later_the_same_message_has_the_same_receipt_and_no_effect(
+    database: Database, client: httpx2.AsyncClient, desk: Desk, clinic: Clinic
+) -> None:
+    event = clinic.event()
+    first = await posted(client, clinic, event)
+    async with asyncpg.create_pool(database.owner_dsn) as owner:
+        await clock.stand_still(owner, await clock.now(desk.pool) + timedelta(days=366))
+    await desk.pool.execute("UPDATE inbox SET status = 'applied' WHERE kind = 'signal'")
+
+    later = await posted(client, clinic, event)
+
+    assert (later.status_code, later.json()) == (202, first.json())
+    assert len(await rows(desk, where="kind = 'signal'")) == 1
+
+
+async def test_every_receipt_seals_the_ledger_before_it(client: httpx2.AsyncClient, desk: Desk, clinic: Clinic) -> None:
+    stated = [
+        opened((await posted(client, clinic, clinic.event())).json()["receipt"], await published(desk.pool))
+        for _ in range(3)
+    ]
+
+    found = await desk.ledgers.entries(clinic.partner_id)
+    assert [each["ledger"] for each in stated] == [entry.hash.hex() for entry in found]
+
+
+# The same id
+
+
+async def test_the_same_id_with_another_body_is_refused_and_kept_for_a_person(
+    client: httpx2.AsyncClient, desk: Desk, clinic: Clinic
+) -> None:
+    event = clinic.event()
+    await posted(client, clinic, event)
+    other = {**event, "data": {**event["data"], "outcome_code": "UNFIT_TEMPORARY"}}
+
+    answers = [await posted(client, clinic, other) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [409, 409]
+    assert answers[0].json()["type"] == "/problems/id-reused"
+    kept = await rows(desk, "name, stream_id, status, contradicts IS NOT NULL AS second", "kind = 'signal'")
+    assert [tuple(row) for row in kept] == [
+        ("partner.signal", clinic.case, "pending", False),
+        ("partner.contradiction", clinic.case, "pending", True),
+    ]
+    assert [day.sent for day in await desk.ledgers.days(clinic.partner_id)] == [1]
+
+
+async def test_a_contradiction_without_a_case_waits_at_the_desk(desk: Desk, clinic: Clinic) -> None:
+    event = clinic.event(data={"referral_token": "x" * 22})
+    await desk.receive(clinic.partner_id, *clinic.signed(event))
+    other = {**event, "data": {**event["data"], "outcome_code": "UNFIT_TEMPORARY"}}
+
+    with pytest.raises(Declined, match="id-reused"):
+        await desk.receive(clinic.partner_id, *clinic.signed(other))
+
+    kept = await rows(desk, "status, result::json->>'cause' AS cause", "kind = 'signal'")
+    assert [tuple(row) for row in kept] == [("quarantined", "UNKNOWN_TOKEN"), ("quarantined", "CONFLICTING_DUPLICATE")]
+
+
+# Nothing is told
+
+
+async def test_known_unknown_and_anothers_referral_are_answered_alike(
+    client: httpx2.AsyncClient, desk: Desk, clinic: Clinic
+) -> None:
+    await a_partner(desk, "clinic-misrata", clinic.case, "a-token-of-misrata's")
+    erased = "a-token-of-somebody-erased"
+    await desk.pool.execute("INSERT INTO referral_tokens VALUES ($1, $2, 'r', $3)", erased, uuid4(), clinic.partner_id)
+    await desk.keys.destroy(await desk.pool.fetchval("SELECT stream_id FROM referral_tokens WHERE token = $1", erased))
+
+    answers = [
+        await posted(client, clinic, clinic.event(data={"referral_token": token}))
+        for token in (TOKEN, "x" * 22, "a-token-of-misrata's", erased)
+    ]
+
+    assert {answer.status_code for answer in answers} == {202}
+    assert {answer.json()["status"] for answer in answers} == {"received"}
+    assert len({tuple(answer.headers.keys()) for answer in answers}) == 1
+    assert len({tuple(sorted(answer.json())) for answer in answers}) == 1
+    stated = [opened(answer.json()["receipt"], await published(desk.pool)) for answer in answers]
+    assert len({tuple(each) for each in stated}) == 1
+    assert len({len(answer.content) for answer in answers}) == 1
+
+
+async def test_known_and_unknown_cost_the_same_queries(desk: Desk, clinic: Clinic) -> None:
+    """Rough timing rests on this: neither the token nor the partner decides how much is asked of the database."""
+    await desk.receive(clinic.partner_id, *clinic.signed(clinic.event()))
+    asked: list[int] = []
+    for token in (TOKEN, "x" * 22):
+        before = await _queries(desk)
+        await desk.receive(clinic.partner_id, *clinic.signed(clinic.event(data={"referral_token": token})))
+        asked.append(await _queries(desk) - before)
+
+    assert asked[0] == asked[1] <= 3
+
+
+async def _queries(desk: Desk) -> int:
+    """How many statements the desk's pool has run since it was first asked."""
+    counted = getattr(desk, "_counted", None)
+    if counted is None:
+        counted = [0]
+        object.__setattr__(desk, "_counted", counted)
+        for holder in desk.pool._holders:  # type: ignore[attr-defined]
+            if holder._con is not None:
+                holder._con.add_query_logger(lambda _: counted.__setitem__(0, counted[0] + 1))
+    return int(counted[0])
+
+
+async def test_a_statement_of_the_person_reaches_the_case_of_any_token(desk: Desk, clinic: Clinic) -> None:
+    embassy = await a_partner(desk, "embassy-nga", clinic.case, "a-token-of-the-embassy")
+    said = {"referral_token": TOKEN, "signal_type": "WITHDRAWAL_REPORTED", "outcome_code": None}
+
+    await desk.receive(embassy.partner_id, *embassy.signed(embassy.event(data=said)))
+
+    assert [tuple(row) for row in await rows(desk, "stream_id, status", "kind = 'signal'")] == [
+        (clinic.case, "pending")
+    ]
+
+
+# Other doors
+
+
+async def test_an_answer_through_another_door_is_one_of_the_partners_messages(desk: Desk, clinic: Clinic) -> None:
+    by = {"actor": "staff:fatima", "source": "sheet:4711"}
+
+    first, again = [await desk.signal(clinic.partner_id, "row-3", FIELDS, **by) for _ in range(2)]
+
+    assert (first.repeated, again.repeated, again.receipt) == (False, True, first.receipt)
+    assert first.ledger_number == 1
+    assert [tuple(row) for row in await rows(desk, "actor, source, partner_id", "kind = 'signal'")] == [
+        ("staff:fatima", "sheet:4711", clinic.partner_id)
+    ]
+
+
+async def test_two_doors_may_use_the_same_key(desk: Desk, clinic: Clinic) -> None:
+    one = await desk.signal(clinic.partner_id, "1", FIELDS, source="sheet:1")
+    other = await desk.signal(clinic.partner_id, "1", FIELDS, source="sheet:2")
+
+    assert one.message_id != other.message_id
+
+
+@pytest.mark.parametrize(
+    ("key", "changed"),
+    [("a b", {}), ("", {}), ("k", {"colour": "blue"}), ("k", {"partner_id": "embassy-nga"}), ("k", {"signal_type": 7})],
+)
+async def test_what_is_no_answer_is_declined_at_every_door(
+    desk: Desk, clinic: Clinic, key: str, changed: dict[str, Any]
+) -> None:
+    with pytest.raises(Declined) as no:
+        await desk.signal(clinic.partner_id, key, {**FIELDS, **changed})
+
+    assert no.value.problem == "shape"
+
+
+# Keys
+
+
+async def test_a_revoked_key_stops_counting_within_seconds(desk: Desk, clinic: Clinic) -> None:
+    assert signers.FRESH_S <= 2
+    await desk.receive(clinic.partner_id, *clinic.signed(clinic.event()))
+    for key in await keys_of(desk.pool, desk.keys.master, clinic.partner_id):
+        await revoke_key(desk.pool, key.key_id)
+
+    with pytest.raises(Declined, match="signature"):  # noqa: PT012 (until it is turned away)
+        async with asyncio.timeout(30):
+            while True:
+                await desk.receive(clinic.partner_id, *clinic.signed(clinic.event()))
+                await asyncio.sleep(0.05)
+
+
+async def test_a_key_counts_as_soon_as_it_was_added(desk: Desk, clinic: Clinic) -> None:
+    await desk.receive(clinic.partner_id, *clinic.signed(clinic.event()))
+    secret, (first, *_) = new_secret(), await key_entries(desk.pool, clinic.partner_id)
+    await revoke_key(desk.pool, first.key_id)  # two may count at a time
+    await add_key(desk.pool, desk.keys.master, clinic.partner_id, secret)
+
+    assert (await desk.receive(clinic.partner_id, *clinic.signed(clinic.event(), key=secret))).status == "pending"
+
+
+async def test_a_key_that_cannot_be_opened_keeps_nobody_else_out(
+    desk: Desk, clinic: Clinic, database: Database
+) -> None:
+    await a_partner(desk, "clinic-misrata", clinic.case, "a-token-of-misrata's")
+    async with asyncpg.create_pool(database.owner_dsn) as owner:
+        await owner.execute(
+            "UPDATE partner_keys SET secret = '\\x00' WHERE partner_id = 'clinic-misrata' AND secret IS NOT NULL"
+        )
+
+    assert (await desk.receive(clinic.partner_id, *clinic.signed(clinic.event()))).status == "pending"
+
+
+# Many at once
+
+
+async def test_what_arrives_together_is_written_together_and_each_is_answered(desk: Desk, clinic: Clinic) -> None:
+    lots: list[int] = []
+    take = desk.ledgers.take
+
+    async def counted(signals: Sequence[Signal]) -> list[Taken]:
+        lots.append(len(signals))
+        return await take(signals)
+
+    desk.gathering = Gathering(counted)
+    events = [clinic.event() for _ in range(3 * LARGEST)]
+
+    answers = await asyncio.gather(*(desk.receive(clinic.partner_id, *clinic.signed(event)) for event in events))
+
+    assert {answer.ledger_number for answer in answers} == set(range(1, len(events) + 1))
+    assert sum(lots) == len(events)
+    assert len(lots) < len(events) / 2
+
+
+async def test_twenty_copies_at_once_are_one_message(desk: Desk, clinic: Clinic) -> None:
+    event = clinic.event()
+
+    answers = await asyncio.gather(*(desk.receive(clinic.partner_id, *clinic.signed(event)) for _ in range(20)))
+
+    assert len({answer.receipt for answer in answers}) == 1
+    assert [answer.repeated for answer in answers].count(False) == 1
+
+
+async def test_one_that_cannot_be_kept_does_not_spoil_the_others(desk: Desk, clinic: Clinic) -> None:
+    answer = await desk.receive(clinic.partner_id, *clinic.signed(clinic.event()))
+    spoilt = Signal(clinic.partner_id, "n\0t text", TOKEN, b"{}", b"{}", "partner:x\0", "partner:x")
+    good = [replace(spoilt, own_id=f"m-{n}", actor="partner:x") for n in range(5)]
+
+    found = await asyncio.gather(*map(desk.gathering.put, [*good[:3], spoilt, *good[3:]]), return_exceptions=True)
+
+    assert [isinstance(each, Taken) for each in found] == [True] * 3 + [False] + [True] * 2
+    assert answer.ledger_number == 1
+
+
+def test_a_body_is_told_from_another_by_its_bytes() -> None:
+    """Also years later, whatever this programme then thinks of its meaning."""
+    one = Signal("p", "m", "t", b"{}", json.dumps(FIELDS).encode(), "a", "s")
+    other = replace(one, sent=json.dumps(FIELDS, indent=1).encode())
+
+    assert one.sha256 != other.sha256
+    assert one.message_id == other.message_id

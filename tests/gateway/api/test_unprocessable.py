@@ -1,0 +1,157 @@
+"""Messages that could not be taken in: their sender hears of it, the desk shows them, and a person's decision counts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from typing import Any, Final, cast
+from uuid import UUID, uuid4
+
+import httpx2
+import pytest
+
+from audit.verification.verify import verify
+from domain.case.aggregate import Case
+from domain.kernel.context import Moment
+from domain.kernel.event import Event
+from domain.kernel.message import Message
+from domain.streams import KINDS
+from store.messages.inbox import Inbox, Incoming
+from store.projections.projector import Projector
+from tests.gateway.api.test_quarantine import Place, a_place
+from tests.support.databases import Database
+from workers.embedded.installation import Servers
+
+WITHDRAWAL: Final = {"message": "WithdrawVoluntaryReturn", "channel": "PHONE"}
+
+
+@pytest.fixture
+async def place(database: Database, servers: Servers) -> AsyncIterator[Place]:
+    async with a_place(database, servers) as place:
+        yield place
+
+
+def break_rules(place: Place, kind: str, *names: str) -> None:
+    """From now on the rules of these messages crash; without names all are mended."""
+    real = KINDS[kind]
+
+    def decide(state: Any, message: Message, m: Moment) -> list[Event]:
+        if type(message).__name__ in names:
+            raise ZeroDivisionError
+        return real.decide(state, message, m)
+
+    place.house.recording.kinds = {**KINDS, kind: replace(real, decide=decide)}
+
+
+async def sent(place: Place, body: dict[str, Any], key: str = "one") -> httpx2.Response:
+    headers = {"Idempotency-Key": key, "Prefer": "wait=20"}
+    return await place.client.post(f"/api/v1/cases/{await place.number()}/messages", json=body, headers=headers)
+
+
+async def doubts(place: Place) -> Sequence[UUID]:
+    state = await place.house.state(place.case)
+    assert isinstance(state, Case)
+    return list(state.doubts)
+
+
+async def findings(place: Place) -> list[str]:
+    await place.house.rests()
+    await Projector(place.house.pool).catch_up()
+    report = await verify(place.house.pool, place.house.keys, place.house.client, workflows=False, patience_s=0.5)
+    return [f"{finding.kind} {finding.detail}" for finding in report.findings]
+
+
+async def test_whoever_sends_what_is_not_taken_in_hears_that_it_has_no_effect(place: Place) -> None:
+    break_rules(place, "case", "WithdrawVoluntaryReturn")
+    answer = await sent(place, WITHDRAWAL)
+
+    assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
+    told = answer.json()
+    assert (told["type"], told["cause"]) == ("/problems/quarantined", "RULE_CRASHED")
+    assert await doubts(place) == [UUID(told["message_id"])]
+
+
+async def test_what_was_not_taken_in_is_shown_named_by_verify_and_taken_in_once_the_rule_is_mended(
+    place: Place,
+) -> None:
+    break_rules(place, "case", "WithdrawVoluntaryReturn")
+    message_id = UUID((await sent(place, WITHDRAWAL)).json()["message_id"])
+
+    (shown,) = await place.waiting()
+    assert (shown["message_id"], shown["kind"], shown["cause"]) == (str(message_id), "staff", "RULE_CRASHED")
+    assert shown["may"] == ["SET_ASIDE", "AGAIN"]
+    assert [str(message_id) in each and each.startswith("quarantine") for each in await findings(place)] == [True]
+
+    break_rules(place, "case")
+    assert (await place.decides(message_id, "AGAIN")).status_code == 200
+    await place.becomes(message_id, "applied")
+
+    assert (await doubts(place), await place.waiting(), await findings(place)) == ([], [], [])
+    names = await place.house.names(place.case)
+    assert "VoluntaryReturnWithdrawn" in names
+    assert names.count("QuarantinedMessageResolved") == 2
+
+
+async def test_what_crashes_once_more_is_in_doubt_once_more(place: Place) -> None:
+    break_rules(place, "case", "WithdrawVoluntaryReturn")
+    message_id = UUID((await sent(place, WITHDRAWAL)).json()["message_id"])
+    before = (await place.waiting())[0]
+
+    assert (await place.decides(message_id, "AGAIN")).status_code == 200
+    await place.house.rests()
+    await place.becomes(message_id, "quarantined")
+
+    assert await doubts(place) == [message_id]
+    assert [each["message_id"] for each in await place.waiting()] == [before["message_id"]]
+
+
+async def test_what_is_set_aside_counts_no_longer_and_its_decision_is_in_the_case(place: Place) -> None:
+    break_rules(place, "case", "AddNote")
+    message_id = UUID((await sent(place, {"message": "AddNote", "note": "x"})).json()["message_id"])
+
+    assert (await place.decides(message_id, "SET_ASIDE")).status_code == 200
+
+    assert (await doubts(place), await place.waiting(), await findings(place)) == ([], [], [])
+    assert (await place.house.names(place.case))[-1] == "QuarantinedMessageResolved"
+
+
+async def test_a_letter_that_a_movement_cannot_take_is_shown_and_may_be_given_to_it_again(place: Place) -> None:
+    plan = {
+        "number": "MOV-2026-1214-MJI",
+        "origin": "MJI",
+        "destination": "LOS",
+        "capacity": 2,
+        "std": "2027-12-14T09:00:00Z",
+        "sta": "2027-12-14T14:00:00Z",
+    }
+    flight = await place.house.begin("PlanMovement", kind="movement", called=plan["number"], **plan)  # type: ignore[arg-type]
+    assert flight.stream_id
+    await place.house.became(flight.message_id)
+    break_rules(place, "movement", "ConfirmMovement")
+    order = await place.house.say(flight.stream_id, "ConfirmMovement", carrier="Buraq")
+    await place.becomes(order.message_id, "quarantined")
+
+    (shown,) = await place.waiting()
+    assert (shown["message_id"], shown["may"]) == (str(order.message_id), ["SET_ASIDE", "AGAIN"])
+    assert len(await findings(place)) == 1
+    break_rules(place, "movement")
+    assert (await place.decides(order.message_id, "AGAIN")).status_code == 200
+    await place.becomes(order.message_id, "applied")
+    assert (await place.waiting(), await findings(place)) == ([], [])
+
+
+async def test_a_body_that_was_changed_can_only_be_set_aside(place: Place) -> None:
+    await place.house.rests()
+    note = Incoming(uuid4(), place.case, "staff", "staff.message", b"{}", "staff:fatima", "fatima")
+    async with place.house.owner.acquire() as hand, hand.transaction():
+        receipt = await Inbox(cast("Any", hand), place.house.keys).put(note)
+        await hand.execute("SET LOCAL session_replication_role = replica")
+        changed = "UPDATE inbox SET body = overlay(body placing '\\x00' from 40) WHERE message_id = $1"
+        await hand.execute(changed, receipt.message_id)
+    await place.becomes(receipt.message_id, "quarantined", "UNREADABLE_BODY")
+
+    (shown,) = await place.waiting()
+    assert (shown["message_id"], shown["may"]) == (str(receipt.message_id), ["SET_ASIDE"])
+    assert await doubts(place) == [receipt.message_id]
+    assert (await place.decides(receipt.message_id, "SET_ASIDE")).status_code == 200
+    assert (await doubts(place), await place.waiting()) == ([], [])

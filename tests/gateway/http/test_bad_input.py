@@ -1,0 +1,131 @@
+"""What nobody should send: a body without end, and more than one's share. The gateway is a process of its own here."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import socket
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+import psutil
+import pytest
+
+from bench.client import Broken, Line, line, post
+from gateway.intake.partners import CLOUD_EVENT
+from gateway.intake.service import Desk
+from tests.gateway.conftest import MASTER_KEY, Clinic, a_partner, rows
+from tests.support.databases import Database
+from workers.embedded.temporal import free_port
+
+MIB = 1024 * 1024
+
+GIB = 1024 * MIB
+
+CHUNK = 64 * 1024
+
+PATIENCE_S = 180.0
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """The process, and where it listens."""
+
+    port: int
+    process: psutil.Process
+
+
+@asynccontextmanager
+async def a_gateway(database: Database, **more: str) -> AsyncIterator[Gateway]:
+    port, key = free_port(), base64.b64encode(MASTER_KEY).decode()
+    known = {"AWDA_DATABASE_URL": database.app_dsn, "AWDA_PORT": str(port), "AWDA_MASTER_KEY": key, **more}
+    started = await asyncio.create_subprocess_exec(
+        sys.executable, "-P", "-m", "workers.main", "gateway", env={**os.environ, "PYTHONPATH": ".", **known},
+        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            while not await is_well(port):
+                await asyncio.sleep(0.1)
+        yield Gateway(port, psutil.Process(started.pid))
+    finally:
+        started.kill()
+        await started.wait()
+
+
+async def is_well(port: int) -> bool:
+    try:
+        made = await line(port)
+        reply = await made.ask(b"GET /healthz HTTP/1.1\r\nhost: here\r\n\r\n")
+    except (Broken, OSError):
+        return False
+    return reply.status == 200
+
+
+@pytest.mark.parametrize("path", ["/api/v1/inbox/clinic-tripoli", "/api/v1/cases"])
+async def test_a_body_of_a_gibibyte_in_chunks_is_refused_and_memory_stays_flat(database: Database, path: str) -> None:
+    async with a_gateway(database) as gateway:
+        before = gateway.process.memory_info().rss
+
+        answer, sent = await asyncio.to_thread(pour, gateway.port, path, GIB)
+
+        assert answer.startswith(b"HTTP/1.1 413"), answer[:100]
+        assert sent < GIB, "the line was closed long before the end"
+        assert gateway.process.memory_info().rss - before < 20 * MIB
+        assert await is_well(gateway.port)
+
+
+def pour(port: int, path: str, size: int) -> tuple[bytes, int]:
+    """Send a body in chunks until the line is closed or it ends. What was answered, and how much had been sent."""
+    told = {"host": f"127.0.0.1:{port}", "content-type": kind_of(path), "transfer-encoding": "chunked"}
+    head = "".join(f"{name}: {value}\r\n" for name, value in {**told, "Idempotency-Key": "k"}.items())
+    chunk, sent = b"%x\r\n%b\r\n" % (CHUNK, b"x" * CHUNK), 0
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as made:
+        made.sendall(f"POST {path} HTTP/1.1\r\n{head}\r\n".encode())
+        with suppress(ConnectionError):
+            while sent < size:
+                made.sendall(chunk)
+                sent += CHUNK
+        return made.recv(65536), sent
+
+
+def kind_of(path: str) -> str:
+    return CLOUD_EVENT if "inbox" in path else "application/json"
+
+
+async def test_who_floods_is_told_to_wait_and_nobody_else_is(database: Database, desk: Desk, clinic: Clinic) -> None:
+    calm = await a_partner(desk, "exit-authority", clinic.case, "another-token-of-a-test")
+    async with a_gateway(database, AWDA_PARTNER_RATE="5") as gateway:
+        told: Counter[int] = Counter()
+        lines = [await line(gateway.port) for _ in range(16)]
+        flood = [asyncio.create_task(floods(one, gateway.port, clinic, told)) for one in lines]
+
+        answered = [await says(await line(gateway.port), gateway.port, calm) for _ in range(50)]
+        async with asyncio.timeout(PATIENCE_S):
+            while not told[429]:  # as long as somebody else calls
+                await asyncio.sleep(0.1)
+                answered.append(await says(await line(gateway.port), gateway.port, calm))
+        for each in flood:
+            each.cancel()
+        await asyncio.gather(*flood, return_exceptions=True)
+        assert set(answered) == {202}
+        assert set(told) == {202, 429}
+        kept = Counter(row["source"] for row in await rows(desk, "source", "name = 'partner.signal'"))
+        assert kept["partner:exit-authority"] == len(answered)
+        assert told[202] <= kept["partner:clinic-tripoli"] <= told[202] + len(lines), "acknowledged, or cut off since"
+
+
+async def floods(one: Line, port: int, partner: Clinic, told: Counter[int]) -> None:
+    while True:
+        told[await says(one, port, partner)] += 1
+
+
+async def says(one: Line, port: int, partner: Clinic) -> int:
+    """A new signal of a partner; the status of the answer."""
+    token = {} if partner.partner_id == "clinic-tripoli" else {"referral_token": "another-token-of-a-test"}
+    headers, body = partner.signed(partner.event(data=token))
+    return (await one.ask(post(port, f"/api/v1/inbox/{partner.partner_id}", headers, body))).status

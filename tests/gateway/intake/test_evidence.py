@@ -1,0 +1,268 @@
+"""Files of cases: taken in, sealed, kept once, given back, and gone with whoever is erased."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from domain.kernel.policy import NEWEST
+from gateway.intake.evidence import About, Attached, NoEvidence, attach, evidence
+from gateway.intake.service import Desk
+from gateway.intake.submission import Declined
+from store.content_store import Folder, NoSuchFile, digest_of
+from store.log.mapper import Erased, Tampered
+from tests.gateway.conftest import an_app
+from tests.support.databases import Database
+from tests.support.journey_steps import REGISTRATION
+from tests.support.running_worker import House, a_house
+from workers.embedded.installation import Servers
+
+PDF = b"%PDF-1.7\n" + b"the consul's own hand " * 8000
+
+SCAN = About("scan.pdf")
+
+KINDS = {
+    "application/pdf": PDF,
+    "image/jpeg": b"\xff\xd8\xff\xe0 a picture",
+    "image/png": b"\x89PNG\r\n\x1a\n a picture",
+    "image/tiff": b"II*\x00 a picture",
+}
+
+
+@pytest.fixture
+async def house(database: Database, servers: Servers) -> AsyncIterator[House]:
+    async with a_house(database, servers) as house:
+        yield house
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Folder:
+    return Folder(tmp_path / "files")
+
+
+async def a_case(house: House) -> UUID:
+    begun = await house.begin(**REGISTRATION)
+    assert begun.stream_id is not None
+    await house.became(begun.message_id)
+    return begun.stream_id
+
+
+async def given(
+    desk: Desk, store: Folder, case: UUID, content: bytes = PDF, about: About = SCAN, **more: Any
+) -> Attached:
+    how = {"holders": [case], "cases": [case], "user": "fatima"} | more
+    return (await attach(desk, store, io.BytesIO(content), about, **how))[0]
+
+
+async def attached(house: House, case: UUID) -> list[Any]:
+    return [event for event in await house.log(case) if event.name == "EvidenceAttached"]
+
+
+def kept(store: Folder) -> list[Path]:
+    return sorted(path for path in store.root.rglob("*") if path.is_file()) if store.root.exists() else []
+
+
+async def test_a_file_is_attached_and_comes_back_as_it_was(house: House, desk: Desk, store: Folder) -> None:
+    case = await a_case(house)
+    about = About("Okafor, Aminata – جواز.pdf", "seen at the embassy", "GEN")
+    receipt = await given(desk, store, case, about=about)
+    assert (await house.became(receipt.message_id))["status"] == "applied"
+
+    (event,) = await attached(house, case)
+    assert event.say() == "Evidence attached: Okafor, Aminata – جواز.pdf (seen at the embassy)."
+    (file,) = kept(store)
+    assert file.name == event.file_hash == digest_of(io.BytesIO(file.read_bytes()))
+    for digest in (event.file_hash, event.file_hash[:8], event.told["content_hash"], event.told["content_hash"][:12]):
+        found = await evidence(desk, store, case, digest)
+        assert b"".join(found.pieces()) == PDF
+        assert (found.file_name, found.media_type) == (about.file_name, "application/pdf")
+
+
+async def test_the_same_file_twice_is_one_file_whoever_attaches_it(house: House, desk: Desk, store: Folder) -> None:
+    case = await a_case(house)
+    first, again = await given(desk, store, case), await given(desk, store, case, user="omar")
+    assert (first.message_id, first.repeated) == (again.message_id, False)
+    assert again.repeated
+    await house.became(first.message_id)
+    assert len(await attached(house, case)) == len(kept(store)) == 1
+
+
+async def test_a_file_is_what_it_begins_as_and_not_what_it_is_called(house: House, desk: Desk, store: Folder) -> None:
+    case = await a_case(house)
+    for content in KINDS.values():
+        await house.became((await given(desk, store, case, content, About("innocent.exe"))).message_id)
+    assert [event.told["media_type"] for event in await attached(house, case)] == list(KINDS)
+
+
+async def test_what_is_neither_picture_nor_page_is_not_taken(house: House, desk: Desk, store: Folder) -> None:
+    case = await a_case(house)
+    for content in (b"", b"MZ\x90\x00 a program", b"<html><script>", b"PK\x03\x04", b" %PDF-1.7", b"%PD"):
+        with pytest.raises(Declined) as no:
+            await given(desk, store, case, content)
+        assert no.value.problem == "media-type"
+    assert kept(store) == []
+
+
+async def test_a_file_beyond_the_limit_is_declined_while_it_comes(house: House, desk: Desk, store: Folder) -> None:
+    case = await a_case(house)
+    taken = []
+
+    class Endless(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            taken.append(size)
+            return b"%PDF-" + bytes(size or 0)
+
+    with pytest.raises(Declined) as no:
+        await attach(desk, store, Endless(), About("big.pdf"), holders=[case], cases=[case], user="fatima")
+    assert no.value.problem == "too-large"
+    assert sum(size or 0 for size in taken) < NEWEST.in_force.evidence_bytes + 1_000_000
+    assert kept(store) == []
+
+
+async def test_what_is_said_of_a_file_has_limits(house: House, desk: Desk, store: Folder) -> None:
+    case = await a_case(house)
+    for about in (About(""), About("x" * 121), About("x", "n" * 2001), About("x", None, "TRAF")):
+        with pytest.raises(Declined) as no:
+            await given(desk, store, case, about=about)
+        assert no.value.rule == "MESSAGE.INVALID"
+    assert kept(store) == []
+
+
+# Erasure
+
+
+async def test_with_the_keys_the_file_is_gone_and_what_happened_can_still_be_read(
+    house: House, desk: Desk, store: Folder
+) -> None:
+    case = await a_case(house)
+    await house.became((await given(desk, store, case)).message_id)
+    (event,) = await attached(house, case)
+    await desk.keys.destroy(case)
+    with pytest.raises(Erased):
+        await evidence(desk, store, case, event.file_hash)
+    with pytest.raises(Declined) as no:
+        await given(desk, store, case, PDF + b"more")
+    assert no.value.problem == "erased"
+    (erased,) = await attached(house, case)
+    assert erased.say() == "Evidence attached: [erased]."
+
+
+async def test_a_scan_that_names_several_is_kept_once_and_gone_for_all_when_one_is_erased(
+    house: House, desk: Desk, store: Folder
+) -> None:
+    one, other, silent = [await a_case(house) for _ in range(3)]
+    receipts = await attach(
+        desk, store, io.BytesIO(PDF), About("list.pdf"), holders=[one, other, silent], cases=[one, other], user="fatima"
+    )
+    for receipt in receipts:
+        await house.became(receipt.message_id)
+    hashes = {event.file_hash for case in (one, other) for event in await attached(house, case)}
+    assert len(hashes) == len(kept(store)) == 1
+    assert await attached(house, silent) == []
+    (file_hash,) = hashes
+    assert b"".join((await evidence(desk, store, other, file_hash)).pieces()) == PDF
+
+    await desk.keys.destroy(silent)
+
+    for case in (one, other):
+        with pytest.raises(Erased):
+            await evidence(desk, store, case, file_hash)
+    again = await attach(
+        desk, store, io.BytesIO(PDF), About("list.pdf"), holders=[one, other], cases=[one, other], user="fatima"
+    )
+    assert [receipt.repeated for receipt in again] == [True, True], "what was attached once stays as it was"
+
+
+# Hands
+
+
+async def test_a_file_that_is_missing_or_changed_is_said_to_be(house: House, desk: Desk, store: Folder) -> None:
+    case = await a_case(house)
+    await house.became((await given(desk, store, case)).message_id)
+    (file,) = kept(store)
+    raw = file.read_bytes()
+    file.write_bytes(raw[:-1] + bytes([raw[-1] ^ 1]))
+    with pytest.raises(Tampered):
+        await evidence(desk, store, case, file.name)
+    file.unlink()
+    with pytest.raises(NoSuchFile):
+        await evidence(desk, store, case, file.name)
+
+
+async def test_a_file_is_found_only_in_the_case_that_names_it(house: House, desk: Desk, store: Folder) -> None:
+    case, other = await a_case(house), await a_case(house)
+    await house.became((await given(desk, store, case)).message_id)
+    (event,) = await attached(house, case)
+    for stream, digest in ((other, event.file_hash), (case, event.file_hash[:7]), (case, ""), (case, "zz" * 32)):
+        with pytest.raises(NoEvidence):
+            await evidence(desk, store, stream, digest)
+
+
+async def test_nobody_attaches_a_file_by_only_saying_so(house: House, desk: Desk, database: Database) -> None:
+    case = await a_case(house)
+    number = await desk.pool.fetchval("SELECT number FROM streams WHERE stream_id = $1", case)
+    said = {"message": "AttachEvidence", "file_hash": "ab" * 32, "content_hash": "cd" * 32, "file_name": "x"}
+    async with an_app(database) as client:
+        answer = await client.post(
+            f"/api/v1/cases/{number}/messages", json={**said, "media_type": "image/png", "size": 1},
+            headers={"Idempotency-Key": "k"},
+        )  # fmt: skip
+        assert answer.status_code == 422
+        assert "not for staff to send" in answer.json()["detail"]
+        assert (await client.get("/schemas/AttachEvidence.json")).status_code == 404
+    assert await attached(house, case) == []
+
+
+# Over HTTP
+
+
+async def test_a_file_travels_over_http_with_its_name_beside_it(
+    house: House, desk: Desk, database: Database, tmp_path: Path
+) -> None:
+    case = await a_case(house)
+    number = await desk.pool.fetchval("SELECT number FROM streams WHERE stream_id = $1", case)
+    where = f"/api/v1/cases/{number}/files"
+    labels = {"X-Awda-File-Name": "Rapport%20m%C3%A9dical.pdf", "X-Awda-Note": "clinic", "X-Awda-Compartment": "MED"}
+    async with an_app(database, files=tmp_path / "files") as client:
+        unkeyed = await client.post(where, content=PDF, headers={"content-type": "application/pdf", **labels})
+        assert (unkeyed.status_code, unkeyed.json()["type"]) == (400, "/problems/bad-key")
+        client.headers["Idempotency-Key"] = "k"
+        answer = await client.post(where, content=PDF, headers={"content-type": "application/pdf", **labels})
+        assert answer.status_code == 202, answer.text
+        await house.became(UUID(answer.json()["message_id"]))
+        (event,) = await attached(house, case)
+        assert event.say() == "Evidence attached: Rapport médical.pdf (clinic)."
+        assert event.care_about is not None
+        file = await client.get(f"{where}/{event.file_hash}")
+        assert (file.status_code, file.content) == (200, PDF)
+        assert file.headers["content-disposition"] == "attachment; filename*=UTF-8''Rapport%20m%C3%A9dical.pdf"
+        assert file.headers["x-content-type-options"] == "nosniff"
+
+        refused = {
+            415: await client.post(where, content=b"<html>", headers={"content-type": "application/pdf"}),
+            413: await client.post(where, content=b"%PDF-" + bytes(NEWEST.in_force.evidence_bytes)),
+            404: await client.get(f"{where}/{'ab' * 32}"),
+            422: await client.post(where, content=PDF, headers={"X-Awda-Compartment": "TRAF"}),
+        }
+        lied = await client.post(where, content=PDF + b"x", headers={"content-type": "image/png"})
+        assert {status: answer.status_code for status, answer in refused.items()} == {each: each for each in refused}
+        assert lied.status_code == 415
+        elsewhere = await client.post("/api/v1/cases/LBY-2026-999999/files", content=PDF)
+        assert elsewhere.status_code == 404
+        await desk.keys.destroy(case)
+        assert (await client.get(f"{where}/{event.file_hash}")).status_code == 410
+    assert len(await attached(house, case)) == 1
+
+
+async def test_a_gateway_without_a_content_store_says_so(house: House, desk: Desk, database: Database) -> None:
+    case = await a_case(house)
+    number = await desk.pool.fetchval("SELECT number FROM streams WHERE stream_id = $1", case)
+    async with an_app(database) as client:
+        answer = await client.post(f"/api/v1/cases/{number}/files", content=PDF, headers={"Idempotency-Key": "k"})
+    assert answer.status_code == 503
+    assert "AWDA_FILES" in answer.json()["detail"]

@@ -1,0 +1,353 @@
+"""Rows as people fill them in: what is understood, what is said about the rest, and that nothing ever breaks."""
+
+from __future__ import annotations
+
+import contextlib
+from datetime import UTC, date, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.commands.signal import ReceivePartnerSignal
+from domain.kernel.vocabulary import ReferralKind, SignalType
+from domain.referral.sheets import ANSWERS, CELLS, LISTED_KINDS, SHEETS, STATEMENT_COLUMNS, SheetKind, read_code
+from gateway.intake.validation import unfit
+from gateway.sheets.rendering import as_html
+from gateway.sheets.row_parser import About, Said, clean, form, read_row, safe, unsafe
+from gateway.sheets.translations import ASKED, COLUMNS, HEADINGS, LANGUAGES, RESULTS, Words, known_by
+from gateway.tabular.files import Bad, Line, Unusable, read_bytes
+from gateway.tabular.normalization import known
+from tools import sample_sheets
+
+TODAY = date(2026, 11, 23)
+
+ISSUED = datetime(2026, 11, 20, 7, 0, tzinfo=UTC)
+
+TRIPOLI = timezone(timedelta(hours=2))
+
+IDENTITY, PAPER, EXAMINED, FIT, EXIT, MET, CHILD = (
+    ReferralKind.CONSULAR_IDENTITY, ReferralKind.TRAVEL_DOCUMENT, ReferralKind.MEDICAL_ASSESSMENT,
+    ReferralKind.FIT_TO_TRAVEL, ReferralKind.EXIT_PERMIT, ReferralKind.RECEPTION, ReferralKind.CHILD_HANDOVER,
+)  # fmt: skip
+
+MADE_UP = {"signal_id": "9d4f8a52-1111-4222-8333-444455556666", "referral_token": "t" * 20, "partner_id": "p"}
+
+
+def read(kind: ReferralKind, **cells: str) -> tuple[list[Said], list[Bad]]:
+    """A row with these cells; a blank in a column's name is written as an underscore."""
+    line = Line(7, {name if name in HEADINGS else name.replace("_", " "): text for name, text in cells.items()})
+    return read_row(line, {}, About(kind, ISSUED, TODAY, TRIPOLI))
+
+
+def the_fields(kind: ReferralKind, **cells: str) -> dict[str, Any]:
+    (said,), bad = read(kind, **cells)
+    assert not bad, bad
+    assert unfit(ReceivePartnerSignal, {**said.fields, **MADE_UP}) == []
+    return dict(said.fields)
+
+
+def the_fault(kind: ReferralKind, **cells: str) -> Bad:
+    _, (bad,) = read(kind, **cells)
+    assert bad.row == 7
+    assert bad.problem
+    assert bad.todo
+    return bad
+
+
+# Words
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("kind", sorted(LISTED_KINDS))
+def test_every_result_is_known_again_as_it_was_printed(kind: ReferralKind, language: Any) -> None:
+    answers = ANSWERS[kind]
+    spellings = known_by(RESULTS, [each.code for each in answers.outcomes])
+    for outcome in answers.outcomes:
+        assert known(spellings, RESULTS[outcome.code].in_(language)) == outcome.code
+        assert known(spellings, outcome.code) == outcome.code
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_heading_is_known_again_as_it_was_printed(language: Any) -> None:
+    assert {column: known(COLUMNS, words.in_(language)) for column, words in HEADINGS.items()} == {
+        column: column for column in HEADINGS
+    }
+
+
+@pytest.mark.parametrize("words", [HEADINGS, RESULTS, ASKED])
+def test_everything_is_said_in_three_languages(words: dict[str, Words]) -> None:
+    assert [name for name, each in words.items() if not all((each.en, each.fr, each.ar))] == []
+
+
+@pytest.mark.parametrize("kind", list(SheetKind))
+def test_every_column_of_every_sheet_has_a_heading(kind: SheetKind) -> None:
+    assert {*SHEETS[kind].shows, *SHEETS[kind].returns} <= set(HEADINGS)
+
+
+# What the partner says
+
+
+def test_a_confirmed_nationality() -> None:
+    fields = the_fields(IDENTITY, result="nationality confirmed", date="22/11/2026", given_names="Aminata")
+    assert fields == {
+        "signal_type": "COMPLETED",
+        "outcome_code": "NATIONALITY_CONFIRMED",
+        "occurred_at": "2026-11-22T00:00:00+02:00",
+        "payload": {"interviewed_on": "2026-11-22"},
+        "subject_check": {"given_name": "Aminata"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("written", "day"),
+    [
+        ("2026-11-22", "2026-11-22"), ("22/11/2026", "2026-11-22"), ("22.11.2026", "2026-11-22"),
+        ("22-11-2026", "2026-11-22"), ("٢٢/١١/٢٠٢٦", "2026-11-22"), ("٢٠٢٦-١١-٢٢", "2026-11-22"), ("۲۲/۱۱/۲۰۲۶", "2026-11-22"),
+        (" 22 / 11 / 2026 ".replace(" / ", "/"), "2026-11-22"), ("2026-11-22 00:00:00", "2026-11-22"),
+        ("2026-11-22 14:30", "2026-11-22T14:30:00+02:00"), ("22/11/2026 9h05", "2026-11-22T09:05:00+02:00"),
+        ("٢٢/١١/٢٠٢٦ ٠٩:٠٥", "2026-11-22T09:05:00+02:00"), ("2026-11-22T14:30:59", "2026-11-22T14:30:00+02:00"),
+    ],
+)  # fmt: skip
+def test_a_date_is_read_as_people_type_it(written: str, day: str) -> None:
+    assert the_fields(EXAMINED, result="NO_SIGNIFICANT_CONDITION", date=written)["payload"]["examined_at"] == day
+
+
+@pytest.mark.parametrize(
+    "written", ["31/02/2026", "22/11/26", "24/11/2026", "yesterday", "11/22/2026", "2026-11-22 25:00"]
+)
+def test_a_permission_with_a_date_that_cannot_be_is_not_taken(written: str) -> None:
+    said, bad = read(EXAMINED, result="NO_SIGNIFICANT_CONDITION", date=written)
+    assert said == []
+    assert {each.column for each in bad} == {"date"}
+    assert bad[0].value == written
+
+
+def test_a_paper_may_be_valid_until_a_day_that_lies_ahead() -> None:
+    fields = the_fields(
+        PAPER,
+        result="Issued",
+        document_kind="LP",
+        document_number="A 17/4",
+        issued_on="2026-11-01",
+        expires_on="01/02/2027",
+    )
+    assert fields["payload"] == {
+        "kind": "LAISSEZ_PASSER", "number": "A 17/4", "issued_on": "2026-11-01", "expires_on": "2027-02-01",
+    }  # fmt: skip
+
+
+def test_an_exit_permit_with_all_that_is_on_it() -> None:
+    fields = the_fields(
+        EXIT, result="تمت الموافقة", permit_number="X-٧", list_number="L2", airport="معيتيقة", expires_on="2027-01-05"
+    )
+    assert fields["payload"] == {"permit_number": "X-7", "list_no": "L2", "airport": "MJI", "expires_on": "2027-01-05"}
+
+
+def test_a_reception_with_what_was_given() -> None:
+    fields = the_fields(MET, result="Accueilli", date="2026-11-22", cash_in_EUR="65 €", nights="٣", transport="bus")
+    assert fields["payload"] == {"met_at": "2026-11-22", "cash_eur": 65, "shelter_nights": 3, "onward_transport": "bus"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "result", "signal", "code"),
+    [
+        (IDENTITY, "VERIFICATION_IN_CAPITAL", "PROGRESS", "VERIFICATION_IN_CAPITAL"),
+        (PAPER, "REQUIRES_ITINERARY", "PROGRESS", "REQUIRES_ITINERARY"),
+        (PAPER, "FEE_REQUIRED", "PAUSED", "FEE_REQUIRED"),
+        (EXIT, "MORE_INFO", "PAUSED", "MORE_INFO"),
+        (MET, "CONFIRMED", "ACCEPTED", "CONFIRMED"),
+        (MET, "CANNOT_RECEIVE", "REJECTED", "CANNOT_RECEIVE"),
+        (IDENTITY, "Accepted, not done yet", "ACCEPTED", None),
+        (EXAMINED, "Cannot do it", "REJECTED", None),
+    ],
+)
+def test_a_result_arrives_as_the_signal_it_is(kind: ReferralKind, result: str, signal: str, code: str | None) -> None:
+    fields = the_fields(kind, result=result)
+    assert (fields["signal_type"], fields.get("outcome_code")) == (signal, code)
+
+
+def test_a_result_without_a_date_is_dated_by_the_sheet_so_that_the_same_row_reads_the_same_tomorrow() -> None:
+    assert the_fields(IDENTITY, result="NOT_CONFIRMED")["occurred_at"] == ISSUED.isoformat()
+
+
+# Permits, restricts
+
+
+@pytest.mark.parametrize(
+    ("kind", "result", "lacking"),
+    [
+        (PAPER, "ISSUED", {"document kind", "document number"}),
+        (EXAMINED, "NO_SIGNIFICANT_CONDITION", {"date"}),
+        (FIT, "FIT", {"date"}),
+        (FIT, "FIT_WITH_CONDITIONS", {"date", "note"}),
+        (EXIT, "GRANTED", {"permit number"}),
+        (CHILD, "HANDED_OVER", {"date", "identity checked"}),
+    ],
+)
+def test_a_permission_that_lacks_something_is_not_taken(kind: ReferralKind, result: str, lacking: set[str]) -> None:
+    said, bad = read(kind, result=result)
+    assert said == []
+    assert {each.column for each in bad} == lacking
+
+
+def test_a_child_is_not_handed_over_to_somebody_whose_identity_was_not_checked() -> None:
+    said, (bad,) = read(CHILD, result="HANDED_OVER", date="2026-11-22", identity_checked="no")
+    assert (said, bad.column) == ([], "identity checked")
+    assert the_fields(CHILD, result="HANDED_OVER", date="2026-11-22", identity_checked="oui")["payload"]["id_checked"]
+
+
+@pytest.mark.parametrize("kind", sorted(LISTED_KINDS))
+def test_whatever_is_illegible_beside_it_a_result_that_restricts_is_taken(kind: ReferralKind) -> None:
+    rubbish = dict.fromkeys((*CELLS, "note"), "§§")
+    for outcome in ANSWERS[kind].outcomes:
+        said, _ = read_row(
+            Line(7, {**rubbish, "result": outcome.code}, ("slipped",)), {}, About(kind, ISSUED, TODAY, TRIPOLI)
+        )
+        assert bool(said) is not outcome.permits, outcome.code
+
+
+def test_a_slipped_row_permits_nothing() -> None:
+    line = Line(7, {"result": "NATIONALITY_CONFIRMED"}, ("one too many",))
+    said, (bad,) = read_row(line, {}, About(IDENTITY, ISSUED, TODAY, TRIPOLI))
+    assert said == []
+    assert "more cells" in bad.problem
+
+
+def test_a_word_that_is_no_result_of_this_row_is_reported_with_those_that_are() -> None:
+    fault = the_fault(IDENTITY, result="FIT")
+    assert fault.value == "FIT"
+    assert "Nationality confirmed" in fault.todo
+
+
+def test_what_is_filled_in_without_a_result_is_not_lost_in_silence() -> None:
+    assert the_fault(PAPER, document_number="LP-1").column == "document number"
+    assert the_fault(IDENTITY, note="came without papers").column == "note"
+
+
+def test_a_cell_that_was_not_asked_for_is_reported_and_keeps_nothing_back() -> None:
+    (said,), (bad,) = read(IDENTITY, result="NATIONALITY_CONFIRMED", document_number="LP-1")
+    assert said.fields["outcome_code"] == "NATIONALITY_CONFIRMED"
+    assert bad.column == "document number"
+    assert "not recorded" in bad.problem
+
+
+@pytest.mark.parametrize("empty", ["", "-", "—", "?", "n/a", "inconnu", "غير معروف", "  "])
+def test_a_row_that_says_nothing_says_nothing(empty: str) -> None:
+    assert read(IDENTITY, result=empty, given_names="Aminata") == ([], [])
+
+
+# The person's own word
+
+
+@pytest.mark.parametrize("column", STATEMENT_COLUMNS)
+@pytest.mark.parametrize("written", ["", "no", "Non", "لا", "-", "0", "rien", "N", "لا يوجد"])
+def test_only_a_clear_no_is_one(column: str, written: str) -> None:
+    assert read(IDENTITY, **{column: written}) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("written", "reason"),
+    [
+        ("yes", None), ("x", None), ("✓", None), ("نعم", None), ("OUI", None), ("TRUE", None),
+        ("refused", "refused"), ("?", "?"), ("unknown", "unknown"), ("no longer wants to go", "no longer wants to go"),
+        ("said he is not sure", "said he is not sure"), ("=1+1", "=1+1"),
+    ],
+)  # fmt: skip
+def test_anything_else_counts_as_the_persons_word(written: str, reason: str | None) -> None:
+    fields = the_fields(IDENTITY, withdrawal=written)
+    assert (fields["signal_type"], fields.get("reason")) == (SignalType.WITHDRAWAL_REPORTED, reason)
+
+
+def test_a_word_that_is_longer_than_a_reason_may_be_is_kept_whole() -> None:
+    long = "she is afraid " * 300
+    fields = the_fields(IDENTITY, concern=long)
+    assert len(fields["reason"]) == 2000
+    assert fields["payload"]["text"] == clean(long)
+
+
+def test_the_persons_word_comes_before_the_partners() -> None:
+    said, _ = read(IDENTITY, result="NATIONALITY_CONFIRMED", withdrawal="yes", concern="her brother")
+    assert [each.part for each in said] == ["withdrawal", "concern", "result"]
+
+
+# Whose row
+
+
+@pytest.mark.parametrize(
+    ("given", "born", "check"),
+    [
+        ("Aminata", "1996-04-02", {"given_name": "Aminata", "year_of_birth": 1996}),
+        ("Aminata", "~1996", {"given_name": "Aminata", "year_of_birth": 1996}),
+        ("Aminata", "١٩٩٦", {"given_name": "Aminata", "year_of_birth": 1996}),
+        ("Aminata", "?", {"given_name": "Aminata"}),
+        ("", "1996-04-02", None),
+        ("x" * 121, "1996-04-02", None),
+    ],
+)
+def test_the_name_in_the_row_goes_along(given: str, born: str, check: dict[str, Any] | None) -> None:
+    fields = the_fields(IDENTITY, result="NOT_CONFIRMED", given_names=given, date_of_birth=born)
+    assert fields.get("subject_check") == check
+
+
+# Formulas
+
+
+@given(st.text())
+def test_what_goes_out_is_never_the_beginning_of_a_formula_and_comes_back_as_it_was(text: str) -> None:
+    assert not safe(text).startswith(("=", "+", "-", "@", "\t", "\r"))
+    assert unsafe(safe(text)) == text or text.startswith("'")
+
+
+# Anything at all
+
+TEXTS = st.one_of(
+    st.text(), st.sampled_from(["yes", "no", "1", "2026-11-22", "REFUSED", "FIT", "=1", "'=1", "\x00", "\ud800", "٠"])
+)
+
+ROWS = st.dictionaries(st.sampled_from(list(HEADINGS)), TEXTS)
+
+
+@given(cells=ROWS, kind=st.sampled_from(sorted(LISTED_KINDS)), result=st.sampled_from(["", *RESULTS]))
+def test_whatever_stands_in_a_row_it_is_read_or_reported(
+    cells: dict[str, str], kind: ReferralKind, result: str
+) -> None:
+    line = Line(7, {**cells, **({"result": result} if result else {})})
+    said, bad = read_row(line, {}, About(kind, ISSUED, TODAY, TRIPOLI))
+    assert all(each.problem and each.todo for each in bad)
+    for each in said:
+        assert unfit(ReceivePartnerSignal, {**each.fields, **MADE_UP}) == []
+        assert each.part in ("result", "withdrawal", "concern")
+    again, _ = read_row(line, {}, About(kind, ISSUED, TODAY + timedelta(days=3), TRIPOLI))
+    assert [each for each in again if each.part != "result"] == [each for each in said if each.part != "result"]
+
+
+@given(raw=st.binary(max_size=2000), name=st.sampled_from(["sheet.csv", "sheet.xlsx", "sheet.json"]))
+def test_a_file_of_anything_is_a_list_or_unusable(raw: bytes, name: str) -> None:
+    with contextlib.suppress(Unusable):
+        assert read_bytes(name, raw, form(100)).headings
+
+
+# The samples
+
+
+@pytest.mark.parametrize("kind", list(SheetKind))
+def test_the_sample_that_comes_back_says_what_it_shows(kind: SheetKind) -> None:
+    raw = (sample_sheets.FOLDER / f"{kind}-filled.csv").read_bytes()
+    listing = read_bytes("sample.csv", raw, form(10))
+    asked = {sample_sheets.code_of(kind, at): what for at, (what, _) in enumerate(sample_sheets.SAMPLES[kind][3])}
+    for line in listing.lines:
+        code = read_code(line.cells["row code"])
+        assert code is not None
+        about = About(asked[code], ISSUED, date(2026, 12, 20), TRIPOLI)
+        said, bad = read_row(line, listing.headings, about)
+        assert bad == []
+        assert bool(said) is any(line.cells[column] for column in ("result", *STATEMENT_COLUMNS))
+
+
+@pytest.mark.parametrize("kind", list(SheetKind))
+def test_the_samples_are_what_sheets_look_like_today(kind: SheetKind) -> None:
+    again = "run python -m tools.sample_sheets and keep what it wrote"
+    assert (sample_sheets.FOLDER / f"{kind}.html").read_bytes() == as_html(sample_sheets.page(kind)), again
+    assert (sample_sheets.FOLDER / f"{kind}-filled.csv").read_bytes() == sample_sheets.filled(kind), again

@@ -1,0 +1,644 @@
+"""Sheets over real servers: out, filled in, back; twice, half, wrong, swapped; and nobody on one who must not be."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from openpyxl import load_workbook
+
+from domain.case.aggregate import Case
+from domain.kernel.vocabulary import ReferralKind
+from domain.referral.sheets import SheetKind, read_code, row_code, spaced
+from gateway.intake.service import Desk
+from gateway.intake.submission import Answer
+from gateway.sheets import issue as handing_out
+from gateway.sheets.rendering import WRITTEN, as_csv, as_html, as_xlsx
+from store.crypto.keys import MasterKey
+from store.messages.outbox import Outbox
+from store.partners.sheets import Placed, line_id_of
+from tests.gateway.conftest import an_app
+from tests.support.builders import AMINATA, FLIGHT
+from tests.support.databases import Database
+from tests.support.journey_steps import FLIGHT as PLANNED
+from tests.support.journey_steps import a_taken_message
+from tests.support.running_worker import House, a_house
+from tests.support.sheets import MUSA, Office, a_waiting_person, asked, filled, with_partners
+from workers.embedded.installation import Servers
+
+CONFIRMED = {"result": "NATIONALITY_CONFIRMED", "date": "2026-11-23"}
+
+AT = "2026-11-23T08:00:00+00:00"
+
+
+@asynccontextmanager
+async def an_office(database: Database, servers: Servers, desk: Desk) -> AsyncIterator[tuple[House, Office]]:
+    async with a_house(database, servers) as house:
+        await house.stands_at(AT)
+        await with_partners(desk)
+        yield house, Office(desk)
+
+
+# Out
+
+
+async def test_a_sheet_shows_the_minimum_and_an_opaque_code_and_records_what_it_told(
+    database: Database, servers: Servers, desk: Desk
+) -> None:
+    async with an_office(database, servers, desk) as (house, office):
+        case = await a_waiting_person(house)
+        found = await office.out()
+        (row,) = found.page.rows
+        assert set(row.person) == {"family_name", "given_names", "sex", "date_of_birth", "dob_precision", "nationality"}
+        assert read_code(spaced(row.code)) == row.code
+        for written in WRITTEN.values():
+            raw = written(found.page)
+            assert b"LBY-" not in raw
+            assert str(AMINATA.phone).encode() not in raw
+        names = await house.names(case)
+        assert names.count("ReferralListed") == 1
+        told = [event for event in await house.log(case) if event.name == "DisclosureRecorded"]
+        assert told[-1].facts["recipient"] == "embassy-nga"
+        assert set(told[-1].facts["fields"]) == set(row.person)
+
+
+async def test_the_same_sheet_on_the_same_day_is_the_same_and_tells_nobody_anything_new(
+    database: Database, servers: Servers, desk: Desk
+) -> None:
+    async with an_office(database, servers, desk) as (house, office):
+        case = await a_waiting_person(house)
+        one, other = await office.out(), await office.out(language="ar")
+        assert one.page.sheet == other.page.sheet
+        assert [row.code for row in one.page.rows] == [row.code for row in other.page.rows]
+        assert (await house.names(case)).count("ReferralListed") == 1
+        await office.out(user="omar")
+        assert (await house.names(case)).count("ReferralListed") == 2, "another reader is another disclosure"
+        await house.after(days=1)
+        next_day = await office.out()
+        assert next_day.page.sheet.sheet_id != one.page.sheet.sheet_id
+        assert next_day.page.rows[0].code != one.page.rows[0].code
+
+
+async def test_nobody_is_listed_who_is_protected_or_took_a_consent_back(
+    database: Database, servers: Servers, desk: Desk
+) -> None:
+    async with an_office(database, servers, desk) as (house, office):
+        held, unwilling, listed = [await a_waiting_person(house, person) for person in (AMINATA, MUSA, AMINATA)]
+        await a_taken_message(house, held, "PlaceHold", hold_type="PROTECTION", reason="she was sold")
+        await a_taken_message(house, unwilling, "WithdrawConsent", purpose="SHARE_EMBASSY")
+        found = await office.out()
+        assert len(found.page.rows) == 1
+        assert (await house.names(listed)).count("ReferralListed") == 1
+        assert "ReferralListed" not in await house.names(held) + await house.names(unwilling)
+        assert {each.rule for each in found.left_out} <= {"HOLD.PROTECTION", "CONSENT.SHARE_EMBASSY"}, "neutral words"
+
+
+async def test_a_consent_taken_back_while_the_sheet_is_made_is_seen_where_it_is_recorded(
+    database: Database, servers: Servers, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with an_office(database, servers, desk) as (house, office):
+        case = await a_waiting_person(house)
+        sending = Desk.send
+
+        async def withdrawn_first(self: Desk, number: str, name: object, fields: Any, **about: Any) -> Any:
+            await a_taken_message(house, case, "PlaceHold", hold_type="PROTECTION", reason="at the last moment")
+            return await sending(self, number, name, fields, **about)
+
+        monkeypatch.setattr(Desk, "send", withdrawn_first)
+        found = await office.out()
+        assert found.page.rows == ()
+        assert {each.rule for each in found.left_out} <= {"HOLD.PROTECTION", "REFERRAL.OVER"}
+        assert "ReferralListed" not in await house.names(case)
+
+
+async def test_what_was_refused_this_morning_is_asked_anew(
+    database: Database, servers: Servers, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with an_office(database, servers, desk) as (house, office):
+        case = await a_waiting_person(house)
+        sending = Desk.send
+
+        async def refused_at_first(self: Desk, number: str, name: object, fields: Any, **about: Any) -> Any:
+            if about["key"].endswith("-0"):
+                return Answer(uuid4(), "refused", "", datetime.now(UTC), number, repeated=True)
+            return await sending(self, number, name, fields, **about)
+
+        monkeypatch.setattr(Desk, "send", refused_at_first)
+        assert len((await office.out()).page.rows) == 1
+        assert "ReferralListed" in await house.names(case)
+
+
+async def test_what_nobody_has_recorded_yet_stands_on_no_sheet(
+    database: Database, servers: Servers, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with an_office(database, servers, desk) as (house, office):
+        case = await a_waiting_person(house)
+        monkeypatch.setattr(house.recording, "catch_up", _away)
+        found = await office.out(seconds=0.2)
+        assert found.page.rows == ()
+        assert [each.rule for each in found.left_out] == ["NOT_RECORDED_YET"]
+        monkeypatch.undo()
+        await house.until(case, "ReferralListed", 60)
+        assert len((await office.out()).page.rows) == 1
+
+
+async def _away(_order: object) -> None:
+    raise TimeoutError
+
+
+async def test_a_sheet_for_a_flight_names_only_who_has_a_seat_on_it(
+    database: Database, servers: Servers, desk: Desk
+) -> None:
+    async with an_office(database, servers, desk) as (house, office):
+        on_it, _not_on_it = await a_waiting_person(house), await a_waiting_person(house, MUSA)
+        exits = Office(desk, "exit-authority", SheetKind.EXIT_LIST)
+        await has_papers(house, office)
+        await asked(house, on_it, "EXIT_PERMIT")
+        await is_seated(house, on_it)
+        assert len((await exits.out()).page.rows) == 2
+        (row,) = (await exits.out(movement=FLIGHT["movement"])).page.rows
+        assert row.person["family_name"] == "Okafor"
+        assert row.person["document"] == "LP-1"
+        assert row.person["flight"]["movement"] == FLIGHT["movement"]
+        assert (await exits.out(movement="MOV-2026-NONE")).page.rows == ()
+
+
+async def test_what_became_known_after_the_listing_stands_on_the_next_sheet_and_not_on_this(
+    database: Database, servers: Servers, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with an_office(database, servers, desk) as (house, office):
+        case = await a_waiting_person(house)
+        await a_waiting_person(house, MUSA)
+        await has_papers(house, office)
+        await asked(house, case, "EXIT_PERMIT")
+        exits = Office(desk, "exit-authority", SheetKind.EXIT_LIST)
+        settled = handing_out.until_settled
+
+        async def seated_meanwhile(*about: Any) -> Any:
+            found = await settled(*about)
+            await is_seated(house, case)
+            return found
+
+        monkeypatch.setattr(handing_out, "until_settled", seated_meanwhile)
+        first = await exits.out()
+        monkeypatch.undo()
+        assert all("flight" not in row.person for row in first.page.rows)
+        second = await exits.out()
+        assert [row.person["flight"]["movement"] for row in second.page.rows if "flight" in row.person] == [
+            FLIGHT["movement"]
+        ]
+        told = [event.facts for event in await house.log(case) if event.name == "DisclosureRecorded"]
+        assert ["flight" in each["fields"] for each in told if each["recipient"] == "exit-authority"][-2:] == [
+            False,
+            True,
+        ]
+
+
+def test_nobody_can_guess_from_its_id_what_a_line_says() -> None:
+    placed = Placed("12345678", uuid4(), uuid4(), uuid4(), ReferralKind.MEDICAL_ASSESSMENT, "p", "t", datetime.now(UTC))
+    ids = [
+        line_id_of(MasterKey(bytes([key]) * 32), placed, part, {"outcome_code": code})
+        for key in (1, 2)
+        for part in ("result", "concern")
+        for code in ("FIT", "UNFIT")
+    ]
+    assert len(set(ids)) == len(ids)
+
+
+async def has_papers(house: House, office: Office) -> None:
+    """Both people's nationality is confirmed and their document issued, by two sheets in a row."""
+    brought, bad = await office.filled(await office.out(), CONFIRMED, CONFIRMED)
+    assert [each.status for each in brought] == ["applied", "applied"], (brought, bad)
+    await house.rests()
+    issued = {"result": "Issued", "document kind": "Laissez-passer", "expires on": "22/01/2027"}
+    second = await office.out()
+    rows = [{**issued, "document number": f"LP-{count}"} for count in (1, 2)]
+    brought, bad = await office.filled(second, *rows)
+    assert [each.status for each in brought] == ["applied", "applied"], (brought, bad)
+    await house.rests()
+
+
+async def is_seated(house: House, case: UUID) -> None:
+    """Safe to return, examined, funded, nominated: seated on the example flight."""
+    flight = await house.begin("PlanMovement", kind="movement", called=PLANNED["number"], **PLANNED)
+    assert flight.stream_id is not None
+    await a_taken_message(house, flight.stream_id, "ConfirmMovement", carrier="charter")
+    await a_taken_message(house, case, "AssessSafetyOfReturn", area="NG-LA", result="SAFE", advisory_version="2026-3")
+    await house.heard(case, "MEDICAL_ASSESSMENT", "COMPLETED", "NO_SIGNIFICANT_CONDITION")
+    await a_taken_message(house, case, "AllocateFunding", project="VHR-1", until="2027-12-31T00:00:00+00:00")
+    about = {name: PLANNED[name] for name in ("std", "sta")} | {"movement": PLANNED["number"]}
+    await a_taken_message(house, case, "NominatePassenger", **about, movement_id=str(flight.stream_id))
+    await house.until(case, "SeatReserved")
+    await house.rests()
+
+
+async def test_a_sheet_settles_what_waited_to_be_brought_by_hand_and_is_known_beside_what_is_delivered(
+    database: Database, servers: Servers, desk: Desk
+) -> None:
+    async with an_office(database, servers, desk) as (house, office):
+        brought, delivered = await a_waiting_person(house), await a_waiting_person(house, MUSA)
+        outbox = Outbox(desk.pool)
+        before = {line.stream_id: line.outbox_id for line in await outbox.of_partner("embassy-nga")}
+        assert await outbox.to_hand(before[brought], "NO_RECEIVER")
+
+        assert len((await office.out()).page.rows) == 2
+
+        after = {line.stream_id: line for line in await outbox.of_partner("embassy-nga")}
+        assert (after[brought].status, after[delivered].status) == ("delivered", "pending")
+        assert all(line.begun_at is not None for line in after.values())
+
+
+# Round trips
+
+
+@pytest.mark.parametrize(("written", "language"), [("csv", "en"), ("xlsx", "fr"), ("xlsx", "ar")])
+async def test_an_embassy_session_comes_back_as_signals_with_who_recorded_them(
+    database: Database, servers: Servers, desk: Desk, written: str, language: str
+) -> None:
+    async with an_office(database, servers, desk) as (house, office):
+        confirmed, absent = await a_waiting_person(house), await a_waiting_person(house, MUSA)
+        found = await office.out(language=language)
+        words = {"fr": ("Nationalité confirmée", "23/11/2026"), "ar": ("تم تأكيد الجنسية", "٢٣/١١/٢٠٢٦")}
+        result, date = words.get(language, ("Nationality confirmed", "2026-11-23"))
+        rows = ({"result": result, "date": date}, {"result": "VERIFICATION_IN_CAPITAL", "note": "six weeks"})
+
+        brought, bad = await office.filled(found, *rows, written=written)
+
+        assert bad == []
+        assert [(each.part, each.status, each.repeated) for each in brought] == [("result", "applied", False)] * 2
+        assert "NationalityConfirmed" in await house.names(confirmed)
+        assert "NationalityConfirmed" not in await house.names(absent)
+        assert "ReferralProgressReported" in await house.names(absent)
+        said = {event.name: event for event in await house.log(confirmed)}
+        sheet_id = found.page.sheet.sheet_id
+        assert said["SignalRecordedOnBehalf"].say() == (
+            f"Recorded by staff:fatima on behalf of embassy-nga, from sheet {sheet_id}."
+        )
+        row = await desk.pool.fetchrow(
+            "SELECT actor, source, kind FROM inbox WHERE message_id = $1", brought[0].message_id
+        )
+        assert row is not None
+        assert tuple(row) == ("staff:fatima", "partner:embassy-nga", "signal")
+
+
+async def test_a_clinic_afternoon_comes_back_and_a_restrictive_result_needs_nothing_else(
+    database: Database, servers: Servers, desk: Desk
+) -> None:
+    async with an_office(database, servers, desk) as (house, _):
+        well, ill = await a_waiting_person(house), await a_waiting_person(house, MUSA)
+        clinic = Office(desk, "clinic-misrata", SheetKind.CLINIC_AFTERNOON)
+        found = await clinic.out()
+        assert {"phone", "languages"} <= set(found.page.rows[0].person)
+        assert "nationality" not in found.page.rows[0].person
+        well_row = {"result": "No significant condition", "date": "22/11/2026", "valid until": "٢٠٢٧-٠٢-٢٠"}
+        ill_row = {"result": "Treatment required", "valid until": "next spring"}
+
+        brought, bad = await clinic.filled(found, well_row, ill_row, written="xlsx")
+
+        assert {each.status for each in brought} == {"applied"}
+        assert [(each.column, each.value) for each in bad] == [("Valid until", "next spring")]
+        state = await house.state(well)
+        assert isinstance(state, Case)
+        assert "MEDICAL_ASSESSMENT" in state.clearances
+        assert "HoldPlaced" in await house.names(ill)
+
+
+async def test_an_exit_list_and_a_reception_desk_come_back(database: Database, servers: Servers, desk: Desk) -> None:
+    async with an_office(database, servers, desk) as (house, office):
+        granted, refused = await a_waiting_person(house), await a_waiting_person(house, MUSA)
+        await has_papers(house, office)
+        for case in (granted, refused):
+            await asked(house, case, "EXIT_PERMIT")
+        exits = Office(desk, "exit-authority", SheetKind.EXIT_LIST)
+        permit = {"result": "Granted", "permit number": "X-7", "airport": "Mitiga", "expires on": "05.01.2027"}
+        brought, bad = await exits.filled(
+            await exits.out(), permit, {"result": "Refusé", "reason class": "منع من السفر"}
+        )
+        assert ({each.status for each in brought}, bad) == ({"applied"}, [])
+        given = next(event for event in await house.log(granted) if event.name == "ExitPermitGranted")
+        assert given.facts == {"airport": "MJI", "expires_on": given.facts["expires_on"], "permit_number": "X-7"}
+        assert "ExitPermitRefused" in await house.names(refused)
+
+        await is_seated(house, granted)
+        await house.at("2026-12-01T08:00:00+00:00")
+        await asked(house, granted, "RECEPTION")
+        reception = Office(desk, "reception-nga", SheetKind.RECEPTION_DESK)
+        brought, bad = await reception.filled(await reception.out(), {"result": "Reception confirmed"})
+        assert ([each.status for each in brought], bad) == (["applied"], [])
+        state = await house.state(granted)
+        assert isinstance(state, Case)
+        assert "RECEPTION_CONFIRMED" in state.clearances
+
+
+# Twice, corrected, half
+
+
+async def test_the_same_sheet_twice_starts_nothing_twice_whoever_brings_it(
+    database: Database, servers: Servers, desk: Desk
+) -> None:
+    async with an_office(database, servers, desk) as (house, office):
+        case = await a_waiting_person(house)
+        raw = filled(await office.out(), CONFIRMED)
+        first, _ = await office.back("a.csv", raw)
+        before = await what_partners_said(house, case)
+        again, bad = await office.back("b.csv", raw, user="omar")
+        assert await the_plain_columns(desk) == set()
+        assert (first[0].message_id, first[0].repeated) == (again[0].message_id, False)
+        assert (again[0].repeated, again[0].status, bad) == (True, "applied", [])
+        await house.rests()
+        assert await what_partners_said(house, case) == before
+
+
+async def the_plain_columns(desk: Desk) -> set[str]:
+    """Words about the person that stand unsealed in the tables of sheets and messages."""
+    tables = ("sheets", "sheet_rows", "sheet_lines", "inbox", "outbox", "referral_tokens")
+    rows = [row[0] for name in tables for row in await desk.pool.fetch(f"SELECT {name}::text FROM {name}")]  # noqa: S608
+    words = ("Okafor", "Aminata", "NATIONALITY_CONFIRMED", "1996-04-02")
+    return {word for word in words for row in rows if word in row or word.encode().hex() in row}
+
+
+async def what_partners_said(house: House, case: UUID) -> list[str]:
+    return [event.name for event in await house.log(case) if "signal_id" in event.facts]
+
+
+async def test_a_corrected_row_is_a_new_fact_and_what_was_right_after_all_is_not_mistaken_for_a_repeat(
+    database: Database, servers: Servers, desk: Desk
+) -> None:
+    async with an_office(database, servers, desk) as (house, office):
+        case = await a_waiting_person(house)
+        found = await office.out()
+        await office.filled(found, CONFIRMED)
+        (corrected,), bad = await office.filled(found, {"result": "Not confirmed", "date": "2026-11-23"})
+        assert (corrected.status, corrected.result["cause"], bad) == ("quarantined", "CONFLICTING_OUTCOME", [])
+        (again,), bad = await office.filled(found, CONFIRMED)
+        assert again.repeated
+        assert [each.problem for each in bad] == [
+            "the same was brought in before, and something else in its place since"
+        ]
+        assert (await house.names(case)).count("PartnerSignalQuarantined") == 1
+
+
+async def test_rows_that_are_left_empty_say_nothing_and_rows_in_another_order_say_the_same(
+    database: Database, servers: Servers, desk: Desk
+) -> None:
+    async with an_office(database, servers, desk) as (house, office):
+        answered, silent = await a_waiting_person(house), await a_waiting_person(house, MUSA)
+        raw = filled(await office.out(), CONFIRMED).decode()
+        heads, *rows = raw.splitlines()
+        brought, bad = await office.back("sheet.csv", "\n".join([heads, *reversed(rows)]).encode())
+        assert ([each.status for each in brought], bad) == (["applied"], [])
+        assert "NationalityConfirmed" in await house.names(answered)
+        assert "NationalityConfirmed" not in await house.names(silent)
+
+
+async def test_codes_that_have_slipped_to_other_people_are_noticed(
+    database: Database, servers: Servers, desk: Desk
+) -> None:
+    async with an_office(database, servers, desk) as (house, office):
+        await a_waiting_person(house), await a_waiting_person(house, MUSA)
+        found = await office.out()
+        one, other = (spaced(row.code) for row in found.page.rows)
+        raw = filled(found, CONFIRMED, {"result": "Not confirmed", "withdrawal": "yes"}).decode()
+        slipped = raw.replace(one, "???").replace(other, one).replace("???", other)
+
+        brought, bad = await office.back("sheet.csv", slipped.encode())
+
+        results = [each for each in brought if each.part == "result"]
+        assert {(each.status, each.result["cause"]) for each in results} == {("quarantined", "IDENTITY_MISMATCH")}
+        assert [(each.column, each.value) for each in bad] == [("Given names", "Musa")]
+        assert "somebody of another name" in bad[0].problem
+
+
+# Wrong codes, other people's codes
+
+
+async def test_a_code_that_is_nobodys_is_reported_and_the_persons_own_word_is_kept_for_a_person(
+    database: Database, servers: Servers, desk: Desk
+) -> None:
+    async with an_office(database, servers, desk) as (house, office):
+        case = await a_waiting_person(house)
+        found = await office.out()
+        code = spaced(found.page.rows[0].code)
+        raw = filled(found, {**CONFIRMED, "withdrawal": "yes"}).decode()
+        before = await house.names(case)
+        for wrong, said in ((row_code("1234567"), "is on no sheet"), (code[:-1], "a sign of"), ("", "no row code")):
+            brought, bad = await office.back("sheet.csv", raw.replace(code, wrong).encode())
+            assert [(each.part, each.status) for each in brought] == [("withdrawal", "quarantined")]
+            assert brought[0].result["cause"] == "UNKNOWN_TOKEN"
+            assert len(bad) == 1
+            assert said in bad[0].problem, (wrong, bad)
+        assert await house.names(case) == before
+
+
+async def test_another_partners_code_is_told_no_differently_from_one_that_does_not_exist(
+    database: Database, servers: Servers, desk: Desk
+) -> None:
+    async with an_office(database, servers, desk) as (house, office):
+        case = await a_waiting_person(house)
+        raw = filled(await office.out(), {**CONFIRMED, "concern": "she fears her uncle"})
+        clinic = Office(desk, "clinic-misrata", SheetKind.CLINIC_AFTERNOON)
+        brought, (bad,) = await clinic.back("sheet.csv", raw)
+        assert bad.problem == "this code is on no sheet of this partner"
+        assert [each.part for each in brought] == ["concern"], "the person's own word is lost through no door"
+        assert brought[0].status in ("quarantined", "applied")
+        assert "NationalityConfirmed" not in await house.names(case)
+
+
+async def test_two_rows_of_one_code_that_disagree_permit_nothing(
+    database: Database, servers: Servers, desk: Desk
+) -> None:
+    async with an_office(database, servers, desk) as (house, _):
+        case = await a_waiting_person(house)
+        clinic = Office(desk, "clinic-misrata", SheetKind.CLINIC_AFTERNOON)
+        found = await clinic.out()
+        fit = filled(found, {"result": "No significant condition", "date": "22/11/2026"}).decode().splitlines()
+        ill = filled(found, {"result": "UNFIT_TEMPORARY"}).decode().splitlines()
+        brought, bad = await clinic.back("sheet.csv", "\n".join([*fit, ill[1]]).encode())
+        assert [each.row for each in bad] == [2, 3]
+        assert [(each.row, each.status) for each in brought] == [(3, "applied")]
+        assert "ClearanceGranted" not in (await house.names(case))[-8:]
+
+
+# The person's own word
+
+
+async def test_what_the_person_says_is_taken_first_and_whatever_else_is_wrong_in_the_row(
+    database: Database, servers: Servers, desk: Desk
+) -> None:
+    async with an_office(database, servers, desk) as (house, office):
+        willing, unwilling = await a_waiting_person(house), await a_waiting_person(house, MUSA)
+        found = await office.out()
+        rows = (CONFIRMED, {"result": "Konfirmed", "date": "yesterday", "withdrawal": "??", "concern": "=her brother"})
+
+        brought, bad = await office.filled(found, *rows, written="xlsx")
+
+        assert [(each.part, each.status) for each in brought] == [
+            ("withdrawal", "applied"), ("concern", "applied"), ("result", "applied"),
+        ]  # fmt: skip
+        assert [(each.column, each.value) for each in bad] == [("Result", "Konfirmed")]
+        state = await house.state(unwilling)
+        assert isinstance(state, Case)
+        assert {hold.type.value for hold in state.holds.values()} == {"CONSENT", "PROTECTION"}
+        assert "WITHDRAWAL_REPORTED" not in await house.names(willing)
+        concern = [event for event in await house.log(unwilling) if event.name == "CONCERN_REPORTED"]
+        assert concern[0].facts["content"]["reason"] == "=her brother", "taken as text, and sealed"
+
+
+async def test_the_persons_own_word_stands_on_a_sheet_of_a_referral_that_has_ended(
+    database: Database, servers: Servers, desk: Desk
+) -> None:
+    async with an_office(database, servers, desk) as (house, office):
+        case = await a_waiting_person(house)
+        found = await office.out()
+        await office.filled(found, CONFIRMED)
+        (late,), _ = await office.filled(found, {"withdrawal": "نعم"})
+        assert late.status == "applied"
+        state = await house.state(case)
+        assert isinstance(state, Case)
+        assert "CONSENT" in {hold.type.value for hold in state.holds.values()}
+
+
+# Formulas, limits
+
+
+async def test_a_name_that_is_a_formula_goes_out_as_text_and_comes_back_as_the_same_text(
+    database: Database, servers: Servers, desk: Desk
+) -> None:
+    evil = MUSA.model_copy(update={"given_names": '=HYPERLINK("http://x","y")', "family_name": "@SUM(1)"})
+    async with an_office(database, servers, desk) as (house, office):
+        await a_waiting_person(house, evil)
+        found = await office.out()
+        sheet = load_workbook(io.BytesIO(as_xlsx(found.page))).worksheets[0]
+        assert {cell.data_type for row in sheet.iter_rows() for cell in row if cell.value} == {"s"}
+        assert "'=HYPERLINK" in as_csv(found.page).decode()
+        assert ",=" not in as_csv(found.page).decode()
+        assert "'@SUM" in as_csv(found.page).decode()
+        brought, bad = await office.filled(found, CONFIRMED)
+        assert ([each.status for each in brought], bad) == (["applied"], [])
+
+
+async def test_a_printed_page_has_no_script_and_reads_from_the_right_in_arabic(
+    database: Database, servers: Servers, desk: Desk
+) -> None:
+    evil = MUSA.model_copy(update={"given_names": "<script>alert(1)</script>"})
+    async with an_office(database, servers, desk) as (house, office):
+        await a_waiting_person(house, evil)
+        page = as_html((await office.out(language="ar")).page).decode()
+        assert '<html lang="ar" dir="rtl">' in page
+        assert "<script" not in page
+        assert "&lt;script&gt;" in page
+        assert "تم تأكيد الجنسية" in page
+
+
+# Over HTTP
+
+
+async def test_a_sheet_is_fetched_filled_and_brought_back_over_http(
+    database: Database, servers: Servers, desk: Desk, tmp_path: Any
+) -> None:
+    async with (
+        an_office(database, servers, desk) as (house, office),
+        an_app(database, files=tmp_path / "files") as client,
+    ):
+        case = await a_waiting_person(house)
+        where = "/api/v1/partners/embassy-nga/sheets"
+        client.headers |= {"Idempotency-Key": "k", "X-Awda-User": "fatima"}
+        told = (await client.post(f"{where}/embassy-session")).json()
+        assert told["left_out"] == []
+        assert told["rows"][0]["person"]["family_name"] == "Okafor"
+        book = await client.post(f"{where}/embassy-session", params={"format": "xlsx", "language": "fr"})
+        assert book.headers["content-disposition"] == (
+            'attachment; filename="embassy-session-embassy-nga-2026-11-23.xlsx"'
+        )
+        assert book.headers["x-awda-left-out"] == "0"
+        page = await client.post(f"{where}/embassy-session", params={"format": "html"})
+        assert page.headers["content-security-policy"].startswith("default-src 'none'")
+
+        found = await office.out(language="fr")
+        media = {"csv": "text/csv", "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}
+        raw = filled(found, CONFIRMED, written="xlsx")
+        headers = {"content-type": media["xlsx"], "X-Awda-User": "fatima"}
+        dry = await client.post(where, content=raw, headers=headers, params={"dry_run": True})
+        assert (dry.json()["would_hand_in"], dry.json()["bad"]) == (1, [])
+        done = await client.post(where, content=raw, headers={**headers, "Prefer": "wait=20"})
+        assert done.status_code == 200
+        assert (done.json()["done"], done.json()["counts"]) == (True, {"applied": 1})
+        assert "NationalityConfirmed" in await house.names(case)
+
+        scan = await client.post(
+            f"{where}/{told['sheet_id']}/scan", content=b"%PDF-1.7 signed", headers={"content-type": "application/pdf"}
+        )
+        assert scan.status_code == 202, scan.text
+        await house.until(case, "EvidenceAttached")
+        attached = next(event for event in await house.log(case) if event.name == "EvidenceAttached")
+        number = await desk.pool.fetchval("SELECT number FROM streams WHERE stream_id = $1", case)
+        file = await client.get(f"/api/v1/cases/{number}/files/{attached.facts['file_hash'][:12]}")
+        assert (file.content, file.headers["content-type"]) == (b"%PDF-1.7 signed", "application/pdf")
+        assert file.headers["content-disposition"].startswith("attachment;")
+        assert "sandbox" in file.headers["content-security-policy"]
+
+
+async def test_the_same_key_hands_out_the_same_sheet_and_records_nothing_twice_even_on_another_day(
+    database: Database, servers: Servers, desk: Desk
+) -> None:
+    async with an_office(database, servers, desk) as (house, _), an_app(database) as client:
+        case = await a_waiting_person(house)
+        where = "/api/v1/partners/embassy-nga/sheets/embassy-session"
+        client.headers |= {"Idempotency-Key": "monday", "X-Awda-User": "fatima"}
+        first = (await client.post(where)).json()
+        recorded = await house.names(case)
+        assert recorded.count("ReferralListed") == 1
+
+        await house.after(days=1)
+        again = (await client.post(where, params={"language": "ar"})).json()
+
+        assert (again["sheet_id"], again["rows"][0]["row_code"]) == (first["sheet_id"], first["rows"][0]["row_code"])
+        assert await house.names(case) == recorded
+        other = await client.post(where.replace("embassy-session", "exit-list"))
+        assert (other.status_code, other.json()["type"]) == (422, "/problems/key-reused")
+        fresh = (await client.post(where, headers={"Idempotency-Key": "tuesday"})).json()
+        assert fresh["sheet_id"] != first["sheet_id"]
+
+
+async def test_looking_hands_nothing_out(database: Database, servers: Servers, desk: Desk) -> None:
+    async with an_office(database, servers, desk) as (house, _), an_app(database) as client:
+        case = await a_waiting_person(house)
+        headers = {"Idempotency-Key": "k"}
+        for method in ("GET", "HEAD"):
+            answer = await client.request(
+                method, "/api/v1/partners/embassy-nga/sheets/embassy-session", headers=headers
+            )
+            assert answer.status_code == 405
+        assert "ReferralListed" not in await house.names(case)
+        assert await desk.pool.fetchval("SELECT count(*) FROM sheets") == 0
+
+
+async def test_what_is_no_sheet_is_a_problem_that_says_what_to_do(
+    database: Database, servers: Servers, desk: Desk
+) -> None:
+    await with_partners(desk)
+    async with an_app(database) as client:
+        where = "/api/v1/partners/embassy-nga/sheets"
+        csv, key = {"content-type": "text/csv"}, {"Idempotency-Key": "k"}
+        cases = [
+            (await client.post("/api/v1/partners/nobody/sheets", content=b"x", headers=csv), 404),
+            (await client.post(f"{where}/exit-list"), 400),
+            (await client.post(f"{where}/exit-list", headers={"Idempotency-Key": "a b"}), 400),
+            (await client.post("/api/v1/partners/nobody/sheets/exit-list", headers=key), 404),
+            (await client.post(f"{where}/horoscopes", headers=key), 422),
+            (await client.post(f"{where}/exit-list", params={"flight": "'; drop table"}, headers=key), 422),
+            (await client.post(where, content=b"x", headers={"content-type": "text/plain"}), 415),
+            (await client.post(where, content=b"a,b\n1,2", headers=csv), 422),
+            (await client.post(where, content=b"x" * 4_000_001, headers=csv), 413),
+            (await client.post(f"{where}/{uuid4()}/scan", content=b"%PDF-"), 400),
+            (await client.post(f"{where}/{uuid4()}/scan", content=b"%PDF-", headers=key), 404),
+        ]
+        for answer, status in cases:
+            assert answer.status_code == status, answer.text
+            assert answer.headers["content-type"] == "application/problem+json"
+            assert answer.json()["detail"]

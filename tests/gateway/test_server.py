@@ -1,0 +1,121 @@
+"""The gateway on a real port: who may reach it, how it stops, and what a flood does to it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx2
+import psutil
+import pytest
+from starlette.types import Receive, Scope, Send
+
+from gateway.app import Fronted, GatewaySettings
+from gateway.intake.partners import CLOUD_EVENT
+from gateway.server import Exposed, config_of, insist_on_loopback, serve, settings_of
+from tests.gateway.conftest import MASTER_KEY, REGISTRATION
+from tests.support.databases import Database
+from workers.settings import Home, Settings
+
+MIB = 1024 * 1024
+
+EVERYWHERE = "0.0.0.0"  # noqa: S104 (to be refused)
+
+
+def a_free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
+
+
+@asynccontextmanager
+async def serving(database: Database) -> AsyncIterator[tuple[httpx2.AsyncClient, asyncio.Event, asyncio.Task[None]]]:
+    settings, stop = GatewaySettings(database.app_dsn, MASTER_KEY, port=a_free_port()), asyncio.Event()
+    running = asyncio.create_task(serve(settings, stop=stop))
+    url = f"http://127.0.0.1:{settings.port}"
+    async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=30) as client:
+        for _ in range(200):
+            try:
+                await client.get("/healthz")
+                break
+            except httpx2.TransportError:
+                await asyncio.sleep(0.02)
+        yield client, stop, running
+    stop.set()
+    await asyncio.wait_for(running, 5)
+
+
+@pytest.mark.parametrize("proxied", [False, True])
+async def test_what_a_header_says_of_where_a_call_came_from_is_believed_only_behind_a_proxy(
+    monkeypatch: pytest.MonkeyPatch, *, proxied: bool
+) -> None:
+    """Limits are kept apart by it, so whoever floods must not be able to write it."""
+    seen: list[str] = []
+
+    async def looked_at(_: object, scope: Scope, _receive: Receive, _send: Send) -> None:
+        seen.append(scope["client"][0])
+
+    monkeypatch.setattr(Fronted, "__call__", looked_at)
+    config = config_of(GatewaySettings("", MASTER_KEY, proxied=proxied))
+    config.load()
+    scope = {"type": "http", "client": ("127.0.0.1", 1), "headers": [(b"x-forwarded-for", b"198.51.100.7")]}
+    await config.loaded_app(scope, None, None)
+    assert seen == ["198.51.100.7" if proxied else "127.0.0.1"]
+
+
+async def test_it_serves_until_it_is_told_to_stop(database: Database, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    async with serving(database) as (client, stop, running):
+        body = {"message": "RegisterCase", **REGISTRATION}
+        answer = await client.post("/api/v1/cases", json=body, headers={"Idempotency-Key": "k"})
+        assert answer.status_code == 202
+
+        stop.set()
+        await asyncio.wait_for(running, 5)
+
+    assert "RegisterCase" not in caplog.text
+    assert "Aminata" not in caplog.text
+
+
+async def test_an_endless_body_is_cut_off_and_memory_stays_flat(database: Database) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(100):
+            yield b"x" * MIB
+
+    async with serving(database) as (client, _, _):
+        before = psutil.Process().memory_info().rss
+        try:
+            answer = await client.post(
+                "/api/v1/inbox/clinic-tripoli", content=endless(), headers={"content-type": CLOUD_EVENT}
+            )
+            assert answer.status_code == 413
+        except httpx2.TransportError:
+            pass  # the answer came while the body was still being sent, and the line was closed behind it
+        assert psutil.Process().memory_info().rss - before < 20 * MIB
+        assert (await client.get("/healthz")).status_code == 200
+
+
+def test_the_port_is_not_opened_to_people_nobody_signed_in() -> None:
+    open_to_all = GatewaySettings("", MASTER_KEY, host=EVERYWHERE)
+
+    with pytest.raises(Exposed, match="AWDA_BEHIND_PROXY"):
+        insist_on_loopback(open_to_all)
+    insist_on_loopback(GatewaySettings("", MASTER_KEY, host=EVERYWHERE, proxied=True))
+    for host in ("127.0.0.1", "localhost", "::1"):
+        insist_on_loopback(GatewaySettings("", MASTER_KEY, host=host))
+
+
+def test_the_master_key_is_that_of_the_home(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "home", database_url="postgresql://x")
+    key = Home(settings.home).make().master_key(settings)
+
+    assert settings_of(settings).master_key == key
+
+
+def test_neither_key_nor_password_shows_when_settings_are_printed() -> None:
+    assert "secret" not in repr(GatewaySettings("postgresql://u:secret@h", b"secret" * 4))

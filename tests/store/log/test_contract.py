@@ -1,0 +1,46 @@
+"""The library's own contract for recorders, kept by ours.
+
+Expected here too: versions are unique, writes are atomic, readers see events in feed order and miss none.
+Not claimed: that ids have no gaps. A refused write may use some up, as it does with the library's own recorder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from eventsourcing.tests.persistence import AggregateRecorderTestCase, ApplicationRecorderTestCase
+
+from tests.support.library_facade import AggregateFacade, ApplicationFacade, Loop
+
+
+class _WithLoop:
+    loop: Loop
+    dsn: str
+    made: list[AggregateFacade]
+
+    @pytest.fixture(autouse=True)
+    def _connected(self, database: Any) -> Iterator[None]:
+        self.loop, self.dsn, self.made = Loop(), database.owner_dsn, []
+        yield
+        for facade in self.made:
+            facade.close()
+        self.loop.close()
+
+
+class TestAggregateRecorder(_WithLoop, AggregateRecorderTestCase):
+    def create_recorder(self) -> AggregateFacade:
+        self.made.append(AggregateFacade(self.loop, self.dsn))
+        return self.made[-1]
+
+
+class TestApplicationRecorder(_WithLoop, ApplicationRecorderTestCase[ApplicationFacade]):
+    def create_recorder(self) -> ApplicationFacade:
+        facade = ApplicationFacade(self.loop, self.dsn)
+        self.made.append(facade)
+        return facade
+
+    def test_subscribers_hear_every_event_once_in_order(self) -> None:
+        """The library's own test of subscriptions, with its own assertions."""
+        self.optional_test_insert_subscribe()

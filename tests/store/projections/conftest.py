@@ -1,0 +1,17 @@
+"""A migrated database, and an archive that keeps cases in it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from store.postgres.database import open_pool
+from tests.support.recorded_archive import Archive
+
+
+@pytest.fixture
+async def archive(database: Any) -> AsyncIterator[Archive]:
+    async with await open_pool(database.app_dsn) as pool, await open_pool(database.owner_dsn) as owner:
+        yield Archive(pool, owner)

@@ -1,0 +1,111 @@
+"""Made-up facts, and a desk that records them. They are taken out of the registry again: it belongs to the programme."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, ClassVar
+from uuid import UUID, uuid4, uuid5
+
+from domain.kernel.event import REGISTRY, Compartment, Event, Metadata, Sealed
+from store.crypto.keys import Keyring, KeyStore
+from store.log.mapper import EventMapper
+from store.log.recorder import Recorder
+from store.log.rows import Loaded, NewEvent, Plan, Settled, Written
+from store.messages.inbox import Inbox, Incoming, Receipt
+
+
+class LanternLit(Event):
+    """Nothing about it is sealed."""
+
+    TOPIC: ClassVar[str] = "test.lantern-lit"
+    SENTENCE: ClassVar[str] = "A lantern was lit in {room}."
+
+    room: str
+    lamps: tuple[int, ...] = ()
+
+
+class LetterKept(Event):
+    """Half of it is sealed."""
+
+    TOPIC: ClassVar[str] = "test.letter-kept"
+    SENTENCE: ClassVar[str] = "A letter was kept on shelf {shelf}: {words}."
+
+    shelf: int
+    words: Annotated[str | None, Sealed(Compartment.GEN)] = None
+    seen_on: Annotated[datetime | None, Sealed(Compartment.MED)] = None
+
+
+class WallPainted(Event):
+    """It was first stored with the colour under another name."""
+
+    TOPIC: ClassVar[str] = "test.wall-painted"
+    SENTENCE: ClassVar[str] = "The wall was painted {colour}."
+    VERSION: ClassVar[int] = 2
+
+    colour: str
+
+    @classmethod
+    def upcast(cls, state: dict[str, Any], version: int) -> dict[str, Any]:
+        return {**state, "colour": state["paint"]} if version == 1 else state
+
+
+FACTS = {fact.TOPIC: REGISTRY.pop(fact.TOPIC) for fact in (LanternLit, LetterKept, WallPainted)}
+
+
+@dataclass
+class Desk:
+    """Says what it wants recorded in one line each."""
+
+    recorder: Recorder
+    keys: KeyStore
+    inbox: Inbox
+
+    async def open_case(self) -> UUID:
+        receipt = await self.inbox.start_case(message(None, b"open"))
+        assert receipt.stream_id is not None
+        return receipt.stream_id
+
+    async def put(self, case: UUID, body: bytes = b"{}", message_id: UUID | None = None) -> Receipt:
+        return await self.inbox.put(message(case, body, message_id))
+
+    async def plan(self, case: UUID, *facts: Event, **more: Any) -> Plan:
+        """What a decision on the case as it now stands would write."""
+        return self.plan_on(case, await self.recorder.load(case), *facts, **more)
+
+    def plan_on(self, case: UUID, loaded: Loaded, *facts: Event, **more: Any) -> Plan:
+        assert loaded.head is not None
+        first, decision = loaded.head.version + 1, uuid4()
+        mapper = EventMapper(self.keys.from_rows(case, loaded.keys))
+        events = [
+            new(mapper, fact.stamped(case, first + nth, loaded.now), uuid5(decision, str(nth)), loaded.now)
+            for nth, fact in enumerate(facts)
+        ]
+        return Plan(case, loaded.head.revision, loaded.head.hash, first, events, **more)
+
+    async def record(self, case: UUID, *facts: Event, **more: Any) -> Written:
+        return await self.recorder.write(await self.plan(case, *facts, **more))
+
+    async def ring(self, case: UUID) -> Keyring:
+        return self.keys.from_rows(case, (await self.recorder.load(case)).keys)
+
+
+def new(mapper: EventMapper, event: Event, event_id: UUID, at: datetime) -> NewEvent:
+    """The event as the recorder takes it."""
+    about = Metadata(happened_at=at, recorded_at=at, actor="staff:amal", message_id=event_id, policy="test-1")
+    return mapper.new(event, event_id, about)
+
+
+def message(case: UUID | None, body: bytes = b"{}", message_id: UUID | None = None) -> Incoming:
+    """A message from a member of staff."""
+    return Incoming(message_id or uuid4(), case, "staff", "TestMessage", body, "staff:amal", "amal")
+
+
+def applied(receipt: Receipt) -> Settled:
+    """The message did what it asked for."""
+    return Settled(receipt.message_id, "applied", '{"ok": true}', 1)
+
+
+def refused(receipt: Receipt) -> Settled:
+    """The message was turned down by a rule."""
+    return Settled(receipt.message_id, "refused", '{"rule": "test"}')

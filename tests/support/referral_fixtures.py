@@ -1,0 +1,140 @@
+"""A case whose partners have been asked, recorded on a real database without anything running beside it."""
+
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import dataclass, field
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+import httpx2
+
+from activities.recording import Recording
+from audit.live_case import live
+from domain.case.aggregate import Case
+from domain.case.referral import Referral
+from domain.kernel.event import Event
+from domain.kernel.vocabulary import Purpose, ReferralKind
+from domain.progress import Order
+from gateway.intake.service import Desk
+from gateway.partner_access.task_links import Issued, TaskLinks
+from gateway.public_address import Face
+from store.partners.registry import Registered, add
+from tests.gateway.conftest import REGISTRATION, stream_of
+
+LINE: Final = "+218 21 555 0100"
+
+PARTNER: Final = "embassy-nga"
+
+ASKED: Final = tuple(sorted(set(ReferralKind) - {ReferralKind.HEALTH_SERVICE}))
+
+PERSONAL: Final = ("Aminata", "Okafor", "1996", "218910000001")
+"""What nobody may read who was not told."""
+
+
+@dataclass
+class Asked:
+    """One case, and the referrals that were sent for it."""
+
+    desk: Desk
+    recording: Recording
+    number: str
+    case_id: UUID
+    face: Face = field(default_factory=lambda: Face("https://vhr.example.org", LINE))
+
+    @property
+    def links(self) -> TaskLinks:
+        return TaskLinks(self.desk, self.face)
+
+    async def hand_in(self, name: str, **fields: Any) -> UUID:
+        """A staff message that nobody has recorded yet."""
+        return (await self.desk.send(self.number, name, fields, user="fatima", key=uuid4().hex)).message_id
+
+    async def say(self, name: str, **fields: Any) -> dict[str, Any]:
+        """A staff message, recorded at once; what became of it."""
+        message_id = await self.hand_in(name, **fields)
+        await self.record()
+        found = await self.desk.wait(message_id, 0)
+        assert found is not None
+        assert found.status == "applied", found
+        return dict(found.result)
+
+    async def record(self) -> None:
+        await self.recording.catch_up(Order(stream_id=self.case_id))
+
+    async def case(self) -> Case:
+        return (await live(self.desk.pool, self.desk.keys, self.case_id)).case
+
+    async def events(self) -> list[Event]:
+        entries = (await live(self.desk.pool, self.desk.keys, self.case_id)).folded.entries
+        return [entry.event for entry in entries if entry.event]
+
+    async def referral(self, kind: str) -> Referral:
+        found = [each for each in (await self.case()).referrals.values() if each.asked_kind == kind]
+        return found[-1]
+
+    async def ask(self, kind: str, **more: Any) -> Referral:
+        await self.say("CreateReferral", kind=kind, partner_id=PARTNER, **more)
+        return await self.referral(kind)
+
+    async def link(self, kind: str = "CONSULAR_IDENTITY", *, user: str = "fatima", key: str | None = None) -> Issued:
+        referral = await self.referral(kind)
+        return await self.links.issue(self.number, user=user, key=key or uuid4().hex, referral_id=referral.referral_id)
+
+    async def signals(self) -> list[dict[str, Any]]:
+        """Every signal that came in, in order: who sent it by what way, and what has become of it."""
+        rows = await self.desk.pool.fetch(
+            "SELECT message_id, actor, source, status FROM inbox WHERE kind = 'signal' ORDER BY arrival"
+        )
+        return [dict(row) for row in rows]
+
+
+async def a_case_with_partners(desk: Desk, *kinds: str) -> Asked:
+    """A registered person, every consent given, one partner that takes everything, asked for some of it."""
+    await add(desk.pool, Registered(PARTNER, "Embassy", frozenset(ReferralKind), "NGA"))
+    begun = await desk.start_case(REGISTRATION, user="fatima", key=uuid4().hex)
+    number = str(begun.number)
+    asked = Asked(desk, Recording(desk.pool, desk.keys), number, await stream_of(desk, number))
+    for purpose in Purpose:
+        await asked.hand_in("RecordConsent", purpose=purpose, form_version="C-1", language="en")
+    for kind in kinds:
+        await asked.hand_in("CreateReferral", kind=kind, partner_id=PARTNER)
+    await asked.record()
+    return asked
+
+
+@dataclass
+class Browser:
+    """Somebody with a browser that runs no script: opens addresses, fills in forms."""
+
+    client: httpx2.AsyncClient
+    lang: str = "en"
+
+    async def goes_to(self, path: str) -> httpx2.Response:
+        return await self.client.get(path)
+
+    async def opens(self, issued: Issued, code: str | None = None, **more: str) -> httpx2.Response:
+        form = {"code": issued.code if code is None else code, "lang": self.lang, **more}
+        return await self.client.post(f"/p/{issued.token}", data=form)
+
+    async def sends(self, issued: Issued, page: httpx2.Response, say: str, **typed: str) -> httpx2.Response:
+        """Fill in the form of a page and send it, hidden fields and all."""
+        return await self.client.post(f"/p/{issued.token}", data={**hidden(page), "say": say, **typed})
+
+
+def hidden(page: httpx2.Response) -> dict[str, str]:
+    found = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', page.text)
+    return {name: html.unescape(value) for name, value in found}
+
+
+def offered(page: httpx2.Response) -> list[str]:
+    """What can be said on a page."""
+    return re.findall(r'name="say" value="([^"]+)"', page.text)
+
+
+def receipt_of(page: httpx2.Response) -> str:
+    """The receipt's number, as printed."""
+    found = re.search(r'class="number"><bdi dir="ltr">([^<]+)<', page.text)
+    assert found, page.text
+    return found[1]

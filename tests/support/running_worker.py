@@ -1,0 +1,232 @@
+"""A house for a test: the real worker and relay on the real servers, and the few words a test says to it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+from temporalio.client import Client
+
+from activities.recording import Recording
+from domain.case.aggregate import Case
+from domain.case.referral import Referral
+from domain.kernel.directory import Directory
+from domain.kernel.event import Event
+from domain.kernel.vocabulary import Stage
+from domain.progress import Order, Standing
+from domain.streams import KINDS, State
+from store.crypto.keys import KeyStore, MasterKey
+from store.log.mapper import EventMapper, read_all
+from store.log.recorder import Recorder
+from store.messages.inbox import Inbox, Incoming, Receipt, message_id_for
+from store.postgres import clock
+from store.postgres.connections import open_lines
+from store.postgres.database import open_pool
+from store.postgres.notifier import INBOX, Doorbell
+from store.reference.advisories import advised
+from tests.support.builders import PARTNERS
+from workers.case_worker import case_worker
+from workers.relay import Relay
+from workers.temporal_client import connect
+
+MASTER_KEY = b"a master key for tests, 32 bytes"
+
+MASTER = MasterKey(MASTER_KEY)
+
+
+class TestRecording(Recording):
+    """The real recording, with the builders' partners instead of the partners table, and with fresh advisories."""
+
+    __test__ = False
+
+    async def partners(self, *, fresh: bool = False) -> Directory:
+        return replace(PARTNERS, advisories=await advised(self.pool))
+
+
+@dataclass
+class House:
+    """What a test may ask: say something to a stream, wait until it rests, look at its log."""
+
+    pool: asyncpg.Pool[asyncpg.Record]
+    owner: asyncpg.Pool[asyncpg.Record]
+    keys: KeyStore
+    inbox: Inbox
+    doorbell: Doorbell
+    client: Client
+    recording: Recording
+    dsn: str
+    queue: str = field(default_factory=lambda: f"q-{uuid4().hex[:8]}")
+
+    async def begin(
+        self, name: str = "RegisterCase", *, kind: str = "case", called: str | None = None, **fields: Any
+    ) -> Receipt:
+        """Start a stream with its first message. ``called`` is the number of a movement."""
+        receipt = await self.inbox.start_stream(kind, called, _incoming(None, name, fields))
+        self.doorbell.ring(INBOX, receipt.stream_id)
+        return receipt
+
+    async def say(
+        self, stream: UUID, name: str, *, by: str = "staff:fatima", message_id: UUID | None = None, **fields: Any
+    ) -> Receipt:
+        receipt = await self.inbox.put(_incoming(stream, name, fields, by=by, message_id=message_id))
+        self.doorbell.ring(INBOX, stream)
+        return receipt
+
+    async def told(self, stream: UUID, name: str, **fields: Any) -> dict[str, Any]:
+        """Say it, and wait for what became of it."""
+        receipt = await self.say(stream, name, **fields)
+        return await self.became(receipt.message_id)
+
+    async def became(self, message_id: UUID, seconds: float = 20) -> dict[str, Any]:
+        found = await self.inbox.wait_for(message_id, seconds)
+        assert found is not None
+        return {"status": found.status, **(found.result or {})}
+
+    async def record(self, stream: UUID) -> Standing:
+        """A recording of one's own, beside the workflow's."""
+        return await self.recording.catch_up(Order(stream_id=stream))
+
+    async def order_open(self, stream: UUID, *stages: str) -> Standing:
+        """What the workflow orders."""
+        return await self.recording.catch_up(Order(stream_id=stream, open=tuple(Stage(stage) for stage in stages)))
+
+    async def log(self, stream: UUID) -> list[Event]:
+        loaded = await Recorder(self.pool).load(stream)
+        events, skipped = read_all(EventMapper(self.keys.from_rows(stream, loaded.keys)), loaded.rows)
+        assert not skipped
+        return events
+
+    async def names(self, stream: UUID) -> list[str]:
+        return [event.name for event in await self.log(stream)]
+
+    async def state(self, stream: UUID) -> State:
+        loaded = await Recorder(self.pool).load(stream)
+        assert loaded.head is not None
+        state: State = KINDS[loaded.head.kind].blank(stream, loaded.head.number)
+        for event in await self.log(stream):
+            event.fold_into(state)
+        return state
+
+    async def until(self, stream: UUID, name: str, seconds: float = 20, times: int = 1) -> list[str]:
+        """Wait until an event of that name stands in the log, so many times."""
+        async with asyncio.timeout(seconds):
+            while (names := await self.names(stream)).count(name) < times:
+                await asyncio.sleep(0.05)
+        return names
+
+    async def stands_at(self, moment: str | datetime) -> None:
+        """The programme's clock stands still there, and from now on only moves when told."""
+        await clock.stand_still(self.owner, _moment(moment))
+
+    async def rests(self, seconds: float = 30) -> None:
+        """Wait until nothing is pending and no deadline that has come is unrecorded."""
+        async with asyncio.timeout(seconds):
+            while await self.pool.fetchval(RESTLESS):
+                await asyncio.sleep(0.05)
+
+    async def at(self, moment: str | datetime) -> None:
+        """Time passes to a moment, stopping at every deadline on the way until it is recorded."""
+        until = _moment(moment)
+        await self.rests()
+        while (due := await self.pool.fetchval(NEXT_DUE)) and due <= until:
+            await clock.move(self.pool, max(due, await clock.now(self.pool)))
+            await self.rests()
+        await clock.move(self.pool, until)
+
+    async def after(self, **span: float) -> None:
+        await self.at(await clock.now(self.pool) + timedelta(**span))
+
+    async def asked(self, case: UUID, kind: str, seconds: float = 20) -> Referral:
+        """The newest referral of a kind, which a stage the workflow is about to open may still have to make."""
+        async with asyncio.timeout(seconds):
+            while True:
+                state = await self.state(case)
+                assert isinstance(state, Case)
+                if found := [each for each in state.referrals.values() if each.asked_kind == kind]:
+                    return found[-1]
+                await asyncio.sleep(0.05)
+
+    async def heard(
+        self,
+        case: UUID,
+        kind: str,
+        signal: str,
+        outcome: str | None = None,
+        *,
+        signal_id: UUID | None = None,
+        **more: Any,
+    ) -> dict[str, Any]:
+        """A partner's signal about the newest referral of a kind, and what became of it."""
+        await self.rests()
+        referral = await self.asked(case, kind)
+        fields = {
+            "signal_id": str(signal_id or uuid4()),
+            "referral_token": referral.token,
+            "partner_id": referral.partner_id,
+            "signal_type": signal,
+            "occurred_at": (await clock.now(self.pool)).isoformat(),
+            **({"outcome_code": outcome} if outcome else {}),
+            **more,
+        }
+        by = f"partner:{referral.partner_id}"
+        message_id = message_id_for(by, fields["signal_id"])
+        await self.say(case, "ReceivePartnerSignal", by=by, message_id=message_id, **fields)
+        return await self.became(message_id)
+
+
+RESTLESS = """
+SELECT EXISTS (SELECT FROM inbox WHERE status = 'pending' AND stream_id IS NOT NULL)
+    OR EXISTS (SELECT FROM streams WHERE open AND next_due <= awda_now())
+"""
+
+NEXT_DUE = "SELECT min(next_due) FROM streams WHERE open"
+
+
+def _moment(moment: str | datetime) -> datetime:
+    return datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+
+
+def _incoming(
+    stream: UUID | None, name: str, fields: dict[str, Any], *, by: str = "staff:fatima", message_id: UUID | None = None
+) -> Incoming:
+    body = json.dumps({"message": name, "fields": fields, "reason": None}, sort_keys=True, default=str).encode()
+    kind = "signal" if by.startswith("partner:") else "staff"
+    return Incoming(message_id or uuid4(), stream, kind, f"{kind}.message", body, by, by)
+
+
+@asynccontextmanager
+async def a_desk(database: Any, servers: Any) -> AsyncIterator[House]:
+    """Somebody who speaks and looks, with no worker of their own: others do the work."""
+    pool, owner = await open_pool(database.app_dsn), await open_pool(database.owner_dsn)
+    keys = KeyStore(pool, MASTER)
+    client = await connect(servers.temporal_address, servers.temporal_namespace)
+    try:
+        async with Doorbell(database.app_dsn) as doorbell, open_lines(database.app_dsn) as lines:
+            recording = TestRecording(pool, keys, doorbell, lines)
+            yield House(pool, owner, keys, Inbox(pool, keys), doorbell, client, recording, database.app_dsn)
+    finally:
+        await pool.close()
+        await owner.close()
+
+
+@asynccontextmanager
+async def a_house(database: Any, servers: Any, *, relay: bool = True, cached: int = 100) -> AsyncIterator[House]:
+    """The worker and the relay run until the test has ended."""
+    async with a_desk(database, servers) as house:
+        stop, running = asyncio.Event(), []
+        ringing = Relay(house.client, house.pool, house.keys, house.dsn, task_queue=house.queue, deliveries=None)
+        async with case_worker(house.client, house.recording, task_queue=house.queue, cached=cached):
+            if relay:
+                running.append(asyncio.create_task(ringing.run(stop)))
+            try:
+                yield house
+            finally:
+                stop.set()
+                await asyncio.gather(*running)

@@ -1,0 +1,128 @@
+"""Sheets for tests: people who wait for an answer, a desk that hands out and brings in, and a hand that fills in."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from openpyxl import load_workbook
+
+from domain.kernel.person import Person
+from domain.referral.sheets import SheetKind, spaced
+from gateway.intake.service import Desk
+from gateway.sheets.collect import Brought, Checked, bring_in, check, read_sheet, settled
+from gateway.sheets.issue import HandedOut, hand_out, registered
+from gateway.sheets.rendering import WRITTEN
+from gateway.sheets.translations import HEADINGS
+from gateway.tabular.files import Bad
+from store.partners.registry import Registered, add
+from tests.support.builders import AMINATA, PARTNERS
+from tests.support.journey_steps import REGISTRATION, SCREENING, a_taken_message
+from tests.support.running_worker import House
+
+MUSA = Person(
+    family_name="Danjuma",
+    given_names="Musa",
+    name_native_script="موسى دانجوما",
+    sex="MALE",
+    date_of_birth="1990-12-31",
+    dob_precision="YEAR",
+    nationality="NGA",
+    phone="+218910000002",
+    languages=("ha", "en"),
+)
+
+Cells = Mapping[str, str]
+
+
+async def with_partners(desk: Desk) -> None:
+    """The partners that the house's recording asks, in the table where sheets look."""
+    for partner in PARTNERS.partners.values():
+        await add(desk.pool, Registered(partner.partner_id, partner.partner_id, partner.kinds, partner.country))
+
+
+async def a_waiting_person(house: House, person: Person = AMINATA) -> UUID:
+    """Screened; embassy and clinic have been asked."""
+    begun = await house.begin(**{**REGISTRATION, "person": person.model_dump(mode="json", exclude_none=True)})
+    assert begun.stream_id is not None
+    assert (await house.became(begun.message_id))["status"] == "applied"
+    await house.until(begun.stream_id, "ScreeningStarted")
+    for name, fields in SCREENING:
+        await house.say(begun.stream_id, name, **fields)
+    await a_taken_message(house, begun.stream_id, "CompleteScreening")
+    await asked(house, begun.stream_id, "MEDICAL_ASSESSMENT")
+    await asked(house, begun.stream_id, "CONSULAR_IDENTITY")
+    return begun.stream_id
+
+
+async def asked(house: House, case: UUID, kind: str) -> None:
+    """Wait until a partner has been asked for this."""
+    await house.until(case, "ReferralSent")
+    for _ in range(400):
+        if any(event.name == "ReferralSent" and event.facts["kind"] == kind for event in await house.log(case)):
+            return
+        await house.rests()
+    raise AssertionError(f"nobody was asked for {kind}")
+
+
+@dataclass
+class Office:
+    """Somebody at a desk, with sheets."""
+
+    desk: Desk
+    partner_id: str = "embassy-nga"
+    kind: SheetKind = SheetKind.EMBASSY_SESSION
+    user: str = "fatima"
+
+    async def out(self, **how: Any) -> HandedOut:
+        return await hand_out(self.desk, self.partner_id, self.kind, user=how.pop("user", self.user), **how)
+
+    async def checked(self, name: str, raw: bytes) -> Checked:
+        return await check(self.desk, await registered(self.desk, self.partner_id), read_sheet(name, raw))
+
+    async def back(self, name: str, raw: bytes, user: str | None = None) -> tuple[list[Brought], list[Bad]]:
+        """Bring it in, and wait for what becomes of every line."""
+        checked = await self.checked(name, raw)
+        brought, bad = await bring_in(self.desk, checked, user or self.user)
+        return await settled(self.desk, brought, 30), [*checked.bad, *bad]
+
+    async def filled(self, found: HandedOut, *rows: Cells, written: str = "csv") -> tuple[list[Brought], list[Bad]]:
+        """The sheet with these cells filled in, row by row, brought in."""
+        return await self.back(f"sheet.{written}", filled(found, *rows, written=written))
+
+
+def filled(found: HandedOut, *rows: Cells, written: str = "csv") -> bytes:
+    """The sheet as its partner gives it back: each row with these cells, by the names of their columns."""
+    page = found.page
+    answers = {spaced(row.code): cells for row, cells in zip(page.rows, rows, strict=False)}
+    headings = {HEADINGS[column].in_(page.language): column for column in (*page.given, *page.open)}
+    raw = WRITTEN[written](page)
+    return (_filled_csv if written == "csv" else _filled_xlsx)(raw, headings, answers)
+
+
+def _filled_csv(raw: bytes, headings: Mapping[str, str], answers: Mapping[str, Cells]) -> bytes:
+    heads, *rows = list(csv.reader(io.StringIO(raw.decode("utf-8-sig"))))
+    names = [headings[head] for head in heads]
+    for row in rows:
+        for column, text in answers.get(row[0], {}).items():
+            row[names.index(column)] = text
+    out = io.StringIO()
+    csv.writer(out).writerows([heads, *rows])
+    return out.getvalue().encode()
+
+
+def _filled_xlsx(raw: bytes, headings: Mapping[str, str], answers: Mapping[str, Cells]) -> bytes:
+    book = load_workbook(io.BytesIO(raw))
+    sheet: Any = book.worksheets[0]
+    top = next(row for row in sheet.iter_rows() if sum(cell.value in headings for cell in row) > 2)
+    places = {headings[str(cell.value)]: cell.column for cell in top if cell.value in headings}
+    for row in sheet.iter_rows(min_row=top[0].row + 1):
+        for column, text in answers.get(str(row[0].value), {}).items():
+            sheet.cell(row[0].row, places[column]).value = text
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()

@@ -1,0 +1,137 @@
+"""Homes to throw away, and launchers to be cruel to."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import site
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from workers.embedded.postgres import Postgres, inhabitants
+from workers.settings import Home
+
+PROJECT = Path(__file__).parents[3]
+
+LAUNCHER = PROJECT / "tests" / "support" / "launcher.py"
+
+
+class Launcher:
+    """One `up` in a process of its own."""
+
+    def __init__(self, home: Path, python: str = sys.executable, **options: Any) -> None:
+        self.home = Home(home)
+        self.said: list[str] = []
+        env = {"PATH": f"{Path(sys.executable).parent}:{os.defpath}", "AWDA_HOME": str(home)}
+        env["PYTHONPATH"] = os.pathsep.join((str(PROJECT), *site.getsitepackages()))
+        self.process: subprocess.Popen[str] = subprocess.Popen(
+            [python, str(LAUNCHER)], env=env | options.pop("env", {}), cwd="/", text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True, **options,
+        )  # fmt: skip
+
+    def until(self, word: str) -> str:
+        """Read what it says up to a line with this word."""
+        assert self.process.stdout
+        for line in self.process.stdout:
+            self.said.append(line.strip())
+            if word in line:
+                return line.strip()
+        raise AssertionError(f"never said {word!r}, but: {self.said}")
+
+    def come_up(self) -> None:
+        self.until("ready")
+        while not self.home.state().get("ready"):
+            time.sleep(0.01)
+
+    def children(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def pid_of(self, name: str) -> int | None:
+        """None while it is being started."""
+        pids: dict[str, int | None] = {each["name"]: each["pid"] for each in self.home.state()["processes"]}
+        return pids[name]
+
+    def interrupt(self) -> float:
+        """Ctrl-C; how long it took to end, in seconds."""
+        since = time.monotonic()
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(20)
+        return time.monotonic() - since
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(5)
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.interrupt()
+        if self.process.stdout:
+            self.process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+async def furnished() -> AsyncIterator[Path]:
+    """A home whose cluster was made once, to copy: making one takes longer than most tests."""
+    root = Path(tempfile.mkdtemp(prefix="awda-seed-"))
+    postgres = postgres_of(root)
+    await postgres.start()
+    await postgres.stop()
+    yield root
+    await postgres.remove()
+    shutil.rmtree(root)
+
+
+@pytest.fixture
+def home(furnished: Path, empty: Path) -> Path:
+    subprocess.run(["cp", "-a", f"{furnished}/.", str(empty)], check=True)
+    return empty
+
+
+@pytest.fixture
+def empty() -> Iterator[Path]:
+    root = Path(tempfile.mkdtemp(prefix="awda-home-"))
+    yield root
+    for survivor in inhabitants(root / "postgres" / "data"):
+        survivor.kill()
+    shutil.rmtree(root, ignore_errors=True)
+
+
+@pytest.fixture
+def launch() -> Iterator[Callable[..., Launcher]]:
+    started: list[Launcher] = []
+
+    def start(home: Path, **options: Any) -> Launcher:
+        started.append(Launcher(home, **options))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.close()
+
+
+def gone(processes: list[psutil.Process], patience: float) -> bool:
+    """Whether all have ended; one that only waits to be buried by its parent has."""
+    until = time.monotonic() + patience
+    while any(lives(each) for each in processes) and time.monotonic() < until:
+        time.sleep(0.02)
+    return not any(lives(each) for each in processes)
+
+
+def lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def postgres_of(home: Path) -> Postgres:
+    return Postgres(Home(home).make())

@@ -1,0 +1,146 @@
+"""The embedded Temporal server: the `temporal` program of its wheel, on loopback, with a durable store."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import shutil
+import socket
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from workers.embedded.processes import CannotStart, Command, Supervised
+from workers.network_probe import listens, serves
+from workers.settings import Home, WrongSetting
+
+log = logging.getLogger("awda.temporal")
+
+PORT, UI_PORT = 7233, 8233
+
+DURABLE = ("--sqlite-pragma", "journal_mode=WAL", "--sqlite-pragma", "synchronous=FULL")
+
+LOOPBACK = "127.0.0.1"
+
+START_LIMIT = 60.0  # seconds
+
+ATTEMPTS = 3  # a port found free may be taken by somebody else before the server takes it
+
+
+def program() -> Path:
+    """The `temporal` program that belongs to this Python, or the one on the path."""
+    beside = Path(sys.executable).parent / "temporal"
+    found = beside if os.access(beside, os.X_OK) else shutil.which("temporal")
+    if not found:
+        raise WrongSetting(
+            "The program `temporal` is not installed here. Run `make up`, which installs requirements.lock, "
+            "or set AWDA_TEMPORAL_ADDRESS to a server of your own."
+        )
+    return Path(found)
+
+
+def is_free(port: int, host: str = LOOPBACK) -> bool:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def free_port(host: str = LOOPBACK) -> int:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+def port_for(what: str, wanted: int, say: Callable[[str], None], host: str = LOOPBACK) -> int:
+    """The wanted port, or a free one when somebody else has it, which is said. 0 asks for any."""
+    if wanted and is_free(wanted, host):
+        return wanted
+    found = free_port(host)
+    if wanted:
+        say(f"Port {wanted} is taken; {what} uses {found} instead.")
+    return found
+
+
+class Temporal:
+    """The server of one home. Without a page for people when `headless`, and then on any free port."""
+
+    def __init__(
+        self, home: Home, say: Callable[[str], None] = log.info, *,
+        namespace: str = "default", headless: bool = False, extra: Sequence[str] = (),
+    ) -> None:  # fmt: skip
+        self.home, self.say, self.namespace, self.headless, self.extra = home, say, namespace, headless, tuple(extra)
+        self.port = self.ui_port = 0
+        self.server: Supervised | None = None
+
+    @property
+    def address(self) -> str:
+        return f"{LOOPBACK}:{self.port}"
+
+    @property
+    def ui_url(self) -> str | None:
+        return None if self.headless else f"http://{LOOPBACK}:{self.ui_port}"
+
+    async def start(self) -> None:
+        """Start the server and wait until it answers. Started again, it keeps its address."""
+        await self.stop()
+        if self.port:
+            await self.launch()
+            return
+        for attempt in range(ATTEMPTS):
+            self.choose_ports()
+            try:
+                await self.launch()
+            except CannotStart:
+                await self.stop()
+                if attempt == ATTEMPTS - 1 or (is_free(self.port) and (self.headless or is_free(self.ui_port))):
+                    raise
+            else:
+                return
+
+    def choose_ports(self) -> None:
+        self.port = port_for("Temporal", 0 if self.headless else PORT, self.say)
+        self.ui_port = 0 if self.headless else port_for("Temporal's page", UI_PORT, self.say)
+
+    async def launch(self) -> None:
+        self.home.temporal.mkdir(mode=0o700, exist_ok=True)
+        self.server = Supervised(self.command, self.home.logs)
+        await self.server.start()
+        await until_answers(self.address, self.namespace, self.server)
+
+    @property
+    def command(self) -> Command:
+        page = ("--headless",) if self.headless else ("--ui-port", str(self.ui_port))
+        where = ("--ip", LOOPBACK, "--port", str(self.port), "--namespace", self.namespace)
+        store = ("--db-filename", str(self.home.temporal / "temporal.db"), *DURABLE)
+        return Command(
+            name="temporal",
+            argv=(str(program()), "server", "start-dev", *where, *page, *store, "--log-level", "error", *self.extra),
+            env={"HOME": str(self.home.temporal)},
+            bare=True,
+            grace=2.5,
+        )
+
+    async def stop(self) -> None:
+        if self.server:
+            await self.server.stop()
+
+
+async def until_answers(address: str, namespace: str, server: Supervised | None = None) -> None:
+    """Wait until the namespace can be used; fail at once when the server has ended."""
+    until = time.monotonic() + START_LIMIT
+    host, _, port = address.rpartition(":")
+    while time.monotonic() < until:
+        if server and not server.running:
+            raise CannotStart(f"Temporal did not start. Its last words: {server.last_words()}")
+        if await listens(host, int(port)) and await serves(address, namespace):
+            return
+        await asyncio.sleep(0.05)
+    raise CannotStart(f"Temporal at {address} did not answer within {START_LIMIT:.0f} seconds.")
