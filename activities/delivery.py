@@ -19,16 +19,16 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.recording import body_of
-from activities.release_check import Leave, Leaving, Verdict
-from activities.webhook_client import Answer, NotReached, Outside
+from activities.release_check import Release, ReleaseCheck, Verdict
+from activities.webhook_client import NotReachedError, WebhookClient, WebhookResponse
 from domain.commands.referral import ReportDeliveryFailure
 from domain.referral.delivery import NO_RECEIVER
 from store.crypto.keys import KeyStore
 from store.crypto.webhook_signatures import sign_with
-from store.log.mapper import Erased, Tampered
-from store.messages.inbox import Inbox, Incoming
+from store.log.mapper import KeyErasedError, TamperedError
+from store.messages.inbox import Inbox, IncomingMessage
 from store.messages.outbox import Delivery, Outbox, open_delivery
-from store.partners.keys import Outbound, outbound
+from store.partners.keys import OutboundKeys, outbound
 from store.partners.registry import receiver_is_gone
 
 log = logging.getLogger("awda.deliver")
@@ -52,7 +52,7 @@ OVERTAKEN: Final = 2
 """How often an attempt asks its case again because something happened between the leave and the first byte."""
 
 
-class Tried(BaseModel):
+class Attempt(BaseModel):
     """What came of one attempt.
 
     ``over``: nothing is left to do. ``held``: not now, and not before something happens in the case. Otherwise it
@@ -67,24 +67,24 @@ class Tried(BaseModel):
     rest_s: float = 0.0
 
 
-OVER: Final = Tried(over=True)
+OVER: Final = Attempt(over=True)
 
-HELD: Final = Tried(held=True)
+HELD: Final = Attempt(held=True)
 
 
-class Overtaken(Exception):
+class DeliverySupersededError(Exception):
     """Something happened in the case, or to the message, while the connection was being made."""
 
 
-class Delivering:
+class DeliveryActivities:
     """Holds the connections; one for a whole worker."""
 
-    def __init__(self, pool: Pool, keys: KeyStore, outside: Outside | None = None) -> None:
+    def __init__(self, pool: Pool, keys: KeyStore, outside: WebhookClient | None = None) -> None:
         self.pool, self.keys, self.outbox = pool, keys, Outbox(pool)
-        self.leaving, self.outside = Leaving(pool, keys), outside or Outside()
+        self.leaving, self.outside = ReleaseCheck(pool, keys), outside or WebhookClient()
 
     @activity.defn(name="deliver")
-    async def deliver(self, outbox_id: str) -> Tried:
+    async def deliver(self, outbox_id: str) -> Attempt:
         """One attempt, if the message may leave."""
         try:
             return await self.attempt(UUID(outbox_id))
@@ -99,7 +99,7 @@ class Delivering:
         if delivery is not None:
             await self._leave_to_people(delivery, _dead(delivery, None), delivery.last_error or GAVE_UP)
 
-    async def attempt(self, outbox_id: UUID) -> Tried:
+    async def attempt(self, outbox_id: UUID) -> Attempt:
         """The attempt itself, without Temporal around it. Raises what the database raises."""
         delivery = await self.outbox.get(outbox_id)
         if delivery is None or delivery.status != "pending":
@@ -108,12 +108,12 @@ class Delivering:
             leave = await self.leaving.ask(delivery)
             if leave.verdict is not Verdict.GO:
                 return await self._keep_back(delivery, leave)
-            with suppress(Overtaken):
+            with suppress(DeliverySupersededError):
                 return await self._send(delivery, leave)
         await self.outbox.hold(outbox_id)
         return HELD
 
-    async def _keep_back(self, delivery: Delivery, leave: Leave) -> Tried:
+    async def _keep_back(self, delivery: Delivery, leave: Release) -> Attempt:
         if leave.verdict is Verdict.WITHDRAWN:
             await self.outbox.withdraw(delivery.outbox_id)
             return OVER
@@ -121,10 +121,10 @@ class Delivering:
         await self.outbox.hold(delivery.outbox_id, None if behind else leave.revision)
         return HELD
 
-    async def _send(self, delivery: Delivery, leave: Leave) -> Tried:
+    async def _send(self, delivery: Delivery, leave: Release) -> Attempt:
         try:
             body = open_delivery(leave.keyring, delivery)
-        except Tampered:
+        except TamperedError:
             return await self._leave_to_people(delivery, _dead(delivery, UNREADABLE), UNREADABLE)
         if body is None:
             await self.outbox.dead(delivery.outbox_id, ERASED)
@@ -134,14 +134,14 @@ class Delivering:
             return await self._by_hand(delivery, leave, NO_RECEIVER)
         try:
             answer = await self._post(to, delivery, leave, body)
-        except NotReached as why:
+        except NotReachedError as why:
             return await self._failed(delivery, why.word)
         return await self._answered(delivery, leave, to, answer)
 
-    async def _post(self, to: Outbound, delivery: Delivery, leave: Leave, body: bytes) -> Answer:
+    async def _post(self, to: OutboundKeys, delivery: Delivery, leave: Release, body: bytes) -> WebhookResponse:
         async def gate() -> None:
             if not await self.outbox.begin(delivery.outbox_id, leave.revision):
-                raise Overtaken
+                raise DeliverySupersededError
 
         message = cloud_event(delivery, body)
         headers = {
@@ -150,7 +150,7 @@ class Delivering:
         }
         return await self.outside.post(to.url, headers, message, gate)
 
-    async def _answered(self, delivery: Delivery, leave: Leave, to: Outbound, answer: Answer) -> Tried:
+    async def _answered(self, delivery: Delivery, leave: Release, to: OutboundKeys, answer: WebhookResponse) -> Attempt:
         if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
             await self.outbox.delivered(delivery.outbox_id)
             return OVER
@@ -160,13 +160,13 @@ class Delivering:
         rest_s = rest_of(answer.retry_after, datetime.now(UTC)) if answer.status in BUSY else 0.0
         return await self._failed(delivery, f"HTTP_{answer.status}", rest_s)
 
-    async def _failed(self, delivery: Delivery, problem: str, rest_s: float = 0.0) -> Tried:
+    async def _failed(self, delivery: Delivery, problem: str, rest_s: float = 0.0) -> Attempt:
         tries = await self.outbox.failed(delivery.outbox_id, problem)
-        return Tried(tries=tries, rest_s=rest_s) if tries else OVER  # otherwise settled meanwhile
+        return Attempt(tries=tries, rest_s=rest_s) if tries else OVER  # otherwise settled meanwhile
 
     # Left to people
 
-    async def _by_hand(self, delivery: Delivery, leave: Leave, why: str) -> Tried:
+    async def _by_hand(self, delivery: Delivery, leave: Release, why: str) -> Attempt:
         """Somebody brings it. They hear of it once for all messages of a referral that wait to be brought."""
 
         def settle(outbox: Outbox) -> Awaitable[bool]:
@@ -177,7 +177,7 @@ class Delivering:
             return OVER
         return await self._leave_to_people(delivery, settle, why)
 
-    async def _leave_to_people(self, delivery: Delivery, settle: Settle, why: str) -> Tried:
+    async def _leave_to_people(self, delivery: Delivery, settle: Settle, why: str) -> Attempt:
         """Settle, and tell the case: both or neither. A person who was erased has nobody to be told."""
         report = _report(delivery, why)
         try:
@@ -186,7 +186,7 @@ class Delivering:
                 here = cast("Pool", connection)
                 if await settle(Outbox(here)) and report is not None:
                     await Inbox(here, self.keys).put(report)
-        except Erased:
+        except KeyErasedError:
             await settle(self.outbox)
         return OVER
 
@@ -195,12 +195,12 @@ def _dead(delivery: Delivery, error: str | None) -> Settle:
     return lambda outbox: outbox.dead(delivery.outbox_id, error)
 
 
-def _report(delivery: Delivery, cause: str) -> Incoming | None:
+def _report(delivery: Delivery, cause: str) -> IncomingMessage | None:
     """What the case is told, in our own name."""
     if delivery.referral_id is None:
         return None
     message = ReportDeliveryFailure(referral_id=UUID(delivery.referral_id), cause=cause, letter=delivery.name)
-    return Incoming(uuid4(), delivery.stream_id, "system", "system.report", body_of(message), "system", "awda")
+    return IncomingMessage(uuid4(), delivery.stream_id, "system", "system.report", body_of(message), "system", "awda")
 
 
 def rest_of(retry_after: str | None, now: datetime) -> float:

@@ -13,16 +13,16 @@ from time import monotonic
 from typing import Final
 from uuid import UUID
 
-from activities.decision_batch import Item
+from activities.decision_batch import InboxItem
 from domain.case.aggregate import Case
 from domain.clearance.return_advisory import outdated
 from domain.kernel.advisory import Advisory
 from domain.movement import Movement, RecordFlightDeparture
 from domain.streams import State
-from store.log.recorder import Recorder, Stale
-from store.log.rows import Loaded
+from store.log.recorder import Recorder, StaleRevisionError
+from store.log.rows import StreamSnapshot
 from store.messages.inbox import Inbox
-from store.postgres.notifier import INBOX, Doorbell
+from store.postgres.notifier import INBOX, Notifier
 
 PATIENCE_S: Final = 120.0
 
@@ -31,7 +31,7 @@ LOOK_EVERY_S: Final = 0.05
 KEPT: Final = 512
 
 
-class Unheard(Stale):
+class PassengersPendingError(StaleRevisionError):
     """Something was said to a passenger's case that it has not taken in: look again in a moment."""
 
 
@@ -56,7 +56,7 @@ class Passenger:
 
 
 @dataclass(slots=True)
-class Wait:
+class PendingReport:
     """Since when (real clock) a report of departure waits for passengers, and whose cases were rung for it."""
 
     since: float = field(default_factory=monotonic)
@@ -64,18 +64,21 @@ class Wait:
 
 
 @dataclass
-class Doors:
+class PassengerCheck:
     """Looks at passengers. ``read`` folds what was loaded, and answers ``None`` to what cannot be read."""
 
     recorder: Recorder
     inbox: Inbox
-    doorbell: Doorbell | None
-    read: Callable[[Loaded], Awaitable[State | None]]
+    notifier: Notifier | None
+    read: Callable[[StreamSnapshot], Awaitable[State | None]]
     patience_s: float = PATIENCE_S
-    waits: OrderedDict[UUID, Wait] = field(default_factory=OrderedDict)
+    waits: OrderedDict[UUID, PendingReport] = field(default_factory=OrderedDict)
 
-    async def passengers(self, state: State, items: Sequence[Item]) -> list[Passenger]:
-        """When doors close: every case on the manifest or reported on board. Otherwise nobody. Raises ``Unheard``."""
+    async def passengers(self, state: State, items: Sequence[InboxItem]) -> list[Passenger]:
+        """When doors close.
+
+        Every case on the manifest or reported on board. Otherwise nobody. Raises ``PassengersPendingError``.
+        """
         reports = [item for item in items if isinstance(item.message, RecordFlightDeparture)]
         if not isinstance(state, Movement) or not reports:
             return []
@@ -95,8 +98,8 @@ class Doors:
             return True
         for case_id in set(unsettled) - wait.rung:
             wait.rung.add(case_id)
-            if self.doorbell is not None:
-                self.doorbell.ring(INBOX, case_id)
+            if self.notifier is not None:
+                self.notifier.notify(INBOX, case_id)
         raise _unheard(len(unsettled))
 
     async def _look_at(self, case_id: UUID, *, impatient: bool) -> Passenger | None:
@@ -108,11 +111,11 @@ class Doors:
         state = None if loaded.waiting else await self.read(loaded)
         return Passenger(case_id, loaded.head.revision, state if isinstance(state, Case) else None)
 
-    def _wait_of(self, report: UUID) -> Wait:
+    def _wait_of(self, report: UUID) -> PendingReport:
         if len(self.waits) > KEPT:
             self.waits.popitem(last=False)
-        return self.waits.setdefault(report, Wait())
+        return self.waits.setdefault(report, PendingReport())
 
 
-def _unheard(cases: int) -> Unheard:
-    return Unheard(f"{cases} passengers' cases have something to take in before doors close: look again")
+def _unheard(cases: int) -> PassengersPendingError:
+    return PassengersPendingError(f"{cases} passengers' cases have something to take in before doors close: look again")

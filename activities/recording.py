@@ -22,30 +22,41 @@ import asyncpg
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.decision_batch import GRACE, Batch, Item, read_item, unreadable
-from activities.passenger_check import LOOK_EVERY_S, Doors, Passenger, Unheard
+from activities.decision_batch import GRACE, Batch, InboxItem, read_item, unreadable
+from activities.passenger_check import LOOK_EVERY_S, Passenger, PassengerCheck, PassengersPendingError
 from domain.case.aggregate import Case
 from domain.events.referral import ReferralHandedOver, ReferralSent
-from domain.kernel.context import Moment
+from domain.kernel.context import Context
 from domain.kernel.directory import Directory
 from domain.kernel.event import Event, Metadata
 from domain.kernel.message import Message
 from domain.kernel.policy import NEWEST
-from domain.progress import Order, Standing
-from domain.referral.notifications import ENDING, outgoing, withdrawn_by
-from domain.streams import KINDS, Kind, State
+from domain.progress import Progress, RecordRequest
+from domain.referral.notifications import ENDING, notifications_of, withdrawn_by
+from domain.streams import KINDS, State, StreamKind
 from store.crypto.keys import Keyring, KeyStore
 from store.log.hash_chain import link
-from store.log.mapper import EventMapper, Tampered, read_all
-from store.log.recorder import Recorder, Stale
-from store.log.rows import Head, Letter, Loaded, NewEvent, Outgoing, Plan, Row, Token, Waiting, Written
+from store.log.mapper import EventMapper, TamperedError, read_all
+from store.log.recorder import Recorder, StaleRevisionError
+from store.log.rows import (
+    Changeset,
+    Committed,
+    EventRow,
+    NewEvent,
+    OutgoingMessage,
+    ReferralToken,
+    StreamHead,
+    StreamMessage,
+    StreamSnapshot,
+    WaitingMessage,
+)
 from store.log.streams import heads
 from store.messages.inbox import Inbox, open_waiting
 from store.messages.outbox import outbox_id_of
 from store.messages.outbox import outgoing as seal_outgoing
-from store.postgres.connections import Lines
+from store.postgres.connections import HeldConnections
 from store.postgres.failpoint import failpoint
-from store.postgres.notifier import EVENTS, INBOX, OUTBOX, Doorbell
+from store.postgres.notifier import EVENTS, INBOX, OUTBOX, Notifier
 from store.reference.directory import known_today
 
 log = logging.getLogger("awda.record")
@@ -60,27 +71,27 @@ LOOK_AGAIN_S: Final = 60.0
 """How long a stream rests that cannot be carried on by itself: a row or a rule is broken, and people must look."""
 
 
-class Recording:
+class RecordingActivities:
     """Holds the connections; one for a whole worker."""
 
-    kinds: Mapping[str, Kind] = KINDS
+    kinds: Mapping[str, StreamKind] = KINDS
     """How each kind of stream decides: the rules of this build."""
 
     def __init__(
         self,
         pool: asyncpg.Pool[asyncpg.Record],
         keys: KeyStore,
-        doorbell: Doorbell | None = None,
-        lines: Lines | None = None,
+        notifier: Notifier | None = None,
+        lines: HeldConnections | None = None,
     ) -> None:
-        self.pool, self.keys, self.doorbell = pool, keys, doorbell
+        self.pool, self.keys, self.notifier = pool, keys, notifier
         self.recorder, self.inbox = Recorder(lines or pool), Inbox(pool, keys)
-        self.doors = Doors(self.recorder, self.inbox, doorbell, self._state_of)
-        self._kept: OrderedDict[UUID, Kept] = OrderedDict()
+        self.doors = PassengerCheck(self.recorder, self.inbox, notifier, self._state_of)
+        self._kept: OrderedDict[UUID, CachedStream] = OrderedDict()
         self._directory: tuple[float, Directory] = (float("-inf"), Directory())
 
     @activity.defn(name="record")
-    async def record(self, order: Order) -> Standing:
+    async def record(self, order: RecordRequest) -> Progress:
         """Let the log of one stream catch up, and say where it stands."""
         try:
             standing = await self.catch_up(order)
@@ -92,30 +103,30 @@ class Recording:
         failpoint("record.before_answer")
         return standing
 
-    async def catch_up(self, order: Order) -> Standing:
+    async def catch_up(self, order: RecordRequest) -> Progress:
         """The recording itself, without Temporal around it. Raises what the database raises."""
         for attempt in range(ATTEMPTS):
             try:
                 return await self._once(order)
-            except Afresh:
+            except CacheInvalidError:
                 continue
-            except Unheard:
+            except PassengersPendingError:
                 await asyncio.sleep(LOOK_EVERY_S)
-            except Stale:
+            except StaleRevisionError:
                 await asyncio.sleep(random.uniform(0, 0.005 * (attempt + 1)))  # noqa: S311 (spreads writers, hides nothing)
         raise ApplicationError("STALE")
 
-    async def _once(self, order: Order) -> Standing:
+    async def _once(self, order: RecordRequest) -> Progress:
         kept = self._kept.pop(order.stream_id, None)
         loaded = await self.recorder.load(order.stream_id, after=kept.version if kept else 0)
         if loaded.head is None:
-            return Standing(over=True)
+            return Progress(over=True)
         if kept and not _continues(kept, loaded):
-            raise Afresh
+            raise CacheInvalidError
         keyring = self.keys.from_rows(order.stream_id, loaded.keys)
         events = await self._read(keyring, loaded.rows)
         if events is None:
-            return Standing(waiting_on="LOG.UNREADABLE", wait_s=LOOK_AGAIN_S)
+            return Progress(waiting_on="LOG.UNREADABLE", wait_s=LOOK_AGAIN_S)
         items = [_item(keyring, waiting) for waiting in loaded.waiting]
         state = fold(loaded.head, kept.state if kept else None, events)
         passengers = await self.doors.passengers(state, items)
@@ -137,7 +148,7 @@ class Recording:
         standing = batch.kind.standing(batch.state, batch.moment(loaded.now, order.stream_id), more=loaded.more)
         return standing.model_copy(update={"wait_s": LOOK_AGAIN_S, "may_open": ()}) if batch.broken else standing
 
-    async def _read(self, keyring: Keyring, rows: Sequence[Row]) -> list[Event] | None:
+    async def _read(self, keyring: Keyring, rows: Sequence[EventRow]) -> list[Event] | None:
         """The events of a stream; ``None`` if one cannot be read, for nothing is decided on half a history."""
         events, skipped = read_all(EventMapper(keyring), rows)
         for skip in skipped:
@@ -145,18 +156,20 @@ class Recording:
             await self.recorder.quarantine(skip.row, skip.reason)
         return None if skipped else events
 
-    async def _state_of(self, loaded: Loaded) -> State | None:
+    async def _state_of(self, loaded: StreamSnapshot) -> State | None:
         """Another stream, as it was loaded; ``None`` if it cannot be read: nothing rests on half a history."""
         if loaded.head is None:
             return None
         events = await self._read(self.keys.from_rows(loaded.head.stream_id, loaded.keys), loaded.rows)
         return None if events is None else fold(loaded.head, None, events)
 
-    async def _write(self, batch: Batch, head: Head, keyring: Keyring, passengers: Sequence[Passenger]) -> Written:
+    async def _write(
+        self, batch: Batch, head: StreamHead, keyring: Keyring, passengers: Sequence[Passenger]
+    ) -> Committed:
         state, wake = batch.state, batch.wake()
         mapper, letters = EventMapper(keyring), _letters(batch)
         standing = batch.kind.standing(state, batch.moment(batch.now, head.stream_id))
-        plan = Plan(
+        plan = Changeset(
             stream_id=head.stream_id,
             revision=head.revision,
             prev_hash=head.hash,
@@ -175,14 +188,14 @@ class Recording:
             open=not standing.over,
         )
         if _changes_nothing(plan, head):
-            return Written(head.revision, head.version, head.hash, batch.now)
+            return Committed(head.revision, head.version, head.hash, batch.now)
         failpoint("record.before_write")
         written = await self.recorder.write(plan)
         failpoint("record.after_commit")
         self._tell(plan)
         return written
 
-    async def _sealed(self, letters: Sequence[tuple[UUID, UUID, str, bytes]]) -> list[Letter]:
+    async def _sealed(self, letters: Sequence[tuple[UUID, UUID, str, bytes]]) -> list[StreamMessage]:
         """Letters to streams there are. One to nowhere would wait for ever: it is said in the log and left out."""
         known = await heads(self.pool, [stream for _, stream, _, _ in letters])
         for _, stream, _, _ in letters:
@@ -190,19 +203,19 @@ class Recording:
                 log.error("a letter to %s, which is no stream of ours, is left out", stream)
         return await self.inbox.letters(letter for letter in letters if letter[1] in known)
 
-    def _tell(self, plan: Plan) -> None:
+    def _tell(self, plan: Changeset) -> None:
         """Ring after the commit. A lost ring only delays: whoever listens also looks by itself."""
-        if self.doorbell is None:
+        if self.notifier is None:
             return
         if plan.events:
-            self.doorbell.ring(EVENTS)
+            self.notifier.notify(EVENTS)
         if plan.outbox:
-            self.doorbell.ring(OUTBOX)
+            self.notifier.notify(OUTBOX)
         for letter in plan.letters:
-            self.doorbell.ring(INBOX, letter.stream_id)
+            self.notifier.notify(INBOX, letter.stream_id)
 
-    def _keep(self, stream_id: UUID, written: Written, state: State) -> None:
-        self._kept[stream_id] = Kept(written.version, written.hash, state)
+    def _keep(self, stream_id: UUID, written: Committed, state: State) -> None:
+        self._kept[stream_id] = CachedStream(written.version, written.hash, state)
         if len(self._kept) > KEPT:
             self._kept.popitem(last=False)
 
@@ -215,12 +228,12 @@ class Recording:
         return known
 
 
-class Afresh(Exception):
+class CacheInvalidError(Exception):
     """A rule changed its mind half-way: decide again from the whole history instead of from what was kept."""
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class CachedStream:
     """A folded stream, kept between recordings; used only if the log goes on from its very hash."""
 
     version: int
@@ -228,21 +241,21 @@ class Kept:
     state: State
 
 
-def _item(keyring: Keyring, waiting: Waiting) -> Item:
+def _item(keyring: Keyring, waiting: WaitingMessage) -> InboxItem:
     try:
         return read_item(waiting, open_waiting(keyring, waiting))
-    except Tampered:
+    except TamperedError:
         return unreadable(waiting)
 
 
-def _continues(kept: Kept, loaded: Loaded) -> bool:
+def _continues(kept: CachedStream, loaded: StreamSnapshot) -> bool:
     if not loaded.rows:
         return loaded.head is not None and loaded.head.hash == kept.hash
     first = loaded.rows[0]
     return first.version == kept.version + 1 and link(kept.hash, first.stream_id, first.version, first) == first.hash
 
 
-def fold(head: Head, state: State | None, events: Sequence[Event]) -> State:
+def fold(head: StreamHead, state: State | None, events: Sequence[Event]) -> State:
     """A stream as the sum of its events, from the beginning or from where it was kept."""
     folded: State = state or KINDS[head.kind].blank(head.stream_id, head.number)
     for event in events:
@@ -250,10 +263,10 @@ def fold(head: Head, state: State | None, events: Sequence[Event]) -> State:
     return folded
 
 
-def _refolding(head: Head, history: Sequence[Event] | None) -> Callable[[Sequence[Event]], State]:
+def _refolding(head: StreamHead, history: Sequence[Event] | None) -> Callable[[Sequence[Event]], State]:
     def refold(decided: Sequence[Event]) -> State:
         if history is None:
-            raise Afresh
+            raise CacheInvalidError
         return fold(head, None, [*history, *decided])
 
     return refold
@@ -269,14 +282,14 @@ def _new_events(batch: Batch, mapper: EventMapper) -> list[NewEvent]:
     return new
 
 
-def _metadata(m: Moment) -> Metadata:
+def _metadata(ctx: Context) -> Metadata:
     return Metadata(
-        happened_at=m.at,
-        recorded_at=m.recorded_at,
-        actor=m.actor,
-        message_id=m.message_id,
+        happened_at=ctx.at,
+        recorded_at=ctx.recorded_at,
+        actor=ctx.actor,
+        message_id=ctx.message_id,
         policy=NEWEST.edition,
-        claimed_at=m.claimed_at,
+        claimed_at=ctx.claimed_at,
     )
 
 
@@ -299,10 +312,10 @@ def body_of(message: Message) -> bytes:
     return json.dumps(told, sort_keys=True, separators=(",", ":")).encode()
 
 
-def _outbox(batch: Batch, keyring: Keyring) -> list[Outgoing]:
+def _outbox(batch: Batch, keyring: Keyring) -> list[OutgoingMessage]:
     if not isinstance(batch.state, Case):
         return []
-    drafts = [(event, outgoing(batch.state, event)) for event, _ in batch.decided]
+    drafts = [(event, notifications_of(batch.state, event)) for event, _ in batch.decided]
     return [
         seal_outgoing(
             keyring,
@@ -329,14 +342,14 @@ def _brought(batch: Batch) -> list[str]:
     return sorted({str(event.referral_id) for event, _ in batch.decided if isinstance(event, ReferralHandedOver)})
 
 
-def _tokens(batch: Batch) -> list[Token]:
+def _tokens(batch: Batch) -> list[ReferralToken]:
     return [
-        Token(event.token, str(event.referral_id), event.partner_id)
+        ReferralToken(event.token, str(event.referral_id), event.partner_id)
         for event, _ in batch.decided
         if isinstance(event, ReferralSent)
     ]
 
 
-def _changes_nothing(plan: Plan, head: Head) -> bool:
+def _changes_nothing(plan: Changeset, head: StreamHead) -> bool:
     nothing_new = not (plan.events or plan.settled or plan.heads)
     return nothing_new and plan.next_due == head.next_due and plan.open == head.open

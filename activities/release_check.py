@@ -22,7 +22,7 @@ from domain.referral.notifications import ENDING, may_still_leave
 from store.crypto.keys import Keyring, KeyStore
 from store.log.mapper import EventMapper, read_all
 from store.log.recorder import Recorder
-from store.log.rows import Loaded
+from store.log.rows import StreamSnapshot
 from store.messages.outbox import Delivery, Outbox
 
 LOOKS: Final = 50
@@ -41,7 +41,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Leave:
+class Release:
     """What was decided, on which revision of the case, and what the partner was to be told of the referral before."""
 
     verdict: Verdict
@@ -50,21 +50,21 @@ class Leave:
     earlier: Sequence[Delivery]
 
 
-class Leaving:
+class ReleaseCheck:
     """Asks cases for leave."""
 
     def __init__(self, pool: asyncpg.Pool[asyncpg.Record], keys: KeyStore) -> None:
         self.keys, self.recorder, self.outbox = keys, Recorder(pool), Outbox(pool)
 
-    async def ask(self, delivery: Delivery) -> Leave:
+    async def ask(self, delivery: Delivery) -> Release:
         """Whether it may leave. What has been said to the case and is not recorded yet is waited for."""
         loaded = await self._heard_out(delivery.stream_id)
         keyring, earlier = self.keys.from_rows(delivery.stream_id, loaded.keys), await self.outbox.earlier(delivery)
         case = _folded(keyring, loaded)
         verdict = Verdict.HELD if case is None else judge(case, delivery, earlier, loaded.now)
-        return Leave(verdict, loaded.head.revision if loaded.head else 0, keyring, earlier)
+        return Release(verdict, loaded.head.revision if loaded.head else 0, keyring, earlier)
 
-    async def _heard_out(self, stream_id: UUID) -> Loaded:
+    async def _heard_out(self, stream_id: UUID) -> StreamSnapshot:
         loaded = await self.recorder.load(stream_id, limit=1)
         for _ in range(LOOKS):
             if not loaded.waiting:
@@ -74,7 +74,7 @@ class Leaving:
         return loaded
 
 
-def _folded(keyring: Keyring, loaded: Loaded) -> Case | None:
+def _folded(keyring: Keyring, loaded: StreamSnapshot) -> Case | None:
     """The case; ``None`` if it has not been heard out, or cannot be read: nothing rests on half of it."""
     if loaded.head is None or loaded.waiting:
         return None

@@ -60,7 +60,7 @@ FAULTS: Final = (
 )
 
 
-class NotReached(Exception):
+class NotReachedError(Exception):
     """No answer came. ``word`` says why, and names nothing but the kind of failure."""
 
     def __init__(self, word: str) -> None:
@@ -69,7 +69,7 @@ class NotReached(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class WebhookResponse:
     """What a receiver said: its status, and its wish not to be asked again too soon, as it wrote it."""
 
     status: int
@@ -99,7 +99,7 @@ def is_loopback(address: Address) -> bool:
 
 
 def receiver(url: str, *, loopback: bool = False) -> httpx2.URL:
-    """A receiver's address, if it is one that may be called. Raises ``NotReached``.
+    """A receiver's address, if it is one that may be called. Raises ``NotReachedError``.
 
     ``loopback``: plain http is allowed as well, for receivers on this machine.
     """
@@ -108,9 +108,9 @@ def receiver(url: str, *, loopback: bool = False) -> httpx2.URL:
         plain = loopback and parsed.scheme == "http"
         fit = plain or (parsed.scheme == "https" and parsed.port in (None, HTTPS_PORT))
     except (httpx2.InvalidURL, ValueError):  # also what is no text in any encoding
-        raise NotReached("BAD_URL") from None
+        raise NotReachedError("BAD_URL") from None
     if not fit or not parsed.host or parsed.userinfo or parsed.fragment or "%" in parsed.host:
-        raise NotReached("BAD_URL")
+        raise NotReachedError("BAD_URL")
     return parsed
 
 
@@ -119,7 +119,7 @@ async def _open() -> None:
 
 
 @dataclass(frozen=True)
-class Outside:
+class WebhookClient:
     """Calls receivers. ``loopback``: those on this machine too, in plain http, for demonstrations."""
 
     loopback: bool = False
@@ -130,8 +130,8 @@ class Outside:
     connect_s: float = CONNECT_S
     read_s: float = READ_S
 
-    async def post(self, url: str, headers: Mapping[str, str], body: bytes, gate: Gate = _open) -> Answer:
-        """Hand a body over. Raises ``NotReached``, and whatever ``gate`` raises.
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes, gate: Gate = _open) -> WebhookResponse:
+        """Hand a body over. Raises ``NotReachedError``, and whatever ``gate`` raises.
 
         ``gate`` is asked when the connection stands and nothing has been written yet: the last moment to think better
         of it.
@@ -141,11 +141,11 @@ class Outside:
             async with asyncio.timeout(self.connect_s + self.read_s):
                 return await self._post(to, headers, body, gate)
         except FAULTS as fault:
-            raise NotReached(type(fault).__name__) from None
+            raise NotReachedError(type(fault).__name__) from None
         except TimeoutError:
-            raise NotReached("TIME_IS_UP") from None
+            raise NotReachedError("TIME_IS_UP") from None
 
-    async def _post(self, to: httpx2.URL, headers: Mapping[str, str], body: bytes, gate: Gate) -> Answer:
+    async def _post(self, to: httpx2.URL, headers: Mapping[str, str], body: bytes, gate: Gate) -> WebhookResponse:
         way = _Way(self.network, self.resolve, is_loopback if to.scheme == "http" else self.public, gate)
         limits = {"connect": self.connect_s, "write": self.read_s, "read": self.read_s}
         told = {"host": to.netloc.decode(), "user-agent": "awda", "accept-encoding": "identity", **headers}
@@ -156,7 +156,7 @@ class Outside:
                 "POST", asked, headers=list(told.items()), content=body, extensions={"timeout": limits}
             ) as answer,
         ):
-            return Answer(answer.status, _header(answer, b"retry-after"), await _drain(answer))
+            return WebhookResponse(answer.status, _header(answer, b"retry-after"), await _drain(answer))
 
 
 def _header(answer: httpcore2.Response, wanted: bytes) -> str | None:
@@ -207,9 +207,9 @@ class _Way(httpcore2.AsyncNetworkBackend):
         try:
             found = [ip_address(text) for text in await self.resolve(host, port)]
         except (OSError, UnicodeError, ValueError):  # no such name, or none at all
-            raise NotReached("NO_SUCH_NAME") from None
+            raise NotReachedError("NO_SUCH_NAME") from None
         if not found or not all(map(self.allowed, found)):
-            raise NotReached("ADDRESS_NOT_ALLOWED")
+            raise NotReachedError("ADDRESS_NOT_ALLOWED")
         return list(dict.fromkeys(map(str, found)))[:ADDRESSES]
 
 

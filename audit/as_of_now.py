@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from audit.replay import Pool
-from domain.kernel.context import Moment
+from domain.kernel.context import Context
 from domain.kernel.directory import Directory
 from store.postgres import clock
 from store.reference.directory import known_today
@@ -14,11 +14,13 @@ from store.reference.directory import known_today
 
 async def at_present(
     pool: Pool, stream_id: UUID, *, at: datetime | None = None, directory: Directory | None = None
-) -> Moment:
+) -> Context:
     """Now, or another moment (UTC), for asking what a case waits for. Nothing is ever decided with it."""
     moment = at or await clock.now(pool)
     known = directory if directory is not None else await known_today(pool, at)
-    return Moment(at=moment, recorded_at=moment, actor="system", message_id=stream_id, directory=known, token=_no_token)
+    return Context(
+        at=moment, recorded_at=moment, actor="system", message_id=stream_id, directory=known, token=_no_token
+    )
 
 
 def _no_token() -> str:

@@ -9,16 +9,16 @@ from uuid import UUID
 
 from audit.as_of_now import at_present
 from audit.disclosures import disclosures
-from audit.replay import Folded, Pool, Readable, fold, moment
-from domain.call_request import Contact
+from audit.replay import Pool, Readable, ReplayedStream, iso_utc, replay
+from domain.call_request import CallRequest
 from domain.case.aggregate import Case, Clearance, Hold
 from domain.case.referral import Referral
-from domain.decider import awaited, next_wake
-from domain.kernel.context import Moment
+from domain.decider import next_wake, requirements
+from domain.kernel.context import Context
 from domain.kernel.directory import Directory
 from domain.movement import Movement, deadlines
 from domain.partner_desk import PartnerDesk
-from domain.referral.escalation import Due, due_and_why
+from domain.referral.escalation import StepDue, due_date_and_reason
 from store.crypto.keys import KeyStore
 
 
@@ -34,19 +34,19 @@ async def show(
     directory: Directory | None = None,
 ) -> dict[str, Any]:
     """A stream as ``awda case show --json`` (or ``awda movement show``) prints it. Raises ``NoSuchStream``."""
-    folded = await fold(pool, keys, stream_id, as_of=as_of, known_at=known_at, to=to, readable=readable)
-    m = await at_present(pool, stream_id, at=as_of or known_at, directory=directory)
-    return await shown(pool, folded, m, at=as_of or known_at)
+    folded = await replay(pool, keys, stream_id, as_of=as_of, known_at=known_at, to=to, readable=readable)
+    ctx = await at_present(pool, stream_id, at=as_of or known_at, directory=directory)
+    return await shown(pool, folded, ctx, at=as_of or known_at)
 
 
-async def shown(pool: Pool, folded: Folded, m: Moment, *, at: datetime | None = None) -> dict[str, Any]:
+async def shown(pool: Pool, folded: ReplayedStream, ctx: Context, *, at: datetime | None = None) -> dict[str, Any]:
     """A folded stream as it is shown; ``at`` is the moment (UTC) that is looked back to."""
     if isinstance(folded.state, Case):
-        return {**_case(folded, folded.state, m), "disclosures": await disclosures(pool, folded, at)}
+        return {**_case(folded, folded.state, ctx), "disclosures": await disclosures(pool, folded, at)}
     return _other(folded, folded.state)
 
 
-def _other(folded: Folded, state: Movement | PartnerDesk | Contact) -> dict[str, Any]:
+def _other(folded: ReplayedStream, state: Movement | PartnerDesk | CallRequest) -> dict[str, Any]:
     if isinstance(state, Movement):
         return _movement(folded, state)
     if isinstance(state, PartnerDesk):
@@ -54,8 +54,8 @@ def _other(folded: Folded, state: Movement | PartnerDesk | Contact) -> dict[str,
     return _contact(folded, state)
 
 
-def _case(folded: Folded, case: Case, m: Moment) -> dict[str, Any]:
-    waiting, wake = awaited(case, m), next_wake(case, m)
+def _case(folded: ReplayedStream, case: Case, ctx: Context) -> dict[str, Any]:
+    waiting, wake = requirements(case, ctx), next_wake(case, ctx)
     return {
         "case_number": folded.head.number,
         "case_id": str(case.id),
@@ -65,7 +65,7 @@ def _case(folded: Folded, case: Case, m: Moment) -> dict[str, Any]:
         "stages": {stage.value: state.status.value for stage, state in case.stages.items()},
         "holds": [_hold(hold) for hold in case.holds.values()],
         "clearances": [_clearance(clearance) for clearance in case.clearances.values()],
-        "referrals": [_referral(case, referral, m) for referral in case.referrals.values()],
+        "referrals": [_referral(case, referral, ctx) for referral in case.referrals.values()],
         "tasks": [_task(case, task_id) for task_id in case.tasks],
         "movement": case.seat.movement if case.seat else None,
         "waiting_on": waiting[0].code if waiting else "",
@@ -79,8 +79,8 @@ def _hold(hold: Hold) -> dict[str, Any]:
         "hold_id": str(hold.hold_id),
         "type": hold.type.value,
         "blocks": sorted(hold.blocks),
-        "since": moment(hold.since),
-        "review_by": moment(hold.review_by),
+        "since": iso_utc(hold.since),
+        "review_by": iso_utc(hold.review_by),
         "owner": hold.owner,
     }
 
@@ -89,16 +89,16 @@ def _clearance(clearance: Clearance) -> dict[str, Any]:
     return {
         "kind": clearance.kind.value,
         "status": clearance.status.value,
-        "since": moment(clearance.since),
-        "valid_from": moment(clearance.valid_from),
+        "since": iso_utc(clearance.since),
+        "valid_from": iso_utc(clearance.valid_from),
         "valid_until": when(clearance.valid_until),
         "cause": clearance.cause,
     }
 
 
-def _referral(case: Case, referral: Referral, m: Moment) -> dict[str, Any]:
+def _referral(case: Case, referral: Referral, ctx: Context) -> dict[str, Any]:
     owed = referral.awaited
-    due = due_and_why(case, referral, owed, m.directory) if owed else None
+    due = due_date_and_reason(case, referral, owed, ctx.directory) if owed else None
     return {
         "referral_id": str(referral.referral_id),
         "kind": referral.kind.value,
@@ -113,19 +113,19 @@ def _referral(case: Case, referral: Referral, m: Moment) -> dict[str, Any]:
     }
 
 
-def moved(due: Due | None) -> dict[str, Any] | None:
+def moved(due: StepDue | None) -> dict[str, Any] | None:
     """Why a due date is not the one that was pinned when the partner was asked; ``None`` if it is."""
     if due is None or not due.moved:
         return None
-    return {"from": moment(due.pinned), "closed": [day.isoformat() for day in due.closed]}
+    return {"from": iso_utc(due.pinned), "closed": [day.isoformat() for day in due.closed]}
 
 
 def _task(case: Case, task_id: UUID) -> dict[str, Any]:
     task = case.tasks[task_id]
-    return {"task_id": str(task_id), "task": task.task, "queue": task.queue, "due": moment(task.due)}
+    return {"task_id": str(task_id), "task": task.task, "queue": task.queue, "due": iso_utc(task.due)}
 
 
-def _movement(folded: Folded, flight: Movement) -> dict[str, Any]:
+def _movement(folded: ReplayedStream, flight: Movement) -> dict[str, Any]:
     due = min(deadlines(flight), default=None)
     planned: Mapping[str, Any] = {"std": when(flight.std), "sta": when(flight.sta), "atd": when(flight.atd)}
     return {
@@ -143,7 +143,7 @@ def _movement(folded: Folded, flight: Movement) -> dict[str, Any]:
     }
 
 
-def _desk(folded: Folded, desk: PartnerDesk) -> dict[str, Any]:
+def _desk(folded: ReplayedStream, desk: PartnerDesk) -> dict[str, Any]:
     return {
         "number": folded.head.number,
         "decided": {str(message_id): decision for message_id, decision in desk.decided.items()},
@@ -151,7 +151,7 @@ def _desk(folded: Folded, desk: PartnerDesk) -> dict[str, Any]:
     }
 
 
-def _contact(folded: Folded, asked: Contact) -> dict[str, Any]:
+def _contact(folded: ReplayedStream, asked: CallRequest) -> dict[str, Any]:
     return {
         "number": folded.head.number,
         "status": asked.status,
@@ -171,4 +171,4 @@ def _contact(folded: Folded, asked: Contact) -> dict[str, Any]:
 
 def when(at: datetime | None) -> str | None:
     """A time that may not be set."""
-    return moment(at) if at else None
+    return iso_utc(at) if at else None

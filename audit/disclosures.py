@@ -13,12 +13,12 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from audit.replay import Entry, Folded, Pool, moment
+from audit.replay import Pool, ReplayedEvent, ReplayedStream, iso_utc
 from domain.events.referral import DisclosureRecorded, ReferralHandedOver, ReferralListed
 from store.messages.outbox import Delivery, Outbox, outbox_id_of
 
 
-class Fate(StrEnum):
+class DisclosureState(StrEnum):
     """What became of a disclosure; the first two count as told.
 
     ``MAY_KNOW``: an attempt had begun, and no answer came.
@@ -37,13 +37,13 @@ class _Decided:
     ``brought`` is when a person says to have brought it, whatever became of the message (UTC).
     """
 
-    entry: Entry
+    entry: ReplayedEvent
     event: DisclosureRecorded
     carrier: UUID | None
     brought: datetime | None
 
 
-async def disclosures(pool: Pool, folded: Folded, at: datetime | None = None) -> list[dict[str, Any]]:
+async def disclosures(pool: Pool, folded: ReplayedStream, at: datetime | None = None) -> list[dict[str, Any]]:
     """What a case was to tell its partners, oldest first, and what became of it: until now, or a moment (UTC)."""
     decided = list(_decided(folded))
     carriers = [each.carrier for each in decided if each.carrier]
@@ -51,7 +51,7 @@ async def disclosures(pool: Pool, folded: Folded, at: datetime | None = None) ->
     return [_shown(each, there.get(each.carrier) if each.carrier else None, at) for each in decided]
 
 
-def _decided(folded: Folded) -> Iterator[_Decided]:
+def _decided(folded: ReplayedStream) -> Iterator[_Decided]:
     """Each stands right behind the event that tells the partner."""
     listed = {entry.row.version for entry in folded.entries if isinstance(entry.event, ReferralListed)}
     for entry in folded.entries:
@@ -61,12 +61,12 @@ def _decided(folded: Folded) -> Iterator[_Decided]:
             yield _Decided(entry, event, carrier, _brought(folded, entry, event))
 
 
-def _brought(folded: Folded, told: Entry, what: DisclosureRecorded) -> datetime | None:
+def _brought(folded: ReplayedStream, told: ReplayedEvent, what: DisclosureRecorded) -> datetime | None:
     later = (entry for entry in folded.entries if entry.row.version > told.row.version)
     return next((each.effective_at for each in later if _brings(each, what)), None)
 
 
-def _brings(entry: Entry, what: DisclosureRecorded) -> bool:
+def _brings(entry: ReplayedEvent, what: DisclosureRecorded) -> bool:
     return isinstance(entry.event, ReferralHandedOver) and entry.event.referral_id == what.referral_id
 
 
@@ -78,30 +78,34 @@ def _shown(decided: _Decided, carrier: Delivery | None, at: datetime | None) -> 
         "fields": list(event.fields),
         "consent": event.consent,
         "referral_id": str(event.referral_id) if event.referral_id else None,
-        "decided_at": moment(decided.entry.effective_at),
+        "decided_at": iso_utc(decided.entry.effective_at),
         "fate": fate.value,
-        "told_at": moment(told_at) if told_at else None,
+        "told_at": iso_utc(told_at) if told_at else None,
         "version": decided.entry.row.version,
     }
 
 
-def _became(decided: _Decided, carrier: Delivery | None, at: datetime | None) -> tuple[Fate, datetime | None]:
+def _became(
+    decided: _Decided, carrier: Delivery | None, at: datetime | None
+) -> tuple[DisclosureState, datetime | None]:
     """A sheet is written as soon as its rows are recorded. A message that cannot be found may have left."""
     if decided.carrier is None:
-        return Fate.TOLD, decided.entry.effective_at
+        return DisclosureState.TOLD, decided.entry.effective_at
     if carrier is None:
-        return Fate.MAY_KNOW, None
-    fate = fate_of(carrier, at)
-    if fate is not Fate.TOLD and decided.brought is not None:
-        return Fate.TOLD, decided.brought
-    return fate, carrier.settled_at if fate is Fate.TOLD else None
+        return DisclosureState.MAY_KNOW, None
+    fate = disclosure_state(carrier, at)
+    if fate is not DisclosureState.TOLD and decided.brought is not None:
+        return DisclosureState.TOLD, decided.brought
+    return fate, carrier.settled_at if fate is DisclosureState.TOLD else None
 
 
-def fate_of(carrier: Delivery, at: datetime | None = None) -> Fate:
+def disclosure_state(carrier: Delivery, at: datetime | None = None) -> DisclosureState:
     """What became of a message until now, or until a moment (UTC): what was settled later was on its way then."""
     settled = at is None or (carrier.settled_at is not None and carrier.settled_at <= at)
     if carrier.status == "delivered":
-        return Fate.TOLD if settled else Fate.WAITING
+        return DisclosureState.TOLD if settled else DisclosureState.WAITING
     if carrier.begun_at is not None:
-        return Fate.MAY_KNOW
-    return Fate.NEVER_LEFT if settled and carrier.status in ("withdrawn", "dead") else Fate.WAITING
+        return DisclosureState.MAY_KNOW
+    return (
+        DisclosureState.NEVER_LEFT if settled and carrier.status in ("withdrawn", "dead") else DisclosureState.WAITING
+    )

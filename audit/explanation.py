@@ -10,15 +10,15 @@ from uuid import UUID
 from audit.as_of_now import at_present
 from audit.case_view import moved, when
 from audit.history import sentence
-from audit.replay import Entry, Folded, Pool, Readable, fold, moment
-from domain.call_request import Contact
+from audit.replay import Pool, Readable, ReplayedEvent, ReplayedStream, iso_utc, replay
+from domain.call_request import CallRequest
 from domain.call_request import deadlines as deadlines_of_contact
 from domain.case.aggregate import Case
 from domain.case.referral import Referral
-from domain.decider import STAGES, may_open, next_wake, waiting, workable
+from domain.decider import STAGES, may_open, next_wake, requirements_by_stage, workable
 from domain.events.case import CaseClosed, ClearanceExpired, ClearanceRevoked, HoldPlaced, StageOpened, StageReopened
 from domain.events.referral import ReferralSent
-from domain.kernel.context import Moment
+from domain.kernel.context import Context
 from domain.kernel.deadline import Deadline
 from domain.kernel.directory import Directory
 from domain.kernel.event import Event
@@ -26,9 +26,9 @@ from domain.kernel.message import MESSAGES
 from domain.kernel.vocabulary import Stage
 from domain.movement import Movement, deadlines
 from domain.partner_desk import PartnerDesk
-from domain.referral.escalation import due_and_why
-from domain.stages.remedies import SETTLED_BY
-from domain.stages.stage import Awaited
+from domain.referral.escalation import due_date_and_reason
+from domain.stages.remedies import COMMANDS_FOR
+from domain.stages.stage import Requirement
 from store.crypto.keys import KeyStore
 
 
@@ -36,38 +36,38 @@ async def why(
     pool: Pool, keys: KeyStore, stream_id: UUID, *, readable: Readable = None, directory: Directory | None = None
 ) -> dict[str, Any]:
     """What a stream waits for and why, as ``awda case why --json`` prints it. Raises ``NoSuchStream``."""
-    folded = await fold(pool, keys, stream_id, readable=readable)
+    folded = await replay(pool, keys, stream_id, readable=readable)
     return explained(folded, await at_present(pool, stream_id, directory=directory))
 
 
-def explained(folded: Folded, m: Moment) -> dict[str, Any]:
+def explained(folded: ReplayedStream, ctx: Context) -> dict[str, Any]:
     """A folded stream, explained."""
     if isinstance(folded.state, Movement):
         return _movement(folded, folded.state)
     if isinstance(folded.state, PartnerDesk):
         return _desk(folded)
-    if isinstance(folded.state, Contact):
+    if isinstance(folded.state, CallRequest):
         return _contact(folded, folded.state)
-    return _case(folded, folded.state, m)
+    return _case(folded, folded.state, ctx)
 
 
-def _case(folded: Folded, case: Case, m: Moment) -> dict[str, Any]:
+def _case(folded: ReplayedStream, case: Case, ctx: Context) -> dict[str, Any]:
     return {
         "case_number": folded.head.number,
         "phase": case.phase,
-        "waiting_on": [_awaited(folded, case, stage, lack, m) for stage, lack in waiting(case, m)],
+        "waiting_on": [_awaited(folded, case, stage, lack, ctx) for stage, lack in requirements_by_stage(case, ctx)],
         "holds": [_held(folded, hold_id) for hold_id in case.holds],
-        "next": _next(case, m),
+        "next": _next(case, ctx),
         "last": _because(folded.entries[-1] if folded.entries else None),
         "closed": _because(_latest(folded, lambda event: isinstance(event, CaseClosed))) if case.closed else None,
     }
 
 
-def _awaited(folded: Folded, case: Case, stage: Stage, lack: Awaited, m: Moment) -> dict[str, Any]:
+def _awaited(folded: ReplayedStream, case: Case, stage: Stage, lack: Requirement, ctx: Context) -> dict[str, Any]:
     asked = _asked(case, stage, lack)
     cause = _cause(folded, stage, lack, asked)
     since = cause.event.timestamp if cause and cause.event else lack.since
-    due = due_and_why(case, asked, asked.awaited or "", m.directory) if asked else None
+    due = due_date_and_reason(case, asked, asked.awaited or "", ctx.directory) if asked else None
     return {
         "code": lack.code,
         "stage": stage.value,
@@ -76,12 +76,12 @@ def _awaited(folded: Folded, case: Case, stage: Stage, lack: Awaited, m: Moment)
         "since": when(since),
         "due": when(due.at if due else None if asked else lack.due),
         "moved": moved(due),
-        "settled_by": [{"message": name, "to": MESSAGES[name].TO} for name in SETTLED_BY.get(lack.code, ())],
+        "settled_by": [{"message": name, "to": MESSAGES[name].TO} for name in COMMANDS_FOR.get(lack.code, ())],
         "because": _because(cause),
     }
 
 
-def _asked(case: Case, stage: Stage, lack: Awaited) -> Referral | None:
+def _asked(case: Case, stage: Stage, lack: Requirement) -> Referral | None:
     """The open referral that will answer: the one whose kind the code names before any other of the stage."""
     kinds = {kind for kind, _ in STAGES[stage].answers}
     owed = [referral for referral in case.open_referrals() if referral.asked_kind in kinds and referral.awaited]
@@ -90,7 +90,7 @@ def _asked(case: Case, stage: Stage, lack: Awaited) -> Referral | None:
     return next(iter(named or ([] if by_hand else owed)), None)
 
 
-def _cause(folded: Folded, stage: Stage, lack: Awaited, asked: Referral | None) -> Entry | None:
+def _cause(folded: ReplayedStream, stage: Stage, lack: Requirement, asked: Referral | None) -> ReplayedEvent | None:
     """The event since which it is awaited: one the stage names, the question, a permission's end, or the opening."""
     if asked is not None:
         return _latest(folded, lambda event: isinstance(event, ReferralSent) and event.referral_id == asked.referral_id)
@@ -105,29 +105,29 @@ def _cause(folded: Folded, stage: Stage, lack: Awaited, asked: Referral | None) 
     )
 
 
-def _held(folded: Folded, hold_id: UUID) -> dict[str, Any]:
+def _held(folded: ReplayedStream, hold_id: UUID) -> dict[str, Any]:
     hold = folded.state.holds[hold_id]  # type: ignore[union-attr]  # only cases have holds
     placed = _latest(folded, lambda event: isinstance(event, HoldPlaced) and event.hold_id == hold_id)
     return {
         "type": hold.type.value,
         "owner": hold.owner,
-        "since": moment(hold.since),
-        "review_by": moment(hold.review_by),
+        "since": iso_utc(hold.since),
+        "review_by": iso_utc(hold.review_by),
         "because": _because(placed),
     }
 
 
-def _latest(folded: Folded, fits: Callable[[Event], bool]) -> Entry | None:
+def _latest(folded: ReplayedStream, fits: Callable[[Event], bool]) -> ReplayedEvent | None:
     return next((entry for entry in reversed(folded.entries) if entry.event and fits(entry.event)), None)
 
 
-def _because(entry: Entry | None) -> dict[str, Any] | None:
+def _because(entry: ReplayedEvent | None) -> dict[str, Any] | None:
     if entry is None:
         return None
     return {
         "version": entry.row.version,
         "sentence": sentence(entry),
-        "happened_at": moment(entry.effective_at),
+        "happened_at": iso_utc(entry.effective_at),
         "policy": entry.metadata.policy,
     }
 
@@ -135,17 +135,17 @@ def _because(entry: Entry | None) -> dict[str, Any] | None:
 # What happens next
 
 
-def _next(case: Case, m: Moment) -> dict[str, Any] | None:
+def _next(case: Case, ctx: Context) -> dict[str, Any] | None:
     """What happens if nobody does anything: a stage that may open, or the earliest deadline."""
-    opening = [] if case.closed else [stage for stage in may_open(case, m) if stage in workable(case)]
+    opening = [] if case.closed else [stage for stage in may_open(case, ctx) if stage in workable(case)]
     if opening:
-        return _step("open", m.at, f"{' and '.join(opening)} will be opened")
-    due = next_wake(case, m)
+        return _step("open", ctx.at, f"{' and '.join(opening)} will be opened")
+    due = next_wake(case, ctx)
     return _step(due.kind, due.due, AHEAD[due.kind](case, due)) if due else None
 
 
 def _step(kind: str, at: datetime, what: str) -> dict[str, Any]:
-    return {"kind": kind, "at": moment(at), "what": what}
+    return {"kind": kind, "at": iso_utc(at), "what": what}
 
 
 def _referral_ahead(case: Case, due: Deadline) -> str:
@@ -188,7 +188,7 @@ AHEAD: Final[Mapping[str, Callable[[Case, Deadline], str]]] = {
 }
 
 
-def _movement(folded: Folded, flight: Movement) -> dict[str, Any]:
+def _movement(folded: ReplayedStream, flight: Movement) -> dict[str, Any]:
     due = min(deadlines(flight), default=None)
     return {
         "number": folded.head.number,
@@ -199,13 +199,13 @@ def _movement(folded: Folded, flight: Movement) -> dict[str, Any]:
     }
 
 
-def _desk(folded: Folded) -> dict[str, Any]:
+def _desk(folded: ReplayedStream) -> dict[str, Any]:
     """A desk waits for nobody."""
     last = _because(folded.entries[-1] if folded.entries else None)
     return {"number": folded.head.number, "waiting_on": [], "next": None, "last": last}
 
 
-def _contact(folded: Folded, asked: Contact) -> dict[str, Any]:
+def _contact(folded: ReplayedStream, asked: CallRequest) -> dict[str, Any]:
     due = min(deadlines_of_contact(asked), default=None)
     return {
         "number": folded.head.number,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from audit.replay import Entry, Pool, Readable, moment, read
+from audit.replay import Pool, Readable, ReplayedEvent, iso_utc, read
 from domain.kernel.event import ENVELOPE
 from store.crypto.keys import KeyStore
 
@@ -17,12 +17,12 @@ async def history(pool: Pool, keys: KeyStore, stream_id: UUID, *, readable: Read
     return told(entries)
 
 
-def told(entries: Sequence[Entry]) -> list[dict[str, Any]]:
+def told(entries: Sequence[ReplayedEvent]) -> list[dict[str, Any]]:
     """Entries as they are shown."""
     return [tell(entry) for entry in entries]
 
 
-def tell(entry: Entry) -> dict[str, Any]:
+def tell(entry: ReplayedEvent) -> dict[str, Any]:
     """One entry as it is shown; what the reader has no key for is simply not among its facts."""
     return {
         "version": entry.row.version,
@@ -30,19 +30,19 @@ def tell(entry: Entry) -> dict[str, Any]:
         "name": entry.event.name if entry.event else entry.row.topic,
         "sentence": sentence(entry),
         "actor": entry.metadata.actor,
-        "happened_at": moment(entry.effective_at),
-        "recorded_at": moment(entry.metadata.recorded_at),
+        "happened_at": iso_utc(entry.effective_at),
+        "recorded_at": iso_utc(entry.metadata.recorded_at),
         "message_id": str(entry.metadata.message_id),
         "facts": facts(entry),
     }
 
 
-def sentence(entry: Entry) -> str:
+def sentence(entry: ReplayedEvent) -> str:
     """The event in one sentence, or what keeps it from being read."""
     return entry.event.say() if entry.event else f"This row cannot be read ({entry.problem})."
 
 
-def facts(entry: Entry) -> dict[str, Any]:
+def facts(entry: ReplayedEvent) -> dict[str, Any]:
     """What the event says, as plain JSON."""
     if entry.event is None:
         return {}

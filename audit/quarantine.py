@@ -13,15 +13,15 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from audit.replay import Pool, fold, moment
+from audit.replay import Pool, iso_utc, replay
 from domain.case.aggregate import Case
 from domain.commands.signal import ReceivePartnerSignal
 from domain.signals.handler import mismatched
 from domain.signals.unprocessable import UNREADABLE
 from store.crypto.keys import KeyStore
-from store.log.mapper import Tampered
+from store.log.mapper import TamperedError
 from store.messages.inbox import Inbox
-from store.messages.quarantine import Doubt, Quarantine
+from store.messages.quarantine import Quarantine, QuarantinedMessage
 
 MISMATCH: Final = "IDENTITY_MISMATCH"
 
@@ -29,15 +29,15 @@ COMPARED: Final = 50  # doubts about identity that are held against one another
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class SubjectComparison:
     """A doubt about whom a result is of: what was said, and the case it was said to."""
 
-    doubt: Doubt
+    doubt: QuarantinedMessage
     signal: ReceivePartnerSignal
     case: Case
 
 
-def may(doubt: Doubt) -> tuple[str, ...]:
+def may(doubt: QuarantinedMessage) -> tuple[str, ...]:
     """What a person may decide: what its case has recorded is for that case, anything else for the desk."""
     if doubt.cause in ("ERASED", UNREADABLE):
         return ("SET_ASIDE",)
@@ -72,7 +72,7 @@ async def shown(pool: Pool, keys: KeyStore, message_id: UUID) -> dict[str, Any] 
     }
 
 
-async def _first(pool: Pool, keys: KeyStore, doubt: Doubt) -> dict[str, Any] | None:
+async def _first(pool: Pool, keys: KeyStore, doubt: QuarantinedMessage) -> dict[str, Any] | None:
     """What was said first under the same id, and what became of it."""
     if doubt.contradicts is None:
         return None
@@ -85,31 +85,31 @@ async def _first(pool: Pool, keys: KeyStore, doubt: Doubt) -> dict[str, Any] | N
 async def _said(quarantine: Quarantine, message_id: UUID) -> dict[str, Any] | None:
     try:
         told = await quarantine.said(message_id)
-    except Tampered:
+    except TamperedError:
         return None
     return told["fields"] if told else None
 
 
-async def _pairs(pool: Pool, keys: KeyStore, doubts: Sequence[Doubt]) -> dict[UUID, UUID]:
+async def _pairs(pool: Pool, keys: KeyStore, doubts: Sequence[QuarantinedMessage]) -> dict[UUID, UUID]:
     """Doubts of one partner in which each names the person of the other's case."""
     unsure = [doubt for doubt in doubts if doubt.cause == MISMATCH and doubt.stream_id][:COMPARED]
     found = [one for doubt in unsure if (one := await _compared(pool, keys, doubt))]
     return {one.doubt.message_id: two.doubt.message_id for one in found for two in found if _exchanged(one, two)}
 
 
-async def _compared(pool: Pool, keys: KeyStore, doubt: Doubt) -> Compared | None:
+async def _compared(pool: Pool, keys: KeyStore, doubt: QuarantinedMessage) -> SubjectComparison | None:
     said = await _said(Quarantine(pool, keys), doubt.message_id)
     if said is None or doubt.stream_id is None:
         return None
-    state = (await fold(pool, keys, doubt.stream_id)).state
+    state = (await replay(pool, keys, doubt.stream_id)).state
     try:
         signal = ReceivePartnerSignal.model_validate(said)
     except ValidationError:
         return None
-    return Compared(doubt, signal, state) if isinstance(state, Case) else None
+    return SubjectComparison(doubt, signal, state) if isinstance(state, Case) else None
 
 
-def _exchanged(one: Compared, two: Compared) -> bool:
+def _exchanged(one: SubjectComparison, two: SubjectComparison) -> bool:
     return (
         one.case.id != two.case.id
         and one.doubt.partner_id == two.doubt.partner_id
@@ -120,14 +120,14 @@ def _exchanged(one: Compared, two: Compared) -> bool:
     )
 
 
-def _row(doubt: Doubt, pair: UUID | None) -> dict[str, Any]:
+def _row(doubt: QuarantinedMessage, pair: UUID | None) -> dict[str, Any]:
     return {
         "message_id": str(doubt.message_id),
         "kind": doubt.kind,
         "partner": doubt.partner_id,
         "source": doubt.source,
         "number": doubt.ledger_number,
-        "received_at": moment(doubt.received_at),
+        "received_at": iso_utc(doubt.received_at),
         "cause": doubt.cause,
         "detail": doubt.detail,
         "case_number": doubt.number,

@@ -11,7 +11,7 @@ from temporalio.client import Client
 
 from audit.replay import Pool
 from store.log.streams import open_streams
-from workflows.starter import CASES, ring
+from workflows.starter import CASES, wake_stream
 
 Progress: TypeAlias = "Callable[[int, int], object] | None"
 """Told how many streams have been rung, and how many there are."""
@@ -26,7 +26,7 @@ async def rehydrate(pool: Pool, client: Client, *, task_queue: str = CASES, prog
     async def one(kind: str, stream_id: UUID) -> None:
         nonlocal done
         async with gate:
-            await ring(client, kind, stream_id, task_queue=task_queue)
+            await wake_stream(client, kind, stream_id, task_queue=task_queue)
         done += 1
         if progress:
             progress(done, len(heads))

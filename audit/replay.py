@@ -22,9 +22,9 @@ from pydantic import BaseModel
 from domain.kernel.event import NOWHERE, Compartment, Event, Metadata
 from domain.streams import KINDS, State
 from store.crypto.keys import BODY, Keyring, KeyRow, KeyStore
-from store.log.mapper import EventMapper, Unreadable
+from store.log.mapper import EventMapper, UnreadableEventError
 from store.log.recorder import Recorder
-from store.log.rows import Head, Row
+from store.log.rows import EventRow, StreamHead
 
 log = logging.getLogger("awda.audit")
 
@@ -36,15 +36,15 @@ Readable: TypeAlias = "frozenset[Compartment] | None"
 UNFIT: Final = (KeyError, AttributeError, TypeError, ValueError, OriginatorIDError, OriginatorVersionError)
 
 
-class NoSuchStream(LookupError):
+class UnknownStreamError(LookupError):
     """There is no case or movement of that id."""
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ReplayedEvent:
     """One row of the log, read. ``event`` is ``None`` if this programme cannot read it; ``problem`` says why."""
 
-    row: Row
+    row: EventRow
     event: Event | None
     metadata: Metadata
     problem: str = ""
@@ -57,16 +57,16 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Folded:
+class ReplayedStream:
     """A stream at one moment. ``entries`` are those folded in; ``left_out`` those that were not, though in the log."""
 
-    head: Head
+    head: StreamHead
     state: State
-    entries: tuple[Entry, ...]
-    left_out: tuple[Entry, ...] = ()
+    entries: tuple[ReplayedEvent, ...]
+    left_out: tuple[ReplayedEvent, ...] = ()
 
 
-async def fold(
+async def replay(
     pool: Pool,
     keys: KeyStore,
     stream_id: UUID,
@@ -75,22 +75,24 @@ async def fold(
     known_at: datetime | None = None,
     to: int | None = None,
     readable: Readable = None,
-) -> Folded:
-    """The stream as of a time, as known at a time, up to a version, or all three. Raises ``NoSuchStream``."""
+) -> ReplayedStream:
+    """The stream as of a time, as known at a time, up to a version, or all three. Raises ``UnknownStreamError``."""
     head, entries = await read(pool, keys, stream_id, readable)
     wanted = [entry for entry in entries if _wanted(entry, as_of, known_at, to)]
-    state, folded = fold_entries(head, wanted)
+    state, folded = replay_entries(head, wanted)
     chosen = {entry.row.version for entry in folded}
-    return Folded(head, state, tuple(folded), tuple(entry for entry in entries if entry.row.version not in chosen))
+    return ReplayedStream(
+        head, state, tuple(folded), tuple(entry for entry in entries if entry.row.version not in chosen)
+    )
 
 
 async def read(
     pool: Pool, keys: KeyStore, stream_id: UUID, readable: Readable = None
-) -> tuple[Head, tuple[Entry, ...]]:
-    """Every row of a stream, read with the keys of the compartments named. Raises ``NoSuchStream``."""
+) -> tuple[StreamHead, tuple[ReplayedEvent, ...]]:
+    """Every row of a stream, read with the keys of the compartments named. Raises ``UnknownStreamError``."""
     loaded = await Recorder(pool).load(stream_id, limit=0)
     if loaded.head is None:
-        raise NoSuchStream(f"no stream {stream_id}: ask for a case or movement by the number it was given")
+        raise UnknownStreamError(f"no stream {stream_id}: ask for a case or movement by the number it was given")
     mapper = EventMapper(restricted(keys, stream_id, loaded.keys, readable))
     return loaded.head, tuple(read_row(mapper, row) for row in loaded.rows)
 
@@ -103,25 +105,25 @@ def restricted(keys: KeyStore, stream_id: UUID, rows: Iterable[KeyRow], readable
     return keys.from_rows(stream_id, [row for row in rows if row.key_id in may])
 
 
-def read_row(mapper: EventMapper, row: Row) -> Entry:
+def read_row(mapper: EventMapper, row: EventRow) -> ReplayedEvent:
     """A row and what it says; one that cannot be read is an entry too, so that nobody overlooks it."""
     try:
         metadata = Metadata.model_validate_json(row.metadata)
     except ValueError:
         problem = f"version {row.version}: the metadata cannot be read"
-        return Entry(row, None, _unknown_origin(row), problem)
+        return ReplayedEvent(row, None, _unknown_origin(row), problem)
     try:
-        return Entry(row, mapper.read(row), metadata)
-    except Unreadable as unreadable:
-        return Entry(row, None, metadata, str(unreadable))
+        return ReplayedEvent(row, mapper.read(row), metadata)
+    except UnreadableEventError as unreadable:
+        return ReplayedEvent(row, None, metadata, str(unreadable))
 
 
-def _unknown_origin(row: Row) -> Metadata:
+def _unknown_origin(row: EventRow) -> Metadata:
     at = row.recorded_at
     return Metadata(happened_at=at, recorded_at=at, actor="unknown", message_id=NOWHERE, policy="unknown")
 
 
-def _wanted(entry: Entry, as_of: datetime | None, known_at: datetime | None, to: int | None) -> bool:
+def _wanted(entry: ReplayedEvent, as_of: datetime | None, known_at: datetime | None, to: int | None) -> bool:
     return (
         (as_of is None or entry.effective_at <= as_of)
         and (known_at is None or entry.metadata.recorded_at <= known_at)
@@ -129,7 +131,7 @@ def _wanted(entry: Entry, as_of: datetime | None, known_at: datetime | None, to:
     )
 
 
-def fold_entries(head: Head, entries: Sequence[Entry]) -> tuple[State, list[Entry]]:
+def replay_entries(head: StreamHead, entries: Sequence[ReplayedEvent]) -> tuple[State, list[ReplayedEvent]]:
     """Fold in version order, counting anew where versions are left out.
 
     A fact that rests on one left out (an answer dated before its question) has no effect yet, and is left out too.
@@ -188,12 +190,12 @@ def _plain_word(value: Any) -> Any:
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, datetime):
-        return moment(value)
+        return iso_utc(value)
     if isinstance(value, (UUID, date)):
         return str(value)
     return value
 
 
-def moment(at: datetime) -> str:
+def iso_utc(at: datetime) -> str:
     """A time as it is written outside: ISO 8601, UTC."""
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -16,7 +16,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from bench import append, endpoint, engine, history, memory, reading, trips
-from bench.measure import Measured
+from bench.measure import Measurement
 from bench.place import a_place
 
 RESULTS: Final = Path(__file__).parent / "results" / "latest.json"
@@ -26,9 +26,9 @@ PARTS: Final = {
 }
 
 
-async def measured(names: list[str]) -> list[Measured]:
+async def measured(names: list[str]) -> list[Measurement]:
     """Each part on servers of its own, so that none inherits another's rows."""
-    found: list[Measured] = []
+    found: list[Measurement] = []
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
         for name in names:
@@ -45,7 +45,7 @@ def machine() -> dict[str, Any]:
     return {"name": "machine", **about, "versions": {wheel: version(wheel) for wheel in wheels}}
 
 
-def show(found: list[Measured]) -> None:
+def show(found: list[Measurement]) -> None:
     table = Table(title="Ratios are medians of paired, interleaved runs")
     for heading in ("what", "value", "target", "holds", "detail"):
         table.add_column(heading)

@@ -21,14 +21,14 @@ import asyncpg
 from eventsourcing.persistence import StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 
-from bench.measure import Measured, paired
-from bench.place import Place
+from bench.measure import Measurement, paired
+from bench.place import BenchServers
 from domain.events.case import NoteAdded
 from domain.kernel.event import NEVER, Metadata
 from store.log.hash_chain import GENESIS
 from store.log.mapper import EventMapper
 from store.log.recorder import Recorder
-from store.log.rows import Plan
+from store.log.rows import Changeset
 
 SECONDS: Final = 1.0
 
@@ -60,10 +60,10 @@ async def rate(writers: int, append: Callable[[int], Awaitable[None]]) -> float:
 
 
 @dataclass
-class Ours:
+class AwdaRecorder:
     """Streams are begun beforehand: that is the intake's work, not the recording's."""
 
-    place: Place
+    place: BenchServers
     fresh: list[tuple[UUID, EventMapper]]
     streams: dict[int, tuple[UUID, int, bytes, EventMapper]]
 
@@ -79,7 +79,7 @@ class Ours:
             happened_at=NEVER, recorded_at=NEVER, actor="staff:bench", message_id=message_id, policy="2026-1"
         )
         new = mapper.new(note, uuid5(message_id, "1"), about)
-        plan = Plan(stream, version, previous, version + 1, events=[new])
+        plan = Changeset(stream, version, previous, version + 1, events=[new])
         written = await self.recorder.write(plan)
         if written.version == STREAM_OF:
             self.streams.pop(who, None)
@@ -100,7 +100,7 @@ class Ours:
 
 
 @dataclass
-class Library:
+class LibraryRecorder:
     """The library's default recorder in a pool of threads, as its documentation uses it from asyncio."""
 
     recorder: PostgresApplicationRecorder
@@ -115,7 +115,7 @@ class Library:
         self.streams[who] = (uuid4(), 0) if version + 1 == STREAM_OF else (stream, version + 1)
 
 
-def library_environment(place: Place, name: str) -> dict[str, str]:
+def library_environment(place: BenchServers, name: str) -> dict[str, str]:
     """The settings by which the library finds our server; ``name`` keeps its tables apart."""
     parts = urlsplit(place.where.owner_dsn)
     return {
@@ -130,7 +130,7 @@ def library_environment(place: Place, name: str) -> dict[str, str]:
     }
 
 
-def library(place: Place) -> tuple[PostgresDatastore, PostgresApplicationRecorder]:
+def library(place: BenchServers) -> tuple[PostgresDatastore, PostgresApplicationRecorder]:
     known = library_environment(place, "library")
     datastore = PostgresDatastore(
         dbname=known["POSTGRES_DBNAME"],
@@ -147,7 +147,7 @@ def library(place: Place) -> tuple[PostgresDatastore, PostgresApplicationRecorde
 
 
 @asynccontextmanager
-async def raw(place: Place) -> AsyncIterator[Callable[[int], Awaitable[None]]]:
+async def raw(place: BenchServers) -> AsyncIterator[Callable[[int], Awaitable[None]]]:
     """A prepared INSERT of the same bytes on held connections, and nothing else."""
     await owner(place, "CREATE TABLE raw_events (id uuid, version bigint, state bytea, PRIMARY KEY (id, version))")
     await owner(place, "GRANT INSERT ON raw_events TO awda_app")
@@ -164,7 +164,7 @@ async def raw(place: Place) -> AsyncIterator[Callable[[int], Awaitable[None]]]:
             await place.pool.release(one)
 
 
-async def owner(place: Place, statement: str) -> None:
+async def owner(place: BenchServers, statement: str) -> None:
     connection = await asyncpg.connect(place.where.owner_dsn)
     try:
         await connection.execute(statement)
@@ -172,25 +172,25 @@ async def owner(place: Place, statement: str) -> None:
         await connection.close()
 
 
-async def measure(place: Place) -> list[Measured]:
+async def measure(place: BenchServers) -> list[Measurement]:
     """Ratios of appends per second."""
     found = []
     datastore, recorder = library(place)
     with concurrent.futures.ThreadPoolExecutor(40) as threads:
         for writers, target in TARGETS.items():
             ours, theirs = (
-                partial(Ours(place, [], {}).run, writers),
-                _run(writers, Library(recorder, threads, {}).append),
+                partial(AwdaRecorder(place, [], {}).run, writers),
+                _run(writers, LibraryRecorder(recorder, threads, {}).append),
             )
             await ours(), await theirs()
             ratio, detail = await paired(ours, theirs, ROUNDS)
             name = f"append against the library's recorder, {writers} writers"
-            found.append(Measured(name, ratio, "ratio", target, at_least=True, detail=detail))
+            found.append(Measurement(name, ratio, "ratio", target, at_least=True, detail=detail))
     datastore.close()
     async with raw(place) as bare:
-        ratio, detail = await paired(partial(Ours(place, [], {}).run, 8), _run(8, bare), ROUNDS)
+        ratio, detail = await paired(partial(AwdaRecorder(place, [], {}).run, 8), _run(8, bare), ROUNDS)
     found.append(
-        Measured("append against a prepared INSERT, 8 writers", ratio, "ratio", 0.4, at_least=True, detail=detail)
+        Measurement("append against a prepared INSERT, 8 writers", ratio, "ratio", 0.4, at_least=True, detail=detail)
     )
     return found
 

@@ -15,7 +15,7 @@ import httptools
 HOST: Final = "127.0.0.1"
 
 
-class Broken(ConnectionError):
+class BrokenConnectionError(ConnectionError):
     """The line broke before the answer was whole."""
 
 
@@ -29,7 +29,7 @@ class Reply:
     retry_after: str | None = None
 
 
-class Line(asyncio.Protocol):
+class HttpConnection(asyncio.Protocol):
     """One connection that is kept: a request, its answer, the next request."""
 
     def __init__(self) -> None:
@@ -42,9 +42,9 @@ class Line(asyncio.Protocol):
         self.parser, self.body, self.headers = httptools.HttpResponseParser(self), bytearray(), dict[bytes, bytes]()
 
     async def ask(self, request: bytes) -> Reply:
-        """Send, and wait for the answer. Raises ``Broken``."""
+        """Send, and wait for the answer. Raises ``BrokenConnectionError``."""
         if self.transport is None or self.transport.is_closing():
-            raise Broken
+            raise BrokenConnectionError
         self.waiting = asyncio.get_running_loop().create_future()
         self.sent_at = perf_counter()
         self.transport.write(request)
@@ -58,7 +58,7 @@ class Line(asyncio.Protocol):
 
     def connection_lost(self, _exc: Exception | None) -> None:
         if self.waiting and not self.waiting.done():
-            self.waiting.set_exception(Broken())
+            self.waiting.set_exception(BrokenConnectionError())
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self.headers[name.lower()] = value
@@ -75,14 +75,14 @@ class Line(asyncio.Protocol):
             self.waiting.set_result(reply)
 
 
-async def line(port: int) -> Line:
+async def line(port: int) -> HttpConnection:
     """A new connection to a server on this machine."""
-    _, made = await asyncio.get_running_loop().create_connection(Line, HOST, port)
+    _, made = await asyncio.get_running_loop().create_connection(HttpConnection, HOST, port)
     return made
 
 
 @asynccontextmanager
-async def lines(port: int, count: int) -> AsyncIterator[list[Line]]:
+async def lines(port: int, count: int) -> AsyncIterator[list[HttpConnection]]:
     """So many connections, closed afterwards."""
     made = [await line(port) for _ in range(count)]
     try:
@@ -101,7 +101,7 @@ def post(port: int, path: str, headers: dict[str, str], body: bytes) -> bytes:
 
 
 @dataclass
-class Spell:
+class LoadResult:
     """What came of sending many requests. ``waits``: how long each answer took (seconds)."""
 
     seconds: float = 0.0
@@ -123,11 +123,11 @@ class Spell:
         self.statuses[reply.status] += 1
 
 
-async def send_all(port: int, requests: Iterable[bytes], connections: int) -> Spell:
+async def send_all(port: int, requests: Iterable[bytes], connections: int) -> LoadResult:
     """Send all of them over so many connections, each asking the next thing when it has been answered."""
-    spell, rest = Spell(), iter(requests)
+    spell, rest = LoadResult(), iter(requests)
 
-    async def through(one: Line) -> None:
+    async def through(one: HttpConnection) -> None:
         for request in rest:
             spell.note(await one.ask(request))
 
@@ -138,11 +138,11 @@ async def send_all(port: int, requests: Iterable[bytes], connections: int) -> Sp
     return spell
 
 
-async def send_until(port: int, request: Callable[[], bytes], connections: int, done: Awaitable[object]) -> Spell:
+async def send_until(port: int, request: Callable[[], bytes], connections: int, done: Awaitable[object]) -> LoadResult:
     """Send as fast as it goes over so many connections, until something else is done."""
-    spell = Spell()
+    spell = LoadResult()
 
-    async def through(one: Line) -> None:
+    async def through(one: HttpConnection) -> None:
         while True:
             spell.note(await one.ask(request()))
 

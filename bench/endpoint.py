@@ -23,10 +23,10 @@ from uuid import uuid4
 
 from bench.append import owner
 from bench.bare import TABLE
-from bench.client import Broken, Spell, line, lines, post, send_all, send_until
+from bench.client import BrokenConnectionError, LoadResult, line, lines, post, send_all, send_until
 from bench.engine import SAID, incoming
-from bench.measure import Measured, compared, pairs
-from bench.place import MASTER_KEY, Place
+from bench.measure import Measurement, compared, pairs
+from bench.place import MASTER_KEY, BenchServers
 from gateway.intake.partners import CLOUD_EVENT, SIGNAL_TYPE, source_of
 from store.crypto.webhook_signatures import sign
 from store.messages.inbox import Inbox, message_id_for
@@ -62,15 +62,15 @@ ROUTE: Final = "INSERT INTO referral_tokens VALUES ($1, $2, $3, $4)"
 
 
 @dataclass
-class Partners:
+class BenchPartners:
     """Partners with secrets, and what each of them was asked."""
 
-    place: Place
+    place: BenchServers
     secrets: dict[str, str]
     tokens: dict[str, list[str]]
 
     @classmethod
-    async def of(cls, place: Place) -> Partners:
+    async def of(cls, place: BenchServers) -> BenchPartners:
         secrets = dict(await seed(place.pool, place.keys.master))
         partners = cls(place, secrets, {name: [] for name in (*SENDERS, CALM)})
         inbox = Inbox(place.pool, place.keys)
@@ -124,14 +124,14 @@ async def _listens(port: int) -> None:
             try:
                 made = await line(port)
                 await made.ask(b"GET /healthz HTTP/1.1\r\nhost: here\r\n\r\n")
-            except (Broken, OSError):
+            except (BrokenConnectionError, OSError):
                 await asyncio.sleep(0.1)
             else:
                 return
 
 
 @asynccontextmanager
-async def gateway(place: Place) -> AsyncIterator[int]:
+async def gateway(place: BenchServers) -> AsyncIterator[int]:
     """The gateway as an installation runs it."""
     port = free_port()
     known = {"AWDA_DATABASE_URL": place.where.dsn, "AWDA_PORT": str(port)}
@@ -140,7 +140,7 @@ async def gateway(place: Place) -> AsyncIterator[int]:
         yield port
 
 
-async def run(partners: Partners, port: int) -> Spell:
+async def run(partners: BenchPartners, port: int) -> LoadResult:
     """One round: prepared, then sent. Raises if anything was not taken."""
     prepared = list(partners.requests(port, SENDERS, REQUESTS))
     spell = await send_all(port, prepared, CONNECTIONS)
@@ -149,7 +149,7 @@ async def run(partners: Partners, port: int) -> Spell:
     return spell
 
 
-async def against_the_floor(partners: Partners, port: int, bare_port: int) -> list[Measured]:
+async def against_the_floor(partners: BenchPartners, port: int, bare_port: int) -> list[Measurement]:
     ours, theirs = partial(run, partners, port), partial(run, partners, bare_port)
     await ours(), await theirs()
     rounds = await pairs(ours, theirs, ROUNDS)
@@ -159,18 +159,18 @@ async def against_the_floor(partners: Partners, port: int, bare_port: int) -> li
     )
     what = f"{CONNECTIONS} connections, against one bare row"
     return [
-        Measured(f"partner endpoint, {what}: requests", rate, "ratio", 0.6, at_least=True, detail=rates),
-        Measured(f"partner endpoint, {what}: p99", slowest, "ratio", 3.0, at_least=False, detail=waits),
+        Measurement(f"partner endpoint, {what}: requests", rate, "ratio", 0.6, at_least=True, detail=rates),
+        Measurement(f"partner endpoint, {what}: p99", slowest, "ratio", 3.0, at_least=False, detail=waits),
     ]
 
 
-async def under_a_flood(partners: Partners, port: int) -> Measured:
+async def under_a_flood(partners: BenchPartners, port: int) -> Measurement:
     """The p99 of one partner that calls now and then, alone and while another one floods."""
 
-    async def calm() -> Spell:
+    async def calm() -> LoadResult:
         return await _calls(partners, port)
 
-    async def flooded() -> Spell:
+    async def flooded() -> LoadResult:
         flood = partners.requests(port, SENDERS[:1])
         quiet = asyncio.create_task(calm())
         await send_until(port, lambda: next(flood), FLOOD_CONNECTIONS, quiet)
@@ -181,11 +181,11 @@ async def under_a_flood(partners: Partners, port: int) -> Measured:
     waits: list[tuple[float, float]] = [(one.percentile(99) * 1000, two.percentile(99) * 1000) for one, two in rounds]
     slower, detail = compared(waits, " ms")
     name = f"p99 of a partner while another one floods, {FLOOD_CONNECTIONS} connections"
-    return Measured(name, slower, "ratio", 2.0, at_least=False, detail=detail)
+    return Measurement(name, slower, "ratio", 2.0, at_least=False, detail=detail)
 
 
-async def _calls(partners: Partners, port: int) -> Spell:
-    spell = Spell()
+async def _calls(partners: BenchPartners, port: int) -> LoadResult:
+    spell = LoadResult()
     async with lines(port, 1) as (one,):
         for request in list(partners.requests(port, (CALM,), CALLS)):
             spell.note(await one.ask(request))
@@ -193,10 +193,10 @@ async def _calls(partners: Partners, port: int) -> Spell:
     return spell
 
 
-async def measure(place: Place) -> list[Measured]:
+async def measure(place: BenchServers) -> list[Measurement]:
     """Ratios of requests a second, and of waits."""
     await owner(place, TABLE)
-    partners, bare_port = await Partners.of(place), free_port()
+    partners, bare_port = await BenchPartners.of(place), free_port()
     async with gateway(place) as port, process(bare_port, "bench.bare", str(bare_port), place.where.dsn):
         found: list[Any] = await against_the_floor(partners, port, bare_port)
         return [*found, await under_a_flood(partners, port)]

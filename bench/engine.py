@@ -19,15 +19,15 @@ from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.worker import Worker
 
-from bench.measure import Measured, paired
-from bench.place import Place
+from bench.measure import Measurement, paired
+from bench.place import BenchServers
 
 with workflow.unsafe.imports_passed_through():
-    from activities.recording import Recording
+    from activities.recording import RecordingActivities
     from domain.kernel.directory import Directory
-    from domain.progress import Order, Standing
-    from store.messages.inbox import Inbox, Incoming, message_id_for, stream_id_for
-    from store.postgres.notifier import INBOX, Doorbell
+    from domain.progress import Progress, RecordRequest
+    from store.messages.inbox import Inbox, IncomingMessage, message_id_for, stream_id_for
+    from store.postgres.notifier import INBOX, Notifier
     from tests.support.builders import AMINATA, PARTNERS
     from workers.case_worker import case_worker, sandbox
     from workers.projector import run as run_projector
@@ -59,7 +59,7 @@ SAID: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
 )
 
 
-class Watched(Recording):
+class WatchedRecording(RecordingActivities):
     """The real recording, which also says when it has settled something, so that nobody need poll."""
 
     def __init__(self, *parts: Any) -> None:
@@ -76,19 +76,19 @@ class Watched(Recording):
         return written
 
 
-def incoming(stream: UUID | None, message_id: UUID, name: str, fields: dict[str, Any]) -> Incoming:
+def incoming(stream: UUID | None, message_id: UUID, name: str, fields: dict[str, Any]) -> IncomingMessage:
     body = json.dumps({"message": name, "fields": fields, "reason": None}, sort_keys=True).encode()
-    return Incoming(message_id, stream, "staff", "staff.message", body, "staff:bench", "bench")
+    return IncomingMessage(message_id, stream, "staff", "staff.message", body, "staff:bench", "bench")
 
 
 @dataclass
 class Engine:
     """The whole way of a message, but for HTTP: inbox row, relay, ring, recording, projector."""
 
-    place: Place
-    recording: Watched
+    place: BenchServers
+    recording: WatchedRecording
     inbox: Inbox
-    doorbell: Doorbell
+    notifier: Notifier
 
     async def one_case(self) -> None:
         stream: UUID | None = None
@@ -100,7 +100,7 @@ class Engine:
                 await self.inbox.start_case(message)
             else:
                 await self.inbox.put(message)
-            self.doorbell.ring(INBOX, stream)
+            self.notifier.notify(INBOX, stream)
             await asyncio.wait_for(self.recording.settled[message_id].wait(), 60)
 
     async def run(self) -> float:
@@ -113,9 +113,9 @@ NOTHING_DONE: dict[str, asyncio.Queue[None]] = defaultdict(asyncio.Queue)
 
 
 @activity.defn(name="nothing")
-async def nothing(order: Order) -> Standing:
+async def nothing(order: RecordRequest) -> Progress:
     NOTHING_DONE[str(order.stream_id)].put_nowait(None)
-    return Standing(wait_s=3600)
+    return Progress(wait_s=3600)
 
 
 @workflow.defn(name="FloorWorkflow")
@@ -131,7 +131,7 @@ class FloorWorkflow:
             await workflow.wait_condition(lambda: self.rung > self.heard)
             self.heard = self.rung
             await workflow.execute_local_activity(
-                nothing, Order(stream_id=UUID(case_id)), schedule_to_close_timeout=timedelta(seconds=3)
+                nothing, RecordRequest(stream_id=UUID(case_id)), schedule_to_close_timeout=timedelta(seconds=3)
             )
 
     @workflow.signal
@@ -164,13 +164,13 @@ class Floor:
         return CASES / (time.perf_counter() - began)
 
 
-async def measure(place: Place) -> list[Measured]:
+async def measure(place: BenchServers) -> list[Measurement]:
     """Cases per second, with everything on, as a share of what the server and the sandbox allow at all."""
     stop = asyncio.Event()
     queue = f"bench-{uuid4().hex[:8]}"
-    async with Doorbell(place.where.dsn) as doorbell:
-        recording = Watched(place.pool, place.keys, doorbell, place.lines)
-        engine = Engine(place, recording, Inbox(place.pool, place.keys), doorbell)
+    async with Notifier(place.where.dsn) as notifier:
+        recording = WatchedRecording(place.pool, place.keys, notifier, place.lines)
+        engine = Engine(place, recording, Inbox(place.pool, place.keys), notifier)
         relay = Relay(place.client, place.pool, place.keys, place.where.dsn, task_queue=queue, deliveries=None)
         floor_worker = Worker(
             place.client,
@@ -190,4 +190,4 @@ async def measure(place: Place) -> list[Measured]:
             ratio, detail = await paired(engine.run, floor.run, ROUNDS)
             stop.set()
             await asyncio.gather(*behind)
-    return [Measured("engine against its floor", ratio, "ratio", 0.6, at_least=True, detail=detail)]
+    return [Measurement("engine against its floor", ratio, "ratio", 0.6, at_least=True, detail=detail)]

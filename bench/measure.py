@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measurement:
     """One line of the table. ``at_least`` says which side of the target holds."""
 
     name: str

@@ -15,14 +15,14 @@ from uuid import uuid4
 import psutil
 import uvloop
 
-from bench.engine import Engine, Watched
+from bench.engine import Engine, WatchedRecording
 from bench.history import begun
-from bench.measure import Measured
-from bench.place import Place, Where, at
+from bench.measure import Measurement
+from bench.place import BenchServers, ServerAddresses, at
 from store.messages.inbox import Inbox
-from store.postgres.notifier import Doorbell
+from store.postgres.notifier import Notifier
 from workers.case_worker import CACHED, case_worker
-from workflows.starter import ring
+from workflows.starter import wake_stream
 
 IDLE: Final = 300
 
@@ -36,32 +36,32 @@ COME_AND_GONE: Final = 60
 """Rounds after which a worker that keeps nothing has found its size: its allocators grow for about a thousand cases."""
 
 
-async def measure(place: Place) -> list[Measured]:
+async def measure(place: BenchServers) -> list[Measurement]:
     """Growth of a worker's resident memory over many idle cases."""
     held = await asyncio.to_thread(apart, place.where, CACHED, WARM_UPS)
     let_go = await asyncio.to_thread(apart, place.where, A_FEW, COME_AND_GONE)
     return [
-        Measured("memory of an idle cached case", held, "KiB", 160, at_least=False),
-        Measured("memory of an idle uncached case", let_go, "KiB", 8, at_least=False, detail="0 within noise"),
+        Measurement("memory of an idle cached case", held, "KiB", 160, at_least=False),
+        Measurement("memory of an idle uncached case", let_go, "KiB", 8, at_least=False, detail="0 within noise"),
     ]
 
 
-def apart(where: Where, cached: int, warm_ups: int) -> float:
+def apart(where: ServerAddresses, cached: int, warm_ups: int) -> float:
     """KiB a case, found by a new process."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
         return process.submit(measured, where, cached, warm_ups).result()
 
 
-def measured(where: Where, cached: int, warm_ups: int) -> float:
+def measured(where: ServerAddresses, cached: int, warm_ups: int) -> float:
     return uvloop.run(grown(where, cached, warm_ups))
 
 
-async def grown(where: Where, cached: int, warm_ups: int) -> float:
+async def grown(where: ServerAddresses, cached: int, warm_ups: int) -> float:
     """KiB a case, after a warm-up of the same kind. Folded streams are let go: only the workflow is measured."""
     queue = f"bench-{uuid4().hex[:8]}"
-    async with at(where) as place, Doorbell(where.dsn) as doorbell:
-        recording = Watched(place.pool, place.keys, doorbell, place.lines)
-        engine = Engine(place, recording, Inbox(place.pool, place.keys), doorbell)
+    async with at(where) as place, Notifier(where.dsn) as notifier:
+        recording = WatchedRecording(place.pool, place.keys, notifier, place.lines)
+        engine = Engine(place, recording, Inbox(place.pool, place.keys), notifier)
         async with case_worker(place.client, recording, task_queue=queue, cached=cached):
             await rounds(engine, queue, warm_ups)
             before = resident(engine)
@@ -76,7 +76,7 @@ async def rounds(engine: Engine, queue: str, times: int) -> None:
 
 async def settle(engine: Engine, queue: str) -> None:
     case = await begun(engine)
-    await ring(engine.place.client, "case", case, task_queue=queue)
+    await wake_stream(engine.place.client, "case", case, task_queue=queue)
     async with asyncio.timeout(30):
         while not await engine.place.pool.fetchval("SELECT version > 0 FROM streams WHERE stream_id = $1", case):  # noqa: ASYNC110 (the database has no event)
             await asyncio.sleep(0.1)

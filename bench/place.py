@@ -12,7 +12,7 @@ import asyncpg
 from temporalio.client import Client
 
 from store.crypto.keys import KeyStore, MasterKey
-from store.postgres.connections import Lines, open_lines
+from store.postgres.connections import HeldConnections, open_connections
 from store.postgres.database import migrate, open_pool
 from workers.embedded.installation import servers
 from workers.temporal_client import connect
@@ -23,7 +23,7 @@ MASTER = MasterKey(MASTER_KEY)
 
 
 @dataclass(frozen=True)
-class Where:
+class ServerAddresses:
     """How the servers are reached; it can be handed to a process of its own."""
 
     dsn: str
@@ -33,16 +33,16 @@ class Where:
 
 
 @dataclass(frozen=True)
-class Place:
-    where: Where
+class BenchServers:
+    where: ServerAddresses
     pool: asyncpg.Pool[asyncpg.Record]
-    lines: Lines
+    lines: HeldConnections
     keys: KeyStore
     client: Client
 
 
 @asynccontextmanager
-async def a_place() -> AsyncIterator[Place]:
+async def a_place() -> AsyncIterator[BenchServers]:
     """Servers that nobody else uses, gone afterwards."""
     home = Path(tempfile.mkdtemp(prefix="awda-bench-"))
     async with servers(home, headless=True, throw_away=True) as found:
@@ -50,18 +50,18 @@ async def a_place() -> AsyncIterator[Place]:
             raise RuntimeError("measuring needs servers of its own; unset AWDA_DATABASE_URL")
         await migrate(found.owner_dsn)
         await found.postgres.ensure_role_passwords()
-        where = Where(found.app_dsn, found.owner_dsn, found.temporal_address, found.temporal_namespace)
+        where = ServerAddresses(found.app_dsn, found.owner_dsn, found.temporal_address, found.temporal_namespace)
         async with at(where) as place:
             yield place
 
 
 @asynccontextmanager
-async def at(where: Where) -> AsyncIterator[Place]:
+async def at(where: ServerAddresses) -> AsyncIterator[BenchServers]:
     """Connections of this process to servers that run."""
     pool = await open_pool(where.dsn, min_size=4, max_size=40)
     client = await connect(where.temporal_address, where.namespace)
     try:
-        async with open_lines(where.dsn) as lines:
-            yield Place(where, pool, lines, KeyStore(pool, MASTER), client)
+        async with open_connections(where.dsn) as lines:
+            yield BenchServers(where, pool, lines, KeyStore(pool, MASTER), client)
     finally:
         await pool.close()

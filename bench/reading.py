@@ -14,16 +14,16 @@ from eventsourcing.projection import Projection, ProjectionRunner
 from eventsourcing.utils import clear_topic_cache
 
 from bench.append import library_environment, owner
-from bench.measure import Measured, paired
-from bench.place import Place
+from bench.measure import Measurement, paired
+from bench.place import BenchServers
 from domain.case.aggregate import Case
 from domain.events.case import ContactAttempted
 from domain.kernel.event import NEVER, Event, Metadata
 from store.log.hash_chain import GENESIS
 from store.log.mapper import EventMapper, read_all
 from store.log.recorder import Recorder
-from store.log.rows import Plan
-from store.projections.projector import VIEWS, Projector
+from store.log.rows import Changeset
+from store.projections.projector import PROJECTIONS, Projector
 from tests.support.builders import a_closed_case
 
 LONG: Final = 300
@@ -51,15 +51,15 @@ def a_long_case() -> list[Event]:
     return told.events[:LONG]
 
 
-async def write(place: Place, events: list[Event], mapper: EventMapper, stream: UUID, keep: int = LONG) -> None:
+async def write(place: BenchServers, events: list[Event], mapper: EventMapper, stream: UUID, keep: int = LONG) -> None:
     await place.pool.execute(START, stream, f"R-{stream}")
     about = Metadata(happened_at=NEVER, recorded_at=NEVER, actor="staff:bench", message_id=stream, policy="2026-1")
     placed = [one.stamped(stream, number, NEVER) for number, one in enumerate(events[:keep], 1)]
     new = [mapper.new(one, uuid5(stream, str(one.originator_version)), about) for one in placed]
-    await Recorder(place.pool).write(Plan(stream, 0, GENESIS, 1, events=new))
+    await Recorder(place.pool).write(Changeset(stream, 0, GENESIS, 1, events=new))
 
 
-class Journey(Aggregate):
+class LibraryJourney(Aggregate):
     """The same facts as the library would keep them: one aggregate, one method an event."""
 
     def __init__(self) -> None:
@@ -70,11 +70,11 @@ class Journey(Aggregate):
         self.attempts += 1
 
 
-class Journeys(Application[UUID]):
+class LibraryJourneys(Application[UUID]):
     """The library's application over its own PostgreSQL recorder."""
 
 
-class Seen(PostgresTrackingRecorder):
+class LibraryReadTable(PostgresTrackingRecorder):
     """The library's read table: one row a case, upserted for each event."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -93,7 +93,7 @@ INSERT INTO library_seen VALUES (%s, 1) ON CONFLICT (id) DO UPDATE SET attempts 
 """
 
 
-class SeenProjection(Projection[Seen]):
+class LibraryProjection(Projection[LibraryReadTable]):
     """One event at a time, as the library's runner hands them over."""
 
     name = "seen"
@@ -103,13 +103,13 @@ class SeenProjection(Projection[Seen]):
         self.view.count(domain_event.originator_id, tracking)
 
 
-async def load(place: Place) -> Measured:
+async def load(place: BenchServers) -> Measurement:
     """The time of ours as a share of the library's ``repository.get``; both 300 events."""
     stream, events = uuid4(), a_long_case()
     keyring = await place.keys.keyring(stream)
     await write(place, events, EventMapper(keyring), stream)
-    journeys = Journeys(env=library_environment(place, "journeys"))
-    journey = Journey()
+    journeys = LibraryJourneys(env=library_environment(place, "journeys"))
+    journey = LibraryJourney()
     for _ in range(LONG - 1):
         journey.attempt("PHONE", "answered", "x" * 300)
     journeys.save(journey)
@@ -133,12 +133,12 @@ async def load(place: Place) -> Measured:
     await ours(), await theirs()
     faster, detail = await paired(ours, theirs, ROUNDS)
     journeys.close()
-    return Measured(
+    return Measurement(
         "load and fold 300 events, time against repository.get", 1 / faster, "ratio", 0.9, at_least=False, detail=detail
     )
 
 
-async def carry(place: Place) -> Measured:
+async def carry(place: BenchServers) -> Measurement:
     """Catching up from the beginning: our projector against the library's runner, events a second."""
     for number in range(STREAMS):
         stream = uuid5(UUID(int=7), str(number))
@@ -146,10 +146,10 @@ async def carry(place: Place) -> Measured:
         mapper = EventMapper(await place.keys.keyring(stream))
         await write(place, [a_long_case()[0], *notes], mapper, stream, CARRIED // STREAMS)
     total = await place.pool.fetchval("SELECT count(*) FROM events")
-    journeys = Journeys(env=library_environment(place, "journeys"))
+    journeys = LibraryJourneys(env=library_environment(place, "journeys"))
     started = journeys.recorder.max_notification_id() or 0
     for _ in range(CARRIED // 100):
-        journey = Journey()
+        journey = LibraryJourney()
         for _ in range(99):
             journey.attempt("PHONE", "answered", "x" * 300)
         journeys.save(journey)
@@ -159,7 +159,7 @@ async def carry(place: Place) -> Measured:
         await owner(
             place, "TRUNCATE case_list; UPDATE projections SET xact = '0', position = 0 WHERE name = 'case_list'"
         )
-        view = [VIEWS["case_list"]]
+        view = [PROJECTIONS["case_list"]]
         began = time.perf_counter()
         await Projector(place.pool, view).catch_up()
         return float(total) / (time.perf_counter() - began)
@@ -170,19 +170,22 @@ async def carry(place: Place) -> Measured:
 
     await ours()
     ratio, detail = await paired(ours, theirs, 3)
-    return Measured("projection catch-up against ProjectionRunner", ratio, "ratio", 20, at_least=True, detail=detail)
+    return Measurement("projection catch-up against ProjectionRunner", ratio, "ratio", 20, at_least=True, detail=detail)
 
 
-def run_library(place: Place, upto: int) -> float:
+def run_library(place: BenchServers, upto: int) -> float:
     began = time.perf_counter()
     environment = library_environment(place, "journeys") | {"SEEN_PERSISTENCE_MODULE": "eventsourcing.postgres"}
     with ProjectionRunner(
-        application_class=Journeys, projection_class=SeenProjection, view_class=Seen, env=environment
+        application_class=LibraryJourneys,
+        projection_class=LibraryProjection,
+        view_class=LibraryReadTable,
+        env=environment,
     ) as runner:
         runner.wait(upto, timeout=120)
     return upto / (time.perf_counter() - began)
 
 
-async def measure(place: Place) -> list[Measured]:
+async def measure(place: BenchServers) -> list[Measurement]:
     clear_topic_cache()
     return [await load(place), await carry(place)]

@@ -8,14 +8,14 @@ from typing import Any, Final
 
 import click
 
-from cli.output import facts, table
+from cli.output import print_fields, print_table
 from gateway.pages.time_format import clock
 
 Told = Mapping[str, Any]
 
 
 def tell_case(case: Told) -> None:
-    facts({
+    print_fields({
         "case": case["case_number"],
         "phase": case["phase"],
         "stages": ", ".join(f"{stage} {status}" for stage, status in case["stages"].items()),
@@ -30,11 +30,11 @@ def tell_case(case: Told) -> None:
         click.echo()
         columns = ("kind", "partner_id", "status", "timeliness")
         rows = [[*(each[name] for name in columns), at(each["sent_at"]), _due(each)] for each in case["referrals"]]
-        table(("referral", *columns[1:], "sent at", "due"), rows)
+        print_table(("referral", *columns[1:], "sent at", "due"), rows)
     if case["disclosures"]:
         click.echo()
         rows = [_disclosed(each) for each in case["disclosures"]]
-        table(("partner", "is told", "on the consent", "what became of it", "told at"), rows)
+        print_table(("partner", "is told", "on the consent", "what became of it", "told at"), rows)
 
 
 def _disclosed(each: Told) -> list[Any]:
@@ -51,7 +51,7 @@ FATES: Final[Mapping[str, str]] = {
 
 def tell_history(entries: Sequence[Told]) -> None:
     rows = [[each["version"], at(each["happened_at"]), each["sentence"], each["actor"]] for each in entries]
-    table(("version", "happened at", "what", "who"), rows)
+    print_table(("version", "happened at", "what", "who"), rows)
 
 
 def tell_why(found: Told) -> None:

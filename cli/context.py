@@ -12,19 +12,19 @@ from uuid import UUID
 import asyncpg
 
 from cli.home import dsn_of, here, temporal_of
-from cli.output import Code, Failed
-from gateway.intake.service import Desk
+from cli.output import CommandError, ExitCode
+from gateway.intake.service import Intake
 from store.crypto.keys import KeyStore, MasterKey
 from store.log.streams import by_number
 from store.postgres.database import open_pool
-from store.postgres.notifier import Doorbell
+from store.postgres.notifier import Notifier
 from workers.settings import Home, Settings
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class House:
+class CommandContext:
     """What a command may use."""
 
     settings: Settings
@@ -33,37 +33,37 @@ class House:
     temporal_address: str | None
     pool: asyncpg.Pool[asyncpg.Record]
     keys: KeyStore
-    desk: Desk
+    desk: Intake
 
     async def stream(self, number: str) -> UUID:
         """The stream of a case or movement, by its number."""
         head = await by_number(self.pool, number.strip().upper())
         if head is None:
             kind = "movement" if number.upper().startswith("MOV-") else "case"
-            raise Failed(Code.NOT_FOUND, f"There is no {kind} {number!r}.", f"awda {kind} list")
+            raise CommandError(ExitCode.NOT_FOUND, f"There is no {kind} {number!r}.", f"awda {kind} list")
         return head.stream_id
 
 
 @asynccontextmanager
-async def open_house() -> AsyncIterator[House]:
+async def open_context() -> AsyncIterator[CommandContext]:
     settings, home = here()
     dsn = dsn_of(settings, home)
     master = MasterKey(home.make().master_key(settings))
     pool = await open_pool(dsn)
     try:
         keys = KeyStore(pool, master)
-        async with Doorbell(dsn) as doorbell:
-            desk = Desk(pool, keys, doorbell)
-            yield House(settings, home, dsn, temporal_of(settings, home), pool, keys, desk)
+        async with Notifier(dsn) as notifier:
+            desk = Intake(pool, keys, notifier)
+            yield CommandContext(settings, home, dsn, temporal_of(settings, home), pool, keys, desk)
     finally:
         await pool.close()
 
 
-def at_home(work: Callable[[House], Awaitable[T]]) -> T:
+def run_with_context(work: Callable[[CommandContext], Awaitable[T]]) -> T:
     """Do something in the home, and close it."""
 
     async def working() -> T:
-        async with open_house() as house:
+        async with open_context() as house:
             return await work(house)
 
     return asyncio.run(working())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cli.errors import START
-from cli.output import Code, Failed
+from cli.output import CommandError, ExitCode
 from workers.embedded.installation import status
 from workers.embedded.postgres import APP, as_role
 from workers.settings import Home, Settings
@@ -22,7 +22,7 @@ def dsn_of(settings: Settings, home: Home) -> str:
         return as_role(str(running), APP, home.secret(APP))
     if settings.database_url:
         return settings.database_url
-    raise Failed(Code.DOWN, f"Nothing runs from {home.root}.", START)
+    raise CommandError(ExitCode.DOWN, f"Nothing runs from {home.root}.", START)
 
 
 def temporal_of(settings: Settings, home: Home) -> str | None:

@@ -12,7 +12,7 @@ from click.exceptions import Exit
 from rich_click import RichCommand, RichGroup
 
 from cli.errors import failed
-from cli.output import Code
+from cli.output import ExitCode
 
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "up": ("cli.commands.run:up", "Start everything here: servers, workers, gateway."),
@@ -49,7 +49,7 @@ Exit codes: 0 done, 1 unexpected, 2 usage, 3 not found, 4 refused by a rule, 5 c
 """
 
 
-class Root(RichGroup):
+class RootGroup(RichGroup):
     """Knows its commands by name, and ends every failure with a code and a next step."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
@@ -72,7 +72,7 @@ class Root(RichGroup):
         try:
             return super().invoke(ctx)
         except (KeyboardInterrupt, click.Abort):
-            raise Exit(Code.INTERRUPTED) from None
+            raise Exit(ExitCode.INTERRUPTED) from None
         except (click.UsageError, Exit, BrokenPipeError):
             raise
         except Exception as fault:  # noqa: BLE001 - the end of every command: a fault becomes a code and a next step
@@ -88,7 +88,7 @@ def loaded(name: str) -> click.Command:
     return command
 
 
-@rich.group(cls=Root, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@rich.group(cls=RootGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @rich.version_option("0.1.0", prog_name="awda")
 @rich.rich_config({"command_groups": {"awda": GROUPS}, "text_markup": "markdown", "max_width": 110})
 def awda() -> None:

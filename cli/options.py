@@ -17,7 +17,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 OPERATOR = "operator"
 
 
-class Time(click.ParamType[datetime]):
+class TimeParam(click.ParamType[datetime]):
     """A moment: a date, or a date and time; without a zone it is UTC."""
 
     name = "time"
@@ -32,7 +32,7 @@ class Time(click.ParamType[datetime]):
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-class Day(click.ParamType[date]):
+class DateParam(click.ParamType[date]):
     """A day, by its date."""
 
     name = "day"
@@ -57,7 +57,7 @@ def acting(command: Command) -> Command:
         click.option("--wait", type=click.FloatRange(0, 600), default=10.0, show_default=True, metavar="SECONDS",
                      help="How long to wait until it has been recorded."),
         click.option("--key", metavar="KEY", help="Idempotency key: the same key never does a thing twice."),
-        click.option("--happened-at", type=Time(), metavar="TIME", help="When it happened, if not now."),
+        click.option("--happened-at", type=TimeParam(), metavar="TIME", help="When it happened, if not now."),
         click.option("--reason", metavar="TEXT", help="Why; kept with the message."),
         click.option("--as", "user", default=OPERATOR, show_default=True, metavar="USER", help="Who does it."),
     ):  # fmt: skip
@@ -69,8 +69,8 @@ def looking(command: Command) -> Command:
     """From which moment to look back."""
     for option in (
         click.option("--to", type=click.IntRange(0), metavar="VERSION", help="Only the first so many events."),
-        click.option("--known-at", type=Time(), metavar="TIME", help="Only what had been recorded by then."),
-        click.option("--as-of", type=Time(), metavar="TIME", help="Only what had happened by then."),
+        click.option("--known-at", type=TimeParam(), metavar="TIME", help="Only what had been recorded by then."),
+        click.option("--as-of", type=TimeParam(), metavar="TIME", help="Only what had happened by then."),
     ):
         command = option(command)
     return command

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 Row = Sequence[object]
 
 
-class Shown(Protocol):
+class ProgressDisplay(Protocol):
     """Shows how much is done, of how much, and a word about where that is."""
 
     def __call__(self, done: int, total: int | None = None, note: str = "") -> object: ...
 
 
-class Code(IntEnum):
+class ExitCode(IntEnum):
     """What a command ends with."""
 
     DONE = 0
@@ -39,10 +39,10 @@ class Code(IntEnum):
     INTERRUPTED = 130
 
 
-class Failed(click.ClickException):
+class CommandError(click.ClickException):
     """The end of a command that did not do what was asked: why, and what to try next."""
 
-    def __init__(self, code: Code, why: str, todo: str = "") -> None:
+    def __init__(self, code: ExitCode, why: str, todo: str = "") -> None:
         super().__init__(why)
         setattr(self, "exit_code", int(code))  # noqa: B010 - click types it as the class's
         self.todo = todo
@@ -55,19 +55,19 @@ class Failed(click.ClickException):
 
 
 @cache
-def talk() -> Console:
+def error_console() -> Console:
     """Where one talks to people."""
     from rich.console import Console  # noqa: PLC0415 - a fifth of a second that `--json` need not cost
 
     return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-def say(text: str) -> None:
+def log(text: str) -> None:
     """Tell whoever is watching."""
     click.echo(text, err=True)
 
 
-def give(data: object, *, as_json: bool, plain: Callable[[], None]) -> None:
+def emit(data: object, *, as_json: bool, plain: Callable[[], None]) -> None:
     """Hand out data: as JSON for programs, or as it reads best for people."""
     if as_json:
         click.echo(json.dumps(data, ensure_ascii=False, indent=1 if sys.stdout.isatty() else None, default=str))
@@ -75,11 +75,11 @@ def give(data: object, *, as_json: bool, plain: Callable[[], None]) -> None:
         plain()
 
 
-def table(headings: Sequence[str], rows: Iterable[Row], *, none: str = "") -> None:
+def print_table(headings: Sequence[str], rows: Iterable[Row], *, none: str = "") -> None:
     """A table for somebody who looks; lines with tabs for whatever reads a pipe. ``none``: what is said of no rows."""
     cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
     if not cells and none:
-        say(none)
+        log(none)
         return
     if not sys.stdout.isatty():
         for row in cells:
@@ -101,7 +101,7 @@ def _drawn(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     Console(highlight=False).print(drawn)
 
 
-def facts(pairs: Mapping[str, object]) -> None:
+def print_fields(pairs: Mapping[str, object]) -> None:
     """Names and values, one to a line."""
     width = max(map(len, pairs), default=0)
     for name, value in pairs.items():
@@ -109,12 +109,14 @@ def facts(pairs: Mapping[str, object]) -> None:
 
 
 @contextmanager
-def progress(what: str, total: int | None = None) -> Iterator[Shown]:
+def progress_bar(what: str, total: int | None = None) -> Iterator[ProgressDisplay]:
     """A bar on a terminal, silence elsewhere. Gives a function that is told how much is done so far."""
     seen = sys.stderr.isatty()
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, TextColumn("{task.fields[note]}"), console=talk(), transient=True, disable=not seen) as bar:
+    with Progress(
+        *columns, TextColumn("{task.fields[note]}"), console=error_console(), transient=True, disable=not seen
+    ) as bar:
         task = bar.add_task(what, total=total, note="")
         yield lambda done, total=None, note="": bar.update(task, completed=done, total=total, note=note)

@@ -6,13 +6,13 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
-from cli.output import Shown
-from cli.registration_list import Checked, Registration
-from gateway.intake.service import Desk
+from cli.output import ProgressDisplay
+from cli.registration_list import CheckedList, Registration
+from gateway.intake.service import Intake
 from gateway.intake.submission import body_of
-from gateway.tabular.files import Bad
+from gateway.tabular.files import RowError
 from store.crypto.keys import MasterKey
-from store.messages.inbox import Incoming, Receipt, message_id_for
+from store.messages.inbox import IncomingMessage, Receipt, message_id_for
 from store.postgres.notifier import INBOX
 
 SOURCE: Final = "registration-list"
@@ -20,11 +20,11 @@ SOURCE: Final = "registration-list"
 
 
 @dataclass
-class Brought:
+class ImportResult:
     """What became of a list."""
 
     rows: int
-    bad: list[Bad]
+    bad: list[RowError]
     started: int = 0
     already: int = 0
     cases: list[dict[str, Any]] = field(default_factory=list)
@@ -34,9 +34,11 @@ class Brought:
         return counted | {"bad": [asdict(each) for each in self.bad], "cases": self.cases}
 
 
-async def start_all(desk: Desk, checked: Checked, user: str, shown: Shown | None = None) -> Brought:
+async def start_all(
+    desk: Intake, checked: CheckedList, user: str, shown: ProgressDisplay | None = None
+) -> ImportResult:
     """Start a case for each good row, in the order of the list. The recording follows by itself."""
-    brought = Brought(checked.rows, list(checked.bad))
+    brought = ImportResult(checked.rows, list(checked.bad))
     for count, each in enumerate(checked.good, 1):
         await _start(desk, each, user, brought)
         if shown:
@@ -45,22 +47,22 @@ async def start_all(desk: Desk, checked: Checked, user: str, shown: Shown | None
     return brought
 
 
-async def _start(desk: Desk, each: Registration, user: str, brought: Brought) -> None:
+async def _start(desk: Intake, each: Registration, user: str, brought: ImportResult) -> None:
     receipt = await desk.inbox.start_case(_incoming(desk.keys.master, each, user))
     if receipt.conflicting:
         brought.bad.append(_differs(each, receipt))
         return
     if receipt.status == "pending":
-        desk.doorbell.ring(INBOX, receipt.stream_id)
+        desk.notifier.notify(INBOX, receipt.stream_id)
     brought.already += receipt.repeated
     brought.started += not receipt.repeated
     brought.cases.append({"row": each.row, "case_number": receipt.number, "already": receipt.repeated})
 
 
-def _incoming(master: MasterKey, each: Registration, user: str) -> Incoming:
+def _incoming(master: MasterKey, each: Registration, user: str) -> IncomingMessage:
     body = body_of("RegisterCase", each.fields, None)
     actor = f"staff:{user}"
-    return Incoming(message_of(master, each), None, "staff", "staff.message", body, actor, SOURCE)
+    return IncomingMessage(message_of(master, each), None, "staff", "staff.message", body, actor, SOURCE)
 
 
 def message_of(master: MasterKey, each: Registration) -> UUID:
@@ -68,8 +70,8 @@ def message_of(master: MasterKey, each: Registration) -> UUID:
     return message_id_for(SOURCE, master.fingerprint(b"registration", each.identity).hex())
 
 
-def _differs(each: Registration, receipt: Receipt) -> Bad:
-    return Bad(
+def _differs(each: Registration, receipt: Receipt) -> RowError:
+    return RowError(
         each.row, "reference", each.reference,
         f"this reference came before, with other particulars, and is case {receipt.number}",
         "correct the person's particulars in that case, or give the row a reference of its own",

@@ -15,15 +15,15 @@ from typing import Any, Final, TypeVar
 from cli.registration_vocabulary import CHANNELS, COLUMNS, LIVING
 from domain.commands.screening import RegisterCase
 from gateway.intake.validation import unfit
-from gateway.tabular.cells import Unclear, answer, birth, day, name_parts, nationality, phone, tongues, word
-from gateway.tabular.files import Bad, Form, Line, Listing, Unusable, read_list
+from gateway.tabular.cells import UnclearCellError, answer, birth, day, name_parts, nationality, phone, tongues, word
+from gateway.tabular.files import ListFormat, RowError, TableFile, TableRow, UnusableFileError, read_list
 from gateway.tabular.normalization import MISSING, SEXES, folded, tidy
 
 T = TypeVar("T")
 
 SAMPLE: Final = Path(__file__).resolve().parent.parent / "samples" / "registrations.csv"
 
-LIST: Final = Form(
+LIST: Final = ListFormat(
     columns=COLUMNS,
     example="reference, family name, given names, sex, date of birth, nationality, phone, office, channel, consent",
 )
@@ -62,42 +62,42 @@ class Registration:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class CheckedList:
     """A list, checked. A row with anything wrong is in ``bad`` only."""
 
     rows: int
     good: tuple[Registration, ...]
-    bad: tuple[Bad, ...]
+    bad: tuple[RowError, ...]
     notes: tuple[str, ...] = ()
 
 
-def check(path: Path, today: date, defaults: Defaults = Defaults()) -> Checked:
-    """Read a list and check every row. Raises ``Unusable`` when the file as a whole is none."""
+def check_list(path: Path, today: date, defaults: Defaults = Defaults()) -> CheckedList:
+    """Read a list and check every row. Raises ``UnusableFileError`` when the file as a whole is none."""
     listing = read_list(path, LIST)
     _insist_on_columns(listing, path.name)
-    rows = [Row(line, listing.headings, today, defaults) for line in listing.lines]
+    rows = [RegistrationRow(line, listing.headings, today, defaults) for line in listing.lines]
     good = [row.registration() for row in rows]
     bad = [each for row in rows for each in row.bad]
-    return Checked(len(rows), tuple(each for each in good if each), tuple(bad), listing.notes)
+    return CheckedList(len(rows), tuple(each for each in good if each), tuple(bad), listing.notes)
 
 
-def _insist_on_columns(listing: Listing, name: str) -> None:
+def _insist_on_columns(listing: TableFile, name: str) -> None:
     if not any(column in listing.headings for column in NAMES):
-        raise Unusable(f"{name} has no column for names: head one 'family name', 'full name' or 'native name'")
+        raise UnusableFileError(f"{name} has no column for names: head one 'family name', 'full name' or 'native name'")
     for column in NEEDED:
         if column not in listing.headings:
-            raise Unusable(f"{name} has no column for {column}: add one headed '{column}'")
+            raise UnusableFileError(f"{name} has no column for {column}: add one headed '{column}'")
 
 
 @dataclass
-class Row:
+class RegistrationRow:
     """One row being read; whatever is wrong gathers in ``bad``, so that all of it is told at once."""
 
-    line: Line
+    line: TableRow
     headings: Mapping[str, str]
     today: date
     defaults: Defaults
-    bad: list[Bad] = field(default_factory=list)
+    bad: list[RowError] = field(default_factory=list)
 
     def registration(self) -> Registration | None:
         """What the row says, or nothing if something in it is wrong."""
@@ -171,7 +171,7 @@ class Row:
             return None
         try:
             return understand(written)
-        except Unclear as unclear:
+        except UnclearCellError as unclear:
             self.wrong(column, written, unclear.problem, unclear.todo)
             return None
 
@@ -207,7 +207,7 @@ class Row:
             )
 
     def wrong(self, column: str, value: str, problem: str, todo: str) -> None:
-        self.bad.append(Bad(self.line.row, self.headings.get(column, column), value, problem, todo))
+        self.bad.append(RowError(self.line.row, self.headings.get(column, column), value, problem, todo))
 
 
 SPELLED: Final = {"name native script": "native name", "consent to data processing": "consent"}

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from cli.registration_import import Brought, start_all
-from cli.registration_list import SAMPLE, check
-from gateway.intake.service import open_desk
+from cli.registration_import import ImportResult, start_all
+from cli.registration_list import SAMPLE, check_list
+from gateway.intake.service import open_intake
 from store.crypto.keys import MasterKey
 from store.partners.seed import seed
 from store.postgres.clock import now
@@ -23,7 +23,7 @@ OPERATOR: Final = "operator"
 
 
 @dataclass(frozen=True, slots=True)
-class StandIns:
+class SamplePartners:
     """The partners that the simulator plays in one home. The first start decides whether a home has any."""
 
     settings: Settings
@@ -31,7 +31,7 @@ class StandIns:
     port: int
 
     @classmethod
-    def of(cls, settings: Settings, home: Home, *, empty: bool) -> StandIns | None:
+    def of(cls, settings: Settings, home: Home, *, empty: bool) -> SamplePartners | None:
         """None in a home that is to be empty, and in a database of somebody's own."""
         home.make()
         wanted = "no" if empty or settings.database_url else "yes"
@@ -79,7 +79,7 @@ class StandIns:
         (self.home.keys / "people-came").write_text("yes", encoding="utf-8")
 
 
-async def bring_sample(dsn: str, master_key: bytes) -> Brought:
+async def bring_sample(dsn: str, master_key: bytes) -> ImportResult:
     """Start the cases of the sample list; those that are there already stay as they are."""
-    async with open_desk(dsn, master_key) as desk:
-        return await start_all(desk, check(SAMPLE, (await now(desk.pool)).date()), OPERATOR)
+    async with open_intake(dsn, master_key) as desk:
+        return await start_all(desk, check_list(SAMPLE, (await now(desk.pool)).date()), OPERATOR)

@@ -9,16 +9,16 @@ from typing import Any, TypedDict
 
 import click
 
-from cli.context import House, at_home
-from cli.output import Code, Failed, give, say
-from gateway.intake.submission import Answer, new_key
+from cli.context import CommandContext, run_with_context
+from cli.output import CommandError, ExitCode, emit, log
+from gateway.intake.submission import SubmissionResult, new_key
 
 CONFLICTS = frozenset({"CASE.EXISTS", "MOVEMENT.EXISTS"})
 
 FINE = frozenset({"pending", "applied", "ignored", "late"})
 
 
-class By(TypedDict):
+class SubmissionFields(TypedDict):
     """What the desk wants to know beside the message."""
 
     user: str
@@ -28,7 +28,7 @@ class By(TypedDict):
 
 
 @dataclass(frozen=True, slots=True)
-class Acting:
+class SubmissionOptions:
     """Who hands it in, and how long they wait."""
 
     user: str
@@ -39,28 +39,30 @@ class Acting:
     no_wait: bool = False
 
     @property
-    def by(self) -> By:
-        return By(user=self.user, key=self.key or new_key(), happened_at=self.happened_at, reason=self.reason)
+    def by(self) -> SubmissionFields:
+        return SubmissionFields(
+            user=self.user, key=self.key or new_key(), happened_at=self.happened_at, reason=self.reason
+        )
 
 
-Handing = Callable[[House, By], Awaitable[Answer]]
+Handing = Callable[[CommandContext, SubmissionFields], Awaitable[SubmissionResult]]
 
 
-def hand_in(acting: Acting, handing: Handing, *, as_json: bool, number_only: bool = False) -> None:
+def submit(acting: SubmissionOptions, handing: Handing, *, as_json: bool, number_only: bool = False) -> None:
     """Hand it in, wait, and tell; a refusal ends the command with its rule."""
 
-    async def work(house: House) -> Answer:
+    async def work(house: CommandContext) -> SubmissionResult:
         taken = await handing(house, acting.by)
         if taken.settled or acting.no_wait:
             return taken
         return await house.desk.wait(taken.message_id, acting.wait) or taken
 
-    answer = at_home(work)
-    give(told(answer), as_json=as_json, plain=lambda: _say(answer, number_only=number_only))
+    answer = run_with_context(work)
+    emit(told(answer), as_json=as_json, plain=lambda: _say(answer, number_only=number_only))
     insist(answer)
 
 
-def told(answer: Answer) -> dict[str, Any]:
+def told(answer: SubmissionResult) -> dict[str, Any]:
     result = {name: part for name, part in answer.result.items() if name not in {"status", "version"}}
     return {
         "case_number" if (answer.number or "").startswith("LBY-") else "number": answer.number,
@@ -72,22 +74,22 @@ def told(answer: Answer) -> dict[str, Any]:
     }
 
 
-def _say(answer: Answer, *, number_only: bool) -> None:
+def _say(answer: SubmissionResult, *, number_only: bool) -> None:
     if number_only:
         click.echo(answer.number)
     if answer.status == "pending":
-        say(f"Handed in ({answer.message_id}); not recorded yet. Is a worker running? See `awda status`.")
+        log(f"Handed in ({answer.message_id}); not recorded yet. Is a worker running? See `awda status`.")
     elif answer.status in FINE and not number_only:
         version = f" at version {answer.version}" if answer.version else ""
         click.echo(f"{answer.number}: {answer.status}{version}")
 
 
-def insist(answer: Answer) -> None:
+def insist(answer: SubmissionResult) -> None:
     """End the command with a failure unless the message was taken."""
     if answer.status in FINE:
         return
     rule, detail = answer.result.get("rule"), answer.result.get("detail") or answer.result.get("cause") or ""
     lines = [f"{answer.number}: {answer.status} by {rule}. {detail}" if rule else f"{answer.status}. {detail}"]
     lines += [f"  {failure}" for failure in answer.result.get("failures") or ()]
-    code = Code.CONFLICT if rule in CONFLICTS else Code.REFUSED
-    raise Failed(code, "\n".join(lines), f"awda case why {answer.number}")
+    code = ExitCode.CONFLICT if rule in CONFLICTS else ExitCode.REFUSED
+    raise CommandError(code, "\n".join(lines), f"awda case why {answer.number}")

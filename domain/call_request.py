@@ -14,13 +14,13 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
-from domain.kernel.context import Moment
+from domain.kernel.context import Context
 from domain.kernel.deadline import Deadline
-from domain.kernel.errors import Refused
+from domain.kernel.errors import Rejected
 from domain.kernel.event import NEVER, Compartment, Event, Sealed
 from domain.kernel.message import Message
 from domain.kernel.working_time import LIBYA
-from domain.progress import Standing
+from domain.progress import Progress
 
 Phone = Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$", description="E.164")]
 
@@ -39,7 +39,7 @@ TOLD: Final = "CASE_SUPERVISOR"
 
 
 @dataclass(slots=True)
-class Contact:
+class CallRequest:
     """One request to be called. ``due`` is until when somebody should have called (UTC)."""
 
     id: UUID
@@ -89,7 +89,7 @@ class ContactRequested(ContactEvent):
     phone: Annotated[str | None, Sealed(Compartment.GEN)] = None
     note: Annotated[str | None, Sealed(Compartment.GEN)] = None
 
-    def change(self, contact: Contact) -> None:
+    def change(self, contact: CallRequest) -> None:
         contact.status, contact.channel, contact.language = "OPEN", self.channel, self.language
         contact.given_name, contact.phone, contact.note = self.given_name, self.phone, self.note
         contact.since, contact.due = self.timestamp, self.due
@@ -101,7 +101,7 @@ class ContactTried(ContactEvent):
 
     result: str
 
-    def change(self, contact: Contact) -> None:
+    def change(self, contact: CallRequest) -> None:
         contact.tries += 1
 
 
@@ -112,7 +112,7 @@ class ContactOverdue(ContactEvent):
     due: AwareDatetime
     to: str
 
-    def change(self, contact: Contact) -> None:
+    def change(self, contact: CallRequest) -> None:
         contact.overdue = True
 
 
@@ -123,7 +123,7 @@ class ContactEnded(ContactEvent):
     outcome: str
     note: Annotated[str | None, Sealed(Compartment.GEN)] = None
 
-    def change(self, contact: Contact) -> None:
+    def change(self, contact: CallRequest) -> None:
         contact.status, contact.outcome = "ENDED", self.outcome
 
 
@@ -156,46 +156,46 @@ class EndContact(ContactMessage):
 # Rules
 
 
-def request(contact: Contact, asked: RequestContact, m: Moment) -> Iterator[Event]:
+def request_contact(contact: CallRequest, asked: RequestContact, ctx: Context) -> Iterator[Event]:
     if contact.status:
-        raise Refused("CONTACT.EXISTS", f"{contact.number} is already {contact.status}")
-    yield ContactRequested(due=LIBYA.after(m.at, m.policy.in_force.contact), **asked.model_dump())
+        raise Rejected("CONTACT.EXISTS", f"{contact.number} is already {contact.status}")
+    yield ContactRequested(due=LIBYA.after(ctx.at, ctx.policy.in_force.contact), **asked.model_dump())
 
 
-def record_try(contact: Contact, report: RecordContactTry, _m: Moment) -> Iterator[Event]:
+def record_contact_try(contact: CallRequest, report: RecordContactTry, _ctx: Context) -> Iterator[Event]:
     _insist_on_open(contact)
     yield ContactTried(result=report.result)
 
 
-def end(contact: Contact, order: EndContact, _m: Moment) -> Iterator[Event]:
+def end_contact(contact: CallRequest, order: EndContact, _ctx: Context) -> Iterator[Event]:
     _insist_on_open(contact)
     yield ContactEnded(outcome=order.outcome, note=order.note)
 
 
-def _insist_on_open(contact: Contact) -> None:
+def _insist_on_open(contact: CallRequest) -> None:
     if contact.status != "OPEN":
-        raise Refused("CONTACT.OVER", f"{contact.number} is settled already; a new call is a new request")
+        raise Rejected("CONTACT.OVER", f"{contact.number} is settled already; a new call is a new request")
 
 
-RULES: Final[Mapping[type[Message], Callable[[Contact, Any, Moment], Iterator[Event]]]] = {
-    RequestContact: request,
-    RecordContactTry: record_try,
-    EndContact: end,
+RULES: Final[Mapping[type[Message], Callable[[CallRequest, Any, Context], Iterator[Event]]]] = {
+    RequestContact: request_contact,
+    RecordContactTry: record_contact_try,
+    EndContact: end_contact,
 }
 
 
-def decide(contact: Contact, message: Message, m: Moment) -> list[Event]:
-    """The events a message brings about, already folded. Raises ``Refused``."""
+def decide(contact: CallRequest, message: Message, ctx: Context) -> list[Event]:
+    """The events a message brings about, already folded. Raises ``Rejected``."""
     rule = RULES.get(type(message))
     if rule is None:
-        raise Refused("MESSAGE.NOT_FOR_A_CONTACT", f"{type(message).__name__} is not for a request to be called")
-    return _fold(contact, rule(contact, message, m), m)
+        raise Rejected("MESSAGE.NOT_FOR_A_CONTACT", f"{type(message).__name__} is not for a request to be called")
+    return _fold(contact, rule(contact, message, ctx), ctx)
 
 
-def _fold(contact: Contact, events: Iterator[Event], m: Moment) -> list[Event]:
+def _fold(contact: CallRequest, events: Iterator[Event], ctx: Context) -> list[Event]:
     decided = []
     for event in events:
-        placed = event.stamped(contact.id, contact.version + 1, m.at)
+        placed = event.stamped(contact.id, contact.version + 1, ctx.at)
         placed.fold_into(contact)
         decided.append(placed)
     return decided
@@ -204,22 +204,22 @@ def _fold(contact: Contact, events: Iterator[Event], m: Moment) -> list[Event]:
 # Its own deadline: the call
 
 
-def deadlines(contact: Contact) -> list[Deadline]:
+def deadlines(contact: CallRequest) -> list[Deadline]:
     """Somebody who waits in vain for a call is noticed once; the request stays open until a person settles it."""
     if contact.status != "OPEN" or contact.overdue:
         return []
     return [Deadline(contact.due, "contact", str(contact.id))]
 
 
-def decide_lapse(contact: Contact, deadline: Deadline, m: Moment) -> list[Event]:
-    return _fold(contact, iter([ContactOverdue(due=deadline.due, to=TOLD)]), m)
+def decide_lapse(contact: CallRequest, deadline: Deadline, ctx: Context) -> list[Event]:
+    return _fold(contact, iter([ContactOverdue(due=deadline.due, to=TOLD)]), ctx)
 
 
-def standing(contact: Contact, m: Moment, *, more: bool = False) -> Standing:
+def progress_of(contact: CallRequest, ctx: Context, *, more: bool = False) -> Progress:
     due = min(deadlines(contact), default=None)
-    return Standing(
+    return Progress(
         waiting_on=f"STAFF.{QUEUE}" if contact.status == "OPEN" else "",
-        wait_s=max(0.0, (due.due - m.recorded_at).total_seconds()) if due else None,
+        wait_s=max(0.0, (due.due - ctx.recorded_at).total_seconds()) if due else None,
         over=contact.over or not contact.status,
         more=more,
         version=contact.version,

@@ -22,16 +22,16 @@ from domain.commands.seat_letters import (
     TakeSeat,
 )
 from domain.events.departure import PassengerNominated, SeatReleased
-from domain.kernel.context import Moment
+from domain.kernel.context import Context
 from domain.kernel.deadline import Deadline
-from domain.kernel.errors import Refused
+from domain.kernel.errors import Rejected
 from domain.kernel.event import NEVER, Compartment, Event, Sealed
 from domain.kernel.message import Message, Word
 from domain.kernel.person import Country
 from domain.kernel.places import COUNTRY_OF
 from domain.kernel.policy import NEWEST
 from domain.kernel.working_time import LIBYA
-from domain.progress import Standing
+from domain.progress import Progress
 
 OPEN: Final = frozenset({"PLANNED", "CONFIRMED"})
 """While the manifest is open seats are given, and one that comes free goes to whoever waits."""
@@ -250,34 +250,34 @@ class GiveUpSeat(MovementMessage):
 # Rules
 
 
-def plan(movement: Movement, order: PlanMovement, m: Moment) -> Iterator[Event]:
+def plan_movement(movement: Movement, order: PlanMovement, ctx: Context) -> Iterator[Event]:
     if movement.status:
-        raise Refused("MOVEMENT.EXISTS", f"{movement.number} is already {movement.status}")
-    if not m.at < order.std < order.sta:
-        raise Refused(
+        raise Rejected("MOVEMENT.EXISTS", f"{movement.number} is already {movement.status}")
+    if not ctx.at < order.std < order.sta:
+        raise Rejected(
             "MOVEMENT.TIMES", f"departure {order.std} must lie ahead and before arrival {order.sta}", field="std"
         )
     lies_in = COUNTRY_OF.get(order.destination)
     if order.country and lies_in not in (None, order.country):
-        raise Refused(
+        raise Rejected(
             "MOVEMENT.COUNTRY", f"{order.destination} lies in {lies_in}, not in {order.country}", field="country"
         )
     yield MovementPlanned(**(order.model_dump() | {"country": order.country or lies_in}))
 
 
-def confirm(movement: Movement, order: ConfirmMovement, _m: Moment) -> Iterator[Event]:
+def confirm_movement(movement: Movement, order: ConfirmMovement, _ctx: Context) -> Iterator[Event]:
     _insist(movement, "PLANNED")
     yield MovementConfirmed(carrier=order.carrier)
 
 
-def reserve(movement: Movement, letter: RequestSeat, _m: Moment) -> Iterator[Event]:
+def request_seat(movement: Movement, letter: RequestSeat, _ctx: Context) -> Iterator[Event]:
     if letter.case_id in movement.seats or letter.case_id in movement.waiting:
         return
     room = len(movement.seats) < movement.capacity and movement.status in OPEN
     yield (MovementSeatReserved if room else MovementPassengerWaitlisted)(case_id=letter.case_id)
 
 
-def give_up(movement: Movement, letter: GiveUpSeat, _m: Moment) -> Iterator[Event]:
+def give_up_seat(movement: Movement, letter: GiveUpSeat, _ctx: Context) -> Iterator[Event]:
     """A seat that comes free goes to whoever waited longest, as long as the manifest is open."""
     if movement.over or movement.status == "DEPARTED" or letter.case_id not in {*movement.seats, *movement.waiting}:
         return
@@ -286,72 +286,72 @@ def give_up(movement: Movement, letter: GiveUpSeat, _m: Moment) -> Iterator[Even
         yield MovementSeatReserved(case_id=movement.waiting[0])
 
 
-def freeze(movement: Movement, _order: FreezeManifest, _m: Moment) -> Iterator[Event]:
+def freeze_manifest(movement: Movement, _order: FreezeManifest, _ctx: Context) -> Iterator[Event]:
     _insist(movement, "CONFIRMED")
     yield MovementManifestFrozen(passengers=len(movement.seats))
 
 
-def cancel(movement: Movement, order: CancelMovement, _m: Moment) -> Iterator[Event]:
+def cancel_movement(movement: Movement, order: CancelMovement, _ctx: Context) -> Iterator[Event]:
     _insist(movement, "PLANNED", "CONFIRMED", "FROZEN")
     yield MovementCancelled(cause=order.cause, passengers=(*movement.seats, *movement.waiting))
 
 
-def depart(movement: Movement, report: RecordFlightDeparture, m: Moment) -> Iterator[Event]:
+def record_flight_departure(movement: Movement, report: RecordFlightDeparture, ctx: Context) -> Iterator[Event]:
     """A report: who is in the air is in the air. Who is on board without having boarded by the rules is a breach.
 
     Without a list the cases are asked; where one has not been heard out, only the gate can say who is on board.
     """
     _insist(movement, "CONFIRMED", "FROZEN")
-    if report.boarded is None and (unheard := len(m.unheard & set(movement.seats))):
+    if report.boarded is None and (unheard := len(ctx.unheard & set(movement.seats))):
         detail = f"{unheard} passengers' cases have not been heard out; report who is on board in `boarded`"
-        raise Refused("MOVEMENT.UNHEARD", detail, field="boarded")
-    on_board = tuple(report.boarded) if report.boarded is not None else tuple(sorted(m.boarded))
+        raise Rejected("MOVEMENT.UNHEARD", detail, field="boarded")
+    on_board = tuple(report.boarded) if report.boarded is not None else tuple(sorted(ctx.boarded))
     yield MovementFlightDeparted(
-        atd=report.atd or m.at,
+        atd=report.atd or ctx.at,
         count=len(on_board),
         boarded=on_board,
         left_behind=tuple(case_id for case_id in movement.seats if case_id not in on_board),
-        breaches=tuple(case_id for case_id in on_board if case_id not in m.boarded),
+        breaches=tuple(case_id for case_id in on_board if case_id not in ctx.boarded),
     )
 
 
-def arrive(movement: Movement, report: RecordFlightArrival, m: Moment) -> Iterator[Event]:
+def record_flight_arrival(movement: Movement, report: RecordFlightArrival, ctx: Context) -> Iterator[Event]:
     _insist(movement, "DEPARTED")
-    yield MovementFlightArrived(ata=report.ata or m.at, destination=movement.destination)
+    yield MovementFlightArrived(ata=report.ata or ctx.at, destination=movement.destination)
 
 
 def _insist(movement: Movement, *statuses: str) -> None:
     if movement.status not in statuses:
         found = movement.status or "not planned"
-        raise Refused("MOVEMENT.STATUS", f"the movement is {found}; this needs {' or '.join(statuses)}")
+        raise Rejected("MOVEMENT.STATUS", f"the movement is {found}; this needs {' or '.join(statuses)}")
 
 
-RULES: Final[Mapping[type[Message], Callable[[Movement, Any, Moment], Iterator[Event]]]] = {
-    PlanMovement: plan,
-    ConfirmMovement: confirm,
-    RequestSeat: reserve,
-    GiveUpSeat: give_up,
-    FreezeManifest: freeze,
-    CancelMovement: cancel,
-    RecordFlightDeparture: depart,
-    RecordFlightArrival: arrive,
+RULES: Final[Mapping[type[Message], Callable[[Movement, Any, Context], Iterator[Event]]]] = {
+    PlanMovement: plan_movement,
+    ConfirmMovement: confirm_movement,
+    RequestSeat: request_seat,
+    GiveUpSeat: give_up_seat,
+    FreezeManifest: freeze_manifest,
+    CancelMovement: cancel_movement,
+    RecordFlightDeparture: record_flight_departure,
+    RecordFlightArrival: record_flight_arrival,
 }
 
 
-def decide(movement: Movement, message: Message, m: Moment) -> list[Event]:
-    """The events a message brings about, already folded. Raises ``Refused``."""
+def decide(movement: Movement, message: Message, ctx: Context) -> list[Event]:
+    """The events a message brings about, already folded. Raises ``Rejected``."""
     rule = RULES.get(type(message))
     if rule is None:
-        raise Refused("MESSAGE.NOT_FOR_A_MOVEMENT", f"{type(message).__name__} is not for a movement")
+        raise Rejected("MESSAGE.NOT_FOR_A_MOVEMENT", f"{type(message).__name__} is not for a movement")
     if not movement.status and not isinstance(message, PlanMovement):
-        raise Refused("MOVEMENT.NOT_PLANNED", "the movement was never planned")
-    return _fold(movement, rule(movement, message, m), m)
+        raise Rejected("MOVEMENT.NOT_PLANNED", "the movement was never planned")
+    return _fold(movement, rule(movement, message, ctx), ctx)
 
 
-def _fold(movement: Movement, events: Iterator[Event], m: Moment) -> list[Event]:
+def _fold(movement: Movement, events: Iterator[Event], ctx: Context) -> list[Event]:
     decided = []
     for event in events:
-        placed = event.stamped(movement.id, movement.version + 1, m.at)
+        placed = event.stamped(movement.id, movement.version + 1, ctx.at)
         placed.fold_into(movement)
         decided.append(placed)
     return decided
@@ -367,15 +367,15 @@ def deadlines(movement: Movement) -> list[Deadline]:
     return [Deadline(LIBYA.before(movement.std, NEWEST.in_force.freeze), "freeze", str(movement.id))]
 
 
-def decide_lapse(movement: Movement, _deadline: Deadline, m: Moment) -> list[Event]:
-    return _fold(movement, freeze(movement, FreezeManifest(), m), m)
+def decide_lapse(movement: Movement, _deadline: Deadline, ctx: Context) -> list[Event]:
+    return _fold(movement, freeze_manifest(movement, FreezeManifest(), ctx), ctx)
 
 
-def standing(movement: Movement, m: Moment, *, more: bool = False) -> Standing:
+def progress_of(movement: Movement, ctx: Context, *, more: bool = False) -> Progress:
     due = min(deadlines(movement), default=None)
-    return Standing(
+    return Progress(
         waiting_on=movement.status,
-        wait_s=max(0.0, (due.due - m.recorded_at).total_seconds()) if due else None,
+        wait_s=max(0.0, (due.due - ctx.recorded_at).total_seconds()) if due else None,
         over=movement.over or not movement.status,
         more=more,
         version=movement.version,

@@ -11,11 +11,11 @@ from datetime import datetime
 from typing import Annotated, Any, ClassVar, Final
 from uuid import UUID
 
-from domain.kernel.context import Moment
-from domain.kernel.errors import Refused
+from domain.kernel.context import Context
+from domain.kernel.errors import Rejected
 from domain.kernel.event import NEVER, Compartment, Event, Sealed
 from domain.kernel.message import Message, Text, Word
-from domain.progress import Standing
+from domain.progress import Progress
 
 
 @dataclass(slots=True)
@@ -107,19 +107,19 @@ REPORTS: Final[Mapping[type[Message], type[DeskEvent]]] = {
 }
 
 
-def decide(desk: PartnerDesk, message: Message, m: Moment) -> list[Event]:
-    """A report is recorded. Raises ``Refused`` for what is no report of a decision."""
+def decide(desk: PartnerDesk, message: Message, ctx: Context) -> list[Event]:
+    """A report is recorded. Raises ``Rejected`` for what is no report of a decision."""
     kind = REPORTS.get(type(message))
     if kind is None:
-        raise Refused("MESSAGE.NOT_FOR_A_DESK", f"{type(message).__name__} is not for a partner's desk")
-    placed = kind.model_validate(message.model_dump()).stamped(desk.id, desk.version + 1, m.at)
+        raise Rejected("MESSAGE.NOT_FOR_A_DESK", f"{type(message).__name__} is not for a partner's desk")
+    placed = kind.model_validate(message.model_dump()).stamped(desk.id, desk.version + 1, ctx.at)
     placed.fold_into(desk)
     return [placed]
 
 
-def standing(desk: PartnerDesk, _m: Moment, *, more: bool = False) -> Standing:
+def progress_of(desk: PartnerDesk, _ctx: Context, *, more: bool = False) -> Progress:
     """A desk waits for nobody: it rests until the next decision."""
-    return Standing(over=True, more=more, version=desk.version)
+    return Progress(over=True, more=more, version=desk.version)
 
 
 def nothing(*_: Any) -> Iterator[Any]:

@@ -45,6 +45,6 @@ EDITIONS: Final[Mapping[str, Procedure]] = {
 NEWEST: Final = "2026-1"
 
 
-def row_of(edition: str, done: tuple[Stage, ...]) -> Row:
+def current_row(edition: str, done: tuple[Stage, ...]) -> Row:
     """The first unfinished row; empty when all are done."""
     return next((row for row in EDITIONS[edition].rows if not set(row) <= set(done)), ())

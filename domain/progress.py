@@ -7,10 +7,10 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 
 from domain.kernel.vocabulary import Stage
-from domain.procedure import EDITIONS, NEWEST, row_of
+from domain.procedure import EDITIONS, NEWEST, current_row
 
 
-class Order(BaseModel):
+class RecordRequest(BaseModel):
     """What the workflow asks of a recording: let the log catch up, and open these stages."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -19,7 +19,7 @@ class Order(BaseModel):
     open: tuple[Stage, ...] = ()
 
 
-class Standing(BaseModel):
+class Progress(BaseModel):
     """Where a case stands after a recording: all that the workflow needs to go on.
 
     ``wait_s`` is seconds until the earliest deadline, ``None`` if nothing is awaited; ``waiting_on`` is a neutral code.
@@ -37,7 +37,7 @@ class Standing(BaseModel):
     version: int = 0
 
 
-def to_open(case: Standing) -> tuple[Stage, ...]:
+def stages_to_open(case: Progress) -> tuple[Stage, ...]:
     """The stages to order open now: those of the first unfinished row and the early ones, as far as they may."""
-    wanted = (*row_of(case.edition, case.done), *EDITIONS[case.edition].early)
+    wanted = (*current_row(case.edition, case.done), *EDITIONS[case.edition].early)
     return tuple(stage for stage in dict.fromkeys(wanted) if stage in case.may_open)

@@ -11,35 +11,35 @@ from domain import call_request as contact
 from domain import decider as decide
 from domain import movement
 from domain import partner_desk as desk
-from domain.call_request import Contact
+from domain.call_request import CallRequest
 from domain.case.aggregate import Case
-from domain.kernel.context import Moment
+from domain.kernel.context import Context
 from domain.kernel.deadline import Deadline
 from domain.kernel.event import Event
 from domain.kernel.message import Message
 from domain.kernel.vocabulary import Stage
 from domain.movement import Movement
 from domain.partner_desk import PartnerDesk
-from domain.progress import Standing
+from domain.progress import Progress
 
-State = Case | Movement | PartnerDesk | Contact
+State = Case | Movement | PartnerDesk | CallRequest
 
 
 @dataclass(frozen=True)
-class Kind:
+class StreamKind:
     """How one kind of stream begins, decides, lapses and speaks."""
 
     name: str
     blank: Callable[[UUID, str], Any]
-    decide: Callable[[Any, Message, Moment], list[Event]]
-    next_wake: Callable[[Any, Moment], Deadline | None]
-    lapse: Callable[[Any, Deadline, Moment], list[Event]]
-    opening: Callable[[Any, Stage, Moment], list[Event]]
-    standing: Callable[..., Standing]
+    decide: Callable[[Any, Message, Context], list[Event]]
+    next_wake: Callable[[Any, Context], Deadline | None]
+    lapse: Callable[[Any, Deadline, Context], list[Event]]
+    opening: Callable[[Any, Stage, Context], list[Event]]
+    standing: Callable[..., Progress]
     letters: Callable[[Any, Event], Iterator[tuple[UUID, Message]]]
-    in_doubt: tuple[Callable[[Any, UUID, str, Moment], list[Event]], ...] = ()
+    in_doubt: tuple[Callable[[Any, UUID, str, Context], list[Event]], ...] = ()
     """What to record of a message that could not be taken in; each asks for less than the one before."""
-    taken_in: Callable[[Any, UUID, Moment], list[Event]] = lambda _state, _message_id, _m: []
+    taken_in: Callable[[Any, UUID, Context], list[Event]] = lambda _state, _message_id, _ctx: []
     """What to record once it has been taken in after all."""
 
 
@@ -55,51 +55,51 @@ def _desk(stream_id: UUID, number: str) -> PartnerDesk:
     return PartnerDesk(stream_id, number=number)
 
 
-def _contact(stream_id: UUID, number: str) -> Contact:
-    return Contact(stream_id, number=number)
+def _contact(stream_id: UUID, number: str) -> CallRequest:
+    return CallRequest(stream_id, number=number)
 
 
-KINDS: Final[Mapping[str, Kind]] = {
-    "case": Kind(
+KINDS: Final[Mapping[str, StreamKind]] = {
+    "case": StreamKind(
         "case",
         _case,
         decide.decide,
         decide.next_wake,
         decide.decide_lapse,
         decide.decide_opening,
-        decide.standing,
+        decide.progress_of,
         lambda case, event: movement.letters_of_a_case(case.id, event),
-        (decide.decide_in_doubt, decide.note_in_doubt),
-        decide.decide_taken_in,
+        (decide.decide_quarantine, decide.note_quarantine),
+        decide.decide_release,
     ),
-    "movement": Kind(
+    "movement": StreamKind(
         "movement",
         _movement,
         movement.decide,
-        lambda flight, _m: min(movement.deadlines(flight), default=None),
+        lambda flight, _ctx: min(movement.deadlines(flight), default=None),
         movement.decide_lapse,
-        lambda _flight, _stage, _m: [],
-        movement.standing,
+        lambda _flight, _stage, _ctx: [],
+        movement.progress_of,
         movement.letters,
     ),
-    "desk": Kind(
+    "desk": StreamKind(
         "desk",
         _desk,
         desk.decide,
-        lambda _desk, _m: None,
-        lambda _desk, _due, _m: [],
-        lambda _desk, _stage, _m: [],
-        desk.standing,
+        lambda _desk, _ctx: None,
+        lambda _desk, _due, _ctx: [],
+        lambda _desk, _stage, _ctx: [],
+        desk.progress_of,
         desk.nothing,
     ),
-    "contact": Kind(
+    "contact": StreamKind(
         "contact",
         _contact,
         contact.decide,
-        lambda asked, _m: min(contact.deadlines(asked), default=None),
+        lambda asked, _ctx: min(contact.deadlines(asked), default=None),
         contact.decide_lapse,
-        lambda _asked, _stage, _m: [],
-        contact.standing,
+        lambda _asked, _stage, _ctx: [],
+        contact.progress_of,
         lambda _asked, _event: iter(()),
     ),
 }

@@ -20,13 +20,13 @@ from gateway.api import partner_ledger as accounts
 from gateway.api import queries as reads
 from gateway.api import task_links as link_api
 from gateway.http import problems
-from gateway.http.problems import Shield
-from gateway.http.rate_limits import RATE, Gate
+from gateway.http.problems import ProblemMiddleware
+from gateway.http.rate_limits import RATE, RateLimitMiddleware
 from gateway.http.request_body import STAFF_BODY
-from gateway.intake.service import open_desk
+from gateway.intake.service import open_intake
 from gateway.pages import routes as pages
-from gateway.public_address import Face
-from store.content_store import Folder
+from gateway.public_address import PublicAddress
+from store.content_store import FolderContentStore
 
 ABOUT: Final = "Staff start and carry on cases, partners report what they did, everybody reads what happened and why."
 
@@ -46,11 +46,11 @@ class GatewaySettings:
     port: int = 8600
     proxied: bool = False
     partner_rate: float = RATE
-    face: Face = field(default_factory=Face)
+    face: PublicAddress = field(default_factory=PublicAddress)
     files: Path | None = None
 
 
-class Fronted(FastAPI):
+class Application(FastAPI):
     """An application behind limits and its busiest route, which are met before anything is spent on finding the way.
 
     Both are shielded as the application is: the framework has a last resort of its own, inside of this one.
@@ -58,7 +58,7 @@ class Fronted(FastAPI):
 
     def __init__(self, *, rate: float, **told: Any) -> None:
         super().__init__(**told)
-        self._front = Shield(Gate(partners.Doorstep(super().__call__), rate=rate))
+        self._front = ProblemMiddleware(RateLimitMiddleware(partners.InboxFastPath(super().__call__), rate=rate))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["app"] = self
@@ -70,12 +70,12 @@ def create_app(settings: GatewaySettings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_desk(settings.database_url, settings.master_key) as desk:
+        async with open_intake(settings.database_url, settings.master_key) as desk:
             app.state.desk = desk
             await desk.publish_key()
             yield
 
-    app = Fronted(
+    app = Application(
         rate=settings.partner_rate,
         title="Awda",
         description=ABOUT,
@@ -87,7 +87,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         responses={"default": problems.DESCRIBED},
     )
     app.state.settings = settings
-    app.state.files = Folder(settings.files) if settings.files else None
+    app.state.files = FolderContentStore(settings.files) if settings.files else None
     app.state.waiting = Counter()
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=STAFF_BODY)  # for every route that sets no other
     problems.install(app)

@@ -17,9 +17,9 @@ import uvicorn
 
 from gateway.app import GatewaySettings, create_app
 from gateway.http.authorization import USER_HEADER
-from gateway.http.connection import Guarded
+from gateway.http.connection import ConnectionLimits
 from gateway.http.rate_limits import RATE
-from gateway.public_address import Face
+from gateway.public_address import PublicAddress
 
 log = logging.getLogger("awda.gateway")
 
@@ -30,11 +30,11 @@ PROXY: Final = "AWDA_BEHIND_PROXY"
 PARTNER_RATE: Final = "AWDA_PARTNER_RATE"
 
 
-class Exposed(RuntimeError):
+class ExposedPortError(RuntimeError):
     """The port would be open to people who were never asked who they are."""
 
 
-class Installed(Protocol):
+class InstallationSettings(Protocol):
     """The settings of an installation, as far as the gateway reads them."""
 
     @property
@@ -51,8 +51,8 @@ class Installed(Protocol):
     def files(self) -> Path | None: ...
 
 
-async def serve(settings: Installed | GatewaySettings, *, stop: asyncio.Event) -> None:
-    """Answer until ``stop`` is set, then finish what is under way (3 s). Raises ``Exposed``."""
+async def serve(settings: InstallationSettings | GatewaySettings, *, stop: asyncio.Event) -> None:
+    """Answer until ``stop`` is set, then finish what is under way (3 s). Raises ``ExposedPortError``."""
     served = settings if isinstance(settings, GatewaySettings) else settings_of(settings)
     insist_on_loopback(served)
     server = _Server(config_of(served))
@@ -71,7 +71,7 @@ def config_of(settings: GatewaySettings) -> uvicorn.Config:
         create_app(settings),
         host=settings.host,
         port=settings.port,
-        http=Guarded,
+        http=ConnectionLimits,
         access_log=False,
         log_config=None,
         server_header=False,
@@ -81,7 +81,7 @@ def config_of(settings: GatewaySettings) -> uvicorn.Config:
     )
 
 
-def settings_of(installed: Installed) -> GatewaySettings:
+def settings_of(installed: InstallationSettings) -> GatewaySettings:
     """What the gateway needs, from the settings of the installation and its home."""
     text = installed.master_key or (installed.home / "keys" / "master.key").read_text()
     return GatewaySettings(
@@ -91,7 +91,7 @@ def settings_of(installed: Installed) -> GatewaySettings:
         port=installed.port,
         proxied=os.environ.get(PROXY) == "1",
         partner_rate=float(os.environ.get(PARTNER_RATE) or RATE),
-        face=Face.read(),
+        face=PublicAddress.read(),
         files=installed.files or installed.home / "files",
     )
 
@@ -100,7 +100,7 @@ def insist_on_loopback(settings: GatewaySettings) -> None:
     """Until people sign in here, only a proxy that signs them in may open the port to others."""
     if settings.proxied or _is_loopback(settings.host):
         return
-    raise Exposed(
+    raise ExposedPortError(
         f"AWDA_HOST={settings.host} would let anybody on the network act as the operator. Unset it, or put a proxy in"
         f" front that signs people in and names them in {USER_HEADER}, and set {PROXY}=1."
     )

@@ -12,10 +12,10 @@ from datetime import timedelta
 from typing import Any, Final
 
 from domain.kernel.vocabulary import ReferralKind
-from simulator.seeded_random import Days
+from simulator.seeded_random import DurationSpread
 
 
-class NoSuchManner(ValueError):
+class UnknownBehaviourError(ValueError):
     """No manner has this name."""
 
 
@@ -29,8 +29,8 @@ class Behaviour:
     ``confirms``: answered before a flight with this word, and completed after it. ``full``: the word of a no.
     """
 
-    accepted: Days
-    completed: Days
+    accepted: DurationSpread
+    completed: DurationSpread
     outcomes: Mapping[str, float]
     badly: str
     may_reject: bool = True
@@ -38,60 +38,70 @@ class Behaviour:
     full: str = "NO_CAPACITY"
 
 
-ACKNOWLEDGED_AFTER: Final = Days(0.6, 0.6, 4)
+ACKNOWLEDGED_AFTER: Final = DurationSpread(0.6, 0.6, 4)
 
-AT_ONCE: Final = Days(0.1, 0.3, 1)
+AT_ONCE: Final = DurationSpread(0.1, 0.3, 1)
 
-QUICKLY: Final = Days(0.5, 0.3, 1)
+QUICKLY: Final = DurationSpread(0.5, 0.3, 1)
 
-SOON: Final = Days(1, 0.5, 3)
+SOON: Final = DurationSpread(1, 0.5, 3)
 
-LATER: Final = Days(2, 0.5, 6)
+LATER: Final = DurationSpread(2, 0.5, 6)
 
 BEHAVIOUR: Final[Mapping[ReferralKind, Behaviour]] = {
     # protection, children, asylum, community
     ReferralKind.PROTECTION_ASSISTANCE: Behaviour(
-        SOON, Days(4, 1.0, 30), {"SERVICE_PROVIDED": 100}, "SERVICE_UNAVAILABLE"
+        SOON, DurationSpread(4, 1.0, 30), {"SERVICE_PROVIDED": 100}, "SERVICE_UNAVAILABLE"
     ),
     ReferralKind.VOT_ASSISTANCE: Behaviour(AT_ONCE, QUICKLY, {"ADMITTED": 100}, "DECLINED_BY_PERSON"),
     ReferralKind.GBV_SERVICES: Behaviour(AT_ONCE, QUICKLY, {"CARE_PROVIDED": 100}, "SERVICE_UNAVAILABLE"),
-    ReferralKind.CHILD_BIA: Behaviour(SOON, Days(8, 0.5, 20), {"RETURN_RECOMMENDED": 100}, "RETURN_NOT_RECOMMENDED"),
-    ReferralKind.GUARDIANSHIP: Behaviour(LATER, Days(6, 0.5, 20), {"GUARDIAN_APPOINTED": 100}, "NONE_AVAILABLE"),
-    ReferralKind.FAMILY_TRACING: Behaviour(LATER, Days(20, 0.5, 80), {"FOUND": 100}, "FOUND_UNSAFE"),
-    ReferralKind.FAMILY_ASSESSMENT: Behaviour(LATER, Days(12, 0.5, 40), {"SUITABLE": 100}, "UNSUITABLE"),
-    ReferralKind.BID_PANEL: Behaviour(LATER, Days(20, 0.5, 60), {"RETURN": 100}, "DEFERRED"),
-    ReferralKind.UNHCR_ASYLUM: Behaviour(
-        LATER, Days(15, 0.5, 60), {"NOT_OF_CONCERN": 100}, "REGISTERED", may_reject=False
+    ReferralKind.CHILD_BIA: Behaviour(
+        SOON, DurationSpread(8, 0.5, 20), {"RETURN_RECOMMENDED": 100}, "RETURN_NOT_RECOMMENDED"
     ),
-    ReferralKind.SAFETY_ASSESSMENT: Behaviour(LATER, Days(6, 0.5, 20), {"SAFE": 100}, "NOT_SAFE"),
-    ReferralKind.MHPSS: Behaviour(SOON, Days(10, 0.6, 40), {"ENGAGED": 100}, "REFERRED_UP"),
+    ReferralKind.GUARDIANSHIP: Behaviour(
+        LATER, DurationSpread(6, 0.5, 20), {"GUARDIAN_APPOINTED": 100}, "NONE_AVAILABLE"
+    ),
+    ReferralKind.FAMILY_TRACING: Behaviour(LATER, DurationSpread(20, 0.5, 80), {"FOUND": 100}, "FOUND_UNSAFE"),
+    ReferralKind.FAMILY_ASSESSMENT: Behaviour(LATER, DurationSpread(12, 0.5, 40), {"SUITABLE": 100}, "UNSUITABLE"),
+    ReferralKind.BID_PANEL: Behaviour(LATER, DurationSpread(20, 0.5, 60), {"RETURN": 100}, "DEFERRED"),
+    ReferralKind.UNHCR_ASYLUM: Behaviour(
+        LATER, DurationSpread(15, 0.5, 60), {"NOT_OF_CONCERN": 100}, "REGISTERED", may_reject=False
+    ),
+    ReferralKind.SAFETY_ASSESSMENT: Behaviour(LATER, DurationSpread(6, 0.5, 20), {"SAFE": 100}, "NOT_SAFE"),
+    ReferralKind.MHPSS: Behaviour(SOON, DurationSpread(10, 0.6, 40), {"ENGAGED": 100}, "REFERRED_UP"),
     ReferralKind.SHELTER_DIRECT_ASSISTANCE: Behaviour(AT_ONCE, QUICKLY, {"PROVIDED": 100}, "UNAVAILABLE"),
-    ReferralKind.LEGAL_ASSISTANCE: Behaviour(LATER, Days(12, 0.6, 40), {"ADVISED": 100}, "PROCEEDINGS_OPEN"),
-    ReferralKind.COMMUNITY_LIAISON: Behaviour(SOON, Days(4, 0.6, 15), {"CONTACTED": 100}, "NOT_FOUND"),
-    ReferralKind.DETENTION_RELEASE: Behaviour(LATER, Days(6, 0.6, 20), {"RELEASE_GRANTED": 100}, "RELEASE_REFUSED"),
+    ReferralKind.LEGAL_ASSISTANCE: Behaviour(LATER, DurationSpread(12, 0.6, 40), {"ADVISED": 100}, "PROCEEDINGS_OPEN"),
+    ReferralKind.COMMUNITY_LIAISON: Behaviour(SOON, DurationSpread(4, 0.6, 15), {"CONTACTED": 100}, "NOT_FOUND"),
+    ReferralKind.DETENTION_RELEASE: Behaviour(
+        LATER, DurationSpread(6, 0.6, 20), {"RELEASE_GRANTED": 100}, "RELEASE_REFUSED"
+    ),
     # medical, documents, movement
     ReferralKind.MEDICAL_ASSESSMENT: Behaviour(
-        Days(2, 0.5, 5),
-        Days(7, 0.86, 30),
+        DurationSpread(2, 0.5, 5),
+        DurationSpread(7, 0.86, 30),
         {"NO_SIGNIFICANT_CONDITION": 85, "SIGNIFICANT_CONDITION_STABLE": 15},
         "TREATMENT_REQUIRED",
     ),
-    ReferralKind.SPECIALIST_CARE: Behaviour(SOON, Days(4, 0.8, 30), {"TREATED": 100}, "ADMITTED"),
+    ReferralKind.SPECIALIST_CARE: Behaviour(SOON, DurationSpread(4, 0.8, 30), {"TREATED": 100}, "ADMITTED"),
     ReferralKind.FIT_TO_TRAVEL: Behaviour(AT_ONCE, QUICKLY, {"FIT": 100}, "UNFIT", may_reject=False),
-    ReferralKind.AIRLINE_MEDICAL: Behaviour(SOON, Days(2, 0.4, 5), {"APPROVED": 100}, "REFUSED"),
-    ReferralKind.MEDICAL_EVACUATION: Behaviour(AT_ONCE, Days(2, 0.4, 5), {"EVACUATED": 100}, "DECLINED_BY_RECEIVER"),
-    ReferralKind.CONSULAR_IDENTITY: Behaviour(
-        LATER, Days(11, 0.94, 60), {"NATIONALITY_CONFIRMED": 96, "NOT_CONFIRMED": 4}, "NOT_CONFIRMED"
+    ReferralKind.AIRLINE_MEDICAL: Behaviour(SOON, DurationSpread(2, 0.4, 5), {"APPROVED": 100}, "REFUSED"),
+    ReferralKind.MEDICAL_EVACUATION: Behaviour(
+        AT_ONCE, DurationSpread(2, 0.4, 5), {"EVACUATED": 100}, "DECLINED_BY_RECEIVER"
     ),
-    ReferralKind.TRAVEL_DOCUMENT: Behaviour(Days(1, 0.5, 4), Days(6, 0.8, 14), {"ISSUED": 100}, "REFUSED"),
-    ReferralKind.EXIT_PERMIT: Behaviour(SOON, Days(5, 0.8, 12), {"GRANTED": 100}, "REFUSED"),
-    ReferralKind.MOVEMENT_BOOKING: Behaviour(SOON, Days(2, 0.4, 5), {"CONFIRMED": 100}, "REFUSED"),
-    ReferralKind.ESCORT: Behaviour(SOON, Days(3, 0.4, 8), {"ASSIGNED": 100}, "NOT_AVAILABLE"),
-    ReferralKind.TRANSIT_ASSISTANCE: Behaviour(SOON, Days(2, 0.4, 5), {"PROVIDED": 100}, "REFUSED"),
+    ReferralKind.CONSULAR_IDENTITY: Behaviour(
+        LATER, DurationSpread(11, 0.94, 60), {"NATIONALITY_CONFIRMED": 96, "NOT_CONFIRMED": 4}, "NOT_CONFIRMED"
+    ),
+    ReferralKind.TRAVEL_DOCUMENT: Behaviour(
+        DurationSpread(1, 0.5, 4), DurationSpread(6, 0.8, 14), {"ISSUED": 100}, "REFUSED"
+    ),
+    ReferralKind.EXIT_PERMIT: Behaviour(SOON, DurationSpread(5, 0.8, 12), {"GRANTED": 100}, "REFUSED"),
+    ReferralKind.MOVEMENT_BOOKING: Behaviour(SOON, DurationSpread(2, 0.4, 5), {"CONFIRMED": 100}, "REFUSED"),
+    ReferralKind.ESCORT: Behaviour(SOON, DurationSpread(3, 0.4, 8), {"ASSIGNED": 100}, "NOT_AVAILABLE"),
+    ReferralKind.TRANSIT_ASSISTANCE: Behaviour(SOON, DurationSpread(2, 0.4, 5), {"PROVIDED": 100}, "REFUSED"),
     # reception and reintegration
     ReferralKind.RECEPTION: Behaviour(
         QUICKLY,
-        Days(3, 0.4, 10),
+        DurationSpread(3, 0.4, 10),
         {"RECEIVED": 100},
         "NOT_ARRIVED",
         may_reject=False,
@@ -101,11 +111,15 @@ BEHAVIOUR: Final[Mapping[ReferralKind, Behaviour]] = {
     ReferralKind.MEDICAL_HANDOVER: Behaviour(SOON, QUICKLY, {"HANDED_OVER": 100}, "NO_SHOW"),
     ReferralKind.PROTECTION_HANDOVER: Behaviour(SOON, QUICKLY, {"HANDED_OVER": 100}, "DECLINED_BY_PERSON"),
     ReferralKind.CHILD_HANDOVER: Behaviour(SOON, QUICKLY, {"HANDED_OVER": 100}, "CAREGIVER_ABSENT", may_reject=False),
-    ReferralKind.REINTEGRATION_COUNSELLING: Behaviour(LATER, Days(7, 0.8, 30), {"COUNSELLED": 100}, "NOT_REACHED"),
-    ReferralKind.REINTEGRATION_SERVICE: Behaviour(
-        Days(5, 0.7, 20), Days(80, 0.7, 200), {"DELIVERED": 100}, "SERVICE_UNAVAILABLE"
+    ReferralKind.REINTEGRATION_COUNSELLING: Behaviour(
+        LATER, DurationSpread(7, 0.8, 30), {"COUNSELLED": 100}, "NOT_REACHED"
     ),
-    ReferralKind.PROCUREMENT: Behaviour(Days(2, 0.5, 5), Days(15, 0.6, 60), {"DELIVERED": 100}, "VENDOR_DEFAULT"),
+    ReferralKind.REINTEGRATION_SERVICE: Behaviour(
+        DurationSpread(5, 0.7, 20), DurationSpread(80, 0.7, 200), {"DELIVERED": 100}, "SERVICE_UNAVAILABLE"
+    ),
+    ReferralKind.PROCUREMENT: Behaviour(
+        DurationSpread(2, 0.5, 5), DurationSpread(15, 0.6, 60), {"DELIVERED": 100}, "VENDOR_DEFAULT"
+    ),
 }
 
 DOCUMENT_DAYS_PCT: Final[Mapping[int, float]] = {30: 60, 60: 24, 90: 16}
@@ -117,7 +131,7 @@ PERMIT_DAYS: Final = 30
 
 
 @dataclass(frozen=True)
-class Manner:
+class BehaviourProfile:
     """How one organisation behaves. Shares are per cent of its referrals.
 
     ``pace``: how many times as long as usual everything takes. ``reports``: how often it reports progress on the way.
@@ -142,35 +156,35 @@ class Manner:
 
 ORDINARY: Final = "ordinary"
 
-MANNERS: Final[Mapping[str, Manner]] = {
-    ORDINARY: Manner(rejects_pct=5, forgets_pct=4, overtakes_pct=3, repeats_pct=5, stubborn_pct=2),
-    "prompt": Manner(pace=0.0),
-    "slow": Manner(pace=4.0),
-    "silent": Manner(silent_pct=100),
-    "rejecting": Manner(rejects_pct=100),
-    "duplicating": Manner(repeats_pct=100, times=3),
-    "out-of-order": Manner(overtakes_pct=100),
-    "contradictory": Manner(contradicts_pct=100),
-    "stubborn": Manner(stubborn_pct=100),
-    "bad-news": Manner(badly_pct=100),
-    "talkative": Manner(reports=12),
-    "fast-clock": Manner(clock=timedelta(days=3)),
-    "slow-clock": Manner(clock=timedelta(days=-400)),
-    "wrong-signing-clock": Manner(signing_clock=timedelta(minutes=10)),
+MANNERS: Final[Mapping[str, BehaviourProfile]] = {
+    ORDINARY: BehaviourProfile(rejects_pct=5, forgets_pct=4, overtakes_pct=3, repeats_pct=5, stubborn_pct=2),
+    "prompt": BehaviourProfile(pace=0.0),
+    "slow": BehaviourProfile(pace=4.0),
+    "silent": BehaviourProfile(silent_pct=100),
+    "rejecting": BehaviourProfile(rejects_pct=100),
+    "duplicating": BehaviourProfile(repeats_pct=100, times=3),
+    "out-of-order": BehaviourProfile(overtakes_pct=100),
+    "contradictory": BehaviourProfile(contradicts_pct=100),
+    "stubborn": BehaviourProfile(stubborn_pct=100),
+    "bad-news": BehaviourProfile(badly_pct=100),
+    "talkative": BehaviourProfile(reports=12),
+    "fast-clock": BehaviourProfile(clock=timedelta(days=3)),
+    "slow-clock": BehaviourProfile(clock=timedelta(days=-400)),
+    "wrong-signing-clock": BehaviourProfile(signing_clock=timedelta(minutes=10)),
 }
 
 
-def manner(named: str) -> Manner:
-    """The manner of that name, or of several names joined by ``+``. Raises ``NoSuchManner``."""
+def behaviour_profile(named: str) -> BehaviourProfile:
+    """The manner of that name, or of several names joined by ``+``. Raises ``UnknownBehaviourError``."""
     unknown = [name for name in named.split("+") if name not in MANNERS]
     if unknown:
-        raise NoSuchManner(f"{', '.join(unknown)}: there are {', '.join(MANNERS)}")
+        raise UnknownBehaviourError(f"{', '.join(unknown)}: there are {', '.join(MANNERS)}")
     return _added(MANNERS[name] for name in named.split("+"))
 
 
-def _added(several: Iterable[Manner]) -> Manner:
+def _added(several: Iterable[BehaviourProfile]) -> BehaviourProfile:
     """What each of them has of its own, together."""
-    whole, plain = Manner(), Manner()
+    whole, plain = BehaviourProfile(), BehaviourProfile()
     for one in several:
         own: dict[str, Any] = {
             field.name: getattr(one, field.name)

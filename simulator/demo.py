@@ -18,23 +18,23 @@ from typing import Any, Final
 import httpx2
 
 from audit.verification.verify import verify
-from simulator.metrics import Pool, Stuck, figures, not_as_scripted
+from simulator.metrics import Pool, SimulationStuckError, figures, not_as_scripted
 from simulator.people import people
-from simulator.scenarios import script_of
+from simulator.scenarios import journey_script
 from simulator.seeded_random import when_offices_open
 from simulator.staff import Staff
-from simulator.staff_client import Api
+from simulator.staff_client import StaffClient
 from store.crypto.keys import KeyStore, MasterKey
 from store.partners import seed as standins
 from store.postgres import clock
 from store.postgres.database import migrate, open_pool
-from store.postgres.notifier import INBOX, Doorbell
+from store.postgres.notifier import INBOX, Notifier
 from workers.embedded.installation import Say, Servers, up
 from workers.embedded.processes import Command, module
 from workers.embedded.temporal import free_port
 from workers.process_list import commands
-from workers.quiescence import Quiet
-from workers.settings import Home, Settings, WrongSetting
+from workers.quiescence import Quiescence
+from workers.settings import Home, InvalidSettingError, Settings
 from workers.temporal_client import connect
 
 STARTS: Final = datetime(2026, 1, 11, 6, 0, tzinfo=UTC)
@@ -47,7 +47,7 @@ Progress = Callable[[int, int, str], object]
 """Told how many cases have ended, how many there are, and the programme's date."""
 
 
-class NotAsScripted(Exception):
+class UnexpectedOutcomeError(Exception):
     """Some cases ended otherwise than their scripts say. The figures are in ``figures``."""
 
     def __init__(self, wrong: Sequence[str], found: Mapping[str, Any]) -> None:
@@ -67,10 +67,11 @@ async def run_demo(
     """Bring everything up in an empty home, live through ``cases`` cases, and say what came of it.
 
     ``registrations``: fields of ``RegisterCase``; the first cases are theirs, the others are made up. Raises
-    ``WrongSetting`` for a home that is in use, ``Stuck`` and ``NotAsScripted`` when something goes wrong, and
+    ``InvalidSettingError`` for a home that is in use, ``SimulationStuckError`` and ``UnexpectedOutcomeError`` when
+    something goes wrong, and
     ``KeyboardInterrupt`` when asked to stop before the end.
     """
-    demo = Demo(settings, cases, seed, say, progress, registrations, free_port())
+    demo = DemoRun(settings, cases, seed, say, progress, registrations, free_port())
     stop, found = asyncio.Event(), []
 
     async def ready(servers: Servers) -> None:
@@ -96,7 +97,7 @@ def simulator(port: int, secrets: Path, seed: int) -> Command:
 
 
 @dataclass(frozen=True)
-class Demo:
+class DemoRun:
     """What one run is made of."""
 
     settings: Settings
@@ -131,7 +132,9 @@ class Demo:
         owner = await open_pool(owner_dsn)
         try:
             if await owner.fetchval("SELECT EXISTS (SELECT FROM streams)"):
-                raise WrongSetting(f"{self.settings.home} holds cases already; point AWDA_HOME at an empty folder")
+                raise InvalidSettingError(
+                    f"{self.settings.home} holds cases already; point AWDA_HOME at an empty folder"
+                )
             await clock.stand_still(owner, STARTS)
             await stand_ins(owner, self.master, self.port, self.secrets)
         finally:
@@ -142,10 +145,10 @@ class Demo:
         began = monotonic()
         gateway = _client(Home(self.settings.home).state()["console_url"])
         desk = _client(f"http://127.0.0.1:{self.port}")
-        async with await open_pool(servers.app_dsn) as pool, gateway, desk, Doorbell(servers.app_dsn) as doorbell:
-            keys, staff = KeyStore(pool, self.master), Staff(Api(gateway), self.seed)
+        async with await open_pool(servers.app_dsn) as pool, gateway, desk, Notifier(servers.app_dsn) as notifier:
+            keys, staff = KeyStore(pool, self.master), Staff(StaffClient(gateway), self.seed)
             await _answers(desk)
-            await Life(self, staff, desk, Quiet(pool, keys), doorbell).run()
+            await Simulation(self, staff, desk, Quiescence(pool, keys), notifier).run()
             seconds = monotonic() - began
             found = {**await figures(pool), "seconds": round(seconds, 1)}
             found |= {
@@ -154,7 +157,7 @@ class Demo:
             }
             wrong = await not_as_scripted(pool, staff.files.values())
         if wrong:
-            raise NotAsScripted(wrong, found)
+            raise UnexpectedOutcomeError(wrong, found)
         return found
 
     async def _verified(self, servers: Servers, pool: Pool, keys: KeyStore) -> str:
@@ -183,20 +186,20 @@ async def _answers(desk: httpx2.AsyncClient) -> None:
 
 
 @dataclass
-class Life:
+class Simulation:
     """The days of a demonstration: everybody does what is due, then the clock moves to what comes next."""
 
-    demo: Demo
+    demo: DemoRun
     staff: Staff
     desk: httpx2.AsyncClient
-    quiet: Quiet
-    doorbell: Doorbell
+    quiet: Quiescence
+    notifier: Notifier
     now: datetime = STARTS
     partners_next: datetime | None = None
 
     async def run(self) -> None:
         self.demo.say(f"Registering {self.demo.cases} people.")
-        await self.staff.register(self.demo.people, lambda place: script_of(self.demo.seed, place), lambda _: None)
+        await self.staff.register(self.demo.people, lambda place: journey_script(self.demo.seed, place), lambda _: None)
         self.demo.say("They set out; staff and partners work through the programme's days.")
         while True:
             await self.quiet.wait(self.now)
@@ -221,9 +224,9 @@ class Life:
         soonest = (self.staff.next_at, self.partners_next, when_offices_open(due) if due else None)
         later = min((moment for moment in soonest if moment and moment > self.now), default=None)
         if later is None or later > STARTS + CEILING:
-            raise Stuck(self.staff, self.now)
+            raise SimulationStuckError(self.staff, self.now)
         self.now = await clock.move(self.quiet.pool, later)
-        self.doorbell.ring(INBOX)
+        self.notifier.notify(INBOX)
 
 
 def _write_private(path: Path, text: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from domain.kernel.places import AIRPORTS
 from simulator.scenarios import CANCELLED_FLIGHT_PCT
-from simulator.seeded_random import dice
+from simulator.seeded_random import seeded_random
 
 TUESDAY: Final = 1
 
@@ -29,7 +29,7 @@ AT_AIRPORT: Final = timedelta(hours=4)
 
 
 @dataclass
-class Flight:
+class PlannedFlight:
     """A movement as its planners know it. ``agenda``: what is to be done, and when (UTC), in order."""
 
     country: str
@@ -39,7 +39,7 @@ class Flight:
     agenda: list[tuple[datetime, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        off = dice(self.seed, "flight", self.number).random() * 100 < CANCELLED_FLIGHT_PCT
+        off = seeded_random(self.seed, "flight", self.number).random() * 100 < CANCELLED_FLIGHT_PCT
         self.agenda = [(self.std - OFF, "CANCEL")] if off else self._flown()
 
     def _flown(self) -> list[tuple[datetime, str]]:

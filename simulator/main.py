@@ -29,9 +29,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from domain.kernel.vocabulary import ReferralKind
-from simulator.behaviours import MANNERS, ORDINARY, manner
-from simulator.partner_client import Log, NotTaken, Sender, Told
-from simulator.partners import LIVE_PAUSE, Answer, NotAsked, Partners
+from simulator.behaviours import MANNERS, ORDINARY, behaviour_profile
+from simulator.partner_client import SendResult, SignalLog, SignalNotAcceptedError, SignalSender
+from simulator.partners import LIVE_PAUSE, PlannedSignal, SimulatedPartners, UnknownRequestError
 from store.crypto.webhook_signatures import verified
 
 log = logging.getLogger("awda.simulator")
@@ -40,19 +40,19 @@ LIVE_LOOK_S: Final = 0.5
 
 
 @dataclass
-class Desk:
+class PartnerServer:
     """Receives for the partners it plays, and sends what they have to say.
 
     ``every_s``: seconds between two messages of a live process, which is silent until it ``speaks``.
     """
 
-    partners: Partners
-    sender: Sender
+    partners: SimulatedPartners
+    sender: SignalSender
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
-    said: list[Answer] = field(default_factory=list)
+    said: list[PlannedSignal] = field(default_factory=list)
     every_s: float = 0.0
     speaks: asyncio.Event = field(default_factory=asyncio.Event)
-    next: deque[Answer] = field(default_factory=deque)
+    next: deque[PlannedSignal] = field(default_factory=deque)
     sending: set[asyncio.Task[None]] = field(default_factory=set)
 
     def receive(self, partner_id: str, headers: Mapping[str, str], body: bytes, now: datetime) -> bool:
@@ -64,7 +64,10 @@ class Desk:
         return True
 
     async def tick(self, now: datetime) -> dict[str, Any]:
-        """Say everything that is due by now, one after the other, and tell when there is more. Raises ``NotTaken``."""
+        """Say everything that is due by now, one after the other, and tell when there is more.
+
+        Raises ``SignalNotAcceptedError``.
+        """
         async with self.turn:
             ready, sent = self.partners.due(now), 0
             try:
@@ -75,17 +78,19 @@ class Desk:
                 self.partners.put_back(ready[sent:])
             return {"sent": sent, "next_at": _text(self.partners.next_at)}
 
-    async def say(self, answer: Answer) -> list[Told]:
-        """Once, or as often as this partner repeats itself. Raises ``NotTaken``."""
+    async def say(self, answer: PlannedSignal) -> list[SendResult]:
+        """Once, or as often as this partner repeats itself. Raises ``SignalNotAcceptedError``."""
         told = []
         for _ in range(answer.times):
             told.append(await self.sender.once(answer.asked.partner_id, answer.event(), self._ahead_s(answer)))
             if not told[-1].taken:
-                raise NotTaken(f"the gateway answered {told[-1].status} to {answer.asked.partner_id}: see its log")
+                raise SignalNotAcceptedError(
+                    f"the gateway answered {told[-1].status} to {answer.asked.partner_id}: see its log"
+                )
         self.said.append(answer)
         return told
 
-    async def repeat(self, partner_id: str) -> list[Told]:
+    async def repeat(self, partner_id: str) -> list[SendResult]:
         """Everything this partner has said so far, once more under the same ids."""
         return [
             await self.sender.once(partner_id, answer.event(), self._ahead_s(answer))
@@ -93,7 +98,7 @@ class Desk:
             if answer.asked.partner_id == partner_id
         ]
 
-    def _ahead_s(self, answer: Answer) -> float:
+    def _ahead_s(self, answer: PlannedSignal) -> float:
         return self.partners.of(answer.asked.partner_id).how.signing_clock.total_seconds()
 
     async def live(self) -> None:
@@ -111,7 +116,7 @@ class Desk:
         """How many answers have not been acknowledged yet."""
         return len(self.partners.agenda) + len(self.next) + len(self.sending)
 
-    async def _say_until_taken(self, answer: Answer) -> None:
+    async def _say_until_taken(self, answer: PlannedSignal) -> None:
         for _ in range(answer.times):
             await self.sender.until_taken(answer.asked.partner_id, answer.event(), self._ahead_s(answer))
         self.said.append(answer)
@@ -135,7 +140,7 @@ def _text(moment: datetime | None) -> str | None:
 # The doors
 
 
-def create_app(desk: Desk) -> Starlette:
+def create_app(desk: PartnerServer) -> Starlette:
     """The partners' receivers and, for a demo or a test, the hand that moves their clock and their pen."""
 
     async def receive(request: Request) -> Response:
@@ -156,7 +161,7 @@ def create_app(desk: Desk) -> Starlette:
 
     async def behave(request: Request) -> Response:
         asked = await request.json()
-        desk.partners.of(asked["partner_id"]).how = manner(asked["manner"])
+        desk.partners.of(asked["partner_id"]).how = behaviour_profile(asked["manner"])
         return Response(status_code=204)
 
     async def speak(_request: Request) -> Response:
@@ -174,17 +179,17 @@ def create_app(desk: Desk) -> Starlette:
 
 
 async def _unable(_request: Request, fault: Exception) -> Response:
-    return PlainTextResponse(str(fault), 502 if isinstance(fault, NotTaken) else 404)
+    return PlainTextResponse(str(fault), 502 if isinstance(fault, SignalNotAcceptedError) else 404)
 
 
-UNABLE: Final[Any] = {NotTaken: _unable, NotAsked: _unable}
+UNABLE: Final[Any] = {SignalNotAcceptedError: _unable, UnknownRequestError: _unable}
 
 
-def _as_told(told: list[Told]) -> Response:
+def _as_told(told: list[SendResult]) -> Response:
     return JSONResponse([{"status": one.status, "receipt": one.receipt} for one in told])
 
 
-def _life(desk: Desk) -> Any:
+def _life(desk: PartnerServer) -> Any:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         alive = asyncio.create_task(desk.live()) if desk.partners.live else None
@@ -229,8 +234,10 @@ def main(given: list[str]) -> int:
     logging.getLogger("httpx2").setLevel(logging.WARNING)
     asked = _arguments(given)
     live = timedelta(seconds=asked.pause) if asked.live else None
-    sender = Sender(asked.gateway, secrets_in(asked.partners), Log(asked.log), asked.hurry)
-    desk = Desk(Partners(asked.seed, live, manner(asked.manner)), sender, every_s=asked.every)
+    sender = SignalSender(asked.gateway, secrets_in(asked.partners), SignalLog(asked.log), asked.hurry)
+    desk = PartnerServer(
+        SimulatedPartners(asked.seed, live, behaviour_profile(asked.manner)), sender, every_s=asked.every
+    )
     if not asked.hold:
         desk.speaks.set()
     uvicorn.run(create_app(desk), host="127.0.0.1", port=asked.port, log_level="warning", access_log=False)

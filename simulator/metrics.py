@@ -13,14 +13,14 @@ import asyncpg
 
 from domain.kernel.vocabulary import PUBLIC_CLOSURE, Stage
 from simulator.staff import Staff
-from simulator.staff_steps import File
+from simulator.staff_steps import CaseFile
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 A_DAY_S: Final = 86_400
 
 
-class Stuck(Exception):
+class SimulationStuckError(Exception):
     """Cases are open, and nobody has anything to do for them."""
 
     def __init__(self, staff: Staff, now: datetime) -> None:
@@ -60,14 +60,14 @@ def _median(days: Iterable[float]) -> float | None:
     return round(median(known), 1) if known else None
 
 
-async def not_as_scripted(pool: Pool, files: Iterable[File]) -> list[str]:
+async def not_as_scripted(pool: Pool, files: Iterable[CaseFile]) -> list[str]:
     """Cases that ended otherwise than their scripts say: empty, or something is wrong."""
     ends = {row["number"]: dict(row) for row in await pool.fetch(_ENDS)}
     found = ((file, _difference(file, ends.get(file.number))) for file in files)
     return [f"{file.number} {difference}" for file, difference in found if difference]
 
 
-def _difference(file: File, end: Mapping[str, Any] | None) -> str | None:
+def _difference(file: CaseFile, end: Mapping[str, Any] | None) -> str | None:
     wanted = PUBLIC_CLOSURE[file.script.reason]
     if end is None or end["closure"] is None:
         return f"is still open; its script closes it as {wanted}"

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import httpx2
 
-from simulator.seeded_random import dice
+from simulator.seeded_random import seeded_random
 from store.crypto.webhook_signatures import sign
 
 log = logging.getLogger("awda.simulator")
@@ -35,12 +35,12 @@ RESTS: Final = 60
 CLOUD_EVENT: Final = "application/cloudevents+json"
 
 
-class NotTaken(Exception):
+class SignalNotAcceptedError(Exception):
     """The gateway did not take a signal."""
 
 
 @dataclass(frozen=True)
-class Told:
+class SendResult:
     """What one attempt was answered: a status, or the kind of fault; with the receipt if it was acknowledged."""
 
     status: int | str
@@ -54,12 +54,12 @@ class Told:
 
 
 @dataclass
-class Log:
+class SignalLog:
     """The partner's own list of what it sent and what it was answered, one line of JSON an attempt."""
 
     file: Path | None = None
 
-    def note(self, partner_id: str, message_id: str, body: bytes, told: Told) -> None:
+    def note(self, partner_id: str, message_id: str, body: bytes, told: SendResult) -> None:
         if self.file is None:
             return
         line = {
@@ -75,22 +75,22 @@ class Log:
 
 
 @dataclass
-class Sender:
+class SignalSender:
     """Sends for the partners of one process. ``hurry``: how many times shorter than in the standard pauses are."""
 
     gateway: str
     secrets: Mapping[str, str] = field(repr=False)
-    log: Log = field(default_factory=Log)
+    log: SignalLog = field(default_factory=SignalLog)
     hurry: float = 1.0
     http: httpx2.AsyncClient = field(default_factory=lambda: httpx2.AsyncClient(timeout=30.0, trust_env=False))
     at_once: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
-    async def once(self, partner_id: str, event: Mapping[str, Any], ahead_s: float = 0.0) -> Told:
+    async def once(self, partner_id: str, event: Mapping[str, Any], ahead_s: float = 0.0) -> SendResult:
         """One attempt, after every rest that the gateway asks for: being too quick is no failure.
 
         ``ahead_s``: how far ahead of the time the clock is by which it is signed.
         """
-        rolls = dice(partner_id, event["id"], "rests")
+        rolls = seeded_random(partner_id, event["id"], "rests")
         for _ in range(RESTS):
             told = await self._send(partner_id, event, ahead_s)
             if not told.rest_s:
@@ -98,7 +98,7 @@ class Sender:
             await asyncio.sleep(told.rest_s * rolls.uniform(1.0, 1.1))
         return await self._send(partner_id, event, ahead_s)
 
-    async def _send(self, partner_id: str, event: Mapping[str, Any], ahead_s: float) -> Told:
+    async def _send(self, partner_id: str, event: Mapping[str, Any], ahead_s: float) -> SendResult:
         body = json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
         signature = sign(self.secrets[partner_id], event["id"], int(time.time() + ahead_s), body)
         url, headers = f"{self.gateway}/api/v1/inbox/{partner_id}", {**signature, "content-type": CLOUD_EVENT}
@@ -106,13 +106,13 @@ class Sender:
             async with self.at_once:
                 told = _told(await self.http.post(url, content=body, headers=headers))
         except httpx2.HTTPError as fault:
-            told = Told(type(fault).__name__)
+            told = SendResult(type(fault).__name__)
         self.log.note(partner_id, event["id"], body, told)
         return told
 
-    async def until_taken(self, partner_id: str, event: Mapping[str, Any], ahead_s: float = 0.0) -> Told:
+    async def until_taken(self, partner_id: str, event: Mapping[str, Any], ahead_s: float = 0.0) -> SendResult:
         """Attempts under the same id until one is acknowledged, or all ten have failed."""
-        rolls = dice(partner_id, event["id"])
+        rolls = seeded_random(partner_id, event["id"])
         for pause in SCHEDULE_S:
             told = await self.once(partner_id, event, ahead_s)
             if told.taken:
@@ -124,10 +124,10 @@ class Sender:
         return told
 
 
-def _told(answer: httpx2.Response) -> Told:
+def _told(answer: httpx2.Response) -> SendResult:
     if answer.status_code == httpx2.codes.TOO_MANY_REQUESTS:
         asked = answer.headers.get("retry-after", "")
-        return Told(answer.status_code, rest_s=int(asked) if asked.isascii() and asked.isdigit() else 0)
+        return SendResult(answer.status_code, rest_s=int(asked) if asked.isascii() and asked.isdigit() else 0)
     if not answer.is_success:
-        return Told(answer.status_code)
-    return Told(answer.status_code, str(answer.json()["receipt"]))
+        return SendResult(answer.status_code)
+    return SendResult(answer.status_code, str(answer.json()["receipt"]))

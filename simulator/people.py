@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any, Final
 
-from simulator.seeded_random import chosen, dice
+from simulator.seeded_random import chosen, seeded_random
 
 COUNTRIES_PCT: Final[Mapping[str, float]] = {
     "NGA": 22, "MLI": 13, "NER": 11, "BGD": 10, "GMB": 8, "GIN": 6, "BFA": 5, "SEN": 5, "GHA": 4, "CIV": 3.5, "SDN": 2,
@@ -50,7 +50,7 @@ def people(seed: int, count: int) -> list[dict[str, Any]]:
 
 
 def _registration(seed: int, place: int) -> dict[str, Any]:
-    rolls = dice(seed, "person", place)
+    rolls = seeded_random(seed, "person", place)
     country = chosen(rolls, COUNTRIES_PCT)
     return {
         "person": _person(rolls, country, place),

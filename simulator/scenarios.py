@@ -11,21 +11,21 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from domain.kernel.vocabulary import ClosureReason
-from simulator.seeded_random import Days, chosen, dice
+from simulator.seeded_random import DurationSpread, chosen, seeded_random
 
-AT_ONCE: Final = Days(0)
+AT_ONCE: Final = DurationSpread(0)
 
 
 # How cases end
 
 
 @dataclass(frozen=True)
-class Script:
+class JourneyScript:
     """``leaves``: at which point of the way the case ends, ``None`` if it goes all the way; ``reason``: its closure."""
 
     reason: ClosureReason = ClosureReason.COMPLETED_REINTEGRATION
     leaves: str | None = None
-    after: Days = AT_ONCE
+    after: DurationSpread = AT_ONCE
     misses_first_flight: bool = False
     at_risk: bool = False
 
@@ -52,10 +52,10 @@ LEAVING_PCT: Final[Mapping[tuple[ClosureReason, str], float]] = {
     (ClosureReason.LEGAL_PROCEEDINGS, CLEARING): 1.5,
 }
 
-LEAVES_AFTER: Final[Mapping[str, Days]] = {
-    SCREENING: Days(6, 0.6, 40),
-    CLEARING: Days(12, 0.6, 60),
-    SEATED: Days(2, 0.3, 3),
+LEAVES_AFTER: Final[Mapping[str, DurationSpread]] = {
+    SCREENING: DurationSpread(6, 0.6, 40),
+    CLEARING: DurationSpread(12, 0.6, 60),
+    SEATED: DurationSpread(2, 0.3, 3),
 }
 
 NO_SHOW_PCT: Final = 4.0
@@ -65,11 +65,11 @@ AT_RISK_PCT: Final = 22.0
 CANCELLED_FLIGHT_PCT: Final = 8.0
 
 
-def script_of(seed: int, place: int) -> Script:
+def journey_script(seed: int, place: int) -> JourneyScript:
     """The fate of the case at that place of the list."""
-    rolls = dice(seed, "script", place)
+    rolls = seeded_random(seed, "script", place)
     reason, leaves = chosen(rolls, {(ClosureReason.COMPLETED_REINTEGRATION, None): JOURNEY_PCT, **LEAVING_PCT})
-    return Script(
+    return JourneyScript(
         reason=reason,
         leaves=leaves,
         after=LEAVES_AFTER.get(leaves or "", AT_ONCE),
@@ -80,20 +80,20 @@ def script_of(seed: int, place: int) -> Script:
 
 # How long staff take (programme days)
 
-STAFF_TAKES: Final[Mapping[str, Days]] = {
-    "SCREENING": Days(6, 0.94, 40),
-    "PROTECTION": Days(1, 1.0, 10),
-    "FUNDING": Days(1, 0.5, 5),
-    "RENEWAL": Days(1, 0.3, 3),
-    "CLOSURE": Days(1, 0.5, 5),
-    "RECEPTION_DONE": Days(2, 0.4, 6),
-    "ENROLMENT": Days(20, 1.0, 80),
-    "NEEDS": Days(6, 0.6, 30),
-    "PLAN": Days(10, 0.6, 40),
-    "PLAN_APPROVAL": Days(20, 0.8, 90),
-    "MONITORING": Days(90, 0.2, 150),
-    "ENDLINE": Days(150, 0.3, 240),
-    "COMPLETION": Days(5, 0.5, 20),
+STAFF_TAKES: Final[Mapping[str, DurationSpread]] = {
+    "SCREENING": DurationSpread(6, 0.94, 40),
+    "PROTECTION": DurationSpread(1, 1.0, 10),
+    "FUNDING": DurationSpread(1, 0.5, 5),
+    "RENEWAL": DurationSpread(1, 0.3, 3),
+    "CLOSURE": DurationSpread(1, 0.5, 5),
+    "RECEPTION_DONE": DurationSpread(2, 0.4, 6),
+    "ENROLMENT": DurationSpread(20, 1.0, 80),
+    "NEEDS": DurationSpread(6, 0.6, 30),
+    "PLAN": DurationSpread(10, 0.6, 40),
+    "PLAN_APPROVAL": DurationSpread(20, 0.8, 90),
+    "MONITORING": DurationSpread(90, 0.2, 150),
+    "ENDLINE": DurationSpread(150, 0.3, 240),
+    "COMPLETION": DurationSpread(5, 0.5, 20),
 }
 
 PLAN_ITEMS: Final[tuple[Mapping[str, Any], ...]] = (

@@ -17,7 +17,7 @@ OFFICES_OPEN: Final = time(8, 0, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class Days:
+class DurationSpread:
     """How long something takes: lognormal, by its median and its spread, never longer than ``most`` (days)."""
 
     median: float
@@ -28,7 +28,7 @@ class Days:
         return timedelta(days=min(self.most, self.median * rolls.lognormvariate(0.0, self.sigma)))
 
 
-def dice(*question: object) -> random.Random:
+def seeded_random(*question: object) -> random.Random:
     """A generator of its own for one question."""
     return random.Random("/".join(map(str, question)))
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from simulator.flights import Flight, next_departure
-from simulator.scenarios import STAFF_TAKES, Script
-from simulator.seeded_random import Days, dice, when_offices_open
-from simulator.staff_client import Api
-from simulator.staff_steps import File, Said, messages_of, next_step, ready_to_fly
+from simulator.flights import PlannedFlight, next_departure
+from simulator.scenarios import STAFF_TAKES, JourneyScript
+from simulator.seeded_random import DurationSpread, seeded_random, when_offices_open
+from simulator.staff_client import StaffClient
+from simulator.staff_steps import CaseFile, Said, messages_of, next_step, ready_to_fly
 
 AT_ONCE: Final = 6
 
@@ -35,11 +35,11 @@ USERS: Final[Mapping[str, str]] = {
 
 COUNSELLOR: Final = "fatima"
 
-PROMPTLY: Final = Days(1, 0.3, 3)
+PROMPTLY: Final = DurationSpread(1, 0.3, 3)
 
 
 @dataclass(frozen=True)
-class Mishap:
+class UnexpectedRejectionError:
     """A message that was refused although staff thought it was time for it."""
 
     number: str
@@ -52,16 +52,16 @@ class Mishap:
 class Staff:
     """Everybody who works for the programme, and what lies on their desks."""
 
-    api: Api
+    api: StaffClient
     seed: int
-    files: dict[str, File] = field(default_factory=dict)
-    flights: dict[str, Flight] = field(default_factory=dict)
-    mishaps: list[Mishap] = field(default_factory=list)
+    files: dict[str, CaseFile] = field(default_factory=dict)
+    flights: dict[str, PlannedFlight] = field(default_factory=dict)
+    mishaps: list[UnexpectedRejectionError] = field(default_factory=list)
 
     # Registering
 
     async def register(
-        self, people: Sequence[Mapping[str, Any]], script: Callable[[int], Script], said: Callable[[int], None]
+        self, people: Sequence[Mapping[str, Any]], script: Callable[[int], JourneyScript], said: Callable[[int], None]
     ) -> None:
         """Open a case for each registration, in their order, so that numbers are the same every time."""
         for place, fields in enumerate(people):
@@ -69,7 +69,7 @@ class Staff:
             began = await self.api.hand_in("cases", "RegisterCase", fields, user=COUNSELLOR, key=key, wait=False)
             if began.number is None:
                 raise ValueError(f"registration {place + 1} was not taken in: {began.rule}")
-            self.files[began.number] = File(began.number, place, self.seed, script(place))
+            self.files[began.number] = CaseFile(began.number, place, self.seed, script(place))
             said(place + 1)
 
     # Looking
@@ -80,7 +80,7 @@ class Staff:
         changed = [file for file in self.files.values() if versions.get(file.number, 0) != file.version]
         await _few_at_once(self._read(file, now) for file in changed)
 
-    async def _read(self, file: File, now: datetime) -> None:
+    async def _read(self, file: CaseFile, now: datetime) -> None:
         file.view = await self.api.case(file.number)
         step = next_step(file)
         if step == file.step and step is not None:
@@ -88,9 +88,9 @@ class Staff:
         file.step = step
         file.due = when_offices_open(now + self._time_for(file, step)) if step else None
 
-    def _time_for(self, file: File, step: str) -> timedelta:
+    def _time_for(self, file: CaseFile, step: str) -> timedelta:
         takes = file.script.after if step == "LEAVE" else STAFF_TAKES.get(step, PROMPTLY)
-        return takes.drawn(dice(self.seed, "staff", file.place, step, file.done.get(step, 0)))
+        return takes.drawn(seeded_random(self.seed, "staff", file.place, step, file.done.get(step, 0)))
 
     @property
     def next_at(self) -> datetime | None:
@@ -99,7 +99,7 @@ class Staff:
         return min((*cases, *(flight.next_at for flight in self.flights.values() if flight.next_at)), default=None)
 
     @property
-    def open_files(self) -> list[File]:
+    def open_files(self) -> list[CaseFile]:
         return [file for file in self.files.values() if not file.closed]
 
     # Acting
@@ -113,11 +113,11 @@ class Staff:
             await self._fly(flight)
         return await self._plan(now) or bool(due or leaving)
 
-    async def _take_step(self, file: File) -> None:
+    async def _take_step(self, file: CaseFile) -> None:
         step, file.step, file.due = file.step or "", None, None
         await self._say(file, step, messages_of(step, file))
 
-    async def _say(self, file: File, step: str, messages: Sequence[Said]) -> bool:
+    async def _say(self, file: CaseFile, step: str, messages: Sequence[Said]) -> bool:
         """Hand in the messages of one step in their order, and wait for what becomes of the last."""
         nth = file.done.get(step, 0)
         file.done[step] = nth + 1
@@ -131,13 +131,13 @@ class Staff:
                 wait=place == len(messages) - 1,
             )
             if became.status == "refused":
-                self.mishaps.append(Mishap(file.number, step, name, became.rule))
+                self.mishaps.append(UnexpectedRejectionError(file.number, step, name, became.rule))
                 return False
         return True
 
     # Flights
 
-    def _flights_due(self, now: datetime) -> list[Flight]:
+    def _flights_due(self, now: datetime) -> list[PlannedFlight]:
         due = (flight for flight in self.flights.values() if flight.next_at and flight.next_at <= now)
         return sorted(due, key=lambda flight: flight.number)
 
@@ -152,8 +152,8 @@ class Staff:
             await self._say(file, "NOMINATION", [("NominatePassenger", flight.seat)])
         return bool(ready)
 
-    async def _flight(self, country: str, std: datetime) -> Flight:
-        flight = Flight(country, std, self.seed)
+    async def _flight(self, country: str, std: datetime) -> PlannedFlight:
+        flight = PlannedFlight(country, std, self.seed)
         known = self.flights.get(flight.number)
         if known is not None:
             return known
@@ -163,7 +163,7 @@ class Staff:
         self.flights[flight.number] = flight
         return flight
 
-    async def _fly(self, flight: Flight) -> None:
+    async def _fly(self, flight: PlannedFlight) -> None:
         _, what = flight.agenda.pop(0)
         aboard = sorted((file for file in self.open_files if file.movement == flight.number), key=lambda f: f.number)
         if what in ("PREPARATION", "BOARDING"):
@@ -172,12 +172,12 @@ class Staff:
         else:
             await self._report(flight, what)
 
-    async def _at_flight(self, file: File, what: str) -> None:
+    async def _at_flight(self, file: CaseFile, what: str) -> None:
         misses = what == "BOARDING" and file.script.misses_first_flight and not file.done.get("NO_SHOW")
         step = "NO_SHOW" if misses else what
         await self._say(file, step, messages_of(step, file))
 
-    async def _report(self, flight: Flight, what: str) -> None:
+    async def _report(self, flight: PlannedFlight, what: str) -> None:
         name, fields = {
             "CANCEL": ("CancelMovement", {"cause": "CARRIER"}),
             "DEPARTURE": ("RecordFlightDeparture", {"atd": flight.std.isoformat()}),
@@ -185,11 +185,11 @@ class Staff:
         }[what]
         await self._tell(f"movements/{flight.number}/messages", flight, name, fields)
 
-    async def _tell(self, path: str, flight: Flight, name: str, fields: Mapping[str, Any]) -> None:
+    async def _tell(self, path: str, flight: PlannedFlight, name: str, fields: Mapping[str, Any]) -> None:
         key = f"demo-{self.seed}-{flight.number}-{name}"
         became = await self.api.hand_in(path, name, fields, user="yusuf", key=key, wait=True)
         if became.status == "refused":
-            self.mishaps.append(Mishap(flight.number, "FLIGHT", name, became.rule))
+            self.mishaps.append(UnexpectedRejectionError(flight.number, "FLIGHT", name, became.rule))
 
 
 async def _few_at_once(work: Iterable[Awaitable[Any]]) -> None:

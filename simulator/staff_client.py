@@ -13,12 +13,12 @@ WAIT_S: Final = 30
 PAGE: Final = 200
 
 
-class NotAnswered(Exception):
+class UnexpectedResponseError(Exception):
     """The gateway answered something that is no answer to what was asked."""
 
 
 @dataclass(frozen=True)
-class Became:
+class MessageOutcome:
     """What became of a message. ``status`` is ``taken`` while nobody has decided on it."""
 
     status: str
@@ -27,19 +27,19 @@ class Became:
 
 
 @dataclass
-class Api:
+class StaffClient:
     """One member of staff after the other, over one connection pool."""
 
     http: httpx2.AsyncClient
 
     async def hand_in(
         self, path: str, name: str, fields: Mapping[str, Any], *, user: str, key: str, wait: bool
-    ) -> Became:
-        """Hand in a message; with ``wait``, stay until it is decided. Raises ``NotAnswered``."""
+    ) -> MessageOutcome:
+        """Hand in a message; with ``wait``, stay until it is decided. Raises ``UnexpectedResponseError``."""
         headers = {"Idempotency-Key": key, "X-Awda-User": user} | ({"Prefer": f"wait={WAIT_S}"} if wait else {})
         told = await self.http.post(f"/api/v1/{path}", json={"message": name, **fields}, headers=headers)
         if told.status_code >= httpx2.codes.INTERNAL_SERVER_ERROR or told.status_code == httpx2.codes.NOT_FOUND:
-            raise NotAnswered(f"{told.status_code} to {name}: {told.text[:300]}")
+            raise UnexpectedResponseError(f"{told.status_code} to {name}: {told.text[:300]}")
         return _became(told.status_code, told.json())
 
     async def case(self, number: str) -> dict[str, Any]:
@@ -62,15 +62,15 @@ class Api:
     async def _get(self, path: str, query: Mapping[str, Any] | None = None) -> dict[str, Any]:
         told = await self.http.get(f"/api/v1/{path}", params=dict(query or {}))
         if told.status_code != httpx2.codes.OK:
-            raise NotAnswered(f"{told.status_code} to GET {path}: {told.text[:300]}")
+            raise UnexpectedResponseError(f"{told.status_code} to GET {path}: {told.text[:300]}")
         found: dict[str, Any] = told.json()
         return found
 
 
-def _became(code: int, told: Mapping[str, Any]) -> Became:
+def _became(code: int, told: Mapping[str, Any]) -> MessageOutcome:
     number = told.get("case_number") or told.get("movement_number")
     if code == httpx2.codes.ACCEPTED:
-        return Became("taken", number)
+        return MessageOutcome("taken", number)
     if code == httpx2.codes.OK:
-        return Became(str(told.get("status", "applied")), number)
-    return Became("refused", number, str(told.get("rule") or told.get("title") or code))
+        return MessageOutcome(str(told.get("status", "applied")), number)
+    return MessageOutcome("refused", number, str(told.get("rule") or told.get("title") or code))

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from domain.kernel.vocabulary import ClosureReason, ReferralKind
-from simulator.scenarios import CLEARING, PLAN_ITEMS, SCREENING, SEATED, Script
-from simulator.seeded_random import dice
+from simulator.scenarios import CLEARING, PLAN_ITEMS, SCREENING, SEATED, JourneyScript
+from simulator.seeded_random import seeded_random
 
 View = Mapping[str, Any]
 
@@ -38,13 +38,13 @@ PROJECT_ENDS: Final = "2031-12-31T00:00:00Z"
 
 
 @dataclass
-class File:
+class CaseFile:
     """What staff keep of one case: its place in the list, its script, and what they have done for it."""
 
     number: str
     place: int
     seed: int
-    script: Script
+    script: JourneyScript
     view: View = field(default_factory=dict)
     done: dict[str, int] = field(default_factory=dict)
     asked_again: set[str] = field(default_factory=set)
@@ -92,7 +92,7 @@ def is_open(view: View, stage: str) -> bool:
     return view["stages"][stage] in ("OPEN", "REOPENED")
 
 
-def ready_to_fly(file: File, std: datetime) -> bool:
+def ready_to_fly(file: CaseFile, std: datetime) -> bool:
     """Whether everything that is needed is in force until after that departure, and there is no seat yet."""
     view = file.view
     if file.leaving or file.closed or file.movement or not is_open(view, "DEPARTURE") or view["holds"]:
@@ -104,7 +104,7 @@ def ready_to_fly(file: File, std: datetime) -> bool:
 # What comes next
 
 
-def next_step(file: File) -> str | None:
+def next_step(file: CaseFile) -> str | None:
     """The step that is now for staff to take; ``None`` while somebody else is waited for."""
     if file.closed:
         return None
@@ -121,31 +121,31 @@ def _reached(view: View, point: str | None) -> bool:
     return stage is not None and view["stages"][stage] != "NOT_STARTED"
 
 
-def _held(file: File) -> bool:
+def _held(file: CaseFile) -> bool:
     return any(hold["type"] in LIFTED_BY_STAFF for hold in file.view["holds"])
 
 
-def _turned_down(file: File) -> bool:
+def _turned_down(file: CaseFile) -> bool:
     return any(True for _ in _to_reassign(file))
 
 
-def _to_reassign(file: File) -> Iterator[Mapping[str, Any]]:
+def _to_reassign(file: CaseFile) -> Iterator[Mapping[str, Any]]:
     ended = ("REJECTED", "FAILED", "EXPIRED")
     return (
         one for one in file.view["referrals"] if one["status"] in ended and one["referral_id"] not in file.asked_again
     )
 
 
-def _lapsed_by_hand(file: File) -> bool:
+def _lapsed_by_hand(file: CaseFile) -> bool:
     kinds = [one["kind"] for one in file.view["clearances"] if one["status"] == "EXPIRED"]
     return "CHILD_BEST_INTERESTS" in kinds and file.view["phase"] == "PRE_DEPARTURE"
 
 
-def _to_screen(file: File) -> bool:
+def _to_screen(file: CaseFile) -> bool:
     return is_open(file.view, "SCREENING")
 
 
-def _protection_is_ours(file: File) -> bool:
+def _protection_is_ours(file: CaseFile) -> bool:
     """Safety of return is always staff's to assess; clearance is, once a protection partner has no open request."""
     if not is_open(file.view, "PROTECTION"):
         return False
@@ -154,36 +154,36 @@ def _protection_is_ours(file: File) -> bool:
     return not valid(file.view, "SAFETY_OF_RETURN") or (helped and not valid(file.view, "PROTECTION_CLEARANCE"))
 
 
-def _nationality_in_doubt(file: File) -> bool:
+def _nationality_in_doubt(file: CaseFile) -> bool:
     """Once nationality is confirmed the document is asked for at once; if it was not, the embassy said no."""
     asked = referrals(file.view, ReferralKind.CONSULAR_IDENTITY)
     answered = bool(asked) and asked[-1]["status"] == "COMPLETED"
     return answered and is_open(file.view, "DOCUMENTS") and not referrals(file.view, ReferralKind.TRAVEL_DOCUMENT)
 
 
-def _consent_lapsed(file: File) -> bool:
+def _consent_lapsed(file: CaseFile) -> bool:
     travelling = file.view["phase"] in ("PRE_DEPARTURE", "DEPARTURE")
     return travelling and file.view["stages"]["SCREENING"] == "COMPLETED" and not valid(file.view, "CONSENT_RETURN")
 
 
-def _to_fund(file: File) -> bool:
+def _to_fund(file: CaseFile) -> bool:
     return is_open(file.view, "DEPARTURE") and not valid(file.view, "FUNDING_ALLOCATED")
 
 
-def _waits(*codes: str) -> Callable[[File], bool]:
+def _waits(*codes: str) -> Callable[[CaseFile], bool]:
     return lambda file: file.view["waiting_on"] in codes
 
 
-def _first_time(step: str) -> Callable[[File], bool]:
+def _first_time(step: str) -> Callable[[CaseFile], bool]:
     waits = _waits("PARTNER.DELIVERY_AND_MONITORING")
     return lambda file: waits(file) and not file.done.get(step)
 
 
-def _all_done(file: File) -> bool:
+def _all_done(file: CaseFile) -> bool:
     return bool(file.view["stages"]["REINTEGRATION"] == "COMPLETED")
 
 
-STEPS_IN_ORDER: Final[Sequence[tuple[str, Callable[[File], bool]]]] = (
+STEPS_IN_ORDER: Final[Sequence[tuple[str, Callable[[CaseFile], bool]]]] = (
     ("HOLDS", _held),
     ("REASSIGNMENT", _turned_down),
     ("RENEWAL", _lapsed_by_hand),
@@ -208,11 +208,11 @@ STEPS_IN_ORDER: Final[Sequence[tuple[str, Callable[[File], bool]]]] = (
 # What is said in each step
 
 
-def messages_of(step: str, file: File) -> list[Said]:
+def messages_of(step: str, file: CaseFile) -> list[Said]:
     return list(SAID[step](file))
 
 
-def _lift(file: File) -> Iterator[Said]:
+def _lift(file: CaseFile) -> Iterator[Said]:
     types = {hold["type"] for hold in file.view["holds"]}
     if "DETENTION" in types:
         yield "RecordRelease", {}
@@ -223,7 +223,7 @@ def _lift(file: File) -> Iterator[Said]:
             yield "LiftHold", {"hold_id": hold["hold_id"], "reason": "looked into and resolved"}
 
 
-def _reassign(file: File) -> Iterator[Said]:
+def _reassign(file: CaseFile) -> Iterator[Said]:
     for one in list(_to_reassign(file)):
         file.asked_again.add(one["referral_id"])
         yield (
@@ -232,11 +232,11 @@ def _reassign(file: File) -> Iterator[Said]:
         )
 
 
-def _renew(_file: File) -> Iterator[Said]:
+def _renew(_file: CaseFile) -> Iterator[Said]:
     yield "GrantClearance", {"kind": "CHILD_BEST_INTERESTS", "evidence": "best interests assessed again"}
 
 
-def _screen(file: File) -> Iterator[Said]:
+def _screen(file: CaseFile) -> Iterator[Said]:
     yield "AssignCaseWorker", {"user": "fatima"}
     for purpose in SCREENING_CONSENTS:
         yield "RecordConsent", {"purpose": purpose, "form_version": "C-1", "language": "en"}
@@ -248,13 +248,13 @@ def _screen(file: File) -> Iterator[Said]:
     yield "CompleteScreening", {}
 
 
-def _declare(file: File) -> Iterator[Said]:
+def _declare(file: CaseFile) -> Iterator[Said]:
     country = file.view["country_of_return"]
     yield "AssessVoluntariness", {"understood": True, "free_of_pressure": True, "in_private": True}
     yield "SignVoluntaryReturnDeclaration", {"country": country, "form_version": "VRD-1", "language": "en"}
 
 
-def _protect(file: File) -> Iterator[Said]:
+def _protect(file: CaseFile) -> Iterator[Said]:
     if not valid(file.view, "SAFETY_OF_RETURN"):
         area = f"{file.view['country_of_return']}-1"
         yield "AssessSafetyOfReturn", {"area": area, "result": "SAFE", "advisory_version": "2026-1"}
@@ -264,22 +264,22 @@ def _protect(file: File) -> Iterator[Said]:
         yield "GrantClearance", {"kind": "PROTECTION_CLEARANCE", "evidence": "looked at by an officer"}
 
 
-def _identity_again(_file: File) -> Iterator[Said]:
+def _identity_again(_file: CaseFile) -> Iterator[Said]:
     yield "CreateReferral", {"kind": ReferralKind.CONSULAR_IDENTITY}
 
 
-def _fund(_file: File) -> Iterator[Said]:
+def _fund(_file: CaseFile) -> Iterator[Said]:
     yield "AllocateFunding", {"project": "VHR-DEMO", "until": PROJECT_ENDS}
 
 
-def _prepare(_file: File) -> Iterator[Said]:
+def _prepare(_file: CaseFile) -> Iterator[Said]:
     """The day before the flight."""
     yield "IssueFitToTravel", {"result": "FIT"}
     yield "HoldPreDepartureBriefing", {"language": "en"}
     yield "HandOverTravelDocument", {}
 
 
-def _board(_file: File) -> Iterator[Said]:
+def _board(_file: CaseFile) -> Iterator[Said]:
     """At the airport."""
     yield "ReaffirmVoluntaryReturn", {}
     yield "RecordDepartureInterview", {"in_private": True, "voluntary_reaffirmed": True}
@@ -287,56 +287,56 @@ def _board(_file: File) -> Iterator[Said]:
     yield "BoardPassenger", {}
 
 
-def _miss(_file: File) -> Iterator[Said]:
+def _miss(_file: CaseFile) -> Iterator[Said]:
     yield "RecordNoShow", {}
 
 
-def _arrive(_file: File) -> Iterator[Said]:
+def _arrive(_file: CaseFile) -> Iterator[Said]:
     yield "ConfirmArrival", {}
     yield "RecordReception", {"met": True, "met_by": "reception officer"}
     yield "ProvideImmediateAssistance", {"items": ["meal", "arrival kit"], "cash_eur": 65}
     yield "ProvideOnwardTransport", {"mode": "BUS"}
 
 
-def _received(_file: File) -> Iterator[Said]:
+def _received(_file: CaseFile) -> Iterator[Said]:
     yield "CompleteReception", {"outcome": "RECEIVED"}
 
 
-def _enrol(file: File) -> Iterator[Said]:
+def _enrol(file: CaseFile) -> Iterator[Said]:
     yield "EnrolReintegration", {"office": f"Office {file.view['country_of_return']}"}
 
 
-def _needs(_file: File) -> Iterator[Said]:
+def _needs(_file: CaseFile) -> Iterator[Said]:
     yield "AssessReintegrationNeeds", {"needs": ["ECONOMIC", "SOCIAL"]}
 
 
-def _plan(file: File) -> Iterator[Said]:
-    item = dice(file.seed, "item", file.place).choice(PLAN_ITEMS)
+def _plan(file: CaseFile) -> Iterator[Said]:
+    item = seeded_random(file.seed, "item", file.place).choice(PLAN_ITEMS)
     yield "DraftPlan", {"items": [dict(item)], "signed_by_returnee": True}
 
 
-def _approve(_file: File) -> Iterator[Said]:
+def _approve(_file: CaseFile) -> Iterator[Said]:
     yield "ApprovePlan", {}
 
 
-def _monitor(_file: File) -> Iterator[Said]:
+def _monitor(_file: CaseFile) -> Iterator[Said]:
     yield "RecordMonitoring", {"month": 3, "finding": "AS_PLANNED"}
 
 
-def _survey(file: File) -> Iterator[Said]:
-    composite = round(dice(file.seed, "survey", file.place).betavariate(6, 4), 2)
+def _survey(file: CaseFile) -> Iterator[Said]:
+    composite = round(seeded_random(file.seed, "survey", file.place).betavariate(6, 4), 2)
     yield "RecordRss", {"wave": "ENDLINE", "rss_version": "1", "composite": composite}
 
 
-def _complete(_file: File) -> Iterator[Said]:
+def _complete(_file: CaseFile) -> Iterator[Said]:
     yield "CompleteReintegration", {}
 
 
-def _close(file: File) -> Iterator[Said]:
+def _close(file: CaseFile) -> Iterator[Said]:
     yield "CloseCase", {"reason": file.script.reason, "approved_by": APPROVER}
 
 
-def _leave(file: File) -> Iterator[Said]:
+def _leave(file: CaseFile) -> Iterator[Said]:
     yield from BEFORE_LEAVING.get(file.script.reason, ())
     yield from _close(file)
 
@@ -351,7 +351,7 @@ BEFORE_LEAVING: Final[Mapping[ClosureReason, Sequence[Said]]] = {
     ),
 }
 
-SAID: Final[Mapping[str, Callable[[File], Iterator[Said]]]] = {
+SAID: Final[Mapping[str, Callable[[CaseFile], Iterator[Said]]]] = {
     "HOLDS": _lift,
     "REASSIGNMENT": _reassign,
     "RENEWAL": _renew,

@@ -20,7 +20,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from store.crypto.keys import NONCE
-from store.log.mapper import Erased, Tampered
+from store.log.mapper import KeyErasedError, TamperedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -46,7 +46,7 @@ SIZE: Final = 8  # the last bytes of the last chunk: how many of all those befor
 IN_MEMORY: Final = 1024 * 1024
 
 
-class NoSuchFile(LookupError):
+class FileNotStoredError(LookupError):
     """The content store has no such file."""
 
 
@@ -60,10 +60,10 @@ class ContentStore(Protocol):
         """Keep them, durably before this returns. What is there already stays."""
 
     def open(self, name: str) -> IO[bytes]:
-        """The bytes again, from their beginning. Raises ``NoSuchFile``."""
+        """The bytes again, from their beginning. Raises ``FileNotStoredError``."""
 
 
-class Folder:
+class FolderContentStore:
     """A content store in a folder, which nobody else may read."""
 
     def __init__(self, root: Path) -> None:
@@ -93,11 +93,13 @@ class Folder:
         try:
             return self._place(name).open("rb")
         except FileNotFoundError:
-            raise NoSuchFile(f"the file {name[:16]}… is not in the content store: look for it in a backup") from None
+            raise FileNotStoredError(
+                f"the file {name[:16]}… is not in the content store: look for it in a backup"
+            ) from None
 
     def _place(self, name: str) -> Path:
         if len(name) != 64 or not set(name) <= set("0123456789abcdef"):
-            raise NoSuchFile("a file is named by 64 hexadecimal digits")
+            raise FileNotStoredError("a file is named by 64 hexadecimal digits")
         return self.root / name[:2] / name
 
 
@@ -131,11 +133,11 @@ class SealedFile:
     bytes: IO[bytes]
 
 
-class Sealing:
+class FileSealer:
     """Seals a file piece by piece, for everybody named in it; neither memory nor disk ever holds it whole and open."""
 
     def __init__(self, holders: Sequence[Keyring], label: str) -> None:
-        """``label`` is the compartment. Raises ``Erased`` when somebody's key has been destroyed."""
+        """``label`` is the compartment. Raises ``KeyErasedError`` when somebody's key has been destroyed."""
         if not holders:
             raise ValueError("a file belongs to somebody: name at least one case")
         keys = [_usable(ring, label) for ring in {ring.stream_id: ring for ring in holders}.values()]
@@ -183,7 +185,7 @@ class Sealing:
 def _usable(ring: Keyring, label: str) -> Key:
     key = ring.key(label)
     if key is None:
-        raise Erased(f"stream {ring.stream_id} has no key to seal a file under: it was erased")
+        raise KeyErasedError(f"stream {ring.stream_id} has no key to seal a file under: it was erased")
     return key
 
 
@@ -226,16 +228,16 @@ class _Head:
     def read(cls, stored: IO[bytes]) -> _Head:
         begin = stored.read(len(MAGIC) + 16 + 2)
         if not begin.startswith(MAGIC) or len(begin) < len(MAGIC) + 18:
-            raise Tampered("the stored file does not begin as one of ours")
+            raise TamperedError("the stored file does not begin as one of ours")
         count = int.from_bytes(begin[-2:], "big")
         shares = stored.read(count * SHARE)
         if not count or len(shares) != count * SHARE:
-            raise Tampered("the stored file ends within its beginning")
+            raise TamperedError("the stored file ends within its beginning")
         each = (shares[at : at + SHARE] for at in range(0, len(shares), SHARE))
         return cls(begin + shares, begin[-18:-2], {UUID(bytes=share[:16]): share[16:] for share in each})
 
 
-class Opened:
+class OpenedFile:
     """A stored file that can be read, a piece at a time."""
 
     def __init__(self, stored: IO[bytes], head: _Head, secret: bytes) -> None:
@@ -244,13 +246,13 @@ class Opened:
         length = stored.seek(0, os.SEEK_END) - self._begins
         self._chunks, odd = divmod(length, CHUNK + TAG)
         if odd or not self._chunks:
-            raise Tampered("the stored file has been cut off")
+            raise TamperedError("the stored file has been cut off")
         self.size = int.from_bytes(self._chunk(self._chunks - 1)[-SIZE:], "big")
         if self.size > self._chunks * CHUNK - SIZE:
-            raise Tampered("the stored file is shorter than it says")
+            raise TamperedError("the stored file is shorter than it says")
 
     def pieces(self) -> Iterator[bytes]:
-        """What was sealed. Raises ``Tampered`` at the first piece that was changed."""
+        """What was sealed. Raises ``TamperedError`` at the first piece that was changed."""
         left = self.size
         for number in range(-(-self.size // CHUNK)):
             piece = self._chunk(number)[: min(left, CHUNK)]
@@ -266,24 +268,24 @@ class Opened:
             nonce = _nonce(number, last=number == self._chunks - 1)
             return self._cipher.decrypt(nonce, self._stored.read(CHUNK + TAG), self._bound)
         except InvalidTag:
-            raise Tampered(f"chunk {number} of the stored file has been changed") from None
+            raise TamperedError(f"chunk {number} of the stored file has been changed") from None
 
 
-async def open_file(pool: Pool, master: MasterKey, stored: IO[bytes]) -> Opened:
-    """Open a stored file. Raises ``Erased`` when anybody named in it has been erased, and ``Tampered``."""
+async def open_file(pool: Pool, master: MasterKey, stored: IO[bytes]) -> OpenedFile:
+    """Open a stored file. Raises ``KeyErasedError`` when anybody named in it has been erased, and ``TamperedError``."""
     head = _Head.read(stored)
     found = {row["key_id"]: row for row in await pool.fetch(_KEYS, list(head.shares))}
     secret = bytes(SECRET)
     for key_id, sealed in head.shares.items():
         row = found.get(key_id)
         if row is None or row["wrapped"] is None:
-            raise Erased("somebody named in this file has been erased, and the file with them")
+            raise KeyErasedError("somebody named in this file has been erased, and the file with them")
         cipher = master.unwrap(key_id, row["stream_id"], row["wrapped"])
         try:
             secret = _xor(secret, cipher.decrypt(sealed[:NONCE], sealed[NONCE:], head.file_id))
         except InvalidTag:
-            raise Tampered("a share of the stored file's key has been changed") from None
-    return Opened(stored, head, secret)
+            raise TamperedError("a share of the stored file's key has been changed") from None
+    return OpenedFile(stored, head, secret)
 
 
 _KEYS = "SELECT key_id, stream_id, wrapped FROM case_keys WHERE key_id = ANY ($1)"

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from domain.decider import STAGES
 from domain.events.escalation import ESCALATED_TO
-from domain.kernel.policy import NEWEST, Answer
+from domain.kernel.policy import NEWEST, ResponseTimes
 from domain.kernel.vocabulary import PUBLIC_KIND, ReferralKind, Stage
 from domain.procedure import EDITIONS, Procedure
 from domain.referral.disclosure import RECIPIENT_OF
-from domain.referral.outcomes import ANSWERS
+from domain.referral.outcomes import OUTCOMES
 from domain.stages.stage import StageRules
 from tools import letters, signals
 
@@ -156,7 +156,7 @@ def _goes_to(kind: ReferralKind) -> str:
     return ", ".join(dict.fromkeys(RECIPIENT_OF[each] for each in (*hidden, kind) if each in RECIPIENT_OF))
 
 
-def _spans(answer: Answer) -> str:
+def _spans(answer: ResponseTimes) -> str:
     return " | ".join(
         str(span or "") for span in (answer.ack, answer.accept, answer.start, answer.complete, answer.stands)
     )
@@ -169,7 +169,7 @@ def _answers() -> Iterator[str]:
     yield ""
     yield "| Referral | Completed with | Goes on with | Payload |"
     yield "|---|---|---|---|"
-    for kind, answers in ANSWERS.items():
+    for kind, answers in OUTCOMES.items():
         ends = ", ".join(f"**`{code}`**" if code in answers.grave else f"`{code}`" for code in answers.ends)
         goes_on = ", ".join(f"`{code}`" for code in sorted(answers.goes_on))
         fields = ", ".join(f"`{name}`" for name in answers.payload.model_fields)

@@ -18,10 +18,10 @@ from domain.kernel.vocabulary import ReferralKind
 from domain.kernel.working_time import LIBYA
 from domain.referral.disclosure import MAY_SEE, RECIPIENT_OF
 from domain.referral.sheets import SHEETS, SheetKind, row_code, spaced
-from gateway.sheets.rendering import Page, PageRow, as_csv, as_html, as_xlsx
+from gateway.sheets.rendering import SheetPage, SheetPageRow, as_csv, as_html, as_xlsx
 from gateway.sheets.translations import Language
 from store.partners.sheets import SHEETS as NAMESPACE
-from store.partners.sheets import Issued
+from store.partners.sheets import IssuedSheet
 
 FOLDER: Final = Path(__file__).parent.parent / "samples" / "sheets"
 
@@ -132,16 +132,17 @@ SAMPLES: Final[Mapping[SheetKind, tuple[Language, str, str, list[tuple[ReferralK
 }
 
 
-def page(kind: SheetKind) -> Page:
+def page(kind: SheetKind) -> SheetPage:
     """The sheet as it goes out."""
     language, partner_id, name, rows = SAMPLES[kind]
-    sheet = Issued(uuid5(NAMESPACE, f"sample {kind}"), kind, partner_id, None, "fatima", ISSUED)
+    sheet = IssuedSheet(uuid5(NAMESPACE, f"sample {kind}"), kind, partner_id, None, "fatima", ISSUED)
     home = {"nationality": "BFA"} if kind in (SheetKind.EMBASSY_SESSION, SheetKind.RECEPTION_DESK) else {}
     asked = zip([{**person, **home} for person in PEOPLE], rows, strict=True)
     written = tuple(
-        PageRow(code_of(kind, at), what, _shown(kind, what, person)) for at, (person, (what, _)) in enumerate(asked)
+        SheetPageRow(code_of(kind, at), what, _shown(kind, what, person))
+        for at, (person, (what, _)) in enumerate(asked)
     )
-    return Page(sheet, name, language, LIBYA.zone, written)
+    return SheetPage(sheet, name, language, LIBYA.zone, written)
 
 
 def _shown(kind: SheetKind, what: ReferralKind, person: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from domain.commands.signal import ReceivePartnerSignal
 from domain.kernel.policy import NEWEST
 from domain.kernel.vocabulary import STATEMENTS, ReferralStatus, SignalType
 from domain.referral.disclosure import MAY_SEE, RECIPIENT_OF
-from domain.referral.outcomes import ANSWERS, SAYS, outcomes_of
+from domain.referral.outcomes import OUTCOMES, SAYS, outcomes_of
 from domain.signals.transitions import ALLOWED
 from gateway.http.problems import PROBLEMS
 
@@ -104,7 +104,7 @@ def _kinds() -> Iterator[str]:
     yield "|---|---|---|---|---|---|"
     for kind, recipient in RECIPIENT_OF.items():
         answer = NEWEST.pinned.answer(kind, urgent=False)
-        read = ", ".join(f"`{name}`" for name in ANSWERS[kind].payload.model_fields)
+        read = ", ".join(f"`{name}`" for name in OUTCOMES[kind].payload.model_fields)
         outcomes = "; ".join(_carried(signal, codes) for signal, codes in outcomes_of(kind).items())
         yield f"| `{kind}` | {recipient} | {answer.ack} | {answer.complete} | {outcomes} | {read} |"
     yield ""

@@ -16,12 +16,12 @@ from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 from temporalio.workflow import SandboxImportNotificationPolicy
 
-from activities.delivery import Delivering
-from activities.recording import Recording
-from store.postgres.connections import open_lines
-from store.postgres.notifier import Doorbell
-from workers.context import Parts
-from workers.egress import way_out
+from activities.delivery import DeliveryActivities
+from activities.recording import RecordingActivities
+from store.postgres.connections import open_connections
+from store.postgres.notifier import Notifier
+from workers.context import ProcessContext
+from workers.egress import partner_client
 from workers.temporal_client import connect
 from workflows.case import CaseWorkflow
 from workflows.contact import ContactWorkflow
@@ -53,7 +53,7 @@ def sandbox(*more: str) -> SandboxedWorkflowRunner:
 
 def case_worker(
     client: Client,
-    recording: Recording,
+    recording: RecordingActivities,
     *,
     task_queue: str = CASES,
     cached: int = CACHED,
@@ -72,7 +72,7 @@ def case_worker(
     )
 
 
-def delivery_worker(client: Client, delivering: Delivering, *, task_queue: str = DELIVERIES) -> Worker:
+def delivery_worker(client: Client, delivering: DeliveryActivities, *, task_queue: str = DELIVERIES) -> Worker:
     """Deliveries, apart: they reach out, and hold no right to write events."""
     return Worker(
         client,
@@ -85,11 +85,11 @@ def delivery_worker(client: Client, delivering: Delivering, *, task_queue: str =
     )
 
 
-async def serve(parts: Parts) -> None:
+async def serve(parts: ProcessContext) -> None:
     """Drive cases, flights and deliveries until asked to stop."""
     client = await connect(parts.temporal_address, parts.settings.temporal_namespace)
-    async with Doorbell(parts.dsn) as doorbell, open_lines(parts.dsn) as lines:
-        recording = Recording(parts.pool, parts.keys, doorbell, lines)
-        delivering = Delivering(parts.pool, parts.keys, await way_out(parts.settings, parts.pool))
+    async with Notifier(parts.dsn) as notifier, open_connections(parts.dsn) as lines:
+        recording = RecordingActivities(parts.pool, parts.keys, notifier, lines)
+        delivering = DeliveryActivities(parts.pool, parts.keys, await partner_client(parts.settings, parts.pool))
         async with case_worker(client, recording), delivery_worker(client, delivering):
             await parts.stop.wait()

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import asyncpg
 
 from store.crypto.keys import KeyStore
-from workers.settings import Settings, WrongSetting
+from workers.settings import InvalidSettingError, Settings
 
 
 @dataclass(frozen=True)
-class Parts:
+class ProcessContext:
     """What every process is given: its settings, the database, the keys, and when to stop."""
 
     settings: Settings
@@ -24,5 +24,5 @@ class Parts:
     @property
     def temporal_address(self) -> str:
         if self.settings.temporal_address is None:
-            raise WrongSetting("AWDA_TEMPORAL_ADDRESS is not set; `awda up` sets it, or name your own server")
+            raise InvalidSettingError("AWDA_TEMPORAL_ADDRESS is not set; `awda up` sets it, or name your own server")
         return self.settings.temporal_address

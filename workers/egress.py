@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from activities.webhook_client import Outside
-from workers.settings import Settings, WrongSetting
+from activities.webhook_client import WebhookClient
+from workers.settings import InvalidSettingError, Settings
 
 if TYPE_CHECKING:
     import asyncpg
@@ -13,15 +13,18 @@ if TYPE_CHECKING:
     Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
 
 
-async def way_out(settings: Settings, pool: Pool) -> Outside:
-    """How partners are reached. Raises ``WrongSetting`` where receivers on this machine would be let in by mistake."""
+async def partner_client(settings: Settings, pool: Pool) -> WebhookClient:
+    """How partners are reached.
+
+    Raises ``InvalidSettingError`` where receivers on this machine would be let in by mistake.
+    """
     loopback = settings.loopback_receivers
     if loopback and not await pool.fetchval(_MADE_UP):
-        raise WrongSetting(
+        raise InvalidSettingError(
             "AWDA_LOOPBACK_RECEIVERS lets messages go to this machine itself and is for made-up partners only; "
             "this database is another machine's. Unset it."
         )
-    return Outside(loopback=loopback)
+    return WebhookClient(loopback=loopback)
 
 
 _MADE_UP: Final = """

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from gateway.server import serve as answer
-from workers.context import Parts
+from workers.context import ProcessContext
 
 
-async def serve(parts: Parts) -> None:
+async def serve(parts: ProcessContext) -> None:
     """Answer over HTTP until asked to stop."""
     await answer(parts.settings, stop=parts.stop)

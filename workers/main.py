@@ -18,10 +18,10 @@ import uvloop
 
 from store.crypto.keys import KeyStore, MasterKey
 from store.postgres.database import open_pool
-from workers.context import Parts
+from workers.context import ProcessContext
 from workers.doctor import insist
 from workers.process_list import NAMES
-from workers.settings import Home, Settings, WrongSetting
+from workers.settings import Home, InvalidSettingError, Settings
 
 log = logging.getLogger("awda.process")
 
@@ -30,17 +30,19 @@ RINGING = ("case-worker", "relay")
 
 
 @asynccontextmanager
-async def opened(name: str, settings: Settings, stop: asyncio.Event) -> AsyncIterator[Parts]:
+async def opened(name: str, settings: Settings, stop: asyncio.Event) -> AsyncIterator[ProcessContext]:
     """The connections of one process. Raises ``Unfit`` where the servers cannot be trusted."""
     dsn = settings.database_url
     if dsn is None:
-        raise WrongSetting("AWDA_DATABASE_URL is not set; `awda up` sets it, or name your own server")
+        raise InvalidSettingError("AWDA_DATABASE_URL is not set; `awda up` sets it, or name your own server")
     if settings.temporal_address:
         address = settings.temporal_address if name in RINGING else None
         await insist(None, dsn, address, namespace=settings.temporal_namespace)
     pool = await open_pool(dsn)
     try:
-        yield Parts(settings, dsn, pool, KeyStore(pool, MasterKey(Home(settings.home).master_key(settings))), stop)
+        yield ProcessContext(
+            settings, dsn, pool, KeyStore(pool, MasterKey(Home(settings.home).master_key(settings))), stop
+        )
     finally:
         await pool.close()
 

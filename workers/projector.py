@@ -12,7 +12,7 @@ import asyncpg
 from store.postgres.database import UNANSWERED
 from store.postgres.notifier import EVENTS, listen
 from store.projections.projector import Pool, Projector
-from workers.context import Parts
+from workers.context import ProcessContext
 
 log = logging.getLogger("awda.projector")
 
@@ -52,6 +52,6 @@ async def _wait(news: asyncio.Event, stop: asyncio.Event) -> None:
             await asyncio.gather(*waits, return_exceptions=True)
 
 
-async def serve(parts: Parts) -> None:
+async def serve(parts: ProcessContext) -> None:
     """Keep the read tables until asked to stop."""
     await run(parts.pool, parts.dsn, parts.stop)

@@ -15,10 +15,10 @@ import asyncpg
 
 from domain.case.aggregate import Case
 from domain.decider import may_open
-from domain.kernel.context import Moment
+from domain.kernel.context import Context
 from domain.kernel.directory import Directory
 from domain.procedure import NEWEST
-from domain.progress import Standing, to_open
+from domain.progress import Progress, stages_to_open
 from store.crypto.keys import KeyStore
 from store.log.mapper import EventMapper, read_all
 from store.log.recorder import Recorder
@@ -28,11 +28,11 @@ LOOK_EVERY_S: Final = 0.02
 PATIENCE_S: Final = 60.0
 
 
-class Restless(Exception):
+class NotQuiescentError(Exception):
     """Something has not come to rest for a minute."""
 
 
-class Quiet:
+class Quiescence:
     """Looks at the tables, and at each changed case through the rules."""
 
     def __init__(self, pool: asyncpg.Pool[asyncpg.Record], keys: KeyStore) -> None:
@@ -41,12 +41,15 @@ class Quiet:
         self._opening: set[UUID] = set()
 
     async def wait(self, now: datetime) -> None:
-        """Until everybody has finished what there is to do at this moment. Raises ``Restless`` after a minute."""
+        """Until everybody has finished what there is to do at this moment.
+
+        Raises ``NotQuiescentError`` after a minute.
+        """
         self._opening = set(self._cases)  # a new moment may open what the last one did not
         until = monotonic() + PATIENCE_S
         while await self._busy(now):
             if monotonic() > until:
-                raise Restless(f"{await self._why()}: see the logs of the home")
+                raise NotQuiescentError(f"{await self._why()}: see the logs of the home")
             await asyncio.sleep(LOOK_EVERY_S)
 
     async def next_due(self) -> datetime | None:
@@ -79,8 +82,8 @@ class Quiet:
 
 def _is_opening(case: Case, now: datetime) -> bool:
     """Whether the workflow is about to order a stage open."""
-    m = Moment(at=now, recorded_at=now, actor="system", message_id=case.id, directory=Directory(), token=lambda: "")
-    return bool(to_open(Standing(edition=case.edition or NEWEST, done=case.done, may_open=may_open(case, m))))
+    ctx = Context(at=now, recorded_at=now, actor="system", message_id=case.id, directory=Directory(), token=lambda: "")
+    return bool(stages_to_open(Progress(edition=case.edition or NEWEST, done=case.done, may_open=may_open(case, ctx))))
 
 
 _BUSY = """

@@ -28,9 +28,9 @@ from store.postgres import clock
 from store.postgres.database import UNANSWERED
 from store.postgres.failpoint import failpoint
 from store.postgres.notifier import INBOX, OUTBOX, listen
-from workers.context import Parts
+from workers.context import ProcessContext
 from workers.temporal_client import connect
-from workflows.starter import CASES, DELIVERIES, ring, start_delivery
+from workflows.starter import CASES, DELIVERIES, start_delivery, wake_stream
 
 log = logging.getLogger("awda.relay")
 
@@ -49,7 +49,7 @@ PASSING: Final = (*UNANSWERED, RPCError, asyncpg.PostgresError)
 
 
 @dataclass
-class Pauses:
+class Backoff:
     """How long to leave each stream alone that was rung and has not answered: one second, two, four, up to an hour."""
 
     told: dict[UUID, tuple[int, float]] = field(default_factory=dict)
@@ -80,8 +80,8 @@ class Relay:
     deliveries: str | None = DELIVERIES
     """The queue deliveries are started on; ``None`` leaves the outbox to another relay."""
     kinds: dict[UUID, str] = field(default_factory=dict)
-    rung: Pauses = field(default_factory=Pauses)
-    overslept: Pauses = field(default_factory=Pauses)
+    rung: Backoff = field(default_factory=Backoff)
+    overslept: Backoff = field(default_factory=Backoff)
     wanted: dict[UUID, None] = field(default_factory=dict)
     news: asyncio.Event = field(default_factory=asyncio.Event)
     look: bool = True
@@ -182,7 +182,7 @@ class Relay:
 
     async def _ring(self, stream: UUID) -> None:
         failpoint("relay.before_ring")
-        await self._reach(stream, ring(self.client, self.kinds[stream], stream, task_queue=self.task_queue))
+        await self._reach(stream, wake_stream(self.client, self.kinds[stream], stream, task_queue=self.task_queue))
 
     async def _reach(self, stream: UUID, ringing: Awaitable[object]) -> None:
         try:
@@ -216,7 +216,7 @@ async def _few_at_once(work: Any) -> None:
             raise fault
 
 
-async def serve(parts: Parts) -> None:
+async def serve(parts: ProcessContext) -> None:
     """Ring, deliver and sweep until asked to stop."""
     client = await connect(parts.temporal_address, parts.settings.temporal_namespace)
     await Relay(client, parts.pool, parts.keys, parts.dsn).run(parts.stop)

@@ -23,11 +23,11 @@ KEY_BYTES = 32
 State = dict[str, Any]
 
 
-class WrongSetting(Exception):
+class InvalidSettingError(Exception):
     """A setting cannot be used as it stands."""
 
 
-class AlreadyRunning(Exception):
+class AlreadyRunningError(Exception):
     """Somebody else holds this home."""
 
 
@@ -64,7 +64,7 @@ class Settings:
 
 def port_number(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):
-        raise WrongSetting(
+        raise InvalidSettingError(
             f"AWDA_PORT={text!r} is not a port. Set it to a number from 1 to 65535, or unset it for 8600."
         )
     return int(text)
@@ -126,7 +126,7 @@ class Home:
         new = not self.root.exists()
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self.root.stat().st_uid != os.geteuid():
-            raise WrongSetting(f"{self.root} belongs to another user. Point AWDA_HOME at a folder of your own.")
+            raise InvalidSettingError(f"{self.root} belongs to another user. Point AWDA_HOME at a folder of your own.")
         if new or self.root.stat().st_mode & 0o067:
             self.root.chmod(0o700)
         for folder in (self.keys, self.logs, self.temporal, self.files):
@@ -180,7 +180,7 @@ class Home:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 pid = self.state().get("launcher", {}).get("pid", "unknown")
-                raise AlreadyRunning(f"Awda is already running from {self.root} (process {pid}).") from None
+                raise AlreadyRunningError(f"Awda is already running from {self.root} (process {pid}).") from None
             yield
 
 
@@ -197,5 +197,5 @@ def key_bytes(text: str, where: str) -> bytes:
     except binascii.Error:
         key = b""
     if len(key) != KEY_BYTES:
-        raise WrongSetting(f"{where} does not hold a key. It must be {KEY_BYTES} random bytes in base64.")
+        raise InvalidSettingError(f"{where} does not hold a key. It must be {KEY_BYTES} random bytes in base64.")
     return key

@@ -6,10 +6,10 @@ from uuid import UUID
 
 from temporalio import workflow
 
-from workflows.stream import Bell
+from workflows.stream import StreamClient
 
 with workflow.unsafe.imports_passed_through():
-    from domain.progress import Order
+    from domain.progress import RecordRequest
 
 
 @workflow.defn(name="ContactWorkflow")
@@ -17,11 +17,11 @@ class ContactWorkflow:
     """Records what is said about the request, and wakes for its deadline."""
 
     def __init__(self) -> None:
-        self.bell = Bell()
+        self.bell = StreamClient()
 
     @workflow.run
     async def run(self, contact_id: str) -> None:
-        order = Order(stream_id=UUID(contact_id))
+        order = RecordRequest(stream_id=UUID(contact_id))
         contact = await self.bell.record(order)
         while not contact.over:
             if not contact.more:

@@ -9,7 +9,7 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 
 with workflow.unsafe.imports_passed_through():
-    from activities.delivery import Delivering, Tried
+    from activities.delivery import Attempt, DeliveryActivities
 
 SCHEDULE: Final = tuple(
     timedelta(seconds=seconds) for seconds in (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
@@ -39,7 +39,7 @@ class DeliveryWorkflow:
         while True:
             heard = self.rung
             tried = await workflow.execute_activity_method(
-                Delivering.deliver, outbox_id, start_to_close_timeout=AN_ATTEMPT, retry_policy=INFRASTRUCTURE
+                DeliveryActivities.deliver, outbox_id, start_to_close_timeout=AN_ATTEMPT, retry_policy=INFRASTRUCTURE
             )
             if tried.over or (tried.held and self.rung == heard):
                 return
@@ -48,7 +48,7 @@ class DeliveryWorkflow:
             if not tried.held:
                 await workflow.sleep(_pause(tried))
         await workflow.execute_activity_method(
-            Delivering.give_up, outbox_id, start_to_close_timeout=AN_ATTEMPT, retry_policy=INFRASTRUCTURE
+            DeliveryActivities.give_up, outbox_id, start_to_close_timeout=AN_ATTEMPT, retry_policy=INFRASTRUCTURE
         )
 
     @workflow.signal
@@ -57,7 +57,7 @@ class DeliveryWorkflow:
         self.rung += 1
 
 
-def _pause(tried: Tried) -> timedelta:
+def _pause(tried: Attempt) -> timedelta:
     """The schedule's, give or take a tenth; longer if the partner asked for it, up to the schedule's longest."""
     pause = SCHEDULE[tried.tries - 1] * workflow.random().uniform(0.9, 1.1)
     return max(pause, min(timedelta(seconds=tried.rest_s), LONGEST))

@@ -6,10 +6,10 @@ from uuid import UUID
 
 from temporalio import workflow
 
-from workflows.stream import Bell
+from workflows.stream import StreamClient
 
 with workflow.unsafe.imports_passed_through():
-    from domain.progress import Order
+    from domain.progress import RecordRequest
 
 
 @workflow.defn(name="DeskWorkflow")
@@ -17,11 +17,11 @@ class DeskWorkflow:
     """Records, as long as there is more."""
 
     def __init__(self) -> None:
-        self.bell = Bell()
+        self.bell = StreamClient()
 
     @workflow.run
     async def run(self, desk_id: str) -> None:
-        order = Order(stream_id=UUID(desk_id))
+        order = RecordRequest(stream_id=UUID(desk_id))
         desk = await self.bell.record(order)
         while desk.more or self.bell.rung > self.bell.heard:
             desk = await self.bell.record(order)

@@ -6,10 +6,10 @@ from uuid import UUID
 
 from temporalio import workflow
 
-from workflows.stream import Bell
+from workflows.stream import StreamClient
 
 with workflow.unsafe.imports_passed_through():
-    from domain.progress import Order
+    from domain.progress import RecordRequest
 
 
 @workflow.defn(name="MovementWorkflow")
@@ -17,11 +17,11 @@ class MovementWorkflow:
     """Records what the flight is told, and wakes for its freeze."""
 
     def __init__(self) -> None:
-        self.bell = Bell()
+        self.bell = StreamClient()
 
     @workflow.run
     async def run(self, movement_id: str) -> None:
-        order = Order(stream_id=UUID(movement_id))
+        order = RecordRequest(stream_id=UUID(movement_id))
         movement = await self.bell.record(order)
         while not movement.over:
             if not movement.more:

@@ -25,7 +25,7 @@ def workflow_id(kind: str, stream_id: UUID) -> str:
     return f"{kind}-{stream_id}"
 
 
-async def ring(client: Client, kind: str, stream_id: UUID, *, task_queue: str = CASES) -> None:
+async def wake_stream(client: Client, kind: str, stream_id: UUID, *, task_queue: str = CASES) -> None:
     """Wake a stream's workflow, starting it if it does not run. Rings carry nothing, so ringing twice is harmless."""
     await client.start_workflow(
         WORKFLOW_OF[kind],

@@ -14,8 +14,8 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
-    from activities.recording import Recording
-    from domain.progress import Order, Standing
+    from activities.recording import RecordingActivities
+    from domain.progress import Progress, RecordRequest
 
 ONCE: Final = RetryPolicy(maximum_attempts=1)
 
@@ -23,11 +23,11 @@ WITHOUT_END: Final = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_
 
 SOON: Final = timedelta(seconds=3)
 
-ROTATE_AT: Final = 1500
+MAX_HISTORY_EVENTS: Final = 1500
 """History events after which a run hands over to the next: reading more than this again takes too long."""
 
 
-class Bell:
+class StreamClient:
     """Rings heard, and the alarm. ``rung`` counts rings, ``heard`` those that a recording has answered."""
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class Bell:
     def ring(self) -> None:
         self.rung += 1
 
-    async def record(self, order: Order) -> Standing:
+    async def record(self, order: RecordRequest) -> Progress:
         """Let the log catch up and learn where the stream stands. May run twice; the log takes it once.
 
         First beside the workflow, which costs no history; if that fails, as an activity that waits outside it.
@@ -46,13 +46,13 @@ class Bell:
         self.heard = self.rung
         try:
             return await workflow.execute_local_activity_method(
-                Recording.record, order, schedule_to_close_timeout=SOON, retry_policy=ONCE
+                RecordingActivities.record, order, schedule_to_close_timeout=SOON, retry_policy=ONCE
             )
         except FailureError as failed:
             if is_cancelled_exception(failed):
                 raise
         return await workflow.execute_activity_method(
-            Recording.record, order, start_to_close_timeout=timedelta(seconds=10), retry_policy=WITHOUT_END
+            RecordingActivities.record, order, start_to_close_timeout=timedelta(seconds=10), retry_policy=WITHOUT_END
         )
 
     async def ring_or_deadline(self, wait_s: float | None, why: str) -> None:
@@ -79,4 +79,4 @@ class Bell:
     @staticmethod
     def must_rotate() -> bool:
         info = workflow.info()
-        return info.get_current_history_length() > ROTATE_AT or info.is_continue_as_new_suggested()
+        return info.get_current_history_length() > MAX_HISTORY_EVENTS or info.is_continue_as_new_suggested()

@@ -12,23 +12,23 @@ from pydantic_core import from_json
 from audit.verification.report import Finding, about
 from audit.verification.snapshot import Snapshot
 from domain.events.evidence import EvidenceAttached
-from store.content_store import ContentStore, NoSuchFile, digest_of
+from store.content_store import ContentStore, FileNotStoredError, digest_of
 from store.crypto.keys import KeyStore
-from store.log.rows import Head
+from store.log.rows import StreamHead
 
 SHOWN: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class NamedFile:
     """A file, where a case names it."""
 
-    head: Head
+    head: StreamHead
     version: int
     file_hash: str
 
 
-def named_by(keys: KeyStore, stream: Snapshot) -> Iterator[Named]:
+def named_by(keys: KeyStore, stream: Snapshot) -> Iterator[NamedFile]:
     """The files of one case, unless its keys have been destroyed."""
     if stream.keyring(keys).erased:
         return
@@ -36,12 +36,12 @@ def named_by(keys: KeyStore, stream: Snapshot) -> Iterator[Named]:
         if event["topic"] != EvidenceAttached.TOPIC:
             continue
         try:
-            yield Named(stream.head, event["version"], str(from_json(event["state"])["file_hash"]))
+            yield NamedFile(stream.head, event["version"], str(from_json(event["state"])["file_hash"]))
         except (ValueError, KeyError, TypeError):
             continue  # reported as unreadable
 
 
-async def check_files(store: ContentStore, named: Sequence[Named]) -> list[Finding]:
+async def check_files(store: ContentStore, named: Sequence[NamedFile]) -> list[Finding]:
     """Each file once, however many cases name it."""
     wrong: dict[str, str | None] = {}
     for each in named:
@@ -55,6 +55,6 @@ def _wrong(store: ContentStore, file_hash: str) -> str | None:
         with store.open(file_hash) as stored:
             if digest_of(stored) == file_hash:
                 return None
-    except (NoSuchFile, OSError):
+    except (FileNotStoredError, OSError):
         return f"the file {file_hash[:SHOWN]}… is not in the content store"
     return f"the file {file_hash[:SHOWN]}… is not the one that was attached"

@@ -13,9 +13,9 @@ from audit.replay import Pool
 from audit.verification.report import Finding
 from domain.kernel.event import NOWHERE
 from store.crypto.keys import KeyStore
-from store.log.mapper import Tampered, open_body
+from store.log.mapper import TamperedError, open_body
 from store.messages.inbox import SETTLED, place_of
-from store.messages.ledger import EntrySeal, Ledgers, Unsealable, genesis, linked
+from store.messages.ledger import EntrySeal, Ledger, LedgerSealError, genesis, linked
 from store.messages.receipts import ReceiptKey, published
 
 PAGE: Final = 1000
@@ -24,7 +24,7 @@ KNOWN: Final = SETTLED | {"pending"}
 
 
 @dataclass
-class Accounts:
+class LedgerCheck:
     """One look at all ledgers."""
 
     pool: Pool
@@ -33,7 +33,7 @@ class Accounts:
 
     async def findings(self) -> AsyncIterator[Finding]:
         """Everything in which ledgers, messages and receipts disagree."""
-        for partner_id in await Ledgers(self.pool, self.keys).partners():
+        for partner_id in await Ledger(self.pool, self.keys).partners():
             async for finding in self._ledger(partner_id):
                 yield finding
         async for finding in self._receipts():
@@ -67,7 +67,7 @@ class Accounts:
             yield _about(
                 partner_id, f"the head stands at number {head['seq']}, the entries end at {walk.seq} or differ"
             )
-        for day in await Ledgers(self.pool, self.keys).days(partner_id):
+        for day in await Ledger(self.pool, self.keys).days(partner_id):
             if day.unaccounted:
                 yield _about(partner_id, f"{day.day}: {day.sent} sent, {day.accounted} accounted for", "accounts")
 
@@ -84,7 +84,7 @@ class Accounts:
             for row in page:
                 try:
                     open_body(nowhere, NOWHERE, place_of(row["message_id"]), row["body"])
-                except (Tampered, ValueError):
+                except (TamperedError, ValueError):
                     yield Finding("seal", "", f"message {row['message_id']}, of no case, was changed or moved here")
                 if row["status"] == "pending":
                     yield Finding("accounts", "", f"message {row['message_id']} is pending, and for no case")
@@ -110,7 +110,7 @@ class _Walk:
         self.seq, self.hash = seq, row["hash"]
         try:
             self.seal.open(self.partner_id, message_id, entry)
-        except Unsealable as broken:
+        except LedgerSealError as broken:
             yield _about(self.partner_id, f"number {seq}: {broken}")
         yield from self._message(row)
 

@@ -9,13 +9,13 @@ from uuid import UUID
 
 from pydantic_core import from_json
 
-from audit.replay import fold_entries, read_row
+from audit.replay import read_row, replay_entries
 from audit.verification.report import Finding, about
 from audit.verification.snapshot import Snapshot
-from store.crypto.keys import BadMasterKey, KeyStore
-from store.log.hash_chain import Break, breaks
-from store.log.mapper import SEALED, EventMapper, Tampered, Unreadable
-from store.log.rows import Row
+from store.crypto.keys import InvalidMasterKeyError, KeyStore
+from store.log.hash_chain import ChainBreak, breaks
+from store.log.mapper import SEALED, EventMapper, TamperedError, UnreadableEventError
+from store.log.rows import EventRow
 
 CHAIN: Final = {"version": "stream", "the stored bytes": "chain", "the head row": "head"}
 """What kind of finding a break is, by how it is said."""
@@ -31,12 +31,12 @@ def check_log(keys: KeyStore, stream: Snapshot) -> Iterator[Finding]:
         yield from _folds(keys, stream, rows)
 
 
-def _chain(stream: Snapshot, rows: list[Row]) -> Iterator[Finding]:
+def _chain(stream: Snapshot, rows: list[EventRow]) -> Iterator[Finding]:
     for broken in breaks(rows, head=stream.head):
         yield about(stream.head, broken.version, broken.detail, _kind(broken))
 
 
-def _kind(broken: Break) -> str:
+def _kind(broken: ChainBreak) -> str:
     return next((kind for start, kind in CHAIN.items() if broken.detail.startswith(start)), "chain")
 
 
@@ -47,21 +47,21 @@ def _order(stream: Snapshot) -> Iterator[Finding]:
             yield about(stream.head, next_one["version"], "it stands before its predecessor in the feed", "order")
 
 
-def _readable(keys: KeyStore, stream: Snapshot, rows: list[Row]) -> Iterator[Finding]:
+def _readable(keys: KeyStore, stream: Snapshot, rows: list[EventRow]) -> Iterator[Finding]:
     mapper = EventMapper(stream.keyring(keys))
     for row in rows:
         try:
             mapper.read(row)
-        except Tampered as tampered:
+        except TamperedError as tampered:
             yield about(stream.head, row.version, str(tampered), "seal")
-        except Unreadable as unreadable:
+        except UnreadableEventError as unreadable:
             yield about(stream.head, row.version, str(unreadable), "unreadable")
-        except BadMasterKey as bad:
+        except InvalidMasterKeyError as bad:
             yield about(stream.head, row.version, str(bad), "keys")
             return
 
 
-def _keys(stream: Snapshot, rows: list[Row]) -> Iterator[Finding]:
+def _keys(stream: Snapshot, rows: list[EventRow]) -> Iterator[Finding]:
     """A destroyed key leaves its row behind; a key without a row was lost, not destroyed."""
     known = {key.key_id for key in stream.keys}
     for row in rows:
@@ -70,7 +70,7 @@ def _keys(stream: Snapshot, rows: list[Row]) -> Iterator[Finding]:
                 yield about(stream.head, row.version, f"the key of {field} is gone and was not destroyed", "keys")
 
 
-def _sealed(row: Row) -> Iterator[tuple[str, UUID]]:
+def _sealed(row: EventRow) -> Iterator[tuple[str, UUID]]:
     if b'"sealed"' not in row.state:
         return
     try:
@@ -80,10 +80,10 @@ def _sealed(row: Row) -> Iterator[tuple[str, UUID]]:
         return  # reported as unreadable
 
 
-def _folds(keys: KeyStore, stream: Snapshot, rows: list[Row]) -> Iterator[Finding]:
+def _folds(keys: KeyStore, stream: Snapshot, rows: list[EventRow]) -> Iterator[Finding]:
     mapper = EventMapper(stream.keyring(keys))
     entries = [read_row(mapper, row) for row in rows]
-    _, folded = fold_entries(stream.head, entries)
+    _, folded = replay_entries(stream.head, entries)
     if len(folded) < len(entries):
         done = {entry.row.version for entry in folded}
         first = next(entry.row.version for entry in entries if entry.row.version not in done)

@@ -11,8 +11,8 @@ from pydantic_core import from_json
 from audit.verification.report import Finding
 from audit.verification.snapshot import Record, Snapshot
 from domain.signals.unprocessable import CRASHED, UNREADABLE
-from store.crypto.keys import BadMasterKey, KeyStore
-from store.log.mapper import Tampered, open_body
+from store.crypto.keys import InvalidMasterKeyError, KeyStore
+from store.log.mapper import TamperedError, open_body
 from store.messages import inbox, outbox
 from store.messages.inbox import SETTLED
 from store.messages.outbox import outbox_id_of
@@ -102,9 +102,9 @@ def _sealed(keys: KeyStore, stream: Snapshot) -> Iterator[Finding]:
                 yield _finding(stream, f"{place}: its key is gone and was not destroyed", "keys")
             else:
                 open_body(keyring, stream.head.stream_id, place, row["body"])
-        except Tampered as tampered:
+        except TamperedError as tampered:
             yield _finding(stream, str(tampered), "seal")
-        except (BadMasterKey, ValueError):
+        except (InvalidMasterKeyError, ValueError):
             yield _finding(stream, f"{place}: its key cannot be used", "keys")
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from store.log.rows import Head
+from store.log.rows import StreamHead
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,6 @@ class Report:
         return "\n".join([self.result, *lines, *self.unchecked])
 
 
-def about(head: Head, version: int, what: str, kind: str) -> Finding:
+def about(head: StreamHead, version: int, what: str, kind: str) -> Finding:
     """A finding at one version of one stream."""
     return Finding(kind, head.number, f"version {version}: {what}")

@@ -17,9 +17,9 @@ from audit.replay import Pool
 from domain.kernel.event import NOWHERE
 from store.crypto.keys import Keyring, KeyRow, KeyStore
 from store.log.feed import Position
-from store.log.rows import Head, Row
+from store.log.rows import EventRow, StreamHead
 from store.projections.projection import LIVE
-from store.projections.projector import VIEWS
+from store.projections.projector import PROJECTIONS
 
 Record: TypeAlias = asyncpg.Record
 
@@ -32,7 +32,7 @@ AT_ONCE: Final = 50
 class Snapshot:
     """One stream with all that belongs to it. ``events`` hold every column; ``shown`` its rows in the read tables."""
 
-    head: Head
+    head: StreamHead
     events: Sequence[Record]
     inbox: Sequence[Record]
     outbox: Sequence[Record]
@@ -41,9 +41,9 @@ class Snapshot:
     positions: Mapping[str, Position]
 
     @property
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[EventRow]:
         """The events as the store knows them."""
-        return [Row(*(event[name] for name in ROW)) for event in self.events]
+        return [EventRow(*(event[name] for name in ROW)) for event in self.events]
 
     def keyring(self, keys: KeyStore) -> Keyring:
         return keys.from_rows(self.head.stream_id, self.keys)
@@ -67,10 +67,12 @@ async def snapshots(pool: Pool, only: UUID | None = None) -> AsyncIterator[list[
 
 async def _batch(pool: Pool, after: UUID, only: UUID | None) -> list[Snapshot]:
     async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
-        heads = [Head(*row) for row in await connection.fetch(_HEADS, after, only, AT_ONCE)]
+        heads = [StreamHead(*row) for row in await connection.fetch(_HEADS, after, only, AT_ONCE)]
         streams = [head.stream_id for head in heads]
         events, inbox, outbox, keys = [_by_stream(await connection.fetch(sql, streams)) for sql in _PARTS]
-        shown = {name: _by_stream(await connection.fetch(view.select(LIVE), streams)) for name, view in VIEWS.items()}
+        shown = {
+            name: _by_stream(await connection.fetch(view.select(LIVE), streams)) for name, view in PROJECTIONS.items()
+        }
         positions = await _positions(connection)
     return [
         Snapshot(

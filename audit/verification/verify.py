@@ -18,18 +18,18 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from audit.replay import Pool
-from audit.verification.files import Named, check_files, named_by
-from audit.verification.ledgers import Accounts
+from audit.verification.files import NamedFile, check_files, named_by
+from audit.verification.ledgers import LedgerCheck
 from audit.verification.log import check_log
 from audit.verification.messages import check_messages
-from audit.verification.projections import check_views
+from audit.verification.projections import check_projections
 from audit.verification.report import Finding, Report
 from audit.verification.snapshot import Snapshot, snapshots
-from audit.verification.workflows import check_runs, failed
+from audit.verification.workflows import check_workflows, failed
 from store.content_store import ContentStore
 from store.crypto.keys import KeyStore
 from store.log.feed import Position
-from store.log.rows import Head
+from store.log.rows import StreamHead
 from store.postgres import clock
 from store.postgres.database import UNANSWERED
 from store.projections.projector import positions
@@ -83,8 +83,8 @@ class Verification:
     keys: KeyStore
     report: Report
     patience_s: float
-    heads: list[Head] = field(default_factory=list)
-    named: list[Named] = field(default_factory=list)
+    heads: list[StreamHead] = field(default_factory=list)
+    named: list[NamedFile] = field(default_factory=list)
 
     async def streams(self, case: UUID | None, progress: Progress) -> None:
         """The log, its messages and its read tables, stream by stream."""
@@ -115,7 +115,7 @@ class Verification:
             dead_deliveries=sum(row["status"] == "dead" for row in stream.outbox),
             by_hand=sum(row["status"] == "by_hand" for row in stream.outbox),
         )
-        checks = (check_log(self.keys, stream), check_messages(self.keys, stream), check_views(stream))
+        checks = (check_log(self.keys, stream), check_messages(self.keys, stream), check_projections(stream))
         self.report.findings += [finding for check in checks for finding in check]
         self.named += named_by(self.keys, stream)
 
@@ -145,7 +145,7 @@ class Verification:
         self.report.checked.update(workflows=len(heads))
         doubtful = list({head.stream_id: head for head in [*heads, *await failed(client, self.heads)]}.values())
         until = monotonic() + self.patience_s
-        while found := await check_runs(client, doubtful):
+        while found := await check_workflows(client, doubtful):
             if monotonic() >= until:
                 return found
             await asyncio.sleep(LOOK_EVERY_S)
@@ -153,10 +153,10 @@ class Verification:
             doubtful = await self._still_there(head for head in doubtful if head.number in named)
         return []
 
-    async def _still_there(self, heads: Iterable[Head]) -> list[Head]:
+    async def _still_there(self, heads: Iterable[StreamHead]) -> list[StreamHead]:
         """The heads anew: a case may have ended meanwhile, and need no run any more."""
         found = await self.pool.fetch(_HEADS, [head.stream_id for head in heads])
-        return [Head(*row) for row in found]
+        return [StreamHead(*row) for row in found]
 
     async def _untold(self) -> None:
         """Advisories of which cases may not know yet; the gate does, and the people concerned should."""
@@ -171,7 +171,7 @@ class Verification:
 
     async def _accounts(self) -> None:
         """What was acknowledged to partners, whichever case it was for."""
-        accounts = Accounts(self.pool, self.keys)
+        accounts = LedgerCheck(self.pool, self.keys)
         self.report.findings += [finding async for finding in accounts.findings()]
         self.report.checked.update(accounts.checked)
 

@@ -10,7 +10,7 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
 from audit.verification.report import Finding
-from store.log.rows import Head
+from store.log.rows import StreamHead
 from workflows.starter import WORKFLOW_OF, workflow_id
 
 AT_ONCE: Final = 16
@@ -25,11 +25,11 @@ FAILED: Final = frozenset({Status.FAILED, Status.TIMED_OUT})
 CUT_OFF: Final = frozenset({Status.TERMINATED, Status.CANCELED})
 
 
-async def check_runs(client: Client, heads: Sequence[Head]) -> list[Finding]:
+async def check_workflows(client: Client, heads: Sequence[StreamHead]) -> list[Finding]:
     """Every stream whose workflow is missing, has failed or keeps failing. Raises ``RPCError`` if nobody answers."""
     gate = asyncio.Semaphore(AT_ONCE)
 
-    async def one(head: Head) -> Finding | None:
+    async def one(head: StreamHead) -> Finding | None:
         async with gate:
             return await _check(client, head)
 
@@ -37,7 +37,7 @@ async def check_runs(client: Client, heads: Sequence[Head]) -> list[Finding]:
     return [finding for finding in found if finding]
 
 
-async def failed(client: Client, heads: Iterable[Head]) -> list[Head]:
+async def failed(client: Client, heads: Iterable[StreamHead]) -> list[StreamHead]:
     """Of these streams, those of which some run has failed, perhaps long ago."""
     ours = {workflow_id(head.kind, head.stream_id): head for head in heads}
     names = ", ".join(f"'{name}'" for name in WORKFLOW_OF.values())
@@ -46,7 +46,7 @@ async def failed(client: Client, heads: Iterable[Head]) -> list[Head]:
     return [head for name, head in ours.items() if name in bad]
 
 
-async def _check(client: Client, head: Head) -> Finding | None:
+async def _check(client: Client, head: StreamHead) -> Finding | None:
     name = workflow_id(head.kind, head.stream_id)
     try:
         run = await client.get_workflow_handle(name).describe()

@@ -10,22 +10,22 @@ from typing import Any, Final
 
 import rich_click as click
 
-from cli.context import House, at_home
+from cli.context import CommandContext, run_with_context
 from cli.options import OPERATOR, as_json
-from cli.output import Code, Failed, give, progress, say, table
+from cli.output import CommandError, ExitCode, emit, log, print_table, progress_bar
 from domain.kernel.places import ALPHA2, part_of
 from domain.kernel.vocabulary import AdvisoryLevel
 from gateway.intake.staff import USER
-from gateway.intake.submission import Answer, body_of
+from gateway.intake.submission import SubmissionResult, body_of
 from gateway.pages.time_format import clock
-from store.log.mapper import Erased
-from store.messages.inbox import Incoming
+from store.log.mapper import KeyErasedError
+from store.messages.inbox import IncomingMessage
 from store.postgres.notifier import INBOX
 from store.reference.advisories import (
     SOURCE,
-    Addressee,
-    Change,
-    VersionTaken,
+    AdvisoryChange,
+    AdvisoryVersionTakenError,
+    AffectedCase,
     addressees,
     advised,
     all_told,
@@ -33,7 +33,7 @@ from store.reference.advisories import (
     changes,
 )
 
-log = logging.getLogger("awda.cli")
+logger = logging.getLogger("awda.cli")
 
 COLUMNS: Final = ("place", "level", "version", "since", "changed_by", "basis")
 
@@ -45,10 +45,10 @@ MOST_BASIS: Final = 2000
 
 
 @dataclass
-class Told:
+class AdvisoryBroadcast:
     """What became of a change: the cases that were to be assessed anew, and how many others were told."""
 
-    known: Change
+    known: AdvisoryChange
     anew: list[str] = field(default_factory=list)
     untouched: int = 0
     undecided: list[str] = field(default_factory=list)
@@ -96,20 +96,20 @@ def change_advisory(
         raise click.BadParameter(f"{user!r} is no user's name", param_hint="--as")
     said = _version(version), _basis(basis)
 
-    async def work(house: House) -> Told:
+    async def work(house: CommandContext) -> AdvisoryBroadcast:
         place = await _country(house, country), _area(country, area)
         known = await change(house.pool, *place, AdvisoryLevel(level), said[0], basis=said[1], by=f"staff:{user}")
         await _insist_on_newest(house, known)
         return await _tell_all(house, known, wait)
 
     try:
-        told = at_home(work)
-    except VersionTaken as taken:
-        raise Failed(Code.CONFLICT, f"{taken}.", "give the change a version of its own") from None
-    give(told.json(), as_json=as_json, plain=lambda: _say(told, said[1]))
+        told = run_with_context(work)
+    except AdvisoryVersionTakenError as taken:
+        raise CommandError(ExitCode.CONFLICT, f"{taken}.", "give the change a version of its own") from None
+    emit(told.json(), as_json=as_json, plain=lambda: _say(told, said[1]))
     if told.undecided:
         todo = "look at them with `awda case show`; the same command again tells how it went"
-        raise Failed(Code.PARTLY, f"{len(told.undecided)} cases have not said what it means for them.", todo)
+        raise CommandError(ExitCode.PARTLY, f"{len(told.undecided)} cases have not said what it means for them.", todo)
 
 
 def _version(text: str) -> str:
@@ -125,7 +125,7 @@ def _basis(text: str) -> str:
     return text.strip()
 
 
-async def _country(house: House, text: str) -> str:
+async def _country(house: CommandContext, text: str) -> str:
     """A country that is known here, or that somebody returns to."""
     code = text.strip().upper()
     known = code in ALPHA2 or await house.pool.fetchval(_RETURNED_TO, code)
@@ -144,22 +144,22 @@ def _area(country: str, text: str | None) -> str | None:
     return area
 
 
-async def _insist_on_newest(house: House, known: Change) -> None:
+async def _insist_on_newest(house: CommandContext, known: AdvisoryChange) -> None:
     newest = next(each for each in await advised(house.pool) if each.place == known.advisory.place)
     if newest != known.advisory:
         said = f"{known.advisory.version} counts no more: {newest.version} says {newest.level} about {newest.place}."
-        raise Failed(Code.CONFLICT, said, f"awda advisory list {newest.country}")
+        raise CommandError(ExitCode.CONFLICT, said, f"awda advisory list {newest.country}")
 
 
-async def _tell_all(house: House, known: Change, wait_s: float) -> Told:
+async def _tell_all(house: CommandContext, known: AdvisoryChange, wait_s: float) -> AdvisoryBroadcast:
     """Everybody who may rest on what was advised before; each once, however often and by whomever it is told."""
-    cases, told = await addressees(house.pool, known.advisory), Told(known)
-    with progress("Telling the cases", len(cases)) as shown:
+    cases, told = await addressees(house.pool, known.advisory), AdvisoryBroadcast(known)
+    with progress_bar("Telling the cases", len(cases)) as shown:
         for count, case in enumerate(cases, 1):
             try:
                 await _tell(house, case, known)
-            except Erased:
-                log.warning("%s was erased and cannot be told", case.number)
+            except KeyErasedError:
+                logger.warning("%s was erased and cannot be told", case.number)
             shown(count)
     await all_told(house.pool, known.advisory)
     until = monotonic() + wait_s
@@ -168,7 +168,7 @@ async def _tell_all(house: House, known: Change, wait_s: float) -> Told:
     return told
 
 
-async def _tell(house: House, case: Addressee, known: Change) -> None:
+async def _tell(house: CommandContext, case: AffectedCase, known: AdvisoryChange) -> None:
     said = known.advisory
     fields = {
         "country": said.country,
@@ -179,13 +179,15 @@ async def _tell(house: House, case: Addressee, known: Change) -> None:
         "since": said.since.isoformat(),
     }
     body = body_of("ReassessSafety", fields, None)
-    incoming = Incoming(case.message_id, case.stream_id, "system", "system.report", body, known.changed_by, SOURCE)
+    incoming = IncomingMessage(
+        case.message_id, case.stream_id, "system", "system.report", body, known.changed_by, SOURCE
+    )
     receipt = await house.desk.inbox.put(incoming)
     if receipt.status == "pending":
-        house.desk.doorbell.ring(INBOX, case.stream_id)
+        house.desk.notifier.notify(INBOX, case.stream_id)
 
 
-def _count(told: Told, number: str, answer: Answer | None) -> None:
+def _count(told: AdvisoryBroadcast, number: str, answer: SubmissionResult | None) -> None:
     if answer and answer.status == "applied":
         told.anew.append(number)
     elif answer and answer.result.get("rule") in NOT_CONCERNED:
@@ -194,11 +196,11 @@ def _count(told: Told, number: str, answer: Answer | None) -> None:
         told.undecided.append(number)
 
 
-def _say(told: Told, basis: str) -> None:
+def _say(told: AdvisoryBroadcast, basis: str) -> None:
     said = told.known.advisory
     click.echo(f"{said.place}: {said.level} ({said.version}) since {clock(said.since)}, by {told.known.changed_by}.")
     if basis != told.known.basis:
-        say(f"Known already, and its basis stays: {told.known.basis}")
+        log(f"Known already, and its basis stays: {told.known.basis}")
     click.echo(f"To be assessed anew: {len(told.anew)}. Cases that do not rest on it: {told.untouched}.")
     for number in told.anew:
         click.echo(f"  {number}")
@@ -212,17 +214,17 @@ def _say(told: Told, basis: str) -> None:
 def list_advisories(*, country: str | None, as_json: bool) -> None:
     """List what is advised and what was before, the newest first; of each place the newest counts."""
     code = country.strip().upper() if country else None
-    found = at_home(lambda house: changes(house.pool, code))
+    found = run_with_context(lambda house: changes(house.pool, code))
     shown = [_row(each) | {"since": clock(each.advisory.since)} for each in found]
     headings = [name.replace("_", " ") for name in COLUMNS]
-    give(
+    emit(
         [_row(each) for each in found],
         as_json=as_json,
-        plain=lambda: table(headings, [[row[name] for name in COLUMNS] for row in shown]),
+        plain=lambda: print_table(headings, [[row[name] for name in COLUMNS] for row in shown]),
     )
 
 
-def _row(known: Change) -> dict[str, Any]:
+def _row(known: AdvisoryChange) -> dict[str, Any]:
     said = known.advisory
     return {
         "place": said.place,

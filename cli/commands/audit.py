@@ -13,11 +13,11 @@ from audit.rehydrate import rehydrate as ring_all
 from audit.verification.report import Report
 from audit.verification.verify import verify as look
 from cli.commands.evidence import content_store
-from cli.context import House, at_home
+from cli.context import CommandContext, run_with_context
 from cli.options import as_json
-from cli.output import Code, Failed, Shown, give, progress, say, table
+from cli.output import CommandError, ExitCode, ProgressDisplay, emit, log, print_table, progress_bar
 from cli.tables import tables
-from store.projections.rebuild import Rebuilt, count_events, rebuild
+from store.projections.rebuild import RebuildResult, count_events, rebuild
 from workers.temporal_client import connect
 
 
@@ -29,24 +29,26 @@ def verify(*, number: str | None, as_json: bool) -> None:
 
     Ends with 0 when clean, 6 with findings, 7 when a part could not be looked at.
     """
-    with progress("Verifying") as shown:
-        report = at_home(lambda house: _verified(house, number, shown))
-    give(report.as_json(), as_json=as_json, plain=lambda: _tell(report))
+    with progress_bar("Verifying") as shown:
+        report = run_with_context(lambda house: _verified(house, number, shown))
+    emit(report.as_json(), as_json=as_json, plain=lambda: _tell(report))
     if report.result == "findings":
-        raise Failed(
-            Code.UNVERIFIED, f"{len(report.findings)} findings.", "awda case history CASE, for each case named"
+        raise CommandError(
+            ExitCode.UNVERIFIED, f"{len(report.findings)} findings.", "awda case history CASE, for each case named"
         )
     if report.result == "not_checked":
-        raise Failed(Code.DOWN, f"Not everything was looked at: {'; '.join(report.unchecked)}.", "awda doctor")
+        raise CommandError(
+            ExitCode.DOWN, f"Not everything was looked at: {'; '.join(report.unchecked)}.", "awda doctor"
+        )
 
 
-async def _verified(house: House, number: str | None, shown: Shown) -> Report:
+async def _verified(house: CommandContext, number: str | None, shown: ProgressDisplay) -> Report:
     stream = await house.stream(number) if number else None
     files = content_store(house)
     return await look(house.pool, house.keys, await _temporal(house), case=stream, progress=shown, files=files)
 
 
-async def _temporal(house: House) -> Client | None:
+async def _temporal(house: CommandContext) -> Client | None:
     if house.temporal_address is None:
         return None
     try:
@@ -58,7 +60,7 @@ async def _temporal(house: House) -> Client | None:
 def _tell(report: Report) -> None:
     counted = ", ".join(f"{count} {what.replace('_', ' ')}" for what, count in sorted(report.checked.items()))
     click.echo(f"{report.result}: {counted}")
-    table(("case", "kind", "finding"), [[each.case, each.kind, each.detail] for each in report.findings])
+    print_table(("case", "kind", "finding"), [[each.case, each.kind, each.detail] for each in report.findings])
 
 
 @click.command(epilog="Example: `awda rehydrate`")
@@ -66,15 +68,15 @@ def _tell(report: Report) -> None:
 def rehydrate(*, as_json: bool) -> None:
     """Start the workflow of every open case and movement again, from the log. Harmless to those that run."""
 
-    async def work(house: House) -> int:
+    async def work(house: CommandContext) -> int:
         client = await _temporal(house)
         if client is None:
-            raise Failed(Code.DOWN, "Temporal does not answer.", "awda doctor")
+            raise CommandError(ExitCode.DOWN, "Temporal does not answer.", "awda doctor")
         return await ring_all(house.pool, client, progress=shown)
 
-    with progress("Waking cases") as shown:
-        rung = at_home(work)
-    give({"rung": rung}, as_json=as_json, plain=lambda: click.echo(f"{rung} streams were woken."))
+    with progress_bar("Waking cases") as shown:
+        rung = run_with_context(work)
+    emit({"rung": rung}, as_json=as_json, plain=lambda: click.echo(f"{rung} streams were woken."))
 
 
 @click.group()
@@ -86,9 +88,9 @@ def projection() -> None:
 @as_json
 def list_projections(*, as_json: bool) -> None:
     """The read tables, and how far behind the log each is."""
-    found = at_home(lambda house: tables(house.pool))
+    found = run_with_context(lambda house: tables(house.pool))
     columns = ("name", "position", "behind", "updated_at")
-    give(found, as_json=as_json, plain=lambda: table(columns, [[row[name] for name in columns] for row in found]))
+    emit(found, as_json=as_json, plain=lambda: print_table(columns, [[row[name] for name in columns] for row in found]))
 
 
 @projection.command("rebuild", epilog="Example: `awda projection rebuild case_list --shadow`")
@@ -97,21 +99,21 @@ def list_projections(*, as_json: bool) -> None:
 @as_json
 def rebuild_projection(*, name: str, shadow: bool, as_json: bool) -> None:
     """Build a read table anew from the log."""
-    with progress(f"Rebuilding {name}") as shown:
-        found = at_home(lambda house: _rebuilt(house, name, shown, shadow=shadow))
+    with progress_bar(f"Rebuilding {name}") as shown:
+        found = run_with_context(lambda house: _rebuilt(house, name, shown, shadow=shadow))
     told: dict[str, Any] = asdict(found) | ({"equal": found.equal} if shadow else {})
-    give(told, as_json=as_json, plain=lambda: click.echo(_sentence(found, shadow=shadow)))
+    emit(told, as_json=as_json, plain=lambda: click.echo(_sentence(found, shadow=shadow)))
     if shadow and not found.equal:
-        say("What differed was put right. `awda verify` tells whether anything else does.")
+        log("What differed was put right. `awda verify` tells whether anything else does.")
 
 
-async def _rebuilt(house: House, name: str, shown: Shown, *, shadow: bool) -> Rebuilt:
+async def _rebuilt(house: CommandContext, name: str, shown: ProgressDisplay, *, shadow: bool) -> RebuildResult:
     total = await count_events(house.pool)
     counted: Callable[[int], object] = lambda done: shown(done, total)  # noqa: E731
     return await rebuild(house.pool, name, shadow=shadow, progress=counted)
 
 
-def _sentence(found: Rebuilt, *, shadow: bool) -> str:
+def _sentence(found: RebuildResult, *, shadow: bool) -> str:
     done = f"{found.name}: {found.rows} rows from {found.events} events"
     if not shadow:
         return f"{done}."

@@ -7,14 +7,14 @@ from typing import Any
 
 import rich_click as click
 
-from cli.context import House, at_home
-from cli.options import OPERATOR, Day, as_json
-from cli.output import give, say, table
+from cli.context import CommandContext, run_with_context
+from cli.options import OPERATOR, DateParam, as_json
+from cli.output import emit, log, print_table
 from domain.kernel.working_time import CALENDARS
 from store.reference.holidays import Holiday, announce, announcements
 
 
-class Country(click.ParamType[str]):
+class CountryParam(click.ParamType[str]):
     """A country whose calendar is kept, by its code (ISO 3166, alpha-3)."""
 
     name = "country"
@@ -32,8 +32,8 @@ def calendar() -> None:
 
 
 @calendar.command("announce", epilog="Example: `awda calendar announce LBY 2026-11-24 'Day of mourning' --as fatima`")
-@click.argument("country", type=Country())
-@click.argument("day", type=Day())
+@click.argument("country", type=CountryParam())
+@click.argument("day", type=DateParam())
 @click.argument("name")
 @click.option("--as", "user", default=OPERATOR, show_default=True, metavar="USER", help="Who does it.")
 @as_json
@@ -44,15 +44,15 @@ def announce_holiday(*, country: str, day: date, name: str, user: str, as_json: 
     overdue by it, and an announcement is not taken back.
     """
 
-    async def work(house: House) -> tuple[bool, Holiday]:
+    async def work(house: CommandContext) -> tuple[bool, Holiday]:
         news = await announce(house.pool, country, day, name.strip(), by=f"staff:{user}")
         (known,) = [each for each in await announcements(house.pool, country) if each.day == day]
         return news, known
 
-    news, known = at_home(work)
-    give({**_told(known), "news": news}, as_json=as_json, plain=lambda: click.echo(_sentence(known, news=news)))
+    news, known = run_with_context(work)
+    emit({**_told(known), "news": news}, as_json=as_json, plain=lambda: click.echo(_sentence(known, news=news)))
     if not CALENDARS[country].works(day):
-        say(f"By the published calendar {country} did not work on that day anyway: no due date moves.")
+        log(f"By the published calendar {country} did not work on that day anyway: no due date moves.")
 
 
 def _sentence(known: Holiday, *, news: bool) -> str:
@@ -61,14 +61,16 @@ def _sentence(known: Holiday, *, news: bool) -> str:
 
 
 @calendar.command("list", epilog="Example: `awda calendar list LBY --json`")
-@click.argument("country", type=Country(), required=False)
+@click.argument("country", type=CountryParam(), required=False)
 @as_json
 def list_holidays(*, country: str | None, as_json: bool) -> None:
     """List the holidays that were announced since the calendars were published, by day."""
-    found = [_told(each) for each in at_home(lambda house: announcements(house.pool, country))]
+    found = [_told(each) for each in run_with_context(lambda house: announcements(house.pool, country))]
     columns = ("country", "day", "name", "announced_at", "announced_by")
     headings = [name.replace("_", " ") for name in columns]
-    give(found, as_json=as_json, plain=lambda: table(headings, [[row[name] for name in columns] for row in found]))
+    emit(
+        found, as_json=as_json, plain=lambda: print_table(headings, [[row[name] for name in columns] for row in found])
+    )
 
 
 def _told(known: Holiday) -> dict[str, Any]:

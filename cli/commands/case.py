@@ -10,13 +10,13 @@ import rich_click as click
 from audit.case_view import show
 from audit.explanation import why
 from audit.history import history
-from audit.replay import canonical, fold
+from audit.replay import canonical, replay
 from cli.case_text import at, tell_case, tell_history, tell_why
 from cli.commands.evidence import attach_file, get_file
-from cli.context import House, at_home
+from cli.context import CommandContext, run_with_context
 from cli.options import acting, as_json, looking, read_object
-from cli.output import give, table
-from cli.submission import Acting, hand_in
+from cli.output import emit, print_table
+from cli.submission import SubmissionOptions, submit
 from cli.tables import cases
 
 
@@ -38,8 +38,8 @@ def start(*, file: str, as_json: bool, **how: Any) -> None:
     """Open a case with the fields of RegisterCase in FILE, and print its number."""
     fields = read_object(file)
     name = fields.pop("message", "RegisterCase")
-    hand_in(
-        Acting(**how),
+    submit(
+        SubmissionOptions(**how),
         lambda house, by: house.desk.start_case(fields, name=name, **by),
         as_json=as_json,
         number_only=True,
@@ -57,7 +57,11 @@ def start(*, file: str, as_json: bool, **how: Any) -> None:
 def send(*, number: str, message: str, data: str | None, as_json: bool, **how: Any) -> None:
     """Send a case any staff message by its name, such as RecordConsent."""
     fields = read_object(data)
-    hand_in(Acting(**how), lambda house, by: house.desk.send(number.upper(), message, fields, **by), as_json=as_json)
+    submit(
+        SubmissionOptions(**how),
+        lambda house, by: house.desk.send(number.upper(), message, fields, **by),
+        as_json=as_json,
+    )
 
 
 @case.command("list", epilog="Example: `awda case list --phase PRE_DEPARTURE --json`")
@@ -67,14 +71,14 @@ def send(*, number: str, message: str, data: str | None, as_json: bool, **how: A
 @as_json
 def list_cases(*, phase: str | None, waiting_on: str | None, limit: int, as_json: bool) -> None:
     """List cases by number, from the read table."""
-    found = at_home(lambda house: cases(house.pool, phase=phase, waiting_on=waiting_on, limit=limit))
+    found = run_with_context(lambda house: cases(house.pool, phase=phase, waiting_on=waiting_on, limit=limit))
     columns = ("case_number", "phase", "country_of_return", "waiting_on", "holds", "next_deadline", "movement")
 
     def plain() -> None:
         rows = [[_cell(name, row[name]) for name in columns] for row in found]
-        table([name.replace("_", " ") for name in columns], rows)
+        print_table([name.replace("_", " ") for name in columns], rows)
 
-    give(found, as_json=as_json, plain=plain)
+    emit(found, as_json=as_json, plain=plain)
 
 
 def _cell(name: str, value: Any) -> Any:
@@ -90,11 +94,11 @@ def _cell(name: str, value: Any) -> Any:
 def show_case(*, number: str, as_json: bool, **when: Any) -> None:
     """Where a case stands: phase, stages, holds, clearances, referrals, and what it waits for."""
 
-    async def work(house: House) -> dict[str, Any]:
+    async def work(house: CommandContext) -> dict[str, Any]:
         return await show(house.pool, house.keys, await house.stream(number), **when)
 
-    found = at_home(work)
-    give(found, as_json=as_json, plain=lambda: tell_case(found))
+    found = run_with_context(work)
+    emit(found, as_json=as_json, plain=lambda: tell_case(found))
 
 
 @case.command("history", epilog="Example: `awda case history LBY-2026-000001`")
@@ -103,11 +107,11 @@ def show_case(*, number: str, as_json: bool, **when: Any) -> None:
 def show_history(*, number: str, as_json: bool) -> None:
     """What happened, oldest first: one sentence for each event."""
 
-    async def work(house: House) -> list[dict[str, Any]]:
+    async def work(house: CommandContext) -> list[dict[str, Any]]:
         return await history(house.pool, house.keys, await house.stream(number))
 
-    found = at_home(work)
-    give(found, as_json=as_json, plain=lambda: tell_history(found))
+    found = run_with_context(work)
+    emit(found, as_json=as_json, plain=lambda: tell_history(found))
 
 
 @case.command("why", epilog="Example: `awda case why LBY-2026-000001`")
@@ -116,22 +120,22 @@ def show_history(*, number: str, as_json: bool) -> None:
 def show_why(*, number: str, as_json: bool) -> None:
     """What a case waits for, since when, because of which event and rule, and what happens next."""
 
-    async def work(house: House) -> dict[str, Any]:
+    async def work(house: CommandContext) -> dict[str, Any]:
         return await why(house.pool, house.keys, await house.stream(number))
 
-    found = at_home(work)
-    give(found, as_json=as_json, plain=lambda: tell_why(found))
+    found = run_with_context(work)
+    emit(found, as_json=as_json, plain=lambda: tell_why(found))
 
 
-@case.command(epilog="Example: `awda case replay LBY-2026-000001 --known-at 2026-11-01T12:00:00Z`")
+@case.command("replay", epilog="Example: `awda case replay LBY-2026-000001 --known-at 2026-11-01T12:00:00Z`")
 @click.argument("number", metavar="CASE")
 @looking
 @click.option("--json", "_json", is_flag=True, help="Always JSON; accepted for uniformity.")
-def replay(*, number: str, as_of: datetime | None, known_at: datetime | None, to: int | None, _json: bool) -> None:
+def replay_case(*, number: str, as_of: datetime | None, known_at: datetime | None, to: int | None, _json: bool) -> None:
     """Fold a case anew from its log and print the state as canonical JSON: the same bytes each time."""
 
-    async def work(house: House) -> bytes:
+    async def work(house: CommandContext) -> bytes:
         stream = await house.stream(number)
-        return canonical((await fold(house.pool, house.keys, stream, as_of=as_of, known_at=known_at, to=to)).state)
+        return canonical((await replay(house.pool, house.keys, stream, as_of=as_of, known_at=known_at, to=to)).state)
 
-    click.echo(at_home(work))
+    click.echo(run_with_context(work))

@@ -7,12 +7,12 @@ from typing import Any, get_args
 import rich_click as click
 
 from audit.case_view import show
-from cli.context import House, at_home
+from cli.context import CommandContext, run_with_context
 from cli.options import OPERATOR, acting, as_json
-from cli.output import Code, Failed, give, table
-from cli.submission import Acting, hand_in
+from cli.output import CommandError, ExitCode, emit, print_table
+from cli.submission import SubmissionOptions, submit
 from domain.call_request import Channel, Outcome, Result
-from gateway.intake.call_requests import Requested, request_call
+from gateway.intake.call_requests import CallRequestReceipt, request_call
 from gateway.intake.submission import new_key
 from gateway.pages.forms import telephone
 from store.log.streams import open_streams
@@ -43,11 +43,11 @@ def add_contact(
     told = {"phone": number, "language": language, "channel": channel, "given_name": name, "note": note}
     fields = {name: value for name, value in told.items() if value is not None}
 
-    async def work(house: House) -> Requested:
+    async def work(house: CommandContext) -> CallRequestReceipt:
         return await request_call(house.desk, fields, key=key or new_key(), user=user)
 
-    taken = at_home(work)
-    give(
+    taken = run_with_context(work)
+    emit(
         {"number": taken.number, "due": taken.due.isoformat()},
         as_json=as_json,
         plain=lambda: click.echo(taken.number),
@@ -59,14 +59,14 @@ def add_contact(
 def list_contacts(*, as_json: bool) -> None:
     """Who waits for a call, longest first."""
 
-    async def work(house: House) -> list[dict[str, Any]]:
+    async def work(house: CommandContext) -> list[dict[str, Any]]:
         heads = await open_streams(house.pool, "contact")
         found = [await show(house.pool, house.keys, head.stream_id) for head in heads if head.version]
         return sorted(found, key=lambda each: str(each["due"]))
 
-    found = at_home(work)
+    found = run_with_context(work)
     columns = ("number", "due", "overdue", "tries", "language", "given_name", "phone", "note")
-    give(found, as_json=as_json, plain=lambda: table(columns, [[row[name] for name in columns] for row in found]))
+    emit(found, as_json=as_json, plain=lambda: print_table(columns, [[row[name] for name in columns] for row in found]))
 
 
 @contact.command("tried", epilog="Example: `awda contact tried CON-2026-000001 NO_ANSWER`")
@@ -94,5 +94,5 @@ def done(*, number: str, outcome: str, note: str | None, as_json: bool, **how: A
 def _tell(number: str, message: str, fields: dict[str, Any], *, as_json: bool, **how: Any) -> None:
     called = number.strip().upper()
     if not called.startswith("CON-"):
-        raise Failed(Code.NOT_FOUND, f"{number!r} is no request to be called.", "awda contact list")
-    hand_in(Acting(**how), lambda house, by: house.desk.send(called, message, fields, **by), as_json=as_json)
+        raise CommandError(ExitCode.NOT_FOUND, f"{number!r} is no request to be called.", "awda contact list")
+    submit(SubmissionOptions(**how), lambda house, by: house.desk.send(called, message, fields, **by), as_json=as_json)

@@ -9,11 +9,11 @@ from typing import Any, Final
 
 import rich_click as click
 
-from cli.context import House, at_home
+from cli.context import CommandContext, run_with_context
 from cli.home import here
 from cli.options import as_json
-from cli.output import Code, Failed, facts, give, progress, say
-from cli.registration_list import SAMPLE, check
+from cli.output import CommandError, ExitCode, emit, log, print_fields, progress_bar
+from cli.registration_list import SAMPLE, check_list
 from store.postgres import clock as programme
 
 STEP: Final = re.compile(r"\+(\d{1,5})([mhdw])")
@@ -38,19 +38,19 @@ def run(*, cases: int, seed: int, as_json: bool) -> None:
     from simulator.demo import STARTS, run_demo  # noqa: PLC0415 - moving the clock needs none of it
 
     settings, _ = here()
-    people = [each.fields for each in check(SAMPLE, STARTS.date()).good]
-    with progress("Cases", cases) as shown:
-        live = run_demo(settings, cases=cases, seed=seed, say=say, progress=shown, registrations=people)
+    people = [each.fields for each in check_list(SAMPLE, STARTS.date()).good]
+    with progress_bar("Cases", cases) as shown:
+        live = run_demo(settings, cases=cases, seed=seed, say=log, progress=shown, registrations=people)
         found: dict[str, Any] = asyncio.run(live)
-    give(found, as_json=as_json, plain=lambda: _tell(found))
+    emit(found, as_json=as_json, plain=lambda: _tell(found))
     if found["verify"] != "clean":
-        raise Failed(
-            Code.UNVERIFIED, "The cases ended, but not everything agrees.", "awda verify, in the same AWDA_HOME"
+        raise CommandError(
+            ExitCode.UNVERIFIED, "The cases ended, but not everything agrees.", "awda verify, in the same AWDA_HOME"
         )
 
 
 def _tell(found: dict[str, Any]) -> None:
-    facts({name.replace("_", " "): value for name, value in found.items() if name != "stages"})
+    print_fields({name.replace("_", " "): value for name, value in found.items() if name != "stages"})
     for stage, about in found["stages"].items():
         click.echo(f"  {stage}: {about['completed']} completed, median {about['median_days']} days")
 
@@ -62,11 +62,11 @@ def move_clock(*, step: str, as_json: bool) -> None:
     """Move the programme's clock on: +90m, +8h, +8d, +2w. Demo homes only."""
     by = _duration(step)
 
-    async def work(house: House) -> datetime:
+    async def work(house: CommandContext) -> datetime:
         return await programme.move(house.pool, await programme.now(house.pool) + by)
 
-    now = at_home(work)
-    give({"now": now.isoformat()}, as_json=as_json, plain=lambda: click.echo(f"It is {now:%A %d %B %Y %H:%M} UTC."))
+    now = run_with_context(work)
+    emit({"now": now.isoformat()}, as_json=as_json, plain=lambda: click.echo(f"It is {now:%A %d %B %Y %H:%M} UTC."))
 
 
 def _duration(step: str) -> timedelta:

@@ -8,19 +8,26 @@ from typing import Any
 
 import rich_click as click
 
-from cli.context import House, at_home
+from cli.context import CommandContext, run_with_context
 from cli.options import OPERATOR, as_json
-from cli.output import Code, Failed, give
+from cli.output import CommandError, ExitCode, emit
 from domain.casework.evidence import FOR_FILES
-from gateway.intake.evidence import About, Attached, Found, NoEvidence, attach, evidence
+from gateway.intake.evidence import (
+    AttachmentReceipt,
+    EvidenceDetails,
+    EvidenceFile,
+    EvidenceNotFoundError,
+    attach,
+    evidence,
+)
 from gateway.intake.staff import USER
-from store.content_store import ContentStore, Folder, NoSuchFile
-from store.log.mapper import Erased, Tampered
+from store.content_store import ContentStore, FileNotStoredError, FolderContentStore
+from store.log.mapper import KeyErasedError, TamperedError
 
 
-def content_store(house: House) -> ContentStore:
+def content_store(house: CommandContext) -> ContentStore:
     """Where this home keeps files."""
-    return Folder(house.settings.files or house.home.files)
+    return FolderContentStore(house.settings.files or house.home.files)
 
 
 @click.command("attach", epilog="Example: `awda case attach LBY-2026-000001 passport.pdf --note 'seen at the office'`")
@@ -38,21 +45,21 @@ def attach_file(
     if not USER.fullmatch(user):
         raise click.BadParameter(f"{user!r} is no user's name", param_hint="--as")
 
-    async def work(house: House) -> Attached:
+    async def work(house: CommandContext) -> AttachmentReceipt:
         case = await house.stream(number)
-        about = About(file.name[-120:], note, compartment)
+        about = EvidenceDetails(file.name[-120:], note, compartment)
         with file.open("rb") as opened:
             found = await attach(
                 house.desk, content_store(house), opened, about, holders=[case], cases=[case], user=user
             )
         return found[0]
 
-    found = at_home(work)
+    found = run_with_context(work)
     already = "was attached before" if found.repeated else "is attached"
-    give(attached_as_json(found), as_json=as_json, plain=lambda: click.echo(f"{file.name} {already}."))
+    emit(attached_as_json(found), as_json=as_json, plain=lambda: click.echo(f"{file.name} {already}."))
 
 
-def attached_as_json(found: Attached) -> dict[str, Any]:
+def attached_as_json(found: AttachmentReceipt) -> dict[str, Any]:
     told = {"case_id": str(found.stream_id), "message_id": str(found.message_id)}
     return {**told, "status": found.status, "repeated": found.repeated}
 
@@ -65,25 +72,25 @@ def attached_as_json(found: Attached) -> dict[str, Any]:
 def get_file(*, number: str, digest: str, file: Path, as_json: bool) -> None:
     """Open a file of a case. SHA is its digest, or the beginning of it, as the case's history shows it."""
 
-    async def work(house: House) -> dict[str, Any]:
+    async def work(house: CommandContext) -> dict[str, Any]:
         found = await _found(house, number, digest)
         _write(found, file)
         return {"file": str(file), "name": found.file_name, "media_type": found.media_type, "bytes": found.opened.size}
 
-    told = at_home(work)
-    give(told, as_json=as_json, plain=lambda: click.echo(f"{file}: {told['name']}, {told['media_type']}."))
+    told = run_with_context(work)
+    emit(told, as_json=as_json, plain=lambda: click.echo(f"{file}: {told['name']}, {told['media_type']}."))
 
 
-async def _found(house: House, number: str, digest: str) -> Found:
+async def _found(house: CommandContext, number: str, digest: str) -> EvidenceFile:
     try:
         return await evidence(house.desk, content_store(house), await house.stream(number), digest)
-    except (NoEvidence, NoSuchFile) as missing:
-        raise Failed(Code.NOT_FOUND, str(missing), f"awda case history {number}") from None
-    except Erased as erased:
-        raise Failed(Code.REFUSED, f"{number}: {erased}", f"awda case history {number}") from None
+    except (EvidenceNotFoundError, FileNotStoredError) as missing:
+        raise CommandError(ExitCode.NOT_FOUND, str(missing), f"awda case history {number}") from None
+    except KeyErasedError as erased:
+        raise CommandError(ExitCode.REFUSED, f"{number}: {erased}", f"awda case history {number}") from None
 
 
-def _write(found: Found, file: Path) -> None:
+def _write(found: EvidenceFile, file: Path) -> None:
     """Write it where nobody else reads it; what turns out to be something else is not left behind."""
     counted, draft = sha256(), file.with_name(f".{file.name}.part")
     draft.unlink(missing_ok=True)
@@ -95,12 +102,12 @@ def _write(found: Found, file: Path) -> None:
                 out.write(piece)
         _insist(counted.hexdigest() == found.content_hash)
         draft.replace(file)
-    except Tampered as tampered:
-        raise Failed(Code.UNVERIFIED, str(tampered), "awda verify") from None
+    except TamperedError as tampered:
+        raise CommandError(ExitCode.UNVERIFIED, str(tampered), "awda verify") from None
     finally:
         draft.unlink(missing_ok=True)
 
 
 def _insist(same: bool) -> None:  # noqa: FBT001 (the one thing it is told)
     if not same:
-        raise Tampered("what was kept is not what was attached")
+        raise TamperedError("what was kept is not what was attached")

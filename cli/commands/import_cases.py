@@ -8,16 +8,16 @@ from pathlib import Path
 
 import rich_click as click
 
-from cli.context import House, at_home
+from cli.context import CommandContext, run_with_context
 from cli.errors import START
 from cli.options import OPERATOR, as_json
-from cli.output import Code, Failed, give, progress, say, table
-from cli.registration_import import Brought, message_of, start_all
-from cli.registration_list import Checked, Defaults, check
+from cli.output import CommandError, ExitCode, emit, log, print_table, progress_bar
+from cli.registration_import import ImportResult, message_of, start_all
+from cli.registration_list import CheckedList, Defaults, check_list
 from cli.registration_vocabulary import CHANNELS
 from gateway.intake.staff import USER
-from gateway.tabular.cells import Unclear, word
-from gateway.tabular.files import Bad
+from gateway.tabular.cells import UnclearCellError, word
+from gateway.tabular.files import RowError
 from store.postgres.clock import now
 
 
@@ -44,44 +44,50 @@ def import_cases(
     if not USER.fullmatch(user):
         raise click.BadParameter(f"{user!r} is no user's name", param_hint="--as")
     defaults = Defaults(office, _channel(channel))
-    found = _only_looked_at(file, defaults) if dry_run else at_home(lambda house: _bring(house, file, defaults, user))
-    give(found.json(), as_json=as_json, plain=lambda: _tell(found, dry_run=dry_run))
+    found = (
+        _only_looked_at(file, defaults)
+        if dry_run
+        else run_with_context(lambda house: _bring(house, file, defaults, user))
+    )
+    emit(found.json(), as_json=as_json, plain=lambda: _tell(found, dry_run=dry_run))
     if found.bad:
         todo = "correct those rows and import the file again; rows that are in already stay as they are"
-        raise Failed(Code.PARTLY, f"{len({each.row for each in found.bad})} of {found.rows} rows are not in.", todo)
+        raise CommandError(
+            ExitCode.PARTLY, f"{len({each.row for each in found.bad})} of {found.rows} rows are not in.", todo
+        )
 
 
 def _channel(text: str | None) -> str | None:
     try:
         return word(text, CHANNELS, "channel") if text else None
-    except Unclear as unclear:
+    except UnclearCellError as unclear:
         raise click.BadParameter(str(unclear), param_hint="--channel") from None
 
 
-async def _bring(house: House, file: Path, defaults: Defaults, user: str) -> Brought:
-    checked = check(file, (await now(house.pool)).date(), defaults)
+async def _bring(house: CommandContext, file: Path, defaults: Defaults, user: str) -> ImportResult:
+    checked = check_list(file, (await now(house.pool)).date(), defaults)
     _remark(checked)
-    with progress("Importing", len(checked.good)) as shown:
+    with progress_bar("Importing", len(checked.good)) as shown:
         return await start_all(house.desk, checked, user, shown)
 
 
 # Without starting anything
 
 
-def _only_looked_at(file: Path, defaults: Defaults) -> Brought:
+def _only_looked_at(file: Path, defaults: Defaults) -> ImportResult:
     try:
-        return at_home(lambda house: _look(house, file, defaults))
-    except Failed as failed:
-        if failed.exit_code != Code.DOWN:
+        return run_with_context(lambda house: _look(house, file, defaults))
+    except CommandError as failed:
+        if failed.exit_code != ExitCode.DOWN:
             raise
-    say(f"Nothing runs from this home, so nobody can tell which rows are in already ({START} would).")
-    checked = check(file, datetime.now(UTC).date(), defaults)
+    log(f"Nothing runs from this home, so nobody can tell which rows are in already ({START} would).")
+    checked = check_list(file, datetime.now(UTC).date(), defaults)
     _remark(checked)
     return _would_start(checked, set())
 
 
-async def _look(house: House, file: Path, defaults: Defaults) -> Brought:
-    checked = check(file, (await now(house.pool)).date(), defaults)
+async def _look(house: CommandContext, file: Path, defaults: Defaults) -> ImportResult:
+    checked = check_list(file, (await now(house.pool)).date(), defaults)
     _remark(checked)
     ids = {message_of(house.keys.master, each): each.row for each in checked.good}
     rows = await house.pool.fetch("SELECT message_id FROM inbox WHERE message_id = ANY ($1)", list(ids))
@@ -89,9 +95,9 @@ async def _look(house: House, file: Path, defaults: Defaults) -> Brought:
     return _would_start(checked, {each.row for each in checked.good if message_of(house.keys.master, each) in known})
 
 
-def _would_start(checked: Checked, known: set[int]) -> Brought:
+def _would_start(checked: CheckedList, known: set[int]) -> ImportResult:
     seen: set[bytes] = set()
-    brought = Brought(checked.rows, list(checked.bad))
+    brought = ImportResult(checked.rows, list(checked.bad))
     for each in checked.good:
         again = each.row in known or each.identity in seen
         seen.add(each.identity)
@@ -103,23 +109,23 @@ def _would_start(checked: Checked, known: set[int]) -> Brought:
 # Telling
 
 
-def _remark(checked: Checked) -> None:
+def _remark(checked: CheckedList) -> None:
     for note in checked.notes:
-        say(note)
+        log(note)
 
 
-def _tell(found: Brought, *, dry_run: bool) -> None:
+def _tell(found: ImportResult, *, dry_run: bool) -> None:
     would = "would be started" if dry_run else "started"
     click.echo(
         f"{found.rows} rows: {found.started} {would}, {found.already} in already, {_count(found.bad)} not right."
     )
     if found.bad:
         columns = ("row", "column", "value", "problem", "todo")
-        table(
+        print_table(
             ("row", "column", "value", "problem", "what to do"),
             [[getattr(b, name) for name in columns] for b in found.bad],
         )
 
 
-def _count(bad: Iterable[Bad]) -> int:
+def _count(bad: Iterable[RowError]) -> int:
     return len({each.row for each in bad})

@@ -9,10 +9,10 @@ import rich_click as click
 from audit.case_view import show
 from audit.history import history
 from cli.case_text import tell_history
-from cli.context import House, at_home
+from cli.context import CommandContext, run_with_context
 from cli.options import acting, as_json, looking, read_object
-from cli.output import Code, Failed, facts, give, table
-from cli.submission import Acting, hand_in
+from cli.output import CommandError, ExitCode, emit, print_fields, print_table
+from cli.submission import SubmissionOptions, submit
 from cli.tables import movements
 
 
@@ -30,9 +30,11 @@ def plan(*, file: str, as_json: bool, **how: Any) -> None:
     fields = read_object(file)
     number = fields.get("number")
     if fields.pop("message", "PlanMovement") != "PlanMovement" or not isinstance(number, str):
-        raise Failed(Code.USAGE, "A movement starts with PlanMovement and a number such as MOV-2026-LOS1.", "add them")
-    handing = Acting(**how)
-    hand_in(
+        raise CommandError(
+            ExitCode.USAGE, "A movement starts with PlanMovement and a number such as MOV-2026-LOS1.", "add them"
+        )
+    handing = SubmissionOptions(**how)
+    submit(
         handing,
         lambda house, by: house.desk.send(number, "PlanMovement", fields, **by),
         as_json=as_json,
@@ -49,7 +51,11 @@ def plan(*, file: str, as_json: bool, **how: Any) -> None:
 def send(*, number: str, message: str, data: str | None, as_json: bool, **how: Any) -> None:
     """Send a movement any of its messages, such as ConfirmMovement."""
     fields = read_object(data)
-    hand_in(Acting(**how), lambda house, by: house.desk.send(number.upper(), message, fields, **by), as_json=as_json)
+    submit(
+        SubmissionOptions(**how),
+        lambda house, by: house.desk.send(number.upper(), message, fields, **by),
+        as_json=as_json,
+    )
 
 
 @movement.command("list", epilog="Example: `awda movement list`")
@@ -57,9 +63,9 @@ def send(*, number: str, message: str, data: str | None, as_json: bool, **how: A
 @as_json
 def list_movements(*, limit: int, as_json: bool) -> None:
     """List movements by departure."""
-    found = at_home(lambda house: movements(house.pool, limit))
+    found = run_with_context(lambda house: movements(house.pool, limit))
     columns = ("number", "status", "origin", "destination", "std", "capacity", "reserved", "waiting")
-    give(found, as_json=as_json, plain=lambda: table(columns, [[row[name] for name in columns] for row in found]))
+    emit(found, as_json=as_json, plain=lambda: print_table(columns, [[row[name] for name in columns] for row in found]))
 
 
 @movement.command("show", epilog="Example: `awda movement show MOV-2026-LOS1`")
@@ -69,11 +75,11 @@ def list_movements(*, limit: int, as_json: bool) -> None:
 def show_movement(*, number: str, as_json: bool, **when: Any) -> None:
     """Where a movement stands, and who has a seat."""
 
-    async def work(house: House) -> dict[str, Any]:
+    async def work(house: CommandContext) -> dict[str, Any]:
         return await show(house.pool, house.keys, await house.stream(number), **when)
 
-    found = at_home(work)
-    give(found, as_json=as_json, plain=lambda: facts({**found, "seats": len(found["seats"])}))
+    found = run_with_context(work)
+    emit(found, as_json=as_json, plain=lambda: print_fields({**found, "seats": len(found["seats"])}))
 
 
 @movement.command("history", epilog="Example: `awda movement history MOV-2026-LOS1`")
@@ -82,8 +88,8 @@ def show_movement(*, number: str, as_json: bool, **when: Any) -> None:
 def show_history(*, number: str, as_json: bool) -> None:
     """What happened, oldest first."""
 
-    async def work(house: House) -> list[dict[str, Any]]:
+    async def work(house: CommandContext) -> list[dict[str, Any]]:
         return await history(house.pool, house.keys, await house.stream(number))
 
-    found = at_home(work)
-    give(found, as_json=as_json, plain=lambda: tell_history(found))
+    found = run_with_context(work)
+    emit(found, as_json=as_json, plain=lambda: tell_history(found))

@@ -14,8 +14,8 @@ import rich_click as click
 from cli.commands.status import tell_where
 from cli.home import dsn_of, here, temporal_of
 from cli.options import as_json
-from cli.output import give, say
-from cli.sample_data import StandIns
+from cli.output import emit, log
+from cli.sample_data import SamplePartners
 from store.postgres.database import migrate
 from workers.embedded.installation import Servers, launch_apart, status
 from workers.embedded.installation import up as bring_up
@@ -44,7 +44,7 @@ def up(*, empty: bool, detach: bool, port: int | None) -> None:
 
 def _apart(settings: Settings, home: Home, *, empty: bool) -> None:
     if status(home)["temporal_address"] and home.state().get("ready"):
-        say(f"Awda runs from {home.root} already.")
+        log(f"Awda runs from {home.root} already.")
     else:
         known = os.environ.get("PYTHONPATH", "")
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(PROJECT), known)))
@@ -63,17 +63,17 @@ def _apart(settings: Settings, home: Home, *, empty: bool) -> None:
 
 
 async def _stay(settings: Settings, home: Home, *, empty: bool) -> None:
-    company = StandIns.of(settings, home, empty=empty)
+    company = SamplePartners.of(settings, home, empty=empty)
 
     async def ready(servers: Servers) -> None:
         if company:
-            await company.arrive(servers, say)
+            await company.arrive(servers, log)
         tell_where(home)
-        say("Ctrl-C stops everything. Try: awda case list")
+        log("Ctrl-C stops everything. Try: awda case list")
 
     processes: list[Command] = [*commands(made_up=company is not None), *([company.process] if company else [])]
     prepare = company.prepare if company else migrate
-    await bring_up(settings, processes=processes, migrate=prepare, say=say, ready=ready)
+    await bring_up(settings, processes=processes, migrate=prepare, say=log, ready=ready)
 
 
 # Parts
@@ -92,7 +92,7 @@ def run_worker(name: str) -> None:
     os.environ["AWDA_DATABASE_URL"] = dsn_of(settings, home)
     if address := temporal_of(settings, home):
         os.environ["AWDA_TEMPORAL_ADDRESS"] = address
-    if StandIns.play_in(home):
+    if SamplePartners.play_in(home):
         os.environ["AWDA_LOOPBACK_RECEIVERS"] = "1"
     main = import_module("workers.main").main
     with suppress(KeyboardInterrupt):
@@ -113,4 +113,4 @@ def migrate_tables(*, as_json: bool) -> None:
     if settings.database_url is None:
         dsn = as_role(dsn, OWNER, home.secret(OWNER))
     applied = asyncio.run(migrate(dsn))
-    give({"applied": applied}, as_json=as_json, plain=lambda: click.echo("\n".join(applied) or "Nothing to do."))
+    emit({"applied": applied}, as_json=as_json, plain=lambda: click.echo("\n".join(applied) or "Nothing to do."))

@@ -11,8 +11,8 @@ import rich_click as click
 
 from cli.home import dsn_of, here, temporal_of
 from cli.options import as_json
-from cli.output import Code, Failed, facts, give, say, table
-from workers.doctor import Finding, diagnose, wheels
+from cli.output import CommandError, ExitCode, emit, log, print_fields, print_table
+from workers.doctor import HealthCheck, diagnose, wheels
 from workers.embedded.installation import down as bring_down
 from workers.embedded.installation import status
 from workers.embedded.postgres import OWNER, as_role
@@ -28,7 +28,7 @@ LABELS: Final = {
 
 def tell_where(home: Home) -> None:
     found = status(home)
-    facts({label: found[name] for name, label in LABELS.items() if found[name]} | {"Home": home.root})
+    print_fields({label: found[name] for name, label in LABELS.items() if found[name]} | {"Home": home.root})
 
 
 @click.command(epilog="Example: `awda down`")
@@ -36,9 +36,9 @@ def down() -> None:
     """Stop everything that runs from this home, and whatever a broken start left behind."""
     _, home = here()
     if not home.root.exists():
-        say(f"There is no home at {home.root}, so nothing runs from it.")
+        log(f"There is no home at {home.root}, so nothing runs from it.")
         return
-    say("Stopped." if asyncio.run(bring_down(home)) else "Nothing was running.")
+    log("Stopped." if asyncio.run(bring_down(home)) else "Nothing was running.")
 
 
 # Looking
@@ -52,10 +52,12 @@ def show_status(*, as_json: bool) -> None:
     found = status(home)
 
     def plain() -> None:
-        facts({label: found[name] for name, label in LABELS.items()})
-        table(("process", "pid", "state"), [[each["name"], each["pid"], each["state"]] for each in found["processes"]])
+        print_fields({label: found[name] for name, label in LABELS.items()})
+        print_table(
+            ("process", "pid", "state"), [[each["name"], each["pid"], each["state"]] for each in found["processes"]]
+        )
 
-    give(found, as_json=as_json, plain=plain)
+    emit(found, as_json=as_json, plain=plain)
 
 
 @click.command(epilog="Example: `awda doctor`")
@@ -66,17 +68,17 @@ def doctor(*, as_json: bool) -> None:
     found = asyncio.run(_examined(settings, home))
     ok = all(each.ok for each in found)
     told = {"ok": ok, "findings": [asdict(each) for each in found]}
-    give(told, as_json=as_json, plain=lambda: _tell_findings(found))
+    emit(told, as_json=as_json, plain=lambda: _tell_findings(found))
     if not ok:
         failed = next(each for each in found if not each.ok)
-        raise Failed(Code.DOWN, f"Not well: {failed.name}.", failed.remedy)
+        raise CommandError(ExitCode.DOWN, f"Not well: {failed.name}.", failed.remedy)
 
 
-async def _examined(settings: Settings, home: Home) -> list[Finding]:
+async def _examined(settings: Settings, home: Home) -> list[HealthCheck]:
     try:
         dsn = dsn_of(settings, home)
-    except Failed as failed:
-        return [Finding("home", ok=False, detail=failed.message, remedy=f"Run {failed.todo}."), *wheels()]
+    except CommandError as failed:
+        return [HealthCheck("home", ok=False, detail=failed.message, remedy=f"Run {failed.todo}."), *wheels()]
     embedded = settings.database_url is None
     owner = as_role(dsn, OWNER, home.secret(OWNER)) if embedded else None
     return await diagnose(
@@ -84,8 +86,8 @@ async def _examined(settings: Settings, home: Home) -> list[Finding]:
     )
 
 
-def _tell_findings(found: Sequence[Finding]) -> None:
+def _tell_findings(found: Sequence[HealthCheck]) -> None:
     rows: list[list[Any]] = [
         ["ok" if each.ok else "NOT WELL", each.name, f"{each.detail} {each.remedy}"] for each in found
     ]
-    table(("", "what", "finding"), rows)
+    print_table(("", "what", "finding"), rows)

@@ -14,14 +14,14 @@ from uuid import UUID
 from domain.case.aggregate import ERASE_TASK, Case
 from domain.clearance.actions import task
 from domain.events.case import ClearanceExpired
-from domain.kernel.context import Moment
+from domain.kernel.context import Context
 from domain.kernel.deadline import Deadline
 from domain.kernel.directory import Directory
 from domain.kernel.event import Event
 from domain.kernel.policy import NEWEST
 from domain.kernel.vocabulary import ClearanceKind, ClearanceStatus
 from domain.kernel.working_time import LIBYA
-from domain.referral.escalation import NO_END, _referral_lapsed, next_rung
+from domain.referral.escalation import NO_END, _referral_lapsed, next_escalation_step
 from domain.referral.requests import ending
 
 A_SECOND: Final = timedelta(seconds=1)
@@ -42,7 +42,7 @@ def _endings(case: Case) -> Iterator[Deadline]:
 
 def _referrals(case: Case, directory: Directory) -> Iterator[Deadline]:
     for referral in case.open_referrals():
-        rung = next_rung(case, referral, directory)
+        rung = next_escalation_step(case, referral, directory)
         if rung is not None:
             yield Deadline(rung[1], "referral", f"{referral.referral_id}/{rung[0]}")
 
@@ -69,30 +69,30 @@ def _retention(case: Case) -> Iterator[Deadline]:
 # What is recorded when one has passed
 
 
-def lapse(case: Case, deadline: Deadline, m: Moment) -> Iterator[Event]:
-    yield from LAPSES[deadline.kind](case, deadline.subject, m)
+def lapse(case: Case, deadline: Deadline, ctx: Context) -> Iterator[Event]:
+    yield from LAPSES[deadline.kind](case, deadline.subject, ctx)
 
 
-def _ending_told(case: Case, subject: str, _m: Moment) -> Iterator[Event]:
+def _ending_told(case: Case, subject: str, _ctx: Context) -> Iterator[Event]:
     yield ending(case.referrals[UUID(subject)])
 
 
-def _hold_lapsed(case: Case, subject: str, m: Moment) -> Iterator[Event]:
+def _hold_lapsed(case: Case, subject: str, ctx: Context) -> Iterator[Event]:
     found = case.holds[UUID(subject)]
-    again = LIBYA.after(m.at, NEWEST.in_force.hold_review[found.type])
-    raised = task("review a hold", found.owner, m.policy.pinned.quarantine_review, m, subject=subject)
+    again = LIBYA.after(ctx.at, NEWEST.in_force.hold_review[found.type])
+    raised = task("review a hold", found.owner, ctx.policy.pinned.quarantine_review, ctx, subject=subject)
     yield raised.model_copy(update={"next_review": again})
 
 
-def _clearance_lapsed(_case: Case, subject: str, _m: Moment) -> Iterator[Event]:
+def _clearance_lapsed(_case: Case, subject: str, _ctx: Context) -> Iterator[Event]:
     yield ClearanceExpired(kind=ClearanceKind(subject))
 
 
-def _retention_lapsed(_case: Case, subject: str, m: Moment) -> Iterator[Event]:
-    yield task(ERASE_TASK, "DATA_PROTECTION_FP", m.policy.pinned.quarantine_review, m, subject=subject)
+def _retention_lapsed(_case: Case, subject: str, ctx: Context) -> Iterator[Event]:
+    yield task(ERASE_TASK, "DATA_PROTECTION_FP", ctx.policy.pinned.quarantine_review, ctx, subject=subject)
 
 
-LAPSES: Final[Mapping[str, Callable[[Case, str, Moment], Iterator[Event]]]] = {
+LAPSES: Final[Mapping[str, Callable[[Case, str, Context], Iterator[Event]]]] = {
     "referral": _referral_lapsed,
     "ending": _ending_told,
     "hold": _hold_lapsed,

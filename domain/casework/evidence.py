@@ -11,7 +11,7 @@ from typing import Any, Final
 from domain.case.aggregate import Case
 from domain.commands.case import AttachEvidence
 from domain.events.evidence import EvidenceAttached
-from domain.kernel.context import Moment
+from domain.kernel.context import Context
 from domain.kernel.event import Compartment, Event
 
 NAME_ROOM: Final = 120  # every name is sealed at this length, so that none shows by its own
@@ -25,7 +25,7 @@ FOR_FILES: Final = (Compartment.GEN, Compartment.MED, Compartment.PROT)
 SEALED_AS: Final = {"GEN": "about", "MED": "care_about", "PROT": "protection_about"}
 
 
-def attach(_case: Case, report: AttachEvidence, _m: Moment) -> Iterator[Event]:
+def attach_evidence(_case: Case, report: AttachEvidence, _ctx: Context) -> Iterator[Event]:
     about = {
         "name": report.file_name.ljust(NAME_ROOM),
         "media_type": report.media_type,

@@ -7,9 +7,9 @@ from typing import Final
 
 from domain.case.aggregate import Case
 from domain.clearance.actions import grant, hold, revoke
-from domain.clearance.protection_concern import CONCERN, heard
+from domain.clearance.protection_concern import CONCERN, record_protection_concern
 from domain.clearance.return_advisory import advised, outdated
-from domain.clearance.voluntariness import counts
+from domain.clearance.voluntariness import still_stands
 from domain.commands.case import (
     GrantClearance,
     LiftHold,
@@ -20,8 +20,8 @@ from domain.commands.case import (
 )
 from domain.events.case import HoldLifted, HoldReviewed, NoteAdded
 from domain.events.screening import VoluntaryReturnDeclared
-from domain.kernel.context import Moment
-from domain.kernel.errors import Refused
+from domain.kernel.context import Context
+from domain.kernel.errors import Rejected
 from domain.kernel.event import Event
 from domain.kernel.vocabulary import Block, ClearanceKind, ClearanceStatus, HoldType
 from domain.kernel.working_time import LIBYA
@@ -36,46 +36,46 @@ STAYS_CLOSED: Final = "nothing was released: of this hold the disclosure part st
 """Said only under the seal. A refusal would tell everybody who sees it which kind of hold this is."""
 
 
-def place_hold(_case: Case, order: PlaceHold, m: Moment) -> Iterator[Event]:
-    yield hold(order.hold_type, m, subtype=order.reason)
+def place_hold(_case: Case, order: PlaceHold, ctx: Context) -> Iterator[Event]:
+    yield hold(order.hold_type, ctx, subtype=order.reason)
 
 
-def review_hold(case: Case, order: ReviewHold, m: Moment) -> Iterator[Event]:
+def review_hold(case: Case, order: ReviewHold, ctx: Context) -> Iterator[Event]:
     found = case.holds.get(order.hold_id)
     if found is None:
-        raise Refused("HOLD.UNKNOWN", f"no active hold {order.hold_id} on this case", field="hold_id")
+        raise Rejected("HOLD.UNKNOWN", f"no active hold {order.hold_id} on this case", field="hold_id")
     if set(order.unblock) - RELEASABLE:
         detail = f"a review releases only {' and '.join(sorted(RELEASABLE))}; to let the person travel, lift the hold"
-        raise Refused("HOLD.NOT_RELEASABLE", detail, field="unblock")
-    again = LIBYA.after(m.at, m.policy.in_force.hold_review[found.type])
+        raise Rejected("HOLD.NOT_RELEASABLE", detail, field="unblock")
+    again = LIBYA.after(ctx.at, ctx.policy.in_force.hold_review[found.type])
     reviewed = HoldReviewed(hold_id=order.hold_id, decision=order.decision, review_by=again, unblock=order.unblock)
     if order.unblock and found.subtype == "ASYLUM":
         reviewed = reviewed.model_copy(update={"unblock": (), "decision": f"{order.decision} ({STAYS_CLOSED})"})
     yield reviewed
-    yield from send_drafts(case, m)
+    yield from send_drafts(case, ctx)
 
 
-def lift_hold(case: Case, order: LiftHold, m: Moment) -> Iterator[Event]:
+def lift_hold(case: Case, order: LiftHold, ctx: Context) -> Iterator[Event]:
     found = case.holds.get(order.hold_id)
     if found is None:
-        raise Refused("HOLD.UNKNOWN", f"no active hold {order.hold_id} on this case", field="hold_id")
-    if found.type is HoldType.CONSENT and not _declared_since(case, m):
-        raise Refused("HOLD.CONSENT", "a consent hold is lifted only after a new declaration", field="hold_id")
-    if found.type is HoldType.SAFETY and not _safe_today(case, m):
-        raise Refused("HOLD.SAFETY", "a safety hold is lifted only after a new assessment", field="hold_id")
-    yield HoldLifted(hold_id=found.hold_id, hold_type=found.type, by=m.actor)
-    yield from send_drafts(case, m)
+        raise Rejected("HOLD.UNKNOWN", f"no active hold {order.hold_id} on this case", field="hold_id")
+    if found.type is HoldType.CONSENT and not _declared_since(case, ctx):
+        raise Rejected("HOLD.CONSENT", "a consent hold is lifted only after a new declaration", field="hold_id")
+    if found.type is HoldType.SAFETY and not _safe_today(case, ctx):
+        raise Rejected("HOLD.SAFETY", "a safety hold is lifted only after a new assessment", field="hold_id")
+    yield HoldLifted(hold_id=found.hold_id, hold_type=found.type, by=ctx.actor)
+    yield from send_drafts(case, ctx)
 
 
-def _safe_today(case: Case, m: Moment) -> bool:
-    return case.has_clearance(ClearanceKind.SAFETY_OF_RETURN, m.at) and not outdated(case, m.directory.advisories)
+def _safe_today(case: Case, ctx: Context) -> bool:
+    return case.has_clearance(ClearanceKind.SAFETY_OF_RETURN, ctx.at) and not outdated(case, ctx.directory.advisories)
 
 
-def _declared_since(case: Case, m: Moment) -> bool:
+def _declared_since(case: Case, ctx: Context) -> bool:
     """Whether the person has declared anew after the last time they seemed not to want to go."""
     declared = case.latest(VoluntaryReturnDeclared)
-    anew = declared is not None and counts(case, declared, declared.signed_at)
-    return anew and case.has_clearance(ClearanceKind.CONSENT_RETURN, m.at)
+    anew = declared is not None and still_stands(case, declared, declared.signed_at)
+    return anew and case.has_clearance(ClearanceKind.CONSENT_RETURN, ctx.at)
 
 
 OFFICERS_MAY_GRANT: Final = frozenset(
@@ -92,29 +92,29 @@ OFFICERS_MAY_GRANT: Final = frozenset(
 """What a named officer may grant. The person's own consent, the examination and the papers come from elsewhere."""
 
 
-def grant_clearance(case: Case, order: GrantClearance, m: Moment) -> Iterator[Event]:
+def grant_clearance(case: Case, order: GrantClearance, ctx: Context) -> Iterator[Event]:
     if order.kind not in OFFICERS_MAY_GRANT:
-        raise Refused("CLEARANCE.NOT_BY_HAND", f"{order.kind} is not granted by hand", field="kind")
+        raise Rejected("CLEARANCE.NOT_BY_HAND", f"{order.kind} is not granted by hand", field="kind")
     if order.kind is ClearanceKind.PROTECTION_CLEARANCE and case.holds_of(HoldType.PROTECTION):
-        raise Refused("CLEARANCE.HELD", "lift the protection hold before clearing the way", field="kind")
-    if order.kind is ClearanceKind.SAFETY_OF_RETURN and advised(case, m.directory.advisories, None):
-        raise Refused("CLEARANCE.ASSESSED", "assess the safety of return under today's advisory", field="kind")
-    if order.valid_until is not None and order.valid_until <= m.at:
+        raise Rejected("CLEARANCE.HELD", "lift the protection hold before clearing the way", field="kind")
+    if order.kind is ClearanceKind.SAFETY_OF_RETURN and advised(case, ctx.directory.advisories, None):
+        raise Rejected("CLEARANCE.ASSESSED", "assess the safety of return under today's advisory", field="kind")
+    if order.valid_until is not None and order.valid_until <= ctx.at:
         ended = f"{order.valid_until:%d %B %Y %H:%M UTC}"
-        raise Refused("CLEARANCE.ENDED", f"valid until {ended}, which has passed", field="valid_until")
+        raise Rejected("CLEARANCE.ENDED", f"valid until {ended}, which has passed", field="valid_until")
     yield NoteAdded(note=order.evidence)
-    yield grant(order.kind, m, until=order.valid_until, evidence="a named officer")
+    yield grant(order.kind, ctx, until=order.valid_until, evidence="a named officer")
 
 
-def revoke_clearance(case: Case, order: RevokeClearance, _m: Moment) -> Iterator[Event]:
+def revoke_clearance(case: Case, order: RevokeClearance, _ctx: Context) -> Iterator[Event]:
     found = case.clearances.get(order.kind)
     if found is None or found.status is not ClearanceStatus.VALID:
-        raise Refused("CLEARANCE.NOT_IN_FORCE", f"{order.kind} is not in force", field="kind")
+        raise Rejected("CLEARANCE.NOT_IN_FORCE", f"{order.kind} is not in force", field="kind")
     yield NoteAdded(note=order.cause)
     yield from revoke(case, order.kind, "OFFICER")
 
 
-def raise_concern(case: Case, report: RaiseProtectionConcern, m: Moment) -> Iterator[Event]:
+def raise_protection_concern(case: Case, report: RaiseProtectionConcern, ctx: Context) -> Iterator[Event]:
     """At any stage: hold, revoke, ask a protection partner. After departure the country of return takes over."""
     content = {"risk_level": report.risk_level, "concern": report.concern}
-    yield from heard(case, m, true_name=CONCERN, content=content)
+    yield from record_protection_concern(case, ctx, true_name=CONCERN, content=content)

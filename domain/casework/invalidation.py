@@ -10,16 +10,16 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from domain.case.aggregate import Case
-from domain.casework.seat import end_referrals, release_seat
+from domain.casework.seat import end_referrals, vacate_seat
 from domain.clearance.revocations import INVALIDATES, Effect, Trigger, revocations
 from domain.events.documents import NationalityChanged
 from domain.events.protection import ReturnAdvisoryChanged
 from domain.events.screening import ELIGIBLE, DetentionRecorded, EligibilityDetermined, VoluntaryReturnDeclared
-from domain.kernel.context import Moment
+from domain.kernel.context import Context
 from domain.kernel.event import Event
 
 
-def invalidated(case: Case, event: Event, m: Moment) -> Iterator[Event]:
+def invalidated(case: Case, event: Event, ctx: Context) -> Iterator[Event]:
     """What a fact that has just been folded ends."""
     sets_off = SETS_OFF.get(type(event))
     trigger = sets_off(case, event) if sets_off else None
@@ -27,8 +27,8 @@ def invalidated(case: Case, event: Event, m: Moment) -> Iterator[Event]:
         return
     yield from revocations(case, trigger)
     if _gives_seat_back(case, INVALIDATES[trigger]):
-        yield from release_seat(case, trigger, m)
-    yield from end_referrals(case, trigger, m)
+        yield from vacate_seat(case, trigger, ctx)
+    yield from end_referrals(case, trigger, ctx)
 
 
 def _gives_seat_back(case: Case, effect: Effect) -> bool:

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from domain.case.aggregate import Case
-from domain.casework.seat import end_referrals, release_seat
+from domain.casework.seat import end_referrals, vacate_seat
 from domain.clearance.actions import hold, task
 from domain.clearance.revocations import Trigger, revocations
 from domain.commands.case import CloseCase, ReopenCase, WithdrawVoluntaryReturn
 from domain.events.case import CaseClosed, CaseReopened, ClearanceExpired
 from domain.events.screening import VoluntaryReturnWithdrawn
-from domain.kernel.context import Moment
-from domain.kernel.errors import Refused
+from domain.kernel.context import Context
+from domain.kernel.errors import Rejected
 from domain.kernel.event import Event
 from domain.kernel.vocabulary import PUBLIC_CLOSURE, ClearanceKind, ClearanceStatus, ClosureReason, HoldType, Phase
 from domain.kernel.working_time import LIBYA
@@ -23,21 +23,21 @@ from domain.referral.requests import cancel
 # Leaving the way
 
 
-def withdraw(case: Case, statement: WithdrawVoluntaryReturn, m: Moment) -> Iterator[Event]:
+def withdraw_voluntary_return(case: Case, statement: WithdrawVoluntaryReturn, ctx: Context) -> Iterator[Event]:
     """Accepted in every phase until the flight has departed (INV-02); care goes on."""
     if case.departed:
-        raise Refused(
+        raise Rejected(
             "INV-02", "the flight has departed; record a protection concern or a complaint, or stop the onward leg"
         )
     yield VoluntaryReturnWithdrawn(
         channel=statement.channel, place=statement.place, reported_by_other=statement.reported_by_other
     )
     yield from revocations(case, Trigger.RETURN_WITHDRAWN)
-    yield from release_seat(case, "WITHDRAWN", m)
-    yield from end_referrals(case, Trigger.RETURN_WITHDRAWN, m)
-    yield hold(HoldType.CONSENT, m)
+    yield from vacate_seat(case, "WITHDRAWN", ctx)
+    yield from end_referrals(case, Trigger.RETURN_WITHDRAWN, ctx)
+    yield hold(HoldType.CONSENT, ctx)
     if statement.reported_by_other:
-        yield task("contact the person", "PROTECTION_OFFICER", m.policy.pinned.withdrawal_contact, m)
+        yield task("contact the person", "PROTECTION_OFFICER", ctx.policy.pinned.withdrawal_contact, ctx)
 
 
 BEFORE: Final = frozenset({Phase.INTAKE, Phase.PRE_DEPARTURE})
@@ -81,39 +81,39 @@ NEEDS_FIRST: Final[Mapping[ClosureReason, str]] = {
 }
 
 
-def close(case: Case, order: CloseCase, m: Moment) -> Iterator[Event]:
+def close_case(case: Case, order: CloseCase, ctx: Context) -> Iterator[Event]:
     """A person decides and a second one approves, except where somebody simply no longer wants to return."""
     if case.phase not in CLOSES_IN[order.reason]:
-        raise Refused("CLOSURE.PHASE", f"{order.reason} does not close a case in phase {case.phase}", field="reason")
+        raise Rejected("CLOSURE.PHASE", f"{order.reason} does not close a case in phase {case.phase}", field="reason")
     needed = NEEDS_FIRST.get(order.reason)
     if needed and not case.has(needed):
-        raise Refused("CLOSURE.NOT_REACHED", f"{order.reason} needs {needed} to be recorded first", field="reason")
+        raise Rejected("CLOSURE.NOT_REACHED", f"{order.reason} needs {needed} to be recorded first", field="reason")
     approver = order.approved_by.removeprefix("staff:")
-    if approver == m.actor.removeprefix("staff:") and order.reason is not ClosureReason.WITHDRAWN_BY_MIGRANT:
-        raise Refused(
+    if approver == ctx.actor.removeprefix("staff:") and order.reason is not ClosureReason.WITHDRAWN_BY_MIGRANT:
+        raise Rejected(
             "CLOSURE.FOUR_EYES", f"{order.approved_by} cannot approve their own decision", field="approved_by"
         )
-    yield from release_seat(case, "CASE_CLOSED", m)
+    yield from vacate_seat(case, "CASE_CLOSED", ctx)
     for referral in list(case.open_referrals()):
         if RECIPIENT_OF[referral.asked_kind] not in CARE:
-            yield from cancel(case, referral, m)
+            yield from cancel(case, referral, ctx)
     yield CaseClosed(
         public_reason=PUBLIC_CLOSURE[order.reason],
-        decided_by=m.actor,
+        decided_by=ctx.actor,
         approved_by=order.approved_by,
         reason=order.reason,
     )
 
 
-def reopen(case: Case, order: ReopenCase, m: Moment) -> Iterator[Event]:
+def reopen_case(case: Case, order: ReopenCase, ctx: Context) -> Iterator[Event]:
     """Within the reopening window; every permission starts expired, and consent is asked again."""
     if case.closed_at is None:
-        raise Refused("REOPEN.NOT_CLOSED", f"the case is in phase {case.phase}")
+        raise Rejected("REOPEN.NOT_CLOSED", f"the case is in phase {case.phase}")
     latest = LIBYA.after(case.closed_at, case.policy.pinned.reopen_window)
-    if m.at > latest:
-        raise Refused("REOPEN.TOO_LATE", f"the window ended on {latest:%d %B %Y}; open a new case for the same person")
+    if ctx.at > latest:
+        raise Rejected("REOPEN.TOO_LATE", f"the window ended on {latest:%d %B %Y}; open a new case for the same person")
     if order.target_phase not in (Phase.INTAKE, Phase.PRE_DEPARTURE, Phase.POST_ARRIVAL):
-        raise Refused("REOPEN.PHASE", f"a case is not reopened into {order.target_phase}", field="target_phase")
+        raise Rejected("REOPEN.PHASE", f"a case is not reopened into {order.target_phase}", field="target_phase")
     yield CaseReopened(target_phase=order.target_phase, reason=order.reason)
     for clearance in list(case.clearances.values()):
         if clearance.status is ClearanceStatus.VALID and clearance.kind is not ClearanceKind.TRAVEL_DOCUMENT:

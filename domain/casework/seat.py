@@ -8,14 +8,14 @@ from typing import Final
 from domain.case.aggregate import Case
 from domain.clearance.revocations import INVALIDATES, Trigger, revocations
 from domain.events.departure import PassengerOffloaded, SeatReleased
-from domain.kernel.context import Moment
+from domain.kernel.context import Context
 from domain.kernel.event import Event
 from domain.referral.requests import cancel
 
 ABOARD: Final = frozenset({"CHECKED_IN", "BOARDED"})
 
 
-def release_seat(case: Case, cause: str, m: Moment) -> Iterator[Event]:
+def vacate_seat(case: Case, cause: str, ctx: Context) -> Iterator[Event]:
     """Give the seat back, take the person off if aboard, and end what served only this flight."""
     seat = case.seat
     if case.departed:
@@ -27,7 +27,7 @@ def release_seat(case: Case, cause: str, m: Moment) -> Iterator[Event]:
         yield PassengerOffloaded(movement=seat.movement, cause=cause)
     yield SeatReleased(movement_id=seat.movement_id, movement=seat.movement, cause=cause)
     yield from revocations(case, Trigger.FLIGHT_CHANGED)
-    yield from end_referrals(case, Trigger.FLIGHT_CHANGED, m)
+    yield from end_referrals(case, Trigger.FLIGHT_CHANGED, ctx)
 
 
 def _give_up_waiting(case: Case, cause: str) -> Iterator[Event]:
@@ -37,7 +37,7 @@ def _give_up_waiting(case: Case, cause: str) -> Iterator[Event]:
         yield SeatReleased(movement_id=movement_id, movement=movement, cause=cause)
 
 
-def end_referrals(case: Case, trigger: Trigger, m: Moment) -> Iterator[Event]:
+def end_referrals(case: Case, trigger: Trigger, ctx: Context) -> Iterator[Event]:
     for referral in list(case.open_referrals()):
         if referral.kind in INVALIDATES[trigger].cancels:
-            yield from cancel(case, referral, m)
+            yield from cancel(case, referral, ctx)

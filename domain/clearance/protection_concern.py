@@ -13,7 +13,7 @@ from domain.case.aggregate import Case
 from domain.clearance.actions import hold, soon, task
 from domain.clearance.revocations import Trigger, revocations
 from domain.events.case import HoldPlaced, RestrictedFactRecorded
-from domain.kernel.context import Moment
+from domain.kernel.context import Context
 from domain.kernel.event import Event
 from domain.kernel.vocabulary import HoldType
 
@@ -22,20 +22,22 @@ CLAIM = "AsylumClaimRaised"
 CONCERN = "ProtectionConcernRaised"
 
 
-def heard(case: Case, m: Moment, *, true_name: str, content: dict[str, Any] | None = None) -> Iterator[Event]:
+def record_protection_concern(
+    case: Case, ctx: Context, *, true_name: str, content: dict[str, Any] | None = None
+) -> Iterator[Event]:
     """Hold, revoke, and let a protection officer decide. After departure the country of return takes over."""
     yield RestrictedFactRecorded(compartment_class="PROT", true_name=true_name, content=content)
     yield from revocations(case, Trigger.PROTECTION_HOLD)
     if not case.departed:
-        yield hold(HoldType.PROTECTION, m, subtype="ASYLUM" if true_name == CLAIM else None)
-    yield task("decide on a protection hold", "PROTECTION_OFFICER", soon(case, m), m)
+        yield hold(HoldType.PROTECTION, ctx, subtype="ASYLUM" if true_name == CLAIM else None)
+    yield task("decide on a protection hold", "PROTECTION_OFFICER", soon(case, ctx), ctx)
 
 
-def heard_in_private(case: Case, m: Moment, *, fear: bool, concern: str | None) -> Iterator[Event]:
+def record_private_interview(case: Case, ctx: Context, *, fear: bool, concern: str | None) -> Iterator[Event]:
     """What an interview in private brought to light, if anything. Any word of fear counts; there are no magic ones."""
     if fear or concern:
         content = {"concern": concern} if concern else None
-        yield from heard(case, m, true_name=CLAIM if fear else CONCERN, content=content)
+        yield from record_protection_concern(case, ctx, true_name=CLAIM if fear else CONCERN, content=content)
 
 
 def asked_in_private(case: Case) -> bool:

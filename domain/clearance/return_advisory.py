@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 STRICTNESS: Final = (AdvisoryLevel.OPEN, AdvisoryLevel.CAUTION_INDIVIDUAL_ASSESSMENT, AdvisoryLevel.NO_RETURN)
 
 
-class Assessed(Protocol):
+class SafetyAssessment(Protocol):
     """A safety of return as it was assessed."""
 
     @property
@@ -43,7 +43,7 @@ def with_change(advisories: Sequence[Advisory], changed: Advisory) -> list[Advis
     return [*others, max([*known, changed], key=lambda each: each.number)]
 
 
-def still_counts(assessed: Assessed | None, today: Advisory | None) -> bool:
+def still_counts(assessed: SafetyAssessment | None, today: Advisory | None) -> bool:
     """Whether a safety that was assessed counts today: it lasts as long as what it was assessed under.
 
     One that looked at this very person outlives a return to ``OPEN``; where nobody returns to, none counts (INV-11).
@@ -90,7 +90,7 @@ def place_of(case: Case) -> str | None:
     return assessed.area if assessed else None
 
 
-def cleared_by(case: Case) -> Assessed | None:
+def cleared_by(case: Case) -> SafetyAssessment | None:
     """The assessment that the clearance rests on; an officer may have granted it without one."""
     clearance = case.clearances.get(ClearanceKind.SAFETY_OF_RETURN)
     found: list[Any] = case.facts.get("SafetyOfReturnAssessed", [])

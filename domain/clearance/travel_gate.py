@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from domain.case.aggregate import Case, Clearance, Seat
 from domain.clearance.return_advisory import outdated
-from domain.clearance.voluntariness import counts
+from domain.clearance.voluntariness import still_stands
 from domain.kernel.advisory import Advisory
 from domain.kernel.holds import BLOCKED_BY
 from domain.kernel.policy import InForce
@@ -148,7 +148,7 @@ def _own_word(case: Case, checkpoint: Checkpoint, journey: Journey, policy: InFo
     said = [word for word in words if word.when >= oldest]
     if not said:
         yield "GATE.REAFFIRMATION.MISSING"
-    elif not any(counts(case, word, word.when) for word in said):
+    elif not any(still_stands(case, word, word.when) for word in said):
         yield "GATE.REAFFIRMATION.WITHDRAWN"
 
 

@@ -24,19 +24,19 @@ DOUBTS: Final[Mapping[str, Callable[[Any], bool]]] = {
 """Facts after which the wish is asked about anew, by topic."""
 
 
-def newest_doubt(case: Case) -> Event | None:
+def latest_doubt(case: Case) -> Event | None:
     """The last fact by which the person may not want to go of their own free will."""
     found = (event for topic, doubts in DOUBTS.items() for event in case.facts.get(topic, ()) if doubts(event))
     return max(found, key=lambda event: event.originator_version, default=None)
 
 
-def counts(case: Case, word: Event, said_at: datetime) -> bool:
+def still_stands(case: Case, word: Event, said_at: datetime) -> bool:
     """Whether a word about the wish still counts: recorded, and said, after the newest doubt."""
-    doubt = newest_doubt(case)
+    doubt = latest_doubt(case)
     return doubt is None or (word.originator_version > doubt.originator_version and said_at >= doubt.timestamp)
 
 
-def found_free(case: Case) -> bool:
+def is_voluntary(case: Case) -> bool:
     """Whether the newest assessment is a clear yes, and nothing has put the wish in doubt since."""
     found: list[Any] = case.facts.get("VoluntarinessAssessed", [])
-    return bool(found) and found[-1].result == "VOLUNTARY" and counts(case, found[-1], found[-1].when)
+    return bool(found) and found[-1].result == "VOLUNTARY" and still_stands(case, found[-1], found[-1].when)

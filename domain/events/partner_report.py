@@ -19,7 +19,7 @@ from domain.kernel.vocabulary import ReferralKind, ReferralStatus, SignalType
 # What a partner told, outside the eyes of those who need not know
 
 
-class Told(Event):
+class PartnerReport(Event):
     """Base of facts that carry what a partner said: public where it may be, sealed where it must be.
 
     The answer stands in one of three places, by the kind of referral; what a partner told beyond that stands under
@@ -72,7 +72,7 @@ class Told(Event):
         return self.SENTENCE.format_map({**self.facts, "outcome": self.outcome or "outcome sealed"})
 
 
-class Moved(Told):
+class StatusChange(PartnerReport):
     """Base of what moves a referral to another status."""
 
     TOPIC: ClassVar[str] = ""
@@ -87,13 +87,13 @@ class Moved(Told):
 # Answers
 
 
-class ReferralAcknowledged(Moved):
+class ReferralAcknowledged(StatusChange):
     TOPIC: ClassVar[str] = "ReferralAcknowledged"
     SENTENCE: ClassVar[str] = "{kind}: the partner has received the referral."
     TO: ClassVar[ReferralStatus | None] = ReferralStatus.ACKNOWLEDGED
 
 
-class ReferralAccepted(Told):
+class ReferralAccepted(PartnerReport):
     """The partner will do it. Heard after it had begun, the referral stays where it is."""
 
     TOPIC: ClassVar[str] = "ReferralAccepted"
@@ -107,7 +107,7 @@ class ReferralAccepted(Told):
             referral.move(self.timestamp, ReferralStatus.ACCEPTED, self.dues)
 
 
-class ReferralStarted(Moved):
+class ReferralStarted(StatusChange):
     TOPIC: ClassVar[str] = "ReferralStarted"
     SENTENCE: ClassVar[str] = "{kind}: the partner has begun."
     TO: ClassVar[ReferralStatus | None] = ReferralStatus.IN_PROGRESS
@@ -115,7 +115,7 @@ class ReferralStarted(Moved):
     inferred_steps: tuple[str, ...] = ()
 
 
-class ReferralProgressReported(Told):
+class ReferralProgressReported(PartnerReport):
     TOPIC: ClassVar[str] = "ReferralProgressReported"
     SENTENCE: ClassVar[str] = "{kind}: progress reported ({outcome})."
 
@@ -128,7 +128,7 @@ class ReferralProgressReported(Told):
         referral.put_off_to(self.dues)
 
 
-class ReferralPaused(Moved):
+class ReferralPaused(StatusChange):
     TOPIC: ClassVar[str] = "ReferralPaused"
     SENTENCE: ClassVar[str] = "{kind}: paused by {by}."
     TO: ClassVar[ReferralStatus | None] = ReferralStatus.ON_HOLD
@@ -143,7 +143,7 @@ class ReferralPaused(Moved):
         referral.pauses += 1
 
 
-class ReferralResumed(Moved):
+class ReferralResumed(StatusChange):
     """Taken up again: what was owed is owed later, by as long as the pause lasted."""
 
     TOPIC: ClassVar[str] = "ReferralResumed"
@@ -156,7 +156,7 @@ class ReferralResumed(Moved):
         referral.paused_since = referral.paused_until = None
 
 
-class ReferralCompleted(Moved):
+class ReferralCompleted(StatusChange):
     TOPIC: ClassVar[str] = "ReferralCompleted"
     SENTENCE: ClassVar[str] = "{kind}: completed ({outcome})."
     TO: ClassVar[ReferralStatus | None] = ReferralStatus.COMPLETED
@@ -169,20 +169,20 @@ class ReferralCompleted(Moved):
         referral.outcome, referral.outcome_version, referral.completed_by = self.outcome, 1, self.signal_id
 
 
-class ReferralReportedAgain(Told):
+class ReferralReportedAgain(PartnerReport):
     """The same outcome with particulars of its own: perhaps a second fact, such as a second payment."""
 
     TOPIC: ClassVar[str] = "ReferralReportedAgain"
     SENTENCE: ClassVar[str] = "{kind}: reported once more, with other particulars ({outcome})."
 
 
-class ReferralRejected(Moved):
+class ReferralRejected(StatusChange):
     TOPIC: ClassVar[str] = "ReferralRejected"
     SENTENCE: ClassVar[str] = "{kind}: the partner said no."
     TO: ClassVar[ReferralStatus | None] = ReferralStatus.REJECTED
 
 
-class ReferralFailed(Moved):
+class ReferralFailed(StatusChange):
     TOPIC: ClassVar[str] = "ReferralFailed"
     SENTENCE: ClassVar[str] = "{kind}: the partner could not do it ({why})."
     TO: ClassVar[ReferralStatus | None] = ReferralStatus.FAILED
@@ -190,7 +190,7 @@ class ReferralFailed(Moved):
     why: Literal["PARTNER_FAILED", "PARTNER_WITHDREW"] = "PARTNER_FAILED"
 
 
-class ReferralOutcomeAmended(Told):
+class ReferralOutcomeAmended(PartnerReport):
     """A person has decided that another answer counts, or (without an outcome) that the answer was taken back."""
 
     TOPIC: ClassVar[str] = "ReferralOutcomeAmended"

@@ -6,12 +6,12 @@ from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
 from domain.case.aggregate import Case
-from domain.events.partner_report import Told
+from domain.events.partner_report import PartnerReport
 from domain.kernel.event import Compartment, Event, Sealed
 from domain.kernel.vocabulary import SignalType
 
 
-class PartnerSignalIgnored(Told):
+class PartnerSignalIgnored(PartnerReport):
     """It changed nothing. What it said is kept all the same."""
 
     TOPIC: ClassVar[str] = "PartnerSignalIgnored"
@@ -22,7 +22,7 @@ class PartnerSignalIgnored(Told):
     cause: str
 
 
-class PartnerSignalQuarantined(Told):
+class PartnerSignalQuarantined(PartnerReport):
     """A signal in doubt waits for a person. Until then it counts against travelling, never for it."""
 
     TOPIC: ClassVar[str] = "PartnerSignalQuarantined"
@@ -54,7 +54,7 @@ class QuarantinedSignalResolved(Event):
         case.referrals[self.referral_id].disputed.pop(self.signal_id, None)
 
 
-class LateSignalRecorded(Told):
+class LateSignalRecorded(PartnerReport):
     TOPIC: ClassVar[str] = "LateSignalRecorded"
     SENTENCE: ClassVar[str] = "{kind}: a signal came too late to change anything ({outcome})."
 

@@ -15,7 +15,7 @@ from domain.kernel.policy import NEWEST, Policy
 
 
 @dataclass(frozen=True)
-class Moment:
+class Context:
     """``at`` is when the message takes effect and ``recorded_at`` the database's clock at recording (both UTC)."""
 
     at: datetime

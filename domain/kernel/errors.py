@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Refused(Exception):
+class Rejected(Exception):
     """A rule says no. ``rule`` is its name, ``detail`` says with which value and what to do next."""
 
     def __init__(self, rule: str, detail: str, *, field: str | None = None, failures: tuple[str, ...] = ()) -> None:
@@ -11,11 +11,11 @@ class Refused(Exception):
         self.rule, self.detail, self.field, self.failures = rule, detail, field, failures
 
 
-class NotYet(Exception):
+class TooEarly(Exception):
     """Said a moment too early: the stage it belongs to may be opened and is about to be. The message waits."""
 
 
-class Unplaceable(Exception):
+class Unroutable(Exception):
     """A message that a person must look at before it can have any effect: quarantined, never dropped."""
 
     def __init__(self, cause: str, detail: str) -> None:

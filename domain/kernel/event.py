@@ -55,7 +55,7 @@ class Sealed:
     compartment: Compartment
 
 
-class Unsayable(TypeError):
+class EventDeclarationError(TypeError):
     """An event class was declared without a topic or a sentence, or under a name already taken."""
 
 
@@ -122,18 +122,20 @@ def register(event: type[Event]) -> None:
     """Enter a class under its topic, for ever. A base without a topic is no event; a named event has no heirs."""
     heir_of = next((base for base in event.__mro__[1:] if base in REGISTRY.values()), None)
     if heir_of is not None:
-        raise Unsayable(f"{event.__name__} inherits from the named event {heir_of.__name__} and would inherit its name")
+        raise EventDeclarationError(
+            f"{event.__name__} inherits from the named event {heir_of.__name__} and would inherit its name"
+        )
     if event.__dict__.get("TOPIC") == "":
         return
     if "TOPIC" not in event.__dict__ or not event.SENTENCE:
-        raise Unsayable(f"{event.__name__} needs a TOPIC and a SENTENCE of its own")
+        raise EventDeclarationError(f"{event.__name__} needs a TOPIC and a SENTENCE of its own")
     if event.TOPIC in REGISTRY:
-        raise Unsayable(
+        raise EventDeclarationError(
             f"topic {event.TOPIC!r} of {event.__name__} already belongs to {REGISTRY[event.TOPIC].__name__}"
         )
     for name, sealed in sealed_fields(event).items():
         if event.model_fields[name].default is not None:
-            raise Unsayable(f"{event.__name__}.{name} is sealed ({sealed}) and must default to None")
+            raise EventDeclarationError(f"{event.__name__}.{name} is sealed ({sealed}) and must default to None")
     REGISTRY[event.TOPIC] = event
 
 

@@ -19,7 +19,7 @@ from domain.kernel.working_time import Span, days, hours, minutes, working_days
 
 
 @dataclass(frozen=True)
-class Answer:
+class ResponseTimes:
     """How long a partner has for each step, counted from sending, and how long the request stands (domain.md 6, 5.2).
 
     Where no ``start`` is given, having begun is not asked for apart. Where ``life`` may depend on the answer, only
@@ -43,8 +43,8 @@ class Answer:
 class Pinned:
     """Numbers a case or a referral keeps from the day it was opened."""
 
-    answers: Mapping[Kind, Answer]
-    urgent: Mapping[Kind, Answer]
+    answers: Mapping[Kind, ResponseTimes]
+    urgent: Mapping[Kind, ResponseTimes]
     """The same for urgent referrals, where that is sooner."""
     longer: Mapping[Kind, Mapping[str, Span]]
     """Answers that put the completion off: by how much from the day they come."""
@@ -67,7 +67,7 @@ class Pinned:
     late_result_review: Span
     withdrawal_contact: Span
 
-    def answer(self, kind: Kind, *, urgent: bool) -> Answer:
+    def answer(self, kind: Kind, *, urgent: bool) -> ResponseTimes:
         """How long a partner has. Counted by the public kind: a deadline of its own would tell the true one."""
         public = PUBLIC_KIND.get(kind, kind)
         return (self.urgent.get(public) if urgent else None) or self.answers[public]
@@ -116,46 +116,73 @@ class Policy:
     in_force: InForce
 
 
-_ANSWERS: Final[Mapping[Kind, Answer]] = {
+_ANSWERS: Final[Mapping[Kind, ResponseTimes]] = {
     #                                        acknowledge       accept            begin    complete          stands
-    Kind.PROTECTION_ASSISTANCE:       Answer(hours(72),        working_days(5),  days(14), days(30),         days(60)),
-    Kind.CHILD_BIA:                   Answer(hours(24),        hours(72),        days(7),  days(14),         days(45)),
-    Kind.GUARDIANSHIP:                Answer(hours(72),        working_days(5),  None,     working_days(10), days(45)),
-    Kind.FAMILY_TRACING:              Answer(working_days(3),  working_days(5),  days(14), days(30),         days(90)),
-    Kind.FAMILY_ASSESSMENT:           Answer(working_days(3),  working_days(5),  days(10), days(21),         days(60)),
-    Kind.BID_PANEL:                   Answer(working_days(3),  working_days(5),  None,     days(30),         days(60)),
-    Kind.HEALTH_SERVICE:              Answer(working_days(5),  working_days(7),  days(14), days(30),         days(60)),
-    Kind.SHELTER_DIRECT_ASSISTANCE:   Answer(hours(4),         hours(8),         None,     hours(24),        days(7)),
-    Kind.LEGAL_ASSISTANCE:            Answer(working_days(3),  working_days(5),  None,     days(30),         days(60)),
-    Kind.COMMUNITY_LIAISON:           Answer(working_days(2),  working_days(5),  None,     working_days(10), days(30)),
-    Kind.DETENTION_RELEASE:           Answer(working_days(3),  working_days(5),  None,     working_days(10), days(45)),
-    Kind.MEDICAL_ASSESSMENT:          Answer(working_days(2),  working_days(4),  None,     working_days(10), days(45)),
-    Kind.FIT_TO_TRAVEL:               Answer(hours(24),        hours(48),        None,     hours(66),        days(5)),
-    Kind.AIRLINE_MEDICAL:             Answer(hours(24),        hours(48),        None,     hours(72),        days(14)),
-    Kind.MEDICAL_EVACUATION:          Answer(hours(2),         hours(12),        hours(24), hours(72),       days(14)),
-    Kind.CONSULAR_IDENTITY:           Answer(working_days(3),  working_days(5),  days(14), days(24),         days(75)),
-    Kind.TRAVEL_DOCUMENT:             Answer(working_days(3),  working_days(5),  None,     working_days(10), days(60)),
-    Kind.EXIT_PERMIT:                 Answer(working_days(3),  working_days(5),  None,     working_days(7),  days(45)),
-    Kind.MOVEMENT_BOOKING:            Answer(hours(24),        hours(48),        None,     working_days(3),  days(14)),
-    Kind.ESCORT:                      Answer(working_days(2),  working_days(5),  None,     days(21),         days(45)),
-    Kind.TRANSIT_ASSISTANCE:          Answer(working_days(2),  working_days(3),  None,     days(21),         days(45)),
-    Kind.RECEPTION:                   Answer(working_days(2),  working_days(5),  None,     days(30),         days(90)),
-    Kind.MEDICAL_HANDOVER:            Answer(working_days(2),  working_days(5),  None,     days(21),         days(60)),
-    Kind.CHILD_HANDOVER:              Answer(working_days(2),  working_days(5),  None,     days(21),         days(60)),
-    Kind.REINTEGRATION_COUNSELLING:   Answer(working_days(5),  working_days(7),  None,     days(14),         days(90)),
-    Kind.REINTEGRATION_SERVICE:       Answer(working_days(5),  working_days(10), days(30), days(180),        days(365)),
-    Kind.PROCUREMENT:                 Answer(working_days(3),  working_days(5),  None,     days(30),         days(120)),
+    Kind.PROTECTION_ASSISTANCE:       ResponseTimes(hours(72),        working_days(5),  days(14), days(30),
+    days(60)),
+    Kind.CHILD_BIA:                   ResponseTimes(hours(24),        hours(72),        days(7),  days(14),
+    days(45)),
+    Kind.GUARDIANSHIP:                ResponseTimes(hours(72),        working_days(5),  None,     working_days(10),
+    days(45)),
+    Kind.FAMILY_TRACING:              ResponseTimes(working_days(3),  working_days(5),  days(14), days(30),
+    days(90)),
+    Kind.FAMILY_ASSESSMENT:           ResponseTimes(working_days(3),  working_days(5),  days(10), days(21),
+    days(60)),
+    Kind.BID_PANEL:                   ResponseTimes(working_days(3),  working_days(5),  None,     days(30),
+    days(60)),
+    Kind.HEALTH_SERVICE:              ResponseTimes(working_days(5),  working_days(7),  days(14), days(30),
+    days(60)),
+    Kind.SHELTER_DIRECT_ASSISTANCE:   ResponseTimes(hours(4),         hours(8),         None,     hours(24),
+    days(7)),
+    Kind.LEGAL_ASSISTANCE:            ResponseTimes(working_days(3),  working_days(5),  None,     days(30),
+    days(60)),
+    Kind.COMMUNITY_LIAISON:           ResponseTimes(working_days(2),  working_days(5),  None,     working_days(10),
+    days(30)),
+    Kind.DETENTION_RELEASE:           ResponseTimes(working_days(3),  working_days(5),  None,     working_days(10),
+    days(45)),
+    Kind.MEDICAL_ASSESSMENT:          ResponseTimes(working_days(2),  working_days(4),  None,     working_days(10),
+    days(45)),
+    Kind.FIT_TO_TRAVEL:               ResponseTimes(hours(24),        hours(48),        None,     hours(66),
+    days(5)),
+    Kind.AIRLINE_MEDICAL:             ResponseTimes(hours(24),        hours(48),        None,     hours(72),
+    days(14)),
+    Kind.MEDICAL_EVACUATION:          ResponseTimes(hours(2),         hours(12),        hours(24), hours(72),
+    days(14)),
+    Kind.CONSULAR_IDENTITY:           ResponseTimes(working_days(3),  working_days(5),  days(14), days(24),
+    days(75)),
+    Kind.TRAVEL_DOCUMENT:             ResponseTimes(working_days(3),  working_days(5),  None,     working_days(10),
+    days(60)),
+    Kind.EXIT_PERMIT:                 ResponseTimes(working_days(3),  working_days(5),  None,     working_days(7),
+    days(45)),
+    Kind.MOVEMENT_BOOKING:            ResponseTimes(hours(24),        hours(48),        None,     working_days(3),
+    days(14)),
+    Kind.ESCORT:                      ResponseTimes(working_days(2),  working_days(5),  None,     days(21),
+    days(45)),
+    Kind.TRANSIT_ASSISTANCE:          ResponseTimes(working_days(2),  working_days(3),  None,     days(21),
+    days(45)),
+    Kind.RECEPTION:                   ResponseTimes(working_days(2),  working_days(5),  None,     days(30),
+    days(90)),
+    Kind.MEDICAL_HANDOVER:            ResponseTimes(working_days(2),  working_days(5),  None,     days(21),
+    days(60)),
+    Kind.CHILD_HANDOVER:              ResponseTimes(working_days(2),  working_days(5),  None,     days(21),
+    days(60)),
+    Kind.REINTEGRATION_COUNSELLING:   ResponseTimes(working_days(5),  working_days(7),  None,     days(14),
+    days(90)),
+    Kind.REINTEGRATION_SERVICE:       ResponseTimes(working_days(5),  working_days(10), days(30), days(180),
+    days(365)),
+    Kind.PROCUREMENT:                 ResponseTimes(working_days(3),  working_days(5),  None,     days(30),
+    days(120)),
 }  # fmt: skip
 """By public kinds: those that hide behind one name have one deadline, and none can be told by it."""
 
-_URGENT: Final[Mapping[Kind, Answer]] = {
-    Kind.PROTECTION_ASSISTANCE:       Answer(hours(4),  hours(8),  hours(24), days(7),   days(30), life=True),
-    Kind.CHILD_BIA:                   Answer(hours(24), hours(48), hours(72), days(7),   days(30), life=True),
-    Kind.HEALTH_SERVICE:              Answer(hours(4),  hours(8),  hours(24), hours(72), days(14), life=True),
-    Kind.SHELTER_DIRECT_ASSISTANCE:   Answer(hours(2),  hours(4),  None,      hours(24), days(7),  life=True),
-    Kind.MEDICAL_EVACUATION:          Answer(hours(2),  hours(12), hours(24), hours(72), days(14), life=True),
-    Kind.MEDICAL_ASSESSMENT:          Answer(working_days(1), working_days(2), None, working_days(3), days(30)),
-    Kind.REINTEGRATION_COUNSELLING:   Answer(working_days(2), working_days(3), None, days(7), days(60)),
+_URGENT: Final[Mapping[Kind, ResponseTimes]] = {
+    Kind.PROTECTION_ASSISTANCE:       ResponseTimes(hours(4),  hours(8),  hours(24), days(7),   days(30), life=True),
+    Kind.CHILD_BIA:                   ResponseTimes(hours(24), hours(48), hours(72), days(7),   days(30), life=True),
+    Kind.HEALTH_SERVICE:              ResponseTimes(hours(4),  hours(8),  hours(24), hours(72), days(14), life=True),
+    Kind.SHELTER_DIRECT_ASSISTANCE:   ResponseTimes(hours(2),  hours(4),  None,      hours(24), days(7),  life=True),
+    Kind.MEDICAL_EVACUATION:          ResponseTimes(hours(2),  hours(12), hours(24), hours(72), days(14), life=True),
+    Kind.MEDICAL_ASSESSMENT:          ResponseTimes(working_days(1), working_days(2), None, working_days(3), days(30)),
+    Kind.REINTEGRATION_COUNSELLING:   ResponseTimes(working_days(2), working_days(3), None, days(7), days(60)),
 }  # fmt: skip
 
 _2026_1: Final = Policy(

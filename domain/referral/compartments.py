@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from domain.kernel.event import Compartment
 from domain.kernel.vocabulary import ReferralKind
-from domain.referral.outcomes import ANSWERS
+from domain.referral.outcomes import OUTCOMES
 
 CARE_KINDS: Final = frozenset(
     {
@@ -60,14 +60,14 @@ def home_of(kind: ReferralKind) -> Compartment:
 def placed(kind: ReferralKind, answer: Mapping[str, Any], outcome_code: str | None = None) -> dict[str, Any]:
     """An answer, put where its kind keeps it. Only a known code of a kind that hides nothing is public."""
     home = home_of(kind)
-    known = kind in ANSWERS and outcome_code in ANSWERS[kind].known
+    known = kind in OUTCOMES and outcome_code in OUTCOMES[kind].known
     if home is Compartment.GEN and (known or outcome_code is None):
         return {"outcome_code": outcome_code, SLOTS[home]: dict(answer)}
     return {SLOTS[home]: {**answer, "outcome_code": outcome_code}}
 
 
 def _fields(kinds: Iterable[ReferralKind]) -> frozenset[str]:
-    return frozenset(name for kind in kinds for name in ANSWERS[kind].payload.model_fields)
+    return frozenset(name for kind in kinds for name in OUTCOMES[kind].payload.model_fields)
 
 
 OF_CARE: Final = _fields(CARE_KINDS) | {
@@ -82,7 +82,7 @@ OF_PROTECTION: Final = _fields(SHELTERED_KINDS) | {
 
 
 @dataclass(frozen=True)
-class Stripped:
+class SplitPayload:
     """A payload, parted: what its kind asks for, and what it does not, by the seal that fits it."""
 
     asked: dict[str, Any]
@@ -93,15 +93,15 @@ class Stripped:
         return tuple(sorted(name for part in self.beyond.values() for name in part))
 
 
-def strip(kind: ReferralKind, payload: Mapping[str, Any]) -> Stripped:
+def split_payload(kind: ReferralKind, payload: Mapping[str, Any]) -> SplitPayload:
     """Part a payload. What a clinic adds stays a medical secret; what an embassy adds is nobody's but protection's."""
     home, asked = home_of(kind), dict[str, Any]()
-    fits: frozenset[str] = frozenset(ANSWERS[kind].payload.model_fields) if kind in ANSWERS else frozenset()
+    fits: frozenset[str] = frozenset(OUTCOMES[kind].payload.model_fields) if kind in OUTCOMES else frozenset()
     beyond: dict[Compartment, dict[str, Any]] = {}
     for name, value in payload.items():
         place = home if name in fits else _seal_of(name, home)
         (asked if place is home else beyond.setdefault(place, {}))[name] = value
-    return Stripped(asked, beyond)
+    return SplitPayload(asked, beyond)
 
 
 def _seal_of(name: str, home: Compartment) -> Compartment:

@@ -11,8 +11,8 @@ from domain.clearance.actions import task
 from domain.commands.referral import ReportDeliveryFailure, ReportHandedOver
 from domain.events.case import TaskCompleted, TaskRaised
 from domain.events.referral import ReferralDeliveryFailed, ReferralHandedOver
-from domain.kernel.context import Moment
-from domain.kernel.errors import Refused
+from domain.kernel.context import Context
+from domain.kernel.errors import Rejected
 from domain.kernel.event import Event
 from domain.kernel.vocabulary import ReferralStatus
 from domain.referral.requests import find
@@ -25,13 +25,13 @@ BRING: Final = "bring a partner its message by hand"
 NOT_DELIVERED: Final = "a message to a partner was not delivered"
 
 
-def report_failure(case: Case, report: ReportDeliveryFailure, m: Moment) -> Iterator[Event]:
+def report_delivery_failure(case: Case, report: ReportDeliveryFailure, ctx: Context) -> Iterator[Event]:
     """A fact, and something a person must do: bring the message, or see to it that it can be delivered."""
     referral = find(case, report.referral_id)
-    pinned, subject = m.policy.pinned, str(referral.referral_id)
+    pinned, subject = ctx.policy.pinned, str(referral.referral_id)
     within = pinned.late_result_review if referral.urgent else pinned.quarantine_review
     if report.cause == NO_RECEIVER:
-        yield task(BRING, "CASE_SUPERVISOR", within, m, subject=subject)
+        yield task(BRING, "CASE_SUPERVISOR", within, ctx, subject=subject)
         return
     yield ReferralDeliveryFailed(
         referral_id=referral.referral_id,
@@ -39,14 +39,14 @@ def report_failure(case: Case, report: ReportDeliveryFailure, m: Moment) -> Iter
         cause=report.cause,
         letter=report.letter,
     )
-    yield task(NOT_DELIVERED, "CASE_SUPERVISOR", within, m, subject=subject)
+    yield task(NOT_DELIVERED, "CASE_SUPERVISOR", within, ctx, subject=subject)
 
 
-def report_handed_over(case: Case, report: ReportHandedOver, _m: Moment) -> Iterator[Event]:
+def report_handed_over(case: Case, report: ReportHandedOver, _ctx: Context) -> Iterator[Event]:
     """The partner has it, although no system of ours could bring it there: nobody need see to it any more."""
     referral = find(case, report.referral_id)
     if referral.status is ReferralStatus.DRAFT:
-        raise Refused("REFERRAL.NOT_SENT", "the referral has not been sent; nothing of it may be brought to anybody")
+        raise Rejected("REFERRAL.NOT_SENT", "the referral has not been sent; nothing of it may be brought to anybody")
     yield ReferralHandedOver(
         referral_id=referral.referral_id, kind=referral.kind, partner_id=referral.partner_id, how=report.how
     )

@@ -12,7 +12,7 @@ NOT_FOR_THIS: Final = "KEY_NOT_FOR_THIS"
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class KeyScope:
     """Kinds of referral and types of signal; ``None`` is all that the partner itself may speak of."""
 
     kinds: frozenset[ReferralKind] | None = None
@@ -36,4 +36,4 @@ class Scope:
         return self.speaks_of(kind) and (self.signals is None or signal in self.signals)
 
 
-EVERYTHING: Final = Scope()
+EVERYTHING: Final = KeyScope()

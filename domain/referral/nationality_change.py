@@ -10,8 +10,8 @@ from typing import Final
 
 from domain.case.aggregate import Case
 from domain.clearance.protection_concern import asked_in_private
-from domain.clearance.voluntariness import found_free
-from domain.kernel.errors import Refused
+from domain.clearance.voluntariness import is_voluntary
+from domain.kernel.errors import Rejected
 from domain.kernel.event import Event
 from domain.kernel.vocabulary import ClearanceKind, ClearanceStatus, ReferralKind
 from domain.referral.disclosure import RECIPIENT_OF, Recipient
@@ -56,7 +56,7 @@ def unasked(case: Case) -> tuple[str, ...]:
     declared = consent is not None and consent.status is ClearanceStatus.VALID
     missing = {
         "STAFF.PRIVATE_INTERVIEW": not asked_in_private(case),
-        "STAFF.VOLUNTARINESS": not declared and not found_free(case),
+        "STAFF.VOLUNTARINESS": not declared and not is_voluntary(case),
         "PERSON.DECLARATION": not declared,
     }
     return tuple(code for code, lacking in missing.items() if lacking)
@@ -71,4 +71,4 @@ def insist_on_asking_first(case: Case, kind: ReferralKind) -> None:
     """An order of staff leads past none of that: nobody of that country is asked before the person is."""
     if missing := told_too_early(case, kind):
         detail = f"another nationality was named; first settle {', '.join(missing)}"
-        raise Refused(ASK_FIRST, detail, field="kind", failures=missing)
+        raise Rejected(ASK_FIRST, detail, field="kind", failures=missing)

@@ -43,7 +43,7 @@ ENDS: Final = (
 
 
 @dataclass(frozen=True)
-class Outgoing:
+class Notification:
     """One message to one partner. ``name`` is neutral; ``data`` is sealed until it is delivered."""
 
     referral_id: UUID
@@ -52,7 +52,7 @@ class Outgoing:
     data: dict[str, Any]
 
 
-def outgoing(case: Case, event: Event) -> Outgoing | None:
+def notifications_of(case: Case, event: Event) -> Notification | None:
     """The message an event sends, if it sends one."""
     letter = LETTERS.get(type(event))
     if letter is None:
@@ -60,7 +60,7 @@ def outgoing(case: Case, event: Event) -> Outgoing | None:
     name, write = letter
     referral: Referral = case.referrals[event.referral_id]  # type: ignore[attr-defined]  # all of them have one
     data = {"referral_token": referral.token, **write(case, referral, event)}
-    return Outgoing(referral.referral_id, referral.partner_id, name, data)
+    return Notification(referral.referral_id, referral.partner_id, name, data)
 
 
 def _sent(case: Case, referral: Referral, event: ReferralSent) -> dict[str, Any]:

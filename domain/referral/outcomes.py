@@ -22,16 +22,16 @@ from domain.referral.payloads import (
     Care,
     ChildHandover,
     Community,
-    Delivery,
     Document,
     Escort,
     Evacuation,
     Examination,
+    FamilyHome,
     Fitness,
     Guardian,
-    Home,
-    Hospital,
+    Hospitalisation,
     Identity,
+    ItemDelivery,
     Items,
     Legal,
     MedicalHandover,
@@ -41,9 +41,9 @@ from domain.referral.payloads import (
     Reception,
     Refuge,
     Refugee,
+    ReintegrationService,
     Release,
     Safety,
-    Service,
     Support,
     Traced,
     Transit,
@@ -52,7 +52,7 @@ from domain.referral.payloads import (
 
 def grave(kind: ReferralKind, outcome: str | None, payload: Mapping[str, Any]) -> HoldType | None:
     """The hold that an answer brings about by itself, whoever gives it and however late."""
-    answers = ANSWERS.get(kind)
+    answers = OUTCOMES.get(kind)
     by_code = answers.grave.get(outcome or "") if answers else None
     by_reason = answers.grave_reasons.get(str(payload.get("reason_class"))) if answers else None
     by_field = (hold for name, (value, hold) in GRAVE_FIELDS.items() if payload.get(name) is value)
@@ -60,7 +60,7 @@ def grave(kind: ReferralKind, outcome: str | None, payload: Mapping[str, Any]) -
 
 
 @dataclass(frozen=True)
-class Answers:
+class OutcomeSpec:
     """What one kind of referral may be answered with. The first of ``ends`` is the ordinary one.
 
     ``goes_on`` are outcomes that end nothing. ``grave`` ones hold the journey from the moment they are heard, however
@@ -109,39 +109,39 @@ _PROTECTION = HoldType.PROTECTION
 
 _CHILD = HoldType.CHILD
 
-ANSWERS: Final[Mapping[ReferralKind, Answers]] = {
+OUTCOMES: Final[Mapping[ReferralKind, OutcomeSpec]] = {
     # protection, children, asylum, community
-    ReferralKind.PROTECTION_ASSISTANCE: Answers(
+    ReferralKind.PROTECTION_ASSISTANCE: OutcomeSpec(
         Assistance,
         ("SERVICE_PROVIDED", "PARTIALLY_PROVIDED", "DECLINED_BY_PERSON", "SERVICE_UNAVAILABLE", "NOT_REACHED"),
     ),
-    ReferralKind.VOT_ASSISTANCE: Answers(
+    ReferralKind.VOT_ASSISTANCE: OutcomeSpec(
         Refuge, ("ADMITTED", "ASSISTED_OUTSIDE", "DECLINED_BY_PERSON", "NO_CAPACITY", "DISCHARGED")
     ),
-    ReferralKind.GBV_SERVICES: Answers(
+    ReferralKind.GBV_SERVICES: OutcomeSpec(
         Care, ("CARE_PROVIDED", "DECLINED_BY_PERSON", "TOO_LATE_FOR_PEP", "SERVICE_UNAVAILABLE")
     ),
-    ReferralKind.CHILD_BIA: Answers(
+    ReferralKind.CHILD_BIA: OutcomeSpec(
         BestInterests,
         ("RETURN_RECOMMENDED", "RETURN_NOT_RECOMMENDED", "BID_REQUIRED"),
         goes_on=frozenset({"MORE_INFO"}),
         grave={"RETURN_NOT_RECOMMENDED": _CHILD, "BID_REQUIRED": _CHILD},
     ),
-    ReferralKind.GUARDIANSHIP: Answers(
+    ReferralKind.GUARDIANSHIP: OutcomeSpec(
         Guardian, ("GUARDIAN_APPOINTED", "DE_FACTO_CAREGIVER_CONFIRMED", "NONE_AVAILABLE")
     ),
-    ReferralKind.FAMILY_TRACING: Answers(
+    ReferralKind.FAMILY_TRACING: OutcomeSpec(
         Traced, ("FOUND", "NOT_FOUND", "FOUND_UNWILLING", "FOUND_UNSAFE", "DECEASED"), grave={"FOUND_UNSAFE": _CHILD}
     ),
-    ReferralKind.FAMILY_ASSESSMENT: Answers(
-        Home, ("SUITABLE", "SUITABLE_WITH_SUPPORT", "UNSUITABLE", "REFUSED_ACCESS"), grave={"UNSUITABLE": _CHILD}
+    ReferralKind.FAMILY_ASSESSMENT: OutcomeSpec(
+        FamilyHome, ("SUITABLE", "SUITABLE_WITH_SUPPORT", "UNSUITABLE", "REFUSED_ACCESS"), grave={"UNSUITABLE": _CHILD}
     ),
-    ReferralKind.BID_PANEL: Answers(
+    ReferralKind.BID_PANEL: OutcomeSpec(
         Panel,
         ("RETURN", "REMAIN_WITH_CARE", "THIRD_COUNTRY", "DEFERRED"),
         grave=dict.fromkeys(("REMAIN_WITH_CARE", "THIRD_COUNTRY", "DEFERRED"), _CHILD),
     ),
-    ReferralKind.UNHCR_ASYLUM: Answers(
+    ReferralKind.UNHCR_ASYLUM: OutcomeSpec(
         Refugee,
         (
             "REGISTERED",
@@ -153,32 +153,32 @@ ANSWERS: Final[Mapping[ReferralKind, Answers]] = {
         ),
         grave={"REGISTERED": _PROTECTION, "EVACUATION_OR_RESETTLEMENT": _PROTECTION},
     ),
-    ReferralKind.SAFETY_ASSESSMENT: Answers(
+    ReferralKind.SAFETY_ASSESSMENT: OutcomeSpec(
         Safety,
         ("SAFE", "SAFE_WITH_MITIGATION", "NOT_SAFE", "UNDETERMINED"),
         grave={"NOT_SAFE": _PROTECTION, "UNDETERMINED": _PROTECTION},
     ),
-    ReferralKind.MHPSS: Answers(
+    ReferralKind.MHPSS: OutcomeSpec(
         Support, ("ENGAGED", "COMPLETED_COURSE", "DECLINED_BY_PERSON", "REFERRED_UP", "NOT_REACHED")
     ),
-    ReferralKind.SHELTER_DIRECT_ASSISTANCE: Answers(
+    ReferralKind.SHELTER_DIRECT_ASSISTANCE: OutcomeSpec(
         Items, ("PROVIDED", "UNAVAILABLE"), goes_on=frozenset({"WAITLISTED"})
     ),
-    ReferralKind.LEGAL_ASSISTANCE: Answers(
+    ReferralKind.LEGAL_ASSISTANCE: OutcomeSpec(
         Legal, ("ADVISED", "RESOLVED", "PROCEEDINGS_OPEN"), grave={"PROCEEDINGS_OPEN": HoldType.LEGAL}
     ),
-    ReferralKind.COMMUNITY_LIAISON: Answers(
+    ReferralKind.COMMUNITY_LIAISON: OutcomeSpec(
         Community,
         ("CONTACTED", "NOT_FOUND", "IDENTITY_ENDORSED", "CONCERN_REPORTED"),
         grave={"CONCERN_REPORTED": _PROTECTION},
     ),
-    ReferralKind.DETENTION_RELEASE: Answers(
+    ReferralKind.DETENTION_RELEASE: OutcomeSpec(
         Release,
         ("RELEASE_GRANTED", "RELEASE_REFUSED", "PERSON_NOT_FOUND", "MOVED_SITE"),
         grave=dict.fromkeys(("RELEASE_REFUSED", "PERSON_NOT_FOUND", "MOVED_SITE"), HoldType.DETENTION),
     ),
     # medical, documents, movement
-    ReferralKind.MEDICAL_ASSESSMENT: Answers(
+    ReferralKind.MEDICAL_ASSESSMENT: OutcomeSpec(
         Examination,
         (
             *("NO_SIGNIFICANT_CONDITION", "SIGNIFICANT_CONDITION_STABLE", "TREATMENT_REQUIRED"),
@@ -186,28 +186,28 @@ ANSWERS: Final[Mapping[ReferralKind, Answers]] = {
         ),
         grave=dict.fromkeys(("TREATMENT_REQUIRED", "UNFIT_TEMPORARY", "UNFIT_LONG_TERM"), _MEDICAL),
     ),
-    ReferralKind.SPECIALIST_CARE: Answers(
-        Hospital,
+    ReferralKind.SPECIALIST_CARE: OutcomeSpec(
+        Hospitalisation,
         ("TREATED", "ADMITTED", "DISCHARGED", "REFERRED_ABROAD", "DIED"),
         grave={"ADMITTED": _MEDICAL, "DIED": _MEDICAL},
     ),
-    ReferralKind.FIT_TO_TRAVEL: Answers(
+    ReferralKind.FIT_TO_TRAVEL: OutcomeSpec(
         Fitness,
         ("FIT", "FIT_WITH_CONDITIONS", "UNFIT_TEMPORARY", "UNFIT"),
         grave={"UNFIT_TEMPORARY": _MEDICAL, "UNFIT": _MEDICAL},
     ),
-    ReferralKind.AIRLINE_MEDICAL: Answers(
+    ReferralKind.AIRLINE_MEDICAL: OutcomeSpec(
         AirlineDesk,
         ("APPROVED", "APPROVED_WITH_CONDITIONS", "REFUSED"),
         goes_on=frozenset({"MORE_INFO"}),
         grave={"REFUSED": _MEDICAL},
     ),
-    ReferralKind.MEDICAL_EVACUATION: Answers(
+    ReferralKind.MEDICAL_EVACUATION: OutcomeSpec(
         Evacuation,
         ("EVACUATED", "DIED_IN_CARE", "DECLINED_BY_RECEIVER", "DECLINED_BY_PERSON"),
         grave={"DIED_IN_CARE": _MEDICAL},
     ),
-    ReferralKind.CONSULAR_IDENTITY: Answers(
+    ReferralKind.CONSULAR_IDENTITY: OutcomeSpec(
         Identity,
         (
             *("NATIONALITY_CONFIRMED", "NOT_CONFIRMED", "INTERVIEW_NO_SHOW"),
@@ -215,25 +215,25 @@ ANSWERS: Final[Mapping[ReferralKind, Answers]] = {
         ),
         goes_on=frozenset({"VERIFICATION_IN_CAPITAL"}),
     ),
-    ReferralKind.TRAVEL_DOCUMENT: Answers(
+    ReferralKind.TRAVEL_DOCUMENT: OutcomeSpec(
         Document,
         ("ISSUED", "REFUSED"),
         goes_on=frozenset({"REQUIRES_ITINERARY", "FEE_REQUIRED"}),
         needs={"ISSUED": ("number",)},
     ),
-    ReferralKind.EXIT_PERMIT: Answers(
+    ReferralKind.EXIT_PERMIT: OutcomeSpec(
         Permit,
         ("GRANTED", "REFUSED"),
         goes_on=frozenset({"MORE_INFO"}),
         grave_reasons=dict.fromkeys(("TRAVEL_BAN", "PENDING_CASE", "SECURITY"), HoldType.LEGAL),
     ),
-    ReferralKind.MOVEMENT_BOOKING: Answers(Booking, ("CONFIRMED", "REFUSED"), goes_on=frozenset({"WAITLISTED"})),
-    ReferralKind.ESCORT: Answers(Escort, ("ASSIGNED", "NOT_AVAILABLE"), promises=frozenset({"ASSIGNED"})),
-    ReferralKind.TRANSIT_ASSISTANCE: Answers(
+    ReferralKind.MOVEMENT_BOOKING: OutcomeSpec(Booking, ("CONFIRMED", "REFUSED"), goes_on=frozenset({"WAITLISTED"})),
+    ReferralKind.ESCORT: OutcomeSpec(Escort, ("ASSIGNED", "NOT_AVAILABLE"), promises=frozenset({"ASSIGNED"})),
+    ReferralKind.TRANSIT_ASSISTANCE: OutcomeSpec(
         Transit, ("PROVIDED", "CONFIRMED", "REFUSED"), promises=frozenset({"CONFIRMED", "PROVIDED"})
     ),
     # reception and reintegration
-    ReferralKind.RECEPTION: Answers(
+    ReferralKind.RECEPTION: OutcomeSpec(
         Reception,
         ("RECEIVED", "NOT_ARRIVED", "REFUSED_ASSISTANCE"),
         accepts=frozenset({"CONFIRMED", "CONFIRMED_WITH_LIMITS"}),
@@ -241,27 +241,28 @@ ANSWERS: Final[Mapping[ReferralKind, Answers]] = {
         promises=frozenset({"RECEIVED", "CONFIRMED", "CONFIRMED_WITH_LIMITS"}),
         only_after=frozenset({"NOT_ARRIVED", "REFUSED_ASSISTANCE"}),
     ),
-    ReferralKind.MEDICAL_HANDOVER: Answers(
+    ReferralKind.MEDICAL_HANDOVER: OutcomeSpec(
         MedicalHandover,
         ("HANDED_OVER", "ADMITTED", "NO_SHOW"),
         promises=frozenset({"HANDED_OVER"}),
         only_after=frozenset({"ADMITTED", "NO_SHOW"}),
     ),
-    ReferralKind.PROTECTION_HANDOVER: Answers(
+    ReferralKind.PROTECTION_HANDOVER: OutcomeSpec(
         Payload, ("HANDED_OVER", "DECLINED_BY_PERSON"), promises=frozenset({"HANDED_OVER"})
     ),
-    ReferralKind.CHILD_HANDOVER: Answers(
+    ReferralKind.CHILD_HANDOVER: OutcomeSpec(
         ChildHandover,
         ("HANDED_OVER", "CAREGIVER_ABSENT"),
         needs={"HANDED_OVER": ("id_checked",)},
         promises=frozenset({"HANDED_OVER"}),
         only_after=frozenset({"CAREGIVER_ABSENT"}),
     ),
-    ReferralKind.REINTEGRATION_COUNSELLING: Answers(Payload, ("COUNSELLED", "NOT_REACHED", "DECLINED")),
-    ReferralKind.REINTEGRATION_SERVICE: Answers(
-        Service, ("DELIVERED", "PARTIALLY", "BENEFICIARY_ABSENT", "PROVIDER_DEFAULT", "SERVICE_UNAVAILABLE")
+    ReferralKind.REINTEGRATION_COUNSELLING: OutcomeSpec(Payload, ("COUNSELLED", "NOT_REACHED", "DECLINED")),
+    ReferralKind.REINTEGRATION_SERVICE: OutcomeSpec(
+        ReintegrationService,
+        ("DELIVERED", "PARTIALLY", "BENEFICIARY_ABSENT", "PROVIDER_DEFAULT", "SERVICE_UNAVAILABLE"),
     ),
-    ReferralKind.PROCUREMENT: Answers(Delivery, ("DELIVERED", "PARTIAL", "REJECTED_QUALITY", "VENDOR_DEFAULT")),
+    ReferralKind.PROCUREMENT: OutcomeSpec(ItemDelivery, ("DELIVERED", "PARTIAL", "REJECTED_QUALITY", "VENDOR_DEFAULT")),
 }
 
 GRAVE_FIELDS: Final[Mapping[str, tuple[bool, HoldType]]] = {
@@ -272,8 +273,8 @@ GRAVE_FIELDS: Final[Mapping[str, tuple[bool, HoldType]]] = {
 """Fields of a payload that hold the journey by themselves, when they have this value."""
 
 GRAVE_CODES: Final[Mapping[str, frozenset[HoldType]]] = {
-    code: frozenset(answers.grave[code] for answers in ANSWERS.values() if code in answers.grave)
-    for code in {code for answers in ANSWERS.values() for code in answers.grave}
+    code: frozenset(answers.grave[code] for answers in OUTCOMES.values() if code in answers.grave)
+    for code in {code for answers in OUTCOMES.values() for code in answers.grave}
 }
 """Outcomes that hold the journey in some kind of referral, and how."""
 
@@ -287,15 +288,15 @@ CODED: Final = frozenset({SignalType.ACCEPTED, SignalType.COMPLETED, SignalType.
 """Signals whose outcome may permit something; the others' codes are only reasons."""
 
 
-def flaw(kind: ReferralKind, signal: ReceivePartnerSignal) -> str | None:
+def schema_violation(kind: ReferralKind, signal: ReceivePartnerSignal) -> str | None:
     """Why a signal of this kind cannot be taken as it is: where it breaks its schema, without the value."""
-    answers = ANSWERS.get(kind)
+    answers = OUTCOMES.get(kind)
     if answers is None:
         return None
     return next(_flaws(answers, signal), None)
 
 
-def _flaws(answers: Answers, signal: ReceivePartnerSignal) -> Iterator[str]:
+def _flaws(answers: OutcomeSpec, signal: ReceivePartnerSignal) -> Iterator[str]:
     code = signal.outcome_code
     if signal.payload_version != answers.version:
         yield f"payload_version is not {answers.version}"
@@ -309,7 +310,7 @@ def _flaws(answers: Answers, signal: ReceivePartnerSignal) -> Iterator[str]:
         yield from (name for name in answers.needs.get(code or "", ()) if not signal.payload.get(name))
 
 
-def _unfit_code(answers: Answers, said: SignalType, code: str | None) -> Iterator[str]:
+def _unfit_code(answers: OutcomeSpec, said: SignalType, code: str | None) -> Iterator[str]:
     """A bare "done" is enough only for what is promised before a flight; a bare "yes" always is."""
     fitting = answers.accepts if said is SignalType.ACCEPTED else {*answers.ends, *answers.goes_on, *answers.promises}
     may_be_bare = said is SignalType.ACCEPTED or (said is SignalType.COMPLETED and bool(answers.promises))
@@ -325,7 +326,7 @@ def gravities(outcome: str | None, payload: Mapping[str, Any]) -> Iterator[HoldT
 
 def read(kind: ReferralKind, payload: Mapping[str, Any] | None) -> Any:
     """A payload that fits, as its kind's model; empty if it was sealed away."""
-    model = ANSWERS[kind].payload if kind in ANSWERS else Payload
+    model = OUTCOMES[kind].payload if kind in OUTCOMES else Payload
     return model.model_validate_json(json.dumps(payload or {}, default=str), strict=True)
 
 
@@ -334,7 +335,7 @@ def read(kind: ReferralKind, payload: Mapping[str, Any] | None) -> Any:
 
 def published(kind: ReferralKind) -> dict[str, Any]:
     """The JSON Schema of what a partner answers to this kind: outcome codes, and the payload's fields."""
-    answers = ANSWERS[kind]
+    answers = OUTCOMES[kind]
     return {
         "title": kind.value,
         "version": answers.version,
@@ -365,4 +366,4 @@ SAYS: Final[Mapping[SignalType, str]] = {
 
 def outcomes_of(kind: ReferralKind) -> Mapping[SignalType, tuple[str, ...]]:
     """The outcomes of one kind of referral, by the signal that carries them."""
-    return {signal: codes for signal, codes in ANSWERS[kind].carried.items() if codes}
+    return {signal: codes for signal, codes in OUTCOMES[kind].carried.items() if codes}

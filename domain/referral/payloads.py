@@ -86,7 +86,7 @@ class Traced(Payload):
     verification_method: Text | None = None
 
 
-class Home(Payload):
+class FamilyHome(Payload):
     home_conditions: Text | None = None
     caregiver_consent: bool | None = None
     support_needs: Words = ()
@@ -160,7 +160,7 @@ class Examination(Payload):
     valid_until: Instant | None = None
 
 
-class Hospital(Payload):
+class Hospitalisation(Payload):
     discharge_date: Day | None = None
     restrictions: Words = ()
 
@@ -246,7 +246,7 @@ class ChildHandover(Payload):
     handed_over_at: Instant | None = None
 
 
-class Service(Payload):
+class ReintegrationService(Payload):
     hours: Amount | None = None
     units: Amount | None = None
     certificate: Text | None = None
@@ -254,7 +254,7 @@ class Service(Payload):
     delivered_on: Day | None = None
 
 
-class Delivery(Payload):
+class ItemDelivery(Payload):
     items: Words = ()
     invoice: Text | None = None
     amount: Amount | None = None

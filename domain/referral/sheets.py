@@ -17,8 +17,8 @@ from domain.case.aggregate import Case
 from domain.case.referral import Referral
 from domain.commands.referral import ListReferral
 from domain.events.referral import ReferralListed
-from domain.kernel.context import Moment
-from domain.kernel.errors import Refused
+from domain.kernel.context import Context
+from domain.kernel.errors import Rejected
 from domain.kernel.event import Compartment, Event
 from domain.kernel.vocabulary import ReferralKind, ReferralStatus, SignalType
 from domain.referral import outcomes as answers
@@ -32,7 +32,7 @@ class SheetKind(StrEnum):
     RECEPTION_DESK = "reception-desk"
 
 
-class Holds(StrEnum):
+class CellType(StrEnum):
     """What is written in a cell that comes back."""
 
     TEXT = "TEXT"
@@ -51,23 +51,23 @@ class Holds(StrEnum):
     AIRPORT = "AIRPORT"
 
 
-CELLS: Final[Mapping[str, Holds]] = {
-    "date": Holds.MOMENT,
-    "document kind": Holds.DOCUMENT,
-    "document number": Holds.NUMBER,
-    "issued on": Holds.DAY,
-    "expires on": Holds.COMING,
-    "permit number": Holds.NUMBER,
-    "list number": Holds.NUMBER,
-    "airport": Holds.AIRPORT,
-    "reason class": Holds.REFUSAL,
-    "valid until": Holds.COMING,
-    "check again on": Holds.COMING,
-    "cash in EUR": Holds.COUNT,
-    "nights": Holds.COUNT,
-    "transport": Holds.TEXT,
-    "facility": Holds.TEXT,
-    "identity checked": Holds.ANSWER,
+CELLS: Final[Mapping[str, CellType]] = {
+    "date": CellType.MOMENT,
+    "document kind": CellType.DOCUMENT,
+    "document number": CellType.NUMBER,
+    "issued on": CellType.DAY,
+    "expires on": CellType.COMING,
+    "permit number": CellType.NUMBER,
+    "list number": CellType.NUMBER,
+    "airport": CellType.AIRPORT,
+    "reason class": CellType.REFUSAL,
+    "valid until": CellType.COMING,
+    "check again on": CellType.COMING,
+    "cash in EUR": CellType.COUNT,
+    "nights": CellType.COUNT,
+    "transport": CellType.TEXT,
+    "facility": CellType.TEXT,
+    "identity checked": CellType.ANSWER,
 }
 """The cells that come back beside the result, and what each holds."""
 
@@ -81,7 +81,7 @@ STATEMENT_COLUMNS: Final[Mapping[str, SignalType]] = {
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SheetOutcome:
     """One result that can be ticked. ``permits``: it brings the person nearer to travelling, so nothing may lack."""
 
     code: str
@@ -96,13 +96,13 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Answers:
+class SheetOutcomes:
     """What may be answered about one kind of referral; ``cells`` are its columns and their names in the payload."""
 
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[SheetOutcome, ...]
     cells: Mapping[str, str]
 
-    def outcome(self, code: str) -> Outcome | None:
+    def outcome(self, code: str) -> SheetOutcome | None:
         return next((each for each in self.outcomes if each.code == code), None)
 
 
@@ -141,19 +141,19 @@ COLUMNS: Final[Mapping[ReferralKind, Mapping[str, str]]] = {
 """The cells of each kind that stands on a sheet, and what they are called in a signal's payload."""
 
 
-def _outcomes(kind: ReferralKind) -> Iterator[Outcome]:
+def _outcomes(kind: ReferralKind) -> Iterator[SheetOutcome]:
     """What the table of payloads knows of a kind; and a bare yes or no where it has no code of its own."""
-    carried, needed = answers.ANSWERS[kind].carried, PERMITS[kind]
+    carried, needed = answers.OUTCOMES[kind].carried, PERMITS[kind]
     for signal in (SignalType.ACCEPTED, SignalType.REJECTED, SignalType.COMPLETED, SignalType.PROGRESS):
         for code in carried[signal]:
             told = SignalType.PAUSED if signal is SignalType.PROGRESS and code in PAUSES else signal
-            yield Outcome(code, told, code in needed, frozenset(needed.get(code, ())))
+            yield SheetOutcome(code, told, code in needed, frozenset(needed.get(code, ())))
     for signal in (SignalType.ACCEPTED, SignalType.REJECTED):
         if not carried[signal]:
-            yield Outcome(signal.value, signal)
+            yield SheetOutcome(signal.value, signal)
 
 
-ANSWERS: Final = {kind: Answers(tuple(_outcomes(kind)), cells) for kind, cells in COLUMNS.items()}
+ANSWERS: Final = {kind: SheetOutcomes(tuple(_outcomes(kind)), cells) for kind, cells in COLUMNS.items()}
 """What each kind of referral can be answered with on a sheet."""
 
 IDENTITY: Final = ("family_name", "given_names", "sex", "date_of_birth")
@@ -244,13 +244,13 @@ def why_not_list(case: Case, referral: Referral) -> str | None:
     return why_not_send(case, referral)
 
 
-def on_list(case: Case, order: ListReferral, _m: Moment) -> Iterator[Event]:
+def list_referral(case: Case, order: ListReferral, _ctx: Context) -> Iterator[Event]:
     """Listing tells the partner about the person, so it is guarded and recorded as sending is."""
     referral = case.referrals.get(order.referral_id)
     if referral is None:
-        raise Refused("REFERRAL.UNKNOWN", f"this case has no referral {order.referral_id}", field="referral_id")
+        raise Rejected("REFERRAL.UNKNOWN", f"this case has no referral {order.referral_id}", field="referral_id")
     if why := why_not_list(case, referral):
-        raise Refused(why, "it is left off the sheet", field="referral_id")
+        raise Rejected(why, "it is left off the sheet", field="referral_id")
     yield ReferralListed(
         referral_id=referral.referral_id,
         kind=referral.kind,

@@ -10,16 +10,16 @@ from typing import Final
 
 from domain.case.aggregate import Case
 from domain.commands.signal import ReceiveContradiction
-from domain.kernel.context import Moment
+from domain.kernel.context import Context
 from domain.kernel.event import Event
-from domain.signals.handler import hear_in_doubt
+from domain.signals.handler import receive_doubtful_signal
 
 CAUSE: Final = "CONFLICTING_DUPLICATE"
 
 
-def hear_contradiction(case: Case, said: ReceiveContradiction, m: Moment) -> Iterator[Event]:
+def receive_contradiction(case: Case, said: ReceiveContradiction, ctx: Context) -> Iterator[Event]:
     """The person's own word counts whatever its id; everything else waits in quarantine, or came too late.
 
     It is known by the id under which it was kept, for its own belongs to what was said first.
     """
-    yield from hear_in_doubt(case, said.model_copy(update={"signal_id": m.message_id}), CAUSE, m)
+    yield from receive_doubtful_signal(case, said.model_copy(update={"signal_id": ctx.message_id}), CAUSE, ctx)

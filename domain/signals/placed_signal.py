@@ -15,6 +15,7 @@ from domain.clearance.actions import hold, task
 from domain.commands.signal import ReceivePartnerSignal
 from domain.events.evidence import SignalRecordedOnBehalf
 from domain.events.partner_report import (
+    PartnerReport,
     ReferralAccepted,
     ReferralAcknowledged,
     ReferralCompleted,
@@ -25,37 +26,36 @@ from domain.events.partner_report import (
     ReferralReportedAgain,
     ReferralResumed,
     ReferralStarted,
-    Told,
 )
 from domain.events.referral import DisclosureRecorded
 from domain.events.signal import LateSignalRecorded, PartnerSignalIgnored, PartnerSignalQuarantined
-from domain.kernel.context import Moment
+from domain.kernel.context import Context
 from domain.kernel.event import Event
 from domain.kernel.vocabulary import HoldType, SignalType
 from domain.kernel.working_time import LIBYA
-from domain.referral.compartments import CARE_KINDS, SLOTS, Stripped, placed
-from domain.referral.outcomes import flaw, grave
+from domain.referral.compartments import CARE_KINDS, SLOTS, SplitPayload, placed
+from domain.referral.outcomes import grave, schema_violation
 
 
-def on_behalf(referral_id: UUID, signal: ReceivePartnerSignal, m: Moment) -> Iterator[Event]:
+def on_behalf(referral_id: UUID, signal: ReceivePartnerSignal, ctx: Context) -> Iterator[Event]:
     """Who put the signal in, when it was not the partner. The sender is known by the door, never by what is said."""
-    if m.actor.startswith("staff:"):
+    if ctx.actor.startswith("staff:"):
         yield SignalRecordedOnBehalf(
             signal_id=signal.signal_id,
             referral_id=referral_id,
             partner_id=signal.partner_id,
-            recorded_by=m.actor,
+            recorded_by=ctx.actor,
             sheet_id=signal.sheet_id,
         )
 
 
 @dataclass(frozen=True)
-class Heard:
+class PlacedSignal:
     """A signal, placed: the referral it speaks of, what it says, and when it was received if that was earlier."""
 
     referral: Referral
     signal: ReceivePartnerSignal
-    stripped: Stripped
+    stripped: SplitPayload
     received_at: datetime | None = None
 
     @property
@@ -64,32 +64,32 @@ class Heard:
         return grave(self.referral.asked_kind, self.signal.outcome_code, self.signal.payload)
 
 
-def looked_at(case: Case, heard: Heard, m: Moment) -> Iterator[Event]:
+def request_review(case: Case, heard: PlacedSignal, ctx: Context) -> Iterator[Event]:
     """What moves no referral any more and may be a danger all the same: held at once, and a person looks in hours."""
-    yield from held(case, heard, m)
+    yield from hold_if_grave(case, heard, ctx)
     queue = "MEDICAL_OFFICER" if heard.referral.asked_kind in CARE_KINDS else "PROTECTION_OFFICER"
-    within = m.policy.pinned.late_result_review
-    yield task("look at a late result", queue, within, m, subject=str(heard.signal.signal_id))
+    within = ctx.policy.pinned.late_result_review
+    yield task("look at a late result", queue, within, ctx, subject=str(heard.signal.signal_id))
 
 
-def held(case: Case, heard: Heard, m: Moment) -> Iterator[Event]:
+def hold_if_grave(case: Case, heard: PlacedSignal, ctx: Context) -> Iterator[Event]:
     """A grave answer holds the journey from its receipt (domain.md 00, 3), once."""
     kind = heard.hold
     if kind is not None and not case.closed and not case.departed and not case.holds_of(kind):
-        yield hold(kind, m)
+        yield hold(kind, ctx)
 
 
-def overtaken(case: Case, heard: Heard, cause: str, m: Moment) -> Iterator[Event]:
+def record_superseded(case: Case, heard: PlacedSignal, cause: str, ctx: Context) -> Iterator[Event]:
     """It moves nothing any more. What is grave in it counts, however it comes (domain.md 00, 3)."""
-    yield ignored(heard, cause, m)
+    yield ignored(heard, cause, ctx)
     if heard.hold is not None:
-        yield from looked_at(case, heard, m)
+        yield from request_review(case, heard, ctx)
 
 
 # What is kept of it
 
 
-def told_of(heard: Heard, m: Moment) -> dict[str, Any]:
+def report_fields(heard: PlacedSignal, ctx: Context) -> dict[str, Any]:
     """The fields that every fact about a signal has: whose, what, and by which clock."""
     referral, signal, stripped = heard.referral, heard.signal, heard.stripped
     answer: dict[str, Any] = {"payload": stripped.asked, "reason": signal.reason}
@@ -100,7 +100,7 @@ def told_of(heard: Heard, m: Moment) -> dict[str, Any]:
         "kind": referral.kind,
         "signal_id": signal.signal_id,
         "occurred_at": signal.occurred_at,
-        "skew_s": _skew(signal.occurred_at, heard.received_at or m.at, m),
+        "skew_s": _skew(signal.occurred_at, heard.received_at or ctx.at, ctx),
         "received_at": heard.received_at,
         **placed(referral.asked_kind, answer, signal.outcome_code),
         **{SLOTS[seal]: {"stripped": part} for seal, part in stripped.beyond.items()},
@@ -111,42 +111,42 @@ def sender_of(signal: ReceivePartnerSignal) -> dict[str, Any]:
     return {"partner_id": signal.partner_id, "signal_type": signal.signal_type}
 
 
-def _skew(claimed: datetime, received: datetime, m: Moment) -> int | None:
+def _skew(claimed: datetime, received: datetime, ctx: Context) -> int | None:
     """How far a partner's clock is off in seconds, if it is remarkably ahead or what it says is remarkably old."""
-    in_force = m.policy.in_force
+    in_force = ctx.policy.in_force
     ahead = claimed > LIBYA.after(received, in_force.clock_ahead)
     old = claimed < LIBYA.before(received, in_force.backdated)
     return int((claimed - received).total_seconds()) if ahead or old else None
 
 
-def ignored(heard: Heard, cause: str, m: Moment) -> PartnerSignalIgnored:
+def ignored(heard: PlacedSignal, cause: str, ctx: Context) -> PartnerSignalIgnored:
     signal = heard.signal
-    return PartnerSignalIgnored.model_validate({**told_of(heard, m), **sender_of(signal), "cause": cause})
+    return PartnerSignalIgnored.model_validate({**report_fields(heard, ctx), **sender_of(signal), "cause": cause})
 
 
-def quarantine(case: Case, heard: Heard, cause: str, m: Moment) -> Iterator[Event]:
+def quarantine(case: Case, heard: PlacedSignal, cause: str, ctx: Context) -> Iterator[Event]:
     """Until a person has decided it counts against travelling, and never for it. The same doubt is not kept twice."""
     signal = heard.signal
     if _waits_already(case, heard):
-        yield ignored(heard, "ALREADY_IN_QUARANTINE", m)
+        yield ignored(heard, "ALREADY_IN_QUARANTINE", ctx)
         return
     about = signal.subject_check
     yield PartnerSignalQuarantined.model_validate(
         {
-            **told_of(heard, m),
+            **report_fields(heard, ctx),
             **sender_of(signal),
             "cause": cause,
             "supersedes": signal.supersedes_signal_id,
-            "flaw": flaw(heard.referral.asked_kind, signal),
+            "flaw": schema_violation(heard.referral.asked_kind, signal),
             "about": about.model_dump() if about else None,
         }
     )
     near = case.seat is not None
-    within = m.policy.pinned.late_result_review if near else m.policy.pinned.quarantine_review
-    yield task("resolve a doubtful signal", "CASE_SUPERVISOR", within, m, subject=str(signal.signal_id))
+    within = ctx.policy.pinned.late_result_review if near else ctx.policy.pinned.quarantine_review
+    yield task("resolve a doubtful signal", "CASE_SUPERVISOR", within, ctx, subject=str(signal.signal_id))
 
 
-def _waits_already(case: Case, heard: Heard) -> bool:
+def _waits_already(case: Case, heard: PlacedSignal) -> bool:
     waiting = heard.referral.disputed
     return any(
         told.signal_id in waiting
@@ -158,7 +158,7 @@ def _waits_already(case: Case, heard: Heard) -> bool:
     )
 
 
-def not_asked_for(heard: Heard) -> Iterator[Event]:
+def not_asked_for(heard: PlacedSignal) -> Iterator[Event]:
     """A partner told more than its kind of referral asks for: recorded, and kept where it belongs (domain.md 5.3)."""
     if heard.stripped.beyond:
         yield DisclosureRecorded(
@@ -172,7 +172,7 @@ def not_asked_for(heard: Heard) -> Iterator[Event]:
 
 # Whether it was said before
 
-SAYS: Final[Mapping[type[Told], frozenset[SignalType]]] = {
+SAYS: Final[Mapping[type[PartnerReport], frozenset[SignalType]]] = {
     ReferralAcknowledged: frozenset({SignalType.ACKNOWLEDGED}),
     ReferralAccepted: frozenset({SignalType.ACCEPTED, SignalType.COMPLETED}),
     ReferralStarted: frozenset({SignalType.STARTED}),
@@ -189,23 +189,23 @@ SAYS: Final[Mapping[type[Told], frozenset[SignalType]]] = {
 KEPT: Final = (PartnerSignalIgnored, PartnerSignalQuarantined, LateSignalRecorded)
 
 
-def heard_before(case: Case, signal: ReceivePartnerSignal) -> list[Told]:
+def heard_before(case: Case, signal: ReceivePartnerSignal) -> list[PartnerReport]:
     """All that was recorded of signals of this very id."""
-    facts: tuple[type[Told], ...] = (*SAYS, *KEPT)
+    facts: tuple[type[PartnerReport], ...] = (*SAYS, *KEPT)
     return [told for fact in facts for told in case.every(fact) if told.signal_id == signal.signal_id]
 
 
-def says_the_same(before: Told, heard: Heard) -> bool:
+def says_the_same(before: PartnerReport, heard: PlacedSignal) -> bool:
     types = {before.signal_type} if isinstance(before, KEPT) else SAYS[type(before)]
     same_reason = before.told.get("reason") == heard.signal.reason
     return heard.signal.signal_type in types and same_reason and content(before) == content_of(heard)
 
 
-def content(told: Told) -> str:
+def content(told: PartnerReport) -> str:
     return _canonical(told.outcome, told.content)
 
 
-def content_of(heard: Heard) -> str:
+def content_of(heard: PlacedSignal) -> str:
     return _canonical(heard.signal.outcome_code, heard.signal.payload)
 
 

@@ -11,24 +11,26 @@ from domain.clearance.actions import end_of, granted_by
 from domain.commands.signal import ReceivePartnerSignal, ResolveQuarantinedSignal
 from domain.events.partner_report import ReferralOutcomeAmended
 from domain.events.signal import PartnerSignalQuarantined, QuarantinedSignalResolved
-from domain.kernel.context import Moment
-from domain.kernel.errors import Refused
+from domain.kernel.context import Context
+from domain.kernel.errors import Rejected
 from domain.kernel.event import Event
 from domain.kernel.vocabulary import ReferralStatus, SignalType
-from domain.referral.compartments import strip
-from domain.referral.outcomes import flaw
-from domain.signals.placed_signal import Heard, held, told_of
-from domain.signals.transitions import ALLOWED, step
+from domain.referral.compartments import split_payload
+from domain.referral.outcomes import schema_violation
+from domain.signals.placed_signal import PlacedSignal, hold_if_grave, report_fields
+from domain.signals.transitions import ALLOWED, transition
 
 
 def quarantined(case: Case, signal_id: UUID) -> PartnerSignalQuarantined:
     found = [event for event in case.every(PartnerSignalQuarantined) if event.signal_id == signal_id]
     if not found or signal_id not in case.referrals[found[-1].referral_id].disputed:
-        raise Refused("SIGNAL.NOT_IN_QUARANTINE", f"signal {signal_id} does not wait for a decision", field="signal_id")
+        raise Rejected(
+            "SIGNAL.NOT_IN_QUARANTINE", f"signal {signal_id} does not wait for a decision", field="signal_id"
+        )
     return found[-1]
 
 
-def on_resolve(case: Case, order: ResolveQuarantinedSignal, m: Moment) -> Iterator[Event]:
+def resolve_quarantined_signal(case: Case, order: ResolveQuarantinedSignal, ctx: Context) -> Iterator[Event]:
     """A person's decision on a doubtful signal. Until it, the signal held the journey; from it on, it permits.
 
     Unless it is grave: that holds, whether or not it still moves its referral.
@@ -39,15 +41,15 @@ def on_resolve(case: Case, order: ResolveQuarantinedSignal, m: Moment) -> Iterat
         signal_id=signal.signal_id, referral_id=signal.referral_id, decision=order.decision, reason=order.reason
     )
     if counts is not None:
-        yield from _counts(case, counts, m)
-        yield from held(case, counts, m)
+        yield from _counts(case, counts, ctx)
+        yield from hold_if_grave(case, counts, ctx)
 
 
-def _as_decided(case: Case, doubted: PartnerSignalQuarantined, order: ResolveQuarantinedSignal) -> Heard:
+def _as_decided(case: Case, doubted: PartnerSignalQuarantined, order: ResolveQuarantinedSignal) -> PlacedSignal:
     """The signal again, with what the person has corrected. What still fits no schema cannot count."""
     referral = case.referrals[doubted.referral_id]
     if referral.status in (ReferralStatus.CANCELLED, ReferralStatus.EXPIRED, ReferralStatus.ENTERED_IN_ERROR):
-        raise Refused("REFERRAL.OVER", f"the referral is {referral.status}; the signal can only be set aside")
+        raise Rejected("REFERRAL.OVER", f"the referral is {referral.status}; the signal can only be set aside")
     payload = doubted.content if order.payload is None else order.payload
     signal = ReceivePartnerSignal(
         signal_id=doubted.signal_id,
@@ -59,22 +61,22 @@ def _as_decided(case: Case, doubted: PartnerSignalQuarantined, order: ResolveQua
         payload=payload,
         occurred_at=doubted.occurred_at or doubted.timestamp,
     )
-    if unfit := flaw(referral.asked_kind, signal):
+    if unfit := schema_violation(referral.asked_kind, signal):
         detail = f"it does not fit its schema ({unfit}); correct `outcome_code` or `payload`, or set it aside"
-        raise Refused("SIGNAL.UNFIT", detail, field="outcome_code")
-    return Heard(referral, signal, strip(referral.asked_kind, payload), doubted.timestamp)
+        raise Rejected("SIGNAL.UNFIT", detail, field="outcome_code")
+    return PlacedSignal(referral, signal, split_payload(referral.asked_kind, payload), doubted.timestamp)
 
 
-def _counts(case: Case, heard: Heard, m: Moment) -> Iterator[Event]:
+def _counts(case: Case, heard: PlacedSignal, ctx: Context) -> Iterator[Event]:
     """What is under way takes the step; what had ended is amended, and loses what the old answer had granted."""
     if not heard.referral.over:
-        yield from _under_way(case, heard, m)
+        yield from _under_way(case, heard, ctx)
         return
     before = granted_by(case, heard.referral.referral_id)
     yield ReferralOutcomeAmended.model_validate(
         {
-            **told_of(heard, m),
-            "approved_by": m.actor,
+            **report_fields(heard, ctx),
+            "approved_by": ctx.actor,
             "signal_type": heard.signal.signal_type,
             "supersedes": heard.referral.completed_by,
         }
@@ -82,7 +84,7 @@ def _counts(case: Case, heard: Heard, m: Moment) -> Iterator[Event]:
     yield from end_of(case, before, "OUTCOME_AMENDED")
 
 
-def _under_way(case: Case, heard: Heard, m: Moment) -> Iterator[Event]:
+def _under_way(case: Case, heard: PlacedSignal, ctx: Context) -> Iterator[Event]:
     """An amended answer to what was never answered is the answer, and there is nothing to take back of it.
 
     A refusal of what has begun is a failure. A step that has been overtaken since changes nothing.
@@ -96,4 +98,4 @@ def _under_way(case: Case, heard: Heard, m: Moment) -> Iterator[Event]:
         said = SignalType.FAILED
     if referral.status in ALLOWED[said]:
         signal = heard.signal.model_copy(update={"signal_type": said})
-        yield from step(case, replace(heard, signal=signal), m)
+        yield from transition(case, replace(heard, signal=signal), ctx)

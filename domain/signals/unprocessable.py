@@ -14,8 +14,8 @@ from domain.case.aggregate import Case
 from domain.clearance.actions import task
 from domain.commands.signal import ResolveQuarantinedMessage
 from domain.events.signal import MessageQuarantined, QuarantinedMessageResolved
-from domain.kernel.context import Moment
-from domain.kernel.errors import Refused
+from domain.kernel.context import Context
+from domain.kernel.errors import Rejected
 from domain.kernel.event import Event
 
 CRASHED: Final = "RULE_CRASHED"
@@ -23,22 +23,24 @@ CRASHED: Final = "RULE_CRASHED"
 UNREADABLE: Final = "UNREADABLE_BODY"
 
 
-def in_doubt(case: Case, kept_message: UUID, cause: str, m: Moment) -> Iterator[Event]:
+def quarantine_message(case: Case, kept_message: UUID, cause: str, ctx: Context) -> Iterator[Event]:
     """It is on record, and somebody must look: soon, where a flight is near."""
     yield MessageQuarantined(kept_message=kept_message, cause=cause)
-    pinned = m.policy.pinned
+    pinned = ctx.policy.pinned
     within = pinned.late_result_review if case.seat is not None else pinned.quarantine_review
-    yield task("look at a message that could not be taken in", "CASE_SUPERVISOR", within, m, subject=str(kept_message))
+    yield task(
+        "look at a message that could not be taken in", "CASE_SUPERVISOR", within, ctx, subject=str(kept_message)
+    )
 
 
-def taken_in(case: Case, kept_message: UUID) -> Iterator[Event]:
+def release_message(case: Case, kept_message: UUID) -> Iterator[Event]:
     """It was given to the case once more, and has been decided: the doubt is over."""
     if kept_message in case.doubts:
         yield QuarantinedMessageResolved(kept_message=kept_message, decision="TAKEN")
 
 
-def on_resolve_message(case: Case, order: ResolveQuarantinedMessage, _m: Moment) -> Iterator[Event]:
+def resolve_quarantined_message(case: Case, order: ResolveQuarantinedMessage, _ctx: Context) -> Iterator[Event]:
     if order.decision == "SET_ASIDE" and order.kept_message not in case.doubts:
         detail = f"message {order.kept_message} does not wait for a decision"
-        raise Refused("MESSAGE.NOT_IN_QUARANTINE", detail, field="kept_message")
+        raise Rejected("MESSAGE.NOT_IN_QUARANTINE", detail, field="kept_message")
     yield QuarantinedMessageResolved(kept_message=order.kept_message, decision=order.decision, reason=order.reason)

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from domain.case.aggregate import Case, Seat, _seat_on, _waits_for
-from domain.casework.seat import _give_up_waiting, release_seat
+from domain.casework.seat import _give_up_waiting, vacate_seat
 from domain.clearance.actions import grant, hold, revoke, task
-from domain.clearance.protection_concern import heard_in_private
+from domain.clearance.protection_concern import record_private_interview
 from domain.clearance.return_advisory import mark_of
 from domain.clearance.travel_gate import Journey, journey_on, travel_gate
 from domain.commands.departure import (
@@ -56,11 +56,11 @@ from domain.events.departure import (
     SeatReserved,
     VoluntaryReturnReaffirmed,
 )
-from domain.kernel.context import Moment
-from domain.kernel.errors import Refused
+from domain.kernel.context import Context
+from domain.kernel.errors import Rejected
 from domain.kernel.event import Event
 from domain.kernel.vocabulary import Checkpoint, ClearanceKind, HoldType, Phase, Stage
-from domain.stages.stage import Awaited, StageRules
+from domain.stages.stage import Requirement, StageRules
 
 NOT_THEIR_DOING: Final = frozenset({"DETAINED", "HOSPITALISED"})
 
@@ -68,23 +68,23 @@ NOT_THEIR_DOING: Final = frozenset({"DETAINED", "HOSPITALISED"})
 # Rules
 
 
-def allocate_funding(_case: Case, order: AllocateFunding, m: Moment) -> Iterator[Event]:
-    if order.until <= m.at:
-        raise Refused("FUNDING.ENDED", f"the project ends on {order.until:%d %B %Y}, which has passed", field="until")
+def allocate_funding(_case: Case, order: AllocateFunding, ctx: Context) -> Iterator[Event]:
+    if order.until <= ctx.at:
+        raise Rejected("FUNDING.ENDED", f"the project ends on {order.until:%d %B %Y}, which has passed", field="until")
     yield FundingAllocated(until=order.until, project=order.project)
-    yield grant(ClearanceKind.FUNDING_ALLOCATED, m, until=order.until, evidence="project")
+    yield grant(ClearanceKind.FUNDING_ALLOCATED, ctx, until=order.until, evidence="project")
 
 
-def nominate(case: Case, order: NominatePassenger, m: Moment) -> Iterator[Event]:
+def nominate_passenger(case: Case, order: NominatePassenger, ctx: Context) -> Iterator[Event]:
     if case.seat is not None:
-        raise Refused("SEAT.TAKEN", f"the person already has a seat on {case.seat.movement}; release it first")
+        raise Rejected("SEAT.TAKEN", f"the person already has a seat on {case.seat.movement}; release it first")
     if case.nomination is not None:
-        raise Refused("SEAT.ASKED", f"a seat on {case.nomination[1]} was asked for already; release it first")
-    _insist(case, Checkpoint.NOMINATE, Journey(order.std, order.sta), m)
+        raise Rejected("SEAT.ASKED", f"a seat on {case.nomination[1]} was asked for already; release it first")
+    _insist(case, Checkpoint.NOMINATE, Journey(order.std, order.sta), ctx)
     yield PassengerNominated(movement_id=order.movement_id, movement=order.movement)
 
 
-def take_seat(case: Case, letter: TakeSeat, m: Moment) -> Iterator[Event]:
+def take_seat(case: Case, letter: TakeSeat, ctx: Context) -> Iterator[Event]:
     """The movement holds a seat. If nobody waits for it any more, or may not take it, it goes back at once."""
     if _seat_on(case, letter.movement_id):
         return
@@ -100,130 +100,135 @@ def take_seat(case: Case, letter: TakeSeat, m: Moment) -> Iterator[Event]:
         country=letter.country,
     )
     journey = Journey(letter.std, letter.sta, letter.country)
-    failures = travel_gate(case, Checkpoint.NOMINATE, journey, m.policy.in_force, m.directory.advisories)
+    failures = travel_gate(case, Checkpoint.NOMINATE, journey, ctx.policy.in_force, ctx.directory.advisories)
     if failures:
-        yield from release_seat(case, failures[0], m)
+        yield from vacate_seat(case, failures[0], ctx)
 
 
-def no_seat(case: Case, letter: SeatUnavailable, m: Moment) -> Iterator[Event]:
+def seat_unavailable(case: Case, letter: SeatUnavailable, ctx: Context) -> Iterator[Event]:
     """No seat now; the person stays on the waiting list until one comes free, or until it is given up.
 
     Who sits there by the case's own book was given up and asked anew in between: the movement knows better.
     """
     if _seat_on(case, letter.movement_id):
-        yield from release_seat(case, "NOT_HELD", m)
-    yield _another_flight(letter.movement, letter.cause, m)
+        yield from vacate_seat(case, "NOT_HELD", ctx)
+    yield _another_flight(letter.movement, letter.cause, ctx)
 
 
-def _another_flight(movement: str, cause: str, m: Moment) -> Event:
-    within = m.policy.pinned.quarantine_review
-    return task(f"find another flight ({cause})", "MOVEMENT_OFFICER", within, m, subject=movement)
+def _another_flight(movement: str, cause: str, ctx: Context) -> Event:
+    within = ctx.policy.pinned.quarantine_review
+    return task(f"find another flight ({cause})", "MOVEMENT_OFFICER", within, ctx, subject=movement)
 
 
-def release(case: Case, order: ReleaseSeat, m: Moment) -> Iterator[Event]:
+def release_seat(case: Case, order: ReleaseSeat, ctx: Context) -> Iterator[Event]:
     if case.seat is None and case.nomination is None:
-        raise Refused("SEAT.NONE", "the person has no seat and waits for none")
+        raise Rejected("SEAT.NONE", "the person has no seat and waits for none")
     yield NoteAdded(note=order.cause)
-    yield from release_seat(case, "STAFF", m)
+    yield from vacate_seat(case, "STAFF", ctx)
 
 
-def freeze(case: Case, letter: ManifestIsFrozen, m: Moment) -> Iterator[Event]:
+def manifest_is_frozen(case: Case, letter: ManifestIsFrozen, ctx: Context) -> Iterator[Event]:
     """Two days before departure the gate is asked again; who does not pass gives the seat back."""
     seat = _seat_on(case, letter.movement_id)
     if seat is None or case.departed:
         return
-    failures = travel_gate(case, Checkpoint.FREEZE, journey_on(seat), m.policy.in_force, m.directory.advisories)
+    failures = travel_gate(case, Checkpoint.FREEZE, journey_on(seat), ctx.policy.in_force, ctx.directory.advisories)
     yield TravelGateEvaluated(
-        checkpoint=Checkpoint.FREEZE, ok=not failures, failures=failures, advised=mark_of(case, m.directory.advisories)
+        checkpoint=Checkpoint.FREEZE,
+        ok=not failures,
+        failures=failures,
+        advised=mark_of(case, ctx.directory.advisories),
     )
     if failures:
-        yield from release_seat(case, failures[0], m)
+        yield from vacate_seat(case, failures[0], ctx)
     else:
         yield ManifestFrozen(movement_id=letter.movement_id, movement=letter.movement)
 
 
-def brief(_case: Case, report: HoldPreDepartureBriefing, _m: Moment) -> Iterator[Event]:
+def hold_pre_departure_briefing(_case: Case, report: HoldPreDepartureBriefing, _ctx: Context) -> Iterator[Event]:
     yield PreDepartureBriefingHeld(language=report.language)
 
 
-def reaffirm(_case: Case, report: ReaffirmVoluntaryReturn, m: Moment) -> Iterator[Event]:
-    yield VoluntaryReturnReaffirmed(method=report.method, checkpoint=report.checkpoint, said_at=m.said_at)
+def reaffirm_voluntary_return(_case: Case, report: ReaffirmVoluntaryReturn, ctx: Context) -> Iterator[Event]:
+    yield VoluntaryReturnReaffirmed(method=report.method, checkpoint=report.checkpoint, said_at=ctx.said_at)
 
 
-def interview(case: Case, report: RecordDepartureInterview, m: Moment) -> Iterator[Event]:
+def record_departure_interview(case: Case, report: RecordDepartureInterview, ctx: Context) -> Iterator[Event]:
     """Any word of fear holds the journey, with no magic words needed; outside it looks like any protection hold."""
     yield DepartureInterviewHeld(
         in_private=report.in_private,
         feedback=report.feedback,
         fear=report.account if report.fear_expressed else None,
     )
-    yield from heard_in_private(case, m, fear=report.fear_expressed, concern=report.concern)
+    yield from record_private_interview(case, ctx, fear=report.fear_expressed, concern=report.concern)
     if not report.voluntary_reaffirmed:
         yield from revoke(case, ClearanceKind.CONSENT_RETURN, "NOT_REAFFIRMED")
-        yield hold(HoldType.CONSENT, m)
+        yield hold(HoldType.CONSENT, ctx)
 
 
-def check_in(case: Case, _order: CheckInPassenger, m: Moment) -> Iterator[Event]:
+def check_in_passenger(case: Case, _order: CheckInPassenger, ctx: Context) -> Iterator[Event]:
     seat = _insist_on_frozen_seat(case)
     held = case.latest(DepartureInterviewHeld)
     if held is None or not held.in_private or held.originator_version < seat.version:
-        raise Refused("CHECK_IN.INTERVIEW", "hold the departure interview for this flight, in private, before check-in")
-    _insist(case, Checkpoint.CHECK_IN, journey_on(seat, m.at), m)
+        raise Rejected(
+            "CHECK_IN.INTERVIEW", "hold the departure interview for this flight, in private, before check-in"
+        )
+    _insist(case, Checkpoint.CHECK_IN, journey_on(seat, ctx.at), ctx)
     yield PassengerCheckedIn(movement=seat.movement)
 
 
-def board(case: Case, _order: BoardPassenger, m: Moment) -> Iterator[Event]:
+def board_passenger(case: Case, _order: BoardPassenger, ctx: Context) -> Iterator[Event]:
     """The last gate. An order: refused with every reason if anything is missing."""
     seat = _insist_on_frozen_seat(case)
     if seat.status != "CHECKED_IN":
-        raise Refused("BOARD.NOT_CHECKED_IN", f"the person is {seat.status}; check in first")
-    _insist(case, Checkpoint.BOARD, journey_on(seat, m.at), m)
-    yield TravelGateEvaluated(checkpoint=Checkpoint.BOARD, ok=True, advised=mark_of(case, m.directory.advisories))
+        raise Rejected("BOARD.NOT_CHECKED_IN", f"the person is {seat.status}; check in first")
+    _insist(case, Checkpoint.BOARD, journey_on(seat, ctx.at), ctx)
+    yield TravelGateEvaluated(checkpoint=Checkpoint.BOARD, ok=True, advised=mark_of(case, ctx.directory.advisories))
     yield PassengerBoarded(movement=seat.movement)
 
 
 def _insist_on_frozen_seat(case: Case) -> Seat:
     if case.seat is None:
-        raise Refused("SEAT.NONE", "the person has no seat; nominate them for a movement first")
+        raise Rejected("SEAT.NONE", "the person has no seat; nominate them for a movement first")
     if not case.seat.frozen:
-        raise Refused("SEAT.NOT_FROZEN", f"the manifest of {case.seat.movement} is not frozen with this person on it")
+        raise Rejected("SEAT.NOT_FROZEN", f"the manifest of {case.seat.movement} is not frozen with this person on it")
     return case.seat
 
 
-def _insist(case: Case, checkpoint: Checkpoint, journey: Journey, m: Moment) -> None:
-    failures = travel_gate(case, checkpoint, journey, m.policy.in_force, m.directory.advisories)
+def _insist(case: Case, checkpoint: Checkpoint, journey: Journey, ctx: Context) -> None:
+    failures = travel_gate(case, checkpoint, journey, ctx.policy.in_force, ctx.directory.advisories)
     if failures:
-        raise Refused(f"GATE.{checkpoint}", f"the travel gate is not passed: {', '.join(failures)}", failures=failures)
+        raise Rejected(f"GATE.{checkpoint}", f"the travel gate is not passed: {', '.join(failures)}", failures=failures)
 
 
-def deny(case: Case, report: DenyBoarding, m: Moment) -> Iterator[Event]:
+def deny_boarding(case: Case, report: DenyBoarding, ctx: Context) -> Iterator[Event]:
     yield BoardingDenied(by=report.by, cause=report.cause)
-    yield from release_seat(case, "BOARDING_DENIED", m)
-    yield task("plan again after boarding was denied", "MOVEMENT_OFFICER", m.policy.pinned.escalations["L2"], m)
+    yield from vacate_seat(case, "BOARDING_DENIED", ctx)
+    yield task("plan again after boarding was denied", "MOVEMENT_OFFICER", ctx.policy.pinned.escalations["L2"], ctx)
 
 
-def no_show(case: Case, report: RecordNoShow, m: Moment) -> Iterator[Event]:
+def record_no_show(case: Case, report: RecordNoShow, ctx: Context) -> Iterator[Event]:
     yield PassengerNoShow(their_doing=report.cause not in NOT_THEIR_DOING, cause=report.cause)
-    yield from release_seat(case, "NO_SHOW", m)
-    yield task("call the person", "COUNSELLOR", m.policy.pinned.withdrawal_contact, m)
+    yield from vacate_seat(case, "NO_SHOW", ctx)
+    yield task("call the person", "COUNSELLOR", ctx.policy.pinned.withdrawal_contact, ctx)
 
 
-def offload(case: Case, report: OffloadPassenger, m: Moment) -> Iterator[Event]:
+def offload_passenger(case: Case, report: OffloadPassenger, ctx: Context) -> Iterator[Event]:
     if case.seat is None or case.departed:
-        raise Refused("SEAT.NONE", "there is nobody to take off: no seat, or the flight has departed")
+        raise Rejected("SEAT.NONE", "there is nobody to take off: no seat, or the flight has departed")
     yield NoteAdded(note=report.cause)
-    yield from release_seat(case, "OFFLOADED", m)
+    yield from vacate_seat(case, "OFFLOADED", ctx)
 
 
-def movement_off(case: Case, letter: MovementIsOff, m: Moment) -> Iterator[Event]:
+def movement_is_off(case: Case, letter: MovementIsOff, ctx: Context) -> Iterator[Event]:
     if _seat_on(case, letter.movement_id):
-        yield from release_seat(case, letter.cause, m)
+        yield from vacate_seat(case, letter.cause, ctx)
     elif _waits_for(case, letter.movement_id):
         yield from _give_up_waiting(case, letter.cause)
-        yield _another_flight(letter.movement, letter.cause, m)
+        yield _another_flight(letter.movement, letter.cause, ctx)
 
 
-def departed(case: Case, letter: FlightHasDeparted, m: Moment) -> Iterator[Event]:
+def flight_has_departed(case: Case, letter: FlightHasDeparted, ctx: Context) -> Iterator[Event]:
     """She is in the air, or was left behind: a fact either way."""
     seat = _seat_on(case, letter.movement_id)
     if letter.on_board:
@@ -236,14 +241,17 @@ def departed(case: Case, letter: FlightHasDeparted, m: Moment) -> Iterator[Event
             yield CaseReopenProposed(trigger=f"departure of {letter.movement}")
         if breaches:
             yield task(
-                "look into a departure against the rules", "PROTECTION_OFFICER", m.policy.pinned.late_result_review, m
+                "look into a departure against the rules",
+                "PROTECTION_OFFICER",
+                ctx.policy.pinned.late_result_review,
+                ctx,
             )
     elif seat is not None:
         yield PassengerNoShow(their_doing=False, cause="LEFT_BEHIND")
-        yield from release_seat(case, "NOT_ON_BOARD", m)
+        yield from vacate_seat(case, "NOT_ON_BOARD", ctx)
 
 
-def arrived(case: Case, letter: FlightHasArrived, _m: Moment) -> Iterator[Event]:
+def flight_has_arrived(case: Case, letter: FlightHasArrived, _ctx: Context) -> Iterator[Event]:
     if case.phase is Phase.TRANSIT:
         yield FlightArrived(
             movement_id=letter.movement_id, movement=letter.movement, ata=letter.ata, destination=letter.destination
@@ -253,54 +261,54 @@ def arrived(case: Case, letter: FlightHasArrived, _m: Moment) -> Iterator[Event]
 # The stage
 
 
-def may_open(case: Case, _m: Moment) -> str | None:
+def may_open(case: Case, _ctx: Context) -> str | None:
     """A provisional seat may be sought once nationality is confirmed (domain.md 4.1)."""
     if case.phase not in (Phase.PRE_DEPARTURE, Phase.DEPARTURE):
         return "PHASE"
     return None if case.nationality_confirmed else "NATIONALITY_NOT_CONFIRMED"
 
 
-def lacks(case: Case, m: Moment) -> list[Awaited]:
+def missing(case: Case, ctx: Context) -> list[Requirement]:
     since, seat = case.stages[Stage.DEPARTURE].since, case.seat
     if case.departed:
         return []
-    if not case.has_clearance(ClearanceKind.CONSENT_RETURN, m.at):
-        return [Awaited("PERSON.DECLARATION", "COUNSELLOR", "domain 4.3", since)]
-    if not case.has_clearance(ClearanceKind.FUNDING_ALLOCATED, m.at):
-        return [Awaited("STAFF.FUNDING", "PROGRAMME_MANAGER", "domain 8.12", since)]
+    if not case.has_clearance(ClearanceKind.CONSENT_RETURN, ctx.at):
+        return [Requirement("PERSON.DECLARATION", "COUNSELLOR", "domain 4.3", since)]
+    if not case.has_clearance(ClearanceKind.FUNDING_ALLOCATED, ctx.at):
+        return [Requirement("STAFF.FUNDING", "PROGRAMME_MANAGER", "domain 8.12", since)]
     if seat is None:
-        return [Awaited("STAFF.NOMINATION", "MOVEMENT_OFFICER", "domain 7.5", since)]
+        return [Requirement("STAFF.NOMINATION", "MOVEMENT_OFFICER", "domain 7.5", since)]
     if not seat.frozen:
-        return [Awaited("MOVEMENT.FREEZE", "MOVEMENT_OFFICER", "domain 7.5", since, seat.std)]
+        return [Requirement("MOVEMENT.FREEZE", "MOVEMENT_OFFICER", "domain 7.5", since, seat.std)]
     step = {"CONFIRMED": "CHECK_IN", "CHECKED_IN": "BOARDING"}.get(seat.status, "DEPARTURE")
-    return [Awaited(f"MOVEMENT.{step}", "MOVEMENT_OFFICER", "domain 7.5", since, seat.std)]
+    return [Requirement(f"MOVEMENT.{step}", "MOVEMENT_OFFICER", "domain 7.5", since, seat.std)]
 
 
 DEPARTURE = StageRules(
     stage=Stage.DEPARTURE,
     title="Departure",
     may_open=may_open,
-    lacks=lacks,
+    missing=missing,
     rules={
         AllocateFunding: allocate_funding,
-        NominatePassenger: nominate,
-        ReleaseSeat: release,
-        HoldPreDepartureBriefing: brief,
-        ReaffirmVoluntaryReturn: reaffirm,
-        RecordDepartureInterview: interview,
-        CheckInPassenger: check_in,
-        BoardPassenger: board,
-        DenyBoarding: deny,
-        RecordNoShow: no_show,
-        OffloadPassenger: offload,
+        NominatePassenger: nominate_passenger,
+        ReleaseSeat: release_seat,
+        HoldPreDepartureBriefing: hold_pre_departure_briefing,
+        ReaffirmVoluntaryReturn: reaffirm_voluntary_return,
+        RecordDepartureInterview: record_departure_interview,
+        CheckInPassenger: check_in_passenger,
+        BoardPassenger: board_passenger,
+        DenyBoarding: deny_boarding,
+        RecordNoShow: record_no_show,
+        OffloadPassenger: offload_passenger,
         TakeSeat: take_seat,
-        SeatUnavailable: no_seat,
-        ManifestIsFrozen: freeze,
-        MovementIsOff: movement_off,
-        FlightHasDeparted: departed,
-        FlightHasArrived: arrived,
+        SeatUnavailable: seat_unavailable,
+        ManifestIsFrozen: manifest_is_frozen,
+        MovementIsOff: movement_is_off,
+        FlightHasDeparted: flight_has_departed,
+        FlightHasArrived: flight_has_arrived,
     },
-    anytime=frozenset(
+    without_open_stage=frozenset(
         {
             AllocateFunding,
             TakeSeat,

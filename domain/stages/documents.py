@@ -39,9 +39,9 @@ from domain.events.documents import (
     TravelDocumentLost,
     TravelDocumentRefused,
 )
-from domain.events.partner_report import ReferralOutcomeAmended, Told
-from domain.kernel.context import Moment
-from domain.kernel.errors import Refused
+from domain.events.partner_report import PartnerReport, ReferralOutcomeAmended
+from domain.kernel.context import Context
+from domain.kernel.errors import Rejected
 from domain.kernel.event import Event
 from domain.kernel.vocabulary import (
     ClearanceKind,
@@ -57,7 +57,7 @@ from domain.referral.nationality_change import CHANGED, newest_change, unasked
 from domain.referral.outcomes import read
 from domain.referral.payloads import Document, Permit
 from domain.referral.requests import ask_again, refer, should_ask
-from domain.stages.stage import Awaited, Meaning, StageRules
+from domain.stages.stage import Meaning, Requirement, StageRules
 
 NEEDED: Final = (ClearanceKind.TRAVEL_DOCUMENT, ClearanceKind.EXIT_PERMIT)
 
@@ -65,20 +65,20 @@ NEEDED: Final = (ClearanceKind.TRAVEL_DOCUMENT, ClearanceKind.EXIT_PERMIT)
 # Rules
 
 
-def change_nationality(case: Case, report: ChangeNationality, m: Moment) -> Iterator[Event]:
+def change_nationality(case: Case, report: ChangeNationality, ctx: Context) -> Iterator[Event]:
     """Ends what rested on the former nationality (``domain.casework.invalidation``).
 
     After departure a protection officer reviews it.
     """
     before = case.person.nationality if case.person else None
     if report.nationality == before:
-        raise Refused("NATIONALITY.SAME", "that nationality is the one on record already", field="nationality")
+        raise Rejected("NATIONALITY.SAME", "that nationality is the one on record already", field="nationality")
     yield NationalityChanged(before=before, nationality=report.nationality)
     if case.departed:
-        yield task("look at what the person said after departure", "PROTECTION_OFFICER", soon(case, m), m)
+        yield task("look at what the person said after departure", "PROTECTION_OFFICER", soon(case, ctx), ctx)
 
 
-def ask_first(case: Case, m: Moment) -> list[Awaited]:
+def ask_first(case: Case, ctx: Context) -> list[Requirement]:
     """What comes before any word to an embassy, once the person has named another nationality.
 
     Consent was given for the embassy of the former one; it is given anew, unless no embassy is needed any more.
@@ -86,35 +86,35 @@ def ask_first(case: Case, m: Moment) -> list[Awaited]:
     changed = newest_change(case)
     if changed is None or case.departed:
         return []
-    codes, needed = unasked(case), not case.has_clearance(ClearanceKind.TRAVEL_DOCUMENT, m.at)
+    codes, needed = unasked(case), not case.has_clearance(ClearanceKind.TRAVEL_DOCUMENT, ctx.at)
     if needed and not case.consents_to(Purpose.SHARE_EMBASSY):
         codes = (*codes, "PERSON.SHARE_EMBASSY")
-    return [Awaited(code, "COUNSELLOR", "domain 7.4", changed.timestamp, after=CHANGED) for code in codes]
+    return [Requirement(code, "COUNSELLOR", "domain 7.4", changed.timestamp, after=CHANGED) for code in codes]
 
 
 def of_the_nationality_named(meaning: Meaning) -> Meaning:
     """What was asked before the person named another nationality decides nothing about this one."""
 
     @wraps(meaning)
-    def answered(case: Case, referral: Referral, told: Told, m: Moment) -> Iterator[Event]:
+    def answered(case: Case, referral: Referral, told: PartnerReport, ctx: Context) -> Iterator[Event]:
         if referral.version > case.nationality_since:
-            yield from meaning(case, referral, told, m)
+            yield from meaning(case, referral, told, ctx)
         else:
-            yield _consular_task("look at an answer about a nationality that was changed since", referral, m)
+            yield _consular_task("look at an answer about a nationality that was changed since", referral, ctx)
 
     return answered
 
 
 @of_the_nationality_named
-def identity_answered(case: Case, referral: Referral, told: Told, m: Moment) -> Iterator[Event]:
+def identity_answered(case: Case, referral: Referral, told: PartnerReport, ctx: Context) -> Iterator[Event]:
     outcome = told.outcome or ""
     if outcome == "NATIONALITY_CONFIRMED":
         yield NationalityConfirmed(confirmed_by=referral.partner_id)
     elif outcome in UNDECIDED and not isinstance(told, ReferralOutcomeAmended):
-        yield from _not_examined(referral, outcome, m)
+        yield from _not_examined(referral, outcome, ctx)
     else:
-        yield from identity_taken_back(case, referral, told, m)
-        yield _consular_task("decide after nationality was not confirmed", referral, m)
+        yield from identity_taken_back(case, referral, told, ctx)
+        yield _consular_task("decide after nationality was not confirmed", referral, ctx)
 
 
 UNDECIDED: Final[Mapping[str, str]] = {
@@ -126,16 +126,16 @@ UNDECIDED: Final[Mapping[str, str]] = {
 back what had been confirmed."""
 
 
-def _not_examined(referral: Referral, outcome: str, m: Moment) -> Iterator[Event]:
+def _not_examined(referral: Referral, outcome: str, ctx: Context) -> Iterator[Event]:
     if outcome == "INTERVIEW_NO_SHOW":
         yield ConsularInterviewMissed(asked=referral.partner_id)
     else:
         yield NationalityNotExamined(asked=referral.partner_id, cause=outcome)
-    yield _consular_task(UNDECIDED[outcome], referral, m)
+    yield _consular_task(UNDECIDED[outcome], referral, ctx)
 
 
 @of_the_nationality_named
-def identity_taken_back(case: Case, referral: Referral, _told: Told, _m: Moment) -> Iterator[Event]:
+def identity_taken_back(case: Case, referral: Referral, _told: PartnerReport, _ctx: Context) -> Iterator[Event]:
     """Papers that rest on a nationality which is not confirmed any more clear no way."""
     was_confirmed = case.nationality_confirmed
     yield NationalityNotConfirmed(asked=referral.partner_id)
@@ -144,18 +144,18 @@ def identity_taken_back(case: Case, referral: Referral, _told: Told, _m: Moment)
 
 
 @of_the_nationality_named
-def document_answered(case: Case, referral: Referral, told: Told, m: Moment) -> Iterator[Event]:
+def document_answered(case: Case, referral: Referral, told: PartnerReport, ctx: Context) -> Iterator[Event]:
     """A no ends an older document as well: a consular officer decides what it is worth."""
     if told.outcome != "ISSUED":
         yield TravelDocumentRefused(asked=referral.partner_id)
         yield from revocations(case, Trigger.DOCUMENT_REFUSED)
-        yield _consular_task("decide after the document was refused", referral, m)
+        yield _consular_task("decide after the document was refused", referral, ctx)
         return
     paper: Document = read(ReferralKind.TRAVEL_DOCUMENT, told.told.get("payload"))
     yield from _issued(case, paper.kind or TravelDocumentKind.LAISSEZ_PASSER, paper.number or "", paper.expires_on)
     yield from grant_on_answer(
         ClearanceKind.TRAVEL_DOCUMENT,
-        m,
+        ctx,
         since=told.counts_from,
         until=_end_of(paper.expires_on),
         referral_id=referral.referral_id,
@@ -176,18 +176,18 @@ def _end_of(day: date | None) -> datetime | None:
 
 
 @of_the_nationality_named
-def permit_answered(case: Case, referral: Referral, told: Told, m: Moment) -> Iterator[Event]:
+def permit_answered(case: Case, referral: Referral, told: PartnerReport, ctx: Context) -> Iterator[Event]:
     """A no ends an older permit as well; a ban or a case before a court holds the journey by itself."""
     paper: Permit = read(ReferralKind.EXIT_PERMIT, told.told.get("payload"))
     if told.outcome != "GRANTED":
         yield ExitPermitRefused(reason=paper.reason_class)
         yield from revocations(case, Trigger.PERMIT_REFUSED)
-        yield _consular_task("decide after the exit permit was refused", referral, m)
+        yield _consular_task("decide after the exit permit was refused", referral, ctx)
         return
     yield ExitPermitGranted(airport=paper.airport or "", expires_on=paper.expires_on, permit_number=paper.permit_number)
     yield from grant_on_answer(
         ClearanceKind.EXIT_PERMIT,
-        m,
+        ctx,
         since=told.counts_from,
         until=_end_of(paper.expires_on),
         referral_id=referral.referral_id,
@@ -195,40 +195,40 @@ def permit_answered(case: Case, referral: Referral, told: Told, m: Moment) -> It
     )
 
 
-def _consular_task(what: str, referral: Referral, m: Moment) -> Event:
-    return task(what, "CONSULAR_LIAISON", m.policy.pinned.quarantine_review, m, subject=str(referral.referral_id))
+def _consular_task(what: str, referral: Referral, ctx: Context) -> Event:
+    return task(what, "CONSULAR_LIAISON", ctx.policy.pinned.quarantine_review, ctx, subject=str(referral.referral_id))
 
 
-def record_document(case: Case, report: RecordTravelDocument, m: Moment) -> Iterator[Event]:
+def record_travel_document(case: Case, report: RecordTravelDocument, ctx: Context) -> Iterator[Event]:
     if report.authenticity == "DOUBTED":
-        raise Refused("DOCUMENT.DOUBTED", "a document in doubt clears nothing; ask the embassy", field="authenticity")
-    if report.expires_on <= m.at.date():
-        raise Refused(
+        raise Rejected("DOCUMENT.DOUBTED", "a document in doubt clears nothing; ask the embassy", field="authenticity")
+    if report.expires_on <= ctx.at.date():
+        raise Rejected(
             "DOCUMENT.EXPIRED", f"expired on {report.expires_on}; ask the embassy for a new one", field="expires_on"
         )
     _insist_on_issuer(case, report.issued_by)
     yield NationalityConfirmed(confirmed_by=report.kind)
     yield from _issued(case, report.kind, report.number, report.expires_on)
-    yield grant(ClearanceKind.TRAVEL_DOCUMENT, m, until=_end_of(report.expires_on), evidence="seen by staff")
+    yield grant(ClearanceKind.TRAVEL_DOCUMENT, ctx, until=_end_of(report.expires_on), evidence="seen by staff")
 
 
 def _insist_on_issuer(case: Case, country: str | None) -> None:
     """A document says which nationality it confirms: not one that the person has named before, nor another."""
     if country is None and case.nationality_since:
         detail = "another nationality was named since registration; say which country issued the document"
-        raise Refused("DOCUMENT.ISSUER", detail, field="issued_by")
+        raise Rejected("DOCUMENT.ISSUER", detail, field="issued_by")
     if country is not None and case.person is not None and country != case.person.nationality:
         detail = "it is not of the nationality on record; change that first if the person says so"
-        raise Refused("DOCUMENT.OTHER_NATIONALITY", detail, field="issued_by")
+        raise Rejected("DOCUMENT.OTHER_NATIONALITY", detail, field="issued_by")
 
 
-def hand_over(case: Case, _report: HandOverTravelDocument, _m: Moment) -> Iterator[Event]:
+def hand_over_travel_document(case: Case, _report: HandOverTravelDocument, _ctx: Context) -> Iterator[Event]:
     if not case.has(TravelDocumentIssued.TOPIC):
-        raise Refused("DOCUMENT.NONE", "no document has been issued yet")
+        raise Rejected("DOCUMENT.NONE", "no document has been issued yet")
     yield TravelDocumentHandedOver()
 
 
-def report_lost(case: Case, _report: ReportDocumentLost, _m: Moment) -> Iterator[Event]:
+def report_document_lost(case: Case, _report: ReportDocumentLost, _ctx: Context) -> Iterator[Event]:
     yield TravelDocumentLost()
     yield from revocations(case, Trigger.DOCUMENT_LOST)
 
@@ -236,49 +236,49 @@ def report_lost(case: Case, _report: ReportDocumentLost, _m: Moment) -> Iterator
 # The stage
 
 
-def may_open(case: Case, _m: Moment) -> str | None:
+def may_open(case: Case, _ctx: Context) -> str | None:
     """No word to an embassy before the private question on return has been asked and answered (7.1 rule 1)."""
     if case.phase not in (Phase.PRE_DEPARTURE, Phase.DEPARTURE):
         return "PHASE"
     return None if asked_in_private(case) else "DOCUMENTS_MAY_NOT_START"
 
 
-def pursue(case: Case, m: Moment) -> Iterator[Event]:
+def follow_up(case: Case, ctx: Context) -> Iterator[Event]:
     """Identity, then the document, then the permit for that document's number; of the nationality now named."""
     named = case.nationality_since
-    if case.departed or ask_first(case, m):
+    if case.departed or ask_first(case, ctx):
         return
     if not case.nationality_confirmed:
         asked = case.referrals_of(ReferralKind.CONSULAR_IDENTITY, named)
         if not asked or ask_again(case, asked[-1]):
-            yield from refer(case, ReferralKind.CONSULAR_IDENTITY, m)
-    elif should_ask(case, ClearanceKind.TRAVEL_DOCUMENT, ReferralKind.TRAVEL_DOCUMENT, m, named):
-        yield from refer(case, ReferralKind.TRAVEL_DOCUMENT, m)
-    elif case.has_clearance(ClearanceKind.TRAVEL_DOCUMENT, m.at) and should_ask(
-        case, ClearanceKind.EXIT_PERMIT, ReferralKind.EXIT_PERMIT, m, named
+            yield from refer(case, ReferralKind.CONSULAR_IDENTITY, ctx)
+    elif should_ask(case, ClearanceKind.TRAVEL_DOCUMENT, ReferralKind.TRAVEL_DOCUMENT, ctx, named):
+        yield from refer(case, ReferralKind.TRAVEL_DOCUMENT, ctx)
+    elif case.has_clearance(ClearanceKind.TRAVEL_DOCUMENT, ctx.at) and should_ask(
+        case, ClearanceKind.EXIT_PERMIT, ReferralKind.EXIT_PERMIT, ctx, named
     ):
         yield ExitPermitRequested()
-        yield from refer(case, ReferralKind.EXIT_PERMIT, m)
+        yield from refer(case, ReferralKind.EXIT_PERMIT, ctx)
 
 
-def lacks(case: Case, m: Moment) -> list[Awaited]:
-    owed = _owed(case, m)
-    return ask_first(case, m) or owed if owed else []
+def missing(case: Case, ctx: Context) -> list[Requirement]:
+    owed = _owed(case, ctx)
+    return ask_first(case, ctx) or owed if owed else []
 
 
-def _owed(case: Case, m: Moment) -> list[Awaited]:
+def _owed(case: Case, ctx: Context) -> list[Requirement]:
     since = case.stages[Stage.DOCUMENTS].since
     if not case.nationality_confirmed:
-        return [Awaited("EMBASSY.NATIONALITY", "embassy", "domain 7.4", since)]
+        return [Requirement("EMBASSY.NATIONALITY", "embassy", "domain 7.4", since)]
     owed = {ClearanceKind.TRAVEL_DOCUMENT: "EMBASSY", ClearanceKind.EXIT_PERMIT: "EXIT_AUTHORITY"}
     return [
-        Awaited(f"{who}.{kind}", who.lower(), "domain 7.4", since)
+        Requirement(f"{who}.{kind}", who.lower(), "domain 7.4", since)
         for kind, who in owed.items()
-        if not case.has_clearance(kind, m.at)
+        if not case.has_clearance(kind, ctx.at)
     ]
 
 
-def reopens(case: Case, _m: Moment) -> str | None:
+def reopens(case: Case, _ctx: Context) -> str | None:
     if not case.nationality_confirmed:
         return "NATIONALITY_NOT_CONFIRMED"
     ended = [kind for kind in NEEDED if case.clearances[kind].status is not ClearanceStatus.VALID]
@@ -289,20 +289,20 @@ DOCUMENTS = StageRules(
     stage=Stage.DOCUMENTS,
     title="Travel documents",
     may_open=may_open,
-    pursue=pursue,
-    lacks=lacks,
+    follow_up=follow_up,
+    missing=missing,
     reopens=reopens,
     rules={
         ChangeNationality: change_nationality,
-        RecordTravelDocument: record_document,
-        HandOverTravelDocument: hand_over,
-        ReportDocumentLost: report_lost,
+        RecordTravelDocument: record_travel_document,
+        HandOverTravelDocument: hand_over_travel_document,
+        ReportDocumentLost: report_document_lost,
     },
     answers={
         (ReferralKind.CONSULAR_IDENTITY, SignalType.COMPLETED): identity_answered,
         (ReferralKind.TRAVEL_DOCUMENT, SignalType.COMPLETED): document_answered,
         (ReferralKind.EXIT_PERMIT, SignalType.COMPLETED): permit_answered,
     },
-    taken_back={ReferralKind.CONSULAR_IDENTITY: identity_taken_back},
-    anytime=frozenset({ChangeNationality}),
+    on_retraction={ReferralKind.CONSULAR_IDENTITY: identity_taken_back},
+    without_open_stage=frozenset({ChangeNationality}),
 )

@@ -18,16 +18,16 @@ from domain.case.referral import Referral
 from domain.clearance.actions import grant, grant_on_answer, hold, revoke, task
 from domain.commands.medical import IssueFitToTravel
 from domain.events.medical import FitToTravelAssessed
-from domain.events.partner_report import Told
-from domain.kernel.context import Moment
-from domain.kernel.errors import Refused
+from domain.events.partner_report import PartnerReport
+from domain.kernel.context import Context
+from domain.kernel.errors import Rejected
 from domain.kernel.event import Event
 from domain.kernel.vocabulary import ClearanceKind, ClearanceStatus, HoldType, Phase, ReferralKind, SignalType, Stage
 from domain.kernel.working_time import LIBYA
 from domain.referral.outcomes import read
 from domain.referral.payloads import Examination
 from domain.referral.requests import refer, should_ask
-from domain.stages.stage import Awaited, StageRules
+from domain.stages.stage import Requirement, StageRules
 
 CLEARED: Final = frozenset({"NO_SIGNIFICANT_CONDITION", "SIGNIFICANT_CONDITION_STABLE"})
 
@@ -37,13 +37,13 @@ HELD: Final = frozenset({"TREATMENT_REQUIRED", "UNFIT_TEMPORARY", "UNFIT_LONG_TE
 # Rules
 
 
-def examined(case: Case, referral: Referral, told: Told, m: Moment) -> Iterator[Event]:
+def examined(case: Case, referral: Referral, told: PartnerReport, ctx: Context) -> Iterator[Event]:
     """What the clinic's outcome means. A worse answer takes effect on receipt, a better one never before."""
     if told.outcome in CLEARED:
         found: Examination = read(ReferralKind.MEDICAL_ASSESSMENT, told.told.get("payload"))
         yield from grant_on_answer(
             ClearanceKind.MEDICAL_ASSESSMENT,
-            m,
+            ctx,
             since=min(found.examined_at or told.counts_from, told.counts_from),
             until=found.valid_until,
             referral_id=referral.referral_id,
@@ -52,37 +52,37 @@ def examined(case: Case, referral: Referral, told: Told, m: Moment) -> Iterator[
     elif told.outcome in HELD:
         yield from revoke(case, ClearanceKind.MEDICAL_ASSESSMENT, "REASSESSED")  # and its outcome holds by itself
     else:
-        yield task("follow up with the person", "MEDICAL_OFFICER", m.policy.pinned.withdrawal_contact, m)
+        yield task("follow up with the person", "MEDICAL_OFFICER", ctx.policy.pinned.withdrawal_contact, ctx)
 
 
-def fit_to_travel(case: Case, report: IssueFitToTravel, m: Moment) -> Iterator[Event]:
+def issue_fit_to_travel(case: Case, report: IssueFitToTravel, ctx: Context) -> Iterator[Event]:
     """Only inside the window before departure; valid until 72 hours after the look, and never past it."""
-    issued = report.issued_at or m.said_at
+    issued = report.issued_at or ctx.said_at
     good = report.result in ("FIT", "FIT_WITH_CONDITIONS")
     if good:
-        _insist_on_window(case, _insist_on_seat(case), issued, m)
+        _insist_on_window(case, _insist_on_seat(case), issued, ctx)
     yield FitToTravelAssessed(issued_at=issued, result=report.result, conditions=report.conditions)
     if good:
-        yield grant(ClearanceKind.FIT_TO_TRAVEL, m, since=issued, evidence="pre-embarkation check")
+        yield grant(ClearanceKind.FIT_TO_TRAVEL, ctx, since=issued, evidence="pre-embarkation check")
     else:
         yield from revoke(case, ClearanceKind.FIT_TO_TRAVEL, "REASSESSED")
-        yield hold(HoldType.MEDICAL, m)
+        yield hold(HoldType.MEDICAL, ctx)
 
 
 def _insist_on_seat(case: Case) -> Seat:
     if case.seat is None:
-        raise Refused("FTT.NO_SEAT", "fitness to travel is measured against a flight; the person has no seat yet")
+        raise Rejected("FTT.NO_SEAT", "fitness to travel is measured against a flight; the person has no seat yet")
     return case.seat
 
 
-def _insist_on_window(case: Case, seat: Seat, issued: datetime, m: Moment) -> None:
+def _insist_on_window(case: Case, seat: Seat, issued: datetime, ctx: Context) -> None:
     """The first look leaves time to act on it; another one may be taken until the doors close (domain.md 00, 17)."""
-    opens = LIBYA.before(seat.std, m.policy.in_force.fit_to_travel_from)
-    closes = LIBYA.before(seat.std, m.policy.in_force.fit_to_travel_until)
+    opens = LIBYA.before(seat.std, ctx.policy.in_force.fit_to_travel_from)
+    closes = LIBYA.before(seat.std, ctx.policy.in_force.fit_to_travel_until)
     if _looked_at_for(case, seat):
-        closes = max(seat.std, m.at)
+        closes = max(seat.std, ctx.at)
     if not opens <= issued <= closes:
-        raise Refused(
+        raise Rejected(
             "FTT.WINDOW",
             f"issued {issued:%d %B %Y %H:%M UTC}; for this departure the window runs from {opens:%d %B %Y %H:%M UTC} "
             f"until {closes:%d %B %Y %H:%M UTC}",
@@ -99,28 +99,28 @@ def _looked_at_for(case: Case, seat: Seat) -> bool:
 # The stage
 
 
-def may_open(case: Case, _m: Moment) -> str | None:
+def may_open(case: Case, _ctx: Context) -> str | None:
     return None if case.phase in (Phase.PRE_DEPARTURE, Phase.DEPARTURE) else "PHASE"
 
 
-def pursue(case: Case, m: Moment) -> Iterator[Event]:
+def follow_up(case: Case, ctx: Context) -> Iterator[Event]:
     """Without an assessment in force and nobody asked for one, the clinic is asked. A hold is for people to end."""
     if case.holds_of(HoldType.MEDICAL):
         return
-    if should_ask(case, ClearanceKind.MEDICAL_ASSESSMENT, ReferralKind.MEDICAL_ASSESSMENT, m):
-        yield from refer(case, ReferralKind.MEDICAL_ASSESSMENT, m)
+    if should_ask(case, ClearanceKind.MEDICAL_ASSESSMENT, ReferralKind.MEDICAL_ASSESSMENT, ctx):
+        yield from refer(case, ReferralKind.MEDICAL_ASSESSMENT, ctx)
 
 
-def lacks(case: Case, m: Moment) -> list[Awaited]:
+def missing(case: Case, ctx: Context) -> list[Requirement]:
     since = case.stages[Stage.MEDICAL].since
-    missing = [] if case.has_clearance(ClearanceKind.MEDICAL_ASSESSMENT, m.at) else [ClearanceKind.MEDICAL_ASSESSMENT]
+    missing = [] if case.has_clearance(ClearanceKind.MEDICAL_ASSESSMENT, ctx.at) else [ClearanceKind.MEDICAL_ASSESSMENT]
     fit = case.clearances.get(ClearanceKind.FIT_TO_TRAVEL)
-    if fit is not None and not fit.valid_at(m.at) and not case.departed:
+    if fit is not None and not fit.valid_at(ctx.at) and not case.departed:
         missing.append(ClearanceKind.FIT_TO_TRAVEL)
-    return [Awaited(f"CLINIC.{kind}", "clinic", "domain 7.3", since) for kind in missing]
+    return [Requirement(f"CLINIC.{kind}", "clinic", "domain 7.3", since) for kind in missing]
 
 
-def reopens(case: Case, _m: Moment) -> str | None:
+def reopens(case: Case, _ctx: Context) -> str | None:
     kinds = (ClearanceKind.MEDICAL_ASSESSMENT, ClearanceKind.FIT_TO_TRAVEL)
     ended = [kind for kind in kinds if (held := case.clearances.get(kind)) and held.status is not ClearanceStatus.VALID]
     return ended[0] if ended else None
@@ -130,9 +130,9 @@ MEDICAL = StageRules(
     stage=Stage.MEDICAL,
     title="Medical clearance",
     may_open=may_open,
-    pursue=pursue,
-    lacks=lacks,
+    follow_up=follow_up,
+    missing=missing,
     reopens=reopens,
-    rules={IssueFitToTravel: fit_to_travel},
+    rules={IssueFitToTravel: issue_fit_to_travel},
     answers={(ReferralKind.MEDICAL_ASSESSMENT, SignalType.COMPLETED): examined},
 )

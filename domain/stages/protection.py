@@ -16,12 +16,12 @@ from domain.case.referral import Referral
 from domain.clearance.actions import grant, hold, revoke, soon, task
 from domain.clearance.return_advisory import advised, outdated, place_of, with_change
 from domain.commands.protection import AssessSafetyOfReturn, ReassessSafety
-from domain.events.partner_report import Told
+from domain.events.partner_report import PartnerReport
 from domain.events.protection import ReturnAdvisoryChanged, SafetyOfReturnAssessed
 from domain.events.screening import VulnerabilityAssessed
 from domain.kernel.advisory import Advisory
-from domain.kernel.context import Moment
-from domain.kernel.errors import Refused
+from domain.kernel.context import Context
+from domain.kernel.errors import Rejected
 from domain.kernel.event import Event
 from domain.kernel.vocabulary import (
     AdvisoryLevel,
@@ -35,7 +35,7 @@ from domain.kernel.vocabulary import (
     Stage,
 )
 from domain.referral.requests import refer
-from domain.stages.stage import Awaited, StageRules
+from domain.stages.stage import Requirement, StageRules
 
 NEEDED = (ClearanceKind.PROTECTION_CLEARANCE, ClearanceKind.SAFETY_OF_RETURN)
 
@@ -43,14 +43,14 @@ NEEDED = (ClearanceKind.PROTECTION_CLEARANCE, ClearanceKind.SAFETY_OF_RETURN)
 # Rules
 
 
-def reassess(case: Case, order: ReassessSafety, m: Moment) -> Iterator[Event]:
+def reassess_safety(case: Case, order: ReassessSafety, ctx: Context) -> Iterator[Event]:
     """A safety that was assessed under another advisory is none any more (domain.md 4.7, 8.3)."""
     if case.phase is Phase.POST_ARRIVAL:
-        raise Refused("SAFETY.ARRIVED", "the person has arrived; raise a protection concern instead")
+        raise Rejected("SAFETY.ARRIVED", "the person has arrived; raise a protection concern instead")
     changed = Advisory(order.country, order.area, order.level, order.advisory_version, order.number, order.since)
-    today = outdated(case, with_change(m.directory.advisories, changed))
+    today = outdated(case, with_change(ctx.directory.advisories, changed))
     if today is None or not changed.concerns(case.country_of_return, place_of(case)):
-        raise Refused("SAFETY.NOT_CONCERNED", f"{changed.version} ends nothing that this person was cleared by")
+        raise Rejected("SAFETY.NOT_CONCERNED", f"{changed.version} ends nothing that this person was cleared by")
     yield ReturnAdvisoryChanged(
         country=changed.country,
         place=changed.place,
@@ -60,15 +60,15 @@ def reassess(case: Case, order: ReassessSafety, m: Moment) -> Iterator[Event]:
         since=changed.since,
     )
     if today.level is not AdvisoryLevel.OPEN and not case.departed:
-        yield hold(HoldType.SAFETY, m)
+        yield hold(HoldType.SAFETY, ctx)
     what = "look at the onward journey" if case.departed else "assess the safety of return anew"
-    yield task(what, "PROTECTION_OFFICER", soon(case, m), m, subject=changed.version)
+    yield task(what, "PROTECTION_OFFICER", soon(case, ctx), ctx, subject=changed.version)
 
 
-def assess_safety(case: Case, report: AssessSafetyOfReturn, m: Moment) -> Iterator[Event]:
+def assess_safety_of_return(case: Case, report: AssessSafetyOfReturn, ctx: Context) -> Iterator[Event]:
     """The place and the way there are judged, not the nationality; the advisory's version is kept (INV-11)."""
     safe = report.result in ("SAFE", "SAFE_WITH_MITIGATION")
-    today = advised(case, m.directory.advisories, report.area)
+    today = advised(case, ctx.directory.advisories, report.area)
     if safe and today is not None:
         _insist_on_today(report, today)
     assessed = SafetyOfReturnAssessed(
@@ -81,7 +81,7 @@ def assess_safety(case: Case, report: AssessSafetyOfReturn, m: Moment) -> Iterat
     )
     yield assessed
     if safe:
-        yield grant(ClearanceKind.SAFETY_OF_RETURN, m, evidence=assessed.evidence)
+        yield grant(ClearanceKind.SAFETY_OF_RETURN, ctx, evidence=assessed.evidence)
     else:
         yield from revoke(case, ClearanceKind.SAFETY_OF_RETURN, "REASSESSED")
 
@@ -90,57 +90,59 @@ def _insist_on_today(report: AssessSafetyOfReturn, today: Advisory) -> None:
     """Nothing is safe by the advisory of yesterday, nor by a look at the country where the person must be looked at."""
     said = f"{today.version} ({today.level}) is in force for {today.place}"
     if today.level is AdvisoryLevel.NO_RETURN:
-        raise Refused("SAFETY.NO_RETURN", f"{said}: nobody returns there; another place may be assessed", field="area")
+        raise Rejected("SAFETY.NO_RETURN", f"{said}: nobody returns there; another place may be assessed", field="area")
     if report.advisory_version != today.version:
-        raise Refused("SAFETY.ADVISORY", f"{said}, not {report.advisory_version}", field="advisory_version")
+        raise Rejected("SAFETY.ADVISORY", f"{said}, not {report.advisory_version}", field="advisory_version")
     if today.level is not AdvisoryLevel.OPEN and not report.individual:
-        raise Refused("SAFETY.INDIVIDUAL", f"{said}: this person must be assessed individually", field="individual")
+        raise Rejected("SAFETY.INDIVIDUAL", f"{said}: this person must be assessed individually", field="individual")
 
 
-def assisted(_case: Case, referral: Referral, _told: Told, m: Moment) -> Iterator[Event]:
+def assisted(_case: Case, referral: Referral, _told: PartnerReport, ctx: Context) -> Iterator[Event]:
     """A partner has helped; whether that clears the way is an officer's decision, never a partner's."""
-    within = m.policy.pinned.withdrawal_contact
-    yield task("decide on protection clearance", "PROTECTION_OFFICER", within, m, subject=str(referral.referral_id))
+    within = ctx.policy.pinned.withdrawal_contact
+    yield task("decide on protection clearance", "PROTECTION_OFFICER", within, ctx, subject=str(referral.referral_id))
 
 
 # The stage
 
 
-def may_open(case: Case, _m: Moment) -> str | None:
+def may_open(case: Case, _ctx: Context) -> str | None:
     return None if case.phase in (Phase.PRE_DEPARTURE, Phase.DEPARTURE) else "PHASE"
 
 
-def opening(case: Case, m: Moment) -> Iterator[Event]:
+def opening(case: Case, ctx: Context) -> Iterator[Event]:
     """Low risk, nothing indicated and nothing that holds: cleared at once. Otherwise a protection partner is asked."""
     assessed = case.latest(VulnerabilityAssessed)
     if _at_ease(assessed) and not case.holds_of(HoldType.PROTECTION):
-        if not case.has_clearance(ClearanceKind.PROTECTION_CLEARANCE, m.at):
-            yield grant(ClearanceKind.PROTECTION_CLEARANCE, m, evidence="low risk, no indicators")
+        if not case.has_clearance(ClearanceKind.PROTECTION_CLEARANCE, ctx.at):
+            yield grant(ClearanceKind.PROTECTION_CLEARANCE, ctx, evidence="low risk, no indicators")
         return
     high = assessed is not None and assessed.risk_level is RiskLevel.HIGH
-    yield from refer(case, ReferralKind.PROTECTION_ASSISTANCE, m, urgent=high)
+    yield from refer(case, ReferralKind.PROTECTION_ASSISTANCE, ctx, urgent=high)
 
 
 def _at_ease(assessed: VulnerabilityAssessed | None) -> bool:
     return assessed is not None and assessed.risk_level is RiskLevel.LOW and assessed.nothing_indicated
 
 
-def lacks(case: Case, m: Moment) -> list[Awaited]:
+def missing(case: Case, ctx: Context) -> list[Requirement]:
     officer, since = "PROTECTION_OFFICER", case.stages[Stage.PROTECTION].since
     missing = [
-        Awaited(f"STAFF.{kind}", officer, "domain 4.6", since) for kind in NEEDED if not case.has_clearance(kind, m.at)
+        Requirement(f"STAFF.{kind}", officer, "domain 4.6", since)
+        for kind in NEEDED
+        if not case.has_clearance(kind, ctx.at)
     ]
-    if not missing and (today := outdated(case, m.directory.advisories)):
+    if not missing and (today := outdated(case, ctx.directory.advisories)):
         changed = ReturnAdvisoryChanged.TOPIC
         missing.append(
-            Awaited(f"STAFF.{ClearanceKind.SAFETY_OF_RETURN}", officer, "domain 8.3", today.since, after=changed)
+            Requirement(f"STAFF.{ClearanceKind.SAFETY_OF_RETURN}", officer, "domain 8.3", today.since, after=changed)
         )
     return missing
 
 
-def reopens(case: Case, m: Moment) -> str | None:
+def reopens(case: Case, ctx: Context) -> str | None:
     ended = [kind for kind in NEEDED if case.clearances[kind].status is not ClearanceStatus.VALID]
-    if not ended and outdated(case, m.directory.advisories):
+    if not ended and outdated(case, ctx.directory.advisories):
         return ClearanceKind.SAFETY_OF_RETURN
     return ended[0] if ended else None
 
@@ -150,9 +152,9 @@ PROTECTION = StageRules(
     title="Protection",
     may_open=may_open,
     opening=opening,
-    lacks=lacks,
+    missing=missing,
     reopens=reopens,
-    rules={AssessSafetyOfReturn: assess_safety, ReassessSafety: reassess},
-    anytime=frozenset({ReassessSafety}),
+    rules={AssessSafetyOfReturn: assess_safety_of_return, ReassessSafety: reassess_safety},
+    without_open_stage=frozenset({ReassessSafety}),
     answers={(ReferralKind.PROTECTION_ASSISTANCE, SignalType.COMPLETED): assisted},
 )

@@ -25,7 +25,7 @@ from domain.commands.reception import (
     RecordReception,
 )
 from domain.events.departure import FlightArrived
-from domain.events.partner_report import Told
+from domain.events.partner_report import PartnerReport
 from domain.events.reception import (
     ArrivalConfirmed,
     ImmediateAssistanceProvided,
@@ -35,139 +35,142 @@ from domain.events.reception import (
     ReturneeMet,
     TemporaryAccommodationProvided,
 )
-from domain.kernel.context import Moment
-from domain.kernel.errors import Refused
+from domain.kernel.context import Context
+from domain.kernel.errors import Rejected
 from domain.kernel.event import Event
 from domain.kernel.vocabulary import ClearanceKind, Phase, ReferralKind, SignalType, Stage
 from domain.kernel.working_time import LIBYA
-from domain.referral.outcomes import ANSWERS
+from domain.referral.outcomes import OUTCOMES
 from domain.referral.requests import refer, should_ask
-from domain.stages.stage import Awaited, StageRules
+from domain.stages.stage import Requirement, StageRules
 
-CONFIRMED: Final = ANSWERS[ReferralKind.RECEPTION].promises | {None}
+CONFIRMED: Final = OUTCOMES[ReferralKind.RECEPTION].promises | {None}
 """A bare yes is a yes; so is a partner's "received" before the flight, if it can say nothing else."""
 
 
 # Rules
 
 
-def accepted(_case: Case, referral: Referral, told: Told, m: Moment) -> Iterator[Event]:
+def accepted(_case: Case, referral: Referral, told: PartnerReport, ctx: Context) -> Iterator[Event]:
     """Accepting is what the travel gate needs; the receiving itself is told after arrival."""
     if told.outcome in CONFIRMED:
-        yield grant(ClearanceKind.RECEPTION_CONFIRMED, m, evidence=str(referral.referral_id))
+        yield grant(ClearanceKind.RECEPTION_CONFIRMED, ctx, evidence=str(referral.referral_id))
 
 
-def done(_case: Case, referral: Referral, told: Told, m: Moment) -> Iterator[Event]:
+def done(_case: Case, referral: Referral, told: PartnerReport, ctx: Context) -> Iterator[Event]:
     """Said after the flight; before it, done was taken as a yes (domain.md 6, rule 2)."""
     if told.outcome == "NOT_ARRIVED":
-        within = m.policy.pinned.withdrawal_contact
-        yield task("find out where the person is", "RECEPTION_OFFICER", within, m, subject=str(referral.referral_id))
+        within = ctx.policy.pinned.withdrawal_contact
+        yield task("find out where the person is", "RECEPTION_OFFICER", within, ctx, subject=str(referral.referral_id))
 
 
-def confirm_arrival(case: Case, report: ConfirmArrival, m: Moment) -> Iterator[Event]:
+def confirm_arrival(case: Case, report: ConfirmArrival, ctx: Context) -> Iterator[Event]:
     if case.phase is not Phase.TRANSIT:
-        raise Refused("ARRIVAL.NOT_IN_TRANSIT", f"the person is in phase {case.phase}, not on the way")
-    yield ArrivalConfirmed(arrived_at=report.arrived_at or m.at)
+        raise Rejected("ARRIVAL.NOT_IN_TRANSIT", f"the person is in phase {case.phase}, not on the way")
+    yield ArrivalConfirmed(arrived_at=report.arrived_at or ctx.at)
 
 
-def record_reception(case: Case, report: RecordReception, m: Moment) -> Iterator[Event]:
+def record_reception(case: Case, report: RecordReception, ctx: Context) -> Iterator[Event]:
     _insist_on_arrival(case)
     if report.met:
-        yield ReturneeMet(met_by=report.met_by or m.actor)
+        yield ReturneeMet(met_by=report.met_by or ctx.actor)
         return
     yield ReceptionNotMet(cause=report.cause or "UNKNOWN")
-    yield task("contact the person who was not met", "RECEPTION_OFFICER", m.policy.pinned.withdrawal_contact, m)
+    yield task("contact the person who was not met", "RECEPTION_OFFICER", ctx.policy.pinned.withdrawal_contact, ctx)
 
 
 def _insist_on_arrival(case: Case) -> None:
     if case.phase is not Phase.POST_ARRIVAL:
-        raise Refused("RECEPTION.NOT_ARRIVED", f"arrival is not confirmed (phase {case.phase}); confirm it first")
+        raise Rejected("RECEPTION.NOT_ARRIVED", f"arrival is not confirmed (phase {case.phase}); confirm it first")
 
 
-def assist(case: Case, report: ProvideImmediateAssistance, m: Moment) -> Iterator[Event]:
+def provide_immediate_assistance(case: Case, report: ProvideImmediateAssistance, ctx: Context) -> Iterator[Event]:
     """Help given is a fact, also before departure (INV-12); more cash than the programme gives is shown to a person."""
     yield ImmediateAssistanceProvided(items=report.items, cash_eur=report.cash_eur)
     paid = sum(given.cash_eur for given in case.every(ImmediateAssistanceProvided))
     if paid > case.policy.pinned.immediate_cash_eur:
         yield task(
-            f"check cash of {paid} EUR against the ceiling", "PROGRAMME_MANAGER", m.policy.pinned.quarantine_review, m
+            f"check cash of {paid} EUR against the ceiling",
+            "PROGRAMME_MANAGER",
+            ctx.policy.pinned.quarantine_review,
+            ctx,
         )
 
 
-def accommodate(_case: Case, report: ProvideAccommodation, _m: Moment) -> Iterator[Event]:
+def provide_accommodation(_case: Case, report: ProvideAccommodation, _ctx: Context) -> Iterator[Event]:
     yield TemporaryAccommodationProvided(nights=report.nights)
 
 
-def transport(case: Case, report: ProvideOnwardTransport, _m: Moment) -> Iterator[Event]:
+def provide_onward_transport(case: Case, report: ProvideOnwardTransport, _ctx: Context) -> Iterator[Event]:
     _insist_on_arrival(case)
     yield OnwardTransportProvided(mode=report.mode)
 
 
-def complete(case: Case, order: CompleteReception, _m: Moment) -> Iterator[Event]:
+def complete_reception(case: Case, order: CompleteReception, _ctx: Context) -> Iterator[Event]:
     _insist_on_arrival(case)
     if order.outcome != "DECLINED" and not case.has(ReturneeMet.TOPIC):
-        raise Refused("RECEPTION.NOT_MET", "record that the person was met, or that they declined", field="outcome")
+        raise Rejected("RECEPTION.NOT_MET", "record that the person was met, or that they declined", field="outcome")
     yield ReceptionCompleted(outcome=order.outcome)
 
 
 # The stage
 
 
-def may_open(case: Case, m: Moment) -> str | None:
+def may_open(case: Case, ctx: Context) -> str | None:
     """Preparation starts two weeks before the flight; without that, reception opens when the flight has left."""
     if case.departed:
         return None
     if case.seat is None:
         return "NO_SEAT"
-    return None if m.at >= _preparation(case.seat.std, m) else "TOO_EARLY"
+    return None if ctx.at >= _preparation(case.seat.std, ctx) else "TOO_EARLY"
 
 
-def _preparation(std: datetime, m: Moment) -> datetime:
-    return LIBYA.before(std, m.policy.in_force.reception_opens)
+def _preparation(std: datetime, ctx: Context) -> datetime:
+    return LIBYA.before(std, ctx.policy.in_force.reception_opens)
 
 
-def wakes(case: Case, m: Moment) -> Iterator[datetime]:
+def wake_times(case: Case, ctx: Context) -> Iterator[datetime]:
     if case.seat is not None and not case.departed:
-        yield _preparation(case.seat.std, m)
+        yield _preparation(case.seat.std, ctx)
 
 
-def pursue(case: Case, m: Moment) -> Iterator[Event]:
+def follow_up(case: Case, ctx: Context) -> Iterator[Event]:
     """Asked for each flight anew: what was cancelled with the last seat is asked again for the next."""
     seat = case.seat
     if seat is None or case.departed:
         return
     for_this_flight = [asked for asked in case.referrals_of(ReferralKind.RECEPTION) if asked.since >= seat.since]
-    if not for_this_flight or should_ask(case, ClearanceKind.RECEPTION_CONFIRMED, ReferralKind.RECEPTION, m):
-        yield from refer(case, ReferralKind.RECEPTION, m)
+    if not for_this_flight or should_ask(case, ClearanceKind.RECEPTION_CONFIRMED, ReferralKind.RECEPTION, ctx):
+        yield from refer(case, ReferralKind.RECEPTION, ctx)
 
 
-def lacks(case: Case, _m: Moment) -> list[Awaited]:
+def missing(case: Case, _ctx: Context) -> list[Requirement]:
     since = case.stages[Stage.RECEPTION].since
     if case.phase is not Phase.POST_ARRIVAL:
         who = "MOVEMENT.ARRIVAL" if not case.has(FlightArrived.TOPIC) else "RECEPTION.ARRIVAL"
-        return [Awaited(who, "RECEPTION_OFFICER", "domain 7.6", since)]
+        return [Requirement(who, "RECEPTION_OFFICER", "domain 7.6", since)]
     if case.has(ReceptionCompleted.TOPIC):
         return []
     met = case.has(ReturneeMet.TOPIC)
-    return [Awaited("RECEPTION.COMPLETE" if met else "RECEPTION.MEET", "RECEPTION_OFFICER", "domain 7.6", since)]
+    return [Requirement("RECEPTION.COMPLETE" if met else "RECEPTION.MEET", "RECEPTION_OFFICER", "domain 7.6", since)]
 
 
 RECEPTION = StageRules(
     stage=Stage.RECEPTION,
     title="Post-arrival reception",
     may_open=may_open,
-    pursue=pursue,
-    lacks=lacks,
-    wakes=wakes,
+    follow_up=follow_up,
+    missing=missing,
+    wake_times=wake_times,
     rules={
         ConfirmArrival: confirm_arrival,
         RecordReception: record_reception,
-        ProvideImmediateAssistance: assist,
-        ProvideAccommodation: accommodate,
-        ProvideOnwardTransport: transport,
-        CompleteReception: complete,
+        ProvideImmediateAssistance: provide_immediate_assistance,
+        ProvideAccommodation: provide_accommodation,
+        ProvideOnwardTransport: provide_onward_transport,
+        CompleteReception: complete_reception,
     },
-    anytime=frozenset({ConfirmArrival, ProvideImmediateAssistance}),
+    without_open_stage=frozenset({ConfirmArrival, ProvideImmediateAssistance}),
     answers={
         (ReferralKind.RECEPTION, SignalType.ACCEPTED): accepted,
         (ReferralKind.RECEPTION, SignalType.COMPLETED): done,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-SETTLED_BY: Final[Mapping[str, tuple[str, ...]]] = {
+COMMANDS_FOR: Final[Mapping[str, tuple[str, ...]]] = {
     "STAFF.PRIVATE_INTERVIEW": ("RecordNonRefoulementScreen",),
     "STAFF.VULNERABILITY": ("RecordVulnerabilityAssessment",),
     "STAFF.VOLUNTARINESS": ("AssessVoluntariness",),

@@ -15,9 +15,14 @@ from typing import Any, Final
 
 from domain.case.aggregate import Case, Fact
 from domain.clearance.actions import grant, hold, soon, task
-from domain.clearance.protection_concern import CONCERN, asked_in_private, heard, heard_in_private
+from domain.clearance.protection_concern import (
+    CONCERN,
+    asked_in_private,
+    record_private_interview,
+    record_protection_concern,
+)
 from domain.clearance.revocations import Trigger, revocations
-from domain.clearance.voluntariness import counts, newest_doubt
+from domain.clearance.voluntariness import latest_doubt, still_stands
 from domain.commands.screening import (
     AssessVoluntariness,
     CompleteScreening,
@@ -50,8 +55,8 @@ from domain.events.screening import (
     VoluntaryReturnDeclared,
     VulnerabilityAssessed,
 )
-from domain.kernel.context import Moment
-from domain.kernel.errors import Refused
+from domain.kernel.context import Context
+from domain.kernel.errors import Rejected
 from domain.kernel.event import Event
 from domain.kernel.message import Message
 from domain.kernel.vocabulary import DETAINED, ClearanceKind, HoldType, Phase, Purpose, RiskLevel, Stage, StageStatus
@@ -59,7 +64,7 @@ from domain.kernel.working_time import LIBYA
 from domain.procedure import NEWEST as NEWEST_PROCEDURE
 from domain.referral.disclosure import PUBLIC_PURPOSE
 from domain.referral.requests import send_drafts
-from domain.stages.stage import Awaited, StageRules
+from domain.stages.stage import Requirement, StageRules
 
 HELD_AFTER: Final[Mapping[str, HoldType]] = {
     "UNDECIDED": HoldType.CONSENT,
@@ -72,26 +77,26 @@ HELD_AFTER: Final[Mapping[str, HoldType]] = {
 # Rules
 
 
-def register(case: Case, order: RegisterCase, m: Moment) -> Iterator[Event]:
+def register_case(case: Case, order: RegisterCase, ctx: Context) -> Iterator[Event]:
     if case.phase is not None:
-        raise Refused("CASE.EXISTS", f"the case is already registered as {case.number}")
+        raise Rejected("CASE.EXISTS", f"the case is already registered as {case.number}")
     if not order.consent_to_data_processing and not order.emergency_override:
-        raise Refused(
+        raise Rejected(
             "CONSENT.DATA_PROCESSING",
             "without the person's consent only an emergency_override with its reason opens a case",
             field="consent_to_data_processing",
         )
-    if order.person.date_of_birth is not None and order.person.date_of_birth > m.at.date():
-        raise Refused("PERSON.NOT_BORN_YET", "the date of birth lies ahead; correct it", field="person.date_of_birth")
+    if order.person.date_of_birth is not None and order.person.date_of_birth > ctx.at.date():
+        raise Rejected("PERSON.NOT_BORN_YET", "the date of birth lies ahead; correct it", field="person.date_of_birth")
     yield CaseRegistered(
         number=case.number,
         edition=NEWEST_PROCEDURE,
-        policy_edition=m.policy.edition,
+        policy_edition=ctx.policy.edition,
         channel=order.channel,
         office=order.office,
         living_situation=order.living_situation,
         country_of_return=order.country_of_return,
-        registered_on=order.registered_on or m.at,
+        registered_on=order.registered_on or ctx.at,
         source=order.source,
         person=order.person,
     )
@@ -104,12 +109,12 @@ def register(case: Case, order: RegisterCase, m: Moment) -> Iterator[Event]:
             given_by="SELF",
         )
     if order.living_situation in DETAINED:
-        yield hold(HoldType.DETENTION, m)
-    if order.person.is_child(m.at.date()):
-        yield hold(HoldType.CHILD, m)
+        yield hold(HoldType.DETENTION, ctx)
+    if order.person.is_child(ctx.at.date()):
+        yield hold(HoldType.CHILD, ctx)
 
 
-def record_consent(case: Case, report: RecordConsent, m: Moment) -> Iterator[Event]:
+def record_consent(case: Case, report: RecordConsent, ctx: Context) -> Iterator[Event]:
     if not report.given:
         yield ConsentRefused(**_named(report.purpose), form_version=report.form_version)
         return
@@ -122,12 +127,12 @@ def record_consent(case: Case, report: RecordConsent, m: Moment) -> Iterator[Eve
         excluded_partners=report.excluded_partners,
         witness=report.witness,
     )
-    yield from send_drafts(case, m)
+    yield from send_drafts(case, ctx)
 
 
-def withdraw_consent(case: Case, order: WithdrawConsent, _m: Moment) -> Iterator[Event]:
+def withdraw_consent(case: Case, order: WithdrawConsent, _ctx: Context) -> Iterator[Event]:
     if order.purpose not in case.consents:
-        raise Refused("CONSENT.NEVER_GIVEN", "no such consent is recorded", field="purpose")
+        raise Rejected("CONSENT.NEVER_GIVEN", "no such consent is recorded", field="purpose")
     yield ConsentWithdrawn(**_named(order.purpose))
 
 
@@ -137,31 +142,31 @@ def _named(purpose: Purpose) -> dict[str, Any]:
     return {"purpose": public, "true_purpose": purpose if public is not purpose else None}
 
 
-def counsel(_case: Case, report: RecordCounselling, _m: Moment) -> Iterator[Event]:
+def record_counselling(_case: Case, report: RecordCounselling, _ctx: Context) -> Iterator[Event]:
     yield CounsellingSessionHeld(topics=report.topics, language=report.language)
 
 
-def ask_about_return(case: Case, report: RecordNonRefoulementScreen, m: Moment) -> Iterator[Event]:
+def record_non_refoulement_screen(case: Case, report: RecordNonRefoulementScreen, ctx: Context) -> Iterator[Event]:
     """Any expression of fear counts. Outside it looks like any other matter of protection, heard here or elsewhere."""
     fear = report.outcome != "NO_CLAIM"
     yield NonRefoulementScreened(outcome=report.outcome, account=report.account)
-    yield from heard_in_private(case, m, fear=fear, concern=report.concern)
+    yield from record_private_interview(case, ctx, fear=fear, concern=report.concern)
 
 
-def assess_vulnerability(case: Case, report: RecordVulnerabilityAssessment, m: Moment) -> Iterator[Event]:
+def record_vulnerability_assessment(case: Case, report: RecordVulnerabilityAssessment, ctx: Context) -> Iterator[Event]:
     """What is found after protection has begun to look, or has cleared the way, is a concern like any other."""
-    concern = _has_been_looked_at(case, m) and _is_news(case.latest(VulnerabilityAssessed), report)
+    concern = _has_been_looked_at(case, ctx) and _is_news(case.latest(VulnerabilityAssessed), report)
     yield VulnerabilityAssessed(
         risk_level=report.overall_risk, nothing_indicated=not report.factors, factors=report.factors
     )
     if concern:
         content = {"risk_level": report.overall_risk, "factors": list(report.factors)}
-        yield from heard(case, m, true_name=CONCERN, content=content)
+        yield from record_protection_concern(case, ctx, true_name=CONCERN, content=content)
 
 
-def _has_been_looked_at(case: Case, m: Moment) -> bool:
+def _has_been_looked_at(case: Case, ctx: Context) -> bool:
     begun = case.stages[Stage.PROTECTION].status is not StageStatus.NOT_STARTED
-    return begun or case.has_clearance(ClearanceKind.PROTECTION_CLEARANCE, m.at)
+    return begun or case.has_clearance(ClearanceKind.PROTECTION_CLEARANCE, ctx.at)
 
 
 def _is_news(before: VulnerabilityAssessed | None, report: RecordVulnerabilityAssessment) -> bool:
@@ -173,7 +178,7 @@ def _is_news(before: VulnerabilityAssessed | None, report: RecordVulnerabilityAs
     return worse or not set(report.factors) <= set(before.factors or ())
 
 
-def assess_voluntariness(case: Case, report: AssessVoluntariness, m: Moment) -> Iterator[Event]:
+def assess_voluntariness(case: Case, report: AssessVoluntariness, ctx: Context) -> Iterator[Event]:
     """A person's judgement, by name. Doubt is not a no: it stops the declaration until somebody looks again.
 
     What was declared already counts no longer, and whoever sits in the aircraft is taken off.
@@ -182,25 +187,27 @@ def assess_voluntariness(case: Case, report: AssessVoluntariness, m: Moment) -> 
     yield VoluntarinessAssessed(
         result=result,
         in_private=report.in_private,
-        assessor=m.actor,
-        held_at=m.said_at,
+        assessor=ctx.actor,
+        held_at=ctx.said_at,
         coercion_indicators=report.coercion_indicators,
     )
     if result != "VOLUNTARY" and case.has(VoluntaryReturnDeclared.TOPIC):
-        yield from _declared_in_vain(case, m)
+        yield from _declared_in_vain(case, ctx)
 
 
-def _declared_in_vain(case: Case, m: Moment) -> Iterator[Event]:
+def _declared_in_vain(case: Case, ctx: Context) -> Iterator[Event]:
     """Somebody has declared who may not want to go: the journey stops, and a person talks with them."""
     yield from revocations(case, Trigger.NOT_VOLUNTARY)
     if not case.departed and not case.holds_of(HoldType.CONSENT):
-        yield hold(HoldType.CONSENT, m)
-    yield task("talk with the person about the wish to return", "CASE_SUPERVISOR", soon(case, m), m)
+        yield hold(HoldType.CONSENT, ctx)
+    yield task("talk with the person about the wish to return", "CASE_SUPERVISOR", soon(case, ctx), ctx)
 
 
-def declare(case: Case, order: SignVoluntaryReturnDeclaration, m: Moment) -> Iterator[Event]:
-    _insist_on_free_will(case, m)
-    signed_at = order.signed_at or m.said_at
+def sign_voluntary_return_declaration(
+    case: Case, order: SignVoluntaryReturnDeclaration, ctx: Context
+) -> Iterator[Event]:
+    _insist_on_free_will(case, ctx)
+    signed_at = order.signed_at or ctx.said_at
     _insist_on_new_wish(case, signed_at)
     yield VoluntaryReturnDeclared(
         country=order.country,
@@ -213,7 +220,7 @@ def declare(case: Case, order: SignVoluntaryReturnDeclaration, m: Moment) -> Ite
         witness=order.witness,
     )
     if case.stages[Stage.SCREENING].status is StageStatus.COMPLETED:
-        yield _consent_to_return(case, m)
+        yield _consent_to_return(case, ctx)
 
 
 def _names_another_place(case: Case, order: SignVoluntaryReturnDeclaration) -> bool:
@@ -231,9 +238,9 @@ def _names_another_place(case: Case, order: SignVoluntaryReturnDeclaration) -> b
 
 def _insist_on_new_wish(case: Case, signed_at: datetime) -> None:
     """A paper that was signed before the person withdrew says nothing about what they want now."""
-    doubt = newest_doubt(case)
+    doubt = latest_doubt(case)
     if doubt is not None and signed_at < doubt.timestamp:
-        raise Refused(
+        raise Rejected(
             "VRD.SIGNED_BEFORE",
             f"signed {signed_at:%d %B %Y %H:%M UTC}, and the wish has been in doubt since "
             f"{doubt.timestamp:%d %B %Y %H:%M UTC}; let the person sign again if they want to go",
@@ -241,16 +248,16 @@ def _insist_on_new_wish(case: Case, signed_at: datetime) -> None:
         )
 
 
-def _insist_on_free_will(case: Case, m: Moment) -> None:
+def _insist_on_free_will(case: Case, ctx: Context) -> None:
     assessed = case.latest(VoluntarinessAssessed)
     if assessed is None or assessed.result != "VOLUNTARY":
         result = assessed.result if assessed else "not assessed"
-        raise Refused("VRD.VOLUNTARINESS", f"voluntariness is {result}; assess it before the declaration is signed")
-    if not counts(case, assessed, assessed.when):
+        raise Rejected("VRD.VOLUNTARINESS", f"voluntariness is {result}; assess it before the declaration is signed")
+    if not still_stands(case, assessed, assessed.when):
         detail = "the wish has been in doubt since voluntariness was assessed; assess it again before the signature"
-        raise Refused("VRD.VOLUNTARINESS", detail)
+        raise Rejected("VRD.VOLUNTARINESS", detail)
     if _has_been_detained(case):
-        _insist_on_two_interviews(case, m)
+        _insist_on_two_interviews(case, ctx)
 
 
 def _has_been_detained(case: Case) -> bool:
@@ -259,93 +266,93 @@ def _has_been_detained(case: Case) -> bool:
     return case.has(DetentionRecorded.TOPIC) or (at_first is not None and at_first.living_situation in DETAINED)
 
 
-def _insist_on_two_interviews(case: Case, m: Moment) -> None:
+def _insist_on_two_interviews(case: Case, ctx: Context) -> None:
     """INV-07: in detention the question is asked twice, by two people, a day apart, at least once in private.
 
     What was said before the person was detained, or before the wish was in doubt, is no answer to it.
     """
-    said = [found for found in case.every(VoluntarinessAssessed) if counts(case, found, found.when)]
+    said = [found for found in case.every(VoluntarinessAssessed) if still_stands(case, found, found.when)]
     free = sorted((found for found in said if found.result == "VOLUNTARY"), key=lambda found: found.when)
-    apart = LIBYA.after(free[0].when, m.policy.in_force.two_interviews_apart)
+    apart = LIBYA.after(free[0].when, ctx.policy.in_force.two_interviews_apart)
     second = [found for found in free if found.when >= apart and found.assessor != free[0].assessor]
     if not second or not any(found.in_private for found in free):
-        raise Refused(
+        raise Rejected(
             "VRD.TWO_INTERVIEWS",
             "whoever is or was in detention is asked a second time, by another person, "
             f"not before {apart:%d %B %Y %H:%M UTC}, and one of the two times in private",
         )
 
 
-def _consent_to_return(case: Case, m: Moment) -> Event:
+def _consent_to_return(case: Case, ctx: Context) -> Event:
     declared = case.latest(VoluntaryReturnDeclared)
     signed_at = declared.signed_at if declared else None
-    return grant(ClearanceKind.CONSENT_RETURN, m, since=signed_at, evidence="VRD")
+    return grant(ClearanceKind.CONSENT_RETURN, ctx, since=signed_at, evidence="VRD")
 
 
-def determine_eligibility(case: Case, order: DetermineEligibility, m: Moment) -> Iterator[Event]:
+def determine_eligibility(case: Case, order: DetermineEligibility, ctx: Context) -> Iterator[Event]:
     """Whoever had been found eligible, and is not any more, is screened again before anything else."""
     if order.decision in ELIGIBLE:
-        missing = [need.code for need in _needed_for_eligibility(case, m)]
+        missing = [need.code for need in _needed_for_eligibility(case, ctx)]
         if missing:
-            raise Refused("ELIGIBILITY.NOT_READY", f"still missing: {', '.join(missing)}", failures=tuple(missing))
+            raise Rejected("ELIGIBILITY.NOT_READY", f"still missing: {', '.join(missing)}", failures=tuple(missing))
     before = case.phase
     yield EligibilityDetermined(decision=order.decision, reasons=order.reasons, funding_profile=order.funding_profile)
     if order.decision in HELD_AFTER and before in (Phase.PRE_DEPARTURE, Phase.DEPARTURE):
-        yield hold(HELD_AFTER[order.decision], m)
+        yield hold(HELD_AFTER[order.decision], ctx)
 
 
-def complete(case: Case, _order: CompleteScreening, m: Moment) -> Iterator[Event]:
+def complete_screening(case: Case, _order: CompleteScreening, ctx: Context) -> Iterator[Event]:
     """Nothing of an earlier time counts: what was withdrawn, or said before the case was reopened, is asked again."""
     if not case.is_open(Stage.SCREENING):
-        raise Refused("SCREENING.NOT_OPEN", "screening is completed; a new wish to return is a new declaration")
+        raise Rejected("SCREENING.NOT_OPEN", "screening is completed; a new wish to return is a new declaration")
     decided = _since_opening(case, EligibilityDetermined)
     if decided is None or decided.decision not in ELIGIBLE:
         found = decided.decision if decided else "not determined"
-        raise Refused(
+        raise Rejected(
             "SCREENING.NOT_ELIGIBLE", f"eligibility is {found}; only an eligible person's screening completes"
         )
-    missing = [need.code for need in _needed_for_eligibility(case, m)]
+    missing = [need.code for need in _needed_for_eligibility(case, ctx)]
     if missing:
-        raise Refused("SCREENING.NOT_READY", f"still missing: {', '.join(missing)}", failures=tuple(missing))
+        raise Rejected("SCREENING.NOT_READY", f"still missing: {', '.join(missing)}", failures=tuple(missing))
     yield ScreeningCompleted()
-    yield _consent_to_return(case, m)
+    yield _consent_to_return(case, ctx)
 
 
-def record_detention(case: Case, report: RecordDetention, m: Moment) -> Iterator[Event]:
+def record_detention(case: Case, report: RecordDetention, ctx: Context) -> Iterator[Event]:
     yield DetentionRecorded(situation=report.situation, site=report.site)
     if not case.holds_of(HoldType.DETENTION):
-        yield hold(HoldType.DETENTION, m)
+        yield hold(HoldType.DETENTION, ctx)
 
 
-def record_release(case: Case, _report: RecordRelease, m: Moment) -> Iterator[Event]:
+def record_release(case: Case, _report: RecordRelease, ctx: Context) -> Iterator[Event]:
     yield DetentionReleased()
-    yield task("lift the detention hold", "PROTECTION_OFFICER", m.policy.pinned.withdrawal_contact, m)
+    yield task("lift the detention hold", "PROTECTION_OFFICER", ctx.policy.pinned.withdrawal_contact, ctx)
 
 
 # The stage
 
 
-def _needed_for_eligibility(case: Case, m: Moment) -> Iterator[Awaited]:
-    if not asked_in_private(case) or _recent(case, NonRefoulementScreened, m) is None:
-        yield Awaited("STAFF.PRIVATE_INTERVIEW", "COUNSELLOR", "domain 7.1")
-    if _recent(case, VulnerabilityAssessed, m) is None:
-        yield Awaited("STAFF.VULNERABILITY", "COUNSELLOR", "domain 7.1")
-    if _recent(case, VoluntarinessAssessed, m) is None:
-        yield Awaited("STAFF.VOLUNTARINESS", "COUNSELLOR", "domain 7.1")
+def _needed_for_eligibility(case: Case, ctx: Context) -> Iterator[Requirement]:
+    if not asked_in_private(case) or _recent(case, NonRefoulementScreened, ctx) is None:
+        yield Requirement("STAFF.PRIVATE_INTERVIEW", "COUNSELLOR", "domain 7.1")
+    if _recent(case, VulnerabilityAssessed, ctx) is None:
+        yield Requirement("STAFF.VULNERABILITY", "COUNSELLOR", "domain 7.1")
+    if _recent(case, VoluntarinessAssessed, ctx) is None:
+        yield Requirement("STAFF.VOLUNTARINESS", "COUNSELLOR", "domain 7.1")
     if not _declared(case):
-        yield Awaited("PERSON.DECLARATION", "COUNSELLOR", "domain 7.1")
+        yield Requirement("PERSON.DECLARATION", "COUNSELLOR", "domain 7.1")
 
 
-def _recent(case: Case, fact: type[Fact], m: Moment) -> Fact | None:
+def _recent(case: Case, fact: type[Fact], ctx: Context) -> Fact | None:
     """The newest fact of a kind, if it is not so old that the person is screened again (domain.md 4.7)."""
-    oldest = LIBYA.before(m.at, m.policy.in_force.screening_stale)
+    oldest = LIBYA.before(ctx.at, ctx.policy.in_force.screening_stale)
     return found if (found := case.latest(fact)) is not None and found.timestamp >= oldest else None
 
 
 def _declared(case: Case) -> bool:
     """Whether the person's signature stands: given in this screening, and neither withdrawn nor doubted since."""
     declared = _since_opening(case, VoluntaryReturnDeclared)
-    return declared is not None and counts(case, declared, declared.signed_at)
+    return declared is not None and still_stands(case, declared, declared.signed_at)
 
 
 def _since_opening(case: Case, fact: type[Fact]) -> Fact | None:
@@ -354,26 +361,26 @@ def _since_opening(case: Case, fact: type[Fact]) -> Fact | None:
     return found if (found := case.latest(fact)) is not None and found.originator_version > begun else None
 
 
-def lacks(case: Case, m: Moment) -> list[Awaited]:
-    missing = list(_needed_for_eligibility(case, m))
+def missing(case: Case, ctx: Context) -> list[Requirement]:
+    missing = list(_needed_for_eligibility(case, ctx))
     decided = _since_opening(case, EligibilityDetermined)
     if decided is None or decided.decision not in ELIGIBLE:
-        missing.append(Awaited("STAFF.ELIGIBILITY", "COUNSELLOR", "domain 7.1"))
+        missing.append(Requirement("STAFF.ELIGIBILITY", "COUNSELLOR", "domain 7.1"))
     if _since_opening(case, ScreeningCompleted) is None:
-        missing.append(Awaited("STAFF.COMPLETE_SCREENING", "COUNSELLOR", "domain 7.1"))
+        missing.append(Requirement("STAFF.COMPLETE_SCREENING", "COUNSELLOR", "domain 7.1"))
     return missing
 
 
-def reopens(case: Case, _m: Moment) -> str | None:
+def reopens(case: Case, _ctx: Context) -> str | None:
     decided = case.latest(EligibilityDetermined)
     return None if decided is None or decided.decision in ELIGIBLE else "NOT_ELIGIBLE"
 
 
-def may_open(case: Case, _m: Moment) -> str | None:
+def may_open(case: Case, _ctx: Context) -> str | None:
     return None if case.phase is Phase.INTAKE or case.phase is Phase.PRE_DEPARTURE else "PHASE"
 
 
-def opening(_case: Case, _m: Moment) -> Iterator[Event]:
+def opening(_case: Case, _ctx: Context) -> Iterator[Event]:
     yield ScreeningStarted()
 
 
@@ -382,23 +389,23 @@ SCREENING = StageRules(
     title="Screening",
     may_open=may_open,
     opening=opening,
-    lacks=lacks,
+    missing=missing,
     reopens=reopens,
     rules={
-        RegisterCase: register,
+        RegisterCase: register_case,
         RecordConsent: record_consent,
         WithdrawConsent: withdraw_consent,
-        RecordCounselling: counsel,
-        RecordNonRefoulementScreen: ask_about_return,
-        RecordVulnerabilityAssessment: assess_vulnerability,
+        RecordCounselling: record_counselling,
+        RecordNonRefoulementScreen: record_non_refoulement_screen,
+        RecordVulnerabilityAssessment: record_vulnerability_assessment,
         AssessVoluntariness: assess_voluntariness,
-        SignVoluntaryReturnDeclaration: declare,
+        SignVoluntaryReturnDeclaration: sign_voluntary_return_declaration,
         DetermineEligibility: determine_eligibility,
-        CompleteScreening: complete,
+        CompleteScreening: complete_screening,
         RecordDetention: record_detention,
         RecordRelease: record_release,
     },
-    anytime=frozenset[type[Message]](
+    without_open_stage=frozenset[type[Message]](
         (
             RegisterCase,
             RecordConsent,

@@ -9,21 +9,21 @@ from typing import Any
 
 from domain.case.aggregate import Case
 from domain.case.referral import Referral
-from domain.events.partner_report import Told
-from domain.kernel.context import Moment
+from domain.events.partner_report import PartnerReport
+from domain.kernel.context import Context
 from domain.kernel.event import Event
 from domain.kernel.message import Message
 from domain.kernel.vocabulary import ReferralKind, SignalType, Stage
 
-Rule = Callable[[Case, Any, Moment], Iterator[Event]]
+Handler = Callable[[Case, Any, Context], Iterator[Event]]
 """A message meets the case: events, each folded before the next is decided; or ``Refused`` before the first."""
 
-Meaning = Callable[[Case, Referral, Told, Moment], Iterator[Event]]
+Meaning = Callable[[Case, Referral, PartnerReport, Context], Iterator[Event]]
 """What a partner's answer means for the stage."""
 
 
 @dataclass(frozen=True)
-class Awaited:
+class Requirement:
     """Something a case waits for: a neutral code, who owes it, since when, under which rule."""
 
     code: str
@@ -35,7 +35,7 @@ class Awaited:
     """The topic of the fact because of which it is awaited, where the stage knows."""
 
 
-def never(_case: Case, _m: Moment) -> Iterator[Event]:
+def never(_case: Case, _ctx: Context) -> Iterator[Event]:
     return iter(())
 
 
@@ -45,20 +45,20 @@ class StageRules:
 
     stage: Stage
     title: str
-    may_open: Callable[[Case, Moment], str | None]
+    may_open: Callable[[Case, Context], str | None]
     """Why it may not open now; ``None`` if it may."""
-    lacks: Callable[[Case, Moment], list[Awaited]]
+    missing: Callable[[Case, Context], list[Requirement]]
     """What is missing to complete it; nothing missing completes it."""
-    opening: Callable[[Case, Moment], Iterator[Event]] = never
-    pursue: Callable[[Case, Moment], Iterator[Event]] = never
+    opening: Callable[[Case, Context], Iterator[Event]] = never
+    follow_up: Callable[[Case, Context], Iterator[Event]] = never
     """What an open stage asks for by itself, again and again until it has it."""
-    rules: Mapping[type[Message], Rule] = field(default_factory=dict)
+    rules: Mapping[type[Message], Handler] = field(default_factory=dict)
     answers: Mapping[tuple[ReferralKind, SignalType], Meaning] = field(default_factory=dict)
-    taken_back: Mapping[ReferralKind, Meaning] = field(default_factory=dict)
+    on_retraction: Mapping[ReferralKind, Meaning] = field(default_factory=dict)
     """What it means for the stage that an answer no longer counts, beside the end of what it had granted."""
-    anytime: frozenset[type[Message]] = frozenset()
+    without_open_stage: frozenset[type[Message]] = frozenset()
     """Its messages that need no open stage: facts and statements that come when they come."""
-    reopens: Callable[[Case, Moment], str | None] = lambda _case, _m: None
+    reopens: Callable[[Case, Context], str | None] = lambda _case, _ctx: None
     """Why a completed stage must be taken up again; ``None`` if it need not."""
-    wakes: Callable[[Case, Moment], Iterator[datetime]] = lambda _case, _m: iter(())
+    wake_times: Callable[[Case, Context], Iterator[datetime]] = lambda _case, _ctx: iter(())
     """Moments (UTC) at which the stage wants to be asked again although nothing was heard."""

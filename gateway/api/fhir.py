@@ -20,15 +20,15 @@ from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
 from domain.commands.signal import ReceivePartnerSignal
 from gateway.api.partner_inbox import HEADER
-from gateway.http.dependencies import desk_of
-from gateway.http.problems import Problem
+from gateway.http.dependencies import intake_of
+from gateway.http.problems import ProblemError
 from gateway.http.request_body import limited
 from gateway.http.signed_request import request_line, signed_headers
 from gateway.intake.partners import PARTNER_BODY
-from gateway.intake.service import Desk
-from gateway.intake.strict_json import NotStrict, parse_object
-from gateway.intake.submission import Declined
-from gateway.intake.validation import Flaw, pointer, sentence, unfit
+from gateway.intake.service import Intake
+from gateway.intake.strict_json import StrictJsonError, parse_object
+from gateway.intake.submission import DeclinedError
+from gateway.intake.validation import FieldError, pointer, sentence, unfit
 from gateway.partner_access.fhir_mapping import (
     FHIR_ID,
     GOING_ON,
@@ -43,7 +43,7 @@ from gateway.partner_access.fhir_mapping import (
     task_of,
     token_of,
 )
-from gateway.partner_access.referral_view import Seen, seen, seen_all
+from gateway.partner_access.referral_view import PartnerReferral, view_referral, view_referrals
 from store.crypto.webhook_signatures import HEADERS, ID
 from store.messages.inbox import message_id_for
 from store.messages.referral_tokens import taken_to_say
@@ -73,7 +73,7 @@ BEFORE: Final = ("ge", "gt", "le", "lt")
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
+class TaskSearch:
     """What is searched for."""
 
     status: Annotated[str | None, Query(description="FHIR statuses, with commas between them")] = None
@@ -83,7 +83,7 @@ class Search:
 
 
 @dataclass(frozen=True, slots=True)
-class Library:
+class FhirModels:
     """The models that a Task must fit."""
 
     task: Any
@@ -93,16 +93,16 @@ class Library:
 
 
 @cache
-def library() -> Library:
-    """The models of FHIR R4. Raises ``Problem`` where they are not installed."""
+def library() -> FhirModels:
+    """The models of FHIR R4. Raises ``ProblemError`` where they are not installed."""
     try:
         from fhir.resources.R4B.bundle import Bundle  # noqa: PLC0415 (an extra)
         from fhir.resources.R4B.capabilitystatement import CapabilityStatement  # noqa: PLC0415
         from fhir.resources.R4B.operationoutcome import OperationOutcome  # noqa: PLC0415
         from fhir.resources.R4B.task import Task  # noqa: PLC0415
     except ImportError:
-        raise Problem("extra-missing", "FHIR needs an extra: pip install -r requirements-fhir.lock") from None
-    return Library(Task, Bundle, OperationOutcome, CapabilityStatement)
+        raise ProblemError("extra-missing", "FHIR needs an extra: pip install -r requirements-fhir.lock") from None
+    return FhirModels(Task, Bundle, OperationOutcome, CapabilityStatement)
 
 
 @router.get("/metadata", response_class=Response, responses={200: {"content": {FHIR_JSON: {}}}})
@@ -116,34 +116,40 @@ async def read_task(request: Request, partner_id: str, task_id: str) -> JSONResp
     """One referral as its partner knows it."""
     fhir = library()
     by = await _reader(request, partner_id)
-    found = await seen(desk_of(request), partner_id, token_of(task_id), by) if FHIR_ID.fullmatch(task_id) else None
+    found = (
+        await view_referral(intake_of(request), partner_id, token_of(task_id), by)
+        if FHIR_ID.fullmatch(task_id)
+        else None
+    )
     if found is None:
-        raise Problem("not-found", "there is no such task of yours")
+        raise ProblemError("not-found", "there is no such task of yours")
     return _answer(fhir.task, task_of(found))
 
 
 @router.get("/Task", openapi_extra=SIGNED)
-async def search_tasks(request: Request, partner_id: str, asked: Annotated[Search, Depends()]) -> JSONResponse:
+async def search_tasks(request: Request, partner_id: str, asked: Annotated[TaskSearch, Depends()]) -> JSONResponse:
     """A partner's referrals, page by page. Ask again a little further back than you did last: a page may come twice."""
     fhir, wanted, count = library(), _statuses(asked.status), asked.count
     by, bounds = await _reader(request, partner_id), [_bound(each) for each in asked.updated or ()]
     _insist_on_known(request)
     since = max((at for word, at in bounds if word in ("ge", "gt")), default=None)
 
-    def fits(each: Seen) -> bool:
+    def fits(each: PartnerReferral) -> bool:
         return STATUS_OF[each.status] in wanted and _within(each, bounds)
 
     after = token_of(asked.after)
-    shown, following = await seen_all(desk_of(request), partner_id, by, fits, after=after, since=since, limit=count)
+    shown, following = await view_referrals(
+        intake_of(request), partner_id, by, fits, after=after, since=since, limit=count
+    )
     return _answer(fhir.bundle, bundle_of(shown, str(request.url), following))
 
 
 @router.put("/Task/{task_id}", status_code=202, openapi_extra=BODY)
 async def update_task(request: Request, partner_id: str, task_id: str) -> JSONResponse:
     """What a partner answers, as a Task with its new status. The answer is the same whatever the task is about."""
-    fhir, desk = library(), desk_of(request)
+    fhir, desk = library(), intake_of(request)
     if request.headers.get("content-type", "").split(";")[0].strip().lower() not in TAKEN:
-        raise Problem("media-type", f"send the task as {FHIR_JSON}")
+        raise ProblemError("media-type", f"send the task as {FHIR_JSON}")
     headers, body = signed_headers(request), await limited(request, PARTNER_BODY)
     by = await desk.authenticate(partner_id, headers, body)
     task = _task(fhir, body, task_id)
@@ -151,46 +157,46 @@ async def update_task(request: Request, partner_id: str, task_id: str) -> JSONRe
     if goes_on(task):
         fields["signal_type"] = await _going_on(desk, partner_id, headers[ID], fields, by)
     if flaws := unfit(ReceivePartnerSignal, fields):
-        raise Declined("shape", sentence(flaws), flaws=tuple(flaws))
+        raise DeclinedError("shape", sentence(flaws), flaws=tuple(flaws))
     answer = await desk.take(partner_id, headers[ID], by, fields)
     return _answer(fhir.outcome, outcome_of(answer.receipt), 202)
 
 
 async def _reader(request: Request, partner_id: str) -> tuple[PartnerKey, ...]:
-    return await desk_of(request).authenticate(partner_id, signed_headers(request), request_line(request))
+    return await intake_of(request).authenticate(partner_id, signed_headers(request), request_line(request))
 
 
-async def _going_on(desk: Desk, partner_id: str, key: str, fields: Json, by: tuple[PartnerKey, ...]) -> str:
+async def _going_on(desk: Intake, partner_id: str, key: str, fields: Json, by: tuple[PartnerKey, ...]) -> str:
     """Begun, taken up again, or simply going on: by what was before, and for ever what it was the first time."""
-    known = await seen(desk, partner_id, fields["referral_token"], by)
+    known = await view_referral(desk, partner_id, fields["referral_token"], by)
     said = GOING_ON.get(known.status) if known else None
     return await taken_to_say(desk.pool, message_id_for(f"partner:{partner_id}", key), said or fields["signal_type"])
 
 
-def _task(fhir: Library, body: bytes, task_id: str) -> Json:
-    """The Task in a body. Raises ``Declined`` for what is none, or none that a partner may send."""
+def _task(fhir: FhirModels, body: bytes, task_id: str) -> Json:
+    """The Task in a body. Raises ``DeclinedError`` for what is none, or none that a partner may send."""
     try:
         task: Json = _fitting(fhir.task, parse_object(body))
-    except NotStrict as why:
-        raise Declined("shape", str(why), flaws=(Flaw("", "json", str(why)),)) from None
+    except StrictJsonError as why:
+        raise DeclinedError("shape", str(why), flaws=(FieldError("", "json", str(why)),)) from None
     except ValidationError as error:
         flaws = tuple(_flaws(error))
-        raise Declined("shape", sentence(flaws), flaws=flaws) from None
+        raise DeclinedError("shape", sentence(flaws), flaws=flaws) from None
     if flaws := tuple(flaws_in(task, task_id)):
-        raise Declined("shape", sentence(flaws), flaws=flaws)
+        raise DeclinedError("shape", sentence(flaws), flaws=flaws)
     return task
 
 
-def _flaws(error: ValidationError) -> Iterator[Flaw]:
+def _flaws(error: ValidationError) -> Iterator[FieldError]:
     for found in error.errors(include_url=False, include_input=False, include_context=False):
-        yield Flaw(pointer(found["loc"]), "fhir", "it does not fit FHIR R4")
+        yield FieldError(pointer(found["loc"]), "fhir", "it does not fit FHIR R4")
 
 
 def _statuses(given: str | None) -> frozenset[str]:
     known = frozenset(STATUS_OF.values())
     wanted = frozenset(given.split(",")) if given else known
     if unknown := wanted - known:
-        raise Problem(
+        raise ProblemError(
             "invalid-query", f"{min(unknown)[:40]!r} is no status of a task; there are {', '.join(sorted(known))}"
         )
     return wanted
@@ -203,11 +209,13 @@ def _bound(given: str) -> tuple[str, datetime]:
     except ValidationError:
         at = None
     if at is None or word not in BEFORE:
-        raise Problem("invalid-query", f"_lastUpdated is {', '.join(BEFORE)} and a full time: ge2026-11-23T08:00:00Z")
+        raise ProblemError(
+            "invalid-query", f"_lastUpdated is {', '.join(BEFORE)} and a full time: ge2026-11-23T08:00:00Z"
+        )
     return word, at
 
 
-def _within(each: Seen, bounds: list[tuple[str, datetime]]) -> bool:
+def _within(each: PartnerReferral, bounds: list[tuple[str, datetime]]) -> bool:
     holds = {"ge": each.updated_at.__ge__, "gt": each.updated_at.__gt__, "le": each.updated_at.__le__}
     return all(holds.get(word, each.updated_at.__lt__)(at) for word, at in bounds)
 
@@ -215,7 +223,7 @@ def _within(each: Seen, bounds: list[tuple[str, datetime]]) -> bool:
 def _insist_on_known(request: Request) -> None:
     """What is asked for and not understood must not look as if it had been."""
     if unknown := set(request.query_params) - {"status", "_lastUpdated", "_count", "_after", "_format"}:
-        raise Problem("invalid-query", f"{min(unknown)[:40]!r} cannot be asked for here")
+        raise ProblemError("invalid-query", f"{min(unknown)[:40]!r} cannot be asked for here")
 
 
 def _answer(model: Any, resource: Json, status: int = 200) -> JSONResponse:

@@ -17,20 +17,20 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from domain.kernel.policy import NEWEST
 from gateway.api.messages import Key, required
 from gateway.http.authorization import Action, Caller, may
-from gateway.http.dependencies import desk_of
-from gateway.http.problems import Problem
-from gateway.intake.evidence import About, Attached, NoEvidence, begin, evidence
+from gateway.http.dependencies import intake_of
+from gateway.http.problems import ProblemError
+from gateway.intake.evidence import AttachmentReceipt, EvidenceDetails, EvidenceNotFoundError, begin, evidence
 from gateway.intake.staff import NUMBER
-from gateway.intake.submission import Declined
-from store.content_store import ContentStore, NoSuchFile
-from store.log.mapper import Erased
+from gateway.intake.submission import DeclinedError
+from store.content_store import ContentStore, FileNotStoredError
+from store.log.mapper import KeyErasedError
 from store.log.streams import by_number
 
 router = APIRouter(prefix="/api/v1", tags=["files"])
 
 
 @dataclass(frozen=True, slots=True)
-class Labels:
+class FileLabels:
     """What is said of a file, beside it."""
 
     name: Annotated[str, Header(alias="X-Awda-File-Name", description="What it is called, percent-encoded UTF-8")] = (
@@ -40,8 +40,8 @@ class Labels:
     compartment: Annotated[str, Header(alias="X-Awda-Compartment", pattern="^(GEN|MED|PROT)$")] = "GEN"
 
     @property
-    def about(self) -> About:
-        return About(unquote(self.name), unquote(self.note) if self.note else None, self.compartment)
+    def about(self) -> EvidenceDetails:
+        return EvidenceDetails(unquote(self.name), unquote(self.note) if self.note else None, self.compartment)
 
 
 BODY: Final[dict[str, Any]] = {
@@ -61,7 +61,7 @@ async def attach_file(
     request: Request,
     number: str,
     caller: Annotated[Caller, Depends(may(Action.ATTACH_FILE))],
-    labels: Annotated[Labels, Depends()],
+    labels: Annotated[FileLabels, Depends()],
     key: Key = None,
 ) -> JSONResponse:
     """Attach a file to a case. The same file again is the same file, under whatever key."""
@@ -78,11 +78,11 @@ async def read_file(
     """A file of a case, to be saved."""
     case = await _case(request, number)
     try:
-        found = await evidence(desk_of(request), store_of(request), case, digest)
-    except (NoEvidence, NoSuchFile) as missing:
-        raise Problem("not-found", str(missing)) from None
-    except Erased as erased:
-        raise Problem("erased", str(erased)) from None
+        found = await evidence(intake_of(request), store_of(request), case, digest)
+    except (EvidenceNotFoundError, FileNotStoredError) as missing:
+        raise ProblemError("not-found", str(missing)) from None
+    except KeyErasedError as erased:
+        raise ProblemError("erased", str(erased)) from None
     headers = {
         "Content-Disposition": f"attachment; filename*=UTF-8''{quote(found.file_name, safe='')}",
         "Content-Length": str(found.opened.size),
@@ -92,18 +92,21 @@ async def read_file(
 
 
 async def take_in(
-    request: Request, about: About, *, holders: Sequence[UUID], cases: Sequence[UUID], user: str
-) -> list[Attached]:
-    """The body of a request as a file. Nothing of it is kept open anywhere. Raises ``Declined`` and ``Problem``."""
+    request: Request, about: EvidenceDetails, *, holders: Sequence[UUID], cases: Sequence[UUID], user: str
+) -> list[AttachmentReceipt]:
+    """The body of a request as a file.
+
+    Nothing of it is kept open anywhere. Raises ``DeclinedError`` and ``ProblemError``.
+    """
     store = store_of(request)
-    taking = await begin(desk_of(request), about, holders)
+    taking = await begin(intake_of(request), about, holders)
     try:
         async for piece in request.stream():
             taking.feed(piece)
         return await taking.finish(store, cases, user, claimed=_claimed(request))
-    except Declined as no:
+    except DeclinedError as no:
         if no.problem == "too-large":
-            raise Problem("too-large", no.detail, headers={"Connection": "close"}) from None
+            raise ProblemError("too-large", no.detail, headers={"Connection": "close"}) from None
         raise
     finally:
         taking.drop()
@@ -118,11 +121,11 @@ def _claimed(request: Request) -> str | None:
 def store_of(request: Request) -> ContentStore:
     store: ContentStore | None = request.app.state.files
     if store is None:
-        raise Problem("unavailable", "this gateway keeps no files: set AWDA_FILES")
+        raise ProblemError("unavailable", "this gateway keeps no files: set AWDA_FILES")
     return store
 
 
-def told_of(attached: Attached) -> dict[str, Any]:
+def told_of(attached: AttachmentReceipt) -> dict[str, Any]:
     return {
         "message_id": str(attached.message_id),
         "case_id": str(attached.stream_id),
@@ -132,7 +135,7 @@ def told_of(attached: Attached) -> dict[str, Any]:
 
 
 async def _case(request: Request, number: str) -> UUID:
-    head = await by_number(desk_of(request).pool, number) if NUMBER.fullmatch(number) else None
+    head = await by_number(intake_of(request).pool, number) if NUMBER.fullmatch(number) else None
     if head is None or head.kind != "case":
-        raise Problem("not-found", f"there is no case {number[:64]!r}")
+        raise ProblemError("not-found", f"there is no case {number[:64]!r}")
     return head.stream_id

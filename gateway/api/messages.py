@@ -8,13 +8,13 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Header, Request
 from fastapi.responses import JSONResponse
 
-from audit.replay import moment
+from audit.replay import iso_utc
 from gateway.http.authorization import Action, Caller, may
-from gateway.http.dependencies import desk_of
-from gateway.http.problems import Problem, quarantined, refused
-from gateway.http.request_body import told
-from gateway.intake.service import Desk
-from gateway.intake.submission import Answer
+from gateway.http.dependencies import intake_of
+from gateway.http.problems import ProblemError, quarantined, refused
+from gateway.http.request_body import submitted_message
+from gateway.intake.service import Intake
+from gateway.intake.submission import SubmissionResult
 from gateway.intake.validation import names_for
 
 LONGEST_WAIT_S: Final = 30
@@ -59,7 +59,7 @@ async def start_case(
     prefer: Prefer = None,
 ) -> JSONResponse:
     """Start a case with its registration."""
-    desk, wanted, said = desk_of(request), required(key), await told(request)
+    desk, wanted, said = intake_of(request), required(key), await submitted_message(request)
     answer = await desk.start_case(
         said.fields,
         user=caller.user,
@@ -91,7 +91,7 @@ async def plan_movement(
     prefer: Prefer = None,
 ) -> JSONResponse:
     """Plan a movement: ``PlanMovement``, with its number among the fields."""
-    desk, wanted, said = desk_of(request), required(key), await told(request)
+    desk, wanted, said = intake_of(request), required(key), await submitted_message(request)
     answer = await desk.plan(
         said.fields,
         user=caller.user,
@@ -118,9 +118,9 @@ async def send_to_movement(
 async def _sent(
     request: Request, number: str, caller: Caller, key: str | None, prefer: str | None, *, to_movement: bool
 ) -> JSONResponse:
-    wanted, said, desk = required(key), await told(request), desk_of(request)
+    wanted, said, desk = required(key), await submitted_message(request), intake_of(request)
     if number.startswith("MOV-") is not to_movement:
-        raise Problem("not-found", f"there is no {'movement' if to_movement else 'case'} {number[:64]!r}")
+        raise ProblemError("not-found", f"there is no {'movement' if to_movement else 'case'} {number[:64]!r}")
     answer = await desk.send(
         number,
         said.name,
@@ -135,11 +135,13 @@ async def _sent(
 
 def required(key: str | None) -> str:
     if key is None:
-        raise Problem("bad-key", "send an Idempotency-Key header, such as a fresh UUID; a repetition keeps its key")
+        raise ProblemError(
+            "bad-key", "send an Idempotency-Key header, such as a fresh UUID; a repetition keeps its key"
+        )
     return key
 
 
-async def answered(desk: Desk, answer: Answer, prefer: str | None) -> JSONResponse:
+async def answered(desk: Intake, answer: SubmissionResult, prefer: str | None) -> JSONResponse:
     """202 with where to look; or, if the sender would rather wait, what has become of it."""
     wanted = seconds_of(prefer)
     headers = {"Location": f"/api/v1/messages/{answer.message_id}"}
@@ -156,14 +158,14 @@ async def answered(desk: Desk, answer: Answer, prefer: str | None) -> JSONRespon
     return JSONResponse(told_of(final), 200 if final.settled else 202, headers)
 
 
-def told_of(answer: Answer) -> dict[str, Any]:
+def told_of(answer: SubmissionResult) -> dict[str, Any]:
     """A message's standing as JSON: neutral words only."""
     number = answer.number or ""
     named = {NUMBERED.get(number[:4], "number"): answer.number}
     return {
         "message_id": str(answer.message_id),
         **(named if number else {}),
-        "received_at": moment(answer.received_at),
+        "received_at": iso_utc(answer.received_at),
         **answer.result,
         "status": answer.status,
         **({"version": answer.version} if answer.version is not None else {}),

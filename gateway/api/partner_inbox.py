@@ -11,12 +11,12 @@ from fastapi.responses import JSONResponse
 from pydantic_core import to_json
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.http.dependencies import desk_of
-from gateway.http.problems import Problem, declined, problem_of
+from gateway.http.dependencies import intake_of
+from gateway.http.problems import ProblemError, declined, problem_of
 from gateway.http.request_body import limited
 from gateway.http.signed_request import signed_headers
 from gateway.intake.partners import CLOUD_EVENT, PARTNER_BODY, RECEIVED
-from gateway.intake.submission import Declined
+from gateway.intake.submission import DeclinedError
 from store.crypto.webhook_signatures import HEADERS, PUBLIC
 from store.messages.receipts import jwk, published
 
@@ -53,7 +53,7 @@ DESCRIBED: Final[dict[str, Any]] = {
 async def receive(request: Request) -> JSONResponse:
     """Take in a signal. The answer is the same whatever the signal is about."""
     body = await limited(request, PARTNER_BODY)
-    answer = await desk_of(request).receive(request.path_params["partner_id"], signed_headers(request), body)
+    answer = await intake_of(request).receive(request.path_params["partner_id"], signed_headers(request), body)
     return _Taken({"receipt": answer.receipt, "status": RECEIVED}, 202)
 
 
@@ -64,7 +64,7 @@ class _Taken(JSONResponse):
         return to_json(content)
 
 
-class Doorstep:
+class InboxFastPath:
     """Answers the busiest route in front of the application, where finding the way costs as much as taking a signal."""
 
     INBOX: Final = re.compile(r"/api/v1/inbox/([^/]+)")
@@ -85,15 +85,15 @@ class Doorstep:
 async def _answer(request: Request) -> JSONResponse:
     try:
         return await receive(request)
-    except Declined as no:
+    except DeclinedError as no:
         return declined(no)
-    except Problem as no:
+    except ProblemError as no:
         return problem_of(no)
 
 
 @open_router.get("/partners/receipt-key")
 async def receipt_key(request: Request) -> JSONResponse:
     """The keys by which receipts are checked, newest first: a JWK Set, and the same as text."""
-    keys = await published(desk_of(request).pool)
+    keys = await published(intake_of(request).pool)
     texts = {kid: PUBLIC + b64encode(public).decode() for kid, public in keys.items()}
     return JSONResponse({"keys": [{**jwk(public), "whpk": texts[kid]} for kid, public in keys.items()]})

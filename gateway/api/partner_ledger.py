@@ -16,16 +16,16 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse
 
-from audit.replay import moment
+from audit.replay import iso_utc
 from gateway.http.authorization import Action, authorise, caller_of
-from gateway.http.dependencies import desk_of
-from gateway.http.problems import Problem
+from gateway.http.dependencies import intake_of
+from gateway.http.problems import ProblemError
 from gateway.http.signed_request import request_line, signed_headers
 from gateway.intake.partners import RECEIVED
-from gateway.intake.service import Desk
+from gateway.intake.service import Intake
 from gateway.intake.submission import YEARS
 from store.crypto.webhook_signatures import HEADERS
-from store.messages.ledger import Day, Entry
+from store.messages.ledger import LedgerDay, LedgerEntry
 from store.partners.registry import get
 from store.postgres import clock
 
@@ -53,23 +53,23 @@ SIGNED: Final[dict[str, Any]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class LedgerReader:
     """Who reads an account: the partner ``itself``, or somebody of ours."""
 
     itself: bool
 
 
-def reads(action: Action) -> Callable[[Request, str], Awaitable[Reader]]:
+def reads(action: Action) -> Callable[[Request, str], Awaitable[LedgerReader]]:
     """What a route depends on: the partner under its signature, or a caller who may do this."""
 
-    async def allowed(request: Request, partner_id: str) -> Reader:
+    async def allowed(request: Request, partner_id: str) -> LedgerReader:
         if any(name in request.headers for name in HEADERS):
-            await desk_of(request).authenticate(partner_id, signed_headers(request), request_line(request))
-            return Reader(itself=True)
+            await intake_of(request).authenticate(partner_id, signed_headers(request), request_line(request))
+            return LedgerReader(itself=True)
         authorise(caller_of(request), action, partner_id)
-        if "\0" in partner_id or await get(desk_of(request).pool, partner_id) is None:
-            raise Problem("not-found", f"there is no partner {partner_id[:64]!r}")
-        return Reader(itself=False)
+        if "\0" in partner_id or await get(intake_of(request).pool, partner_id) is None:
+            raise ProblemError("not-found", f"there is no partner {partner_id[:64]!r}")
+        return LedgerReader(itself=False)
 
     allowed.action = action  # type: ignore[attr-defined]  # read by whoever checks that every route asks
     return allowed
@@ -79,12 +79,12 @@ def reads(action: Action) -> Callable[[Request, str], Awaitable[Reader]]:
 async def read_accounts(
     request: Request,
     partner_id: str,
-    reader: Annotated[Reader, Depends(reads(Action.READ_ACCOUNTS))],
+    reader: Annotated[LedgerReader, Depends(reads(Action.READ_ACCOUNTS))],
     since: Annotated[date | None, Query(description="The first day (UTC); a month ago unless told")] = None,
     until: Annotated[date | None, Query(description="The last day (UTC)")] = None,
 ) -> JSONResponse:
     """The account of each day: what was sent, and that nothing of it is unaccounted for."""
-    desk = desk_of(request)
+    desk = intake_of(request)
     first, last = _span(since, until, (await clock.now(desk.pool)).date())
     days = await desk.ledgers.days(partner_id, first, last)
     head = await desk.ledgers.head(partner_id)
@@ -96,13 +96,13 @@ async def read_accounts(
 async def read_feed(
     request: Request,
     partner_id: str,
-    _: Annotated[Reader, Depends(reads(Action.READ_ACCOUNTS))],
+    _: Annotated[LedgerReader, Depends(reads(Action.READ_ACCOUNTS))],
     after: Annotated[int, Query(ge=0, le=2**53, description="The number read last")] = 0,
     wait: Annotated[int, Query(ge=0, le=LONGEST_WAIT_S, description="Seconds to wait for something new")] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 500,
 ) -> JSONResponse:
     """The partner's own messages behind a number, each with the digest of what came. Nothing is ever put in between."""
-    desk = desk_of(request)
+    desk = intake_of(request)
     last = await _news(request, partner_id, after, wait)
     entries = await desk.ledgers.entries(partner_id, after, limit)
     following = entries[-1].number if entries else after
@@ -111,18 +111,18 @@ async def read_feed(
 
 
 def _span(since: date | None, until: date | None, today: date) -> tuple[date, date]:
-    """The days asked for; the last month unless told. Raises ``Problem``."""
+    """The days asked for; the last month unless told. Raises ``ProblemError``."""
     last = until or today
     if last.year in YEARS and (since or last).year in YEARS:
         first = since or last - SHOWN_DAYS
         if timedelta(0) <= last - first <= MOST_DAYS:
             return first, last
-    raise Problem("invalid-query", "since must not be after until, nor more than a year before it")
+    raise ProblemError("invalid-query", "since must not be after until, nor more than a year before it")
 
 
 async def _news(request: Request, partner_id: str, after: int, wait: int) -> int:
     """The newest number, once there is one behind ``after`` or so many seconds have gone."""
-    desk, waiting = desk_of(request), request.app.state.waiting
+    desk, waiting = intake_of(request), request.app.state.waiting
     until = monotonic() + (wait if waiting[partner_id] < WAITING else 0)
     waiting[partner_id] += 1
     try:
@@ -137,25 +137,25 @@ async def _news(request: Request, partner_id: str, after: int, wait: int) -> int
             del waiting[partner_id]
 
 
-async def _day(desk: Desk, partner_id: str, day: Day, reader: Reader) -> dict[str, Any]:
+async def _day(desk: Intake, partner_id: str, day: LedgerDay, reader: LedgerReader) -> dict[str, Any]:
     told = account_of(day)
     if reader.itself:
         told = {name: told[name] for name in ("day", "first", "last", "sent", "unaccounted", "conflicting")}
     return {**told, "sha256": await desk.ledgers.digest(partner_id, day)}
 
 
-def account_of(day: Day) -> dict[str, Any]:
+def account_of(day: LedgerDay) -> dict[str, Any]:
     """A day's account as it is shown to us: ``sent`` is the sum of the rest."""
     counted = ("sent", "applied", "ignored", "late", "quarantined", "refused", "pending", "unaccounted", "conflicting")
     told = {name: getattr(day, name) for name in counted}
     return {"day": day.day.isoformat(), "first": day.first, "last": day.last, **told}
 
 
-def _line(entry: Entry) -> dict[str, Any]:
+def _line(entry: LedgerEntry) -> dict[str, Any]:
     return {
         "number": entry.number,
         "id": entry.own_id,
         "sha256": entry.sha256,
-        "received_at": moment(entry.received_at),
+        "received_at": iso_utc(entry.received_at),
         "status": CONTRADICTED if entry.contradicted else RECEIVED,
     }

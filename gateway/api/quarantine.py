@@ -18,25 +18,25 @@ from audit.quarantine import may as possible
 from audit.quarantine import shown, waiting
 from gateway.api.messages import Key, Prefer, answered, required
 from gateway.http.authorization import Action, Caller, may
-from gateway.http.dependencies import desk_of
-from gateway.http.problems import Problem
+from gateway.http.dependencies import intake_of
+from gateway.http.problems import ProblemError
 from gateway.http.request_body import STAFF_BODY, limited
-from gateway.intake.service import Desk
-from gateway.intake.staff import NUMBER, About, from_staff
-from gateway.intake.strict_json import NotStrict, parse_object
-from gateway.intake.submission import Answer, Declined
-from gateway.intake.validation import Flaw, pointer, sentence
-from store.log.mapper import Erased
+from gateway.intake.service import Intake
+from gateway.intake.staff import NUMBER, SubmissionContext, from_staff
+from gateway.intake.strict_json import StrictJsonError, parse_object
+from gateway.intake.submission import DeclinedError, SubmissionResult
+from gateway.intake.validation import FieldError, pointer, sentence
+from store.log.mapper import KeyErasedError
 from store.log.streams import by_number
-from store.messages.inbox import Inbox, Incoming, message_id_for
-from store.messages.quarantine import Doubt, Quarantine, Ready, open_desk, readdressed
+from store.messages.inbox import Inbox, IncomingMessage, message_id_for
+from store.messages.quarantine import Quarantine, QuarantinedMessage, ResealedMessage, open_desk, readdressed
 from store.messages.quarantine import desk_of as stream_of_desk
 from store.postgres.notifier import INBOX
 
 router = APIRouter(prefix="/api/v1", tags=["quarantine"])
 
 
-class Decision(BaseModel):
+class QuarantineDecision(BaseModel):
     """What a person decides about one message. ``case_number`` and ``referral_id`` say to whom it is assigned.
 
     ``outcome_code`` and ``payload`` correct what an amendment says, where the case takes that.
@@ -59,7 +59,10 @@ REPORTS: Final = {
 }
 
 BODY: Final = {
-    "requestBody": {"required": True, "content": {"application/json": {"schema": Decision.model_json_schema()}}}
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": QuarantineDecision.model_json_schema()}},
+    }
 }
 
 
@@ -71,7 +74,7 @@ async def list_doubts(
     limit: Annotated[int, Query(ge=1, le=1000)] = 200,
 ) -> JSONResponse:
     """What waits for a person, longest first, with what may be decided about it."""
-    desk = desk_of(request)
+    desk = intake_of(request)
     return JSONResponse({"waiting": await waiting(desk.pool, desk.keys, partner, limit)})
 
 
@@ -80,10 +83,10 @@ async def read_doubt(
     request: Request, message_id: UUID, _: Annotated[Caller, Depends(may(Action.READ_QUARANTINE))]
 ) -> JSONResponse:
     """One message with what it says, and beside it what it contradicts or was exchanged for."""
-    desk = desk_of(request)
+    desk = intake_of(request)
     found = await shown(desk.pool, desk.keys, message_id)
     if found is None:
-        raise Problem("not-found", f"message {message_id} does not wait for a person")
+        raise ProblemError("not-found", f"message {message_id} does not wait for a person")
     return JSONResponse(found)
 
 
@@ -96,33 +99,35 @@ async def decide(
     prefer: Prefer = None,
 ) -> JSONResponse:
     """Decide about a message. The decision is a message of its own, and its effect an event."""
-    desk, wanted = desk_of(request), required(key)
+    desk, wanted = intake_of(request), required(key)
     answer = await resolve(desk, message_id, _decision(await limited(request, STAFF_BODY)), caller.user, wanted)
     return await answered(desk, answer, prefer)
 
 
-def _decision(body: bytes) -> Decision:
+def _decision(body: bytes) -> QuarantineDecision:
     try:
-        return Decision.model_validate(parse_object(body))
-    except NotStrict as why:
-        raise Problem("bad-json", str(why)) from None
+        return QuarantineDecision.model_validate(parse_object(body))
+    except StrictJsonError as why:
+        raise ProblemError("bad-json", str(why)) from None
     except ValidationError as error:
         found = error.errors(include_url=False)
-        raise _unfit([Flaw(pointer(each["loc"]), each["type"], each["msg"]) for each in found]) from None
+        raise _unfit([FieldError(pointer(each["loc"]), each["type"], each["msg"]) for each in found]) from None
 
 
-def _unfit(flaws: list[Flaw]) -> Declined:
-    return Declined("invalid-message", sentence(flaws), rule="MESSAGE.INVALID", flaws=tuple(flaws))
+def _unfit(flaws: list[FieldError]) -> DeclinedError:
+    return DeclinedError("invalid-message", sentence(flaws), rule="MESSAGE.INVALID", flaws=tuple(flaws))
 
 
-async def resolve(desk: Desk, message_id: UUID, decision: Decision, user: str, key: str) -> Answer:
-    """Carry out a person's decision about a message in doubt. Raises ``Declined``."""
+async def resolve(
+    desk: Intake, message_id: UUID, decision: QuarantineDecision, user: str, key: str
+) -> SubmissionResult:
+    """Carry out a person's decision about a message in doubt. Raises ``DeclinedError``."""
     doubt = await Quarantine(desk.pool, desk.keys).doubt(message_id)
     if doubt is None:
         return await _decided_before(desk, message_id, user, key)
     if decision.decision not in possible(doubt):
         said = f"a message in doubt because of {doubt.cause} can be decided by {', '.join(possible(doubt))}"
-        raise _unfit([Flaw("/decision", "decision.not_here", said, decision.decision)])
+        raise _unfit([FieldError("/decision", "decision.not_here", said, decision.decision)])
     if doubt.in_the_dark:
         return await _for_its_case(desk, doubt, decision, user, key)
     if doubt.doubted_at is not None:
@@ -130,40 +135,48 @@ async def resolve(desk: Desk, message_id: UUID, decision: Decision, user: str, k
     return await _at_the_desk(desk, doubt, decision, user, key)
 
 
-async def _decided_before(desk: Desk, message_id: UUID, user: str, key: str) -> Answer:
+async def _decided_before(desk: Intake, message_id: UUID, user: str, key: str) -> SubmissionResult:
     """The same decision sent again is answered as before; anything else comes too late."""
     before = await desk.wait(message_id_for(user, key), 0)
     if before is not None:
         return before
     if await desk.inbox.result(message_id) is None:
-        raise Declined("not-found", f"there is no message {message_id}")
-    raise Declined("conflict", f"message {message_id} does not wait for a person, or not any more")
+        raise DeclinedError("not-found", f"there is no message {message_id}")
+    raise DeclinedError("conflict", f"message {message_id} does not wait for a person, or not any more")
 
 
-async def _in_its_case(desk: Desk, doubt: Doubt, decision: Decision, user: str, key: str) -> Answer:
+async def _in_its_case(
+    desk: Intake, doubt: QuarantinedMessage, decision: QuarantineDecision, user: str, key: str
+) -> SubmissionResult:
     fields: dict[str, Any] = {"signal_id": doubt.signal_id, "decision": decision.decision, "reason": decision.reason}
     corrected = {"outcome_code": decision.outcome_code, "payload": decision.payload}
     fields |= {name: part for name, part in corrected.items() if part is not None}
     return await desk.send(str(doubt.number), "ResolveQuarantinedSignal", fields, user=user, key=key)
 
 
-async def _at_the_desk(desk: Desk, doubt: Doubt, decision: Decision, user: str, key: str) -> Answer:
+async def _at_the_desk(
+    desk: Intake, doubt: QuarantinedMessage, decision: QuarantineDecision, user: str, key: str
+) -> SubmissionResult:
     """What no case can take is on record at the desk of the partner, or at our own."""
     about, ready = await _prepared(desk, doubt, decision)
     fields = {"kept_message": str(doubt.message_id), "cause": doubt.cause, "reason": decision.reason, **about}
-    report = from_staff(stream_of_desk(doubt.desk), REPORTS[decision.decision], fields, About(user, key))
+    report = from_staff(stream_of_desk(doubt.desk), REPORTS[decision.decision], fields, SubmissionContext(user, key))
     return await _carry_out(desk, doubt, ready, report)
 
 
-async def _for_its_case(desk: Desk, doubt: Doubt, decision: Decision, user: str, key: str) -> Answer:
+async def _for_its_case(
+    desk: Intake, doubt: QuarantinedMessage, decision: QuarantineDecision, user: str, key: str
+) -> SubmissionResult:
     """What its case holds against travelling, without knowing what it says: that case has to hear of the decision."""
     _, ready = await _prepared(desk, doubt, decision)
     fields = {"kept_message": str(doubt.message_id), "decision": decision.decision, "reason": decision.reason}
-    report = from_staff(doubt.stream_id, "ResolveQuarantinedMessage", fields, About(user, key))
+    report = from_staff(doubt.stream_id, "ResolveQuarantinedMessage", fields, SubmissionContext(user, key))
     return await _carry_out(desk, doubt, ready, report)
 
 
-async def _carry_out(desk: Desk, doubt: Doubt, ready: Ready | None, report: Incoming) -> Answer:
+async def _carry_out(
+    desk: Intake, doubt: QuarantinedMessage, ready: ResealedMessage | None, report: IncomingMessage
+) -> SubmissionResult:
     """Give the message to a case or set it aside, and hand in what puts that on record: both, or neither."""
     quarantine = Quarantine(desk.pool, desk.keys)
     await desk.keys.keyring(cast("UUID", report.stream_id))  # beforehand: not with a connection in hand
@@ -178,13 +191,15 @@ async def _carry_out(desk: Desk, doubt: Doubt, ready: Ready | None, report: Inco
         else:
             done = await quarantine.take_up(ready, connection)
         if not done:
-            raise Declined("conflict", f"somebody else has just decided about message {doubt.message_id}")
+            raise DeclinedError("conflict", f"somebody else has just decided about message {doubt.message_id}")
     if ready is not None:
-        desk.doorbell.ring(INBOX, ready.stream_id)
+        desk.notifier.notify(INBOX, ready.stream_id)
     return desk.taken(receipt, None)
 
 
-async def _prepared(desk: Desk, doubt: Doubt, decision: Decision) -> tuple[dict[str, str], Ready | None]:
+async def _prepared(
+    desk: Intake, doubt: QuarantinedMessage, decision: QuarantineDecision
+) -> tuple[dict[str, str], ResealedMessage | None]:
     """What is put on record beside the message, and the message sealed for its case, if it gets one."""
     if decision.decision == "SET_ASIDE":
         return {}, None
@@ -194,25 +209,29 @@ async def _prepared(desk: Desk, doubt: Doubt, decision: Decision) -> tuple[dict[
         ready = await Quarantine(desk.pool, desk.keys).ready(
             doubt.message_id, stream_id, lambda body: readdressed(body, token) if token else body
         )
-    except Erased:
-        raise Declined("erased", "that case was erased: nothing can be added to it any more") from None
+    except KeyErasedError:
+        raise DeclinedError("erased", "that case was erased: nothing can be added to it any more") from None
     if ready is None:
-        raise Declined("erased", "what the message said was erased: it can only be set aside")
+        raise DeclinedError("erased", "what the message said was erased: it can only be set aside")
     return about, ready
 
 
-async def _case_of(desk: Desk, doubt: Doubt, decision: Decision) -> tuple[dict[str, str], str | None]:
+async def _case_of(
+    desk: Intake, doubt: QuarantinedMessage, decision: QuarantineDecision
+) -> tuple[dict[str, str], str | None]:
     """Whom the message goes to: the case that had it, or that of a referral which was given to this very partner."""
     if decision.decision == "AGAIN":
         return {"case_id": str(doubt.stream_id)}, None
     number = decision.case_number or ""
     head = await by_number(desk.pool, number) if NUMBER.fullmatch(number) else None
     if head is None or head.kind != "case":
-        raise _unfit([Flaw("/case_number", "case.unknown", "it must name the case that the message is about", number)])
+        raise _unfit(
+            [FieldError("/case_number", "case.unknown", "it must name the case that the message is about", number)]
+        )
     token = await desk.pool.fetchval(_TOKEN, head.stream_id, decision.referral_id, doubt.partner_id)
     if token is None:
         said = f"it must be a referral of {number} that was sent to {doubt.partner_id}"
-        raise _unfit([Flaw("/referral_id", "referral.not_theirs", said, decision.referral_id)])
+        raise _unfit([FieldError("/referral_id", "referral.not_theirs", said, decision.referral_id)])
     return {"case_id": str(head.stream_id), "referral_id": str(decision.referral_id)}, token
 
 

@@ -19,12 +19,12 @@ from pydantic import AwareDatetime
 from audit.as_of_now import at_present
 from audit.case_view import shown
 from audit.history import told
-from audit.replay import Folded, fold, moment
+from audit.replay import ReplayedStream, iso_utc, replay
 from gateway.api.messages import told_of
 from gateway.http.authorization import Action, Caller, may
-from gateway.http.dependencies import desk_of
-from gateway.http.problems import PROBLEMS, Problem
-from gateway.intake.service import Desk
+from gateway.http.dependencies import intake_of
+from gateway.http.problems import PROBLEMS, ProblemError
+from gateway.intake.service import Intake
 from gateway.intake.staff import NUMBER
 from store.log.streams import by_number
 from store.projections.escalation_digest import digest
@@ -41,7 +41,7 @@ Limit = Annotated[int, Query(ge=1, le=200)]
 
 
 @dataclass(frozen=True, slots=True)
-class Glance:
+class ReadOptions:
     """From when a reader looks. What was true then, what was known then, and which version must be in."""
 
     as_of: Annotated[AwareDatetime | None, Query(description="What was true at this time")] = None
@@ -55,7 +55,7 @@ class Glance:
 
     def json(self) -> dict[str, str]:
         asked = {"as_of": self.as_of, "known_at": self.known_at}
-        return {name: moment(at) for name, at in asked.items() if at}
+        return {name: iso_utc(at) for name, at in asked.items() if at}
 
     def etag(self, version: int) -> dict[str, str]:
         """The version of what is read now; a look back has none."""
@@ -74,7 +74,7 @@ async def list_cases(
     """Cases by number; the ``next`` link leads on."""
     after = _after(cursor)
     asked = [None if value is None or "\0" in value else value for value in (phase, country)]
-    rows = await desk_of(request).pool.fetch(_LIST, after, *asked, limit + 1)
+    rows = await intake_of(request).pool.fetch(_LIST, after, *asked, limit + 1)
     page = [_listed(row) for row in rows[:limit]]
     following = _cursor(page[-1]["case_number"]) if len(rows) > limit else None
     return _page({"cases": page, "next": following}, request, following)
@@ -85,7 +85,7 @@ async def read_case(
     request: Request,
     number: str,
     _: Annotated[Caller, Depends(may(Action.READ_CASE))],
-    glance: Annotated[Glance, Depends()],
+    glance: Annotated[ReadOptions, Depends()],
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Where a case stands, or stood."""
@@ -97,7 +97,7 @@ async def read_movement(
     request: Request,
     number: str,
     _: Annotated[Caller, Depends(may(Action.READ_MOVEMENT))],
-    glance: Annotated[Glance, Depends()],
+    glance: Annotated[ReadOptions, Depends()],
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Where a movement stands, or stood."""
@@ -109,7 +109,7 @@ async def read_history(
     request: Request,
     number: str,
     _: Annotated[Caller, Depends(may(Action.READ_CASE))],
-    glance: Annotated[Glance, Depends()],
+    glance: Annotated[ReadOptions, Depends()],
     limit: Limit = 200,
     cursor: str | None = None,
 ) -> JSONResponse:
@@ -129,8 +129,8 @@ async def read_escalations(
     since: Annotated[date | None, Query(description="Only what came so far on that day or later")] = None,
 ) -> JSONResponse:
     """The digest: how many referrals nobody answers, by day, partner and kind, newest day first."""
-    found = await digest(desk_of(request).pool, since)
-    shown = [{**asdict(each), "day": each.day.isoformat(), "since": moment(each.since)} for each in found]
+    found = await digest(intake_of(request).pool, since)
+    shown = [{**asdict(each), "day": each.day.isoformat(), "since": iso_utc(each.since)} for each in found]
     return JSONResponse({"escalations": shown})
 
 
@@ -139,9 +139,9 @@ async def read_message(
     request: Request, message_id: UUID, _: Annotated[Caller, Depends(may(Action.READ_MESSAGE))]
 ) -> JSONResponse:
     """What has become of a message."""
-    answer = await desk_of(request).wait(message_id, 0)
+    answer = await intake_of(request).wait(message_id, 0)
     if answer is None:
-        raise Problem("not-found", f"there is no message {message_id}")
+        raise ProblemError("not-found", f"there is no message {message_id}")
     return JSONResponse(told_of(answer))
 
 
@@ -149,7 +149,7 @@ async def read_message(
 async def read_problem(slug: str) -> JSONResponse:
     """What a problem's type means."""
     if slug not in PROBLEMS:
-        raise Problem("not-found", f"there is no problem {slug[:64]!r}")
+        raise ProblemError("not-found", f"there is no problem {slug[:64]!r}")
     status, title = PROBLEMS[slug]
     return JSONResponse({"type": f"/problems/{slug}", "title": title, "status": status})
 
@@ -158,42 +158,44 @@ async def read_problem(slug: str) -> JSONResponse:
 async def healthz(request: Request) -> JSONResponse:
     """Whether messages can be taken in now."""
     async with asyncio.timeout(2):
-        await desk_of(request).pool.fetchval("SELECT 1")
+        await intake_of(request).pool.fetchval("SELECT 1")
     return JSONResponse({"status": "ok"})
 
 
-async def _read(request: Request, kind: str, glance: Glance, if_none_match: str | None) -> Response:
+async def _read(request: Request, kind: str, glance: ReadOptions, if_none_match: str | None) -> Response:
     folded = await _folded(request, kind, glance)
     etag = glance.etag(_version(folded))
     if etag and if_none_match and etag["ETag"] in if_none_match:
         return Response(status_code=304, headers=etag)
-    pool = desk_of(request).pool
-    m = await at_present(pool, folded.head.stream_id, at=glance.back)
-    return JSONResponse({**await shown(pool, folded, m, at=glance.back), **glance.json()}, headers=etag)
+    pool = intake_of(request).pool
+    ctx = await at_present(pool, folded.head.stream_id, at=glance.back)
+    return JSONResponse({**await shown(pool, folded, ctx, at=glance.back), **glance.json()}, headers=etag)
 
 
-async def _folded(request: Request, kind: str, glance: Glance) -> Folded:
-    """The stream named in the path, folded from the log. Raises ``Problem``."""
-    desk = desk_of(request)
+async def _folded(request: Request, kind: str, glance: ReadOptions) -> ReplayedStream:
+    """The stream named in the path, folded from the log. Raises ``ProblemError``."""
+    desk = intake_of(request)
     stream_id = await _found(desk, request.path_params["number"], kind, glance.min_version)
-    return await fold(desk.pool, desk.keys, stream_id, as_of=glance.as_of, known_at=glance.known_at)
+    return await replay(desk.pool, desk.keys, stream_id, as_of=glance.as_of, known_at=glance.known_at)
 
 
-async def _found(desk: Desk, number: str, kind: str, min_version: int) -> UUID:
-    """The stream of that number, once it has reached a version. Raises ``Problem``."""
+async def _found(desk: Intake, number: str, kind: str, min_version: int) -> UUID:
+    """The stream of that number, once it has reached a version. Raises ``ProblemError``."""
     until = monotonic() + LONGEST_WAIT_S
     while True:
         head = await by_number(desk.pool, number) if NUMBER.fullmatch(number) else None
         if head is None or head.kind != kind:
-            raise Problem("not-found", f"there is no {kind} {number[:64]!r}")
+            raise ProblemError("not-found", f"there is no {kind} {number[:64]!r}")
         if head.version >= min_version:
             return head.stream_id
         if monotonic() >= until:
-            raise Problem("version-not-reached", f"{number} is at version {head.version}", headers={"Retry-After": "1"})
+            raise ProblemError(
+                "version-not-reached", f"{number} is at version {head.version}", headers={"Retry-After": "1"}
+            )
         await asyncio.sleep(POLL_S)
 
 
-def _version(folded: Folded) -> int:
+def _version(folded: ReplayedStream) -> int:
     return folded.entries[-1].row.version if folded.entries else 0
 
 
@@ -209,9 +211,9 @@ def _listed(row: Any) -> dict[str, Any]:
         "office": row["office"],
         "movement": row["movement"],
         "waiting_on": row["waiting_on"],
-        "next_deadline": moment(row["next_deadline"]) if row["next_deadline"] else None,
+        "next_deadline": iso_utc(row["next_deadline"]) if row["next_deadline"] else None,
         "version": row["version"],
-        "updated_at": moment(row["updated_at"]),
+        "updated_at": iso_utc(row["updated_at"]),
     }
 
 
@@ -238,14 +240,14 @@ def _after(cursor: str | None) -> str:
     except (binascii.Error, ValueError):
         last = ""
     if not NUMBER.fullmatch(last):
-        raise Problem("invalid-query", "that cursor was not given here: begin without one")
+        raise ProblemError("invalid-query", "that cursor was not given here: begin without one")
     return last
 
 
 def _version_after(cursor: str | None) -> int:
     last = _after(cursor) or "0"
     if not last.isdigit():
-        raise Problem("invalid-query", "that cursor was not given here: begin without one")
+        raise ProblemError("invalid-query", "that cursor was not given here: begin without one")
     return int(last)
 
 

@@ -12,8 +12,8 @@ from fastapi.responses import JSONResponse
 
 from domain.commands.signal import ReceivePartnerSignal
 from domain.kernel.vocabulary import ReferralKind, SignalType
-from domain.referral.outcomes import ANSWERS, published
-from gateway.http.problems import Problem
+from domain.referral.outcomes import OUTCOMES, published
+from gateway.http.problems import ProblemError
 from gateway.intake.validation import TAKEN
 
 router = APIRouter(tags=["reference"])
@@ -29,7 +29,7 @@ SENT_BY: Final = ("staff", "partner")
 async def list_schemas() -> JSONResponse:
     """Where each schema is."""
     messages = {name: f"/schemas/{name}.json" for name, model in sorted(TAKEN.items()) if model.FROM in SENT_BY}
-    signals = {kind.value: _address(kind, published(kind)["version"]) for kind in ANSWERS}
+    signals = {kind.value: _address(kind, published(kind)["version"]) for kind in OUTCOMES}
     return JSONResponse({"messages": messages, "signals": signals})
 
 
@@ -38,7 +38,7 @@ async def read_schema(message: str) -> JSONResponse:
     """The JSON Schema of a message that staff or partners send."""
     model = TAKEN.get(message)
     if model is None or model.FROM not in SENT_BY:
-        raise Problem("not-found", f"there is no message {message[:64]!r} that anybody sends")
+        raise ProblemError("not-found", f"there is no message {message[:64]!r} that anybody sends")
     head = {"$schema": DIALECT, "$id": f"/schemas/{message}.json"}
     return JSONResponse({**head, **model.model_json_schema()}, media_type=MEDIA)
 
@@ -47,8 +47,8 @@ async def read_schema(message: str) -> JSONResponse:
 async def read_signal_schema(kind: str, version: str) -> JSONResponse:
     """The JSON Schema of the ``data`` of a signal that answers one kind of referral (domain.md 6)."""
     known = ReferralKind.__members__.get(kind)
-    if known is None or known not in ANSWERS or version != str(published(known)["version"]):
-        raise Problem("not-found", f"there is no kind of referral {kind[:64]!r} in version {version[:9]!r}")
+    if known is None or known not in OUTCOMES or version != str(published(known)["version"]):
+        raise ProblemError("not-found", f"there is no kind of referral {kind[:64]!r} in version {version[:9]!r}")
     return JSONResponse(signal_schema(known), media_type=MEDIA)
 
 

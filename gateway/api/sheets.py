@@ -15,18 +15,18 @@ from domain.referral.sheets import SHEETS, SheetKind
 from gateway.api.files import BODY, take_in, told_of
 from gateway.api.messages import LONGEST_WAIT_S, Key, Prefer, required, seconds_of
 from gateway.http.authorization import Action, Caller, may
-from gateway.http.dependencies import desk_of
-from gateway.http.problems import Problem
+from gateway.http.dependencies import intake_of
+from gateway.http.problems import ProblemError
 from gateway.http.request_body import limited
-from gateway.intake.evidence import About
+from gateway.intake.evidence import EvidenceDetails
 from gateway.intake.staff import NUMBER
-from gateway.sheets.collect import FINE, bring_in, check, counted, read_sheet, settled
-from gateway.sheets.issue import HandedOut, hand_out, registered
+from gateway.sheets.collect import FINE, check, collect_sheet, counted, read_sheet, settled
+from gateway.sheets.issue import SheetIssue, issue_sheet, registered
 from gateway.sheets.rendering import MEDIA, WRITTEN, as_json
 from gateway.sheets.translations import Language
-from gateway.tabular.files import Bad, Unusable
+from gateway.tabular.files import RowError, UnusableFileError
 from store.partners import sheets
-from store.partners.registry import Registered, UnknownPartner
+from store.partners.registry import RegisteredPartner, UnknownPartnerError
 
 router = APIRouter(prefix="/api/v1", tags=["sheets"])
 
@@ -50,7 +50,7 @@ SENT: Final[dict[str, Any]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class SheetOptions:
     """How a sheet is to be written, for which flight, and under which key it is asked for."""
 
     written: Annotated[Literal["json", "xlsx", "csv", "html"], Query(alias="format")] = "json"
@@ -72,23 +72,23 @@ async def give_sheet(
     partner_id: str,
     kind: SheetKind,
     caller: Annotated[Caller, Depends(may(Action.HAND_OUT_SHEET))],
-    wanted: Annotated[Wanted, Depends()],
+    wanted: Annotated[SheetOptions, Depends()],
 ) -> Response:
     """Hand a sheet out: recorded in every case it names, then written.
 
     The same key gives the same sheet for ever, whatever the format and language; another one on the same day does too.
     """
     try:
-        found = await hand_out(
-            desk_of(request), partner_id, kind, user=caller.user, language=wanted.language, movement=wanted.flight,
+        found = await issue_sheet(
+            intake_of(request), partner_id, kind, user=caller.user, language=wanted.language, movement=wanted.flight,
             seconds=LONGEST_WAIT_S, key=required(wanted.key),
         )  # fmt: skip
-    except UnknownPartner as unknown:
-        raise Problem("not-found", str(unknown)) from None
+    except UnknownPartnerError as unknown:
+        raise ProblemError("not-found", str(unknown)) from None
     return await _written(found, wanted.written)
 
 
-async def _written(found: HandedOut, written: str) -> Response:
+async def _written(found: SheetIssue, written: str) -> Response:
     left_out = [{"number": each.number, "rule": each.rule} for each in found.left_out]
     if written == "json":
         return JSONResponse({**as_json(found.page), "left_out": left_out})
@@ -111,20 +111,20 @@ async def take_sheet(
     dry_run: bool = False,  # noqa: FBT001, FBT002 (a query parameter)
 ) -> JSONResponse:
     """Bring a sheet in that came back. Each row is a line of its own, taken once, with its own result."""
-    desk, partner = desk_of(request), await _partner(request, partner_id)
+    desk, partner = intake_of(request), await _partner(request, partner_id)
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if kind not in NAMED:
-        raise Problem("media-type", f"a sheet comes as one of {', '.join(NAMED)}")
+        raise ProblemError("media-type", f"a sheet comes as one of {', '.join(NAMED)}")
     body = await limited(request, NEWEST.in_force.sheet_bytes)
     try:
         listing = await asyncio.to_thread(read_sheet, NAMED[kind], body)
-    except Unusable as unusable:
-        raise Problem("shape", str(unusable)) from None
+    except UnusableFileError as unusable:
+        raise ProblemError("shape", str(unusable)) from None
     checked = await check(desk, partner, listing)
     told: dict[str, Any] = {"partner_id": partner_id, "rows": checked.rows, "notes": list(checked.notes)}
     if dry_run:
         return JSONResponse({**told, "would_hand_in": len(checked.ready), "bad": _bad(checked.bad)})
-    brought, more = await bring_in(desk, checked, caller.user)
+    brought, more = await collect_sheet(desk, checked, caller.user)
     brought = await settled(desk, brought, seconds_of(prefer))
     done = not (checked.bad or more) and all(each.status in FINE for each in brought)
     lines = [each.json() for each in sorted(brought, key=lambda each: each.row)]
@@ -133,7 +133,7 @@ async def take_sheet(
     )
 
 
-def _bad(found: list[Bad] | tuple[Bad, ...]) -> list[dict[str, Any]]:
+def _bad(found: list[RowError] | tuple[RowError, ...]) -> list[dict[str, Any]]:
     return [
         {"row": each.row, "column": each.column, "value": each.value, "problem": each.problem, "todo": each.todo}
         for each in found
@@ -150,19 +150,19 @@ async def take_scan(
 ) -> JSONResponse:
     """Attach the scan of a sheet to every case about which something came back on it."""
     required(key)  # what it is known by is its content; but no form of another page can send this header
-    desk = desk_of(request)
+    desk = intake_of(request)
     sheet = await sheets.sheet(desk.pool, sheet_id)
     cases = await sheets.answered_on(desk.pool, sheet_id)
     if sheet is None or sheet.partner_id != partner_id or not cases:
-        raise Problem("not-found", "nothing has come back on such a sheet of this partner")
+        raise ProblemError("not-found", "nothing has come back on such a sheet of this partner")
     holders = await sheets.everybody_on(desk.pool, [sheet_id])
-    about = About(f"{sheet.kind}-scan", None, SHEETS[sheet.kind].compartment, sheet_id)
+    about = EvidenceDetails(f"{sheet.kind}-scan", None, SHEETS[sheet.kind].compartment, sheet_id)
     attached = await take_in(request, about, holders=holders, cases=cases, user=caller.user)
     return JSONResponse({"sheet_id": str(sheet_id), "cases": [told_of(each) for each in attached]}, 202)
 
 
-async def _partner(request: Request, partner_id: str) -> Registered:
+async def _partner(request: Request, partner_id: str) -> RegisteredPartner:
     try:
-        return await registered(desk_of(request), partner_id)
-    except UnknownPartner as unknown:
-        raise Problem("not-found", str(unknown)) from None
+        return await registered(intake_of(request), partner_id)
+    except UnknownPartnerError as unknown:
+        raise ProblemError("not-found", str(unknown)) from None

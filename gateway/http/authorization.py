@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from fastapi import Request
 
-from gateway.http.problems import Problem
+from gateway.http.problems import ProblemError
 
 OPERATOR: Final = "operator"
 
@@ -60,9 +60,9 @@ class Caller:
 
 
 def authorise(caller: Caller, action: Action, subject: str | None) -> None:
-    """Let the caller do this to the case, movement or message named, or raise ``Problem``."""
+    """Let the caller do this to the case, movement or message named, or raise ``ProblemError``."""
     if not caller.user:
-        raise Problem("unknown-caller", f"name the user in {USER_HEADER}", action=action.value)
+        raise ProblemError("unknown-caller", f"name the user in {USER_HEADER}", action=action.value)
 
 
 def may(action: Action) -> Callable[[Request], Caller]:
@@ -79,14 +79,14 @@ def may(action: Action) -> Callable[[Request], Caller]:
 
 
 def caller_of(request: Request) -> Caller:
-    """Who asks, as far as this door can know. Raises ``Problem`` for a page of another site."""
+    """Who asks, as far as this door can know. Raises ``ProblemError`` for a page of another site."""
     _insist_on_nobody_elses_page(request)
     named = request.headers.get(USER_HEADER, "")
     if request.app.state.settings.proxied:
         return Caller(named, local=False)
     if _host(request) not in LOOPBACK:
         # a page of the outside world that had its own name point here must not act as the operator
-        raise Problem("misdirected", "this home answers to its loopback address only")
+        raise ProblemError("misdirected", "this home answers to its loopback address only")
     return Caller(named or OPERATOR, local=True)
 
 
@@ -95,7 +95,7 @@ def _insist_on_nobody_elses_page(request: Request) -> None:
     told = request.headers
     origin = told.get("origin")
     if told.get("sec-fetch-site", "").lower() in ELSEWHERE or (origin is not None and not _ours(request, origin)):
-        raise Problem("cross-site", "a page of another site asked for this; ask from here, or with a program")
+        raise ProblemError("cross-site", "a page of another site asked for this; ask from here, or with a program")
 
 
 def _ours(request: Request, origin: str) -> bool:

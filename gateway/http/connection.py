@@ -17,11 +17,11 @@ HEAD: Final = 32 * 1024
 HEAD_WITHIN_S: Final = 10.0
 
 
-class HeadTooLarge(Exception):
+class HeaderTooLargeError(Exception):
     """More headers than anybody needs."""
 
 
-class Guarded(HttpToolsProtocol):
+class ConnectionLimits(HttpToolsProtocol):
     """HTTP/1.1, with limits where a stranger could otherwise fill our memory or hold a connection for nothing."""
 
     _read = 0
@@ -52,7 +52,7 @@ class Guarded(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         self._read += len(name) + len(value)
         if self._read > HEAD:
-            raise HeadTooLarge
+            raise HeaderTooLargeError
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:

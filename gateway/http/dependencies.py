@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fastapi import Request
 
-from gateway.intake.service import Desk
+from gateway.intake.service import Intake
 
 
-def desk_of(request: Request) -> Desk:
-    desk: Desk = request.app.state.desk
+def intake_of(request: Request) -> Intake:
+    desk: Intake = request.app.state.desk
     return desk

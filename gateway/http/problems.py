@@ -16,8 +16,8 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.intake.submission import Answer, Declined
-from gateway.intake.validation import Flaw, pointer
+from gateway.intake.submission import DeclinedError, SubmissionResult
+from gateway.intake.validation import FieldError, pointer
 from store.postgres.database import UNANSWERED
 
 log = logging.getLogger("awda.gateway")
@@ -83,7 +83,7 @@ _SCHEMA: Final = {"type": "object", "required": ["type", "title", "status"], "pr
 DESCRIBED: Final[dict[str, Any]] = {"description": "Any error", "content": {PROBLEM: {"schema": _SCHEMA}}}
 
 
-class Problem(Exception):
+class ProblemError(Exception):
     """An answer that is an error; ``slug`` is one of ``PROBLEMS``."""
 
     def __init__(self, slug: str, detail: str, *, headers: Mapping[str, str] | None = None, **more: Any) -> None:
@@ -99,12 +99,12 @@ def problem(slug: str, detail: str, headers: Mapping[str, str] | None = None, **
     return JSONResponse(body, status, dict(headers or {}), PROBLEM)
 
 
-def problem_of(no: Problem) -> JSONResponse:
+def problem_of(no: ProblemError) -> JSONResponse:
     """The response for one that was raised."""
     return problem(no.slug, no.detail, no.headers, **no.more)
 
 
-def declined(no: Declined) -> JSONResponse:
+def declined(no: DeclinedError) -> JSONResponse:
     """What the desk would not take in."""
     return problem(
         no.problem,
@@ -116,7 +116,7 @@ def declined(no: Declined) -> JSONResponse:
     )
 
 
-def refused(answer: Answer, headers: Mapping[str, str]) -> JSONResponse:
+def refused(answer: SubmissionResult, headers: Mapping[str, str]) -> JSONResponse:
     """A message that was taken in, and refused by a rule."""
     told = answer.result
     rule, slug = str(told.get("rule", "")), "refused"
@@ -135,7 +135,7 @@ def refused(answer: Answer, headers: Mapping[str, str]) -> JSONResponse:
     )
 
 
-def quarantined(answer: Answer, headers: Mapping[str, str]) -> JSONResponse:
+def quarantined(answer: SubmissionResult, headers: Mapping[str, str]) -> JSONResponse:
     """A message that was kept and has no effect yet: whoever sent it must not believe that it was done."""
     return problem(
         "quarantined",
@@ -152,17 +152,17 @@ def quarantined(answer: Answer, headers: Mapping[str, str]) -> JSONResponse:
 def install(app: FastAPI) -> None:
     """Answer every error of an application in this way."""
 
-    @app.exception_handler(Problem)
-    async def _problem(_: Request, no: Problem) -> JSONResponse:
+    @app.exception_handler(ProblemError)
+    async def _problem(_: Request, no: ProblemError) -> JSONResponse:
         return problem_of(no)
 
-    @app.exception_handler(Declined)
-    async def _declined(_: Request, no: Declined) -> JSONResponse:
+    @app.exception_handler(DeclinedError)
+    async def _declined(_: Request, no: DeclinedError) -> JSONResponse:
         return declined(no)
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(_: Request, no: RequestValidationError) -> JSONResponse:
-        flaws = [Flaw(pointer(error["loc"][1:]), error["type"], error["msg"]) for error in no.errors()]
+        flaws = [FieldError(pointer(error["loc"][1:]), error["type"], error["msg"]) for error in no.errors()]
         said = "; ".join(f"{flaw.pointer}: {flaw.message}" for flaw in flaws)
         return problem("invalid-query", said, errors=[flaw.json() for flaw in flaws])
 
@@ -173,10 +173,10 @@ def install(app: FastAPI) -> None:
         rest = {"Connection": "close"} if slug == "too-large" else {}  # what is still to come is of no interest
         return problem(slug, said, {**(no.headers or {}), **rest})
 
-    app.add_middleware(Shield)
+    app.add_middleware(ProblemMiddleware)
 
 
-class Shield:
+class ProblemMiddleware:
     """The last resort: whatever else fails is a 500 or 503 without a word of data, in the answer as in the log."""
 
     def __init__(self, app: ASGIApp) -> None:

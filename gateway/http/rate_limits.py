@@ -41,19 +41,19 @@ NAME: Final = 64  # characters of a partner's name that tell buckets apart
 
 
 @dataclass(slots=True)
-class Bucket:
+class TokenBucket:
     """Fills at a steady rate up to its size; each request takes one, also one that is not there yet."""
 
     level: float
     filled_at: float
 
 
-class Buckets:
+class TokenBuckets:
     """One bucket a name. The least used are forgotten, which only makes them full again."""
 
     def __init__(self, rate: float = RATE, size: float = BURST) -> None:
         self._rate, self._size = rate, size
-        self._buckets: OrderedDict[str, Bucket] = OrderedDict()
+        self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
 
     def take(self, name: str, now: float) -> float:
         """Take one at ``now`` (seconds). Seconds until it is there; who would wait beyond ``HELD_S`` has taken none."""
@@ -70,15 +70,15 @@ class Buckets:
         bucket = self._buckets.get(name)
         return bucket is not None and bucket.level < self._size * (1 - HASTY)
 
-    def _bucket(self, name: str, now: float) -> Bucket:
-        bucket = self._buckets.setdefault(name, Bucket(self._size, now))
+    def _bucket(self, name: str, now: float) -> TokenBucket:
+        bucket = self._buckets.setdefault(name, TokenBucket(self._size, now))
         self._buckets.move_to_end(name)
         if len(self._buckets) > KEPT:
             self._buckets.popitem(last=False)
         return bucket
 
 
-class Turns:
+class ConcurrencyLimit:
     """So many requests under one name are under way at once; its others wait, in the order in which they came."""
 
     def __init__(self, at_once: int = AT_ONCE) -> None:
@@ -100,7 +100,7 @@ class Turns:
 
 
 @dataclass(slots=True)
-class Company:
+class LastCallers:
     """Who called last, and when anybody else did."""
 
     name: str = ""
@@ -115,7 +115,7 @@ class Company:
         return now - self.other_at > ALONE_AFTER_S
 
 
-class Gate:
+class RateLimitMiddleware:
     """Stands in front of everything. What it turns away has cost next to nothing."""
 
     def __init__(
@@ -126,8 +126,8 @@ class Gate:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.app, self._clock, self._sleep = app, clock, sleep
-        self._buckets = Buckets(rate, max(BURST, rate))
-        self._company, self._turns = Company(), Turns()
+        self._buckets = TokenBuckets(rate, max(BURST, rate))
+        self._company, self._turns = LastCallers(), ConcurrencyLimit()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] == "/healthz":

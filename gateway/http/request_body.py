@@ -11,10 +11,10 @@ from fastapi import Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import ClientDisconnect
 
-from gateway.http.problems import Problem
-from gateway.intake.strict_json import NotStrict, parse_object
-from gateway.intake.submission import Declined
-from gateway.intake.validation import Flaw, pointer
+from gateway.http.problems import ProblemError
+from gateway.intake.strict_json import StrictJsonError, parse_object
+from gateway.intake.submission import DeclinedError
+from gateway.intake.validation import FieldError, pointer
 
 STAFF_BODY: Final = 256 * 1024
 
@@ -29,7 +29,7 @@ class _About(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class SubmittedMessage:
     """A staff message as sent: its name, its fields, and what is said about it."""
 
     name: object
@@ -61,38 +61,40 @@ async def _read(request: Request, limit: int) -> bytes:
     return bytes(body)
 
 
-async def told(request: Request) -> Told:
+async def submitted_message(request: Request) -> SubmittedMessage:
     """A staff message: ``{"message": NAME, …fields, "about": {"happened_at", "reason"}}``."""
     if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
-        raise Problem("media-type", "send the message as application/json")
+        raise ProblemError("media-type", "send the message as application/json")
     body = await limited(request, STAFF_BODY)
     try:
         fields = parse_object(body)
-    except NotStrict as why:
-        raise Problem("bad-json", str(why)) from None
+    except StrictJsonError as why:
+        raise ProblemError("bad-json", str(why)) from None
     about = _about(fields.pop("about", {}))
-    return Told(fields.pop("message", None), fields, about.happened_at, about.reason)
+    return SubmittedMessage(fields.pop("message", None), fields, about.happened_at, about.reason)
 
 
 def _about(said: object) -> _About:
     if isinstance(said, dict) and not isinstance(said.get("happened_at", ""), str):
-        raise _unfit([Flaw("/about/happened_at", "time.text", "a time is text, such as 2026-11-23T08:00:00Z")])
+        raise _unfit([FieldError("/about/happened_at", "time.text", "a time is text, such as 2026-11-23T08:00:00Z")])
     try:
         return _About.model_validate(said)
     except ValidationError as error:
         found = error.errors(include_url=False)
-        raise _unfit([Flaw("/about" + pointer(each["loc"]), each["type"], each["msg"]) for each in found]) from None
+        raise _unfit(
+            [FieldError("/about" + pointer(each["loc"]), each["type"], each["msg"]) for each in found]
+        ) from None
 
 
-def _unfit(flaws: list[Flaw]) -> Declined:
+def _unfit(flaws: list[FieldError]) -> DeclinedError:
     said = "; ".join(f"{flaw.pointer}: {flaw.message}" for flaw in flaws)
-    return Declined("invalid-message", said, rule="MESSAGE.INVALID", flaws=tuple(flaws))
+    return DeclinedError("invalid-message", said, rule="MESSAGE.INVALID", flaws=tuple(flaws))
 
 
-def _too_large(limit: int) -> Problem:
+def _too_large(limit: int) -> ProblemError:
     return _cut("too-large", f"a body may have {limit} bytes")
 
 
-def _cut(slug: str, detail: str) -> Problem:
+def _cut(slug: str, detail: str) -> ProblemError:
     """A problem after which the rest of the request is of no interest."""
-    return Problem(slug, detail, headers={"Connection": "close"})
+    return ProblemError(slug, detail, headers={"Connection": "close"})

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
-from store.messages.ledger import Signal, Taken
+from store.messages.ledger import Accepted, PartnerMessage
 from store.postgres.database import UNANSWERED
 
 log = logging.getLogger("awda.gateway")
@@ -22,12 +22,12 @@ LARGEST: Final = 64  # messages of one lot
 
 AT_ONCE: Final = 6  # lots; the other connections are for whoever reads
 
-Take = Callable[[Sequence[Signal]], Awaitable[Sequence[Taken]]]
+Take = Callable[[Sequence[PartnerMessage]], Awaitable[Sequence[Accepted]]]
 
-Waiting = tuple[Signal, "asyncio.Future[Taken]"]
+Waiting = tuple[PartnerMessage, "asyncio.Future[Accepted]"]
 
 
-class Gathering:
+class BatchWriter:
     """Takes messages one by one and hands them on in lots."""
 
     def __init__(self, take: Take) -> None:
@@ -35,9 +35,9 @@ class Gathering:
         self._waiting: deque[Waiting] = deque()
         self._writing: set[asyncio.Task[None]] = set()
 
-    async def put(self, signal: Signal) -> Taken:
+    async def put(self, signal: PartnerMessage) -> Accepted:
         """Take one message in. Returns after the commit; raises what the database raised."""
-        answer: asyncio.Future[Taken] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
         self._waiting.append((signal, answer))
         if len(self._writing) < AT_ONCE:
             task = asyncio.create_task(self._write())

@@ -10,10 +10,10 @@ from typing import Any, Final
 from domain.call_request import RequestContact
 from domain.kernel.policy import NEWEST
 from domain.kernel.working_time import LIBYA
-from gateway.intake.service import Desk
-from gateway.intake.submission import Declined, body_of
+from gateway.intake.service import Intake
+from gateway.intake.submission import DeclinedError, body_of
 from gateway.intake.validation import sentence, unfit
-from store.messages.inbox import Incoming, message_id_for, stream_id_for
+from store.messages.inbox import IncomingMessage, message_id_for, stream_id_for
 from store.partners.task_links import next_contact_number
 from store.postgres.notifier import INBOX
 
@@ -22,7 +22,7 @@ ANYBODY: Final = "public"
 
 
 @dataclass(frozen=True, slots=True)
-class Requested:
+class CallRequestReceipt:
     """A request that was taken in: its number, when (UTC), and until when somebody calls."""
 
     number: str
@@ -30,13 +30,15 @@ class Requested:
     due: datetime
 
 
-async def request_call(desk: Desk, fields: Mapping[str, Any], *, key: str, user: str | None = None) -> Requested:
-    """Take in a request to be called. The same key is taken once, whatever comes with it. Raises ``Declined``."""
+async def request_call(
+    desk: Intake, fields: Mapping[str, Any], *, key: str, user: str | None = None
+) -> CallRequestReceipt:
+    """Take in a request to be called. The same key is taken once, whatever comes with it. Raises ``DeclinedError``."""
     if flaws := unfit(RequestContact, fields):
-        raise Declined("invalid-message", sentence(flaws), rule="MESSAGE.INVALID", flaws=tuple(flaws))
+        raise DeclinedError("invalid-message", sentence(flaws), rule="MESSAGE.INVALID", flaws=tuple(flaws))
     actor = f"staff:{user}" if user else ANYBODY
     message_id = message_id_for(f"{actor}/contact", key)
-    incoming = Incoming(
+    incoming = IncomingMessage(
         message_id=message_id,
         stream_id=stream_id_for(message_id),
         kind="staff" if user else "system",
@@ -47,6 +49,6 @@ async def request_call(desk: Desk, fields: Mapping[str, Any], *, key: str, user:
     )
     receipt = await desk.inbox.start_stream("contact", await next_contact_number(desk.pool), incoming)
     if receipt.status == "pending":
-        desk.doorbell.ring(INBOX, receipt.stream_id)
+        desk.notifier.notify(INBOX, receipt.stream_id)
     due = LIBYA.after(receipt.received_at, NEWEST.in_force.contact)
-    return Requested(str(receipt.number), receipt.received_at, due)
+    return CallRequestReceipt(str(receipt.number), receipt.received_at, due)

@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from typing import IO, Any, Final
 from uuid import UUID
 
-from audit.replay import fold
+from audit.replay import replay
 from domain.commands.case import AttachEvidence
 from domain.events.evidence import EvidenceAttached
 from domain.kernel.policy import NEWEST
-from gateway.intake.service import Desk
-from gateway.intake.submission import Declined, body_of
+from gateway.intake.service import Intake
+from gateway.intake.submission import DeclinedError, body_of
 from gateway.intake.validation import sentence, unfit
-from store.content_store import ContentStore, Opened, Sealing, open_file
-from store.log.mapper import Erased
-from store.messages.inbox import Incoming, Receipt, message_id_for
+from store.content_store import ContentStore, FileSealer, OpenedFile, open_file
+from store.log.mapper import KeyErasedError
+from store.messages.inbox import IncomingMessage, Receipt, message_id_for
 from store.postgres.notifier import INBOX
 
 SOURCE: Final = "evidence"
@@ -40,12 +40,12 @@ LONGEST_BEGINNING: Final = max(map(len, BEGINNINGS))
 SHORTEST_DIGEST: Final = 8
 
 
-class NoEvidence(LookupError):
+class EvidenceNotFoundError(LookupError):
     """The case has no such file."""
 
 
 @dataclass(frozen=True, slots=True)
-class About:
+class EvidenceDetails:
     """What is said of a file. ``compartment``: under which of the cases' keys it is kept."""
 
     file_name: str
@@ -55,7 +55,7 @@ class About:
 
 
 @dataclass(frozen=True, slots=True)
-class Attached:
+class AttachmentReceipt:
     """One case's receipt. ``repeated``: it had the file already."""
 
     stream_id: UUID
@@ -64,20 +64,20 @@ class Attached:
     status: str
 
 
-class Taking:
+class EvidenceUpload:
     """One file being taken in."""
 
-    def __init__(self, desk: Desk, sealing: Sealing, about: About) -> None:
+    def __init__(self, desk: Intake, sealing: FileSealer, about: EvidenceDetails) -> None:
         self.desk, self.about = desk, about
         self.media_type = ""
         self._sealing, self._begin, self._size = sealing, b"", 0
 
     def feed(self, piece: bytes) -> None:
-        """The next bytes. Raises ``Declined`` as soon as it is known that the file cannot be taken."""
+        """The next bytes. Raises ``DeclinedError`` as soon as it is known that the file cannot be taken."""
         self._size += len(piece)
         if self._size > NEWEST.in_force.evidence_bytes:
             limit = NEWEST.in_force.evidence_bytes // 1_000_000
-            raise Declined("too-large", f"a file may have {limit} MB: scan it in grey, or in fewer pages")
+            raise DeclinedError("too-large", f"a file may have {limit} MB: scan it in grey, or in fewer pages")
         if not self.media_type:
             self._begin += piece[:LONGEST_BEGINNING]
             if len(self._begin) >= LONGEST_BEGINNING:
@@ -86,15 +86,15 @@ class Taking:
 
     async def finish(
         self, store: ContentStore, cases: Sequence[UUID], user: str, *, claimed: str | None = None
-    ) -> list[Attached]:
+    ) -> list[AttachmentReceipt]:
         """Keep the file and tell these cases of it, each once. ``claimed``: what its sender says it is.
 
-        Raises ``Declined``.
+        Raises ``DeclinedError``.
         """
         if not self.media_type:
             self._recognise()
         if claimed not in (None, self.media_type):
-            raise Declined("media-type", f"the file begins as {self.media_type} and is sent as something else")
+            raise DeclinedError("media-type", f"the file begins as {self.media_type} and is sent as something else")
         sealed = self._sealing.finish()
         try:
             ids = {case: self._message_id(case, sealed.content_hash) for case in cases}
@@ -120,55 +120,57 @@ class Taking:
         kind = next((kind for begins, kind in BEGINNINGS.items() if self._begin.startswith(begins)), None)
         if kind not in NEWEST.in_force.evidence_types:
             allowed = ", ".join(each.rpartition("/")[2].upper() for each in NEWEST.in_force.evidence_types)
-            raise Declined("media-type", f"only these kinds of files are taken: {allowed}")
+            raise DeclinedError("media-type", f"only these kinds of files are taken: {allowed}")
         self.media_type = str(kind)
 
     def _message_id(self, case: UUID, content_hash: str) -> UUID:
         parts = (case.bytes, self.about.compartment.encode(), content_hash.encode())
         return message_id_for(SOURCE, self.desk.keys.master.fingerprint(b"evidence", *parts).hex())
 
-    async def _tell(self, case: UUID, message_id: UUID, fields: Mapping[str, Any], user: str) -> Attached:
+    async def _tell(self, case: UUID, message_id: UUID, fields: Mapping[str, Any], user: str) -> AttachmentReceipt:
         actor = f"staff:{user}"
         body = body_of("AttachEvidence", fields, None)
-        receipt = await self.desk.inbox.put(Incoming(message_id, case, "staff", "staff.message", body, actor, actor))
+        receipt = await self.desk.inbox.put(
+            IncomingMessage(message_id, case, "staff", "staff.message", body, actor, actor)
+        )
         if receipt.status == "pending":
-            self.desk.doorbell.ring(INBOX, case)
+            self.desk.notifier.notify(INBOX, case)
         return _attached(case, receipt)
 
 
-def _attached(case: UUID, receipt: Receipt) -> Attached:
-    return Attached(case, receipt.message_id, receipt.repeated, receipt.status)
+def _attached(case: UUID, receipt: Receipt) -> AttachmentReceipt:
+    return AttachmentReceipt(case, receipt.message_id, receipt.repeated, receipt.status)
 
 
-def _said(about: About) -> dict[str, Any]:
+def _said(about: EvidenceDetails) -> dict[str, Any]:
     told = {"file_name": about.file_name, "note": about.note, "compartment": about.compartment}
     return {**told, "sheet_id": str(about.sheet_id) if about.sheet_id else None}
 
 
-async def begin(desk: Desk, about: About, holders: Sequence[UUID]) -> Taking:
-    """Begin to take in a file in which all of these cases are named. Raises ``Declined``."""
+async def begin(desk: Intake, about: EvidenceDetails, holders: Sequence[UUID]) -> EvidenceUpload:
+    """Begin to take in a file in which all of these cases are named. Raises ``DeclinedError``."""
     likely = {"file_hash": "0" * 64, "content_hash": "0" * 64, "size": 0, "media_type": "application/pdf"}
     if flaws := unfit(AttachEvidence, {**likely, **_said(about)}):
-        raise Declined("invalid-message", sentence(flaws), rule="MESSAGE.INVALID", flaws=tuple(flaws))
+        raise DeclinedError("invalid-message", sentence(flaws), rule="MESSAGE.INVALID", flaws=tuple(flaws))
     rings = await desk.keys.keyrings(holders, (about.compartment,))
     try:
-        return Taking(desk, Sealing(list(rings.values()), about.compartment), about)
-    except Erased:
+        return EvidenceUpload(desk, FileSealer(list(rings.values()), about.compartment), about)
+    except KeyErasedError:
         said = "somebody named in this file was erased: black them out, and attach it to the others' cases one by one"
-        raise Declined("erased", said) from None
+        raise DeclinedError("erased", said) from None
 
 
 async def attach(
-    desk: Desk,
+    desk: Intake,
     store: ContentStore,
     file: IO[bytes],
-    about: About,
+    about: EvidenceDetails,
     *,
     holders: Sequence[UUID],
     cases: Sequence[UUID],
     user: str,
-) -> list[Attached]:
-    """Take in a file that is at hand, for some of the cases that are named in it. Raises ``Declined``."""
+) -> list[AttachmentReceipt]:
+    """Take in a file that is at hand, for some of the cases that are named in it. Raises ``DeclinedError``."""
     taking = await begin(desk, about, holders)
     try:
         while piece := file.read(LARGEST_PIECE):
@@ -181,12 +183,12 @@ async def attach(
 LARGEST_PIECE: Final = 256 * 1024
 
 
-async def _received(desk: Desk, ids: Mapping[UUID, UUID]) -> dict[UUID, Attached]:
+async def _received(desk: Intake, ids: Mapping[UUID, UUID]) -> dict[UUID, AttachmentReceipt]:
     """The cases that were told of this file before."""
     query = "SELECT message_id, status FROM inbox WHERE message_id = ANY ($1)"
     found = {row["message_id"]: row["status"] for row in await desk.pool.fetch(query, list(ids.values()))}
     return {
-        case: Attached(case, message_id, repeated=True, status=found[message_id])
+        case: AttachmentReceipt(case, message_id, repeated=True, status=found[message_id])
         for case, message_id in ids.items()
         if message_id in found
     }
@@ -196,13 +198,13 @@ async def _received(desk: Desk, ids: Mapping[UUID, UUID]) -> dict[UUID, Attached
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class EvidenceFile:
     """A file of a case, open for reading."""
 
     file_name: str
     media_type: str
     content_hash: str
-    opened: Opened
+    opened: OpenedFile
 
     def pieces(self) -> Iterator[bytes]:
         try:
@@ -211,14 +213,14 @@ class Found:
             self.opened.close()
 
 
-async def evidence(desk: Desk, store: ContentStore, stream_id: UUID, digest: str) -> Found:
+async def evidence(desk: Intake, store: ContentStore, stream_id: UUID, digest: str) -> EvidenceFile:
     """The file of a case with this digest, or the beginning of it: of what is stored, or of what it holds.
 
-    Raises ``NoEvidence``, ``NoSuchFile``, ``Erased`` and ``Tampered``.
+    Raises ``EvidenceNotFoundError``, ``NoSuchFile``, ``KeyErasedError`` and ``Tampered``.
     """
     event = await _attached_under(desk, stream_id, digest.strip().lower())
     if not event.told:
-        raise Erased("the keys of this file have been destroyed")
+        raise KeyErasedError("the keys of this file have been destroyed")
     stored = await asyncio.to_thread(store.open, event.file_hash)
     try:
         opened = await open_file(desk.pool, desk.keys.master, stored)
@@ -226,14 +228,14 @@ async def evidence(desk: Desk, store: ContentStore, stream_id: UUID, digest: str
         stored.close()
         raise
     told = event.told
-    return Found(str(told["name"]).strip(), str(told["media_type"]), str(told["content_hash"]), opened)
+    return EvidenceFile(str(told["name"]).strip(), str(told["media_type"]), str(told["content_hash"]), opened)
 
 
-async def _attached_under(desk: Desk, stream_id: UUID, digest: str) -> EvidenceAttached:
-    entries = (await fold(desk.pool, desk.keys, stream_id)).entries
+async def _attached_under(desk: Intake, stream_id: UUID, digest: str) -> EvidenceAttached:
+    entries = (await replay(desk.pool, desk.keys, stream_id)).entries
     attached = [entry.event for entry in entries if isinstance(entry.event, EvidenceAttached)]
     if len(digest) >= SHORTEST_DIGEST:
         for event in attached:
             if event.file_hash.startswith(digest) or str(event.told.get("content_hash", "")).startswith(digest):
                 return event
-    raise NoEvidence(f"this case has no file {digest[:64]!r}; its history names those it has")
+    raise EvidenceNotFoundError(f"this case has no file {digest[:64]!r}; its history names those it has")

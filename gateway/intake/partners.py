@@ -19,18 +19,18 @@ from pydantic import AwareDatetime, TypeAdapter
 from domain.commands.signal import ReceivePartnerSignal
 from domain.kernel.vocabulary import STATEMENTS
 from domain.referral.key_scope import NOT_FOR_THIS
-from gateway.intake.batching import Gathering
-from gateway.intake.signature_verifier import Signers
-from gateway.intake.strict_json import NotStrict, parse_object
-from gateway.intake.submission import KEY, Answer, Declined, body_of, kept
-from gateway.intake.validation import Flaw, sentence, unfit
+from gateway.intake.batching import BatchWriter
+from gateway.intake.signature_verifier import SignatureVerifier
+from gateway.intake.strict_json import StrictJsonError, parse_object
+from gateway.intake.submission import KEY, DeclinedError, SubmissionResult, body_of, kept
+from gateway.intake.validation import FieldError, sentence, unfit
 from store.crypto.keys import KeyStore
 from store.crypto.webhook_signatures import ID
-from store.messages.ledger import Ledgers, Signal, Taken
-from store.messages.receipts import ReceiptKey, Statement, publish
+from store.messages.ledger import Accepted, Ledger, PartnerMessage
+from store.messages.receipts import ReceiptKey, ReceiptStatement, publish
 from store.messages.referral_tokens import may_say
 from store.partners.keys import PartnerKey
-from store.postgres.notifier import INBOX, Doorbell
+from store.postgres.notifier import INBOX, Notifier
 
 log = logging.getLogger("awda.gateway")
 
@@ -48,20 +48,20 @@ RECEIVED: Final = "received"
 _WHEN: Final = TypeAdapter(AwareDatetime)
 
 
-class FromPartners:
+class PartnerIntake:
     """The side of the desk where partners hand messages in."""
 
     pool: asyncpg.Pool[asyncpg.Record]
     keys: KeyStore
-    doorbell: Doorbell
-    ledgers: Ledgers
-    signers: Signers
+    notifier: Notifier
+    ledgers: Ledger
+    signers: SignatureVerifier
     receipt_key: ReceiptKey
-    gathering: Gathering
+    gathering: BatchWriter
     _key_is_known: bool
 
-    async def receive(self, partner_id: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """Take in one signed completion signal. ``headers`` by lower-case name, as received. Raises ``Declined``.
+    async def receive(self, partner_id: str, headers: Mapping[str, str], body: bytes) -> SubmissionResult:
+        """Take in one signed completion signal. ``headers`` by lower-case name, as received. Raises ``DeclinedError``.
 
         Only signature, size, media type and shape can be declined: whose referral it is, and whether there is one,
         a partner learns from nobody.
@@ -76,7 +76,7 @@ class FromPartners:
         fields: Mapping[str, Any],
         *,
         sent: bytes | None = None,
-    ) -> Answer:
+    ) -> SubmissionResult:
         """Take in what a partner said under some of its keys, or set it aside if none of them is for that."""
         may = await may_say(self.pool, self.keys, by, fields)
         signal = _signal(partner_id, key, fields, sent=sent)
@@ -85,11 +85,11 @@ class FromPartners:
     async def hear(
         self, partner_id: str, headers: Mapping[str, str], body: bytes
     ) -> tuple[tuple[PartnerKey, ...], dict[str, Any]]:
-        """What a partner says, and the keys that signed it. Raises ``Declined``."""
+        """What a partner says, and the keys that signed it. Raises ``DeclinedError``."""
         if len(body) > PARTNER_BODY:
-            raise Declined("too-large", f"a message may have {PARTNER_BODY} bytes")
+            raise DeclinedError("too-large", f"a message may have {PARTNER_BODY} bytes")
         if headers.get("content-type", "").split(";")[0].strip().lower() != CLOUD_EVENT:
-            raise Declined("media-type", f"one CloudEvent in structured mode, {CLOUD_EVENT}, is taken here")
+            raise DeclinedError("media-type", f"one CloudEvent in structured mode, {CLOUD_EVENT}, is taken here")
         by = await self.authenticate(partner_id, headers, body)
         return by, _signal_fields(partner_id, headers[ID], body)
 
@@ -101,8 +101,8 @@ class FromPartners:
         *,
         actor: str | None = None,
         source: str | None = None,
-    ) -> Answer:
-        """A partner's answer through any other door: a link, a sheet, another format. Raises ``Declined``.
+    ) -> SubmissionResult:
+        """A partner's answer through any other door: a link, a sheet, another format. Raises ``DeclinedError``.
 
         Whoever calls has made sure that it is the partner's. ``key`` tells this answer from every other of its
         ``source``, so that handing it in twice does nothing twice; ``actor`` is who typed it.
@@ -110,31 +110,33 @@ class FromPartners:
         told = {"partner_id": partner_id, **fields}
         flaws = unfit(ReceivePartnerSignal, told)
         if told["partner_id"] != partner_id:
-            flaws.append(Flaw("/partner_id", "partner.other", "it is not the partner whose answer it is"))
+            flaws.append(FieldError("/partner_id", "partner.other", "it is not the partner whose answer it is"))
         if flaws or not KEY.fullmatch(key):
             said = sentence(flaws) or "a key has 1 to 255 visible ASCII characters"
-            raise Declined("shape", said, flaws=tuple(flaws))
+            raise DeclinedError("shape", said, flaws=tuple(flaws))
         return await self._keep_signal(_signal(partner_id, key, told, actor=actor, source=source))
 
     async def authenticate(self, partner_id: str, headers: Mapping[str, str], content: bytes) -> tuple[PartnerKey, ...]:
-        """The keys of the partner that signed this. Raises ``Declined``, alike for whatever does not fit."""
+        """The keys of the partner that signed this. Raises ``DeclinedError``, alike for whatever does not fit."""
         named = partner_id if PARTNER.fullmatch(partner_id) else ""
         by = await self.signers.of(named, headers, content)
         if not by:
             log.warning("a message was turned away: its signature is not one of the partner it names")
-            raise Declined("signature", "the signature, its time or its sender cannot be accepted")
+            raise DeclinedError("signature", "the signature, its time or its sender cannot be accepted")
         await self.signers.notice(by)
         return by
 
-    async def _keep_signal(self, signal: Signal) -> Answer:
+    async def _keep_signal(self, signal: PartnerMessage) -> SubmissionResult:
         """Keep a partner's message, ring for it, and answer with its receipt, whatever it is about."""
         taken = await self.gathering.put(signal)
         if taken.conflicting:
             await self._keep_contradiction(signal, taken)
-            raise Declined("id-reused", "this id was used before, for another message: a new message needs a new id")
+            raise DeclinedError(
+                "id-reused", "this id was used before, for another message: a new message needs a new id"
+            )
         self._ring(taken)
         await self.publish_key()
-        return Answer(
+        return SubmissionResult(
             message_id=taken.message_id,
             status=taken.status,
             receipt=self._receipt(signal, taken),
@@ -151,24 +153,24 @@ class FromPartners:
             await publish(self.pool, self.receipt_key)
             self._key_is_known = True
 
-    async def _keep_contradiction(self, signal: Signal, taken: Taken) -> None:
+    async def _keep_contradiction(self, signal: PartnerMessage, taken: Accepted) -> None:
         """The same id with another body is not acknowledged; it is kept, and counts for what it restricts."""
         body = body_of("ReceiveContradiction", json.loads(signal.body)["fields"], None)
         kept = await self.gathering.put(replace(signal, body=body, contradicts=taken.message_id))
         log.warning("message %s contradicts %s and waits for a person", kept.message_id, taken.message_id)
         self._ring(kept)
 
-    def _ring(self, taken: Taken) -> None:
+    def _ring(self, taken: Accepted) -> None:
         if taken.stream_id and taken.status == "pending":
-            self.doorbell.ring(INBOX, taken.stream_id)
+            self.notifier.notify(INBOX, taken.stream_id)
         elif taken.status == "quarantined" and not taken.repeated:
             log.warning("message %s is quarantined: %s", taken.message_id, (taken.result or {}).get("cause"))
 
-    def _receipt(self, signal: Signal, taken: Taken) -> str:
+    def _receipt(self, signal: PartnerMessage, taken: Accepted) -> str:
         if taken.number is None or taken.ledger is None:
             return str(taken.message_id)
         about = (signal.partner_id, signal.own_id, signal.sha256, taken.received_at, taken.number, taken.ledger)
-        return self.receipt_key.sign(Statement(*about))
+        return self.receipt_key.sign(ReceiptStatement(*about))
 
 
 def _signal(
@@ -179,10 +181,10 @@ def _signal(
     sent: bytes | None = None,
     actor: str | None = None,
     source: str | None = None,
-) -> Signal:
+) -> PartnerMessage:
     """A signal as it is kept. ``sent`` is what came in, to the byte; through other doors, what it amounts to."""
     body, partner = body_of("ReceivePartnerSignal", fields, None), f"partner:{partner_id}"
-    return Signal(
+    return PartnerMessage(
         partner_id=partner_id,
         own_id=key,
         token=fields["referral_token"],
@@ -201,34 +203,34 @@ def _claimed(text: str) -> datetime | None:
 
 
 def _signal_fields(partner_id: str, message_id: str, body: bytes) -> dict[str, Any]:
-    """The fields of the signal in a CloudEvent. Raises ``Declined`` for any other shape."""
+    """The fields of the signal in a CloudEvent. Raises ``DeclinedError`` for any other shape."""
     try:
         event = parse_object(body)
-    except NotStrict as why:
-        raise Declined("shape", str(why), flaws=(Flaw("", "json", str(why)),)) from None
+    except StrictJsonError as why:
+        raise DeclinedError("shape", str(why), flaws=(FieldError("", "json", str(why)),)) from None
     data = event.get("data")
     flaws = [*_envelope_flaws(event, partner_id, message_id)]
     if isinstance(data, dict):
         data = {**data, "partner_id": data.get("partner_id", partner_id)}
         flaws += unfit(ReceivePartnerSignal, data, "/data", sound=True)
         if data["partner_id"] != partner_id:
-            flaws.append(Flaw("/data/partner_id", "partner.other", "it is not the partner who signed"))
+            flaws.append(FieldError("/data/partner_id", "partner.other", "it is not the partner who signed"))
     if flaws or not isinstance(data, dict):
-        raise Declined("shape", sentence(flaws), flaws=tuple(flaws))
+        raise DeclinedError("shape", sentence(flaws), flaws=tuple(flaws))
     return data
 
 
-def _envelope_flaws(event: Mapping[str, Any], partner_id: str, message_id: str) -> list[Flaw]:
+def _envelope_flaws(event: Mapping[str, Any], partner_id: str, message_id: str) -> list[FieldError]:
     wanted = {"specversion": "1.0", "id": message_id, "source": source_of(partner_id), "type": SIGNAL_TYPE}
     flaws = [
-        Flaw(f"/{name}", "cloudevent", f"it must be {value!r}")
+        FieldError(f"/{name}", "cloudevent", f"it must be {value!r}")
         for name, value in wanted.items()
         if event.get(name) != value
     ]
     if not isinstance(event.get("data"), dict):
-        flaws.append(Flaw("/data", "cloudevent", "it must be an object with the signal's fields"))
+        flaws.append(FieldError("/data", "cloudevent", "it must be an object with the signal's fields"))
     if event.get("datacontenttype", "application/json") != "application/json":
-        flaws.append(Flaw("/datacontenttype", "cloudevent", "it must be 'application/json'"))
+        flaws.append(FieldError("/datacontenttype", "cloudevent", "it must be 'application/json'"))
     return flaws
 
 

@@ -20,7 +20,7 @@ FRESH_S: Final = 2.0
 """How long a key may still count after it was revoked."""
 
 
-class Signers:
+class SignatureVerifier:
     """The partners' keys, as a gateway keeps them."""
 
     def __init__(self, pool: asyncpg.Pool[asyncpg.Record], master: MasterKey) -> None:

@@ -10,14 +10,14 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-from gateway.intake.validation import Flaw
+from gateway.intake.validation import FieldError
 
 KEY: Final = re.compile(r"[!-~]{1,255}")
 
 YEARS: Final = range(1900, 2200)
 
 
-class Declined(Exception):
+class DeclinedError(Exception):
     """Not taken in as a message. ``problem`` is a stable word; ``message_id`` names the kept refusal, if any."""
 
     def __init__(
@@ -26,7 +26,7 @@ class Declined(Exception):
         detail: str,
         *,
         rule: str | None = None,
-        flaws: tuple[Flaw, ...] = (),
+        flaws: tuple[FieldError, ...] = (),
         message_id: UUID | None = None,
         repeated: bool = False,
     ) -> None:
@@ -36,7 +36,7 @@ class Declined(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class SubmissionResult:
     """What the sender of a message may be told: its receipt, and what has become of it so far."""
 
     message_id: UUID

@@ -11,15 +11,15 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails, to_json
 
 from domain import call_request as contact
-from domain.decider import RULES
+from domain.decider import HANDLERS
 from domain.kernel.message import MESSAGES, Message
 from domain.movement import MovementMessage
-from gateway.intake.strict_json import NotStrict, check
+from gateway.intake.strict_json import StrictJsonError, check
 
 TAKEN: Final[Mapping[str, type[Message]]] = {
     name: model
     for name, model in MESSAGES.items()
-    if model in {**RULES, **contact.RULES} or (issubclass(model, MovementMessage) and model is not MovementMessage)
+    if model in {**HANDLERS, **contact.RULES} or (issubclass(model, MovementMessage) and model is not MovementMessage)
 }
 """Every message that a case, a movement or a request to be called knows what to do with."""
 
@@ -37,7 +37,7 @@ def pointer(parts: Iterable[object]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Flaw:
+class FieldError:
     """One thing that is wrong. ``pointer`` is an RFC 6901 pointer into what was sent; ``code`` a stable word."""
 
     pointer: str
@@ -50,20 +50,20 @@ class Flaw:
         return {name: part for name, part in told.items() if part is not None}
 
 
-def flaws_of(name: object, fields: Mapping[str, Any], *, to: str, sender: str = "staff") -> list[Flaw]:
+def field_errors(name: object, fields: Mapping[str, Any], *, to: str, sender: str = "staff") -> list[FieldError]:
     """Everything that keeps these fields from being that message; empty when it can be taken."""
     model = TAKEN.get(name) if isinstance(name, str) else None
     if model is None:
         return [_unknown(name, sender, to)]
     sent_by, goes_to = model.FROM, model.TO
     if sent_by != sender:
-        return [Flaw("/message", "message.not_yours", f"{name} is not for {sender} to send", name)]
+        return [FieldError("/message", "message.not_yours", f"{name} is not for {sender} to send", name)]
     if goes_to != to:
-        return [Flaw("/message", "message.elsewhere", f"{name} goes to a {goes_to}, not to a {to}", name)]
+        return [FieldError("/message", "message.elsewhere", f"{name} goes to a {goes_to}, not to a {to}", name)]
     return unfit(model, fields)
 
 
-def unfit(model: type[Message], fields: Mapping[str, Any], at: str = "", *, sound: bool = False) -> list[Flaw]:
+def unfit(model: type[Message], fields: Mapping[str, Any], at: str = "", *, sound: bool = False) -> list[FieldError]:
     """Where the fields break the model, by pointer below ``at``. A text is no number, a number no date.
 
     ``sound``: they were parsed strictly, so that every database and reader takes them.
@@ -72,8 +72,8 @@ def unfit(model: type[Message], fields: Mapping[str, Any], at: str = "", *, soun
         if not sound:
             check(dict(fields))
         model.model_validate_json(to_json(fields, fallback=str), strict=True)
-    except NotStrict as flaw:
-        return [Flaw(at, "json", str(flaw))]
+    except StrictJsonError as flaw:
+        return [FieldError(at, "json", str(flaw))]
     except ValidationError as error:
         return [_flaw(found, at, model) for found in error.errors(include_url=False)]
     return []
@@ -84,25 +84,25 @@ def names_for(sender: str, to: str) -> list[str]:
     return sorted(name for name, model in TAKEN.items() if model.FROM == sender and model.TO == to)  # noqa: SIM300
 
 
-def sentence(flaws: Iterable[Flaw]) -> str:
+def sentence(flaws: Iterable[FieldError]) -> str:
     """All flaws in one line, without the values."""
     return "; ".join(f"{flaw.pointer or '/'}: {flaw.message}" for flaw in flaws)
 
 
-def _unknown(name: object, sender: str, to: str) -> Flaw:
+def _unknown(name: object, sender: str, to: str) -> FieldError:
     known = names_for(sender, to)
     near = get_close_matches(str(name), known, n=1)
     hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
     said = "the body must name its message" if name is None else f"there is no message {_short(name)}"
-    return Flaw("/message", "message.unknown", f"{said}; {hint}", _short(name))
+    return FieldError("/message", "message.unknown", f"{said}; {hint}", _short(name))
 
 
-def _flaw(error: ErrorDetails, at: str, model: type[Message]) -> Flaw:
+def _flaw(error: ErrorDetails, at: str, model: type[Message]) -> FieldError:
     code, where = error["type"], at + pointer(error["loc"])
     said = SAYINGS.get(code, error["msg"])
     if len(error["loc"]) == 1:
         said += _hint(code, str(error["loc"][0]), model)
-    return Flaw(where, code, said, None if code == "missing" else _short(error["input"]))
+    return FieldError(where, code, said, None if code == "missing" else _short(error["input"]))
 
 
 def _hint(code: str, name: str, model: type[Message]) -> str:

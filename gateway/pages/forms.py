@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 from fastapi import Request
 
 from domain.kernel.vocabulary import ReferralKind
-from gateway.http.problems import Problem
+from gateway.http.problems import ProblemError
 from gateway.http.request_body import limited
 from gateway.pages.outcome_choices import (
     ISSUES,
@@ -24,10 +24,10 @@ from gateway.pages.outcome_choices import (
     PAPER_KINDS,
     PAPERS,
     TICKED,
-    Choice,
+    OutcomeChoice,
     named,
 )
-from gateway.partner_access.task_links import Said
+from gateway.partner_access.task_links import LinkAnswer
 
 FORM: Final = "application/x-www-form-urlencoded"
 
@@ -47,7 +47,7 @@ _LOCAL: Final = "+218"
 
 
 @dataclass(frozen=True)
-class Form:
+class FormData:
     """The fields of a form, each once, without what no text needs."""
 
     fields: Mapping[str, str]
@@ -57,23 +57,23 @@ class Form:
 
 
 @dataclass(frozen=True, slots=True)
-class Unmended:
+class InvalidEntry:
     """What keeps an answer from being taken: the page's own words for it, by key, and the field it stands at."""
 
     words: str
     at: str
 
 
-async def read_form(request: Request) -> Form:
-    """The form in a request. Raises ``Problem`` for what is no form, or far too large."""
+async def read_form(request: Request) -> FormData:
+    """The form in a request. Raises ``ProblemError`` for what is no form, or far too large."""
     if request.headers.get("content-type", "").split(";")[0].strip().lower() != FORM:
-        raise Problem("media-type", "a form is wanted here")
+        raise ProblemError("media-type", "a form is wanted here")
     body = await limited(request, FORM_BYTES)
     try:
         pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=MOST_FIELDS, errors="strict")
     except ValueError:  # not ASCII, not UTF-8 behind the percent signs, or too many fields
-        raise Problem("bad-json", "the form cannot be read") from None
-    return Form({name: _plain(value) for name, value in reversed(pairs)})
+        raise ProblemError("bad-json", "the form cannot be read") from None
+    return FormData({name: _plain(value) for name, value in reversed(pairs)})
 
 
 def _plain(text: str) -> str:
@@ -100,15 +100,15 @@ def telephone(text: str) -> str | None:
     return typed if re.fullmatch(r"\+[1-9][0-9]{6,14}", typed) else None
 
 
-def answer(form: Form, kind: ReferralKind | None, today: date) -> Said | list[Unmended]:
+def answer(form: FormData, kind: ReferralKind | None, today: date) -> LinkAnswer | list[InvalidEntry]:
     """What was said, or everything that has to be mended first. ``today`` is the partner's."""
     choice, note, day = named(kind, form.get("say")), form.get("note"), _day(form.get("day"))
     wrong = [*_wrong_choice(choice, note), *_wrong_day(day, today), *_wrong_paper(form, kind, choice)]
     if len(note) > NOTE:
-        wrong.append(Unmended("too_long", "note"))
-    if wrong or choice is None or isinstance(day, Unmended):
+        wrong.append(InvalidEntry("too_long", "note"))
+    if wrong or choice is None or isinstance(day, InvalidEntry):
         return wrong
-    return Said(
+    return LinkAnswer(
         choice.signal,
         choice.outcome,
         note or None,
@@ -119,30 +119,32 @@ def answer(form: Form, kind: ReferralKind | None, today: date) -> Said | list[Un
     )
 
 
-def _wrong_choice(choice: Choice | None, note: str) -> list[Unmended]:
+def _wrong_choice(choice: OutcomeChoice | None, note: str) -> list[InvalidEntry]:
     if choice is None:
-        return [Unmended("choose_one", "say")]
-    return [Unmended("reason_needed", "note")] if choice.signal in NO and not note else []
+        return [InvalidEntry("choose_one", "say")]
+    return [InvalidEntry("reason_needed", "note")] if choice.signal in NO and not note else []
 
 
-def _wrong_day(day: date | Unmended | None, today: date) -> list[Unmended]:
-    if isinstance(day, Unmended):
+def _wrong_day(day: date | InvalidEntry | None, today: date) -> list[InvalidEntry]:
+    if isinstance(day, InvalidEntry):
         return [day]
-    return [Unmended("day_ahead", "day")] if day is not None and day > today else []
+    return [InvalidEntry("day_ahead", "day")] if day is not None and day > today else []
 
 
-def _wrong_paper(form: Form, kind: ReferralKind | None, choice: Choice | None) -> list[Unmended]:
+def _wrong_paper(form: FormData, kind: ReferralKind | None, choice: OutcomeChoice | None) -> list[InvalidEntry]:
     """A paper that was issued has a number and an end; without them nobody can travel on it."""
     number = NUMBERED.get(kind) if kind else None
     if number is None or choice is None or choice.outcome not in ISSUES:
         return []
     ends = _day(form.get("expires_on"))
     if not form.get(number) or len(form.get(number)) > SHORT or ends is None:
-        return [Unmended("number_needed", number)]
-    return [Unmended("day_unclear", "expires_on")] if isinstance(ends, Unmended) else []
+        return [InvalidEntry("number_needed", number)]
+    return [InvalidEntry("day_unclear", "expires_on")] if isinstance(ends, InvalidEntry) else []
 
 
-def _details(form: Form, kind: ReferralKind | None, choice: Choice, day: date | None) -> dict[str, str | bool]:
+def _details(
+    form: FormData, kind: ReferralKind | None, choice: OutcomeChoice, day: date | None
+) -> dict[str, str | bool]:
     """The parts of the payload that a page asks for, under the payload's own names."""
     if kind is None or not choice.outcome:
         return {}
@@ -152,7 +154,7 @@ def _details(form: Form, kind: ReferralKind | None, choice: Choice, day: date | 
     return found | (_paper(form, kind) if choice.outcome in ISSUES else {})
 
 
-def _paper(form: Form, kind: ReferralKind) -> dict[str, str]:
+def _paper(form: FormData, kind: ReferralKind) -> dict[str, str]:
     typed = {name: form.get(name) for name in PAPERS.get(kind, ())}
     if "expires_on" in typed:
         typed["expires_on"] = str(_day(typed["expires_on"]))
@@ -161,15 +163,15 @@ def _paper(form: Form, kind: ReferralKind) -> dict[str, str]:
     return {name: value for name, value in typed.items() if value}
 
 
-def _day(text: str) -> date | Unmended | None:
+def _day(text: str) -> date | InvalidEntry | None:
     """A day as typed, year first; nothing typed is no day."""
     if not text:
         return None
     try:
         day = date.fromisoformat("-".join(_parts(text)))
     except ValueError:
-        return Unmended("day_unclear", "day")
-    return day if day.year in YEARS else Unmended("day_unclear", "day")
+        return InvalidEntry("day_unclear", "day")
+    return day if day.year in YEARS else InvalidEntry("day_unclear", "day")
 
 
 def _parts(text: str) -> list[str]:

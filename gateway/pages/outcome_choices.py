@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from domain.kernel.vocabulary import ReferralKind, ReferralStatus, SignalType, TravelDocumentKind
-from domain.referral.outcomes import ANSWERS
+from domain.referral.outcomes import OUTCOMES
 from domain.signals.transitions import ALLOWED
 from gateway.partner_access.task_links import CALLS
 
@@ -45,7 +45,7 @@ NO: Final = frozenset({SignalType.REJECTED, SignalType.FAILED})
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class OutcomeChoice:
     """One thing to say: which signal, with which outcome. ``group`` is where it stands on the page."""
 
     signal: SignalType
@@ -60,39 +60,39 @@ class Choice:
 
 
 STATEMENTS: Final = (
-    Choice(SignalType.WITHDRAWAL_REPORTED, None, "always", "withdrawal"),
-    Choice(SignalType.CONCERN_REPORTED, None, "always", "concern"),
+    OutcomeChoice(SignalType.WITHDRAWAL_REPORTED, None, "always", "withdrawal"),
+    OutcomeChoice(SignalType.CONCERN_REPORTED, None, "always", "concern"),
 )
 """What may be said at any time, whatever has become of the referral (domain.md 00, 2)."""
 
 
-def every(kind: ReferralKind) -> Iterator[Choice]:
+def every(kind: ReferralKind) -> Iterator[OutcomeChoice]:
     """Everything that can be said about a kind of referral, whatever has been said before."""
-    carried = ANSWERS[kind].carried if kind not in CALLS else {}
+    carried = OUTCOMES[kind].carried if kind not in CALLS else {}
     yield from _choices(SignalType.ACCEPTED, carried.get(SignalType.ACCEPTED) or (None,), "your_answer", "accept")
     yield from _choices(SignalType.REJECTED, carried.get(SignalType.REJECTED) or (None,), "your_answer", "reject")
-    yield Choice(SignalType.FAILED, None, "your_answer", "reject")
-    yield Choice(SignalType.STARTED, None, "your_answer", "start")
+    yield OutcomeChoice(SignalType.FAILED, None, "your_answer", "reject")
+    yield OutcomeChoice(SignalType.STARTED, None, "your_answer", "start")
     yield from _choices(SignalType.PROGRESS, carried.get(SignalType.PROGRESS, ()), "not_yet", "not_yet")
     yield from _choices(SignalType.COMPLETED, carried.get(SignalType.COMPLETED, ()), "done", "done")
     yield from STATEMENTS
 
 
-def fitting(kind: ReferralKind, status: ReferralStatus) -> Iterator[Choice]:
+def fitting(kind: ReferralKind, status: ReferralStatus) -> Iterator[OutcomeChoice]:
     """What is worth offering at a status. No is a refusal before the work has begun, and a failure after."""
     for choice in every(kind):
         if choice in STATEMENTS or (status in ALLOWED[choice.signal] and not _other_no(choice.signal, status)):
             yield choice
 
 
-def named(kind: ReferralKind | None, value: str) -> Choice | None:
+def named(kind: ReferralKind | None, value: str) -> OutcomeChoice | None:
     """The choice a form came back with, offered now or a while ago. Without a kind: statements only."""
     return next((choice for choice in (every(kind) if kind else STATEMENTS) if choice.value == value), None)
 
 
-def _choices(signal: SignalType, outcomes: Sequence[str | None], group: str, words: str) -> Iterator[Choice]:
+def _choices(signal: SignalType, outcomes: Sequence[str | None], group: str, words: str) -> Iterator[OutcomeChoice]:
     for outcome in outcomes:
-        yield Choice(signal, outcome, group, words)
+        yield OutcomeChoice(signal, outcome, group, words)
 
 
 def _other_no(signal: SignalType, status: ReferralStatus) -> bool:

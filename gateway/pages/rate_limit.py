@@ -11,7 +11,7 @@ ALL = ""
 
 
 @dataclass
-class Pace:
+class PageRateLimit:
     """Counts in memory, in each process for itself: it keeps floods off, and need not be exact."""
 
     each: int

@@ -14,8 +14,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from gateway.pages.time_format import clock
-from gateway.pages.translations import LANGUAGES, Words
-from gateway.public_address import Face
+from gateway.pages.translations import LANGUAGES, PageTexts
+from gateway.public_address import PublicAddress
 
 HERE: Final = Path(__file__).parent
 
@@ -46,7 +46,7 @@ _TEMPLATES: Final = Environment(
 )
 
 
-def text_of(template: str, w: Words, face: Face, *, title: str, switch: str = "", **context: Any) -> str:
+def text_of(template: str, w: PageTexts, face: PublicAddress, *, title: str, switch: str = "", **context: Any) -> str:
     """A page as text. ``switch``: the button's name by which its form changes language; without, a link does."""
     return _TEMPLATES.get_template(f"{template}.html").render(
         w=w,
@@ -59,7 +59,7 @@ def text_of(template: str, w: Words, face: Face, *, title: str, switch: str = ""
     )
 
 
-def page(template: str, w: Words, face: Face, *, status: int = 200, **context: Any) -> HTMLResponse:
+def page(template: str, w: PageTexts, face: PublicAddress, *, status: int = 200, **context: Any) -> HTMLResponse:
     """A page as an answer."""
     headers = {**HEADERS, "Content-Language": w.lang}
     return HTMLResponse(text_of(template, w, face, **context), status, headers)
@@ -68,7 +68,7 @@ def page(template: str, w: Words, face: Face, *, status: int = 200, **context: A
 # How values read
 
 
-def person(told: Mapping[str, Any], w: Words) -> Iterable[tuple[str, str, str]]:
+def person(told: Mapping[str, Any], w: PageTexts) -> Iterable[tuple[str, str, str]]:
     """What is told about a person: label, value, and the side it is written from where that is certain."""
     for name, label in w.field.items():
         if name == "flight" and "flight" in told:
@@ -79,7 +79,7 @@ def person(told: Mapping[str, Any], w: Words) -> Iterable[tuple[str, str, str]]:
             yield label, value, side
 
 
-def _value(name: str, told: Mapping[str, Any], w: Words) -> tuple[str, str]:
+def _value(name: str, told: Mapping[str, Any], w: PageTexts) -> tuple[str, str]:
     value = told[name]
     if name == "languages":
         return ", ".join(w.language.get(each, each) for each in value), ""
@@ -93,7 +93,7 @@ def _value(name: str, told: Mapping[str, Any], w: Words) -> tuple[str, str]:
     return known.get(str(value), str(value)), ""
 
 
-def _born(day: str, precision: str, w: Words) -> tuple[str, str]:
+def _born(day: str, precision: str, w: PageTexts) -> tuple[str, str]:
     """A date of birth as far as it is known, and no further."""
     if precision == "ESTIMATED":
         return f"{w.value['ESTIMATED']} {day[:4]}", ""

@@ -17,19 +17,19 @@ from fastapi.responses import HTMLResponse
 from fastapi.routing import APIRoute
 
 from domain.kernel.working_time import LIBYA
-from gateway.http.dependencies import desk_of
-from gateway.http.problems import Problem
+from gateway.http.dependencies import intake_of
+from gateway.http.problems import ProblemError
 from gateway.intake.call_requests import request_call
-from gateway.intake.submission import Declined
-from gateway.pages.forms import SHORT, Form, Unmended, answer, digits, read_form, telephone
+from gateway.intake.submission import DeclinedError
+from gateway.pages.forms import SHORT, FormData, InvalidEntry, answer, digits, read_form, telephone
 from gateway.pages.outcome_choices import PAPER_KINDS, PAPERS, STATEMENTS, TICKED, fitting
-from gateway.pages.rate_limit import Pace
+from gateway.pages.rate_limit import PageRateLimit
 from gateway.pages.render import page, person
 from gateway.pages.time_format import clock
-from gateway.pages.translations import Words, in_language
-from gateway.partner_access.task_links import Opened, Receipt, Said, Task, TaskLinks
-from gateway.public_address import Face
-from store.partners.task_links import Held, Link
+from gateway.pages.translations import PageTexts, in_language
+from gateway.partner_access.task_links import LinkAnswer, OpenedLink, PartnerTask, PrintedReceipt, TaskLinks
+from gateway.public_address import PublicAddress
+from store.partners.task_links import RedeemedLink, TaskLink
 from store.postgres.clock import now
 from store.postgres.database import UNANSWERED
 
@@ -64,7 +64,7 @@ class PageRoute(APIRoute):
         async def handled(request: Request) -> Response:
             try:
                 return await handler(request)
-            except Problem as no:
+            except ProblemError as no:
                 log.info("a form was turned away: %s", no.slug)
                 return _visit(request).notice("away", BAD_FORM)
             except UNANSWERED as fault:
@@ -78,20 +78,20 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 
 @dataclass(frozen=True)
-class Visit:
+class PageRequest:
     """One request for a page: in which language, with which form."""
 
     request: Request
-    w: Words
-    form: Form = field(default_factory=lambda: Form({}))
+    w: PageTexts
+    form: FormData = field(default_factory=lambda: FormData({}))
 
     @property
-    def face(self) -> Face:
+    def face(self) -> PublicAddress:
         return face_of(self.request)
 
     @property
     def links(self) -> TaskLinks:
-        return TaskLinks(desk_of(self.request), self.face)
+        return TaskLinks(intake_of(self.request), self.face)
 
     @property
     def switching(self) -> bool:
@@ -101,7 +101,7 @@ class Visit:
     def page(self, template: str, title: str, *, status: int = 200, **context: Any) -> HTMLResponse:
         return page(template, self.w, self.face, status=status, title=self.w.ui[title], **context)
 
-    def filled(self, template: str, title: str, mends: Sequence[Unmended], **context: Any) -> HTMLResponse:
+    def filled(self, template: str, title: str, mends: Sequence[InvalidEntry], **context: Any) -> HTMLResponse:
         """A page with a form, as far as it was filled in, and what has to be mended in it."""
         status = UNMENDED if mends else 200
         return self.page(template, title, status=status, switch="switch", form=self.form, mends=mends, **context)
@@ -110,15 +110,15 @@ class Visit:
         return self.page("notice", "request", status=status, heading=heading, lead=f"{heading}_lead")
 
 
-def _visit(request: Request, form: Form | None = None) -> Visit:
+def _visit(request: Request, form: FormData | None = None) -> PageRequest:
     """The language is the one asked for by the page, or by the address, or by the browser."""
-    told = form or Form({})
+    told = form or FormData({})
     asked = told.get("switch") or told.get("lang") or request.query_params.get("lang")
-    return Visit(request, in_language(asked, request.headers.get("accept-language", "")), told)
+    return PageRequest(request, in_language(asked, request.headers.get("accept-language", "")), told)
 
 
-def face_of(request: Request) -> Face:
-    face: Face = request.app.state.settings.face
+def face_of(request: Request) -> PublicAddress:
+    face: PublicAddress = request.app.state.settings.face
     return face
 
 
@@ -144,28 +144,30 @@ async def open_or_answer(request: Request, token: str) -> HTMLResponse:
     return await _opened(visit, opened)
 
 
-async def _opened(visit: Visit, opened: Opened) -> HTMLResponse:
+async def _opened(visit: PageRequest, opened: OpenedLink) -> HTMLResponse:
     if opened.showed == "call":
         told = visit.w.say("please_tell", name=opened.given_name or "")
         return visit.page("please_call", "please_call", please_tell=told, languages=())
-    begun = Visit(visit.request, visit.w, Form({"ticket": opened.ticket}))
+    begun = PageRequest(visit.request, visit.w, FormData({"ticket": opened.ticket}))
     if opened.task is None:
         return _closed(begun, heading=opened.showed)
     return await _task(begun, opened.link, opened.task)
 
 
-async def _answered(visit: Visit, held: Held) -> HTMLResponse:
+async def _answered(visit: PageRequest, held: RedeemedLink) -> HTMLResponse:
     kind, zone = await visit.links.kind_of(held), await visit.links.zone_of(held.link.partner_id)
-    today = (await now(desk_of(visit.request).pool)).astimezone(zone).date()
+    today = (await now(intake_of(visit.request).pool)).astimezone(zone).date()
     said = answer(visit.form, kind, today)
-    if isinstance(said, Said) and not visit.switching:
+    if isinstance(said, LinkAnswer) and not visit.switching:
         return _receipt(visit, await visit.links.say(held, said), said)
-    mends = [] if visit.switching or isinstance(said, Said) else said
+    mends = [] if visit.switching or isinstance(said, LinkAnswer) else said
     task = await visit.links.again(held)
     return _closed(visit, mends) if task is None else await _task(visit, held.link, task, mends)
 
 
-async def _task(visit: Visit, link: Link, task: Task, mends: Sequence[Unmended] = ()) -> HTMLResponse:
+async def _task(
+    visit: PageRequest, link: TaskLink, task: PartnerTask, mends: Sequence[InvalidEntry] = ()
+) -> HTMLResponse:
     zone = await visit.links.zone_of(link.partner_id)
     offered = [*fitting(task.kind, task.status)]
     groups = {name: [each for each in offered if each.group == name] for name in GROUPS}
@@ -184,12 +186,12 @@ async def _task(visit: Visit, link: Link, task: Task, mends: Sequence[Unmended] 
     )
 
 
-def _closed(visit: Visit, mends: Sequence[Unmended] = (), *, heading: str = "ended") -> HTMLResponse:
+def _closed(visit: PageRequest, mends: Sequence[InvalidEntry] = (), *, heading: str = "ended") -> HTMLResponse:
     """Nothing about anybody; but what the person says, or what is feared for them, may still be told."""
     return visit.filled("closed", "request", mends, heading=heading, lead=f"{heading}_lead", choices=STATEMENTS)
 
 
-def _receipt(visit: Visit, receipt: Receipt, said: Said) -> HTMLResponse:
+def _receipt(visit: PageRequest, receipt: PrintedReceipt, said: LinkAnswer) -> HTMLResponse:
     link, w = receipt.link, visit.w
     return visit.page(
         "receipt",
@@ -206,7 +208,7 @@ def _receipt(visit: Visit, receipt: Receipt, said: Said) -> HTMLResponse:
     )
 
 
-def _more(said: Said, w: Words) -> list[tuple[str, str]]:
+def _more(said: LinkAnswer, w: PageTexts) -> list[tuple[str, str]]:
     told = {name: "✓" if value is True else str(value) for name, value in said.details.items()}
     found = [(w.field[name], w.value.get(value, value)) for name, value in told.items() if name in w.field]
     found += [(w.ui["day"], said.day.isoformat())] if said.day else []
@@ -233,18 +235,18 @@ async def take_call(request: Request) -> HTMLResponse:
     if not _pace(request).allows(_address(request)):
         return visit.notice("too_many", FLOODED)
     try:
-        taken = await request_call(desk_of(request), fields, key=visit.form.get("once"))
-    except Declined:
-        return _call(visit, [Unmended("text_long", "when")])
+        taken = await request_call(intake_of(request), fields, key=visit.form.get("once"))
+    except DeclinedError:
+        return _call(visit, [InvalidEntry("text_long", "when")])
     return visit.page("called", "call", number=taken.number, due=clock(taken.due, LIBYA.zone))
 
 
-def _call(visit: Visit, mends: Sequence[Unmended] = ()) -> HTMLResponse:
+def _call(visit: PageRequest, mends: Sequence[InvalidEntry] = ()) -> HTMLResponse:
     once = visit.form.get("once")
     return visit.filled("call", "call", mends, once=once if ONCE.fullmatch(once) else uuid4().hex)
 
 
-def _contact(form: Form) -> dict[str, Any]:
+def _contact(form: FormData) -> dict[str, Any]:
     told = {
         "phone": telephone(form.get("phone")),
         "language": form.get("language"),
@@ -255,19 +257,19 @@ def _contact(form: Form) -> dict[str, Any]:
     return {name: value for name, value in told.items() if value}
 
 
-def _unmended(fields: Mapping[str, Any], w: Words) -> list[Unmended]:
-    found = [] if "phone" in fields else [Unmended("phone_unclear", "phone")]
+def _unmended(fields: Mapping[str, Any], w: PageTexts) -> list[InvalidEntry]:
+    found = [] if "phone" in fields else [InvalidEntry("phone_unclear", "phone")]
     if fields.get("language") not in w.language:
-        found.append(Unmended("language_unclear", "language"))
+        found.append(InvalidEntry("language_unclear", "language"))
     limits = (("given_name", "given_name", SHORT), ("note", "when", WHEN))
-    return found + [Unmended("text_long", at) for name, at, most in limits if len(fields.get(name, "")) > most]
+    return found + [InvalidEntry("text_long", at) for name, at, most in limits if len(fields.get(name, "")) > most]
 
 
-def _pace(request: Request) -> Pace:
+def _pace(request: Request) -> PageRateLimit:
     state = request.app.state
     if not hasattr(state, "calls_pace"):
-        state.calls_pace = Pace(FROM_ONE_ADDRESS, FROM_ALL, WITHIN_S)
-    pace: Pace = state.calls_pace
+        state.calls_pace = PageRateLimit(FROM_ONE_ADDRESS, FROM_ALL, WITHIN_S)
+    pace: PageRateLimit = state.calls_pace
     return pace
 
 

@@ -22,7 +22,7 @@ Section = Mapping[str, str]
 
 
 @dataclass(frozen=True)
-class Words:
+class PageTexts:
     """One language. Codes that have no words read as themselves, so that nothing is left out."""
 
     lang: str
@@ -42,14 +42,14 @@ class Words:
         return self.ui[key].format_map({name: begin + value + end for name, value in values.items()})
 
 
-def _read(file: Path) -> Words:
-    return Words(**tomllib.loads(file.read_text(encoding="utf-8")))
+def _read(file: Path) -> PageTexts:
+    return PageTexts(**tomllib.loads(file.read_text(encoding="utf-8")))
 
 
-LANGUAGES: Final[Mapping[str, Words]] = {lang: _read(FOLDER / f"{lang}.toml") for lang in ("en", "fr", "ar")}
+LANGUAGES: Final[Mapping[str, PageTexts]] = {lang: _read(FOLDER / f"{lang}.toml") for lang in ("en", "fr", "ar")}
 
 
-def in_language(asked: str | None, accepted: str = "") -> Words:
+def in_language(asked: str | None, accepted: str = "") -> PageTexts:
     """The language asked for, or the one the browser would rather have (``Accept-Language``), or English."""
     wanted = [asked or "", *_preferred(accepted)]
     return LANGUAGES[next((lang for lang in wanted if lang in LANGUAGES), DEFAULT)]

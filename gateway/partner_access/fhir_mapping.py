@@ -12,10 +12,10 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from audit.replay import moment
+from audit.replay import iso_utc
 from domain.kernel.vocabulary import ReferralStatus, SignalType
-from gateway.intake.validation import Flaw
-from gateway.partner_access.referral_view import Seen
+from gateway.intake.validation import FieldError
+from gateway.partner_access.referral_view import PartnerReferral
 
 Json = dict[str, Any]
 
@@ -75,14 +75,14 @@ ENDED: Final = frozenset({SignalType.COMPLETED, SignalType.FAILED, SignalType.RE
 # Out
 
 
-def task_of(seen: Seen) -> Json:
+def task_of(seen: PartnerReferral) -> Json:
     """The Task that a partner reads."""
     person = seen.sent.get("person", {})
     patient = dict(_patient(person))
     task = {
         "resourceType": "Task",
         "id": id_of(seen.token),
-        "meta": {"lastUpdated": moment(seen.updated_at)},
+        "meta": {"lastUpdated": iso_utc(seen.updated_at)},
         "contained": [{"resourceType": "Patient", "id": "person", **patient}] if patient else None,
         "identifier": [{"system": TOKEN, "value": seen.token}],
         "status": STATUS_OF[seen.status],
@@ -92,7 +92,7 @@ def task_of(seen: Seen) -> Json:
         "code": _concept(KIND, seen.kind),
         "for": {"reference": "#person"} if patient else None,
         "authoredOn": seen.sent.get("sent_at"),
-        "lastModified": moment(seen.updated_at),
+        "lastModified": iso_utc(seen.updated_at),
         "requester": {"display": "IOM Libya"},
         "owner": {"identifier": {"system": PARTNER, "value": seen.partner_id}},
         "restriction": _restriction(seen.sent.get("due", {})),
@@ -101,7 +101,7 @@ def task_of(seen: Seen) -> Json:
     return {name: part for name, part in task.items() if part is not None}
 
 
-def bundle_of(seen: Sequence[Seen], here: str, following: str | None) -> Json:
+def bundle_of(seen: Sequence[PartnerReferral], here: str, following: str | None) -> Json:
     """A page of Tasks. ``here`` is its address; ``following`` is the token at which the next one begins."""
     base, _, query = here.partition("?")
     asked = [part for part in query.split("&") if part and not part.startswith("_after=")]
@@ -112,7 +112,7 @@ def bundle_of(seen: Sequence[Seen], here: str, following: str | None) -> Json:
     return {"resourceType": "Bundle", "type": "searchset", "link": links, **({"entry": entries} if entries else {})}
 
 
-def _entry(each: Seen, base: str) -> Json:
+def _entry(each: PartnerReferral, base: str) -> Json:
     return {"fullUrl": f"{base}/{id_of(each.token)}", "resource": task_of(each), "search": {"mode": "match"}}
 
 
@@ -218,7 +218,7 @@ def signal_of(partner_id: str, message_id: str, task: Json) -> Json:
     return {name: value for name, value in fields.items() if value not in (None, {})}
 
 
-def flaws_in(task: Json, task_id: str) -> list[Flaw]:
+def flaws_in(task: Json, task_id: str) -> list[FieldError]:
     """What keeps a Task, valid by itself, from being a partner's answer."""
     wanted: tuple[tuple[bool, str, str], ...] = (
         (task.get("id") == task_id, "/id", "it must be the id in the address"),
@@ -226,7 +226,7 @@ def flaws_in(task: Json, task_id: str) -> list[Flaw]:
         (_signal(task) is not None, "/status", f"a partner says {', '.join(SIGNAL_OF)}; the others are ours to set"),
         (_moment(task.get("lastModified")) is not None, "/lastModified", "it must be a full time with its zone"),
     )
-    return [Flaw(where, "fhir", said) for holds, where, said in wanted if not holds]
+    return [FieldError(where, "fhir", said) for holds, where, said in wanted if not holds]
 
 
 def goes_on(task: Json) -> bool:

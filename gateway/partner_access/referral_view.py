@@ -14,7 +14,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from activities.release_check import Verdict, judge
-from audit.replay import Entry, fold
+from audit.replay import ReplayedEvent, replay
 from domain.case.aggregate import Case
 from domain.case.referral import Referral
 from domain.events.partner_report import (
@@ -37,11 +37,11 @@ from domain.events.referral import (
 from domain.kernel.event import Event
 from domain.kernel.vocabulary import TERMINAL, ReferralKind, ReferralStatus
 from domain.referral.notifications import AMENDED
-from gateway.intake.service import Desk
-from store.log.mapper import Tampered
+from gateway.intake.service import Intake
+from store.log.mapper import TamperedError
 from store.log.streams import route
 from store.messages.outbox import Delivery, Outbox, open_delivery, outbox_id_of
-from store.messages.referral_tokens import WAITS, Candidate, hand_over, referral_tokens
+from store.messages.referral_tokens import WAITS, TokenCandidate, hand_over, referral_tokens
 from store.partners.keys import PartnerKey
 from store.partners.registry import get
 from store.postgres.clock import now
@@ -70,7 +70,7 @@ LOOKED_AT: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class PartnerReferral:
     """A referral as its partner knows it. ``sent`` is the message it was sent; nothing of it once it is over."""
 
     token: str
@@ -93,10 +93,10 @@ class _Asked:
     case: Case
     referral: Referral
     revision: int
-    about: Sequence[Entry]
+    about: Sequence[ReplayedEvent]
     letters: Sequence[Delivery]
 
-    def sent_by(self, entry: Entry | None) -> Delivery | None:
+    def sent_by(self, entry: ReplayedEvent | None) -> Delivery | None:
         """What an event sent, once its partner has it."""
         if entry is None or entry.event is None:
             return None
@@ -104,7 +104,7 @@ class _Asked:
         return next((each for each in self.letters if each.outbox_id == wanted and each.status == "delivered"), None)
 
 
-async def seen(desk: Desk, partner_id: str, token: str, by: Iterable[PartnerKey]) -> Seen | None:
+async def view_referral(desk: Intake, partner_id: str, token: str, by: Iterable[PartnerKey]) -> PartnerReferral | None:
     """The referral of that token as its partner knows it, if one of the keys is for its kind; ``None`` otherwise.
 
     A partner without a receiver is handed by this what waited for it: the request, what has changed, or its end.
@@ -113,27 +113,27 @@ async def seen(desk: Desk, partner_id: str, token: str, by: Iterable[PartnerKey]
     if place is None or place[2] != partner_id:
         return None
     return await _Reading(desk, partner_id, tuple(by), listens=await _listens(desk, partner_id)).read(
-        Candidate(token, place[0], place[1])
+        TokenCandidate(token, place[0], place[1])
     )
 
 
-async def seen_all(
-    desk: Desk,
+async def view_referrals(
+    desk: Intake,
     partner_id: str,
     by: Iterable[PartnerKey],
-    fits: Callable[[Seen], bool],
+    fits: Callable[[PartnerReferral], bool],
     *,
     after: str,
     since: datetime | None,
     limit: int,
-) -> tuple[list[Seen], str | None]:
+) -> tuple[list[PartnerReferral], str | None]:
     """So many referrals of a partner behind a token that fit, and the token to go on from, if there are more.
 
     ``since``: only those of which the partner has said or been told something since then. What the token to go on
     from belongs to is always something that the partner may see. Nothing is handed over that is not shown.
     """
     reading = _Reading(desk, partner_id, tuple(by), fits, listens=await _listens(desk, partner_id))
-    shown, looked_at, last = list[Seen](), 0, after
+    shown, looked_at, last = list[PartnerReferral](), 0, after
     while candidates := await referral_tokens(
         desk.pool, partner_id, after=after, since=since, waiting=not reading.listens, limit=limit
     ):
@@ -150,13 +150,13 @@ async def seen_all(
     return shown, None
 
 
-async def _listens(desk: Desk, partner_id: str) -> bool:
+async def _listens(desk: Intake, partner_id: str) -> bool:
     """Whether the partner has a receiver, where it is told everything first."""
     partner = await get(desk.pool, partner_id)
     return partner is not None and partner.receiver_url is not None
 
 
-def _anything(_: Seen) -> bool:
+def _anything(_: PartnerReferral) -> bool:
     return True
 
 
@@ -164,13 +164,13 @@ def _anything(_: Seen) -> bool:
 class _Reading:
     """A partner that reads with its keys. What it reads is told it by this, if it has no receiver and wants it."""
 
-    desk: Desk
+    desk: Intake
     partner_id: str
     by: Sequence[PartnerKey]
-    fits: Callable[[Seen], bool] = _anything
+    fits: Callable[[PartnerReferral], bool] = _anything
     listens: bool = True
 
-    async def read(self, candidate: Candidate) -> Seen | None:
+    async def read(self, candidate: TokenCandidate) -> PartnerReferral | None:
         """The referral as the partner knows it once what waited has been handed over."""
         asked = await self._asked(candidate)
         if asked is None:
@@ -186,13 +186,13 @@ class _Reading:
         again = await self._asked(candidate)
         return await self._seen(again) if again is not None else None
 
-    async def look(self, candidate: Candidate) -> Seen | None:
+    async def look(self, candidate: TokenCandidate) -> PartnerReferral | None:
         """The same, without handing anything over."""
         asked = await self._asked(candidate)
         return await self._seen(await self._after(asked)) if asked is not None else None
 
-    async def _asked(self, candidate: Candidate) -> _Asked | None:
-        folded = await fold(self.desk.pool, self.desk.keys, candidate.stream_id)
+    async def _asked(self, candidate: TokenCandidate) -> _Asked | None:
+        folded = await replay(self.desk.pool, self.desk.keys, candidate.stream_id)
         case, wanted = folded.state, UUID(candidate.referral_id)
         referral = case.referrals.get(wanted) if isinstance(case, Case) else None
         if not isinstance(case, Case) or referral is None:
@@ -211,14 +211,14 @@ class _Reading:
         letters = list(_handed_over(asked.case, asked.letters, at))
         return asked if letters == list(asked.letters) else replace(asked, letters=letters)
 
-    async def _seen(self, asked: _Asked) -> Seen | None:
+    async def _seen(self, asked: _Asked) -> PartnerReferral | None:
         sending = next((entry for entry in asked.about if isinstance(entry.event, ReferralSent)), None)
         sent = asked.sent_by(sending)
         if sent is None:
             return None
         status, updated_at = _standing(asked, sent)
         told = {} if status in TERMINAL else await self._told(asked, sent)
-        return Seen(asked.token, self.partner_id, asked.referral.asked_kind, status, updated_at, told)
+        return PartnerReferral(asked.token, self.partner_id, asked.referral.asked_kind, status, updated_at, told)
 
     async def _told(self, asked: _Asked, sent: Delivery) -> dict[str, Any]:
         """The message as it went out, with what was said to have changed since."""
@@ -232,7 +232,7 @@ class _Reading:
         """What a message says; nothing once the person has been erased."""
         try:
             body = open_delivery(await self.desk.keys.keyring(letter.stream_id, ()), letter)
-        except Tampered:
+        except TamperedError:
             return {}
         found: dict[str, Any] = json.loads(body) if body is not None else {}
         return found
@@ -260,7 +260,7 @@ def _standing(asked: _Asked, sent: Delivery) -> tuple[ReferralStatus, datetime]:
     return status, max([since, *(each.settled_at for each in amended if each.settled_at is not None)])
 
 
-def _known_at(asked: _Asked, entry: Entry, event: Event) -> datetime | None:
+def _known_at(asked: _Asked, entry: ReplayedEvent, event: Event) -> datetime | None:
     """Since when the partner knows of a step, if it does: it said so itself, or has been told."""
     if AFTER[type(event)] is ReferralStatus.CANCELLED:
         return _told_of_the_end(asked, entry)
@@ -272,7 +272,7 @@ def _said_by_the_partner(event: Event) -> bool:
     return getattr(event, "signal_id", None) is not None and getattr(event, "by", "") != "us"
 
 
-def _told_of_the_end(asked: _Asked, end: Entry) -> datetime | None:
+def _told_of_the_end(asked: _Asked, end: ReplayedEvent) -> datetime | None:
     """When the notice of an ending arrived."""
     notices = (each for each in asked.about if isinstance(each.event, ReferralCancellationNotified))
     notice = asked.sent_by(next((each for each in notices if each.row.version > end.row.version), None))

@@ -15,7 +15,7 @@ from time import monotonic
 from typing import Any, Final
 from uuid import UUID, uuid5
 
-from audit.live_case import Live, live
+from audit.live_case import LiveCase, live_case
 from domain.case.aggregate import Case
 from domain.case.referral import Referral
 from domain.events.referral import DisclosureRecorded
@@ -24,15 +24,15 @@ from domain.kernel.vocabulary import ReferralKind, ReferralStatus, SignalType
 from domain.kernel.working_time import LIBYA
 from domain.referral.disclosure import minimum_data
 from domain.referral.requests import why_not_send
-from gateway.intake.service import Desk
+from gateway.intake.service import Intake
 from gateway.intake.staff import NUMBER
-from gateway.intake.submission import KEY, Answer, Declined
-from gateway.public_address import LINE, Face
+from gateway.intake.submission import KEY, DeclinedError, SubmissionResult
+from gateway.public_address import LINE, PublicAddress
 from store.log.streams import by_number
 from store.messages.inbox import message_id_for
 from store.messages.outbox import Outbox
 from store.partners.registry import directory
-from store.partners.task_links import Held, Link, Links, NewLink, made, token_of
+from store.partners.task_links import NewTaskLink, RedeemedLink, TaskLink, TaskLinkStore, made, token_of
 from store.postgres.clock import now
 
 PATIENCE_S: Final = 3.0
@@ -49,10 +49,10 @@ CALLS: Final = frozenset({ReferralKind.COMMUNITY_LIAISON})
 
 
 @dataclass(frozen=True, slots=True)
-class Issued:
+class IssuedLink:
     """A link as it is given out, this once. The code travels by another way than the link."""
 
-    link: Link
+    link: TaskLink
     token: str = field(repr=False)
     code: str = field(repr=False)
 
@@ -61,7 +61,7 @@ class Issued:
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class PartnerTask:
     """What a partner reads: one request about one person, with the fields that were disclosed to it and no more."""
 
     kind: ReferralKind
@@ -72,18 +72,18 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class OpenedLink:
     """What a right code brings: ``task``, ``call``, ``ended`` or ``later``; and the ticket to answer with."""
 
     showed: str
-    link: Link
+    link: TaskLink
     ticket: str
-    task: Task | None = None
+    task: PartnerTask | None = None
     given_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class LinkAnswer:
     """What somebody says with a link. ``details`` are parts of the answer's payload.
 
     ``ends``: nothing can follow, so the link is used up. ``words`` is how the page called it.
@@ -99,73 +99,78 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
+class PrintedReceipt:
     """What is printed: number and time (UTC), and the partner's own zone."""
 
     number: str
     received_at: datetime
     zone: tzinfo
-    link: Link
+    link: TaskLink
 
 
 class TaskLinks:
     """Issues, opens and answers links, on a desk."""
 
-    def __init__(self, desk: Desk, face: Face) -> None:
+    def __init__(self, desk: Intake, face: PublicAddress) -> None:
         self.desk, self.face = desk, face
-        self.links = Links(desk.pool, desk.keys.master)
+        self.links = TaskLinkStore(desk.pool, desk.keys.master)
 
     # Staff
 
     async def issue(
         self, number: str, *, user: str, key: str, referral_id: UUID | None = None, kind: str | None = None
-    ) -> Issued:
-        """A link and its code for one referral of a case. Raises ``Declined``. The same key gives the same ones."""
+    ) -> IssuedLink:
+        """A link and its code for one referral of a case.
+
+        Raises ``DeclinedError``. The same key gives the same ones.
+        """
         if not KEY.fullmatch(key):
-            raise Declined("bad-key", "an idempotency key has 1 to 255 visible ASCII characters; a UUID is a good one")
+            raise DeclinedError(
+                "bad-key", "an idempotency key has 1 to 255 visible ASCII characters; a UUID is a good one"
+            )
         found = await self._settled(await self.stream_of(number))
         referral = chosen(found.case, referral_id, kind)
         if why := await self._why_not(found, referral):
-            raise Declined("refused", f"no link is given out for this referral: {why}", rule=why)
+            raise DeclinedError("refused", f"no link is given out for this referral: {why}", rule=why)
         purpose = self._purpose(referral)
         token, code = made(
             self.desk.keys.master, user.encode(), key.encode(), referral.referral_id.bytes, purpose.encode()
         )
-        new = NewLink(
+        new = NewTaskLink(
             uuid5(message_id_for(f"staff:{user}", key), f"link/{referral.referral_id}"),
             found.case.id, referral.referral_id, referral.partner_id, purpose, f"staff:{user}",
             LIBYA.after(await now(self.desk.pool), NEWEST.in_force.task_link),
         )  # fmt: skip
         link = await self.links.issue(new, token, code)
         await self._handed_over(found, referral)
-        return Issued(link, token, code)
+        return IssuedLink(link, token, code)
 
     async def stream_of(self, number: str) -> UUID:
-        """The case of that number. Raises ``Declined``."""
+        """The case of that number. Raises ``DeclinedError``."""
         head = await by_number(self.desk.pool, number) if NUMBER.fullmatch(number) else None
         if head is None or head.kind != "case":
-            raise Declined("not-found", f"there is no case {number[:64]!r}: check the number")
+            raise DeclinedError("not-found", f"there is no case {number[:64]!r}: check the number")
         return head.stream_id
 
     def _purpose(self, referral: Referral) -> str:
         if referral.asked_kind not in CALLS:
             return "answer"
         if not self.face.line:
-            raise Declined("refused", f"set {LINE} first: the page says which number to call", rule="LINK.NO_LINE")
+            raise DeclinedError("refused", f"set {LINE} first: the page says which number to call", rule="LINK.NO_LINE")
         return "call"
 
-    async def _handed_over(self, found: Live, referral: Referral) -> None:
+    async def _handed_over(self, found: LiveCase, referral: Referral) -> None:
         """A person takes the request to its partner: nothing of it waits any more to be brought by hand."""
         await Outbox(self.desk.pool).handed_over_referral(found.case.id, str(referral.referral_id))
 
-    async def _known(self, found: Live, referral: Referral) -> bool:
+    async def _known(self, found: LiveCase, referral: Referral) -> bool:
         """From now on the partner knows of it, if the case still stands as it was looked at."""
         outbox, revision = Outbox(self.desk.pool), found.folded.head.revision
         return await outbox.shown(found.case.id, str(referral.referral_id), revision)
 
     # Partners
 
-    async def open(self, token: str, code: str, lang: str) -> Opened | None:
+    async def open(self, token: str, code: str, lang: str) -> OpenedLink | None:
         """What the link shows; ``None`` if it cannot be opened or the code is wrong, and nobody learns which."""
         link = await self.links.open(token, code, NEWEST.in_force.task_link_tries)
         if link is None:
@@ -181,17 +186,17 @@ class TaskLinks:
                 return await self._show(link, lang, found, referral)
         return await self._opened(link, lang, "later")
 
-    async def _show(self, link: Link, lang: str, found: Live, referral: Referral) -> Opened:
+    async def _show(self, link: TaskLink, lang: str, found: LiveCase, referral: Referral) -> OpenedLink:
         await self._acknowledge(link, referral)
         if link.purpose == "call":
             return await self._call(link, lang, found.case)
         return await self._opened(link, lang, "task", task_of(found, referral))
 
-    async def held(self, ticket: str) -> Held | None:
+    async def held(self, ticket: str) -> RedeemedLink | None:
         """The link whose page was opened with a ticket; ``None`` if that was too long ago, or the link is withdrawn."""
         return await self.links.held(ticket)
 
-    async def again(self, held: Held) -> Task | None:
+    async def again(self, held: RedeemedLink) -> PartnerTask | None:
         """The same page once more, for somebody who must mend an answer; ``None`` if it may not be shown any more."""
         found = await self._settled(held.link.stream_id)
         referral = found.case.referrals.get(held.link.referral_id)
@@ -199,13 +204,13 @@ class TaskLinks:
             return None
         return task_of(found, referral)
 
-    async def kind_of(self, held: Held) -> ReferralKind | None:
+    async def kind_of(self, held: RedeemedLink) -> ReferralKind | None:
         """What was asked; needed to understand the answer, whatever has become of the referral since."""
-        found = await live(self.desk.pool, self.desk.keys, held.link.stream_id)
+        found = await live_case(self.desk.pool, self.desk.keys, held.link.stream_id)
         referral = found.case.referrals.get(held.link.referral_id)
         return referral.asked_kind if referral else None
 
-    async def say(self, held: Held, said: Said) -> Receipt:
+    async def say(self, held: RedeemedLink, said: LinkAnswer) -> PrintedReceipt:
         """Take in what was said. The same again from the same page is one signal, however often it is sent."""
         link = held.link
         slot = f"{held.at_answers}:{self._digest(said)}"
@@ -213,32 +218,32 @@ class TaskLinks:
         zone = await self.zone_of(link.partner_id)
         answer = await self._signal(link, slot, said, _occurred(said.day, claim.said_at, zone))
         await self.links.settle(link, slot, str(answer.message_id), answer.received_at, ends=said.ends)
-        return Receipt(_printed(answer), answer.received_at, zone, link)
+        return PrintedReceipt(_printed(answer), answer.received_at, zone, link)
 
     async def zone_of(self, partner_id: str) -> tzinfo:
         """Where a partner's clock stands."""
         partner = (await directory(self.desk.pool)).get(partner_id)
         return partner.calendar.zone if partner else LIBYA.zone
 
-    async def _call(self, link: Link, lang: str, case: Case) -> Opened:
+    async def _call(self, link: TaskLink, lang: str, case: Case) -> OpenedLink:
         if not await self.links.use_up(link):
             return await self._opened(link, lang, "ended")
         name = case.person.given_names if case.person else None
         return await self._opened(link, lang, "call", given_name=name)
 
     async def _opened(
-        self, link: Link, lang: str, showed: str, task: Task | None = None, given_name: str | None = None
-    ) -> Opened:
+        self, link: TaskLink, lang: str, showed: str, task: PartnerTask | None = None, given_name: str | None = None
+    ) -> OpenedLink:
         ticket = await self.links.opened(link, lang=lang, showed=showed)
-        return Opened(showed, link, ticket, task, given_name)
+        return OpenedLink(showed, link, ticket, task, given_name)
 
-    async def _acknowledge(self, link: Link, referral: Referral) -> None:
+    async def _acknowledge(self, link: TaskLink, referral: Referral) -> None:
         """Whoever opens a request has received it: that is the acknowledgement the referral waits for."""
         if referral.status is ReferralStatus.SENT:
             claim = await self.links.claim(link, "opened")
-            await self._signal(link, "opened", Said(SignalType.ACKNOWLEDGED), claim.said_at)
+            await self._signal(link, "opened", LinkAnswer(SignalType.ACKNOWLEDGED), claim.said_at)
 
-    async def _signal(self, link: Link, slot: str, said: Said, occurred_at: datetime) -> Answer:
+    async def _signal(self, link: TaskLink, slot: str, said: LinkAnswer, occurred_at: datetime) -> SubmissionResult:
         token = await token_of(self.desk.pool, link.stream_id, link.referral_id)
         told: dict[str, Any] = {
             "signal_id": str(uuid5(link.link_id, slot)),
@@ -253,23 +258,23 @@ class TaskLinks:
         fields = {name: value for name, value in told.items() if value is not None}
         return await self.desk.signal(link.partner_id, f"link:{link.link_id}:{slot}", fields)
 
-    def _digest(self, said: Said) -> str:
+    def _digest(self, said: LinkAnswer) -> str:
         told = [said.signal, said.outcome, said.note, str(said.day or ""), dict(said.details)]
         canonical = json.dumps(told, sort_keys=True, ensure_ascii=False).encode()
         return self.desk.keys.master.fingerprint(b"said with a task link", canonical)[:12].hex()
 
     # Both
 
-    async def _settled(self, stream_id: UUID) -> Live:
+    async def _settled(self, stream_id: UUID) -> LiveCase:
         """The case, after a short wait for whatever has been said and is not recorded yet."""
         until = monotonic() + PATIENCE_S
         while True:
-            found = await live(self.desk.pool, self.desk.keys, stream_id)
+            found = await live_case(self.desk.pool, self.desk.keys, stream_id)
             if not found.unsettled or monotonic() >= until:
                 return found
             await asyncio.sleep(LOOK_S)
 
-    async def _why_not(self, found: Live, referral: Referral) -> str | None:
+    async def _why_not(self, found: LiveCase, referral: Referral) -> str | None:
         """What forbids telling this partner of this person now, as a rule's name."""
         if found.unsettled:
             return "CASE.UNSETTLED"
@@ -292,10 +297,10 @@ def why_not_show(case: Case, referral: Referral) -> str | None:
 
 
 def chosen(case: Case, referral_id: UUID | None, kind: str | None) -> Referral:
-    """The referral that is meant: by id, by kind, or the only one under way. Raises ``Declined``."""
+    """The referral that is meant: by id, by kind, or the only one under way. Raises ``DeclinedError``."""
     if referral_id is not None:
         if referral_id not in case.referrals:
-            raise Declined("not-found", f"this case has no referral {referral_id}")
+            raise DeclinedError("not-found", f"this case has no referral {referral_id}")
         return case.referrals[referral_id]
     under_way = [each for each in case.open_referrals() if each.status is not ReferralStatus.DRAFT]
     meant = [each for each in under_way if kind is None or kind.upper() in (each.kind, each.asked_kind)]
@@ -303,14 +308,14 @@ def chosen(case: Case, referral_id: UUID | None, kind: str | None) -> Referral:
         return meant[0]
     names = ", ".join(f"{each.referral_id} ({each.kind}, {each.partner_id})" for each in meant or under_way)
     said = f"name the referral; under way are {names}" if names else "no referral of this case is under way"
-    raise Declined("refused", said, rule="LINK.WHICH" if names else "REFERRAL.NONE")
+    raise DeclinedError("refused", said, rule="LINK.WHICH" if names else "REFERRAL.NONE")
 
 
-def task_of(found: Live, referral: Referral) -> Task:
+def task_of(found: LiveCase, referral: Referral) -> PartnerTask:
     """What the partner may read now: of its minimum data, the fields that are on record as disclosed to it."""
     known = minimum_data(found.case, referral)
     told = _disclosed(found, referral)
-    return Task(
+    return PartnerTask(
         kind=referral.asked_kind,
         status=referral.status,
         urgent=referral.urgent,
@@ -319,7 +324,7 @@ def task_of(found: Live, referral: Referral) -> Task:
     )
 
 
-def _disclosed(found: Live, referral: Referral) -> set[str]:
+def _disclosed(found: LiveCase, referral: Referral) -> set[str]:
     events = (entry.event for entry in found.folded.entries)
     return {
         name
@@ -330,7 +335,7 @@ def _disclosed(found: Live, referral: Referral) -> set[str]:
     }
 
 
-def _printed(answer: Answer) -> str:
+def _printed(answer: SubmissionResult) -> str:
     """The number on the receipt: the partner's own count where it has one, for it can be said on the telephone."""
     return str(getattr(answer, "ledger_number", None) or answer.message_id)
 

@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from typing import Any, Final
 from uuid import UUID
 
-from audit.replay import NoSuchStream, fold
+from audit.replay import UnknownStreamError, replay
 from domain.case.aggregate import Case
 from domain.commands.signal import ReceivePartnerSignal
 from domain.kernel.directory import Partner
@@ -21,14 +21,14 @@ from domain.kernel.event import NEVER
 from domain.kernel.policy import NEWEST
 from domain.referral.sheets import ANSWERS, CELLS, NOTE, RESULT, STATEMENT_COLUMNS, read_code
 from domain.signals.handler import mismatched
-from gateway.intake.service import Desk
+from gateway.intake.service import Intake
 from gateway.intake.validation import unfit
 from gateway.sheets.issue import until_settled
-from gateway.sheets.row_parser import CODE, About, Said, clean, form, read_row
-from gateway.tabular.files import Bad, Line, Listing, read_bytes
+from gateway.sheets.row_parser import CODE, RowContext, RowStatement, clean, form, read_row
+from gateway.tabular.files import RowError, TableFile, TableRow, read_bytes
 from store.partners import sheets
-from store.partners.registry import Registered
-from store.partners.sheets import Placed
+from store.partners.registry import RegisteredPartner
+from store.partners.sheets import RowTarget
 from store.postgres.clock import now
 
 Told = Callable[[int, int], object]
@@ -44,7 +44,7 @@ FINE: Final = frozenset({"applied", "ignored", "late"})
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
+class ReadyLine:
     """A line that can be handed in. ``placed`` is missing when its code is nobody's."""
 
     row: int
@@ -52,22 +52,22 @@ class Ready:
     part: str
     line_id: UUID
     fields: dict[str, Any]
-    placed: Placed | None
+    placed: RowTarget | None
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class CheckedSheet:
     """A sheet, checked. ``ready`` are in the order in which they are handed in: the persons' own words first."""
 
-    partner: Registered
+    partner: RegisteredPartner
     rows: int
-    ready: tuple[Ready, ...]
-    bad: tuple[Bad, ...]
+    ready: tuple[ReadyLine, ...]
+    bad: tuple[RowError, ...]
     notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Brought:
+class LineResult:
     """What has become of one line: ``applied``, ``ignored``, ``late``, ``quarantined``, ``refused`` or under way."""
 
     row: int
@@ -85,7 +85,7 @@ class Brought:
         return {**told, **why, "message_id": str(self.message_id), "repeated": self.repeated}
 
 
-def read_sheet(name: str, raw: bytes) -> Listing:
+def read_sheet(name: str, raw: bytes) -> TableFile:
     """The rows of a sheet's file. Raises ``Unusable``."""
     return read_bytes(name, raw, form(NEWEST.in_force.sheet_rows))
 
@@ -97,9 +97,9 @@ def read_sheet(name: str, raw: bytes) -> Listing:
 class _Row:
     """A row in which something is filled in, and what its code stands for."""
 
-    line: Line
+    line: TableRow
     code: str | None
-    placed: Placed | None
+    placed: RowTarget | None
     ours: bool
 
     @property
@@ -107,15 +107,15 @@ class _Row:
         return clean(self.line.cells.get(CODE, ""))
 
 
-Saying = tuple[_Row, Said]
+Saying = tuple[_Row, RowStatement]
 
 
-async def check(desk: Desk, partner: Registered, listing: Listing) -> Checked:
+async def check(desk: Intake, partner: RegisteredPartner, listing: TableFile) -> CheckedSheet:
     """Read every row and find out whom it speaks of. Nothing is handed in."""
     at = await now(desk.pool)
     zone = Partner(partner.partner_id, partner.kinds, partner.country).calendar.zone
     rows = await _rows(desk, partner, listing)
-    said, bad = list[Saying](), list[Bad]()
+    said, bad = list[Saying](), list[RowError]()
     for row in rows:
         found, wrong = _read(row, listing, at, zone)
         said += [(row, each) for each in found]
@@ -123,10 +123,10 @@ async def check(desk: Desk, partner: Registered, listing: Listing) -> Checked:
     said, disputed = _without_contradictions(said, listing)
     ready, flawed = _sorted_out([_ready(desk, partner, row, each) for row, each in said])
     bad += [*disputed, *flawed, *await _other_people(desk, listing, ready)]
-    return Checked(partner, len(rows), ready, tuple(sorted(bad, key=lambda each: each.row)), listing.notes)
+    return CheckedSheet(partner, len(rows), ready, tuple(sorted(bad, key=lambda each: each.row)), listing.notes)
 
 
-async def _rows(desk: Desk, partner: Registered, listing: Listing) -> list[_Row]:
+async def _rows(desk: Intake, partner: RegisteredPartner, listing: TableFile) -> list[_Row]:
     filled = [line for line in listing.lines if any(clean(line.cells.get(column, "")) for column in FILLED)]
     codes = [read_code(line.cells.get(CODE, "")) for line in filled]
     known = await sheets.placed(desk.pool, filter(None, codes))
@@ -137,23 +137,25 @@ async def _rows(desk: Desk, partner: Registered, listing: Listing) -> list[_Row]
     ]
 
 
-def _read(row: _Row, listing: Listing, at: datetime, zone: timezone) -> tuple[list[Said], list[Bad]]:
+def _read(row: _Row, listing: TableFile, at: datetime, zone: timezone) -> tuple[list[RowStatement], list[RowError]]:
     """What a row says. Of one that is nobody's here only the person's own word is kept, for a person to look at."""
     if row.ours and row.placed:
-        about = About(row.placed.kind, row.placed.issued_at, at.astimezone(zone).date(), zone)
+        about = RowContext(row.placed.kind, row.placed.issued_at, at.astimezone(zone).date(), zone)
         return read_row(row.line, listing.headings, about)
     since = row.placed.issued_at if row.placed else NEVER  # the same again must read the same again
-    found, _ = read_row(row.line, listing.headings, About(next(iter(ANSWERS)), since, at.astimezone(zone).date(), zone))
+    found, _ = read_row(
+        row.line, listing.headings, RowContext(next(iter(ANSWERS)), since, at.astimezone(zone).date(), zone)
+    )
     return [each for each in found if each.part in STATEMENT_COLUMNS], [_strange(row, listing)]
 
 
-def _strange(row: _Row, listing: Listing) -> Bad:
+def _strange(row: _Row, listing: TableFile) -> RowError:
     """A code that is nobody's; the same is said of another partner's, which is none of this one's business."""
     problem = STRANGE if row.code else "there is no row code" if not row.written else "a sign of the row code is wrong"
-    return Bad(row.line.row, listing.headings.get(CODE, CODE), row.written, problem, COMPARE)
+    return RowError(row.line.row, listing.headings.get(CODE, CODE), row.written, problem, COMPARE)
 
 
-def _without_contradictions(said: Sequence[Saying], listing: Listing) -> tuple[list[Saying], list[Bad]]:
+def _without_contradictions(said: Sequence[Saying], listing: TableFile) -> tuple[list[Saying], list[RowError]]:
     """Two rows of one code that say different things: what permits is taken from neither."""
     results = defaultdict[str | None, list[Saying]](list)
     for row, each in said:
@@ -162,19 +164,19 @@ def _without_contradictions(said: Sequence[Saying], listing: Listing) -> tuple[l
     disputed = {code for code, found in results.items() if any(each.fields != found[0][1].fields for _, each in found)}
     heading, todo = listing.headings.get(CODE, CODE), "find out which row is right, and take the other one out"
     bad = [
-        Bad(row.line.row, heading, row.written, "this code stands in two rows that disagree", todo)
+        RowError(row.line.row, heading, row.written, "this code stands in two rows that disagree", todo)
         for code in disputed
         for row, _ in results[code]
     ]
     return [(row, each) for row, each in said if row.code not in disputed or not _permits(row.placed, each)], bad
 
 
-def _permits(placed: Placed | None, said: Said) -> bool:
+def _permits(placed: RowTarget | None, said: RowStatement) -> bool:
     outcome = ANSWERS[placed.kind].outcome(str(said.fields.get("outcome_code"))) if placed else None
     return said.part == RESULT and outcome is not None and outcome.permits
 
 
-def _ready(desk: Desk, partner: Registered, row: _Row, said: Said) -> Ready:
+def _ready(desk: Intake, partner: RegisteredPartner, row: _Row, said: RowStatement) -> ReadyLine:
     """The line as a signal, under an id that the same words in the same row have again."""
     placed, master = row.placed, desk.keys.master
     if placed:
@@ -184,29 +186,29 @@ def _ready(desk: Desk, partner: Registered, row: _Row, said: Said) -> Ready:
         code, line_id = row.written, sheets.strange_line_id(master, partner.partner_id, row.written, said.fields)
         about = {"referral_token": f"no sheet has this row: {code[:32]}"}
     fields = {**said.fields, **about, "signal_id": str(line_id), "partner_id": partner.partner_id}
-    return Ready(row.line.row, code, said.part, line_id, fields, placed)
+    return ReadyLine(row.line.row, code, said.part, line_id, fields, placed)
 
 
-def _sorted_out(lines: Sequence[Ready]) -> tuple[tuple[Ready, ...], list[Bad]]:
+def _sorted_out(lines: Sequence[ReadyLine]) -> tuple[tuple[ReadyLine, ...], list[RowError]]:
     """The lines that can be handed in, the persons' own words first, and what is wrong with the others."""
     flawed = {each.line_id: flaws for each in lines if (flaws := unfit(ReceivePartnerSignal, each.fields))}
     good = [each for each in lines if each.line_id not in flawed]
     bad = [
-        Bad(each.row, each.part, str(flaw.value or ""), flaw.message, "correct the row and bring it in again")
+        RowError(each.row, each.part, str(flaw.value or ""), flaw.message, "correct the row and bring it in again")
         for each in lines
         for flaw in flawed.get(each.line_id, ())
     ]
     return tuple(sorted(good, key=lambda each: each.part == RESULT)), bad
 
 
-async def _other_people(desk: Desk, listing: Listing, ready: Iterable[Ready]) -> list[Bad]:
+async def _other_people(desk: Intake, listing: TableFile, ready: Iterable[ReadyLine]) -> list[RowError]:
     """A person's own word in a row whose name is not theirs: it holds somebody back, and perhaps not the right one."""
     found = []
     for each in ready:
         if each.placed and each.part in STATEMENT_COLUMNS and await _is_somebody_else(desk, each):
             name = str(each.fields["subject_check"]["given_name"])
             found.append(
-                Bad(
+                RowError(
                     each.row, listing.headings.get("given_names", "given_names"), name,
                     "the code of this row stands for somebody of another name",
                     "look at the paper now: find who said it, and bring it in beside their own code",
@@ -215,12 +217,12 @@ async def _other_people(desk: Desk, listing: Listing, ready: Iterable[Ready]) ->
     return found
 
 
-async def _is_somebody_else(desk: Desk, each: Ready) -> bool:
+async def _is_somebody_else(desk: Intake, each: ReadyLine) -> bool:
     if each.placed is None or "subject_check" not in each.fields:
         return False
     try:
-        case = (await fold(desk.pool, desk.keys, each.placed.stream_id)).state
-    except NoSuchStream:
+        case = (await replay(desk.pool, desk.keys, each.placed.stream_id)).state
+    except UnknownStreamError:
         return False
     return isinstance(case, Case) and mismatched(case, ReceivePartnerSignal.model_validate(each.fields))
 
@@ -228,15 +230,15 @@ async def _is_somebody_else(desk: Desk, each: Ready) -> bool:
 # Handing in
 
 
-async def bring_in(
-    desk: Desk, checked: Checked, user: str, told: Told | None = None
-) -> tuple[list[Brought], list[Bad]]:
+async def collect_sheet(
+    desk: Intake, checked: CheckedSheet, user: str, told: Told | None = None
+) -> tuple[list[LineResult], list[RowError]]:
     """Hand every line in. Each is committed before the next: stopped half-way, the same again brings the rest."""
-    brought, bad = list[Brought](), list[Bad]()
+    brought, bad = list[LineResult](), list[RowError]()
     for count, each in enumerate(checked.ready, 1):
         answer = await desk.signal(checked.partner.partner_id, str(each.line_id), each.fields, actor=f"staff:{user}")
         brought.append(
-            Brought(each.row, each.code, each.part, answer.message_id, answer.status, answer.repeated, answer.result)
+            LineResult(each.row, each.code, each.part, answer.message_id, answer.status, answer.repeated, answer.result)
         )
         if each.placed and await sheets.note_line(desk.pool, each.line_id, each.code, each.part, answer.message_id):
             bad += _superseded(each)
@@ -245,16 +247,16 @@ async def bring_in(
     return brought, bad
 
 
-def _superseded(each: Ready) -> list[Bad]:
+def _superseded(each: ReadyLine) -> list[RowError]:
     """What was corrected and is now said again is told apart from what is only sent twice."""
     if each.part != RESULT:
         return []
     problem = "the same was brought in before, and something else in its place since"
     todo = "if it is right after all, write the date of today beside it and bring it in again"
-    return [Bad(each.row, RESULT, str(each.fields.get("outcome_code") or ""), problem, todo)]
+    return [RowError(each.row, RESULT, str(each.fields.get("outcome_code") or ""), problem, todo)]
 
 
-async def settled(desk: Desk, brought: Sequence[Brought], seconds: float) -> list[Brought]:
+async def settled(desk: Intake, brought: Sequence[LineResult], seconds: float) -> list[LineResult]:
     """The same lines with what has become of them, after at most so many seconds."""
     found = await until_settled(desk, [each.message_id for each in brought], seconds)
     return [
@@ -263,6 +265,6 @@ async def settled(desk: Desk, brought: Sequence[Brought], seconds: float) -> lis
     ]
 
 
-def counted(brought: Iterable[Brought]) -> dict[str, int]:
+def counted(brought: Iterable[LineResult]) -> dict[str, int]:
     """How many lines became what."""
     return dict(sorted(Counter(each.status for each in brought).items()))

@@ -13,7 +13,7 @@ from time import monotonic
 from typing import Final
 from uuid import UUID, uuid5
 
-from audit.replay import Folded, NoSuchStream, fold
+from audit.replay import ReplayedStream, UnknownStreamError, replay
 from domain.case.aggregate import Case
 from domain.case.referral import Referral
 from domain.events.referral import DisclosureRecorded
@@ -22,17 +22,17 @@ from domain.kernel.vocabulary import ReferralKind
 from domain.kernel.working_time import LIBYA
 from domain.referral.disclosure import minimum_data
 from domain.referral.sheets import SHEETS, SheetKind, why_not_list
-from gateway.intake.service import Desk
+from gateway.intake.service import Intake
 from gateway.intake.staff import USER
-from gateway.intake.submission import KEY, Declined
-from gateway.sheets.rendering import Page, PageRow
+from gateway.intake.submission import KEY, DeclinedError
+from gateway.sheets.rendering import SheetPage, SheetPageRow
 from gateway.sheets.translations import Language
 from store.messages.inbox import message_id_for
 from store.messages.outbox import Outbox
 from store.partners import sheets
-from store.partners.registry import Registered, UnknownPartner
+from store.partners.registry import RegisteredPartner, UnknownPartnerError
 from store.partners.registry import get as partner_of
-from store.partners.sheets import Asked
+from store.partners.sheets import AwaitedReferral
 from store.postgres.clock import now
 
 OVER: Final = "REFERRAL.OVER"
@@ -51,7 +51,7 @@ ALSO: Final = frozenset({"dob_precision"})
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
+class Omitted:
     """A referral that is not on the sheet, and the rule that keeps it off."""
 
     number: str
@@ -59,17 +59,17 @@ class LeftOut:
 
 
 @dataclass(frozen=True, slots=True)
-class HandedOut:
-    page: Page
-    left_out: tuple[LeftOut, ...]
+class SheetIssue:
+    page: SheetPage
+    left_out: tuple[Omitted, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
     """A referral as it stands in the log of its case."""
 
-    asked: Asked
-    folded: Folded
+    asked: AwaitedReferral
+    folded: ReplayedStream
     case: Case
     referral: Referral
 
@@ -91,16 +91,16 @@ class _Found:
         return self.kind in SHEETS[kind].kinds and on_it
 
 
-async def registered(desk: Desk, partner_id: str) -> Registered:
-    """The partner. Raises ``UnknownPartner``."""
+async def registered(desk: Intake, partner_id: str) -> RegisteredPartner:
+    """The partner. Raises ``UnknownPartnerError``."""
     partner = await partner_of(desk.pool, partner_id)
     if partner is None:
-        raise UnknownPartner(f"there is no partner {partner_id!r}")
+        raise UnknownPartnerError(f"there is no partner {partner_id!r}")
     return partner
 
 
-async def hand_out(
-    desk: Desk,
+async def issue_sheet(
+    desk: Intake,
     partner_id: str,
     kind: SheetKind,
     *,
@@ -109,25 +109,25 @@ async def hand_out(
     movement: str | None = None,
     seconds: float = 30.0,
     key: str | None = None,
-) -> HandedOut:
+) -> SheetIssue:
     """Hand a sheet out to a partner, waiting so long for its cases to be recorded. The same key is the same sheet.
 
-    Raises ``UnknownPartner`` and ``Declined``.
+    Raises ``UnknownPartnerError`` and ``DeclinedError``.
     """
     partner = await registered(desk, partner_id)
     if not partner.active:
-        raise Declined("conflict", f"{partner_id} is not to be asked at present", rule="PARTNER.INACTIVE")
+        raise DeclinedError("conflict", f"{partner_id} is not to be asked at present", rule="PARTNER.INACTIVE")
     found = [each for asked in await sheets.awaiting(desk.pool, partner_id) if (each := await _find(desk, asked))]
     found = [each for each in found if each.is_for(kind, movement) and each.why_not != OVER]
-    sheet = await _ordered(desk, Wanted(partner_id, kind, movement), user, key)
+    sheet = await _ordered(desk, SheetRequest(partner_id, kind, movement), user, key)
     rows, left_out = await _listed(desk, [each for each in found if not each.why_not], sheet.sheet_id, user, seconds)
-    left_out = [*(LeftOut(each.number, each.why_not) for each in found if each.why_not), *left_out]
+    left_out = [*(Omitted(each.number, each.why_not) for each in found if each.why_not), *left_out]
     zone = Partner(partner_id, partner.kinds, partner.country).calendar.zone
-    return HandedOut(Page(sheet, partner.name, language, zone, tuple(rows)), tuple(left_out))
+    return SheetIssue(SheetPage(sheet, partner.name, language, zone, tuple(rows)), tuple(left_out))
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class SheetRequest:
     """Which sheet is asked for."""
 
     partner_id: str
@@ -135,58 +135,58 @@ class Wanted:
     movement: str | None
 
 
-async def _ordered(desk: Desk, wanted: Wanted, user: str, key: str | None) -> sheets.Issued:
+async def _ordered(desk: Intake, wanted: SheetRequest, user: str, key: str | None) -> sheets.IssuedSheet:
     """Today's sheet; under a key that was used before, the one it was used for."""
     if key is not None and not KEY.fullmatch(key):
-        raise Declined("bad-key", "an idempotency key has 1 to 255 visible ASCII characters; a UUID is a good one")
+        raise DeclinedError("bad-key", "an idempotency key has 1 to 255 visible ASCII characters; a UUID is a good one")
     if not USER.fullmatch(user):
-        raise Declined("bad-user", "that is no user's name")
+        raise DeclinedError("bad-user", "that is no user's name")
     order_id = message_id_for(f"sheet:{user}", key) if key is not None else None
     sheet = await sheets.ordered(desk.pool, order_id) if order_id else None
     if sheet is None:
         day = (await now(desk.pool)).astimezone(LIBYA.zone).date()
         about = (wanted.partner_id, wanted.kind)
         sheet = await sheets.issue(desk.pool, *about, movement=wanted.movement, user=user, day=day, order_id=order_id)
-    if Wanted(sheet.partner_id, sheet.kind, sheet.movement) != wanted:
-        raise Declined("key-reused", "this key was used for another sheet; a new sheet needs a new key")
+    if SheetRequest(sheet.partner_id, sheet.kind, sheet.movement) != wanted:
+        raise DeclinedError("key-reused", "this key was used for another sheet; a new sheet needs a new key")
     return sheet
 
 
 async def _listed(
-    desk: Desk, wanted: Sequence[_Found], sheet_id: UUID, user: str, seconds: float
-) -> tuple[list[PageRow], list[LeftOut]]:
+    desk: Intake, wanted: Sequence[_Found], sheet_id: UUID, user: str, seconds: float
+) -> tuple[list[SheetPageRow], list[Omitted]]:
     """List each of these, and the rows of those whose case has taken it; the others are left out, and why."""
     codes = await sheets.place(desk.pool, sheet_id, [(each.asked, each.kind) for each in wanted])
     said = {each.asked: await _list(desk, each, sheet_id, user) for each in wanted}
     became = await until_settled(desk, [message_id for message_id in said.values() if message_id], seconds)
-    rows, left_out = list[PageRow](), list[LeftOut]()
+    rows, left_out = list[SheetPageRow](), list[Omitted]()
     for each in wanted:
         message_id = said[each.asked]
         settled = became.get(message_id) if message_id else None
         row = await _row(desk, each.asked, codes[each.asked.referral_id], message_id) if _taken(settled) else None
         match row or _rule(settled):
-            case PageRow() as written:
+            case SheetPageRow() as written:
                 rows.append(written)
             case rule:
-                left_out.append(LeftOut(each.number, rule))
+                left_out.append(Omitted(each.number, rule))
     return rows, left_out
 
 
-def _taken(settled: sheets.Became | None) -> bool:
+def _taken(settled: sheets.LineOutcome | None) -> bool:
     return settled is not None and settled.status == "applied"
 
 
-async def _find(desk: Desk, asked: Asked) -> _Found | None:
+async def _find(desk: Intake, asked: AwaitedReferral) -> _Found | None:
     try:
-        folded = await fold(desk.pool, desk.keys, asked.stream_id)
-    except NoSuchStream:
+        folded = await replay(desk.pool, desk.keys, asked.stream_id)
+    except UnknownStreamError:
         return None
     case = folded.state
     referral = case.referrals.get(asked.referral_id) if isinstance(case, Case) else None
     return _Found(asked, folded, case, referral) if isinstance(case, Case) and referral else None
 
 
-async def _list(desk: Desk, each: _Found, sheet_id: UUID, user: str) -> UUID | None:
+async def _list(desk: Intake, each: _Found, sheet_id: UUID, user: str) -> UUID | None:
     """Hand the listing in, once for each sheet, user and set of fields: asked again it tells nobody anything new.
 
     What was refused before is asked anew, for what stood against it may be gone.
@@ -197,14 +197,14 @@ async def _list(desk: Desk, each: _Found, sheet_id: UUID, user: str) -> UUID | N
         key = f"list-{each.asked.referral_id}-{told}-{attempt}"
         try:
             answer = await desk.send(each.number, "ListReferral", fields, user=user, key=key)
-        except Declined:
+        except DeclinedError:
             return None
         if answer.status != "refused":
             return answer.message_id
     return None
 
 
-async def until_settled(desk: Desk, message_ids: list[UUID], seconds: float) -> dict[UUID, sheets.Became]:
+async def until_settled(desk: Intake, message_ids: list[UUID], seconds: float) -> dict[UUID, sheets.LineOutcome]:
     """What has become of these messages, once all are settled or so many seconds have gone."""
     until = monotonic() + seconds
     while True:
@@ -215,7 +215,7 @@ async def until_settled(desk: Desk, message_ids: list[UUID], seconds: float) -> 
         await asyncio.sleep(POLL_S)
 
 
-def _rule(settled: sheets.Became | None) -> str:
+def _rule(settled: sheets.LineOutcome | None) -> str:
     if settled is None:
         return "ERASED"
     if settled.status == "pending":
@@ -223,20 +223,20 @@ def _rule(settled: sheets.Became | None) -> str:
     return str(settled.result.get("rule") or settled.result.get("cause") or OVER)
 
 
-async def _row(desk: Desk, asked: Asked, code: str, message_id: UUID | None) -> PageRow | str:
+async def _row(desk: Intake, asked: AwaitedReferral, code: str, message_id: UUID | None) -> SheetPageRow | str:
     """The row as it may be written: the fields on record as told, with what they say now. Or the rule against it."""
     found = await _shown(desk, asked)
     if isinstance(found, str):
         return found
     shown = {*SHOWN_FOR[found.kind], *ALSO} & _told(found.folded, message_id)
     person = minimum_data(found.case, found.referral)
-    return PageRow(code, found.kind, {name: value for name, value in person.items() if name in shown})
+    return SheetPageRow(code, found.kind, {name: value for name, value in person.items() if name in shown})
 
 
 SHOWN_FOR: Final = {kind: sheet.shows for sheet in SHEETS.values() for kind in sheet.kinds}
 
 
-def _told(folded: Folded, message_id: UUID | None) -> set[str]:
+def _told(folded: ReplayedStream, message_id: UUID | None) -> set[str]:
     """The fields that this listing recorded as told."""
     return {
         name
@@ -246,7 +246,7 @@ def _told(folded: Folded, message_id: UUID | None) -> set[str]:
     }
 
 
-async def _shown(desk: Desk, asked: Asked) -> _Found | str:
+async def _shown(desk: Intake, asked: AwaitedReferral) -> _Found | str:
     """The referral as it may be written now; its partner knows of it from now on, and what waited to be brought is."""
     for _ in range(OVERTAKEN):
         found = await _find(desk, asked)

@@ -14,7 +14,7 @@ from html import escape
 from typing import Any, Final
 
 from domain.kernel.vocabulary import ReferralKind
-from domain.referral.sheets import ANSWERS, CELLS, RESULT, SHEETS, Holds, spaced
+from domain.referral.sheets import ANSWERS, CELLS, RESULT, SHEETS, CellType, spaced
 from gateway.sheets.row_parser import CODE, clean, safe
 from gateway.sheets.translations import (
     ASKED,
@@ -29,7 +29,7 @@ from gateway.sheets.translations import (
     YES_OR_NO,
     Language,
 )
-from store.partners.sheets import Issued
+from store.partners.sheets import IssuedSheet
 
 MEDIA: Final[Mapping[str, str]] = {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -39,7 +39,7 @@ MEDIA: Final[Mapping[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class PageRow:
+class SheetPageRow:
     """One referral on a sheet: its code, what is asked, and the minimum data of the person."""
 
     code: str
@@ -48,14 +48,14 @@ class PageRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class SheetPage:
     """Everything that stands on a sheet."""
 
-    sheet: Issued
+    sheet: IssuedSheet
     partner: str
     language: Language
     zone: timezone
-    rows: tuple[PageRow, ...]
+    rows: tuple[SheetPageRow, ...]
 
     @property
     def given(self) -> tuple[str, ...]:
@@ -88,12 +88,12 @@ class Page:
         """Neutral: it will stand in folders and in letters."""
         return f"{self.sheet.kind}-{self.sheet.partner_id}-{self.day}"
 
-    def cells(self, row: PageRow) -> Iterator[str]:
+    def cells(self, row: SheetPageRow) -> Iterator[str]:
         """What stands in the filled columns of a row."""
         for column in self.given:
             yield clean(self._cell(row, column))
 
-    def _cell(self, row: PageRow, column: str) -> str:
+    def _cell(self, row: SheetPageRow, column: str) -> str:
         if column == CODE:
             return spaced(row.code)
         if column == "asked for":
@@ -142,7 +142,7 @@ SHOWN: Final[Mapping[str, Shown]] = {
 # CSV
 
 
-def as_csv(page: Page) -> bytes:
+def as_csv(page: SheetPage) -> bytes:
     """With a mark at its beginning, by which spreadsheets know that it is UTF-8."""
     out = io.StringIO(newline="")
     writer = csv.writer(out)
@@ -165,7 +165,7 @@ SPARE: Final = "FFF7F7F0"
 HEAD: Final = "FFE8EEF4"
 
 
-def as_xlsx(page: Page) -> bytes:
+def as_xlsx(page: SheetPage) -> bytes:
     """A workbook with lists to choose from; what we wrote is locked, so that no code slips to another person."""
     from openpyxl import Workbook  # noqa: PLC0415 - half a second that only spreadsheets cost
 
@@ -183,7 +183,7 @@ def as_xlsx(page: Page) -> bytes:
     return out.getvalue()
 
 
-def _write_top(sheet: Any, page: Page) -> None:
+def _write_top(sheet: Any, page: SheetPage) -> None:
     from openpyxl.styles import Alignment, Font, PatternFill  # noqa: PLC0415
 
     for at, text in enumerate((page.title, _about(page), page.say("confidential"), page.say("how")), 1):
@@ -196,12 +196,12 @@ def _write_top(sheet: Any, page: Page) -> None:
         cell.alignment = Alignment(wrap_text=True, vertical="top")
 
 
-def _about(page: Page) -> str:
+def _about(page: SheetPage) -> str:
     rows = f"{page.say('rows')}: {len(page.rows)}"
     return f"{page.say('sheet')} {str(page.sheet.sheet_id)[:8]} · {page.say('handed out')} {page.day} · {rows}"
 
 
-def _write_row(sheet: Any, page: Page, at: int, row: PageRow) -> None:
+def _write_row(sheet: Any, page: SheetPage, at: int, row: SheetPageRow) -> None:
     from openpyxl.styles import Alignment, PatternFill, Protection  # noqa: PLC0415
 
     for column, text in enumerate(page.cells(row), 1):
@@ -211,15 +211,15 @@ def _write_row(sheet: Any, page: Page, at: int, row: PageRow) -> None:
     for column, name in enumerate(page.open, len(page.given) + 1):
         cell = sheet.cell(at, column)
         cell.protection = Protection(locked=False)
-        cell.number_format = FORMATS.get(CELLS.get(name, Holds.TEXT), "General")
+        cell.number_format = FORMATS.get(CELLS.get(name, CellType.TEXT), "General")
 
 
-FORMATS: Final[Mapping[Holds, str]] = {
-    Holds.DAY: "yyyy-mm-dd",
-    Holds.COMING: "yyyy-mm-dd",
-    Holds.MOMENT: "yyyy-mm-dd",
-    Holds.TEXT: "@",
-    Holds.NUMBER: "@",
+FORMATS: Final[Mapping[CellType, str]] = {
+    CellType.DAY: "yyyy-mm-dd",
+    CellType.COMING: "yyyy-mm-dd",
+    CellType.MOMENT: "yyyy-mm-dd",
+    CellType.TEXT: "@",
+    CellType.NUMBER: "@",
 }
 
 
@@ -230,7 +230,7 @@ def _text(cell: Any, text: str) -> None:
     cell.quotePrefix = text.startswith(("=", "+", "-", "@"))
 
 
-def _write_choices(book: Any, sheet: Any, page: Page) -> None:
+def _write_choices(book: Any, sheet: Any, page: SheetPage) -> None:
     """The lists to choose from stand on a page of their own, out of sight."""
     hidden = book.create_sheet(CHOICES)
     hidden.sheet_state = "hidden"
@@ -238,7 +238,7 @@ def _write_choices(book: Any, sheet: Any, page: Page) -> None:
         place = _list(hidden, number, page.choices(kind))
         rows = [at for at, row in enumerate(page.rows, TOP + 2) if row.kind is kind]
         _choose(sheet, place, [_letter(page, RESULT) + str(at) for at in rows])
-    fixed = {Holds.DOCUMENT: DOCUMENTS, Holds.REFUSAL: REFUSALS, Holds.ANSWER: YES_OR_NO}
+    fixed = {CellType.DOCUMENT: DOCUMENTS, CellType.REFUSAL: REFUSALS, CellType.ANSWER: YES_OR_NO}
     chosen = [(name, fixed[CELLS[name]]) for name in page.open if name in CELLS and CELLS[name] in fixed]
     for number, (name, words) in enumerate(chosen, len(page.kinds) + 1):
         place = _list(hidden, number, [each.in_(page.language) for each in words.values()])
@@ -265,13 +265,13 @@ def _choose(sheet: Any, place: str, cells: Sequence[str]) -> None:
         rule.add(cell)
 
 
-def _letter(page: Page, column: str) -> str:
+def _letter(page: SheetPage, column: str) -> str:
     from openpyxl.utils import get_column_letter  # noqa: PLC0415
 
     return get_column_letter((*page.given, *page.open).index(column) + 1)
 
 
-def _set_up(sheet: Any, page: Page) -> None:
+def _set_up(sheet: Any, page: SheetPage) -> None:
     """A4 across, the headings on every page, the codes always in sight."""
     from openpyxl.utils import get_column_letter  # noqa: PLC0415
 
@@ -308,7 +308,7 @@ dl { columns: 2; margin: 0 0 4mm; font-size: 9pt; } dt { font-weight: bold; } dd
 """
 
 
-def as_html(page: Page) -> bytes:
+def as_html(page: SheetPage) -> bytes:
     """A page for paper: filled in by hand, signed, and typed in again by its codes."""
     direction = "rtl" if page.language in RIGHT_TO_LEFT else "ltr"
     lines = [
@@ -326,7 +326,7 @@ def as_html(page: Page) -> bytes:
     return "\n".join(lines).encode()
 
 
-def _table(page: Page) -> Iterator[str]:
+def _table(page: SheetPage) -> Iterator[str]:
     headings = "".join(f"<th>{escape(page.heading(column))}</th>" for column in (*page.given, *page.open))
     yield f"<table><thead><tr>{headings}</tr></thead><tbody>"
     blank = '<td class="open"></td>' * len(page.open)
@@ -337,22 +337,22 @@ def _table(page: Page) -> Iterator[str]:
     yield "</tbody></table>"
 
 
-def _legend(page: Page) -> Iterator[str]:
+def _legend(page: SheetPage) -> Iterator[str]:
     yield f"<h2>{escape(page.say('results'))}</h2><dl>"
     for kind in page.kinds:
         yield f"<dt>{escape(ASKED[kind].in_(page.language))}</dt><dd>{escape(' / '.join(page.choices(kind)))}</dd>"
     for column in page.open:
-        if column in CELLS and CELLS[column] in (Holds.DOCUMENT, Holds.REFUSAL):
-            words = DOCUMENTS if CELLS[column] is Holds.DOCUMENT else REFUSALS
+        if column in CELLS and CELLS[column] in (CellType.DOCUMENT, CellType.REFUSAL):
+            words = DOCUMENTS if CELLS[column] is CellType.DOCUMENT else REFUSALS
             told = " / ".join(each.in_(page.language) for each in words.values())
             yield f"<dt>{escape(page.heading(column))}</dt><dd>{escape(told)}</dd>"
     yield "</dl>"
 
 
-WRITTEN: Final[Mapping[str, Callable[[Page], bytes]]] = {"xlsx": as_xlsx, "csv": as_csv, "html": as_html}
+WRITTEN: Final[Mapping[str, Callable[[SheetPage], bytes]]] = {"xlsx": as_xlsx, "csv": as_csv, "html": as_html}
 
 
-def as_json(page: Page) -> dict[str, Any]:
+def as_json(page: SheetPage) -> dict[str, Any]:
     """The same for programs: what leaves, and what may come back."""
     return {
         "sheet_id": str(page.sheet.sheet_id),
@@ -365,7 +365,7 @@ def as_json(page: Page) -> dict[str, Any]:
     }
 
 
-def _row_as_json(page: Page, row: PageRow) -> dict[str, Any]:
+def _row_as_json(page: SheetPage, row: SheetPageRow) -> dict[str, Any]:
     shown = {name: value for name, value in row.person.items() if name in page.given or name == "dob_precision"}
     outcomes = [outcome.code for outcome in ANSWERS[row.kind].outcomes]
     return {"row_code": row.code, "kind": row.kind.value, "person": shown, "outcomes": outcomes}

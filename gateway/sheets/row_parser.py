@@ -13,7 +13,17 @@ from datetime import date, datetime, time, timedelta, timezone
 from typing import Any, Final
 
 from domain.kernel.vocabulary import ReferralKind
-from domain.referral.sheets import ANSWERS, CELLS, CONCERN, NOTE, RESULT, STATEMENT_COLUMNS, WITHDRAWAL, Holds, Outcome
+from domain.referral.sheets import (
+    ANSWERS,
+    CELLS,
+    CONCERN,
+    NOTE,
+    RESULT,
+    STATEMENT_COLUMNS,
+    WITHDRAWAL,
+    CellType,
+    SheetOutcome,
+)
 from gateway.sheets.translations import (
     AIRPORTS,
     COLUMNS,
@@ -22,11 +32,11 @@ from gateway.sheets.translations import (
     RESULTS,
     UNSAID,
     YES_OR_NO,
-    Words,
+    Translation,
     known_by,
 )
-from gateway.tabular.cells import Unclear, birth, day, western
-from gateway.tabular.files import Bad, Form, Line
+from gateway.tabular.cells import UnclearCellError, birth, day, western
+from gateway.tabular.files import ListFormat, RowError, TableRow
 from gateway.tabular.normalization import MISSING, folded, known, tidy
 
 CODE: Final = "row code"
@@ -50,9 +60,9 @@ WHOLE_DATE: Final = "write it as 2026-12-01, or 01/12/2026 with the day first"
 NO_PLACE: Final = "nothing was asked for that this could answer, so it is not recorded"
 
 
-def form(rows: int) -> Form:
+def form(rows: int) -> ListFormat:
     """What a sheet that comes back should look like. A formula in it is text: it says nothing about a person."""
-    return Form(
+    return ListFormat(
         COLUMNS, "Row code, Family name, Given names, Result, Date, Note", rows=rows, computed=False, times=True
     )
 
@@ -68,7 +78,7 @@ def unsafe(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class RowStatement:
     """One thing a row says: ``part`` is the column, ``fields`` those of a signal, but for whom and where from."""
 
     part: str
@@ -76,7 +86,7 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
-class About:
+class RowContext:
     """What is known of a row before it is read. ``issued_at`` (UTC) stands for a date that is not given."""
 
     kind: ReferralKind
@@ -85,7 +95,9 @@ class About:
     zone: timezone
 
 
-def read_row(line: Line, headings: Mapping[str, str], about: About) -> tuple[list[Said], list[Bad]]:
+def read_row(
+    line: TableRow, headings: Mapping[str, str], about: RowContext
+) -> tuple[list[RowStatement], list[RowError]]:
     """What a row says, its person's own word first, and everything that is wrong with it."""
     row = _Row(line, headings, about)
     said = [*row.statements(), *row.result()]
@@ -94,17 +106,17 @@ def read_row(line: Line, headings: Mapping[str, str], about: About) -> tuple[lis
 
 @dataclass
 class _Row:
-    line: Line
+    line: TableRow
     headings: Mapping[str, str]
-    about: About
-    bad: list[Bad] = field(default_factory=list)
+    about: RowContext
+    bad: list[RowError] = field(default_factory=list)
 
     # What the person says
 
-    def statements(self) -> list[Said]:
+    def statements(self) -> list[RowStatement]:
         return [said for column in (WITHDRAWAL, CONCERN) if (said := self.statement(column))]
 
-    def statement(self, column: str) -> Said | None:
+    def statement(self, column: str) -> RowStatement | None:
         """Anything but a clear no counts: a doubt about the wish to return is for a person to clear up."""
         text = self.written(column)
         if folded(text) in UNSAID:
@@ -112,11 +124,11 @@ class _Row:
         reason = None if known(YES, text) == "yes" or folded(text) in TICKED else text
         payload = {"text": reason} if reason and len(reason) > LONGEST_NOTE else {}
         fields = {"signal_type": STATEMENT_COLUMNS[column].value, "reason": (reason or "")[:LONGEST_NOTE] or None}
-        return Said(column, self._with_who(fields, payload, self.about.issued_at))
+        return RowStatement(column, self._with_who(fields, payload, self.about.issued_at))
 
     # What the partner says
 
-    def result(self) -> list[Said]:
+    def result(self) -> list[RowStatement]:
         outcome = self.outcome()
         if outcome is None:
             self.insist_on_a_result()
@@ -130,7 +142,7 @@ class _Row:
             return []
         return [self.said(outcome, found, note)]
 
-    def outcome(self) -> Outcome | None:
+    def outcome(self) -> SheetOutcome | None:
         text = self.written(RESULT)
         if folded(text) in MISSING:
             return None
@@ -165,16 +177,16 @@ class _Row:
                 continue
             try:
                 found[column] = self.understood(holds, text)
-            except Unclear as unclear:
+            except UnclearCellError as unclear:
                 self.wrong(column, unclear.problem, unclear.todo)
                 flawed = True
         return found, flawed
 
-    def understood(self, holds: Holds, text: str) -> Any:
-        latest = self.about.today + (FAR if holds is Holds.COMING else timedelta())
-        if holds in (Holds.DAY, Holds.COMING):
+    def understood(self, holds: CellType, text: str) -> Any:
+        latest = self.about.today + (FAR if holds is CellType.COMING else timedelta())
+        if holds in (CellType.DAY, CellType.COMING):
             return _day(text, latest).isoformat()
-        if holds is Holds.MOMENT:
+        if holds is CellType.MOMENT:
             return self.moment(text, latest)
         return READ[holds](text)
 
@@ -186,7 +198,7 @@ class _Row:
         try:
             clock = time(int(written[2]), int(written[3]))
         except ValueError:
-            raise Unclear(f"{text!r} has no such time of day", "write it as 2026-12-01 14:30") from None
+            raise UnclearCellError(f"{text!r} has no such time of day", "write it as 2026-12-01 14:30") from None
         if clock == time():  # what a spreadsheet adds to a day
             return _day(written[1], latest).isoformat()
         return datetime.combine(_day(written[1], latest), clock, self.about.zone).isoformat()
@@ -197,7 +209,7 @@ class _Row:
             self.wrong(NOTE, f"it has more than {LONGEST_NOTE} characters", "only the first are kept; shorten it")
         return text[:LONGEST_NOTE] or None
 
-    def lacking(self, outcome: Outcome, found: Mapping[str, Any]) -> list[str]:
+    def lacking(self, outcome: SheetOutcome, found: Mapping[str, Any]) -> list[str]:
         """What a permission lacks. Nobody may sign for a child whose identity was not checked."""
         has = {column for column, value in found.items() if value is not False}
         has |= {NOTE} if self.written(NOTE) else set()
@@ -210,11 +222,11 @@ class _Row:
         self.wrong("", "the row has more cells than there are headings", todo, ", ".join(self.line.spare))
         return True
 
-    def said(self, outcome: Outcome, found: Mapping[str, Any], note: str | None) -> Said:
+    def said(self, outcome: SheetOutcome, found: Mapping[str, Any], note: str | None) -> RowStatement:
         names = ANSWERS[self.about.kind].cells
         payload = {names[column]: value for column, value in found.items() if column in names}
         fields = {"signal_type": outcome.signal.value, "outcome_code": outcome.outcome_code, "reason": note}
-        return Said(RESULT, self._with_who(fields, payload, self._since(found.get("date"))))
+        return RowStatement(RESULT, self._with_who(fields, payload, self._since(found.get("date"))))
 
     def _since(self, told: str | None) -> datetime:
         if told is None:
@@ -233,7 +245,7 @@ class _Row:
             return None
         try:
             born = birth(self.written("date_of_birth"), self.about.today).on.year
-        except Unclear:
+        except UnclearCellError:
             return {"given_name": given}
         return {"given_name": given, "year_of_birth": born}
 
@@ -244,7 +256,7 @@ class _Row:
 
     def wrong(self, column: str, problem: str, todo: str, value: str | None = None) -> None:
         shown = self.written(column) if value is None else value
-        self.bad.append(Bad(self.line.row, self.headings.get(column, column), shown, problem, todo))
+        self.bad.append(RowError(self.line.row, self.headings.get(column, column), shown, problem, todo))
 
 
 def clean(text: str) -> str:
@@ -261,13 +273,13 @@ YES: Final = known_by(YES_OR_NO)
 def _day(text: str, latest: date) -> date:
     try:
         return day(text, latest)
-    except Unclear as unclear:
-        raise Unclear(unclear.problem, WHOLE_DATE) from None
+    except UnclearCellError as unclear:
+        raise UnclearCellError(unclear.problem, WHOLE_DATE) from None
 
 
 def _text(text: str) -> str:
     if len(text) > LONGEST_TEXT:
-        raise Unclear(f"it has more than {LONGEST_TEXT} characters", "shorten it; there is a column for notes")
+        raise UnclearCellError(f"it has more than {LONGEST_TEXT} characters", "shorten it; there is a column for notes")
     return text
 
 
@@ -275,16 +287,18 @@ def _count(text: str) -> int:
     bare = re.sub(r"\s|€|eur(?:os?)?", "", western(text).casefold())
     if amount := AMOUNT.match(bare):
         return int(amount[1])
-    raise Unclear(f"{text!r} is not a whole number", "write it in digits, without a fraction")
+    raise UnclearCellError(f"{text!r} is not a whole number", "write it in digits, without a fraction")
 
 
-def _one_of(words: Mapping[str, Words]) -> Callable[[str], str]:
+def _one_of(words: Mapping[str, Translation]) -> Callable[[str], str]:
     spellings = known_by(words)
 
     def read(text: str) -> str:
         if found := known(spellings, text):
             return found
-        raise Unclear(f"{text!r} is not known here", f"write one of: {', '.join(each.en for each in words.values())}")
+        raise UnclearCellError(
+            f"{text!r} is not known here", f"write one of: {', '.join(each.en for each in words.values())}"
+        )
 
     return read
 
@@ -293,15 +307,15 @@ def _airport(text: str) -> str:
     code = known(AIRPORTS, text) or text.upper()
     if re.fullmatch("[A-Z]{3}", code):
         return code
-    raise Unclear(f"{text!r} is no airport known here", "write its three letters, such as MJI")
+    raise UnclearCellError(f"{text!r} is no airport known here", "write its three letters, such as MJI")
 
 
-READ: Final[Mapping[Holds, Callable[[str], Any]]] = {
-    Holds.TEXT: _text,
-    Holds.NUMBER: lambda text: _text(western(text)),
-    Holds.COUNT: _count,
-    Holds.ANSWER: lambda text: _one_of(YES_OR_NO)(text) == "yes",
-    Holds.DOCUMENT: _one_of(DOCUMENTS),
-    Holds.REFUSAL: _one_of(REFUSALS),
-    Holds.AIRPORT: _airport,
+READ: Final[Mapping[CellType, Callable[[str], Any]]] = {
+    CellType.TEXT: _text,
+    CellType.NUMBER: lambda text: _text(western(text)),
+    CellType.COUNT: _count,
+    CellType.ANSWER: lambda text: _one_of(YES_OR_NO)(text) == "yes",
+    CellType.DOCUMENT: _one_of(DOCUMENTS),
+    CellType.REFUSAL: _one_of(REFUSALS),
+    CellType.AIRPORT: _airport,
 }

@@ -1,6 +1,7 @@
 """One cell of a list at a time: what somebody wrote, as the programme understands it.
 
-Nothing is guessed silently: what cannot be understood is ``Unclear``, with the problem and what to do about it.
+Nothing is guessed silently: what cannot be understood is ``UnclearCellError``, with the problem and what to do about
+it.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ NUMBERS: Final = "write it with its country, as +218 91 234 5678, or leave it em
 DATES: Final = "write it as 1996-04-02 or 02/04/1996, a year alone as 1996, an estimate as ~1996, or leave it empty"
 
 
-class Unclear(ValueError):
+class UnclearCellError(ValueError):
     """A cell that cannot be understood as it stands."""
 
     def __init__(self, problem: str, todo: str) -> None:
@@ -46,7 +47,7 @@ class Unclear(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Birth:
+class BirthDate:
     """A date of birth, and how far it is known: DAY, MONTH, YEAR or ESTIMATED."""
 
     on: date
@@ -61,16 +62,16 @@ def western(text: str) -> str:
 # Dates
 
 
-def birth(text: str, today: date) -> Birth:
+def birth(text: str, today: date) -> BirthDate:
     """A date of birth. Of a year or month alone the last day counts, so that a child is a child for longer."""
     written = western(folded(text))
     if about := ABOUT.match(written):
-        return Birth(_year_end(int(about[1]), text, today), "ESTIMATED")
+        return BirthDate(_year_end(int(about[1]), text, today), "ESTIMATED")
     if year := YEAR.match(written):
-        return Birth(_year_end(int(year[1]), text, today), "YEAR")
+        return BirthDate(_year_end(int(year[1]), text, today), "YEAR")
     if month := MONTH.match(written):
-        return Birth(_month_end(*_year_and_month(month), text, today), "MONTH")
-    return Birth(day(text, today), "DAY")
+        return BirthDate(_month_end(*_year_and_month(month), text, today), "MONTH")
+    return BirthDate(day(text, today), "DAY")
 
 
 def day(text: str, latest: date) -> date:
@@ -80,7 +81,7 @@ def day(text: str, latest: date) -> date:
         return _whole(int(iso[1]), int(iso[2]), int(iso[3]), text, latest)
     if local := DAY.match(written):
         return _whole(int(local[3]), int(local[2]), int(local[1]), text, latest)
-    raise Unclear(f"{tidy(text)!r} is not a date that can be read in one way only", DATES)
+    raise UnclearCellError(f"{tidy(text)!r} is not a date that can be read in one way only", DATES)
 
 
 def _year_and_month(found: re.Match[str]) -> tuple[int, int]:
@@ -89,19 +90,21 @@ def _year_and_month(found: re.Match[str]) -> tuple[int, int]:
 
 def _whole(year: int, month: int, number: int, text: str, latest: date) -> date:
     if month > 12 >= number:
-        raise Unclear(f"{tidy(text)!r} has no month {month}", "write the day first, then the month: 25/04/1996")
+        raise UnclearCellError(
+            f"{tidy(text)!r} has no month {month}", "write the day first, then the month: 25/04/1996"
+        )
     try:
         found = date(year, month, number)
     except ValueError:
-        raise Unclear(f"{tidy(text)!r} is no day of any calendar", f"ask again and {DATES}") from None
+        raise UnclearCellError(f"{tidy(text)!r} is no day of any calendar", f"ask again and {DATES}") from None
     return _sensible(found, text, latest)
 
 
 def _sensible(found: date, text: str, today: date) -> date:
     if found > today:
-        raise Unclear(f"{tidy(text)!r} lies in the future", f"correct it: {DATES}")
+        raise UnclearCellError(f"{tidy(text)!r} lies in the future", f"correct it: {DATES}")
     if found.year < OLDEST:
-        raise Unclear(f"{tidy(text)!r} lies before {OLDEST}", f"correct it: {DATES}")
+        raise UnclearCellError(f"{tidy(text)!r} lies before {OLDEST}", f"correct it: {DATES}")
     return found
 
 
@@ -119,7 +122,7 @@ def _first(year: int, month: int, text: str) -> date:
     try:
         return date(year, month, 1)
     except ValueError:
-        raise Unclear(f"{tidy(text)!r} names no month of any year", DATES) from None
+        raise UnclearCellError(f"{tidy(text)!r} names no month of any year", DATES) from None
 
 
 # Numbers and words
@@ -131,7 +134,7 @@ def phone(text: str) -> str:
     number = _with_country(re.sub(r"^00", "+", digits))
     if re.fullmatch(r"\+[1-9]\d{6,14}", number):
         return number
-    raise Unclear(f"{tidy(text)!r} is not a telephone number", NUMBERS)
+    raise UnclearCellError(f"{tidy(text)!r} is not a telephone number", NUMBERS)
 
 
 def _with_country(number: str) -> str:
@@ -147,7 +150,7 @@ def nationality(text: str) -> str:
     near = get_close_matches(likeness(text), NATIONALITIES, n=1, cutoff=0.75)
     meant = f"did you mean {country_name(NATIONALITIES[near[0]])}? " if near else ""
     todo = "write its English, French or Arabic name, or its ISO code"
-    raise Unclear(f"{tidy(text)!r} is no country known here", meant + todo)
+    raise UnclearCellError(f"{tidy(text)!r} is no country known here", meant + todo)
 
 
 def word(text: str, words: Mapping[str, str], what: str) -> str:
@@ -155,7 +158,7 @@ def word(text: str, words: Mapping[str, str], what: str) -> str:
     if found := known(words, text):
         return found
     choices = ", ".join(sorted(set(words.values())))
-    raise Unclear(f"{tidy(text)!r} is not a known {what}", f"write one of: {choices}")
+    raise UnclearCellError(f"{tidy(text)!r} is not a known {what}", f"write one of: {choices}")
 
 
 def answer(text: str) -> bool:

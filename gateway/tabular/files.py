@@ -41,12 +41,12 @@ ARABIC_WORD: Final = re.compile("[\u0621-\u064a]{3,}")
 warnings.filterwarnings("ignore", category=UserWarning, module="openpyxl")  # what it cannot keep, we do not read
 
 
-class Unusable(ValueError):
+class UnusableFileError(ValueError):
     """The file as a whole cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class ListFormat:
     """What a list should look like. ``columns`` are all spellings of each heading; ``example`` a row of them."""
 
     columns: Mapping[str, str]
@@ -63,7 +63,7 @@ class Form:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class TableRow:
     """One row under the headings. ``row`` is its number in a spreadsheet, or in a JSON list counted from one."""
 
     row: int
@@ -73,7 +73,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Bad:
+class RowError:
     """One thing wrong with one row, for whoever keeps the list."""
 
     row: int
@@ -84,43 +84,45 @@ class Bad:
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class TableFile:
     """A list as it was read. ``headings`` gives each known column the words of the file."""
 
-    lines: tuple[Line, ...]
+    lines: tuple[TableRow, ...]
     headings: Mapping[str, str]
     notes: tuple[str, ...] = field(default=())
 
 
-def read_list(path: Path, form: Form) -> Listing:
-    """Read a list. Raises ``Unusable`` with what to do when the file is none."""
+def read_list(path: Path, form: ListFormat) -> TableFile:
+    """Read a list. Raises ``UnusableFileError`` with what to do when the file is none."""
     if not path.is_file():
-        raise Unusable(f"there is no file {path.name}: check the name and the folder")
+        raise UnusableFileError(f"there is no file {path.name}: check the name and the folder")
     if path.stat().st_size > LIMIT:
-        raise Unusable(f"{path.name} is larger than {LIMIT // 1_000_000} MB: divide the list and import its parts")
+        raise UnusableFileError(
+            f"{path.name} is larger than {LIMIT // 1_000_000} MB: divide the list and import its parts"
+        )
     return read_bytes(path.name, path.read_bytes(), form)
 
 
-def read_bytes(name: str, raw: bytes, form: Form) -> Listing:
+def read_bytes(name: str, raw: bytes, form: ListFormat) -> TableFile:
     """The same for a file that is in hand; the end of its name says what it is."""
     reader = READERS.get(Path(name).suffix.lower())
     if reader is None:
-        raise Unusable(f"{name} is not a list: give a .csv, .xlsx or .json file")
+        raise UnusableFileError(f"{name} is not a list: give a .csv, .xlsx or .json file")
     return reader(name, raw, form)
 
 
 # CSV
 
 
-def _csv(name: str, raw: bytes, form: Form) -> Listing:
+def _csv(name: str, raw: bytes, form: ListFormat) -> TableFile:
     text, notes = decoded(raw)
     if "\0" in text:
-        raise Unusable(f"{name} is not text: save it as CSV (UTF-8) and import that")
+        raise UnusableFileError(f"{name} is not text: save it as CSV (UTF-8) and import that")
     found = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
     try:
         rows = list(_enough(found, form))
     except csv.Error:
-        raise Unusable(f"{name} has a cell without an end: look for a lone quotation mark") from None
+        raise UnusableFileError(f"{name} has a cell without an end: look for a lone quotation mark") from None
     return _listing(rows, name, form, notes)
 
 
@@ -149,7 +151,7 @@ def _delimiter(text: str) -> str:
 # Spreadsheets
 
 
-def _xlsx(name: str, raw: bytes, form: Form) -> Listing:
+def _xlsx(name: str, raw: bytes, form: ListFormat) -> TableFile:
     from openpyxl import load_workbook  # noqa: PLC0415 - half a second that only spreadsheets cost
     from openpyxl.utils.exceptions import InvalidFileException  # noqa: PLC0415
 
@@ -160,7 +162,7 @@ def _xlsx(name: str, raw: bytes, form: Form) -> Listing:
         found = shown[0].iter_rows(values_only=True, max_row=TALLEST, max_col=WIDTH)
         rows = list(_enough((_as_written(row, form) for row in found), form))
     except (InvalidFileException, zipfile.BadZipFile, zlib.error, ParseError, *UNREADABLE):
-        raise Unusable(f"{name} is not an .xlsx workbook: open it and save it as one, or as CSV") from None
+        raise UnusableFileError(f"{name} is not an .xlsx workbook: open it and save it as one, or as CSV") from None
     notes = () if len(shown) == 1 else (f"Only the first sheet ({shown[0].title}) was read.",)
     book.close()
     return _listing(rows, name, form, notes)
@@ -172,24 +174,24 @@ UNREADABLE: Final = (
 """What the libraries raise on a workbook that is damaged, or locked."""
 
 
-def _as_written(row: Sequence[object], form: Form) -> Sequence[str]:
+def _as_written(row: Sequence[object], form: ListFormat) -> Sequence[str]:
     """A row, at once when it is blank: below a list there may be a million of those."""
     return () if row.count(None) == len(row) else [_written(cell, times=form.times) for cell in row]
 
 
-def _insist_on_workbook(name: str, raw: bytes, form: Form) -> None:
+def _insist_on_workbook(name: str, raw: bytes, form: ListFormat) -> None:
     """Look at the table of contents before anything is unpacked: a small file may hold a very large one."""
     try:
         too_much, declares = _looked_at(zipfile.ZipFile(io.BytesIO(raw)), form)
     except (zipfile.BadZipFile, zlib.error, *UNREADABLE):
-        raise Unusable(f"{name} is not an .xlsx workbook: open it and save it as one, or as CSV") from None
+        raise UnusableFileError(f"{name} is not an .xlsx workbook: open it and save it as one, or as CSV") from None
     if too_much:
-        raise Unusable(f"{name} holds far more than a list: copy its rows into a new workbook and import that")
+        raise UnusableFileError(f"{name} holds far more than a list: copy its rows into a new workbook and import that")
     if declares:
-        raise Unusable(f"{name} declares names of its own, which no spreadsheet does: save it anew as .xlsx")
+        raise UnusableFileError(f"{name} declares names of its own, which no spreadsheet does: save it anew as .xlsx")
 
 
-def _looked_at(book: zipfile.ZipFile, form: Form) -> tuple[bool, bool]:
+def _looked_at(book: zipfile.ZipFile, form: ListFormat) -> tuple[bool, bool]:
     """Whether a workbook holds too much, and whether something in it begins with declarations."""
     parts = book.infolist()
     too_much = len(parts) > PARTS or sum(part.file_size for part in parts) > form.unpacked
@@ -221,18 +223,18 @@ def _written(value: object, *, times: bool = False) -> str:
 # JSON
 
 
-def _json(name: str, raw: bytes, form: Form) -> Listing:
+def _json(name: str, raw: bytes, form: ListFormat) -> TableFile:
     try:
         found = json.loads(raw.decode("utf-8-sig"))
     except (ValueError, RecursionError):
-        raise Unusable(f"{name} is not JSON: give a list of objects, one for each {form.person}") from None
+        raise UnusableFileError(f"{name} is not JSON: give a list of objects, one for each {form.person}") from None
     if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
-        raise Unusable(f'{name} is not a list of objects: write [{{"{form.example.split(",")[0]}": …}}, …]')
+        raise UnusableFileError(f'{name} is not a list of objects: write [{{"{form.example.split(",")[0]}": …}}, …]')
     _insist_on_rows(len(found), name, form)
     names = list(dict.fromkeys(str(name) for each in found for name in each))
     headings, notes = _headings(names, form)
-    lines = [Line(row, _cells_of(each, headings)) for row, each in enumerate(found, 1)]
-    return Listing(tuple(lines), headings, notes)
+    lines = [TableRow(row, _cells_of(each, headings)) for row, each in enumerate(found, 1)]
+    return TableFile(tuple(lines), headings, notes)
 
 
 def _cells_of(item: Mapping[str, Any], headings: Mapping[str, str]) -> dict[str, str]:
@@ -246,16 +248,16 @@ def _json_written(value: object) -> str:
 # Headings
 
 
-def _listing(rows: Sequence[Sequence[str]], name: str, form: Form, notes: tuple[str, ...] = ()) -> Listing:
+def _listing(rows: Sequence[Sequence[str]], name: str, form: ListFormat, notes: tuple[str, ...] = ()) -> TableFile:
     top = next((at for at, row in enumerate(rows[:TITLE_ROWS]) if _known_headings(row, form) >= ENOUGH), None)
     if top is None:
-        raise Unusable(f"{name} has no row of column headings: the first row should read like {form.example}")
+        raise UnusableFileError(f"{name} has no row of column headings: the first row should read like {form.example}")
     _insist_on_rows(sum(1 for row in rows[top + 1 :] if row), name, form)
     headings, remarks = _headings(rows[top], form)
-    return Listing(tuple(_lines(rows, top, headings)), headings, notes + remarks)
+    return TableFile(tuple(_lines(rows, top, headings)), headings, notes + remarks)
 
 
-def _enough(found: Iterable[Sequence[str]], form: Form) -> Iterator[Sequence[str]]:
+def _enough(found: Iterable[Sequence[str]], form: ListFormat) -> Iterator[Sequence[str]]:
     """The rows, the blank ones empty, until there are more than such a list can have."""
     filled = 0
     for row in found:
@@ -266,16 +268,16 @@ def _enough(found: Iterable[Sequence[str]], form: Form) -> Iterator[Sequence[str
             return
 
 
-def _insist_on_rows(count: int, name: str, form: Form) -> None:
+def _insist_on_rows(count: int, name: str, form: ListFormat) -> None:
     if count > form.rows:
-        raise Unusable(f"{name} has more than {form.rows} rows: divide the list and import its parts")
+        raise UnusableFileError(f"{name} has more than {form.rows} rows: divide the list and import its parts")
 
 
-def _known_headings(row: Sequence[str], form: Form) -> int:
+def _known_headings(row: Sequence[str], form: ListFormat) -> int:
     return sum(1 for cell in row if known(form.columns, cell))
 
 
-def _headings(row: Sequence[str], form: Form) -> tuple[dict[str, str], tuple[str, ...]]:
+def _headings(row: Sequence[str], form: ListFormat) -> tuple[dict[str, str], tuple[str, ...]]:
     """The words of the file for each column that is known, and a remark about those that are not."""
     found: dict[str, str] = {}
     unused = []
@@ -288,16 +290,16 @@ def _headings(row: Sequence[str], form: Form) -> tuple[dict[str, str], tuple[str
     return found, (f"Columns that are not imported: {', '.join(unused)}.",) if unused else ()
 
 
-def _lines(rows: Sequence[Sequence[str]], top: int, headings: Mapping[str, str]) -> Iterator[Line]:
+def _lines(rows: Sequence[Sequence[str]], top: int, headings: Mapping[str, str]) -> Iterator[TableRow]:
     written = [tidy(heading) for heading in rows[top]]
     places = {column: written.index(heading) for column, heading in headings.items()}
     for number, row in enumerate(rows[top + 1 :], top + 2):
         if row:
             cells = {column: row[place] if place < len(row) else "" for column, place in places.items()}
-            yield Line(number, cells, tuple(filter(None, map(tidy, row[len(written) :]))))
+            yield TableRow(number, cells, tuple(filter(None, map(tidy, row[len(written) :]))))
 
 
-READERS: Final[Mapping[str, Callable[[str, bytes, Form], Listing]]] = {
+READERS: Final[Mapping[str, Callable[[str, bytes, ListFormat], TableFile]]] = {
     ".csv": _csv,
     ".txt": _csv,
     ".xlsx": _xlsx,

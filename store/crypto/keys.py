@@ -37,7 +37,7 @@ KEPT: Final = 4096  # unwrapped keys held in memory
 FRESH_S: Final = 30.0  # how long a keyring is used without asking again
 
 
-class BadMasterKey(ValueError):
+class InvalidMasterKeyError(ValueError):
     """The master key is not one, or is not the one these keys were wrapped under."""
 
 
@@ -62,7 +62,7 @@ class MasterKey:
     def __init__(self, secret: bytes) -> None:
         if len(secret) != 32:
             msg = f"the master key has {len(secret)} bytes and must have 32"
-            raise BadMasterKey(msg)
+            raise InvalidMasterKeyError(msg)
         self._wrapping = AESGCM(_derive(secret, b"wrapping"))
         self._naming = _derive(secret, b"naming")
         self._hashing = _derive(secret, b"bodies")
@@ -82,7 +82,7 @@ class MasterKey:
         return nonce + self._wrapping.encrypt(nonce, key, key_id.bytes + stream_id.bytes)
 
     def unwrap(self, key_id: UUID, stream_id: UUID, wrapped: bytes) -> AESGCM:
-        """The key as it may be used. Raises ``BadMasterKey`` for a key of another home or another stream."""
+        """The key as it may be used. Raises ``InvalidMasterKeyError`` for a key of another home or another stream."""
         slot = key_id.bytes + stream_id.bytes + wrapped
         if kept := self._kept.get(slot):
             return kept
@@ -90,7 +90,7 @@ class MasterKey:
             key = self._wrapping.decrypt(wrapped[:NONCE], wrapped[NONCE:], key_id.bytes + stream_id.bytes)
         except InvalidTag:
             msg = f"key {key_id} was not wrapped for stream {stream_id} by this master key: check AWDA_MASTER_KEY"
-            raise BadMasterKey(msg) from None
+            raise InvalidMasterKeyError(msg) from None
         return self._keep(slot, AESGCM(key))
 
     def _keep(self, slot: bytes, cipher: AESGCM) -> AESGCM:

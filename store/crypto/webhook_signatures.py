@@ -50,7 +50,7 @@ _SECONDS = re.compile(r"[1-9][0-9]{0,11}")
 _ENTRY = re.compile(r"(v[0-9]{1,2}[a-z]?),([A-Za-z0-9+/]{1,512}={0,2})")
 
 
-class BadKey(ValueError):
+class InvalidKeyError(ValueError):
     """A text that is not a key, or not one of the kind that is needed here."""
 
 
@@ -67,22 +67,22 @@ def new_pair() -> tuple[str, str]:
 
 
 def key_bytes(key: str) -> bytes:
-    """The bytes of a key. Raises ``BadKey``; the text itself is never repeated."""
+    """The bytes of a key. Raises ``InvalidKeyError``; the text itself is never repeated."""
     kind = next((prefix for prefix in (SECRET, PRIVATE, PUBLIC) if key.startswith(prefix)), None)
     if kind is None:
-        raise BadKey(f"a key begins with {SECRET}, {PRIVATE} or {PUBLIC}; this one begins otherwise")
+        raise InvalidKeyError(f"a key begins with {SECRET}, {PRIVATE} or {PUBLIC}; this one begins otherwise")
     try:
         raw = b64decode(key.removeprefix(kind), validate=True)
     except (binascii.Error, ValueError):
-        raise BadKey(f"what follows {kind} must be base64") from None
+        raise InvalidKeyError(f"what follows {kind} must be base64") from None
     if len(raw) not in (SECRET_BYTES if kind == SECRET else (32,)):
         wanted = "24 to 64" if kind == SECRET else "32"
-        raise BadKey(f"a {kind} key has {wanted} bytes; this one has {len(raw)}")
+        raise InvalidKeyError(f"a {kind} key has {wanted} bytes; this one has {len(raw)}")
     return raw
 
 
 def sign(key: str, message_id: str, timestamp: int, body: bytes) -> dict[str, str]:
-    """The three headers for a message. ``timestamp`` is seconds (UTC). Raises ``BadKey`` for a public key."""
+    """The three headers for a message. ``timestamp`` is seconds (UTC). Raises ``InvalidKeyError`` for a public key."""
     return sign_with((key,), message_id, timestamp, body)
 
 
@@ -144,7 +144,7 @@ def _signed(message_id: str, timestamp: str, body: bytes) -> bytes:
 def _signature(key: str, signed: bytes) -> str:
     raw = key_bytes(key)
     if key.startswith(PUBLIC):
-        raise BadKey(f"a {PUBLIC} key can only verify: sign with its {PRIVATE} half")
+        raise InvalidKeyError(f"a {PUBLIC} key can only verify: sign with its {PRIVATE} half")
     if key.startswith(PRIVATE):
         return "v1a," + b64encode(Ed25519PrivateKey.from_private_bytes(raw).sign(signed)).decode()
     return "v1," + _hmac(raw, signed)

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from uuid import UUID
 
-    from store.log.rows import Head, Row
+    from store.log.rows import EventRow, StreamHead
 
 GENESIS = bytes(32)
 
 
-class Stored(Protocol):
+class ChainedEvent(Protocol):
     """What the digest covers of an event, beside its place."""
 
     @property
@@ -31,7 +31,7 @@ class Stored(Protocol):
     def state(self) -> bytes: ...
 
 
-class Break(NamedTuple):
+class ChainBreak(NamedTuple):
     """Where a stored stream stops being what was recorded."""
 
     stream_id: UUID
@@ -39,7 +39,7 @@ class Break(NamedTuple):
     detail: str
 
 
-def link(previous: bytes, stream_id: UUID, version: int, event: Stored) -> bytes:
+def link(previous: bytes, stream_id: UUID, version: int, event: ChainedEvent) -> bytes:
     """The digest of one event, given that of the event before it."""
     name, about = event.topic.encode(), event.metadata.encode()
     parts = (
@@ -57,8 +57,8 @@ def link(previous: bytes, stream_id: UUID, version: int, event: Stored) -> bytes
 
 
 def breaks(
-    rows: Iterable[Row], previous: bytes = GENESIS, version: int = 0, head: Head | None = None
-) -> Iterator[Break]:
+    rows: Iterable[EventRow], previous: bytes = GENESIS, version: int = 0, head: StreamHead | None = None
+) -> Iterator[ChainBreak]:
     """Walk one stream in order and name every row that does not follow from the one before.
 
     With its head row, a stream whose end was cut off is found too.
@@ -66,11 +66,11 @@ def breaks(
     for row in rows:
         version += 1
         if row.version != version:
-            yield Break(row.stream_id, version, f"version {row.version} stands where {version} should")
+            yield ChainBreak(row.stream_id, version, f"version {row.version} stands where {version} should")
             version = row.version
         if link(previous, row.stream_id, row.version, row) != row.hash:
-            yield Break(row.stream_id, row.version, "the stored bytes do not give the stored hash")
+            yield ChainBreak(row.stream_id, row.version, "the stored bytes do not give the stored hash")
         previous = row.hash
     if head and (head.version, head.hash) != (version, previous):
         detail = f"the head row stands at version {head.version}, the events end at {version} or with another hash"
-        yield Break(head.stream_id, min(head.version, version) + 1, detail)
+        yield ChainBreak(head.stream_id, min(head.version, version) + 1, detail)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from eventsourcing.domain import DomainEventProtocol
 
     from store.crypto.keys import Key, Keyring
-    from store.log.rows import Row
+    from store.log.rows import EventRow
 
 SEALED: Final = "sealed"
 
@@ -40,19 +40,19 @@ _ENVELOPE: Final = set(ENVELOPE)
 BLOCK: Final = 32  # sealed values are padded, so that their length tells little
 
 
-class Unreadable(MapperDeserialisationError):
+class UnreadableEventError(MapperDeserialisationError):
     """A stored event that cannot be read; the rest of the log can."""
 
 
-class UnknownTopic(Unreadable):
+class UnknownTopicError(UnreadableEventError):
     """A stored event under a name nobody declared. It is never looked up, let alone imported."""
 
 
-class Tampered(Unreadable):
+class TamperedError(UnreadableEventError):
     """Something sealed stands where it was not put, or was changed."""
 
 
-class Erased(Exception):
+class KeyErasedError(Exception):
     """Something should be sealed for a stream whose key has been destroyed, or was never made."""
 
 
@@ -75,7 +75,7 @@ class EventMapper(Mapper[UUID]):
         self.keyring = keyring
 
     def to_stored_event(self, domain_event: DomainEventProtocol[UUID]) -> StoredEvent:
-        """The fact as stored. Raises ``Erased`` if a field must be sealed and its key is gone."""
+        """The fact as stored. Raises ``KeyErasedError`` if a field must be sealed and its key is gone."""
         if not isinstance(domain_event, Event):
             msg = (
                 f"{type(domain_event).__name__} is no event of this programme: derive it from domain.kernel.event.Event"
@@ -89,7 +89,7 @@ class EventMapper(Mapper[UUID]):
         stream_id = stored_event.originator_id
         if not isinstance(stream_id, UUID):
             msg = f"stream {stream_id!r} is not named by a UUID"
-            raise Unreadable(msg)
+            raise UnreadableEventError(msg)
         return self._event(stream_id, stored_event.originator_version, stored_event.topic, stored_event.state)
 
     def new(self, event: Event, event_id: UUID, metadata: Metadata) -> NewEvent:
@@ -97,8 +97,8 @@ class EventMapper(Mapper[UUID]):
         about = metadata.model_dump_json(exclude_none=True)
         return NewEvent(event.TOPIC, self._state(event), event_id, about)
 
-    def read(self, row: Row) -> Event:
-        """The fact in a row, in effect from when its metadata say. Raises ``Unreadable``."""
+    def read(self, row: EventRow) -> Event:
+        """The fact in a row, in effect from when its metadata say. Raises ``UnreadableEventError``."""
         event = self._event(row.stream_id, row.version, row.topic, row.state)
         event.__dict__["timestamp"] = _happened_at(row)
         return event
@@ -134,7 +134,7 @@ class EventMapper(Mapper[UUID]):
         event_class = REGISTRY.get(topic)
         if event_class is None:
             msg = f"stream {stream_id} version {version}: topic {topic!r} is not declared here; update the programme"
-            raise UnknownTopic(msg)
+            raise UnknownTopicError(msg)
         try:
             event = self._validated(event_class, stream_id, version, state)
         except (ValidationError, ValueError, KeyError, TypeError, AttributeError) as unfit:
@@ -158,21 +158,21 @@ class EventMapper(Mapper[UUID]):
 
 
 @dataclass(frozen=True, slots=True)
-class Skipped:
+class SkippedRow:
     """A row that could not be read, and why."""
 
-    row: Row
+    row: EventRow
     reason: str
 
 
-def read_all(mapper: EventMapper, rows: Iterable[Row]) -> tuple[list[Event], list[Skipped]]:
+def read_all(mapper: EventMapper, rows: Iterable[EventRow]) -> tuple[list[Event], list[SkippedRow]]:
     """The facts of a stream, and the rows that hold none this programme knows."""
     events, skipped = [], []
     for row in rows:
         try:
             events.append(mapper.read(row))
-        except Unreadable as why:
-            skipped.append(Skipped(row, str(why)))
+        except UnreadableEventError as why:
+            skipped.append(SkippedRow(row, str(why)))
     return events, skipped
 
 
@@ -183,7 +183,7 @@ def seal_body(keyring: Keyring, stream_id: UUID, label: str, plaintext: bytes) -
 
 
 def open_body(keyring: Keyring, stream_id: UUID, label: str, sealed: bytes) -> bytes | None:
-    """The message again, or ``None`` if its key has been destroyed. Raises ``Tampered``."""
+    """The message again, or ``None`` if its key has been destroyed. Raises ``TamperedError``."""
     key = keyring.find(UUID(bytes=sealed[:16]))
     return None if key is None else _decrypt(key, sealed[16:], f"{stream_id.hex}|{label}".encode())
 
@@ -192,7 +192,7 @@ def _usable(keyring: Keyring, label: str) -> Key:
     key = keyring.key(label)
     if key is None:
         msg = f"stream {keyring.stream_id} has no key to seal this under: it was erased, or its keys were never made"
-        raise Erased(msg)
+        raise KeyErasedError(msg)
     return key
 
 
@@ -215,10 +215,10 @@ def _decrypt(key: Key, sealed: bytes, place: bytes) -> bytes:
         return key.cipher.decrypt(sealed[:NONCE], sealed[NONCE:], place)
     except InvalidTag:
         msg = f"what is sealed at {place.decode()} was not sealed there, or has been changed"
-        raise Tampered(msg) from None
+        raise TamperedError(msg) from None
 
 
-def _happened_at(row: Row) -> datetime:
+def _happened_at(row: EventRow) -> datetime:
     try:
         return _When.__pydantic_validator__.validate_json(row.metadata).happened_at  # type: ignore[no-any-return]
     except ValidationError as unfit:
@@ -232,9 +232,9 @@ def _upcast(event_class: type[Event], values: dict[str, Any], written_as: int) -
     return event_class.upcast(values, written_as) if written_as < event_class.VERSION else values
 
 
-def _unreadable(stream_id: UUID, version: int, topic: str, unfit: Exception) -> Unreadable:
+def _unreadable(stream_id: UUID, version: int, topic: str, unfit: Exception) -> UnreadableEventError:
     """Why an event cannot be read, without a word of what it says."""
-    if isinstance(unfit, Unreadable):
+    if isinstance(unfit, UnreadableEventError):
         return unfit
     if isinstance(unfit, ValidationError):
         why = "unfit fields: " + ", ".join(
@@ -242,7 +242,7 @@ def _unreadable(stream_id: UUID, version: int, topic: str, unfit: Exception) -> 
         )
     else:
         why = str(unfit) if type(unfit) is ValueError and "written as version" in str(unfit) else type(unfit).__name__
-    return Unreadable(f"stream {stream_id} version {version} ({topic}): {why}")
+    return UnreadableEventError(f"stream {stream_id} version {version} ({topic}): {why}")
 
 
 @cache

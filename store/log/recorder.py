@@ -1,7 +1,7 @@
 """The hot path: read all that a decision needs in one round trip, write all that it decided in another.
 
 A recording moves the head of its stream by compare-and-set even when it appends nothing;
-whoever decided on an older reading is ``Stale``, and nothing of theirs is kept.
+whoever decided on an older reading is ``StaleRevisionError``, and nothing of theirs is kept.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import asyncpg
 
 from store.crypto.keys import KeyRow
 from store.log.hash_chain import link
-from store.log.rows import Head, Loaded, Plan, Row, Waiting, Written
+from store.log.rows import Changeset, Committed, EventRow, StreamHead, StreamSnapshot, WaitingMessage
 from store.log.write_statement import statement_of
-from store.postgres.connections import Asks
+from store.postgres.connections import Queries
 from store.postgres.database import UNANSWERED
 
 if TYPE_CHECKING:
@@ -25,28 +25,28 @@ if TYPE_CHECKING:
 STALE: Final = "AW001"
 
 
-class Stale(Exception):
+class StaleRevisionError(Exception):
     """Somebody else recorded first. Read again, decide again."""
 
 
-class Clash(Exception):
+class DuplicateIdError(Exception):
     """An id of this recording is already in use for something else."""
 
 
 class Recorder:
     """Reads and appends streams. Every method is one round trip."""
 
-    def __init__(self, pool: Asks) -> None:
+    def __init__(self, pool: Queries) -> None:
         self._pool = pool
 
-    async def load(self, stream_id: UUID, *, after: int = 0, limit: int = 100) -> Loaded:
+    async def load(self, stream_id: UUID, *, after: int = 0, limit: int = 100) -> StreamSnapshot:
         """The head, the events after a version, the messages that wait, the keys, and the time."""
         found = await self._pool.fetch(_LOAD, stream_id, after, limit + 1)
         kinds: list[list[asyncpg.Record]] = [[], [], [], []]
         for row in found:
             kinds[row[0]].append(row)
         (top,), events, waiting, keys = kinds
-        return Loaded(
+        return StreamSnapshot(
             now=top["t1"],
             head=_head(top) if top["id"] else None,
             rows=[_row(stream_id, row) for row in events],
@@ -55,10 +55,11 @@ class Recorder:
             more=len(waiting) > limit,
         )
 
-    async def write(self, plan: Plan) -> Written:
+    async def write(self, plan: Changeset) -> Committed:
         """Write all of a recording, or nothing.
 
-        Raises ``Stale`` if it was decided on an old reading. If the answer is lost on the way, the database is asked
+        Raises ``StaleRevisionError`` if it was decided on an old reading. If the answer is lost on the way, the
+        database is asked
         what became of it; an error of ``UNANSWERED`` means that nothing of it can be seen: load and decide anew.
         """
         hashes = chained(plan)
@@ -85,22 +86,24 @@ class Recorder:
         lte: int | None = None,
         desc: bool = False,
         limit: int | None = None,
-    ) -> list[Row]:
+    ) -> list[EventRow]:
         """Events of a stream between two versions, oldest or newest first."""
         found = await self._pool.fetch(_SELECT_DOWN if desc else _SELECT_UP, stream_id, gt, lte, limit)
-        return [Row(*row) for row in found]
+        return [EventRow(*row) for row in found]
 
-    async def quarantine(self, row: Row, detail: str) -> None:
+    async def quarantine(self, row: EventRow, detail: str) -> None:
         """Note that a row of the log cannot be read; the row itself stays where it is."""
         await self._pool.execute(_QUARANTINE, row.stream_id, row.version, row.topic, detail)
 
-    async def _recorded_before(self, plan: Plan, hashes: list[bytes], clash: asyncpg.UniqueViolationError) -> Written:
+    async def _recorded_before(
+        self, plan: Changeset, hashes: list[bytes], clash: asyncpg.UniqueViolationError
+    ) -> Committed:
         if written := await self._find(plan, hashes):
             return written
         msg = f"stream {plan.stream_id}: {clash.constraint_name} holds an id of this recording already; derive another"
-        raise Clash(msg) from None
+        raise DuplicateIdError(msg) from None
 
-    async def _ask_again(self, plan: Plan, hashes: list[bytes], lost: BaseException) -> Written:
+    async def _ask_again(self, plan: Changeset, hashes: list[bytes], lost: BaseException) -> Committed:
         for pause_s in (0.0, 0.1, 0.5):
             await asyncio.sleep(pause_s)
             try:
@@ -112,7 +115,7 @@ class Recorder:
             break
         raise lost
 
-    async def _find(self, plan: Plan, hashes: list[bytes]) -> Written | None:
+    async def _find(self, plan: Changeset, hashes: list[bytes]) -> Committed | None:
         """The recording, if it is there: known by the hash of its last event, or by every message it settled."""
         if plan.events:
             recorded_at = await self._pool.fetchval(_FIND_EVENT, plan.events[-1].event_id, hashes[-1])
@@ -121,7 +124,7 @@ class Recorder:
         return _written(plan, hashes, recorded_at, repeated=True) if recorded_at else None
 
 
-def chained(plan: Plan) -> list[bytes]:
+def chained(plan: Changeset) -> list[bytes]:
     """The hashes of the plan's events, each resting on the one before."""
     hashes, previous = [], plan.prev_hash
     for version, new in enumerate(plan.events, plan.first_version):
@@ -130,38 +133,40 @@ def chained(plan: Plan) -> list[bytes]:
     return hashes
 
 
-def _written(plan: Plan, hashes: list[bytes], recorded_at: datetime, *, repeated: bool = False) -> Written:
+def _written(plan: Changeset, hashes: list[bytes], recorded_at: datetime, *, repeated: bool = False) -> Committed:
     version = plan.first_version + len(hashes) - 1
-    return Written(plan.revision + 1, version, (hashes or [plan.prev_hash])[-1], recorded_at, repeated)
+    return Committed(plan.revision + 1, version, (hashes or [plan.prev_hash])[-1], recorded_at, repeated)
 
 
-def _told(refused: asyncpg.PostgresError, plan: Plan) -> Exception:
+def _told(refused: asyncpg.PostgresError, plan: Changeset) -> Exception:
     if refused.sqlstate == STALE or isinstance(refused, (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)):
         return _stale(plan)
     return refused
 
 
-def _stale(plan: Plan) -> Stale:
-    return Stale(f"stream {plan.stream_id} has moved on from revision {plan.revision}: read and decide again")
+def _stale(plan: Changeset) -> StaleRevisionError:
+    return StaleRevisionError(
+        f"stream {plan.stream_id} has moved on from revision {plan.revision}: read and decide again"
+    )
 
 
-def _settlements(plan: Plan) -> tuple[list[Any], ...]:
+def _settlements(plan: Changeset) -> tuple[list[Any], ...]:
     names = ("message_id", "status", "result", "version")
     return tuple([getattr(settled, name) for settled in plan.settled] for name in names)
 
 
-def _head(row: asyncpg.Record) -> Head:
+def _head(row: asyncpg.Record) -> StreamHead:
     _, stream_id, kind, number, *_, revision, version, digest, _, _, opened_at, next_due, is_open = row
-    return Head(stream_id, kind, number, revision, version, digest, opened_at, next_due, is_open)
+    return StreamHead(stream_id, kind, number, revision, version, digest, opened_at, next_due, is_open)
 
 
-def _row(stream_id: UUID, row: asyncpg.Record) -> Row:
-    return Row(stream_id, row[7], row[2], row[9], row[1], row[3], row[10], row[11])
+def _row(stream_id: UUID, row: asyncpg.Record) -> EventRow:
+    return EventRow(stream_id, row[7], row[2], row[9], row[1], row[3], row[10], row[11])
 
 
-def _waiting(row: asyncpg.Record) -> Waiting:
+def _waiting(row: asyncpg.Record) -> WaitingMessage:
     _, message_id, kind, name, actor, source, status, arrival, _, body, _, received_at, claimed_at, *_ = row
-    return Waiting(message_id, kind, name, body, actor, source, claimed_at, received_at, arrival, status)
+    return WaitingMessage(message_id, kind, name, body, actor, source, claimed_at, received_at, arrival, status)
 
 
 def _key(row: asyncpg.Record) -> KeyRow:

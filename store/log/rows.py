@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class EventRow:
     """An event as stored. ``recorded_at`` is the programme's clock at recording (UTC)."""
 
     stream_id: UUID
@@ -28,7 +28,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class WaitingMessage:
     """A message not yet settled; ``body`` is sealed, ``claimed_at`` is by the sender's clock."""
 
     message_id: UUID
@@ -44,7 +44,7 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class StreamHead:
     """Where a stream stands."""
 
     stream_id: UUID
@@ -59,13 +59,13 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class StreamSnapshot:
     """What one decision rests on. ``more`` says that further messages wait behind these."""
 
     now: datetime
-    head: Head | None
-    rows: list[Row]
-    waiting: list[Waiting]
+    head: StreamHead | None
+    rows: list[EventRow]
+    waiting: list[WaitingMessage]
     keys: list[KeyRow]
     more: bool
 
@@ -81,7 +81,7 @@ class NewEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class MessageResult:
     """What became of a message. ``result`` is JSON without personal data."""
 
     message_id: UUID
@@ -91,7 +91,7 @@ class Settled:
 
 
 @dataclass(frozen=True, slots=True)
-class Outgoing:
+class OutgoingMessage:
     """A message to a partner; ``body`` is sealed."""
 
     outbox_id: UUID
@@ -102,7 +102,7 @@ class Outgoing:
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class StreamMessage:
     """A message to another stream of ours; ``body`` is sealed under that stream's key."""
 
     message_id: UUID
@@ -117,7 +117,7 @@ class Letter:
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
+class ReferralToken:
     """What a partner quotes when answering a referral."""
 
     token: str
@@ -126,7 +126,7 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Changeset:
     """All that one recording writes. ``revision`` and ``prev_hash`` are those of the head it was decided on."""
 
     stream_id: UUID
@@ -134,10 +134,10 @@ class Plan:
     prev_hash: bytes
     first_version: int
     events: Sequence[NewEvent] = ()
-    settled: Sequence[Settled] = ()
-    outbox: Sequence[Outgoing] = ()
-    letters: Sequence[Letter] = ()
-    tokens: Sequence[Token] = ()
+    settled: Sequence[MessageResult] = ()
+    outbox: Sequence[OutgoingMessage] = ()
+    letters: Sequence[StreamMessage] = ()
+    tokens: Sequence[ReferralToken] = ()
     withdrawn: Sequence[str] = ()
     """Referrals of which nothing more may leave but what is named in ``endings``."""
     endings: Sequence[str] = ()
@@ -152,7 +152,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class Committed:
     """Where the stream stands after a recording. ``repeated``: it had been written before, unacknowledged."""
 
     revision: int

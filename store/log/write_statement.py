@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from store.log.rows import Plan
+    from store.log.rows import Changeset
 
 HEAD: Final = """
 head AS (
@@ -27,7 +27,7 @@ LOCKED: Final = " AND (SELECT count(*) FROM locked) > 0"
 
 
 @dataclass(frozen=True)
-class Part:
+class StatementPart:
     """One kind of rows a recording writes. ``columns`` are fields of the plan's things and their types."""
 
     name: str
@@ -46,7 +46,7 @@ EVENT: Final = (("topic", "text"), ("state", "bytea"), ("event_id", "uuid"), ("m
 APPEND: Final = "INSERT INTO events (stream_id, version, topic, state, event_id, metadata, hash, recorded_at)"
 
 PARTS: Final = (
-    Part(
+    StatementPart(
         "heads",
         (("stream_id", "uuid"), ("revision", "bigint")),
         """UPDATE streams s SET revision = s.revision + 1 FROM head, {rows}
@@ -56,14 +56,14 @@ locked AS MATERIALIZED (
     SELECT FROM streams WHERE stream_id = $1 OR stream_id = ANY ({first}) ORDER BY stream_id FOR UPDATE),""",
         checked=True,
     ),
-    Part(
+    StatementPart(
         "quiet",
         (("stream_id", "uuid"),),
         """SELECT 1 FROM head, {rows}
         WHERE NOT EXISTS (SELECT FROM inbox i WHERE i.stream_id = x.stream_id AND i.status = 'pending')""",
         checked=True,
     ),
-    Part(
+    StatementPart(
         "settled",
         (("message_id", "uuid"), ("status", "text"), ("result", "text"), ("version", "bigint")),
         """UPDATE inbox i SET status = x.status, result = x.result, settled_version = x.version,
@@ -72,8 +72,8 @@ locked AS MATERIALIZED (
         WHERE i.message_id = x.message_id AND i.stream_id = $1 AND i.status = 'pending' RETURNING 1""",
         checked=True,
     ),
-    Part("event", EVENT, APPEND + " SELECT $1, $3 + 1, {values}, $8, head.at FROM head", single=True),
-    Part(
+    StatementPart("event", EVENT, APPEND + " SELECT $1, $3 + 1, {values}, $8, head.at FROM head", single=True),
+    StatementPart(
         "events",
         (*EVENT, ("hash", "bytea")),
         APPEND
@@ -81,7 +81,7 @@ locked AS MATERIALIZED (
         SELECT $1, $3 + x.nth, x.topic, x.state, x.event_id, x.metadata, x.hash, head.at
         FROM head, {rows} ORDER BY x.nth""",
     ),
-    Part(
+    StatementPart(
         "outbox",
         (
             *(("outbox_id", "uuid"), ("partner_id", "text"), ("referral_id", "text"), ("name", "text")),
@@ -93,7 +93,7 @@ locked AS MATERIALIZED (
                CASE WHEN x.status <> 'pending' THEN head.at END
         FROM head, {rows} ORDER BY x.nth""",
     ),
-    Part(
+    StatementPart(
         "withdrawn",
         (("referral_ids", "text"), ("except_names", "text"), ("brought", "text")),
         """UPDATE outbox o SET status = 'withdrawn', settled_at = head.at FROM head
@@ -101,14 +101,14 @@ locked AS MATERIALIZED (
           AND o.referral_id = ANY ({first}) AND o.name <> ALL ({second})
           AND NOT (o.status = 'by_hand' AND o.referral_id = ANY ({last}))""",
     ),
-    Part(
+    StatementPart(
         "brought",
         (("referral_ids", "text"),),
         """UPDATE outbox o SET status = 'delivered', settled_at = head.at,
             begun_at = coalesce(o.begun_at, clock_timestamp())
         FROM head WHERE o.stream_id = $1 AND o.status = 'by_hand' AND o.referral_id = ANY ({first})""",
     ),
-    Part(
+    StatementPart(
         "letters",
         (
             *(("message_id", "uuid"), ("stream_id", "uuid"), ("kind", "text"), ("name", "text")),
@@ -121,7 +121,7 @@ locked AS MATERIALIZED (
                head.at, x.message_id::text
         FROM head, {rows} ON CONFLICT (message_id) DO NOTHING""",
     ),
-    Part(
+    StatementPart(
         "tokens",
         (("token", "text"), ("referral_id", "text"), ("partner_id", "text")),
         """INSERT INTO referral_tokens (token, stream_id, referral_id, partner_id)
@@ -130,7 +130,7 @@ locked AS MATERIALIZED (
 )
 
 
-def statement_of(plan: Plan, hashes: Sequence[bytes]) -> tuple[str, list[Any]]:
+def statement_of(plan: Changeset, hashes: Sequence[bytes]) -> tuple[str, list[Any]]:
     """The SQL that writes this plan, and its arguments. It returns the time of recording, or no row if stale."""
     filled = [(part, things) for part in PARTS if (things := _things(part, plan))]
     arguments: list[Any] = [plan.stream_id, plan.revision, plan.first_version - 1, plan.prev_hash]
@@ -140,7 +140,7 @@ def statement_of(plan: Plan, hashes: Sequence[bytes]) -> tuple[str, list[Any]]:
     return _statement(tuple([part.name for part, _ in filled])), arguments
 
 
-def _things(part: Part, plan: Plan) -> Sequence[Any]:
+def _things(part: StatementPart, plan: Changeset) -> Sequence[Any]:
     """What the plan has for this part; one event alone is written more cheaply than several."""
     if part.name in ("event", "events"):
         return plan.events if (len(plan.events) == 1) is part.single else ()
@@ -148,7 +148,7 @@ def _things(part: Part, plan: Plan) -> Sequence[Any]:
     return found
 
 
-def _arguments(part: Part, plan: Plan, things: Sequence[Any], hashes: Sequence[bytes]) -> Iterator[Any]:
+def _arguments(part: StatementPart, plan: Changeset, things: Sequence[Any], hashes: Sequence[bytes]) -> Iterator[Any]:
     if part.name == "heads":
         yield from (list(column) for column in zip(*things, strict=True))
     elif part.name == "quiet":
@@ -164,7 +164,7 @@ def _arguments(part: Part, plan: Plan, things: Sequence[Any], hashes: Sequence[b
             yield list(hashes) if name == "hash" else [_value(part, plan, thing, name) for thing in things]
 
 
-def _value(part: Part, plan: Plan, thing: Any, name: str) -> Any:
+def _value(part: StatementPart, plan: Changeset, thing: Any, name: str) -> Any:
     if part.name == "outbox" and name == "status":
         ends = thing.referral_id in plan.withdrawn and thing.name not in plan.endings
         return "withdrawn" if ends else "pending"  # its referral may end in the very recording that sent it
@@ -188,7 +188,7 @@ def _statement(present: tuple[str, ...]) -> str:
     return f"WITH {before}{head}{after}\n{answer}"
 
 
-def _given(part: Part, at: int) -> dict[str, str]:
+def _given(part: StatementPart, at: int) -> dict[str, str]:
     """What a part's SQL may name: its rows as ``x``, its single values, its first, second and last array."""
     arrays = [f"${at + n}::{type_}[]" for n, (_, type_) in enumerate(part.columns)]
     names = ", ".join(name for name, _ in part.columns)

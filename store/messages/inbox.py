@@ -13,14 +13,14 @@ import asyncpg
 
 from domain.kernel.event import NOWHERE
 from store.log.mapper import open_body, seal_body
-from store.log.rows import Letter
+from store.log.rows import StreamMessage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime, timedelta
 
     from store.crypto.keys import Keyring, KeyStore, MasterKey
-    from store.log.rows import Waiting
+    from store.log.rows import WaitingMessage
 
 MESSAGES: Final = uuid5(NAMESPACE_URL, "awda:message")
 
@@ -29,12 +29,12 @@ SETTLED: Final = frozenset({"applied", "ignored", "late", "quarantined", "refuse
 POLL_S: Final = 0.05
 
 
-class NumberTaken(Exception):
+class NumberTakenError(Exception):
     """Another stream already bears this number."""
 
 
 @dataclass(frozen=True, slots=True)
-class Incoming:
+class IncomingMessage:
     """A message as its sender gave it; ``body`` is its canonical plaintext, ``claimed_at`` by the sender's clock."""
 
     message_id: UUID
@@ -64,7 +64,7 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class MessageStatus:
     """What has become of a message so far."""
 
     message_id: UUID
@@ -102,16 +102,18 @@ def fingerprint(master: MasterKey, name: str, stream_id: UUID, body: bytes) -> b
     return master.fingerprint(name.encode(), stream_id.bytes, body)
 
 
-def open_waiting(keyring: Keyring, waiting: Waiting) -> bytes | None:
+def open_waiting(keyring: Keyring, waiting: WaitingMessage) -> bytes | None:
     """The body of a waiting message, or ``None`` if its key has been destroyed. Raises ``Tampered``."""
     return open_body(keyring, keyring.stream_id, place_of(waiting.message_id), waiting.body)
 
 
-def letter(master: MasterKey, keyring: Keyring, message_id: UUID, name: str, body: bytes, **about: Any) -> Letter:
+def letter(
+    master: MasterKey, keyring: Keyring, message_id: UUID, name: str, body: bytes, **about: Any
+) -> StreamMessage:
     """A message from one stream to another, sealed for the one whose keyring this is."""
     stream = keyring.stream_id
     sealed = seal_body(keyring, stream, place_of(message_id), body)
-    return Letter(message_id, stream, name, sealed, fingerprint(master, name, stream, body), **about)
+    return StreamMessage(message_id, stream, name, sealed, fingerprint(master, name, stream, body), **about)
 
 
 class Inbox:
@@ -121,17 +123,17 @@ class Inbox:
         self._pool = pool
         self._keys = keys
 
-    async def put(self, message: Incoming) -> Receipt:
+    async def put(self, message: IncomingMessage) -> Receipt:
         """Take a message in, or say what became of it when it came before. One statement."""
         row = await self._pool.fetchrow(_PUT, *await self._columns(message, message.stream_id))
         return _receipt(message.message_id, row)
 
-    async def start_case(self, message: Incoming) -> Receipt:
+    async def start_case(self, message: IncomingMessage) -> Receipt:
         """Take in the first message of a new case, which gets the next number. A repeat gets the same one."""
         return await self.start_stream("case", None, message)
 
-    async def start_stream(self, kind: str, number: str | None, message: Incoming) -> Receipt:
-        """Take in the first message of a new stream. Raises ``NumberTaken``."""
+    async def start_stream(self, kind: str, number: str | None, message: IncomingMessage) -> Receipt:
+        """Take in the first message of a new stream. Raises ``NumberTakenError``."""
         columns = await self._columns(message, stream_id_for(message.message_id))
         try:
             row = await self._pool.fetchrow(_START, *columns, kind, number)
@@ -139,15 +141,15 @@ class Inbox:
             msg = (
                 f"{kind} {number} exists already: give it another number, or send its message to the one that is there"
             )
-            raise NumberTaken(msg) from None
+            raise NumberTakenError(msg) from None
         return _receipt(message.message_id, row)
 
-    async def result(self, message_id: UUID) -> Result | None:
+    async def result(self, message_id: UUID) -> MessageStatus | None:
         """What has become of a message, or ``None`` if it never came."""
         row = await self._pool.fetchrow(_RESULT, message_id)
-        return Result(**{**row, "result": _json(row["result"])}) if row else None
+        return MessageStatus(**{**row, "result": _json(row["result"])}) if row else None
 
-    async def wait_for(self, message_id: UUID, seconds: float) -> Result | None:
+    async def wait_for(self, message_id: UUID, seconds: float) -> MessageStatus | None:
         """The same, once it is settled or so many seconds (of the real clock) have gone."""
         until = monotonic() + seconds
         while True:
@@ -168,7 +170,7 @@ class Inbox:
         """Open streams whose next deadline passed longer ago than the grace."""
         return [row[0] for row in await self._pool.fetch(_DUE, now - grace, limit)]
 
-    async def letters(self, messages: Iterable[tuple[UUID, UUID, str, bytes]], **about: Any) -> list[Letter]:
+    async def letters(self, messages: Iterable[tuple[UUID, UUID, str, bytes]], **about: Any) -> list[StreamMessage]:
         """Letters (message id, stream, name, body) to many streams, each sealed under its stream's key."""
         wanted = list(messages)
         rings = await self._keys.keyrings(stream for _, stream, _, _ in wanted)
@@ -177,7 +179,7 @@ class Inbox:
             letter(master, rings[stream], message_id, name, body, **about) for message_id, stream, name, body in wanted
         ]
 
-    async def _columns(self, message: Incoming, stream_id: UUID | None) -> tuple[Any, ...]:
+    async def _columns(self, message: IncomingMessage, stream_id: UUID | None) -> tuple[Any, ...]:
         stream = stream_id or NOWHERE
         sealed = seal_body(await self._keys.keyring(stream), stream, place_of(message.message_id), message.body)
         digest = fingerprint(self._keys.master, message.name, stream, message.body)

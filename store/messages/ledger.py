@@ -47,7 +47,7 @@ DISPOSITIONS: Final = ("applied", "ignored", "late", "quarantined", "refused")
 
 
 @dataclass(frozen=True)
-class Signal:
+class PartnerMessage:
     """A message of a partner, as it is to be kept.
 
     ``body`` is what a case reads, ``sent`` what came in, to the byte: a message is known again by it.
@@ -80,7 +80,7 @@ class Signal:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class Accepted:
     """What became of a message so far. ``number`` is its place in the ledger; a contradiction has none."""
 
     message_id: UUID
@@ -95,7 +95,7 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class TokenTarget:
     """Where a token leads."""
 
     stream_id: UUID
@@ -103,7 +103,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LedgerEntry:
     """One line of a ledger, opened. ``contradicted``: the same id was used again, for something else."""
 
     number: int
@@ -121,7 +121,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Day:
+class LedgerDay:
     """A partner's account of one day (UTC): ``sent`` by the numbers given out, the rest by the rows there are."""
 
     day: date
@@ -147,7 +147,7 @@ class Day:
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class LedgerHead:
     """Where a ledger stands."""
 
     seq: int
@@ -155,7 +155,7 @@ class Head:
     received_at: datetime
 
 
-class Unsealable(ValueError):
+class LedgerSealError(ValueError):
     """A ledger's entry that was not sealed there, or was changed."""
 
 
@@ -171,23 +171,23 @@ class EntrySeal:
         return nonce + self._cipher.encrypt(nonce, padded, _place(partner_id, message_id))
 
     def open(self, partner_id: str, message_id: UUID, entry: bytes) -> tuple[str, str]:
-        """The partner's id and the digest. Raises ``Unsealable``."""
+        """The partner's id and the digest. Raises ``LedgerSealError``."""
         try:
             plain = self._cipher.decrypt(entry[:NONCE], entry[NONCE:], _place(partner_id, message_id))
         except (InvalidTag, ValueError):
-            raise Unsealable(f"the entry of message {message_id} in a ledger was not sealed there") from None
+            raise LedgerSealError(f"the entry of message {message_id} in a ledger was not sealed there") from None
         said = json.loads(plain)
         return said["id"], said["sha256"]
 
 
-class Ledgers:
+class Ledger:
     """The partners' ledgers, and the inbox as far as partners fill it."""
 
     def __init__(self, pool: Pool, keys: KeyStore) -> None:
         self._pool, self._keys = pool, keys
         self._seal = EntrySeal(keys.master)
 
-    async def take(self, signals: Sequence[Signal]) -> list[Taken]:
+    async def take(self, signals: Sequence[PartnerMessage]) -> list[Accepted]:
         """Take messages in, in one statement: all of them, or none. Their ids differ from one another."""
         places = await self._places({signal.token for signal in signals})
         rings = await self._keys.body_keyrings({place.stream_id for place in places.values()})
@@ -196,21 +196,21 @@ class Ledgers:
         found = {row["message_id"]: _taken(row) for row in await self._write(rows)}
         return [found[signal.message_id] for signal in signals]
 
-    async def head(self, partner_id: str) -> Head | None:
+    async def head(self, partner_id: str) -> LedgerHead | None:
         """Where a ledger stands; ``None`` if the partner never sent anything."""
         row = await self._pool.fetchrow(_HEAD, partner_id)
-        return Head(*row) if row else None
+        return LedgerHead(*row) if row else None
 
-    async def entries(self, partner_id: str, after: int = 0, limit: int = 500) -> list[Entry]:
-        """The lines behind a number, in order; what comes later is behind what was read. Raises ``Unsealable``."""
+    async def entries(self, partner_id: str, after: int = 0, limit: int = 500) -> list[LedgerEntry]:
+        """The lines behind a number, in order; what comes later is behind what was read. Raises ``LedgerSealError``."""
         found = await self._pool.fetch(_ENTRIES, partner_id, after, limit)
         return [self._entry(partner_id, row) for row in found]
 
-    async def days(self, partner_id: str, since: date | None = None, until: date | None = None) -> list[Day]:
+    async def days(self, partner_id: str, since: date | None = None, until: date | None = None) -> list[LedgerDay]:
         """The account of each day on which something was sent, oldest first."""
-        return [Day(*row) for row in await self._pool.fetch(_DAYS, partner_id, since, until)]
+        return [LedgerDay(*row) for row in await self._pool.fetch(_DAYS, partner_id, since, until)]
 
-    async def digest(self, partner_id: str, day: Day) -> str:
+    async def digest(self, partner_id: str, day: LedgerDay) -> str:
         """SHA-256 over the lines of a day, which the partner can compute from what it sent and its receipts."""
         digest, after = sha256(), day.first - 1
         while after < day.last:
@@ -225,11 +225,11 @@ class Ledgers:
         """Whoever has a ledger, by id."""
         return [row[0] for row in await self._pool.fetch("SELECT partner_id FROM ledger_heads ORDER BY partner_id")]
 
-    async def _places(self, tokens: Iterable[str]) -> dict[str, Place]:
-        return {row[0]: Place(row[1], row[2]) for row in await self._pool.fetch(_PLACES, list(tokens))}
+    async def _places(self, tokens: Iterable[str]) -> dict[str, TokenTarget]:
+        return {row[0]: TokenTarget(row[1], row[2]) for row in await self._pool.fetch(_PLACES, list(tokens))}
 
     def _row(
-        self, signal: Signal, place: Place | None, rings: Mapping[UUID, Keyring], nowhere: Keyring
+        self, signal: PartnerMessage, place: TokenTarget | None, rings: Mapping[UUID, Keyring], nowhere: Keyring
     ) -> tuple[Any, ...]:
         ring, cause = _destination(signal, place, rings)
         told = None if cause is None else json.dumps({"cause": cause, "status": "quarantined"})
@@ -247,7 +247,7 @@ class Ledgers:
             None if signal.contradicts else self._sealed(signal),
         )
 
-    def _sealed(self, signal: Signal) -> bytes:
+    def _sealed(self, signal: PartnerMessage) -> bytes:
         return self._seal.seal(signal.partner_id, signal.message_id, signal.own_id, signal.sha256)
 
     async def _write(self, rows: Sequence[tuple[Any, ...]]) -> list[asyncpg.Record]:
@@ -260,10 +260,10 @@ class Ledgers:
         await self._pool.execute("SELECT open_ledgers($1)", columns[0])
         return await self._pool.fetch(_TAKE, *columns)
 
-    def _entry(self, partner_id: str, row: asyncpg.Record) -> Entry:
+    def _entry(self, partner_id: str, row: asyncpg.Record) -> LedgerEntry:
         seq, message_id, entry, received_at, digest, contradicted = row
         own_id, body_digest = self._seal.open(partner_id, message_id, entry)
-        return Entry(seq, message_id, own_id, body_digest, received_at, digest, contradicted)
+        return LedgerEntry(seq, message_id, own_id, body_digest, received_at, digest, contradicted)
 
 
 def token_hash(master: MasterKey, partner_id: str, token: str) -> bytes:
@@ -284,7 +284,7 @@ def linked(before: bytes, seq: int, message_id: UUID, received_at: datetime, ent
 
 
 def _destination(
-    signal: Signal, place: Place | None, rings: Mapping[UUID, Keyring]
+    signal: PartnerMessage, place: TokenTarget | None, rings: Mapping[UUID, Keyring]
 ) -> tuple[Keyring | None, str | None]:
     """The case a message goes to, or why a person must look at it first. The partner is told neither."""
     if signal.barred:
@@ -296,7 +296,7 @@ def _destination(
     return None, "CONFLICTING_DUPLICATE" if signal.contradicts else cause
 
 
-def _doubt(signal: Signal, place: Place | None, ring: Keyring | None) -> str | None:
+def _doubt(signal: PartnerMessage, place: TokenTarget | None, ring: Keyring | None) -> str | None:
     if place is None:
         return "UNKNOWN_TOKEN"
     if place.partner_id != signal.partner_id and not signal.statement:
@@ -308,9 +308,9 @@ def _place(partner_id: str, message_id: UUID) -> bytes:
     return f"{partner_id}|{message_id}".encode()
 
 
-def _taken(row: asyncpg.Record) -> Taken:
+def _taken(row: asyncpg.Record) -> Accepted:
     message_id, repeated, conflicting, stream_id, status, result, received_at, seq, digest = row
-    return Taken(message_id, repeated, conflicting, stream_id, status, _json(result), received_at, seq, digest)
+    return Accepted(message_id, repeated, conflicting, stream_id, status, _json(result), received_at, seq, digest)
 
 
 def _json(text: str | None) -> dict[str, Any] | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from uuid import UUID, uuid5
 
 from store.log.mapper import open_body, seal_body
-from store.log.rows import Outgoing
+from store.log.rows import OutgoingMessage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,10 +66,10 @@ def outbox_id_of(stream_id: UUID, version: int) -> UUID:
 
 def outgoing(
     keyring: Keyring, outbox_id: UUID, partner_id: str, name: str, body: bytes, *, referral_id: str | None = None
-) -> Outgoing:
+) -> OutgoingMessage:
     """A message to a partner, sealed for the stream whose keyring this is."""
     sealed = seal_body(keyring, keyring.stream_id, place_of(outbox_id), body)
-    return Outgoing(outbox_id, partner_id, name, sealed, referral_id)
+    return OutgoingMessage(outbox_id, partner_id, name, sealed, referral_id)
 
 
 def open_delivery(keyring: Keyring, delivery: Delivery) -> bytes | None:

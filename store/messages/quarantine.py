@@ -14,7 +14,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 from domain.events.signal import MessageQuarantined
 from domain.kernel.event import NOWHERE
-from store.log.mapper import Erased, open_body, seal_body
+from store.log.mapper import KeyErasedError, open_body, seal_body
 from store.messages.inbox import place_of
 from store.messages.ledger import token_hash
 
@@ -44,7 +44,7 @@ IN_THE_DARK: Final = MessageQuarantined.TOPIC
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
+class QuarantinedMessage:
     """A message that waits for a person. ``doubted_at`` is the version at which its case recorded the doubt, if any."""
 
     message_id: UUID
@@ -78,7 +78,7 @@ class Doubt:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredMessage:
     """A message as it is kept: where, and sealed."""
 
     message_id: UUID
@@ -87,7 +87,7 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
+class ResealedMessage:
     """A message sealed for the case it is to be given to."""
 
     message_id: UUID
@@ -102,14 +102,14 @@ class Quarantine:
     def __init__(self, pool: Pool, keys: KeyStore) -> None:
         self._pool, self._keys = pool, keys
 
-    async def doubts(self, partner_id: str | None = None, limit: int = 200) -> list[Doubt]:
+    async def doubts(self, partner_id: str | None = None, limit: int = 200) -> list[QuarantinedMessage]:
         """What waits for a person, longest first."""
-        return [Doubt(*row) for row in await self._pool.fetch(_DOUBTS, partner_id, limit)]
+        return [QuarantinedMessage(*row) for row in await self._pool.fetch(_DOUBTS, partner_id, limit)]
 
-    async def doubt(self, message_id: UUID) -> Doubt | None:
+    async def doubt(self, message_id: UUID) -> QuarantinedMessage | None:
         """One message, if it waits for a person."""
         row = await self._pool.fetchrow(_DOUBT, message_id)
-        return Doubt(*row) if row else None
+        return QuarantinedMessage(*row) if row else None
 
     async def said(self, message_id: UUID) -> dict[str, Any] | None:
         """What a message says; ``None`` if there is none, or its key has been destroyed. Raises ``Tampered``."""
@@ -119,16 +119,19 @@ class Quarantine:
 
     async def ready(
         self, message_id: UUID, stream_id: UUID, changed: Callable[[bytes], bytes] = lambda body: body
-    ) -> Ready | None:
-        """A message sealed for a case; ``changed`` readdresses it. ``None`` if there is none. Raises ``Erased``."""
+    ) -> ResealedMessage | None:
+        """A message sealed for a case.
+
+        ``changed`` readdresses it. ``None`` if there is none. Raises ``KeyErasedError``.
+        """
         kept = await self._kept(message_id)
         plain = None if kept is None else await self._opened(kept)
         if kept is None or plain is None:
             return None
         sealed = seal_body(await self._keys.keyring(stream_id), stream_id, place_of(message_id), changed(plain))
-        return Ready(message_id, kept.stream_id, stream_id, sealed)
+        return ResealedMessage(message_id, kept.stream_id, stream_id, sealed)
 
-    async def take_up(self, ready: Ready, connection: Pool | Connection | None = None) -> bool:
+    async def take_up(self, ready: ResealedMessage, connection: Pool | Connection | None = None) -> bool:
         """Give a message to its case. Whether it was still waiting: of two who do so, one does."""
         columns = (ready.message_id, ready.out_of, ready.stream_id, ready.body)
         taken: bool = await (connection or self._pool).fetchval(_TAKE_UP, *columns)
@@ -149,7 +152,7 @@ class Quarantine:
     async def _take_up_early(self, message_id: UUID, stream_id: UUID) -> bool:
         try:
             ready = await self.ready(message_id, stream_id)
-        except Erased:
+        except KeyErasedError:
             await self._pool.execute(_NEVER, message_id)
             return False
         taken = ready is not None and await self.take_up(ready)
@@ -167,13 +170,13 @@ class Quarantine:
         """Mark doubts that their cases have seen resolved, so that nobody looks for them in the log again."""
         await self._pool.execute(_NOTE_RESOLVED)
 
-    async def _kept(self, message_id: UUID) -> Kept | None:
+    async def _kept(self, message_id: UUID) -> StoredMessage | None:
         row = await self._pool.fetchrow(
             "SELECT message_id, stream_id, body FROM inbox WHERE message_id = $1", message_id
         )
-        return Kept(*row) if row else None
+        return StoredMessage(*row) if row else None
 
-    async def _opened(self, kept: Kept) -> bytes | None:
+    async def _opened(self, kept: StoredMessage) -> bytes | None:
         stream = kept.stream_id or NOWHERE
         return open_body(await self._keys.keyring(stream), stream, place_of(kept.message_id), kept.body)
 

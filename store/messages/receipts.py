@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 TYPE: Final = "awda-receipt+jws"
 
 
-class BadReceipt(ValueError):
+class InvalidReceiptError(ValueError):
     """Not a receipt of ours, or one that was changed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
+class ReceiptStatement:
     """What a receipt says. ``number`` is the message's place in the partner's ledger, ``ledger`` the digest so far.
 
     The digest covers every earlier entry: who keeps one receipt can prove that none of them was changed since.
@@ -68,7 +68,7 @@ class ReceiptKey:
         self.kid = kid_of(self.public)
         self._head = _text({"alg": "EdDSA", "kid": self.kid, "typ": TYPE})
 
-    def sign(self, statement: Statement) -> str:
+    def sign(self, statement: ReceiptStatement) -> str:
         """The receipt."""
         signed = f"{self._head}.{_text(statement.claims())}"
         return f"{signed}.{_base64url(self._private.sign(signed.encode()))}"
@@ -86,21 +86,21 @@ def jwk(public: bytes) -> dict[str, str]:
 
 
 def opened(receipt: str, keys: Mapping[str, bytes]) -> dict[str, Any]:
-    """What a receipt states, if one of the keys (by kid) signed it. Raises ``BadReceipt``."""
+    """What a receipt states, if one of the keys (by kid) signed it. Raises ``InvalidReceiptError``."""
     try:
         head, claims, signature = receipt.strip().split(".")
     except ValueError:
-        raise BadReceipt("it does not read as a receipt: three parts, with dots between them") from None
+        raise InvalidReceiptError("it does not read as a receipt: three parts, with dots between them") from None
     about, stated = _object(head), _object(claims)
     if (about.get("alg"), about.get("typ")) != ("EdDSA", TYPE):
-        raise BadReceipt("it is signed in another way than our receipts are")
+        raise InvalidReceiptError("it is signed in another way than our receipts are")
     public = keys.get(str(about.get("kid")))
     if public is None:
-        raise BadReceipt("it names a key that never signed receipts here")
+        raise InvalidReceiptError("it names a key that never signed receipts here")
     try:
         Ed25519PublicKey.from_public_bytes(public).verify(_bytes(signature), f"{head}.{claims}".encode())
     except InvalidSignature:
-        raise BadReceipt("its signature does not fit: it was changed, or is not of ours") from None
+        raise InvalidReceiptError("its signature does not fit: it was changed, or is not of ours") from None
     return stated
 
 
@@ -136,7 +136,7 @@ def _bytes(text: str) -> bytes:
     except (binascii.Error, ValueError):
         raw = b""
     if _base64url(raw) != text:
-        raise BadReceipt("a part of it is not base64url")
+        raise InvalidReceiptError("a part of it is not base64url")
     return raw
 
 
@@ -147,5 +147,5 @@ def _object(text: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        raise BadReceipt("a part of it is no JSON object")
+        raise InvalidReceiptError("a part of it is no JSON object")
     return found

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from domain.events.referral import ReferralCreated
 from domain.kernel.vocabulary import STATEMENTS, ReferralKind, SignalType
-from store.log.mapper import EventMapper, Unreadable
-from store.log.rows import Row
+from store.log.mapper import EventMapper, UnreadableEventError
+from store.log.rows import EventRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -46,8 +46,8 @@ async def _kind(keys: KeyStore, found: list[asyncpg.Record]) -> ReferralKind | N
 
 def _read(mapper: EventMapper, row: asyncpg.Record) -> ReferralCreated | None:
     try:
-        event = mapper.read(Row(*tuple(row)[1:])) if row["version"] is not None else None
-    except Unreadable:
+        event = mapper.read(EventRow(*tuple(row)[1:])) if row["version"] is not None else None
+    except UnreadableEventError:
         return None
     return event if isinstance(event, ReferralCreated) else None
 
@@ -60,7 +60,7 @@ WHERE t.token = $1 AND t.partner_id = ANY ($2)
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class TokenCandidate:
     """A token, and where it leads."""
 
     token: str
@@ -76,13 +76,13 @@ async def referral_tokens(
     since: datetime | None = None,
     waiting: bool = False,
     limit: int = 100,
-) -> list[Candidate]:
+) -> list[TokenCandidate]:
     """Tokens of what a partner was told of, in the order of their texts.
 
     ``since``: only those of cases of which it has said or been told something since then, as far as it knows itself;
     what else happened in them chooses nothing. ``waiting``: also of what waits to be handed over to it.
     """
-    return [Candidate(*row) for row in await pool.fetch(_TOKENS, partner_id, after, since, limit, waiting)]
+    return [TokenCandidate(*row) for row in await pool.fetch(_TOKENS, partner_id, after, since, limit, waiting)]
 
 
 async def hand_over(pool: Pool, outbox_ids: Iterable[UUID], revision: int) -> bool:

@@ -22,15 +22,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from domain.kernel.vocabulary import ReferralKind, SignalType
-from domain.referral.key_scope import EVERYTHING, Scope
-from store.crypto.keys import NONCE, BadMasterKey
+from domain.referral.key_scope import EVERYTHING, KeyScope
+from store.crypto.keys import NONCE, InvalidMasterKeyError
 from store.crypto.webhook_signatures import (
     PRIVATE,
     PUBLIC,
     SECRET,
     SIGNATURES,
     TOLERANCE_S,
-    BadKey,
+    InvalidKeyError,
     fitting,
     key_bytes,
     new_pair,
@@ -61,15 +61,15 @@ GRACE: Final = timedelta(days=7)
 NOTICED_EVERY: Final = timedelta(hours=1)
 
 
-class UnknownKey(LookupError):
+class UnknownKeyError(LookupError):
     """No key has this id."""
 
 
-class TooManyKeys(Exception):
+class TooManyKeysError(Exception):
     """Two keys of this direction and scope count already."""
 
 
-class KeyEnded(Exception):
+class KeyEndedError(Exception):
     """A key that counts no longer cannot be replaced."""
 
 
@@ -92,7 +92,7 @@ class PartnerKey:
     algorithm: str
     text: str = field(repr=False)
     direction: Direction = Direction.INBOUND
-    scope: Scope = EVERYTHING
+    scope: KeyScope = EVERYTHING
     last_used_at: datetime | None = None
     tolerance_s: int = TOLERANCE_S
 
@@ -106,7 +106,7 @@ class KeyEntry:
     direction: Direction
     algorithm: str
     public: str | None
-    scope: Scope
+    scope: KeyScope
     valid_from: datetime
     valid_until: datetime | None
     revoked_at: datetime | None
@@ -123,7 +123,7 @@ class KeyEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class Outbound:
+class OutboundKeys:
     """Where a partner is written to, and the keys we sign with: two while one is being replaced."""
 
     url: str
@@ -145,14 +145,14 @@ async def add_key(
     key: str,
     *,
     direction: Direction = Direction.INBOUND,
-    scope: Scope = EVERYTHING,
+    scope: KeyScope = EVERYTHING,
     valid_from: datetime | None = None,
     valid_until: datetime | None = None,
     by: str = SYSTEM,
 ) -> str:
     """Let a key count: ``whsec_…`` either way, ``whpk_…`` of a partner, ``whsk_…`` of ours. Returns the key's id.
 
-    Raises ``BadKey``, ``TooManyKeys`` and ``UnknownPartner``.
+    Raises ``InvalidKeyError``, ``TooManyKeysError`` and ``UnknownPartner``.
     """
     new = _New(partner_id, key, direction, scope, valid_from, valid_until)
     async with changing(pool, partner_id) as connection:
@@ -164,14 +164,15 @@ async def rotate_key(
 ) -> str:
     """Replace a key by one of the same direction and scope; the old one counts for the grace, then ends by itself.
 
-    Returns the new key's id. Raises ``BadKey``, ``KeyEnded``, ``TooManyKeys`` and ``UnknownKey``.
+    Returns the new key's id. Raises ``InvalidKeyError``, ``KeyEndedError``, ``TooManyKeysError`` and
+    ``UnknownKeyError``.
     """
     old = await key_entry(pool, key_id)
     new = _New(old.partner_id, key, old.direction, old.scope, replaces=key_id)
     async with changing(pool, old.partner_id) as connection:
         ends = await connection.fetchval(_END, key_id, grace)
         if ends is None:
-            raise KeyEnded(f"{key_id} counts no longer: add a new key instead of replacing it")
+            raise KeyEndedError(f"{key_id} counts no longer: add a new key instead of replacing it")
         new_id = await _enter(connection, master, new, by)
         await note_change(
             connection, by, "key replaced", old.partner_id, key_id, replaced_by=new_id, ends=ends.isoformat()
@@ -193,10 +194,10 @@ async def revoke_key(pool: Pool, key_id: str, *, by: str = SYSTEM) -> bool:
 
 
 async def key_entry(pool: Pool, key_id: str) -> KeyEntry:
-    """A key as the registry shows it. Raises ``UnknownKey``."""
+    """A key as the registry shows it. Raises ``UnknownKeyError``."""
     row = await pool.fetchrow(_ENTRIES + " WHERE key_id = $1", key_id)
     if row is None:
-        raise UnknownKey(f"there is no key {key_id[:64]!r}: see the keys of its partner")
+        raise UnknownKeyError(f"there is no key {key_id[:64]!r}: see the keys of its partner")
     return _entry(row)
 
 
@@ -245,18 +246,18 @@ async def every_key(pool: Pool, master: MasterKey) -> dict[str, list[PartnerKey]
     for row in await pool.fetch(_KEYS, everybody, resting, Direction.INBOUND):
         try:
             found.setdefault(row[1], []).append(_key(master, row))
-        except BadMasterKey as bad:
+        except InvalidMasterKeyError as bad:
             log.error("%s", bad)  # noqa: TRY400 (one bad key must keep nobody else out)
     return found
 
 
-async def outbound(pool: Pool, master: MasterKey, partner_id: str) -> Outbound | None:
+async def outbound(pool: Pool, master: MasterKey, partner_id: str) -> OutboundKeys | None:
     """Where a partner listens, or ``None`` if it has no receiver or there is no key to sign with."""
     partner = await get(pool, partner_id)
     if partner is None or not partner.active or not partner.receiver_url:
         return None
     keys = await keys_of(pool, master, partner_id, direction=Direction.OUTBOUND)
-    return Outbound(partner.receiver_url, tuple(key.text for key in keys[:SIGNATURES])) if keys else None
+    return OutboundKeys(partner.receiver_url, tuple(key.text for key in keys[:SIGNATURES])) if keys else None
 
 
 # Changing them
@@ -264,12 +265,12 @@ async def outbound(pool: Pool, master: MasterKey, partner_id: str) -> Outbound |
 
 @dataclass(frozen=True, slots=True)
 class _New:
-    """A key to be entered. Raises ``BadKey`` for one that cannot be used this way round."""
+    """A key to be entered. Raises ``InvalidKeyError`` for one that cannot be used this way round."""
 
     partner_id: str
     key: str = field(repr=False)
     direction: Direction
-    scope: Scope
+    scope: KeyScope
     valid_from: datetime | None = None
     valid_until: datetime | None = None
     replaces: str | None = None
@@ -278,13 +279,15 @@ class _New:
         key_bytes(self.key)
         inbound = self.direction is Direction.INBOUND
         if inbound and self.key.startswith(PRIVATE):
-            raise BadKey(f"a partner's {PRIVATE} key stays with the partner: register its {PUBLIC} half")
+            raise InvalidKeyError(f"a partner's {PRIVATE} key stays with the partner: register its {PUBLIC} half")
         if not inbound and self.key.startswith(PUBLIC):
-            raise BadKey(f"a {PUBLIC} key only knows signatures: what goes out is signed with {SECRET} or {PRIVATE}")
+            raise InvalidKeyError(
+                f"a {PUBLIC} key only knows signatures: what goes out is signed with {SECRET} or {PRIVATE}"
+            )
         if not inbound and self.scope.limited:
-            raise BadKey("only an inbound key is limited to kinds and signals")
+            raise InvalidKeyError("only an inbound key is limited to kinds and signals")
         if self.valid_from and self.valid_until and self.valid_until <= self.valid_from:
-            raise BadKey("a key cannot end before it begins")
+            raise InvalidKeyError("a key cannot end before it begins")
 
     @property
     def algorithm(self) -> str:
@@ -295,7 +298,7 @@ async def _enter(connection: Connection, master: MasterKey, new: _New, by: str) 
     key_id = f"key-{uuid4().hex[:12]}"
     kinds, signals = _words(new.scope.kinds), _words(new.scope.signals)
     if await connection.fetchval(_LIVE, new.partner_id, new.direction, kinds, signals) >= LIVE_AT_ONCE:
-        raise TooManyKeys(
+        raise TooManyKeysError(
             f"{LIVE_AT_ONCE} {new.direction} keys of {new.partner_id} for the same things count already:"
             " revoke one, or wait until the one that was replaced ends"
         )
@@ -333,9 +336,9 @@ def _entry(row: asyncpg.Record) -> KeyEntry:
     return KeyEntry(key_id, partner_id, Direction(direction), algorithm, shown, _scope(kinds, signals), *rest)
 
 
-def _scope(kinds: Sequence[str] | None, signals: Sequence[str] | None) -> Scope:
+def _scope(kinds: Sequence[str] | None, signals: Sequence[str] | None) -> KeyScope:
     """The scope as stored; a word that this programme does not know permits nothing."""
-    return Scope(
+    return KeyScope(
         None if kinds is None else frozenset(ReferralKind(k) for k in kinds if k in ReferralKind.__members__),
         None if signals is None else frozenset(SignalType(s) for s in signals if s in SignalType.__members__),
     )
@@ -364,7 +367,7 @@ def _open(master: MasterKey, place: str, sealed: bytes) -> bytes:
         return _cipher(master).decrypt(sealed[:NONCE], sealed[NONCE:], place.encode())
     except (InvalidTag, ValueError):
         msg = f"the key {place} was not sealed by this master key: check AWDA_MASTER_KEY"
-        raise BadMasterKey(msg) from None
+        raise InvalidMasterKeyError(msg) from None
 
 
 _ADD_KEY = """

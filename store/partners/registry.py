@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 SYSTEM: Final = "system"
 
 
-class UnknownPartner(LookupError):
+class UnknownPartnerError(LookupError):
     """No partner has this id."""
 
 
 @dataclass(frozen=True, slots=True)
-class Registered:
+class RegisteredPartner:
     """A partner as registered. ``country``: the only country of return it serves, or ``None`` for all.
 
     ``calendar`` is the country whose working week it keeps, where that is not the usual one of what it does;
@@ -64,7 +64,7 @@ class Registered:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class RegistryChange:
     """An entry of the registry's own history."""
 
     at: datetime
@@ -74,7 +74,7 @@ class Change:
     told: dict[str, Any]
 
 
-async def add(pool: Pool, partner: Registered, *, by: str = SYSTEM) -> None:
+async def add(pool: Pool, partner: RegisteredPartner, *, by: str = SYSTEM) -> None:
     """Register a partner, or change what is registered of it. Its keys stay, and its receiver if none is given."""
     async with changing(pool) as connection:
         known = await connection.fetchval("SELECT true FROM partners WHERE partner_id = $1", partner.partner_id)
@@ -82,12 +82,12 @@ async def add(pool: Pool, partner: Registered, *, by: str = SYSTEM) -> None:
         await note_change(connection, by, "changed" if known else "registered", partner.partner_id, **_told(partner))
 
 
-async def get(pool: Pool, partner_id: str) -> Registered | None:
+async def get(pool: Pool, partner_id: str) -> RegisteredPartner | None:
     row = await pool.fetchrow(_PARTNERS + " WHERE partner_id = $1", partner_id)
     return _registered(row) if row else None
 
 
-async def listed(pool: Pool) -> list[Registered]:
+async def listed(pool: Pool) -> list[RegisteredPartner]:
     """Every partner, by id."""
     return [_registered(row) for row in await pool.fetch(_PARTNERS + " ORDER BY partner_id")]
 
@@ -98,14 +98,14 @@ async def directory(pool: Pool) -> Directory:
     return Directory({p.partner_id: _as_asked(p) for p in partners})
 
 
-def _as_asked(p: Registered) -> Partner:
+def _as_asked(p: RegisteredPartner) -> Partner:
     return Partner(p.partner_id, p.kinds, p.country, mandatory_reporting=p.mandatory_reporting, works_in=p.calendar)
 
 
-async def changes(pool: Pool, partner_id: str, limit: int = 20) -> list[Change]:
+async def changes(pool: Pool, partner_id: str, limit: int = 20) -> list[RegistryChange]:
     """What was changed of a partner and its keys, newest first."""
     rows = await pool.fetch(_CHANGES, partner_id, limit)
-    return [Change(at, by, change, key_id, json.loads(told)) for at, by, change, key_id, told in rows]
+    return [RegistryChange(at, by, change, key_id, json.loads(told)) for at, by, change, key_id, told in rows]
 
 
 async def receiver_is_gone(pool: Pool, partner_id: str, url: str) -> bool:
@@ -118,7 +118,7 @@ async def changing(pool: Pool, partner_id: str | None = None) -> AsyncIterator[C
     """One change of the registry, whole or not at all; changes of one partner's keys take turns."""
     async with pool.acquire() as connection, connection.transaction():
         if partner_id is not None and await connection.fetchval(_LOCK, partner_id) is None:
-            raise UnknownPartner(f"there is no partner {partner_id!r}: register it before its keys")
+            raise UnknownPartnerError(f"there is no partner {partner_id!r}: register it before its keys")
         yield connection
 
 
@@ -129,7 +129,7 @@ async def note_change(
     await connection.execute(_NOTE, by, partner_id, key_id, change, json.dumps(known, sort_keys=True))
 
 
-def _told(partner: Registered) -> dict[str, Any]:
+def _told(partner: RegisteredPartner) -> dict[str, Any]:
     """What is kept of a registration for ever: not the contact, who may be a person."""
     return {
         "kinds": sorted(partner.kinds),
@@ -145,7 +145,7 @@ def _told(partner: Registered) -> dict[str, Any]:
 # Rows
 
 
-def columns_of(partner: Registered, receiver_url: str | None = None) -> tuple[object, ...]:
+def columns_of(partner: RegisteredPartner, receiver_url: str | None = None) -> tuple[object, ...]:
     return (
         partner.partner_id,
         partner.name,
@@ -161,11 +161,11 @@ def columns_of(partner: Registered, receiver_url: str | None = None) -> tuple[ob
     )
 
 
-def _registered(row: asyncpg.Record) -> Registered:
+def _registered(row: asyncpg.Record) -> RegisteredPartner:
     partner_id, name, kinds, country, url, active, recipient, *rest = row
     known = frozenset(ReferralKind(kind) for kind in kinds if kind in ReferralKind.__members__)
     kind_of = Recipient(recipient) if recipient in Recipient.__members__ else None
-    return Registered(partner_id, name, known, country, url, active, kind_of, *rest)
+    return RegisteredPartner(partner_id, name, known, country, url, active, kind_of, *rest)
 
 
 _WHAT = "recipient, calendar, mandatory_reporting, contact, tolerance_s"

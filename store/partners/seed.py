@@ -8,7 +8,7 @@ from domain.kernel.vocabulary import ReferralKind
 from domain.referral.disclosure import RECIPIENT_OF, Recipient
 from store.crypto.webhook_signatures import new_secret
 from store.partners.keys import Direction, add_key, keys_of
-from store.partners.registry import SEED, Registered, columns_of
+from store.partners.registry import SEED, RegisteredPartner, columns_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -30,14 +30,14 @@ def _of(*recipients: Recipient) -> frozenset[ReferralKind]:
     return frozenset(kind for kind, recipient in RECIPIENT_OF.items() if recipient in recipients)
 
 
-def _of_country(country: str) -> Iterable[Registered]:
+def _of_country(country: str) -> Iterable[RegisteredPartner]:
     low = country.lower()
-    yield Registered(f"embassy-{low}", f"Embassy ({country})", _of(Recipient.EMBASSY), country)
+    yield RegisteredPartner(f"embassy-{low}", f"Embassy ({country})", _of(Recipient.EMBASSY), country)
     reception = _of(Recipient.RECEPTION) | {ReferralKind.REINTEGRATION_COUNSELLING}
     at_home = f"Reception ({country})"
-    yield Registered(f"reception-{low}", at_home, reception, country, recipient=Recipient.RECEPTION)
+    yield RegisteredPartner(f"reception-{low}", at_home, reception, country, recipient=Recipient.RECEPTION)
     provider = frozenset({ReferralKind.REINTEGRATION_SERVICE, ReferralKind.PROCUREMENT})
-    yield Registered(f"provider-{low}", f"Reintegration services ({country})", provider, country)
+    yield RegisteredPartner(f"provider-{low}", f"Reintegration services ({country})", provider, country)
 
 
 _CHILDREN: Final = frozenset({ReferralKind.CHILD_BIA, ReferralKind.BID_PANEL}) | _of(
@@ -46,19 +46,19 @@ _CHILDREN: Final = frozenset({ReferralKind.CHILD_BIA, ReferralKind.BID_PANEL}) |
 
 _REFUGE: Final = frozenset({ReferralKind.VOT_ASSISTANCE}) | _of(Recipient.SHELTER)
 
-STANDARD: Final[Sequence[Registered]] = (
-    Registered("clinic-tripoli", "Clinic, Tripoli", _of(Recipient.CLINIC)),
-    Registered("exit-authority", "Exit authority", _of(Recipient.EXIT_AUTHORITY)),
-    Registered("partner-012", "Protection organisation", _of(Recipient.PROTECTION)),
-    Registered("partner-017", "UNHCR Libya", _of(Recipient.UNHCR)),
-    Registered("community-liaison", "Community liaison", _of(Recipient.COMMUNITY)),
-    Registered("carrier", "Carrier", _of(Recipient.CARRIER)),
-    Registered("partner-023", "Health services", _of(Recipient.MHPSS)),
-    Registered("detention-authority", "Detention authority", _of(Recipient.DETENTION_AUTHORITY)),
-    Registered("partner-031", "Child protection", _CHILDREN),
-    Registered("transit-mission", "Transit mission", _of(Recipient.TRANSIT)),
-    Registered("partner-046", "Safe house, Benghazi", _REFUGE),
-    Registered("partner-047", "Safe house, Tripoli", _REFUGE),
+STANDARD: Final[Sequence[RegisteredPartner]] = (
+    RegisteredPartner("clinic-tripoli", "Clinic, Tripoli", _of(Recipient.CLINIC)),
+    RegisteredPartner("exit-authority", "Exit authority", _of(Recipient.EXIT_AUTHORITY)),
+    RegisteredPartner("partner-012", "Protection organisation", _of(Recipient.PROTECTION)),
+    RegisteredPartner("partner-017", "UNHCR Libya", _of(Recipient.UNHCR)),
+    RegisteredPartner("community-liaison", "Community liaison", _of(Recipient.COMMUNITY)),
+    RegisteredPartner("carrier", "Carrier", _of(Recipient.CARRIER)),
+    RegisteredPartner("partner-023", "Health services", _of(Recipient.MHPSS)),
+    RegisteredPartner("detention-authority", "Detention authority", _of(Recipient.DETENTION_AUTHORITY)),
+    RegisteredPartner("partner-031", "Child protection", _CHILDREN),
+    RegisteredPartner("transit-mission", "Transit mission", _of(Recipient.TRANSIT)),
+    RegisteredPartner("partner-046", "Safe house, Benghazi", _REFUGE),
+    RegisteredPartner("partner-047", "Safe house, Tripoli", _REFUGE),
     *(partner for country in COUNTRIES for partner in _of_country(country)),
 )
 """The stand-ins of an embedded home."""

@@ -25,7 +25,7 @@ SHEETS: Final = uuid5(NAMESPACE_URL, "awda:sheet")
 
 
 @dataclass(frozen=True, slots=True)
-class Issued:
+class IssuedSheet:
     """A sheet that was handed out. ``issued_at`` is the programme's clock (UTC)."""
 
     sheet_id: UUID
@@ -37,7 +37,7 @@ class Issued:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AwaitedReferral:
     """A referral that a partner may still answer, as far as the read table knows."""
 
     stream_id: UUID
@@ -45,7 +45,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class RowTarget:
     """What a row code stands for."""
 
     row_code: str
@@ -59,7 +59,7 @@ class Placed:
 
 
 @dataclass(frozen=True, slots=True)
-class Became:
+class LineOutcome:
     """What has become of a message so far."""
 
     status: str
@@ -71,7 +71,7 @@ def sheet_id_of(partner_id: str, kind: SheetKind, movement: str | None, day: dat
     return uuid5(SHEETS, f"{partner_id}|{kind}|{movement or ''}|{day.isoformat()}")
 
 
-def line_id_of(master: MasterKey, placed: Placed, part: str, content: Mapping[str, Any]) -> UUID:
+def line_id_of(master: MasterKey, placed: RowTarget, part: str, content: Mapping[str, Any]) -> UUID:
     """The id of one line: the same for the same words in the same row, and of no use to anyone who would guess them."""
     words = json.dumps(content, sort_keys=True, separators=(",", ":"), default=str).encode()
     digest = master.fingerprint(b"sheet line", placed.row_code.encode(), part.encode(), words)
@@ -87,10 +87,10 @@ def strange_line_id(master: MasterKey, partner_id: str, code: str, content: Mapp
 # Handing out
 
 
-async def awaiting(pool: Pool, partner_id: str) -> list[Asked]:
+async def awaiting(pool: Pool, partner_id: str) -> list[AwaitedReferral]:
     """What the partner was asked and has not answered for good. A row too many is no harm: the log decides."""
     rows = await pool.fetch(_AWAITING, partner_id, sorted(TERMINAL))
-    return [Asked(row["stream_id"], UUID(row["referral_id"])) for row in rows]
+    return [AwaitedReferral(row["stream_id"], UUID(row["referral_id"])) for row in rows]
 
 
 async def issue(
@@ -102,7 +102,7 @@ async def issue(
     user: str,
     day: date,
     order_id: UUID | None = None,
-) -> Issued:
+) -> IssuedSheet:
     """The sheet of that day, now handed out if it was not before; or the one for which that order came first."""
     sheet_id = sheet_id_of(partner_id, kind, movement, day)
     await pool.execute(_ISSUE, sheet_id, kind, partner_id, movement, user)
@@ -114,13 +114,13 @@ async def issue(
     return found
 
 
-async def ordered(pool: Pool, order_id: UUID) -> Issued | None:
+async def ordered(pool: Pool, order_id: UUID) -> IssuedSheet | None:
     """The sheet that an order was for, if it came before."""
     sheet_id = await pool.fetchval("SELECT sheet_id FROM sheet_orders WHERE order_id = $1", order_id)
     return await sheet(pool, sheet_id) if sheet_id else None
 
 
-async def place(pool: Pool, sheet_id: UUID, rows: Iterable[tuple[Asked, ReferralKind]]) -> dict[UUID, str]:
+async def place(pool: Pool, sheet_id: UUID, rows: Iterable[tuple[AwaitedReferral, ReferralKind]]) -> dict[UUID, str]:
     """A code for each referral on a sheet, the same as before for one that has one already."""
     wanted = list(rows)
     codes: dict[UUID, str] = {}
@@ -141,15 +141,15 @@ def _fresh_code() -> str:
 # Coming back
 
 
-async def placed(pool: Pool, codes: Iterable[str]) -> dict[str, Placed]:
+async def placed(pool: Pool, codes: Iterable[str]) -> dict[str, RowTarget]:
     """What these codes stand for; those that stand for nothing are left out."""
     rows = await pool.fetch(_PLACED, list(codes))
     return {row["row_code"]: _placed(row) for row in rows}
 
 
-async def sheet(pool: Pool, sheet_id: UUID) -> Issued | None:
+async def sheet(pool: Pool, sheet_id: UUID) -> IssuedSheet | None:
     row = await pool.fetchrow(_ISSUED, sheet_id)
-    return Issued(**{**row, "kind": SheetKind(row["kind"])}) if row else None
+    return IssuedSheet(**{**row, "kind": SheetKind(row["kind"])}) if row else None
 
 
 async def everybody_on(pool: Pool, sheet_ids: Iterable[UUID]) -> list[UUID]:
@@ -175,15 +175,15 @@ async def known(pool: Pool, line_ids: Sequence[UUID]) -> set[UUID]:
     return {row["line_id"] for row in rows}
 
 
-async def became(pool: Pool, message_ids: Sequence[UUID]) -> dict[UUID, Became]:
+async def became(pool: Pool, message_ids: Sequence[UUID]) -> dict[UUID, LineOutcome]:
     """What has become of many messages so far."""
     rows = await pool.fetch(_BECAME, message_ids)
-    return {row["message_id"]: Became(row["status"], json.loads(row["result"] or "{}")) for row in rows}
+    return {row["message_id"]: LineOutcome(row["status"], json.loads(row["result"] or "{}")) for row in rows}
 
 
-def _placed(row: asyncpg.Record) -> Placed:
+def _placed(row: asyncpg.Record) -> RowTarget:
     about = {**row, "referral_id": UUID(row["referral_id"]), "kind": ReferralKind(row["kind"])}
-    return Placed(**about)
+    return RowTarget(**about)
 
 
 _AWAITING = """

@@ -46,7 +46,7 @@ _BETWEEN: Final = re.compile(r"[\s\-]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class TaskLink:
     """A link as it is kept. Times are the programme's (UTC)."""
 
     link_id: UUID
@@ -69,7 +69,7 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
-class NewLink:
+class NewTaskLink:
     """A link to be issued: for one referral, one purpose, by one user."""
 
     link_id: UUID
@@ -82,15 +82,15 @@ class NewLink:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class RedeemedLink:
     """A link in the hands of somebody who gave the right code. ``at_answers`` is how many answers there were then."""
 
-    link: Link
+    link: TaskLink
     at_answers: int
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class AnswerClaim:
     """When something was first said with a link, and its receipt, once there is one."""
 
     said_at: datetime
@@ -117,28 +117,28 @@ def as_typed(token: str) -> bytes:
     return _BETWEEN.sub("", token).lower().translate(_ALIKE).encode("utf-8", "replace")
 
 
-class Links:
+class TaskLinkStore:
     """The table of links."""
 
     def __init__(self, pool: Pool, master: MasterKey) -> None:
         self.pool, self.master = pool, master
 
-    async def issue(self, new: NewLink, token: str, code: str) -> Link:
+    async def issue(self, new: NewTaskLink, token: str, code: str) -> TaskLink:
         """Issue a link; the one that was alive for this referral ends. A repetition finds the first one."""
         typed = as_typed(token)
         hashes = (self._token(typed), self._code(typed, code))
         async with self.pool.acquire() as connection, connection.transaction():
             await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 12))", str(new.referral_id))
             if row := await connection.fetchrow(_GET, new.link_id):
-                return Link(*row)
+                return TaskLink(*row)
             await connection.execute(_REPLACE, new.stream_id, new.referral_id)
             columns = await connection.fetchrow(
                 _ISSUE, new.link_id, *hashes, new.stream_id, new.referral_id, new.partner_id, new.purpose,
                 new.issued_by, new.expires_at,
             )  # fmt: skip
-        return Link(*(columns or ()))
+        return TaskLink(*(columns or ()))
 
-    async def open(self, token: str, code: str, most: int) -> Link | None:
+    async def open(self, token: str, code: str, most: int) -> TaskLink | None:
         """The link, if it can be opened and the code is right. A wrong code costs one of ``most`` tries, for ever."""
         typed = as_typed(token)
         row = await self.pool.fetchrow(_TRY, self._token(typed), most, secrets.randbelow(MISSES))
@@ -146,35 +146,35 @@ class Links:
         if not hmac.compare_digest(given, row["code_hash"] if row else bytes(len(given))) or row is None:
             return None
         back = await self.pool.fetchrow(_GIVE_BACK, row["link_id"])
-        return Link(*back) if back else None
+        return TaskLink(*back) if back else None
 
-    async def opened(self, link: Link, *, lang: str, showed: str) -> str:
+    async def opened(self, link: TaskLink, *, lang: str, showed: str) -> str:
         """Keep that it was opened. Returns the ticket with which the page may be answered."""
         ticket = secrets.token_urlsafe(TOKEN_BYTES)
         await self.pool.execute(_OPENED, self._ticket(ticket), link.link_id, lang, showed, link.answers)
         return ticket
 
-    async def use_up(self, link: Link) -> bool:
+    async def use_up(self, link: TaskLink) -> bool:
         """End a link that may be opened once. Whether this was the once."""
         return await self.pool.fetchval(_END, link.link_id, "opened") is not None
 
-    async def held(self, ticket: str) -> Held | None:
+    async def held(self, ticket: str) -> RedeemedLink | None:
         """The link behind a ticket; ``None`` if the page was opened too long ago, or the link was withdrawn since."""
         row = await self.pool.fetchrow(_HELD, self._ticket(ticket), TICKET_LASTS, list(WITHDRAWN), MOST_ANSWERS)
         if row is None:
             return None
         at_answers, *columns = row
-        return Held(Link(*columns), at_answers)
+        return RedeemedLink(TaskLink(*columns), at_answers)
 
-    async def claim(self, link: Link, slot: str) -> Claim:
+    async def claim(self, link: TaskLink, slot: str) -> AnswerClaim:
         """Say something with a link, or learn when it was said before."""
         await self.pool.execute(_CLAIM, link.link_id, slot)
         row = await self.pool.fetchrow(_CLAIMED, link.link_id, slot)
         if row is None:
             raise RuntimeError(f"link {link.link_id} has lost what was said with it")
-        return Claim(*row)
+        return AnswerClaim(*row)
 
-    async def settle(self, link: Link, slot: str, receipt: str, received_at: datetime, *, ends: bool) -> None:
+    async def settle(self, link: TaskLink, slot: str, receipt: str, received_at: datetime, *, ends: bool) -> None:
         """It is in the inbox: keep the receipt, count it, and end the link if nothing can follow."""
         await self.pool.execute(_SETTLE, link.link_id, slot, receipt, received_at, ends)
 
@@ -182,9 +182,9 @@ class Links:
         """End a link by a person's decision. Whether it could still have been opened or answered."""
         return await self.pool.fetchval(_END, link_id, "revoked") is not None
 
-    async def listed(self, stream_id: UUID | None = None, *, limit: int = 200) -> list[Link]:
+    async def listed(self, stream_id: UUID | None = None, *, limit: int = 200) -> list[TaskLink]:
         """Links, newest first."""
-        return [Link(*row) for row in await self.pool.fetch(_LISTED, stream_id, limit)]
+        return [TaskLink(*row) for row in await self.pool.fetch(_LISTED, stream_id, limit)]
 
     async def openings(self, link_ids: list[UUID]) -> dict[UUID, list[datetime]]:
         """When each of these links was opened (UTC), earliest first."""

@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     import asyncpg
 
 
-class ClockRuns(Exception):
+class RealClockError(Exception):
     """The clock is the real one, which nobody moves."""
 
 
-class Backwards(ValueError):
+class ClockBackwardsError(ValueError):
     """The clock would go back, and what is recorded would lie in the future."""
 
 
@@ -35,7 +35,10 @@ async def stand_still(owner: asyncpg.Pool[asyncpg.Record], at: datetime) -> None
 
 
 async def move(pool: asyncpg.Pool[asyncpg.Record], to: datetime) -> datetime:
-    """Move the clock of a demo home on. Raises ``ClockRuns`` elsewhere, ``Backwards`` if that would be in the past."""
+    """Move the clock of a demo home on.
+
+    Raises ``RealClockError`` elsewhere, ``ClockBackwardsError`` if that would be in the past.
+    """
     moved: datetime | None = await pool.fetchval(
         "UPDATE programme_clock SET stands_at = $1 WHERE stands_at <= $1 RETURNING stands_at", to
     )
@@ -46,5 +49,5 @@ async def move(pool: asyncpg.Pool[asyncpg.Record], to: datetime) -> datetime:
 
 async def _unmoved(pool: asyncpg.Pool[asyncpg.Record], to: datetime) -> Exception:
     if not await stands_still(pool):
-        return ClockRuns("this home keeps real time: only the clock of a demo home can be moved")
-    return Backwards(f"the clock stands at {await now(pool)} and cannot go back to {to}: name a later moment")
+        return RealClockError("this home keeps real time: only the clock of a demo home can be moved")
+    return ClockBackwardsError(f"the clock stands at {await now(pool)} and cannot go back to {to}: name a later moment")

@@ -19,7 +19,7 @@ HELD: Final = 10
 T = TypeVar("T")
 
 
-class Asks(Protocol):
+class Queries(Protocol):
     """What can put a statement to the database: a pool, or lines."""
 
     async def fetch(self, query: str, *args: Any) -> list[asyncpg.Record]: ...
@@ -27,7 +27,7 @@ class Asks(Protocol):
     async def execute(self, query: str, *args: Any) -> str: ...
 
 
-class Lines:
+class HeldConnections:
     """So many connections at the most, opened when they are first needed; the last used one is used again first."""
 
     def __init__(self, dsn: str, at_most: int = HELD, **options: Any) -> None:
@@ -76,9 +76,9 @@ class Lines:
 
 
 @asynccontextmanager
-async def open_lines(dsn: str, at_most: int = HELD) -> AsyncIterator[Lines]:
+async def open_connections(dsn: str, at_most: int = HELD) -> AsyncIterator[HeldConnections]:
     """Lines for as long as the block lasts."""
-    lines = Lines(dsn, at_most)
+    lines = HeldConnections(dsn, at_most)
     try:
         yield lines
     finally:

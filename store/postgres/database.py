@@ -28,7 +28,7 @@ UNANSWERED: Final = (
 SETTINGS: Final = {"application_name": "awda", "jit": "off", "max_parallel_workers_per_gather": "0"}
 
 
-class SchemaDrift(RuntimeError):
+class SchemaDriftError(RuntimeError):
     """A migration that was applied long ago no longer reads as it did then."""
 
 
@@ -44,7 +44,7 @@ async def _nothing_to_reset(_: asyncpg.Connection[asyncpg.Record]) -> None:
 
 
 async def migrate(owner_dsn: str) -> list[str]:
-    """Apply, in order, the migrations this database has not seen. Returns their names. Raises ``SchemaDrift``."""
+    """Apply, in order, the migrations this database has not seen. Returns their names. Raises ``SchemaDriftError``."""
     scripts = _scripts()
     connection = await asyncpg.connect(owner_dsn, server_settings=SETTINGS)
     try:
@@ -74,7 +74,7 @@ async def _apply(connection: asyncpg.Connection[asyncpg.Record], name: str, scri
         return False
     if known is not None:
         msg = f"{name} was changed after it had been applied: put it back and write a new migration instead"
-        raise SchemaDrift(msg)
+        raise SchemaDriftError(msg)
     async with connection.transaction():
         await connection.execute(script)
         await connection.execute("INSERT INTO schema_migrations (name, checksum) VALUES ($1, $2)", name, checksum)

@@ -30,7 +30,7 @@ PAUSE_S: Final = 0.02
 LOST: Final = (*UNANSWERED, asyncpg.PostgresError)
 
 
-class Doorbell:
+class Notifier:
     """Rings gathered for 20 ms and sent together, over a connection of its own."""
 
     def __init__(self, dsn: str) -> None:
@@ -39,7 +39,7 @@ class Doorbell:
         self._ringing: asyncio.Task[None] | None = None
         self._connection: asyncpg.Connection[asyncpg.Record] | None = None
 
-    def ring(self, channel: str, payload: object = "") -> None:
+    def notify(self, channel: str, payload: object = "") -> None:
         """Tell the listeners of a channel, soon. Returns at once and never fails."""
         self._rung.add((channel, str(payload)))
         if self._ringing is None or self._ringing.done():

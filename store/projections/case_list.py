@@ -7,7 +7,7 @@ from typing import Any, Final
 from domain.case.aggregate import BEFORE_DEPARTURE, ENDED
 from domain.events.screening import ELIGIBLE
 from domain.kernel.vocabulary import Phase, Priority, Stage, StageStatus
-from store.projections.projection import Row, Said, View
+from store.projections.projection import Projection, Row, Said
 
 ALL: Final = tuple(stage.value for stage in Stage)
 
@@ -108,7 +108,7 @@ def _reopened(row: Row, said: Said, _: Any) -> None:
     row["stages"] |= dict.fromkeys(again, StageStatus.NOT_STARTED.value)
 
 
-CASE_LIST: Final = View(
+CASE_LIST: Final = Projection(
     name="case_list",
     key=("stream_id",),
     columns={

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Escalated:
+class EscalationCount:
     """So many referrals of a (public) kind came so far with a partner on that day in Libya, the first of them then."""
 
     day: date
@@ -25,9 +25,9 @@ class Escalated:
     since: datetime
 
 
-async def digest(pool: Pool, since: date | None = None) -> list[Escalated]:
+async def digest(pool: Pool, since: date | None = None) -> list[EscalationCount]:
     """All that is still unanswered, or what came so far on that day or later; newest day first."""
-    return [Escalated(*row) for row in await pool.fetch(_DIGEST, since)]
+    return [EscalationCount(*row) for row in await pool.fetch(_DIGEST, since)]
 
 
 _DIGEST = """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
-from store.projections.projection import Change, Row, Said, View
+from store.projections.projection import Change, Projection, Row, Said
 
 
 def _planned(row: Row, said: Said, _: Any) -> None:
@@ -59,7 +59,7 @@ def _without(cases: list[str], case: str) -> list[str]:
     return [each for each in cases if each != case]
 
 
-MOVEMENT_LIST: Final = View(
+MOVEMENT_LIST: Final = Projection(
     name="movement_list",
     key=("stream_id",),
     columns={

@@ -35,7 +35,7 @@ _LITERALS: Final[Mapping[str, Callable[[Any], str]]] = {
 
 
 @dataclass(frozen=True)
-class View:
+class Projection:
     """One read table. ``begins`` is the topic that makes a row; ``every`` topic of its streams moves its version."""
 
     name: str

@@ -22,7 +22,7 @@ from store.log import feed
 from store.log.feed import Position
 from store.projections.case_list import CASE_LIST
 from store.projections.movement_list import MOVEMENT_LIST
-from store.projections.projection import LIVE, Row, View
+from store.projections.projection import LIVE, Projection, Row
 from store.projections.referral_list import REFERRAL_LIST
 
 log = logging.getLogger("awda.projector")
@@ -34,7 +34,7 @@ Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 Progress: TypeAlias = "Callable[[int], object] | None"
 """Told how many events have been carried over so far."""
 
-VIEWS: Final[Mapping[str, View]] = {view.name: view for view in (CASE_LIST, REFERRAL_LIST, MOVEMENT_LIST)}
+PROJECTIONS: Final[Mapping[str, Projection]] = {view.name: view for view in (CASE_LIST, REFERRAL_LIST, MOVEMENT_LIST)}
 
 PAGE: Final = 2000
 
@@ -45,15 +45,15 @@ KEPT: Final = 5000
 FAR: Final = Position(2**63 - 1, 2**63 - 1)
 
 
-class Overtaken(Exception):
+class ConcurrentProjectorError(Exception):
     """Another projector has written this page."""
 
 
-class NoSuchView(LookupError):
+class UnknownProjectionError(LookupError):
     """There is no read table of that name."""
 
 
-async def positions(pool: Pool, schema: str = LIVE, names: Iterable[str] = VIEWS) -> dict[str, Position]:
+async def positions(pool: Pool, schema: str = LIVE, names: Iterable[str] = PROJECTIONS) -> dict[str, Position]:
     """How far each read table has come in the feed."""
     found = await pool.fetch(f"SELECT name, xact::text, position FROM {schema}.projections")  # noqa: S608 (our own names)
     known = {row["name"]: Position(int(row["xact"]), row["position"]) for row in found}
@@ -65,7 +65,7 @@ class Projector:
     """Keeps some views of one schema up to date. Rows stay in memory between pages, until somebody else writes."""
 
     pool: Pool
-    views: Sequence[View] = tuple(VIEWS.values())
+    views: Sequence[Projection] = tuple(PROJECTIONS.values())
     schema: str = LIVE
     page: int = PAGE
     positions: dict[str, Position] = field(default_factory=dict)
@@ -78,7 +78,7 @@ class Projector:
         while True:
             try:
                 carried = await self.advance(upto)
-            except Overtaken:
+            except ConcurrentProjectorError:
                 self._forget()
                 continue
             if carried is None:
@@ -88,7 +88,7 @@ class Projector:
                 progress(total)
 
     async def advance(self, upto: Position = FAR) -> int | None:
-        """Carry one page over; ``None`` if there is none. Raises ``Overtaken``."""
+        """Carry one page over; ``None`` if there is none. Raises ``ConcurrentProjectorError``."""
         if not self.positions:
             self.positions = await positions(self.pool, self.schema, [view.name for view in self.views])
         behind, until = self._behind(upto)
@@ -99,14 +99,14 @@ class Projector:
         await self._carry(behind, after, page)
         return len(page)
 
-    def _behind(self, upto: Position) -> tuple[list[View], Position]:
+    def _behind(self, upto: Position) -> tuple[list[Projection], Position]:
         """The views furthest behind, and where they meet the next: from there on all read the same pages."""
         first = min(self.positions.values())
         behind = [view for view in self.views if self.positions[view.name] == first]
         ahead = [position for position in self.positions.values() if position > first]
         return behind, min([*ahead, upto])
 
-    async def _carry(self, views: Sequence[View], after: Position, page: Sequence[asyncpg.Record]) -> None:
+    async def _carry(self, views: Sequence[Projection], after: Position, page: Sequence[asyncpg.Record]) -> None:
         to = Position(int(page[-1]["xact"]), page[-1]["position"])
         unreadable = [(record, "its topic is not declared here") for record in page if record["topic"] not in REGISTRY]
         changed = {}
@@ -116,7 +116,7 @@ class Projector:
         await self._write(views, after, to, changed, unreadable)
         self.positions |= dict.fromkeys(changed, to)
 
-    async def _rows(self, view: View, page: Sequence[asyncpg.Record]) -> dict[Any, Row]:
+    async def _rows(self, view: Projection, page: Sequence[asyncpg.Record]) -> dict[Any, Row]:
         """The rows that a page may change: those kept, and those of streams not seen before."""
         rows, known = self.kept.setdefault(view.name, {}), self.known.setdefault(view.name, set())
         if len(rows) > KEPT:
@@ -130,7 +130,7 @@ class Projector:
 
     async def _write(
         self,
-        views: Sequence[View],
+        views: Sequence[Projection],
         after: Position,
         to: Position,
         changed: Mapping[str, Sequence[Row]],
@@ -148,19 +148,19 @@ class Projector:
             self._forget()  # what is in memory was not written
             raise
 
-    async def _move(self, connection: Connection, views: Sequence[View], after: Position, to: Position) -> None:
+    async def _move(self, connection: Connection, views: Sequence[Projection], after: Position, to: Position) -> None:
         names = [view.name for view in views]
         places = (str(after.xact), after.position, str(to.xact), to.position)
         moved = await connection.fetch(_MOVE.format(schema=self.schema), names, *places)
         if len(moved) != len(views):
-            raise Overtaken(f"somebody else has carried {', '.join(names)} on from {after}: read again")
+            raise ConcurrentProjectorError(f"somebody else has carried {', '.join(names)} on from {after}: read again")
 
     def _forget(self) -> None:
         self.positions, self.kept, self.known = {}, {}, {}
 
 
 def fold(
-    view: View,
+    view: Projection,
     rows: dict[Any, Row],
     page: Iterable[asyncpg.Record],
     unreadable: list[tuple[asyncpg.Record, str]],
@@ -179,7 +179,9 @@ def fold(
     return [rows[key] for key in changed]
 
 
-async def wait_for(pool: Pool, stream_id: UUID, version: int, seconds: float, *, names: Iterable[str] = VIEWS) -> bool:
+async def wait_for(
+    pool: Pool, stream_id: UUID, version: int, seconds: float, *, names: Iterable[str] = PROJECTIONS
+) -> bool:
     """Wait until the read tables show a version of a stream, at most so long (real seconds). Whether they do."""
     until, wanted = monotonic() + seconds, tuple(names)
     while True:
@@ -191,11 +193,11 @@ async def wait_for(pool: Pool, stream_id: UUID, version: int, seconds: float, *,
         await asyncio.sleep(POLL_S)
 
 
-def named(name: str) -> View:
-    """The read table of that name. Raises ``NoSuchView``."""
-    if name not in VIEWS:
-        raise NoSuchView(f"no read table {name!r}: there are {', '.join(VIEWS)}")
-    return VIEWS[name]
+def named(name: str) -> Projection:
+    """The read table of that name. Raises ``UnknownProjectionError``."""
+    if name not in PROJECTIONS:
+        raise UnknownProjectionError(f"no read table {name!r}: there are {', '.join(PROJECTIONS)}")
+    return PROJECTIONS[name]
 
 
 def _noted(unreadable: Iterable[tuple[asyncpg.Record, str]]) -> list[tuple[Any, ...]]:

@@ -9,18 +9,18 @@ from dataclasses import dataclass
 import asyncpg
 
 from store.log.feed import Position
-from store.projections.projection import LIVE, SHADOW, View
+from store.projections.projection import LIVE, SHADOW, Projection
 from store.projections.projector import Connection, Pool, Progress, Projector, named
 
 REBUILDING = 4158  # advisory lock: one rebuild at a time
 
 
-class Busy(RuntimeError):
+class RebuildInProgressError(RuntimeError):
     """Another rebuild is under way."""
 
 
 @dataclass(frozen=True)
-class Rebuilt:
+class RebuildResult:
     """What a rebuild found. ``missing`` rows the living table lacked, ``extra`` it should not have had."""
 
     name: str
@@ -36,8 +36,8 @@ class Rebuilt:
         return not (self.missing or self.extra or self.different)
 
 
-async def rebuild(pool: Pool, name: str, *, shadow: bool = True, progress: Progress = None) -> Rebuilt:
-    """Build one read table anew from the first event on. Raises ``NoSuchView`` and ``Busy``.
+async def rebuild(pool: Pool, name: str, *, shadow: bool = True, progress: Progress = None) -> RebuildResult:
+    """Build one read table anew from the first event on. Raises ``NoSuchView`` and ``RebuildInProgressError``.
 
     With ``shadow`` the living table serves readers until the new one is ready; without, it is emptied first.
     """
@@ -51,15 +51,15 @@ async def count_events(pool: Pool) -> int:
     return await pool.fetchval("SELECT count(*) FROM events") or 0
 
 
-async def _in_place(pool: Pool, view: View, progress: Progress) -> Rebuilt:
+async def _in_place(pool: Pool, view: Projection, progress: Progress) -> RebuildResult:
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute(_RESET.format(schema=LIVE), view.name)
         await connection.execute(f"DELETE FROM {view.name}")  # noqa: S608 (our own names)
     events = await Projector(pool, [view], LIVE).catch_up(progress=progress)
-    return Rebuilt(view.name, events, await _count(pool, view))
+    return RebuildResult(view.name, events, await _count(pool, view))
 
 
-async def _beside(pool: Pool, view: View, progress: Progress) -> Rebuilt:
+async def _beside(pool: Pool, view: Projection, progress: Progress) -> RebuildResult:
     async with pool.acquire() as connection:
         await connection.execute(_RESET.format(schema=SHADOW), view.name)
         await connection.execute(f"TRUNCATE {SHADOW}.{view.name}")
@@ -72,12 +72,12 @@ async def _beside(pool: Pool, view: View, progress: Progress) -> Rebuilt:
         return await _compare_and_swap(connection, view, events)
 
 
-async def _compare_and_swap(connection: Connection, view: View, events: int) -> Rebuilt:
+async def _compare_and_swap(connection: Connection, view: Projection, events: int) -> RebuildResult:
     """Put right what differs; where nothing differs, nothing is touched."""
     names = {"live": f"{LIVE}.{view.name}", "shadow": f"{SHADOW}.{view.name}", "key": ", ".join(view.key)}
     names |= {f"key_of_{each}": ", ".join(f"{each}.{name}" for name in view.key) for each in "ls"}
     found = await connection.fetch(_COMPARE.format(**names))
-    result = Rebuilt(view.name, events, *found[0])
+    result = RebuildResult(view.name, events, *found[0])
     if not result.equal:
         await connection.execute(_REMOVE.format(**names))
         await connection.execute(_REPLACE.format(**names, columns=", ".join(view.columns)))
@@ -88,14 +88,14 @@ async def _compare_and_swap(connection: Connection, view: View, events: int) -> 
 async def _alone(pool: Pool) -> AsyncIterator[None]:
     async with pool.acquire() as connection:
         if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", REBUILDING):
-            raise Busy("another rebuild is under way: wait until it has ended")
+            raise RebuildInProgressError("another rebuild is under way: wait until it has ended")
         try:
             yield
         finally:
             await connection.execute("SELECT pg_advisory_unlock($1)", REBUILDING)
 
 
-async def _count(pool: Pool, view: View) -> int:
+async def _count(pool: Pool, view: Projection) -> int:
     return await pool.fetchval(f"SELECT count(*) FROM {view.name}") or 0  # noqa: S608 (our own names)
 
 

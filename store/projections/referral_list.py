@@ -11,7 +11,7 @@ from pydantic_core import from_json
 from domain.case.referral import after_a_move, later
 from domain.events.partner_report import AMENDED_TO
 from domain.kernel.vocabulary import ReferralStatus, SignalType, Timeliness
-from store.projections.projection import Change, Row, Said, View
+from store.projections.projection import Change, Projection, Row, Said
 
 
 def _happened_at(record: Any) -> datetime:
@@ -86,7 +86,7 @@ def _be(row: Row, timeliness: Timeliness, record: Any) -> None:
         row |= {"timeliness": timeliness.value, "told_at": _happened_at(record)}
 
 
-REFERRAL_LIST: Final = View(
+REFERRAL_LIST: Final = Projection(
     name="referral_list",
     key=("stream_id", "referral_id"),
     columns={

@@ -26,12 +26,12 @@ SOURCE: Final = "advisory"
 LEFT: Final = (Phase.POST_ARRIVAL, Phase.CLOSED)
 
 
-class VersionTaken(Exception):
+class AdvisoryVersionTakenError(Exception):
     """Something else was said about this place under this version before."""
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class AdvisoryChange:
     """An advisory, on which basis it was set, and by whom. ``news``: whether it was not known before."""
 
     advisory: Advisory
@@ -41,7 +41,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Addressee:
+class AffectedCase:
     """A case that is told of a change, and the id of the message by which it is."""
 
     stream_id: UUID
@@ -51,8 +51,8 @@ class Addressee:
 
 async def change(
     pool: Pool, country: str, area: str | None, level: AdvisoryLevel, version: str, *, basis: str, by: str
-) -> Change:
-    """From now on this is advised about that place. Raises ``VersionTaken``."""
+) -> AdvisoryChange:
+    """From now on this is advised about that place. Raises ``AdvisoryVersionTakenError``."""
     inserted = await pool.fetchval(
         """INSERT INTO return_advisories (country, area, level, version, basis, changed_by)
         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING RETURNING 1""",
@@ -63,11 +63,11 @@ async def change(
     )
     known = _change(found, news=inserted is not None)
     if known.advisory.level is not level:
-        raise VersionTaken(f"{version} says {known.advisory.level} about {known.advisory.place} already")
+        raise AdvisoryVersionTakenError(f"{version} says {known.advisory.level} about {known.advisory.place} already")
     return known
 
 
-async def changes(pool: Pool, country: str | None = None) -> list[Change]:
+async def changes(pool: Pool, country: str | None = None) -> list[AdvisoryChange]:
     """All of them, or those of one country, the newest first."""
     rows = await pool.fetch(f"{_CHANGES} WHERE $1::text IS NULL OR country = $1 ORDER BY number DESC", country)
     return [_change(row) for row in rows]
@@ -78,13 +78,13 @@ async def advised(pool: Pool, at: datetime | None = None) -> tuple[Advisory, ...
     return tuple(_change(row).advisory for row in await pool.fetch(_LAST, at))
 
 
-async def addressees(pool: Pool, told: Advisory) -> list[Addressee]:
+async def addressees(pool: Pool, told: Advisory) -> list[AffectedCase]:
     """The cases that were open when it changed and may rest on what was advised before, passengers first.
 
     With those whose row in the list of cases is not there yet, or is behind.
     """
     rows = await pool.fetch(_MAY_RETURN, told.since, told.country, [*LEFT])
-    return [Addressee(row[0], row[1], message_id_for(SOURCE, f"{told.number}/{row[1]}")) for row in rows]
+    return [AffectedCase(row[0], row[1], message_id_for(SOURCE, f"{told.number}/{row[1]}")) for row in rows]
 
 
 async def all_told(pool: Pool, told: Advisory) -> None:
@@ -98,9 +98,11 @@ async def untold(pool: Pool) -> list[Advisory]:
     return [each for each in await advised(pool) if each.number not in done]
 
 
-def _change(row: Iterable[Any], *, news: bool = False) -> Change:
+def _change(row: Iterable[Any], *, news: bool = False) -> AdvisoryChange:
     country, area, level, version, number, since, basis, changed_by = row
-    return Change(Advisory(country, area, AdvisoryLevel(level), version, number, since), basis, changed_by, news)
+    return AdvisoryChange(
+        Advisory(country, area, AdvisoryLevel(level), version, number, since), basis, changed_by, news
+    )
 
 
 _COLUMNS = "country, area, level, version, number, since, basis, changed_by"

@@ -10,8 +10,8 @@ from uuid import UUID
 
 import pytest
 
-from activities.delivery import Delivering, Tried
-from activities.webhook_client import Outside
+from activities.delivery import Attempt, DeliveryActivities
+from activities.webhook_client import WebhookClient
 from domain.case.aggregate import Case
 from domain.case.referral import Referral
 from store.crypto.webhook_signatures import new_secret
@@ -19,32 +19,34 @@ from store.messages.outbox import Delivery, Outbox
 from store.partners import keys as partner_keys
 from store.partners import registry as partners
 from tests.support.journey_steps import REGISTRATION, SCREENING
-from tests.support.receiver_process import Stranger, a_stranger
-from tests.support.running_worker import House, a_desk
+from tests.support.receiver_process import ReceiverProcess, a_receiver_process
+from tests.support.running_worker import RunningWorker, an_intake
 
 CLINIC = "clinic-misrata"
 
 
 @pytest.fixture
-async def stranger(tmp_path: Path) -> AsyncIterator[Stranger]:
-    async with a_stranger(tmp_path) as found:
+async def stranger(tmp_path: Path) -> AsyncIterator[ReceiverProcess]:
+    async with a_receiver_process(tmp_path) as found:
         yield found
 
 
 @pytest.fixture
-async def post(database: Any, servers: Any, stranger: Stranger) -> AsyncIterator[Post]:
+async def post(database: Any, servers: Any, stranger: ReceiverProcess) -> AsyncIterator[Post]:
     """A desk, a way out to receivers on this machine, and little patience."""
-    async with a_desk(database, servers) as house:
-        yield Post(house, Delivering(house.pool, house.keys, Outside(loopback=True, read_s=1.0)), stranger)
+    async with an_intake(database, servers) as house:
+        yield Post(
+            house, DeliveryActivities(house.pool, house.keys, WebhookClient(loopback=True, read_s=1.0)), stranger
+        )
 
 
 @dataclass(frozen=True)
 class Post:
     """Cases whose referrals go out to one receiver, recorded and delivered by hand: no workflow runs."""
 
-    house: House
-    delivering: Delivering
-    stranger: Stranger
+    house: RunningWorker
+    delivering: DeliveryActivities
+    stranger: ReceiverProcess
 
     @property
     def outbox(self) -> Outbox:
@@ -53,7 +55,9 @@ class Post:
     async def partner(self, doing: str | None, partner_id: str = CLINIC) -> str:
         """A partner whose receiver does so, or that has none; and the secret it shares with us."""
         url, secret = self.stranger.url(doing) if doing else None, new_secret()
-        await partners.add(self.house.pool, partners.Registered(partner_id, "Clinic", frozenset(), receiver_url=url))
+        await partners.add(
+            self.house.pool, partners.RegisteredPartner(partner_id, "Clinic", frozenset(), receiver_url=url)
+        )
         await partner_keys.add_key(
             self.house.pool, self.house.keys.master, partner_id, secret, direction=partner_keys.Direction.OUTBOUND
         )
@@ -97,7 +101,7 @@ class Post:
         found = [row for row in await self.outbox.of_partner(partner_id) if row.stream_id == case]
         return found[::-1]
 
-    async def attempt(self, delivery: Delivery) -> Tried:
+    async def attempt(self, delivery: Delivery) -> Attempt:
         return await self.delivering.attempt(delivery.outbox_id)
 
     async def now(self, delivery: Delivery) -> Delivery:

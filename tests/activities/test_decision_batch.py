@@ -11,27 +11,35 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from activities.decision_batch import GRACE, Batch, Item, read_item, unreadable
+from activities.decision_batch import GRACE, Batch, InboxItem, read_item, unreadable
 from domain.case.aggregate import Case
-from domain.decider import decide, decide_in_doubt, next_wake
+from domain.decider import decide, decide_quarantine, next_wake
 from domain.events.signal import QuarantinedMessageResolved
-from domain.kernel.context import Moment
+from domain.kernel.context import Context
 from domain.kernel.deadline import Deadline
-from domain.kernel.errors import NotYet
+from domain.kernel.errors import TooEarly
 from domain.kernel.event import Event
 from domain.kernel.message import Message
 from domain.kernel.vocabulary import Stage
 from domain.signals.unprocessable import CRASHED
-from domain.streams import KINDS, Kind
-from store.log.rows import Waiting
-from tests.support.builders import NAMESPACE, PARTNERS, Told, a_boarded_case, a_frozen_case, a_screened_case, folded
+from domain.streams import KINDS, StreamKind
+from store.log.rows import WaitingMessage
+from tests.support.builders import (
+    NAMESPACE,
+    PARTNERS,
+    CaseScenario,
+    a_boarded_case,
+    a_frozen_case,
+    a_screened_case,
+    folded,
+)
 
 A_SECOND: Final = timedelta(seconds=1)
 
 SILENCES: Final = {"ReferralReminderSent", "ReferralOverdue", "ReferralEscalated"}
 
 
-def a_case_and_its_next_deadline() -> tuple[Told, Deadline]:
+def a_case_and_its_next_deadline() -> tuple[CaseScenario, Deadline]:
     told = a_screened_case()
     due = next_wake(told.case, told.moment())
     assert due is not None
@@ -39,7 +47,7 @@ def a_case_and_its_next_deadline() -> tuple[Told, Deadline]:
     return told, due
 
 
-def recorded(told: Told, now: datetime, *items: Item) -> list[str]:
+def recorded(told: CaseScenario, now: datetime, *items: InboxItem) -> list[str]:
     """The names of what one recording decides."""
 
     def refold(_decided: object) -> Case:
@@ -50,10 +58,10 @@ def recorded(told: Told, now: datetime, *items: Item) -> list[str]:
     return [event.name for event, _ in batch.decided]
 
 
-def a_note(told: Told, at: datetime) -> Item:
+def a_note(told: CaseScenario, at: datetime) -> InboxItem:
     """A message of which something is seen in the log, whatever the case waits for."""
     body = json.dumps({"message": "AddNote", "fields": {"note": "called"}, "reason": None}).encode()
-    row = Waiting(uuid4(), "staff", "staff.message", body, "staff:fatima", "staff:fatima", None, at, 1)
+    row = WaitingMessage(uuid4(), "staff", "staff.message", body, "staff:fatima", "staff:fatima", None, at, 1)
     return read_item(row, body)
 
 
@@ -92,10 +100,10 @@ def test_the_identity_of_a_lapse_is_the_same_whoever_records_it() -> None:
     assert NAMESPACE not in identities()
 
 
-def a_withdrawal(at: datetime) -> Item:
+def a_withdrawal(at: datetime) -> InboxItem:
     fields = {"channel": "HOTLINE"}
     body = json.dumps({"message": "WithdrawVoluntaryReturn", "fields": fields, "reason": None}).encode()
-    row = Waiting(uuid4(), "staff", "staff.message", body, "staff:fatima", "staff:fatima", None, at, 1)
+    row = WaitingMessage(uuid4(), "staff", "staff.message", body, "staff:fatima", "staff:fatima", None, at, 1)
     return read_item(row, body)
 
 
@@ -134,24 +142,24 @@ def test_a_rule_that_crashes_half_way_leaves_nothing_behind() -> None:
 # What could not be taken in
 
 
-def said(name: str, at: datetime, kind: str = "staff", **fields: object) -> Item:
+def said(name: str, at: datetime, kind: str = "staff", **fields: object) -> InboxItem:
     body = json.dumps({"message": name, "fields": fields, "reason": None}).encode()
-    row = Waiting(uuid4(), kind, f"{kind}.message", body, "staff:fatima", "staff:fatima", None, at, 1)
+    row = WaitingMessage(uuid4(), kind, f"{kind}.message", body, "staff:fatima", "staff:fatima", None, at, 1)
     return read_item(row, body)
 
 
-def crashing_on(*names: str) -> Kind:
+def crashing_on(*names: str) -> StreamKind:
     """The real rules of cases, of which some crash."""
 
-    def rule(case: Case, message: Message, m: Moment) -> list[Event]:
+    def rule(case: Case, message: Message, ctx: Context) -> list[Event]:
         if type(message).__name__ in names:
             raise ZeroDivisionError
-        return decide(case, message, m)
+        return decide(case, message, ctx)
 
     return replace(KINDS["case"], decide=rule)
 
 
-def batch_of(kind: Kind, told: Told, *items: Item) -> Batch:
+def batch_of(kind: StreamKind, told: CaseScenario, *items: InboxItem) -> Batch:
     """What one recording makes of these messages, in the order they are given."""
 
     def refold(decided: Sequence[Event]) -> Case:
@@ -162,7 +170,7 @@ def batch_of(kind: Kind, told: Told, *items: Item) -> Batch:
     return batch
 
 
-def replace_arrival(item: Item, nth: int) -> Item:
+def replace_arrival(item: InboxItem, nth: int) -> InboxItem:
     return replace(item, waiting=replace(item.waiting, arrival=nth))
 
 
@@ -227,7 +235,7 @@ def test_the_doubt_is_on_record_even_where_asking_the_stages_is_what_crashes() -
 def test_what_is_taken_in_after_all_ends_its_doubt_whether_applied_or_refused() -> None:
     told = a_frozen_case()
     for item in (said("AddNote", told.now, note="x"), said("BoardPassenger", told.now)):
-        told.events += decide_in_doubt(told.case, item.waiting.message_id, CRASHED, told.moment("system"))
+        told.events += decide_quarantine(told.case, item.waiting.message_id, CRASHED, told.moment("system"))
         batch = batch_of(KINDS["case"], told, item)
         assert isinstance(batch.state, Case)
         assert not batch.state.doubts
@@ -242,7 +250,7 @@ def test_an_early_message_whose_stage_can_never_be_opened_does_not_wait_for_ever
     told = a_frozen_case()
 
     def waits(*_: object) -> list[Event]:
-        raise NotYet(Stage.RECEPTION)
+        raise TooEarly(Stage.RECEPTION)
 
     def crashes(*_: object) -> list[Event]:
         raise ZeroDivisionError
@@ -255,9 +263,9 @@ def test_an_early_message_whose_stage_can_never_be_opened_does_not_wait_for_ever
     assert "Half" not in batch.state.facts
 
 
-def said_at(at: datetime, arrival: int, name: str, **fields: object) -> Item:
+def said_at(at: datetime, arrival: int, name: str, **fields: object) -> InboxItem:
     body = json.dumps({"message": name, "fields": fields, "reason": None}).encode()
-    row = Waiting(uuid4(), "staff", "staff.message", body, "staff:fatima", "staff:fatima", None, at, arrival)
+    row = WaitingMessage(uuid4(), "staff", "staff.message", body, "staff:fatima", "staff:fatima", None, at, arrival)
     return read_item(row, body)
 
 
@@ -281,10 +289,10 @@ FEAR = {"in_private": True, "voluntary_reaffirmed": True, "fear_expressed": True
 def test_what_restricts_does_not_wait_behind_an_early_message(name: str, fields: dict[str, Any]) -> None:
     told = a_frozen_case().having("CheckInPassenger")
 
-    def early(case: Case, message: Message, m: Moment) -> list[Event]:
+    def early(case: Case, message: Message, ctx: Context) -> list[Event]:
         if type(message).__name__ == "AddNote":
-            raise NotYet(Stage.RECEPTION)
-        return decide(case, message, m)
+            raise TooEarly(Stage.RECEPTION)
+        return decide(case, message, ctx)
 
     kind, note = replace(KINDS["case"], decide=early), said("AddNote", told.now - A_SECOND, note="x")
     batch = batch_of(kind, told, note, said(name, told.now, **fields), said("BoardPassenger", told.now))

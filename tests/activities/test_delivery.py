@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 
-from activities.delivery import OVER, Tried, rest_of
+from activities.delivery import OVER, Attempt, rest_of
 from store.crypto.webhook_signatures import new_secret, verified
 from store.partners import keys as partner_keys
 from store.partners import registry as partners
@@ -155,9 +155,9 @@ async def test_a_partner_that_is_busy_says_how_long(post: Post) -> None:
 
     busy, closed, failed = [await post.attempt(line) for _ in range(3)]
 
-    assert busy == Tried(tries=1, rest_s=7200)
+    assert busy == Attempt(tries=1, rest_s=7200)
     assert (closed.tries, closed.rest_s > 86_400) == (2, True)
-    assert failed == Tried(tries=3)
+    assert failed == Attempt(tries=3)
 
 
 UNREADABLE = (None, "", "soon", "-5", "1e9", "٣", "Mon, 30 Nov 2026 00:00:00 GMT")

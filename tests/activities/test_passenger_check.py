@@ -13,30 +13,30 @@ import pytest
 from temporalio.exceptions import ApplicationError
 
 from domain.case.aggregate import Case
-from domain.decider import note_in_doubt
+from domain.decider import note_quarantine
 from domain.kernel.event import Event
 from domain.kernel.vocabulary import AdvisoryLevel
 from domain.movement import Movement, MovementFlightDeparted
 from domain.signals.unprocessable import CRASHED
-from store.log.recorder import Stale
-from store.messages.inbox import Incoming
+from store.log.recorder import StaleRevisionError
+from store.messages.inbox import IncomingMessage
 from store.reference.advisories import change
-from tests.support.builders import FLIGHT, Told, a_boarded_case, a_frozen_case
-from tests.support.recorded_archive import Archive
-from tests.support.running_worker import House, a_desk
+from tests.support.builders import FLIGHT, CaseScenario, a_boarded_case, a_frozen_case
+from tests.support.recorded_archive import RecordedArchive
+from tests.support.running_worker import RunningWorker, an_intake
 
 AT_THE_GATE = "2026-12-14T05:00:00Z"
 
 
 @pytest.fixture
-async def gate(database: Any, servers: Any) -> AsyncIterator[Gate]:
-    async with a_desk(database, servers) as house:
+async def gate(database: Any, servers: Any) -> AsyncIterator[AirportGate]:
+    async with an_intake(database, servers) as house:
         await house.stands_at("2026-11-23T08:00:00Z")
-        archive = Archive(house.pool, house.owner)
+        archive = RecordedArchive(house.pool, house.owner)
         archive.keys = house.keys
         planned = await house.begin("PlanMovement", kind="movement", called=FLIGHT["movement"], **PLAN)
         assert planned.stream_id
-        found = Gate(house, archive, planned.stream_id)
+        found = AirportGate(house, archive, planned.stream_id)
         await found.says(planned.stream_id, "ConfirmMovement", carrier="Buraq")
         await house.stands_at(AT_THE_GATE)
         yield found
@@ -53,19 +53,19 @@ PLAN = {
 
 
 @dataclass
-class Gate:
+class AirportGate:
     """A confirmed flight and its passengers, each told in memory and kept in a real log; no workflow runs."""
 
-    house: House
-    archive: Archive
+    house: RunningWorker
+    archive: RecordedArchive
     flight: UUID
 
-    async def passenger(self, told: Told) -> UUID:
+    async def passenger(self, told: CaseScenario) -> UUID:
         """Somebody whose case stands as told, on this flight."""
         events = [self.on_this_flight(event) for event in told.events]
         case = await self.archive.keep(events, open=True)
         seat = json.dumps({"message": "RequestSeat", "fields": {"case_id": str(case)}, "reason": None}).encode()
-        await self.house.inbox.put(Incoming(uuid4(), self.flight, "letter", "letter", seat, "system", "awda"))
+        await self.house.inbox.put(IncomingMessage(uuid4(), self.flight, "letter", "letter", seat, "system", "awda"))
         await self.house.record(self.flight)
         await self.house.record(case)  # the seat is hers already
         return case
@@ -92,7 +92,7 @@ class Gate:
         return isinstance(state, Movement) and state.status == "DEPARTED"
 
 
-async def test_a_boarding_said_just_before_doors_close_is_on_the_list_and_in_the_air(gate: Gate) -> None:
+async def test_a_boarding_said_just_before_doors_close_is_on_the_list_and_in_the_air(gate: AirportGate) -> None:
     case = await gate.passenger(a_frozen_case().having("CheckInPassenger"))
     await gate.house.say(case, "BoardPassenger")
 
@@ -122,7 +122,7 @@ RESTRICTING: Final[dict[str, tuple[str, dict[str, Any]]]] = {
 
 
 @pytest.mark.parametrize("said", RESTRICTING)
-async def test_whoever_restricts_before_doors_close_is_not_on_board_by_the_rules(gate: Gate, said: str) -> None:
+async def test_whoever_restricts_before_doors_close_is_not_on_board_by_the_rules(gate: AirportGate, said: str) -> None:
     name, fields = RESTRICTING[said]
     case = await gate.passenger(a_boarded_case())
     receipt = await gate.house.say(case, name, **fields)
@@ -138,7 +138,7 @@ async def test_whoever_restricts_before_doors_close_is_not_on_board_by_the_rules
 
 
 async def test_what_is_said_between_reading_and_writing_is_heard_before_doors_close(
-    gate: Gate, monkeypatch: pytest.MonkeyPatch
+    gate: AirportGate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     case = await gate.passenger(a_boarded_case())
     write, tries = gate.house.recording.recorder.write, list[Exception]()
@@ -148,7 +148,7 @@ async def test_what_is_said_between_reading_and_writing_is_heard_before_doors_cl
             await gate.house.say(case, "WithdrawVoluntaryReturn", channel="AIRPORT")
         try:
             return await write(plan)
-        except Stale as stale:
+        except StaleRevisionError as stale:
             tries.append(stale)
             raise
 
@@ -162,7 +162,7 @@ async def test_what_is_said_between_reading_and_writing_is_heard_before_doors_cl
     assert (await gate.departure()).left_behind == (case,)
 
 
-async def test_doors_that_nobody_can_close_ask_for_a_list_and_hold_up_nothing_else(gate: Gate) -> None:
+async def test_doors_that_nobody_can_close_ask_for_a_list_and_hold_up_nothing_else(gate: AirportGate) -> None:
     case = await gate.passenger(a_boarded_case())
     await gate.house.say(case, "AddNote", note="nobody records this")
 
@@ -182,7 +182,7 @@ async def test_doors_that_nobody_can_close_ask_for_a_list_and_hold_up_nothing_el
     assert state.phase == "TRANSIT"
 
 
-async def test_a_case_that_cannot_be_read_is_not_waited_for_and_not_on_board_by_the_rules(gate: Gate) -> None:
+async def test_a_case_that_cannot_be_read_is_not_waited_for_and_not_on_board_by_the_rules(gate: AirportGate) -> None:
     case = await gate.passenger(a_boarded_case())
     await gate.archive.tamper(
         "UPDATE events SET topic = 'Nobody knows this' WHERE stream_id = $1 AND version = 2", case
@@ -193,16 +193,18 @@ async def test_a_case_that_cannot_be_read_is_not_waited_for_and_not_on_board_by_
     assert (await gate.departure()).breaches == (case,)
 
 
-async def test_who_is_still_aboard_although_her_case_is_in_doubt_is_not_on_board_by_the_rules(gate: Gate) -> None:
+async def test_who_is_still_aboard_although_her_case_is_in_doubt_is_not_on_board_by_the_rules(
+    gate: AirportGate,
+) -> None:
     told = a_boarded_case()
-    told.events += note_in_doubt(told.case, uuid4(), CRASHED, told.moment("system"))  # asking the stages crashed too
+    told.events += note_quarantine(told.case, uuid4(), CRASHED, told.moment("system"))  # asking the stages crashed too
     case = await gate.archive.keep([gate.on_this_flight(event) for event in told.events], open=True)
 
     await gate.says(gate.flight, "RecordFlightDeparture", boarded=[str(case)])
     assert (await gate.departure()).breaches == (case,)
 
 
-async def test_who_is_aboard_to_where_it_became_unsafe_is_not_on_board_by_the_rules(gate: Gate) -> None:
+async def test_who_is_aboard_to_where_it_became_unsafe_is_not_on_board_by_the_rules(gate: AirportGate) -> None:
     case = await gate.passenger(a_boarded_case())
     place = ("NGA", "NG-LA", AdvisoryLevel.NO_RETURN, "2026-4")
     await change(gate.house.pool, *place, basis="UNHCR position of May", by="staff:fatima")  # and the case is not told

@@ -12,8 +12,8 @@ from uuid import UUID
 import pytest
 
 from activities import release_check as leaving
-from activities.delivery import HELD, OVER, Delivering
-from activities.webhook_client import Answer, Gate, Outside
+from activities.delivery import HELD, OVER, DeliveryActivities
+from activities.webhook_client import Gate, WebhookClient, WebhookResponse
 from store.messages.outbox import Delivery
 from tests.activities.conftest import CLINIC, Post
 from tests.support.builders import MONDAY, a_screened_case
@@ -378,12 +378,12 @@ async def test_referrals_do_not_wait_for_one_another(post: Post) -> None:
 
 
 @dataclass(frozen=True)
-class Overtaking(Outside):
+class Overtaking(WebhookClient):
     """The way out, on which something happens when the connection stands and nothing has been said."""
 
     happens: Callable[[], Awaitable[None]] | None = None
 
-    async def post(self, url: str, headers: Any, body: bytes, gate: Gate | None = None) -> Answer:
+    async def post(self, url: str, headers: Any, body: bytes, gate: Gate | None = None) -> WebhookResponse:
         async def late() -> None:
             if self.happens is not None:
                 await self.happens()
@@ -393,9 +393,9 @@ class Overtaking(Outside):
         return await super().post(url, headers, body, late)
 
 
-def overtaken(post: Post, happens: Callable[[], Awaitable[None]]) -> Delivering:
+def overtaken(post: Post, happens: Callable[[], Awaitable[None]]) -> DeliveryActivities:
     way = Overtaking(loopback=True, happens=happens)
-    return Delivering(post.house.pool, post.house.keys, way)
+    return DeliveryActivities(post.house.pool, post.house.keys, way)
 
 
 @pytest.mark.parametrize("what", FORBIDDING)

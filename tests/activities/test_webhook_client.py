@@ -22,8 +22,17 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.webhook_client import ANSWER, CONNECT_S, HTTPS_PORT, READ_S, NotReached, Outside, is_public, receiver
-from tests.support.receiver_process import Stranger
+from activities.webhook_client import (
+    ANSWER,
+    CONNECT_S,
+    HTTPS_PORT,
+    READ_S,
+    NotReachedError,
+    WebhookClient,
+    is_public,
+    receiver,
+)
+from tests.support.receiver_process import ReceiverProcess
 
 WRITTEN = (
     # addresses of this machine, its network and its cloud, in every spelling
@@ -72,7 +81,7 @@ ADDRESSED = (
 INSIDE = {"inner.example": ["10.0.0.7"], "mixed.example": ["93.184.215.14", "127.0.0.1"], "empty.example": []}
 
 
-class Wire:
+class RecordedWire:
     """What this process connected to, as the interpreter itself reports it. While it is guarded, nothing gets out."""
 
     guarded, reached = False, list[Any]()
@@ -84,16 +93,16 @@ class Wire:
             raise ConnectionRefusedError("nothing leaves this test")
 
 
-sys.addaudithook(Wire.hear)
+sys.addaudithook(RecordedWire.hear)
 
 
 @contextmanager
 def the_wire() -> Iterator[list[Any]]:
-    Wire.guarded, Wire.reached = True, []
+    RecordedWire.guarded, RecordedWire.reached = True, []
     try:
-        yield Wire.reached
+        yield RecordedWire.reached
     finally:
-        Wire.guarded = False
+        RecordedWire.guarded = False
 
 
 async def somewhere_public(_host: str, _port: int) -> Sequence[str]:
@@ -103,8 +112,8 @@ async def somewhere_public(_host: str, _port: int) -> Sequence[str]:
 @pytest.mark.parametrize("host", WRITTEN, ids=ascii)
 async def test_nothing_that_leads_inside_is_even_connected_to(host: str) -> None:
     with the_wire() as reached:
-        with pytest.raises(NotReached) as why:
-            await Outside().post(f"https://{host}/", {}, b"secret")
+        with pytest.raises(NotReachedError) as why:
+            await WebhookClient().post(f"https://{host}/", {}, b"secret")
         assert reached == []
 
     assert why.value.word in ("BAD_URL", "ADDRESS_NOT_ALLOWED", "NO_SUCH_NAME")
@@ -113,8 +122,8 @@ async def test_nothing_that_leads_inside_is_even_connected_to(host: str) -> None
 @pytest.mark.parametrize("url", ADDRESSED, ids=ascii)
 async def test_what_is_not_plainly_a_receiver_is_not_called_wherever_it_leads(url: str) -> None:
     with the_wire() as reached:
-        with pytest.raises(NotReached, match="BAD_URL"):
-            await Outside(resolve=somewhere_public).post(url, {}, b"secret")
+        with pytest.raises(NotReachedError, match="BAD_URL"):
+            await WebhookClient(resolve=somewhere_public).post(url, {}, b"secret")
         assert reached == []
 
 
@@ -124,8 +133,8 @@ async def test_a_name_one_of_whose_addresses_leads_inside_is_not_connected_to(na
         return INSIDE[host]
 
     with the_wire() as reached:
-        with pytest.raises(NotReached, match="ADDRESS_NOT_ALLOWED"):
-            await Outside(resolve=resolve).post(f"https://{name}/", {}, b"secret")
+        with pytest.raises(NotReachedError, match="ADDRESS_NOT_ALLOWED"):
+            await WebhookClient(resolve=resolve).post(f"https://{name}/", {}, b"secret")
         assert reached == []
 
 
@@ -138,8 +147,8 @@ async def test_a_name_that_changes_its_mind_is_asked_once_and_taken_at_its_word(
         return next(told)
 
     with the_wire() as reached:
-        with pytest.raises(NotReached, match="ConnectError"):
-            await Outside(resolve=rebinding).post("https://rebinding.example/", {}, b"secret")
+        with pytest.raises(NotReachedError, match="ConnectError"):
+            await WebhookClient(resolve=rebinding).post("https://rebinding.example/", {}, b"secret")
         assert reached == [("93.184.215.14", HTTPS_PORT)]
 
     assert asked == [("rebinding.example", HTTPS_PORT)]
@@ -149,16 +158,16 @@ async def test_a_second_address_is_tried_when_the_first_is_dead() -> None:
     async def resolve(_host: str, _port: int) -> Sequence[str]:
         return ["93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c"]
 
-    with the_wire() as reached, pytest.raises(NotReached, match="ConnectError"):
-        await Outside(resolve=resolve).post("https://partner.example/", {}, b"secret")
+    with the_wire() as reached, pytest.raises(NotReachedError, match="ConnectError"):
+        await WebhookClient(resolve=resolve).post("https://partner.example/", {}, b"secret")
 
     assert [address for address, _ in reached] == ["93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c"]
 
 
 @pytest.mark.parametrize("doing", ["redirect?http://127.0.0.1:{}/", "redirect?https://127.0.0.1/", "redirect?//[::1]/"])
-async def test_a_redirect_is_an_answer_and_leads_nowhere(stranger: Stranger, doing: str) -> None:
+async def test_a_redirect_is_an_answer_and_leads_nowhere(stranger: ReceiverProcess, doing: str) -> None:
     async with a_listener() as (port, visits):
-        answer = await Outside(loopback=True).post(stranger.url(doing.format(port)), {}, b"secret")
+        answer = await WebhookClient(loopback=True).post(stranger.url(doing.format(port)), {}, b"secret")
 
     assert answer.status == 302
     assert len(stranger.asked) == 1
@@ -167,22 +176,22 @@ async def test_a_redirect_is_an_answer_and_leads_nowhere(stranger: Stranger, doi
 
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"])
 async def test_no_proxy_of_the_environment_is_asked(
-    stranger: Stranger, monkeypatch: pytest.MonkeyPatch, name: str
+    stranger: ReceiverProcess, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     async with a_listener() as (port, visits):
         monkeypatch.setenv(name, f"http://127.0.0.1:{port}")
-        answer = await Outside(loopback=True).post(stranger.url("ok"), {}, b"secret")
+        answer = await WebhookClient(loopback=True).post(stranger.url("ok"), {}, b"secret")
 
     assert (answer.status, visits) == (204, [])
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-async def test_receivers_on_this_machine_are_for_demonstrations_only(stranger: Stranger, host: str) -> None:
+async def test_receivers_on_this_machine_are_for_demonstrations_only(stranger: ReceiverProcess, host: str) -> None:
     url = f"http://{host}:{stranger.port}/ok"
-    with pytest.raises(NotReached, match="BAD_URL"):
-        await Outside().post(url, {}, b"secret")
+    with pytest.raises(NotReachedError, match="BAD_URL"):
+        await WebhookClient().post(url, {}, b"secret")
 
-    assert (await Outside(loopback=True).post(url, {}, b"secret")).status == 204
+    assert (await WebhookClient(loopback=True).post(url, {}, b"secret")).status == 204
     assert len(stranger.asked) == 1
 
 
@@ -191,24 +200,24 @@ async def test_a_demonstration_speaks_in_the_clear_to_this_machine_only(host: st
     async def resolve(name: str, _port: int) -> Sequence[str]:
         return ["93.184.215.14"] if name == "partner.example" else [name]
 
-    with the_wire() as reached, pytest.raises(NotReached, match="ADDRESS_NOT_ALLOWED"):
-        await Outside(loopback=True, resolve=resolve).post(f"http://{host}:8080/", {}, b"secret")
+    with the_wire() as reached, pytest.raises(NotReachedError, match="ADDRESS_NOT_ALLOWED"):
+        await WebhookClient(loopback=True, resolve=resolve).post(f"http://{host}:8080/", {}, b"secret")
 
     assert reached == []
 
 
 async def test_a_demonstration_reaches_inside_no_more_than_anybody_under_https() -> None:
-    with the_wire() as reached, pytest.raises(NotReached, match="ADDRESS_NOT_ALLOWED"):
-        await Outside(loopback=True).post("https://127.0.0.1/", {}, b"secret")
+    with the_wire() as reached, pytest.raises(NotReachedError, match="ADDRESS_NOT_ALLOWED"):
+        await WebhookClient(loopback=True).post("https://127.0.0.1/", {}, b"secret")
 
     assert reached == []
 
 
 def test_it_has_the_patience_and_the_appetite_that_were_agreed() -> None:
     assert (CONNECT_S, READ_S, ANSWER, HTTPS_PORT) == (5.0, 10.0, 65536, 443)
-    assert (Outside().connect_s, Outside().read_s, Outside().loopback) == (CONNECT_S, READ_S, False)
-    assert Outside().tls.verify_mode is ssl.CERT_REQUIRED
-    assert Outside().tls.check_hostname
+    assert (WebhookClient().connect_s, WebhookClient().read_s, WebhookClient().loopback) == (CONNECT_S, READ_S, False)
+    assert WebhookClient().tls.verify_mode is ssl.CERT_REQUIRED
+    assert WebhookClient().tls.check_hostname
 
 
 NETWORKS = [
@@ -267,7 +276,7 @@ async def test_nothing_is_said_to_a_server_that_cannot_show_the_name(tmp_path: P
         asked.append("gate")
 
     async with a_partner(tmp_path, "somebody-else.example") as partner:
-        with pytest.raises(NotReached, match="ConnectError"):
+        with pytest.raises(NotReachedError, match="ConnectError"):
             await partner.outside.post("https://partner.example/", {}, b"secret", gate)
 
     assert (partner.heard, asked) == ([], [])
@@ -310,7 +319,7 @@ class TlsPartner:
     heard: list[bytes] = field(default_factory=list)
     hung_up: asyncio.Event = field(default_factory=asyncio.Event)
     network: Detour = field(default_factory=lambda: Detour(0))
-    outside: Outside = field(default_factory=Outside)
+    outside: WebhookClient = field(default_factory=WebhookClient)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -340,7 +349,7 @@ async def a_partner(folder: Path, certified: str) -> AsyncIterator[TlsPartner]:
     partner.network.port = server.sockets[0].getsockname()[1]
 
     trusting = ssl.create_default_context(cafile=str(certificate))
-    partner.outside = Outside(resolve=somewhere_public, tls=trusting, network=partner.network)
+    partner.outside = WebhookClient(resolve=somewhere_public, tls=trusting, network=partner.network)
     async with server:
         yield partner
 

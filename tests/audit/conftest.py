@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from store.postgres.database import open_pool
-from tests.support.recorded_archive import Archive
+from tests.support.recorded_archive import RecordedArchive
 
 
 @pytest.fixture
-async def archive(database: Any) -> AsyncIterator[Archive]:
+async def archive(database: Any) -> AsyncIterator[RecordedArchive]:
     async with await open_pool(database.app_dsn) as pool, await open_pool(database.owner_dsn) as owner:
-        yield Archive(pool, owner)
+        yield RecordedArchive(pool, owner)

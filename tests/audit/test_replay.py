@@ -12,44 +12,46 @@ import pytest
 from audit.case_view import show
 from audit.explanation import why
 from audit.history import history
-from audit.replay import NoSuchStream, canonical, fold
+from audit.replay import UnknownStreamError, canonical, replay
 from domain.case.aggregate import Case
 from domain.kernel.event import ERASED, Compartment
 from domain.kernel.vocabulary import Phase, StageStatus
 from tests.support.assertions import public
-from tests.support.builders import MONDAY, PARTNERS, Told, a_closed_case, a_registered_case, a_screened_case
+from tests.support.builders import MONDAY, PARTNERS, CaseScenario, a_closed_case, a_registered_case, a_screened_case
 from tests.support.flight_fixtures import a_flight
 from tests.support.journeys import another_nationality, another_place
-from tests.support.recorded_archive import Archive
+from tests.support.recorded_archive import RecordedArchive
 
 A_DAY = timedelta(days=1)
 
 
-async def test_two_replays_of_one_moment_are_the_same_to_the_byte(archive: Archive) -> None:
+async def test_two_replays_of_one_moment_are_the_same_to_the_byte(archive: RecordedArchive) -> None:
     told = a_closed_case()
     stream = await archive.keep(told.events)
     moments: list[dict[str, Any]] = [{}, {"as_of": MONDAY + 14 * A_DAY}, {"known_at": MONDAY + 14 * A_DAY}, {"to": 40}]
 
     replays = []
     for moment in moments:
-        first, second = [canonical((await fold(archive.pool, archive.keys, stream, **moment)).state) for _ in range(2)]
+        first, second = [
+            canonical((await replay(archive.pool, archive.keys, stream, **moment)).state) for _ in range(2)
+        ]
         assert first == second
         replays.append(first)
 
     assert len(set(replays)) == 3, "as-of and known-at agree where nobody was late, and differ from the others"
 
 
-async def test_a_replay_of_the_whole_log_is_the_case_that_was_recorded(archive: Archive) -> None:
+async def test_a_replay_of_the_whole_log_is_the_case_that_was_recorded(archive: RecordedArchive) -> None:
     told = a_closed_case()
     stream = await archive.keep(told.events)
 
-    state = (await fold(archive.pool, archive.keys, stream)).state
+    state = (await replay(archive.pool, archive.keys, stream)).state
 
     told.case.id, told.case.number = stream, state.number
     assert canonical(state) == canonical(told.case)
 
 
-async def test_what_came_late_was_true_before_it_was_known(archive: Archive) -> None:
+async def test_what_came_late_was_true_before_it_was_known(archive: RecordedArchive) -> None:
     """A partner tells on Thursday of what happened on Monday: on Tuesday it was true, and nobody knew."""
     told = a_screened_case()
     stream = await archive.keep(told.events)
@@ -59,8 +61,8 @@ async def test_what_came_late_was_true_before_it_was_known(archive: Archive) -> 
     await archive.append(stream, answer, claimed_at=MONDAY, recorded_at=thursday)
 
     tuesday = MONDAY + A_DAY
-    true_then = (await fold(archive.pool, archive.keys, stream, as_of=tuesday)).state
-    known_then = (await fold(archive.pool, archive.keys, stream, known_at=tuesday)).state
+    true_then = (await replay(archive.pool, archive.keys, stream, as_of=tuesday)).state
+    known_then = (await replay(archive.pool, archive.keys, stream, known_at=tuesday)).state
 
     assert isinstance(true_then, Case)
     assert isinstance(known_then, Case)
@@ -68,7 +70,7 @@ async def test_what_came_late_was_true_before_it_was_known(archive: Archive) -> 
     assert "MEDICAL_ASSESSMENT" not in known_then.clearances
 
 
-async def test_an_answer_dated_before_its_question_waits_for_the_question(archive: Archive) -> None:
+async def test_an_answer_dated_before_its_question_waits_for_the_question(archive: RecordedArchive) -> None:
     """The partner's clock is wrong by a year: the answer cannot take effect before the referral was there."""
     told = a_screened_case()
     stream = await archive.keep(told.events[:1])
@@ -78,8 +80,8 @@ async def test_an_answer_dated_before_its_question_waits_for_the_question(archiv
     answer = told.partner_says("MEDICAL_ASSESSMENT", "COMPLETED", "NO_SIGNIFICANT_CONDITION")
     await archive.append(stream, answer, claimed_at=MONDAY - 365 * A_DAY)
 
-    before = await fold(archive.pool, archive.keys, stream, as_of=MONDAY)
-    after = await fold(archive.pool, archive.keys, stream, as_of=MONDAY + A_DAY)
+    before = await replay(archive.pool, archive.keys, stream, as_of=MONDAY)
+    after = await replay(archive.pool, archive.keys, stream, as_of=MONDAY + A_DAY)
 
     assert isinstance(before.state, Case)
     assert before.state.referrals == {}
@@ -88,22 +90,22 @@ async def test_an_answer_dated_before_its_question_waits_for_the_question(archiv
     assert any(entry.row.topic == "ReferralCompleted" for entry in after.entries)
 
 
-async def test_a_replay_up_to_a_version_stops_there(archive: Archive) -> None:
+async def test_a_replay_up_to_a_version_stops_there(archive: RecordedArchive) -> None:
     stream = await archive.keep(a_closed_case().events)
 
-    folded = await fold(archive.pool, archive.keys, stream, to=3)
+    folded = await replay(archive.pool, archive.keys, stream, to=3)
 
     assert [entry.row.version for entry in folded.entries] == [1, 2, 3]
     assert folded.state.version == 3
     assert len(folded.left_out) == folded.head.version - 3
 
 
-async def test_nobody_can_ask_for_a_stream_that_is_not_there(archive: Archive) -> None:
-    with pytest.raises(NoSuchStream):
-        await fold(archive.pool, archive.keys, MONDAY_STREAM)
+async def test_nobody_can_ask_for_a_stream_that_is_not_there(archive: RecordedArchive) -> None:
+    with pytest.raises(UnknownStreamError):
+        await replay(archive.pool, archive.keys, MONDAY_STREAM)
 
 
-async def test_history_says_every_event_in_a_sentence(archive: Archive) -> None:
+async def test_history_says_every_event_in_a_sentence(archive: RecordedArchive) -> None:
     told = a_closed_case()
     stream = await archive.keep(told.events)
 
@@ -116,7 +118,7 @@ async def test_history_says_every_event_in_a_sentence(archive: Archive) -> None:
     assert entries[0]["facts"]["person"]["given_names"] == "Aminata"
 
 
-async def test_a_reader_without_the_compartment_reads_a_neutral_name_and_no_secret(archive: Archive) -> None:
+async def test_a_reader_without_the_compartment_reads_a_neutral_name_and_no_secret(archive: RecordedArchive) -> None:
     told = a_registered_case()
     told.having("RaiseProtectionConcern", risk_level="HIGH", concern="threatened by a smuggler")
     stream = await archive.keep(told.events)
@@ -135,7 +137,7 @@ async def test_a_reader_without_the_compartment_reads_a_neutral_name_and_no_secr
     assert "Aminata" not in texts["nothing"]
 
 
-async def test_an_erased_case_still_says_what_happened(archive: Archive) -> None:
+async def test_an_erased_case_still_says_what_happened(archive: RecordedArchive) -> None:
     told = a_registered_case().having("AddNote", note="prefers to be called in the evening")
     stream = await archive.keep(told.events)
     await archive.keys.destroy(stream)
@@ -147,7 +149,7 @@ async def test_an_erased_case_still_says_what_happened(archive: Archive) -> None
     assert "Aminata" not in str(entries)
 
 
-async def test_a_row_that_cannot_be_read_is_shown_as_such(archive: Archive) -> None:
+async def test_a_row_that_cannot_be_read_is_shown_as_such(archive: RecordedArchive) -> None:
     stream = await archive.keep(a_registered_case().events)
     await archive.tamper("UPDATE events SET topic = 'FromTheFuture' WHERE stream_id = $1 AND version = 2", stream)
 
@@ -157,7 +159,7 @@ async def test_a_row_that_cannot_be_read_is_shown_as_such(archive: Archive) -> N
     assert "cannot be read" in entries[1]["sentence"]
 
 
-async def test_show_says_where_a_case_stands_now_and_stood_then(archive: Archive) -> None:
+async def test_show_says_where_a_case_stands_now_and_stood_then(archive: RecordedArchive) -> None:
     told = a_closed_case()
     stream = await archive.keep(told.events)
 
@@ -173,7 +175,7 @@ async def test_show_says_where_a_case_stands_now_and_stood_then(archive: Archive
     assert datetime.fromisoformat(then["next_deadline"]) > MONDAY
 
 
-async def test_why_names_what_is_awaited_since_when_and_because_of_which_event(archive: Archive) -> None:
+async def test_why_names_what_is_awaited_since_when_and_because_of_which_event(archive: RecordedArchive) -> None:
     told = a_screened_case()
     stream = await archive.keep(told.events)
     await stand_still(archive, MONDAY)
@@ -191,7 +193,7 @@ async def test_why_names_what_is_awaited_since_when_and_because_of_which_event(a
     assert "is reminded" in told_why["next"]["what"]
 
 
-async def test_the_due_date_that_counts_is_shown_with_the_holiday_that_moved_it(archive: Archive) -> None:
+async def test_the_due_date_that_counts_is_shown_with_the_holiday_that_moved_it(archive: RecordedArchive) -> None:
     told = a_screened_case()
     stream = await archive.keep(told.events)
     await stand_still(archive, MONDAY)
@@ -211,7 +213,7 @@ async def test_the_due_date_that_counts_is_shown_with_the_holiday_that_moved_it(
     assert {each["moved"] for each in as_pinned["referrals"]} == {None}
 
 
-async def test_why_after_a_lapse_names_the_lapse(archive: Archive) -> None:
+async def test_why_after_a_lapse_names_the_lapse(archive: RecordedArchive) -> None:
     told = a_screened_case().having("AssessSafetyOfReturn", area="NG-LA", result="SAFE", advisory_version="2026-3")
     told.having("RevokeClearance", kind="SAFETY_OF_RETURN", cause="ADVISORY_CHANGED")
     stream = await archive.keep(told.events)
@@ -223,7 +225,9 @@ async def test_why_after_a_lapse_names_the_lapse(archive: Archive) -> None:
     assert "SAFETY_OF_RETURN revoked" in waits["STAFF.SAFETY_OF_RETURN"]["because"]["sentence"]
 
 
-async def test_why_names_the_change_of_nationality_because_of_which_the_person_is_asked_anew(archive: Archive) -> None:
+async def test_why_names_the_change_of_nationality_because_of_which_the_person_is_asked_anew(
+    archive: RecordedArchive,
+) -> None:
     told = a_screened_case()
     told.now += A_DAY
     told.having("ChangeNationality", nationality="GIN")
@@ -242,18 +246,20 @@ async def test_why_names_the_change_of_nationality_because_of_which_the_person_i
 
 
 @pytest.mark.parametrize("journey", [another_nationality, another_place])
-async def test_an_erased_case_stands_where_it_stood(archive: Archive, journey: Callable[[], Told]) -> None:
+async def test_an_erased_case_stands_where_it_stood(
+    archive: RecordedArchive, journey: Callable[[], CaseScenario]
+) -> None:
     told = journey()
     stream = await archive.keep(told.events)
     await archive.keys.destroy(stream)
 
-    erased = (await fold(archive.pool, archive.keys, stream)).state
+    erased = (await replay(archive.pool, archive.keys, stream)).state
 
     assert isinstance(erased, Case)
     assert public(erased) == public(told.case)
 
 
-async def test_why_before_a_stage_is_open_says_that_it_will_be(archive: Archive) -> None:
+async def test_why_before_a_stage_is_open_says_that_it_will_be(archive: RecordedArchive) -> None:
     told = a_registered_case()
     opened = next(nth for nth, event in enumerate(told.events) if event.name == "StageOpened")
     stream = await archive.keep(told.events[:opened])
@@ -264,7 +270,7 @@ async def test_why_before_a_stage_is_open_says_that_it_will_be(archive: Archive)
     ] == "SCREENING will be opened"
 
 
-async def test_a_case_that_was_refused_at_the_door_can_be_looked_at(archive: Archive) -> None:
+async def test_a_case_that_was_refused_at_the_door_can_be_looked_at(archive: RecordedArchive) -> None:
     stream = await archive.keep([])
 
     shown = await show(archive.pool, archive.keys, stream, directory=PARTNERS)
@@ -274,11 +280,11 @@ async def test_a_case_that_was_refused_at_the_door_can_be_looked_at(archive: Arc
     assert (told_why["waiting_on"], told_why["next"], told_why["last"]) == ([], None, None)
 
 
-async def test_a_flight_is_shown_and_explained_like_a_case(archive: Archive) -> None:
+async def test_a_flight_is_shown_and_explained_like_a_case(archive: RecordedArchive) -> None:
     flight, events = a_flight([])
     stream = await archive.keep(events, kind="movement", number="MOV-2026-1214-MJI")
 
-    folded = await fold(archive.pool, archive.keys, stream)
+    folded = await replay(archive.pool, archive.keys, stream)
     shown = await show(archive.pool, archive.keys, stream)
     told_why = await why(archive.pool, archive.keys, stream)
 
@@ -289,7 +295,7 @@ async def test_a_flight_is_shown_and_explained_like_a_case(archive: Archive) -> 
     assert told_why["next"]["what"] == "the manifest is frozen"
 
 
-async def stand_still(archive: Archive, at: datetime) -> None:
+async def stand_still(archive: RecordedArchive, at: datetime) -> None:
     await archive.owner.execute("INSERT INTO programme_clock (stands_at) VALUES ($1)", at)
 
 

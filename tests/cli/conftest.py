@@ -14,10 +14,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cli.main import awda
-from cli.output import Code
+from cli.output import ExitCode
 from store.postgres.database import open_pool
 from tests.support.databases import Database
-from tests.support.recorded_archive import Archive
+from tests.support.recorded_archive import RecordedArchive
 
 ARCHIVES_KEY = base64.b64encode(bytes(range(32))).decode()
 
@@ -41,16 +41,16 @@ class Shelf:
     def asked(self, *words: str) -> Any:
         """What the command prints as JSON."""
         done = self.run(*words, "--json")
-        assert done.exit_code == Code.DONE, done.output
+        assert done.exit_code == ExitCode.DONE, done.output
         return json.loads(done.stdout)
 
-    def keep(self, work: Callable[[Archive], Awaitable[object]]) -> None:
+    def keep(self, work: Callable[[RecordedArchive], Awaitable[object]]) -> None:
         """Do something with the archive."""
 
         async def working() -> None:
             database = self.database
             async with await open_pool(database.app_dsn) as pool, await open_pool(database.owner_dsn) as owner:
-                await work(Archive(pool, owner))
+                await work(RecordedArchive(pool, owner))
 
         asyncio.run(working())
 

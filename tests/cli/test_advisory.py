@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from audit.verification.verify import verify
 from cli.main import awda
-from cli.output import Code
+from cli.output import ExitCode
 from domain.case.aggregate import Case
 from domain.kernel.vocabulary import AdvisoryLevel, ClearanceKind, ClearanceStatus
 from store.projections.projector import Projector
@@ -22,7 +22,7 @@ from tests.cli.conftest import Shelf
 from tests.support.builders import a_cleared_case, a_frozen_case, an_arrived_case
 from tests.support.databases import Database
 from tests.support.journey_steps import a_screened_case, a_taken_message
-from tests.support.running_worker import MASTER_KEY, House, a_house
+from tests.support.running_worker import MASTER_KEY, RunningWorker, a_running_worker
 from workers.embedded.installation import Servers
 
 CHANGE = ("advisory", "change", "NGA", "--area", "NG-LA", "--level", "NO_RETURN", "--version", "2026-4")
@@ -48,7 +48,7 @@ def test_a_version_says_one_thing_about_a_place(shelf: Shelf) -> None:
     shelf.asked(*CHANGE, *BASIS)
     other = tuple("OPEN" if word == "NO_RETURN" else word for word in CHANGE)
     done = shelf.run(*other, *BASIS)
-    assert done.exit_code == Code.CONFLICT
+    assert done.exit_code == ExitCode.CONFLICT
     assert "2026-4 says NO_RETURN about NG-LA already" in done.output
 
 
@@ -68,7 +68,7 @@ def test_a_version_says_one_thing_about_a_place(shelf: Shelf) -> None:
 )
 def test_what_cannot_be_meant_is_a_matter_of_usage(shelf: Shelf, words: tuple[str, ...], said: str) -> None:
     done = shelf.run("advisory", "change", "--version", "2026-4", *BASIS, "--level", "OPEN", *words)
-    assert done.exit_code == Code.USAGE
+    assert done.exit_code == ExitCode.USAGE
     assert said in " ".join(done.output.replace("│", " ").split())
     assert shelf.asked("advisory", "list") == []
 
@@ -85,7 +85,7 @@ def test_every_case_that_has_not_arrived_is_told_once_by_whomever(shelf: Shelf) 
     wanted = ["LBY-2026-000003", "LBY-2026-000002", "LBY-2026-000004"]  # passengers first
     for user in ("fatima", "omar"):
         done = shelf.run(*CHANGE, *BASIS, "--wait", "0", "--as", user, "--json")
-        assert done.exit_code == Code.PARTLY
+        assert done.exit_code == ExitCode.PARTLY
         said = json.loads(done.stdout)
         assert (said["assess_anew"], said["untouched"], said["undecided"]) == ([], 0, wanted)
     assert sorted(_pending(shelf)) == sorted(wanted)
@@ -99,7 +99,7 @@ def test_who_was_erased_keeps_nobody_else_from_being_told(shelf: Shelf) -> None:
         await archive.keys.destroy(erased)
 
     shelf.keep(kept)
-    assert shelf.run(*CHANGE, *BASIS, "--wait", "0").exit_code == Code.PARTLY
+    assert shelf.run(*CHANGE, *BASIS, "--wait", "0").exit_code == ExitCode.PARTLY
     assert _pending(shelf) == ["LBY-2026-000002"]
 
 
@@ -107,7 +107,7 @@ def test_a_change_that_was_replaced_is_told_to_nobody(shelf: Shelf) -> None:
     shelf.asked(*CHANGE, *BASIS)
     shelf.asked("advisory", "change", "NGA", "--area", "NG-LA", "--level", "OPEN", "--version", "2026-5", *BASIS)
     done = shelf.run(*CHANGE, *BASIS)
-    assert done.exit_code == Code.CONFLICT
+    assert done.exit_code == ExitCode.CONFLICT
     assert "2026-4 counts no more: 2026-5 says OPEN about NG-LA" in done.output
 
 
@@ -148,13 +148,13 @@ def _pending(shelf: Shelf) -> list[str]:
 async def test_sc_19_on_real_servers_who_returns_there_is_held_and_the_others_are_not_touched(
     database: Database, servers: Servers, tmp_path: Path
 ) -> None:
-    async with a_house(database, servers) as house:
+    async with a_running_worker(database, servers) as house:
         there, elsewhere = [await _a_safe_case(house, area) for area in ("NG-LA", "NG-KN")]
         await Projector(house.pool).catch_up()
 
         done = await asyncio.to_thread(_run, database, tmp_path, *CHANGE, *BASIS, "--json")
 
-        assert done.exit_code == Code.DONE, done.output
+        assert done.exit_code == ExitCode.DONE, done.output
         said = json.loads(done.stdout)
         assert (said["assess_anew"], said["untouched"], said["undecided"]) == ([await _number(house, there)], 1, [])
         assert (await house.names(there))[-5:].count("HoldPlaced") == 1
@@ -168,18 +168,18 @@ async def test_sc_19_on_real_servers_who_returns_there_is_held_and_the_others_ar
         assert await _safety(house, there) is ClearanceStatus.VALID
 
 
-async def _a_safe_case(house: House, area: str) -> Any:
+async def _a_safe_case(house: RunningWorker, area: str) -> Any:
     case = await a_screened_case(house)
     await house.until(case, "ReferralSent")
     await a_taken_message(house, case, "AssessSafetyOfReturn", area=area, result="SAFE", advisory_version="2026-3")
     return case
 
 
-async def _number(house: House, case: Any) -> str:
+async def _number(house: RunningWorker, case: Any) -> str:
     return str(await house.pool.fetchval("SELECT number FROM streams WHERE stream_id = $1", case))
 
 
-async def _safety(house: House, case: Any) -> ClearanceStatus:
+async def _safety(house: RunningWorker, case: Any) -> ClearanceStatus:
     state = await house.state(case)
     assert isinstance(state, Case)
     return state.clearances[ClearanceKind.SAFETY_OF_RETURN].status

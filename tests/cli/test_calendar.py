@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pytest
 
-from cli.output import Code
+from cli.output import ExitCode
 from tests.cli.conftest import Shelf
 from tests.support.builders import a_screened_case
 
@@ -23,7 +23,7 @@ def test_an_announced_holiday_moves_the_deadlines_of_a_case_that_is_open(shelf: 
     shelf.keep(lambda archive: archive.keep(a_screened_case().events, number=CASE))
     before = next_deadline(shelf)
 
-    assert shelf.run("calendar", "announce", *TUESDAY).exit_code == Code.DONE
+    assert shelf.run("calendar", "announce", *TUESDAY).exit_code == ExitCode.DONE
 
     assert next_deadline(shelf) > before
 
@@ -42,7 +42,7 @@ def test_an_announcement_is_kept_once_with_who_made_it(shelf: Shelf) -> None:
     again = shelf.run("calendar", "announce", "lby", "2026-11-24", "Something else", "--as", "omar")
 
     assert first["news"] is True
-    assert again.exit_code == Code.DONE
+    assert again.exit_code == ExitCode.DONE
     assert "as staff:fatima announced" in again.stdout
     listed = shelf.asked("calendar", "list", "LBY")
     assert [(each["day"], each["name"], each["announced_by"]) for each in listed] == [
@@ -58,11 +58,11 @@ def test_a_country_or_a_day_that_nobody_knows_is_a_matter_of_usage(
     shelf: Shelf, country: str, day: str, said: str
 ) -> None:
     done = shelf.run("calendar", "announce", country, day, "x")
-    assert done.exit_code == Code.USAGE
+    assert done.exit_code == ExitCode.USAGE
     assert said in " ".join(done.output.split())
 
 
 def test_whoever_announces_a_friday_is_told_that_nothing_moves(shelf: Shelf) -> None:
     done = shelf.run("calendar", "announce", "LBY", "2026-11-27", "Liberation Day")
-    assert done.exit_code == Code.DONE
+    assert done.exit_code == ExitCode.DONE
     assert "no due date moves" in done.stderr

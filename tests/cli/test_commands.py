@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cli.main import COMMANDS, awda, loaded
-from cli.output import Code
+from cli.output import ExitCode
 from cli.registration_list import SAMPLE
 
 REGISTRATION = {
@@ -44,7 +44,7 @@ def nowhere(tmp_path: Path) -> Awda:
 
 def start(run: Awda, **more: Any) -> str:
     done = run("case", "start", "-", "--no-wait", stdin=json.dumps(REGISTRATION | more))
-    assert done.exit_code == Code.DONE, done.output
+    assert done.exit_code == ExitCode.DONE, done.output
     return done.stdout.strip()
 
 
@@ -62,20 +62,20 @@ def test_every_command_and_its_subcommands_have_help_with_an_example(name: str) 
 
 def test_the_overview_needs_no_home(nowhere: Awda) -> None:
     shown = nowhere("--help")
-    assert shown.exit_code == Code.DONE
+    assert shown.exit_code == ExitCode.DONE
     assert all(name in shown.output for name in COMMANDS)
 
 
 @pytest.mark.parametrize("words", [("case", "list"), ("verify",), ("case", "show", "LBY-2026-000001"), ("doctor",)])
 def test_without_servers_a_command_says_how_to_start_them(nowhere: Awda, words: tuple[str, ...]) -> None:
     done = nowhere(*words)
-    assert done.exit_code == Code.DOWN
+    assert done.exit_code == ExitCode.DOWN
     assert "awda up" in done.output
 
 
 def test_a_home_where_nothing_runs_says_so_in_the_contracts_shape(nowhere: Awda) -> None:
     done = nowhere("status", "--json")
-    assert done.exit_code == Code.DONE
+    assert done.exit_code == ExitCode.DONE
     assert json.loads(done.stdout) == {
         "console_url": None, "api_url": None, "temporal_ui_url": None, "temporal_address": None, "database": None,
         "processes": [],
@@ -85,13 +85,13 @@ def test_a_home_where_nothing_runs_says_so_in_the_contracts_shape(nowhere: Awda)
 def test_a_database_that_is_away_is_a_dependency_that_is_down(tmp_path: Path) -> None:
     env = {"AWDA_HOME": str(tmp_path), "AWDA_DATABASE_URL": "postgresql://awda_app@127.0.0.1:1/awda"}
     done = CliRunner(env=env).invoke(awda, ["case", "list"])
-    assert done.exit_code == Code.DOWN
+    assert done.exit_code == ExitCode.DOWN
     assert "Try:" in done.stderr
 
 
 def test_a_setting_that_cannot_be_is_a_matter_of_usage(tmp_path: Path) -> None:
     done = CliRunner(env={"AWDA_HOME": str(tmp_path), "AWDA_PORT": "http"}).invoke(awda, ["status"])
-    assert done.exit_code == Code.USAGE
+    assert done.exit_code == ExitCode.USAGE
     assert "AWDA_PORT" in done.stderr
 
 
@@ -114,13 +114,13 @@ def test_the_same_key_for_something_else_is_a_conflict(run: Awda) -> None:
     other = run(
         "case", "start", "-", "--no-wait", "--key", "4711", stdin=json.dumps({**REGISTRATION, "office": "Sebha"})
     )
-    assert other.exit_code == Code.CONFLICT
+    assert other.exit_code == ExitCode.CONFLICT
 
 
 def test_a_field_of_the_wrong_kind_is_refused_with_its_place_and_value(run: Awda) -> None:
     wrong = {**REGISTRATION, "channel": "CARRIER_PIGEON"}
     done = run("case", "start", "-", stdin=json.dumps(wrong))
-    assert done.exit_code == Code.REFUSED
+    assert done.exit_code == ExitCode.REFUSED
     assert "/channel" in done.stderr
     assert "CARRIER_PIGEON" in done.stderr
     assert done.stdout == ""
@@ -128,24 +128,24 @@ def test_a_field_of_the_wrong_kind_is_refused_with_its_place_and_value(run: Awda
 
 def test_a_message_that_does_not_exist_is_refused_with_a_suggestion(run: Awda) -> None:
     done = run("case", "send", start(run), "RecordConsnet")
-    assert done.exit_code == Code.REFUSED
+    assert done.exit_code == ExitCode.REFUSED
     assert "RecordConsent" in done.stderr
 
 
 def test_a_case_that_does_not_exist_is_not_found(run: Awda) -> None:
     for words in (("send", "LBY-2026-999999", "AddNote"), ("show", "LBY-2026-999999"), ("why", "LBY-2026-999999")):
         done = run("case", *words)
-        assert done.exit_code == Code.NOT_FOUND, done.output
+        assert done.exit_code == ExitCode.NOT_FOUND, done.output
         assert "awda case list" in done.stderr
 
 
 def test_what_is_not_json_is_a_matter_of_usage(run: Awda) -> None:
-    assert run("case", "start", "-", stdin="{").exit_code == Code.USAGE
-    assert run("case", "start", "nowhere.json").exit_code == Code.USAGE
+    assert run("case", "start", "-", stdin="{").exit_code == ExitCode.USAGE
+    assert run("case", "start", "nowhere.json").exit_code == ExitCode.USAGE
 
 
 def test_a_time_that_is_none_is_a_matter_of_usage(run: Awda) -> None:
-    assert run("case", "replay", start(run), "--as-of", "yesterday").exit_code == Code.USAGE
+    assert run("case", "replay", start(run), "--as-of", "yesterday").exit_code == ExitCode.USAGE
 
 
 def test_two_replays_of_one_moment_give_the_same_bytes(run: Awda) -> None:
@@ -164,23 +164,23 @@ def test_a_movement_starts_under_the_number_it_names_and_only_once(run: Awda) ->
         "std": "2026-12-01T08:00:00Z", "sta": "2026-12-01T13:00:00Z", "capacity": 100,
     }  # fmt: skip
     done = run("movement", "start", "-", "--no-wait", stdin=json.dumps(flight))
-    assert (done.exit_code, done.stdout.strip()) == (Code.DONE, "MOV-2026-LOS1")
-    assert run("movement", "start", "-", "--no-wait", stdin=json.dumps(flight)).exit_code == Code.CONFLICT
+    assert (done.exit_code, done.stdout.strip()) == (ExitCode.DONE, "MOV-2026-LOS1")
+    assert run("movement", "start", "-", "--no-wait", stdin=json.dumps(flight)).exit_code == ExitCode.CONFLICT
 
 
 def test_a_partner_is_added_listed_and_given_a_secret_that_is_shown_once(run: Awda) -> None:
     words = ("--name", "Clinic, Misrata", "--kind", "MEDICAL_ASSESSMENT", "--receiver", "https://clinic.example/in")
-    assert run("partner", "add", "clinic-misrata", *words).exit_code == Code.DONE
+    assert run("partner", "add", "clinic-misrata", *words).exit_code == ExitCode.DONE
     (listed,) = json.loads(run("partner", "list", "--json").stdout)
     assert (listed["partner_id"], listed["kinds"]) == ("clinic-misrata", ["MEDICAL_ASSESSMENT"])
     assert run("partner", "key", "add", "clinic-misrata", "--generate").stdout.startswith("whsec_")
-    assert run("partner", "key", "add", "clinic-misrata", "whsec_short").exit_code == Code.USAGE
-    assert run("partner", "key", "add", "nobody", "--generate").exit_code == Code.NOT_FOUND
+    assert run("partner", "key", "add", "clinic-misrata", "whsec_short").exit_code == ExitCode.USAGE
+    assert run("partner", "key", "add", "nobody", "--generate").exit_code == ExitCode.NOT_FOUND
 
 
 def test_a_kind_of_referral_that_does_not_exist_is_named(run: Awda) -> None:
     done = run("partner", "add", "x", "--name", "X", "--kind", "ASTROLOGY")
-    assert done.exit_code == Code.USAGE
+    assert done.exit_code == ExitCode.USAGE
     assert "ASTROLOGY" in done.stderr
 
 
@@ -189,7 +189,7 @@ def test_a_kind_of_referral_that_does_not_exist_is_named(run: Awda) -> None:
 
 def test_a_verification_without_temporal_is_not_called_clean(run: Awda) -> None:
     done = run("verify", "--json")
-    assert done.exit_code == Code.DOWN
+    assert done.exit_code == ExitCode.DOWN
     assert json.loads(done.stdout)["result"] == "not_checked"
 
 
@@ -197,13 +197,13 @@ def test_a_read_table_can_be_rebuilt_and_one_that_does_not_exist_not(run: Awda) 
     done = run("projection", "rebuild", "case_list", "--shadow", "--json")
     assert json.loads(done.stdout)["equal"] is True
     missing = run("projection", "rebuild", "horoscopes")
-    assert missing.exit_code == Code.NOT_FOUND
+    assert missing.exit_code == ExitCode.NOT_FOUND
     assert "awda projection list" in missing.stderr
 
 
 def test_the_clock_of_a_real_home_is_moved_by_nobody(run: Awda) -> None:
-    assert run("demo", "clock", "+8d").exit_code == Code.REFUSED
-    assert run("demo", "clock", "tomorrow").exit_code == Code.USAGE
+    assert run("demo", "clock", "+8d").exit_code == ExitCode.REFUSED
+    assert run("demo", "clock", "tomorrow").exit_code == ExitCode.USAGE
 
 
 # Registration lists
@@ -214,7 +214,7 @@ def test_a_list_starts_each_case_once_whoever_brings_it(run: Awda) -> None:
     assert (first["rows"], first["started"], first["already"], first["bad"]) == (50, 50, 0, [])
     assert len({each["case_number"] for each in first["cases"]}) == 50
     again = run("import", "cases", str(SAMPLE), "--json", "--as", "omar")
-    assert again.exit_code == Code.DONE
+    assert again.exit_code == ExitCode.DONE
     second = json.loads(again.stdout)
     assert (second["started"], second["already"]) == (0, 50)
     assert [each["case_number"] for each in second["cases"]] == [each["case_number"] for each in first["cases"]]
@@ -232,7 +232,7 @@ def test_a_dry_run_starts_nothing_and_says_what_is_in_already(run: Awda, tmp_pat
 
 def test_a_dry_run_works_without_servers(nowhere: Awda) -> None:
     done = nowhere("import", "cases", str(SAMPLE), "--dry-run")
-    assert done.exit_code == Code.DONE
+    assert done.exit_code == ExitCode.DONE
     assert "50 would be started" in done.stdout
 
 
@@ -241,7 +241,7 @@ def test_bad_rows_are_reported_and_a_corrected_list_starts_only_those(run: Awda,
     file = tmp_path / "list.csv"
     file.write_text("\n".join([*lines[:2], lines[2].replace(",BD,", ",Atlantis,"), lines[3]]), encoding="utf-8")
     done = run("import", "cases", str(file), "--json")
-    assert done.exit_code == Code.PARTLY
+    assert done.exit_code == ExitCode.PARTLY
     told = json.loads(done.stdout)
     (bad,) = told["bad"]
     assert (told["started"], bad["row"], bad["column"], bad["value"]) == (2, 3, "Nationality", "Atlantis")
@@ -256,7 +256,7 @@ def test_a_reference_that_comes_again_for_somebody_else_is_reported_with_its_cas
     file = tmp_path / "list.csv"
     file.write_text("\n".join([heading, first, second.replace("REG-TIP-0002", "REG-TIP-0001")]), encoding="utf-8")
     done = run("import", "cases", str(file), "--json")
-    assert done.exit_code == Code.PARTLY
+    assert done.exit_code == ExitCode.PARTLY
     told = json.loads(done.stdout)
     assert told["started"] == 1
     assert told["cases"][0]["case_number"] in told["bad"][0]["problem"]

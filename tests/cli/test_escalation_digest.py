@@ -5,10 +5,10 @@ from __future__ import annotations
 from store.projections.projector import Projector
 from tests.cli.conftest import Shelf
 from tests.support.builders import a_screened_case
-from tests.support.recorded_archive import Archive
+from tests.support.recorded_archive import RecordedArchive
 
 
-async def two_weeks_of_silence(archive: Archive) -> None:
+async def two_weeks_of_silence(archive: RecordedArchive) -> None:
     await archive.keep(a_screened_case().after(days=14).events)
     await Projector(archive.pool).catch_up()
 

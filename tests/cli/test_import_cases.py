@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from openpyxl import Workbook
 
-from cli.registration_list import SAMPLE, Checked, Defaults, check
-from gateway.tabular.files import Bad, Unusable
+from cli.registration_list import SAMPLE, CheckedList, Defaults, check_list
+from gateway.tabular.files import RowError, UnusableFileError
 
 TODAY = date(2026, 11, 23)
 
@@ -40,7 +40,7 @@ def a_list(tmp_path: Path, *changes: dict[str, str]) -> Path:
 
 
 def the_fields(tmp_path: Path, **change: str) -> dict[str, Any]:
-    found = check(a_list(tmp_path, {name.replace("_", " "): value for name, value in change.items()}), TODAY)
+    found = check_list(a_list(tmp_path, {name.replace("_", " "): value for name, value in change.items()}), TODAY)
     assert not found.bad, found.bad
     return dict(found.good[0].fields)
 
@@ -50,30 +50,30 @@ def the_person(tmp_path: Path, **change: str) -> dict[str, Any]:
     return person
 
 
-def the_fault(tmp_path: Path, **change: str) -> Bad:
-    found = check(a_list(tmp_path, {name.replace("_", " "): value for name, value in change.items()}), TODAY)
+def the_fault(tmp_path: Path, **change: str) -> RowError:
+    found = check_list(a_list(tmp_path, {name.replace("_", " "): value for name, value in change.items()}), TODAY)
     assert not found.good
     assert len(found.bad) == 1, found.bad
     return found.bad[0]
 
 
-def bytes_list(tmp_path: Path, raw: bytes) -> Checked:
+def bytes_list(tmp_path: Path, raw: bytes) -> CheckedList:
     file = tmp_path / "list.csv"
     file.write_bytes(raw)
-    return check(file, TODAY)
+    return check_list(file, TODAY)
 
 
 # The sample
 
 
 def test_all_fifty_rows_of_the_sample_can_be_imported() -> None:
-    found = check(SAMPLE, date(2026, 1, 11))
+    found = check_list(SAMPLE, date(2026, 1, 11))
     assert (found.rows, len(found.good), found.bad) == (50, 50, ())
     assert len({each.identity for each in found.good}) == 50
 
 
 def test_the_sample_holds_what_field_lists_hold() -> None:
-    people = [each.fields["person"] for each in check(SAMPLE, date(2026, 1, 11)).good]
+    people = [each.fields["person"] for each in check_list(SAMPLE, date(2026, 1, 11)).good]
     assert {person.get("dob_precision") for person in people} == {"DAY", "MONTH", "YEAR", "ESTIMATED", None}
     assert any("ا" in person["family_name"] or "م" in person["family_name"] for person in people)
     assert any("name_native_script" in person for person in people)
@@ -228,21 +228,21 @@ def test_nobody_is_brought_in_without_consent(tmp_path: Path, written: str) -> N
 
 
 def test_all_that_is_wrong_with_a_row_is_told_at_once(tmp_path: Path) -> None:
-    found = check(a_list(tmp_path, {"sex": "??!", "phone": "1", "nationality": "Atlantis"}), TODAY)
+    found = check_list(a_list(tmp_path, {"sex": "??!", "phone": "1", "nationality": "Atlantis"}), TODAY)
     assert {bad.column for bad in found.bad} == {"sex", "phone", "nationality"}
 
 
 def test_good_rows_are_kept_beside_bad_ones(tmp_path: Path) -> None:
-    found = check(a_list(tmp_path, {}, {"sex": "robot"}, {"ref": "R-3"}), TODAY)
+    found = check_list(a_list(tmp_path, {}, {"sex": "robot"}, {"ref": "R-3"}), TODAY)
     assert [each.row for each in found.good] == [2, 4]
     assert [bad.row for bad in found.bad] == [3]
 
 
 def test_office_and_channel_may_be_said_once_for_the_whole_list(tmp_path: Path) -> None:
     file = a_list(tmp_path, {"office": "", "channel": ""})
-    assert {bad.column for bad in check(file, TODAY).bad} == {"office", "channel"}
-    assert all("--" in bad.todo for bad in check(file, TODAY).bad)
-    fields = check(file, TODAY, Defaults("Sebha", "HOTLINE")).good[0].fields
+    assert {bad.column for bad in check_list(file, TODAY).bad} == {"office", "channel"}
+    assert all("--" in bad.todo for bad in check_list(file, TODAY).bad)
+    fields = check_list(file, TODAY, Defaults("Sebha", "HOTLINE")).good[0].fields
     assert (fields["office"], fields["channel"]) == ("Sebha", "HOTLINE")
 
 
@@ -296,7 +296,7 @@ def test_a_workbook_is_read_as_it_is_seen(tmp_path: Path) -> None:
     sheet.append(["Keita", "Moussa", date(1996, 4, 2), "Mali", 912345678.0, "Tripoli", "Online", True])
     sheet.append(["Keita", "Awa", 1990, "Mali", None, "Tripoli", "Online", "yes"])
     book.save(tmp_path / "list.xlsx")
-    moussa, awa = check(tmp_path / "list.xlsx", TODAY).good
+    moussa, awa = check_list(tmp_path / "list.xlsx", TODAY).good
     assert moussa.fields["person"]["date_of_birth"] == "1996-04-02"
     assert moussa.fields["person"]["phone"] == "+218912345678"
     assert awa.fields["person"]["dob_precision"] == "YEAR"
@@ -305,7 +305,7 @@ def test_a_workbook_is_read_as_it_is_seen(tmp_path: Path) -> None:
 def test_a_json_list_is_read_by_the_same_names(tmp_path: Path) -> None:
     file = tmp_path / "list.json"
     file.write_text(json.dumps([{**AMINATA, "consent": True, "languages": ["en", "Hausa"]}]), encoding="utf-8")
-    registration = check(file, TODAY).good[0]
+    registration = check_list(file, TODAY).good[0]
     assert registration.row == 1
     assert registration.fields["person"]["languages"] == ["en", "ha"]
 
@@ -325,27 +325,27 @@ def test_a_json_list_is_read_by_the_same_names(tmp_path: Path) -> None:
 )
 def test_a_file_that_is_no_list_is_refused_with_what_to_do(tmp_path: Path, name: str, content: str, said: str) -> None:
     (tmp_path / name).write_text(content)
-    with pytest.raises(Unusable, match=said):
-        check(tmp_path / name, TODAY)
+    with pytest.raises(UnusableFileError, match=said):
+        check_list(tmp_path / name, TODAY)
 
 
 def test_a_file_that_is_not_there_is_named() -> None:
-    with pytest.raises(Unusable, match=r"no file nowhere\.csv"):
-        check(Path("nowhere.csv"), TODAY)
+    with pytest.raises(UnusableFileError, match=r"no file nowhere\.csv"):
+        check_list(Path("nowhere.csv"), TODAY)
 
 
 # The same row again
 
 
 def test_a_row_is_the_same_by_its_reference_and_otherwise_by_all_it_says(tmp_path: Path) -> None:
-    by_reference = check(a_list(tmp_path, {}, {"ref": "r-1", "sex": "M"}), TODAY).good
+    by_reference = check_list(a_list(tmp_path, {}, {"ref": "r-1", "sex": "M"}), TODAY).good
     assert by_reference[0].identity == by_reference[1].identity
-    without = check(a_list(tmp_path, {"ref": ""}, {"ref": "", "sex": "M"}), TODAY).good
+    without = check_list(a_list(tmp_path, {"ref": ""}, {"ref": "", "sex": "M"}), TODAY).good
     assert without[0].identity != without[1].identity
 
 
 def test_two_ways_of_writing_the_same_thing_are_the_same_row(tmp_path: Path) -> None:
-    one, other = check(
+    one, other = check_list(
         a_list(tmp_path, {"ref": "", "phone": "0912345678"}, {"ref": "", "phone": "+218912345678", "sex": "Femme"}),
         TODAY,
     ).good

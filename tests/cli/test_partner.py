@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cli.main import awda
-from cli.output import Code
+from cli.output import ExitCode
 from store.crypto.webhook_signatures import new_pair, new_secret
 from tests.gateway.conftest import MASTER_KEY
 from tests.gateway.test_server import serving
@@ -47,7 +47,7 @@ def run(database: Database, tmp_path: Path) -> Awda:
 
 @pytest.fixture
 def clinic(run: Awda) -> str:
-    assert run("add", *CLINIC).exit_code == Code.DONE
+    assert run("add", *CLINIC).exit_code == ExitCode.DONE
     return CLINIC[0]
 
 
@@ -58,7 +58,7 @@ def made_up(tmp_path: Path) -> None:
 
 
 def told(done: Result) -> Any:
-    assert done.exit_code == Code.DONE, done.output
+    assert done.exit_code == ExitCode.DONE, done.output
     return json.loads(done.stdout)
 
 
@@ -88,7 +88,7 @@ def test_an_id_that_tells_for_what_somebody_is_sent_there_is_not_given(run: Awda
     refused = run("add", "safe-house-sirte", "--name", "Safe house, Sirte", "--kind", "VOT_ASSISTANCE")
     given = run("add", "partner-058", "--name", "Safe house, Sirte", "--kind", "VOT_ASSISTANCE")
 
-    assert (refused.exit_code, given.exit_code) == (Code.REFUSED, Code.DONE)
+    assert (refused.exit_code, given.exit_code) == (ExitCode.REFUSED, ExitCode.DONE)
     assert "safe-house" in refused.stderr
     assert "partner-058" in refused.stderr
     assert [each["partner_id"] for each in told(run("list", "--json"))] == ["partner-058"]
@@ -99,9 +99,9 @@ def test_who_has_such_an_id_already_may_be_changed_and_it_is_said(run: Awda) -> 
 
     changed = run("add", "protection-office", "--kind", "GBV_SERVICES")
 
-    assert changed.exit_code == Code.DONE
+    assert changed.exit_code == ExitCode.DONE
     assert "sealed nowhere" in changed.stderr
-    assert run("add", "protection-office", "--inactive").exit_code == Code.DONE
+    assert run("add", "protection-office", "--inactive").exit_code == ExitCode.DONE
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_who_has_such_an_id_already_may_be_changed_and_it_is_said(run: Awda) -> 
 )
 def test_what_cannot_be_meant_is_a_matter_of_usage(run: Awda, words: tuple[str, ...]) -> None:
     done = run(*words)
-    assert done.exit_code == Code.USAGE, done.output
+    assert done.exit_code == ExitCode.USAGE, done.output
     assert done.stdout == ""
 
 
@@ -135,7 +135,7 @@ def test_what_cannot_be_meant_is_a_matter_of_usage(run: Awda, words: tuple[str, 
 )  # fmt: skip
 def test_what_does_not_exist_is_not_found(run: Awda, words: tuple[str, ...]) -> None:
     done = run(*words)
-    assert done.exit_code == Code.NOT_FOUND, done.output
+    assert done.exit_code == ExitCode.NOT_FOUND, done.output
     assert "awda partner" in done.stderr
 
 
@@ -153,7 +153,7 @@ def test_a_list_of_nothing_says_so_to_people_and_is_empty_for_programs(run: Awda
 
     plain, listed = run(*words), told(run(*words, "--json"))
 
-    assert (plain.exit_code, plain.stdout) == (Code.DONE, "")
+    assert (plain.exit_code, plain.stdout) == (ExitCode.DONE, "")
     assert plain.stderr.strip().startswith(("No", "quiet has no key"))
     assert listed in ([], {"partner": "quiet", "days": [], "unaccounted": 0})
 
@@ -164,7 +164,7 @@ def test_a_partner_without_a_key_is_shown_as_one(run: Awda, clinic: str) -> None
 
 def test_accounts_of_days_that_end_before_they_begin_are_a_slip(run: Awda, clinic: str) -> None:
     done = run("accounts", clinic, "--since", "2026-12-02", "--until", "2026-12-01")
-    assert (done.exit_code, "before the first" in done.stderr) == (Code.USAGE, True)
+    assert (done.exit_code, "before the first" in done.stderr) == (ExitCode.USAGE, True)
 
 
 def test_a_partner_is_shown_with_its_keys_and_who_changed_what(run: Awda, clinic: str) -> None:
@@ -180,7 +180,7 @@ def test_a_partner_is_shown_with_its_keys_and_who_changed_what(run: Awda, clinic
         ("staff:operator", "registered"),
     ]
     plain = run("show", clinic)
-    assert plain.exit_code == Code.DONE
+    assert plain.exit_code == ExitCode.DONE
     assert "must report" not in plain.stderr
     run("add", clinic, "--mandatory-reporting")
     assert "must report" in run("show", clinic).stderr
@@ -227,12 +227,12 @@ def test_a_key_is_replaced_and_the_old_one_ends_by_itself(run: Awda, clinic: str
     assert new["replaces"] == old
     assert keys(run) == {new["key_id"]: "live", old: "ending"}
     third = run("key", "rotate", new["key_id"])
-    assert third.exit_code == Code.CONFLICT
+    assert third.exit_code == ExitCode.CONFLICT
     assert "awda partner key list" in third.stderr
-    assert run("key", "revoke", old).exit_code == Code.DONE
+    assert run("key", "revoke", old).exit_code == ExitCode.DONE
     assert keys(run)[old] == "revoked"
-    assert run("key", "revoke", old).exit_code == Code.DONE
-    assert run("key", "rotate", old).exit_code == Code.CONFLICT
+    assert run("key", "revoke", old).exit_code == ExitCode.DONE
+    assert run("key", "rotate", old).exit_code == ExitCode.CONFLICT
     last = run("key", "rotate", new["key_id"], "--grace", "0m", "--json")
     assert told(last)["state"] == "live"
     assert f"{new['key_id']} counts no longer." in last.stderr
@@ -243,7 +243,7 @@ def test_a_partners_public_key_is_replaced_by_the_partner(run: Awda, clinic: str
     old = told(run("key", "add", clinic, new_pair()[1], "--json"))["key_id"]
     public = new_pair()[1]
 
-    assert run("key", "rotate", old).exit_code == Code.USAGE
+    assert run("key", "rotate", old).exit_code == ExitCode.USAGE
     assert told(run("key", "rotate", old, public, "--json"))["public"] == public
 
 
@@ -266,7 +266,7 @@ def test_a_key_that_cannot_serve_is_a_matter_of_usage_and_not_repeated(
 ) -> None:
     done = run("key", "add", clinic, *words)
 
-    assert done.exit_code == Code.USAGE, done.output
+    assert done.exit_code == ExitCode.USAGE, done.output
     assert keys(run) == {}
     assert not [word for word in words if word.startswith("wh") and len(word) > 20 and word in done.output]
 
@@ -284,7 +284,7 @@ def test_a_test_event_reaches_a_receiver_that_knows_our_signature(run: Awda, cli
 
         assert (found["received"], found["status"]) == (True, 204)
         assert receiving.kept == []
-        assert run("test", clinic).exit_code == Code.DONE
+        assert run("test", clinic).exit_code == ExitCode.DONE
 
 
 @pytest.mark.usefixtures("made_up")
@@ -293,10 +293,10 @@ def test_a_receiver_that_does_not_take_it_is_a_dependency_that_is_down(run: Awda
     with a_receiver(new_secret(), tmp_path / "kept") as receiving:
         run("add", clinic, "--receiver", receiving.url)
         done = run("test", clinic, "--json")
-        assert (done.exit_code, json.loads(done.stdout)["status"]) == (Code.DOWN, 401)
+        assert (done.exit_code, json.loads(done.stdout)["status"]) == (ExitCode.DOWN, 401)
 
     gone = run("test", clinic, "--json")
-    assert (gone.exit_code, json.loads(gone.stdout)["error"]) == (Code.DOWN, "ConnectError")
+    assert (gone.exit_code, json.loads(gone.stdout)["error"]) == (ExitCode.DOWN, "ConnectError")
 
 
 @pytest.mark.parametrize("url", ["https://127.0.0.1/", "https://169.254.169.254/latest", "https://[::1]/", "{here}"])
@@ -310,7 +310,7 @@ def test_a_test_event_takes_the_way_of_a_delivery_and_never_leads_inside(
         done = run("test", clinic, "--json")
 
     assert (done.exit_code, json.loads(done.stdout)["error"]) == (
-        Code.DOWN,
+        ExitCode.DOWN,
         "BAD_URL" if "{" in url else "ADDRESS_NOT_ALLOWED",
     )
     assert "receiver" in done.stderr
@@ -319,7 +319,7 @@ def test_a_test_event_takes_the_way_of_a_delivery_and_never_leads_inside(
 def test_without_receiver_or_key_nothing_is_sent(run: Awda, clinic: str) -> None:
     for lacks, words in (("a receiver", ("--receiver", "https://c.example")), ("an outbound key", ("--inactive",))):
         done = run("test", clinic)
-        assert (done.exit_code, lacks in done.stderr) == (Code.REFUSED, True)
+        assert (done.exit_code, lacks in done.stderr) == (ExitCode.REFUSED, True)
         run("add", clinic, *words)
     assert "to be active" in run("test", clinic).stderr
 
@@ -352,7 +352,7 @@ def test_nobody_signs_with_a_key_that_only_the_partner_has(run: Awda, clinic: st
 
     done = run("test", clinic, "--inbound")
 
-    assert done.exit_code == Code.REFUSED
+    assert done.exit_code == ExitCode.REFUSED
     assert "docs/partners/README.md" in done.stderr
 
 
@@ -389,8 +389,8 @@ async def test_what_was_given_up_is_sent_again_and_nothing_else(run: Awda, datab
     await asyncio.to_thread(run, "add", *CLINIC)
     dead, done = await left_in_the_outbox(database, "dead"), await left_in_the_outbox(database, "delivered")
 
-    assert (await asyncio.to_thread(run, "redeliver", dead, "--json")).exit_code == Code.DONE
-    assert (await asyncio.to_thread(run, "redeliver", done)).exit_code == Code.CONFLICT
+    assert (await asyncio.to_thread(run, "redeliver", dead, "--json")).exit_code == ExitCode.DONE
+    assert (await asyncio.to_thread(run, "redeliver", done)).exit_code == ExitCode.CONFLICT
 
     listed = told(await asyncio.to_thread(run, "deliveries", CLINIC[0], "--json"))
     assert {each["outbox_id"]: each["status"] for each in listed} == {dead: "pending", done: "delivered"}

@@ -16,10 +16,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cli.main import awda
-from cli.output import Code
-from gateway.intake.service import open_desk
-from gateway.intake.submission import Answer
-from store.partners.registry import Registered, add
+from cli.output import ExitCode
+from gateway.intake.service import open_intake
+from gateway.intake.submission import SubmissionResult
+from store.partners.registry import RegisteredPartner, add
 from tests.gateway.conftest import MASTER_KEY, REGISTRATION
 from tests.support.databases import Database
 
@@ -31,7 +31,7 @@ class Given:
     """A partner that sent messages nobody could place, and the command in its home."""
 
     run: Callable[..., Result]
-    answers: list[Answer]
+    answers: list[SubmissionResult]
     case: str
 
 
@@ -51,9 +51,9 @@ def given(database: Database, tmp_path: Path) -> Given:
     return Given(running, answers, case)
 
 
-async def _send(database: Database) -> tuple[list[Answer], str]:
-    async with open_desk(database.app_dsn, MASTER_KEY) as desk:
-        await add(desk.pool, Registered(CLINIC, "Clinic", frozenset()))
+async def _send(database: Database) -> tuple[list[SubmissionResult], str]:
+    async with open_intake(database.app_dsn, MASTER_KEY) as desk:
+        await add(desk.pool, RegisteredPartner(CLINIC, "Clinic", frozenset()))
         begun = await desk.start_case(REGISTRATION, user="fatima", key=uuid4().hex)
         signal = {
             "signal_id": str(uuid4()),
@@ -74,7 +74,7 @@ def test_the_accounts_of_one_partner_and_of_all(given: Given) -> None:
         "sent": 3, "quarantined": 3, "unaccounted": 0,
     }  # fmt: skip
     assert plain.stdout.split("\t")[2] == "3"
-    assert given.run("accounts", "nobody").exit_code == Code.NOT_FOUND
+    assert given.run("accounts", "nobody").exit_code == ExitCode.NOT_FOUND
     assert json.loads(given.run("accounts", CLINIC, "--until", "2020-01-01", "--json").stdout)["days"] == []
 
 
@@ -83,11 +83,11 @@ def test_what_is_unaccounted_for_ends_the_command_with_a_failure(given: Given, d
 
     done = given.run("accounts", CLINIC)
 
-    assert done.exit_code == Code.UNVERIFIED
+    assert done.exit_code == ExitCode.UNVERIFIED
     assert "1 messages are unaccounted for" in done.stderr
 
 
-async def _lose(database: Database, answer: Answer) -> None:
+async def _lose(database: Database, answer: SubmissionResult) -> None:
     owner = await asyncpg.connect(database.owner_dsn)
     await owner.execute("SET session_replication_role = replica")
     await owner.execute("DELETE FROM inbox WHERE message_id = $1", answer.message_id)
@@ -100,12 +100,12 @@ def test_a_receipt_is_checked_against_key_and_ledger(given: Given, database: Dat
     done = given.run("receipt", "-", "--json", stdin=text + "\n")
     forged = given.run("receipt", text[:-3] + "AAA")
 
-    assert done.exit_code == Code.DONE, done.output
+    assert done.exit_code == ExitCode.DONE, done.output
     assert (json.loads(done.stdout)["number"], json.loads(done.stdout)["agrees"]) == (2, True)
-    assert forged.exit_code == Code.UNVERIFIED
+    assert forged.exit_code == ExitCode.UNVERIFIED
 
     asyncio.run(_rewrite(database))
-    assert given.run("receipt", text).exit_code == Code.UNVERIFIED
+    assert given.run("receipt", text).exit_code == ExitCode.UNVERIFIED
 
 
 async def _rewrite(database: Database) -> None:
@@ -126,28 +126,28 @@ def test_what_is_in_doubt_is_listed_shown_and_decided(given: Given) -> None:
 
     assert [row["cause"] for row in listed] == ["UNKNOWN_TOKEN"] * 3
     assert "nobody-knows-this-token" in shown.stdout
-    assert done.exit_code == Code.DONE, done.output
+    assert done.exit_code == ExitCode.DONE, done.output
     assert json.loads(done.stdout)["status"] == "pending"  # no worker runs here
     assert len(json.loads(given.run("quarantine", "list", "--json").stdout)) == 2
-    assert given.run("quarantine", "show", message).exit_code == Code.NOT_FOUND
-    assert given.run("quarantine", "resolve", message, "SET_ASIDE", "--reason", "x").exit_code == Code.CONFLICT
+    assert given.run("quarantine", "show", message).exit_code == ExitCode.NOT_FOUND
+    assert given.run("quarantine", "resolve", message, "SET_ASIDE", "--reason", "x").exit_code == ExitCode.CONFLICT
     assert json.loads(given.run("quarantine", "history", CLINIC, "--json").stdout) == []
 
 
 @pytest.mark.parametrize(
     ("words", "code"),
     [
-        (("AMEND", "--reason", "x"), Code.REFUSED),
-        (("ASSIGN", "--reason", "x", "--case", "LBY-2026-999999", "--referral", "r"), Code.REFUSED),
-        (("FORGET", "--reason", "x"), Code.USAGE),
-        (("SET_ASIDE",), Code.USAGE),
+        (("AMEND", "--reason", "x"), ExitCode.REFUSED),
+        (("ASSIGN", "--reason", "x", "--case", "LBY-2026-999999", "--referral", "r"), ExitCode.REFUSED),
+        (("FORGET", "--reason", "x"), ExitCode.USAGE),
+        (("SET_ASIDE",), ExitCode.USAGE),
     ],
 )
-def test_a_decision_that_cannot_be_changes_nothing(given: Given, words: tuple[str, ...], code: Code) -> None:
+def test_a_decision_that_cannot_be_changes_nothing(given: Given, words: tuple[str, ...], code: ExitCode) -> None:
     message = json.loads(given.run("quarantine", "list", "--json").stdout)[0]["message_id"]
 
     unknown = given.run("quarantine", "resolve", str(uuid4()), "SET_ASIDE", "--reason", "x")
-    assert (unknown.exit_code, "awda partner quarantine list" in unknown.stderr) == (Code.NOT_FOUND, True)
+    assert (unknown.exit_code, "awda partner quarantine list" in unknown.stderr) == (ExitCode.NOT_FOUND, True)
     assert given.run("quarantine", "resolve", message, *words).exit_code == code
     assert len(json.loads(given.run("quarantine", "list", "--json").stdout)) == 3
 

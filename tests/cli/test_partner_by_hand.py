@@ -13,11 +13,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cli.main import awda
-from cli.output import Code
-from gateway.intake.service import open_desk
+from cli.output import ExitCode
+from gateway.intake.service import open_intake
 from store.messages.outbox import Delivery, Outbox
 from tests.gateway.conftest import MASTER_KEY
-from tests.support.referral_fixtures import PARTNER, PERSONAL, Asked, a_case_with_partners
+from tests.support.referral_fixtures import PARTNER, PERSONAL, SentReferrals, a_case_with_partners
 
 T = TypeVar("T")
 
@@ -37,9 +37,9 @@ def run(database: Any, tmp_path: Path) -> Awda:
     return lambda *words: CliRunner(env=env).invoke(awda, ("partner", "by-hand", *words))
 
 
-def at_the_desk(database: Any, work: Callable[[Asked], Awaitable[T]]) -> T:
+def at_the_desk(database: Any, work: Callable[[SentReferrals], Awaitable[T]]) -> T:
     async def working() -> T:
-        async with open_desk(database.app_dsn, MASTER_KEY) as desk:
+        async with open_intake(database.app_dsn, MASTER_KEY) as desk:
             found = await a_case_with_partners(desk, KIND)
             await Outbox(desk.pool).to_hand((await line(found)).outbox_id, "NO_RECEIVER")
             return await work(found)
@@ -47,14 +47,14 @@ def at_the_desk(database: Any, work: Callable[[Asked], Awaitable[T]]) -> T:
     return asyncio.run(working())
 
 
-async def line(asked: Asked) -> Delivery:
+async def line(asked: SentReferrals) -> Delivery:
     (found,) = await Outbox(asked.desk.pool).of_partner(PARTNER)
     return found
 
 
 def again(database: Any, outbox_id: Any) -> Delivery:
     async def looking() -> Delivery | None:
-        async with open_desk(database.app_dsn, MASTER_KEY) as desk:
+        async with open_intake(database.app_dsn, MASTER_KEY) as desk:
             return await Outbox(desk.pool).get(outbox_id)
 
     found = asyncio.run(looking())
@@ -62,11 +62,11 @@ def again(database: Any, outbox_id: Any) -> Delivery:
     return found
 
 
-async def as_it_is(asked: Asked) -> tuple[str, Delivery]:
+async def as_it_is(asked: SentReferrals) -> tuple[str, Delivery]:
     return asked.number, await line(asked)
 
 
-async def without_consent(asked: Asked) -> tuple[str, Delivery]:
+async def without_consent(asked: SentReferrals) -> tuple[str, Delivery]:
     await asked.say("PlaceHold", hold_type="CONSENT", reason="she is not sure")
     return asked.number, await line(asked)
 
@@ -76,7 +76,7 @@ def test_what_waits_is_listed_for_one_partner_or_all_and_names_nobody(run: Awda,
 
     for words in ((), (PARTNER,), ("--json",), (PARTNER, "--json")):
         done = run(*words)
-        assert done.exit_code == Code.DONE, done.output
+        assert done.exit_code == ExitCode.DONE, done.output
         assert number in done.stdout
         assert not [word for word in PERSONAL if word in done.stdout]
     (row,) = json.loads(run("--json").stdout)
@@ -91,7 +91,7 @@ def test_what_is_printed_says_what_was_sent_and_counts_as_known_to_the_partner(r
 
     done = run(PARTNER, "--print", "--json")
 
-    assert done.exit_code == Code.DONE, done.output
+    assert done.exit_code == ExitCode.DONE, done.output
     (row,) = json.loads(done.stdout)
     assert (row["leave"], row["says"]["kind"]) == ("GO", KIND)
     assert row["says"]["person"]["given_names"] == "Aminata"
@@ -107,7 +107,7 @@ def test_nothing_is_printed_that_may_not_be_told_any_more(run: Awda, database: A
 
     done = run(PARTNER, "--print")
 
-    assert done.exit_code == Code.DONE, done.output
+    assert done.exit_code == ExitCode.DONE, done.output
     assert "Aminata" not in done.output
     assert "HELD" in done.stderr
     assert again(database, waiting.outbox_id).begun_at is None
@@ -116,12 +116,12 @@ def test_nothing_is_printed_that_may_not_be_told_any_more(run: Awda, database: A
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (("--print",), Code.USAGE, "name it"),
-        (("embassy-atlantis",), Code.NOT_FOUND, "embassy-atlantis"),
-        (("--help",), Code.DONE, "handed-over"),
+        (("--print",), ExitCode.USAGE, "name it"),
+        (("embassy-atlantis",), ExitCode.NOT_FOUND, "embassy-atlantis"),
+        (("--help",), ExitCode.DONE, "handed-over"),
     ],
 )
-def test_what_cannot_be_listed_is_said(run: Awda, words: tuple[str, ...], code: Code, said: str) -> None:
+def test_what_cannot_be_listed_is_said(run: Awda, words: tuple[str, ...], code: ExitCode, said: str) -> None:
     done = run(*words)
 
     assert done.exit_code == code

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from activities.recording import Recording
+from activities.recording import RecordingActivities
 from cli.main import awda
-from cli.output import Code
-from domain.progress import Order
-from gateway.intake.service import open_desk
+from cli.output import ExitCode
+from domain.progress import RecordRequest
+from gateway.intake.service import open_intake
 from store.log.streams import open_streams
 from tests.gateway.conftest import MASTER_KEY
 from tests.support.referral_fixtures import a_case_with_partners
@@ -40,7 +40,7 @@ def run(database: Any, tmp_path: Path) -> Awda:
 @pytest.fixture
 def case(database: Any) -> str:
     async def prepared() -> str:
-        async with open_desk(database.app_dsn, MASTER_KEY) as desk:
+        async with open_intake(database.app_dsn, MASTER_KEY) as desk:
             return (await a_case_with_partners(desk, "CONSULAR_IDENTITY", "COMMUNITY_LIAISON")).number
 
     return asyncio.run(prepared())
@@ -50,9 +50,9 @@ def recorded(database: Any) -> None:
     """What a worker would do."""
 
     async def record() -> None:
-        async with open_desk(database.app_dsn, MASTER_KEY) as desk:
+        async with open_intake(database.app_dsn, MASTER_KEY) as desk:
             for head in await open_streams(desk.pool, "contact"):
-                await Recording(desk.pool, desk.keys).catch_up(Order(stream_id=head.stream_id))
+                await RecordingActivities(desk.pool, desk.keys).catch_up(RecordRequest(stream_id=head.stream_id))
 
     asyncio.run(record())
 
@@ -60,7 +60,7 @@ def recorded(database: Any) -> None:
 def test_link_and_code_are_printed_apart(run: Awda, case: str) -> None:
     done = run("partner", "link", case, "--kind", "consular_identity", "--lang", "ar")
 
-    assert done.exit_code == Code.DONE, done.output
+    assert done.exit_code == ExitCode.DONE, done.output
     link, code = done.stdout.split()
     assert link.startswith("https://vhr.example.org/p/")
     assert link.endswith("?lang=ar")
@@ -73,7 +73,7 @@ def test_a_page_to_hand_over_has_the_link_and_never_the_code(run: Awda, case: st
     done = run("partner", "link", case, "--kind", "CONSULAR_IDENTITY", "--lang", "fr", "--print")
 
     code = done.stderr.strip().rpartition(" ")[2]
-    assert done.exit_code == Code.DONE, done.output
+    assert done.exit_code == ExitCode.DONE, done.output
     assert 'lang="fr"' in done.stdout
     assert "https://vhr.example.org/p/" in done.stdout
     assert len(code) == 6
@@ -96,7 +96,7 @@ def test_links_are_listed_and_ended(run: Awda, case: str) -> None:
 
     assert [(each["reference"], each["status"]) for each in before] == [(given["reference"], "open")]
     assert [each["status"] for each in ended] == ["revoked"]
-    assert again.exit_code == Code.NOT_FOUND
+    assert again.exit_code == ExitCode.NOT_FOUND
 
 
 def test_what_may_not_be_given_out_says_which_rule_forbids_it(run: Awda, case: str) -> None:
@@ -107,14 +107,14 @@ def test_what_may_not_be_given_out_says_which_rule_forbids_it(run: Awda, case: s
     wrong = run("partner", "link", case, "--kind", "CONSULAR_IDENTITY", AWDA_LINE="call us")
 
     codes = [each.exit_code for each in (which, no_line, with_line, nowhere, wrong)]
-    assert codes == [Code.REFUSED, Code.REFUSED, Code.DONE, Code.NOT_FOUND, Code.USAGE]
+    assert codes == [ExitCode.REFUSED, ExitCode.REFUSED, ExitCode.DONE, ExitCode.NOT_FOUND, ExitCode.USAGE]
     assert "CONSULAR_IDENTITY" in which.stderr
     assert "AWDA_LINE" in no_line.stderr
 
 
 def test_somebody_who_asks_is_taken_down_listed_and_settled(run: Awda, database: Any) -> None:
     number = run("contact", "add", "091 000 0001", "--language", "ha", "--name", "Aminata", "--channel", "HOTLINE")
-    assert number.exit_code == Code.DONE, number.output
+    assert number.exit_code == ExitCode.DONE, number.output
     recorded(database)
 
     waiting = json.loads(run("contact", "list", "--json").stdout)
@@ -125,10 +125,10 @@ def test_somebody_who_asks_is_taken_down_listed_and_settled(run: Awda, database:
     assert [(each["number"], each["phone"], each["given_name"]) for each in waiting] == [
         (number.stdout.strip(), "+218910000001", "Aminata")
     ]
-    assert settled.exit_code == Code.DONE, settled.output
+    assert settled.exit_code == ExitCode.DONE, settled.output
     assert json.loads(run("contact", "list", "--json").stdout) == []
 
 
 def test_a_number_that_cannot_be_called_and_a_case_that_is_no_request_are_refused(run: Awda, case: str) -> None:
-    assert run("contact", "add", "soon", "--language", "ha").exit_code == Code.USAGE
-    assert run("contact", "done", case, "REACHED").exit_code == Code.NOT_FOUND
+    assert run("contact", "add", "soon", "--language", "ha").exit_code == ExitCode.USAGE
+    assert run("contact", "done", case, "REACHED").exit_code == ExitCode.NOT_FOUND

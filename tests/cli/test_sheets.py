@@ -15,13 +15,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cli.main import awda
-from cli.output import Code
-from gateway.intake.service import Desk, open_desk
+from cli.output import ExitCode
+from gateway.intake.service import Intake, open_intake
 from store.projections.projector import Projector
 from tests.gateway.conftest import MASTER_KEY
 from tests.support.databases import Database
-from tests.support.running_worker import House, a_house
-from tests.support.sheets import MUSA, Office, a_waiting_person, filled, with_partners
+from tests.support.running_worker import RunningWorker, a_running_worker
+from tests.support.sheets import MUSA, SheetOffice, a_waiting_person, filled, with_partners
 from workers.embedded.installation import Servers
 
 CONFIRMED = {"result": "Nationality confirmed", "date": "23/11/2026"}
@@ -30,11 +30,11 @@ SCAN = b"%PDF-1.7 the signed sheet"
 
 
 @dataclass
-class Place:
+class SheetWorkplace:
     """A home with a worker beside it, the command, and a folder for files."""
 
-    house: House
-    office: Office
+    house: RunningWorker
+    office: SheetOffice
     run: Callable[..., Any]
     folder: Path
     home: Path
@@ -42,7 +42,7 @@ class Place:
     async def out(self, name: str = "sheet.csv", *more: str) -> dict[str, Any]:
         words = ("partner", "sheet", "out", "embassy-nga", "--sheet", "embassy-session", "--out", self.file(name))
         done = await self.run(*words, "--json", *more)
-        assert done.exit_code == Code.DONE, done.output
+        assert done.exit_code == ExitCode.DONE, done.output
         told: dict[str, Any] = json.loads(done.stdout)
         return told
 
@@ -65,7 +65,7 @@ class Place:
 
 
 @pytest.fixture
-async def place(database: Database, servers: Servers, tmp_path: Path) -> AsyncIterator[Place]:
+async def place(database: Database, servers: Servers, tmp_path: Path) -> AsyncIterator[SheetWorkplace]:
     env = {
         "AWDA_HOME": str(tmp_path / "home"),
         "AWDA_DATABASE_URL": database.app_dsn,
@@ -76,13 +76,15 @@ async def place(database: Database, servers: Servers, tmp_path: Path) -> AsyncIt
     async def run(*words: str) -> Result:
         return await asyncio.to_thread(lambda: CliRunner(env=env).invoke(awda, words))
 
-    async with a_house(database, servers) as house, open_desk(database.app_dsn, MASTER_KEY) as desk:
+    async with a_running_worker(database, servers) as house, open_intake(database.app_dsn, MASTER_KEY) as desk:
         await house.stands_at("2026-11-23T08:00:00+00:00")
         await with_partners(desk)
-        yield Place(house, Office(desk), run, tmp_path, tmp_path / "home")
+        yield SheetWorkplace(house, SheetOffice(desk), run, tmp_path, tmp_path / "home")
 
 
-async def test_a_sheet_goes_out_comes_back_and_its_scan_is_kept_in_every_case_it_answered(place: Place) -> None:
+async def test_a_sheet_goes_out_comes_back_and_its_scan_is_kept_in_every_case_it_answered(
+    place: SheetWorkplace,
+) -> None:
     one, other, silent = [await a_waiting_person(place.house, person) for person in (MUSA, MUSA, MUSA)]
     told = await place.out()
     assert (told["rows"], told["left_out"]) == (3, [])
@@ -92,12 +94,12 @@ async def test_a_sheet_goes_out_comes_back_and_its_scan_is_kept_in_every_case_it
     Path(place.file("scan.pdf")).write_bytes(SCAN)
 
     dry = await place.back("sheet.csv", "--dry-run")
-    assert dry.exit_code == Code.DONE, dry.output
+    assert dry.exit_code == ExitCode.DONE, dry.output
     assert json.loads(dry.stdout) == {"rows": 2, "bad": [], "would_hand_in": 2, "already": 0}
 
     done = await place.back("sheet.csv", "--scan", place.file("scan.pdf"))
 
-    assert done.exit_code == Code.DONE, done.output
+    assert done.exit_code == ExitCode.DONE, done.output
     found = json.loads(done.stdout)
     assert (found["rows"], found["counts"], found["bad"]) == (2, {"applied": 2}, [])
     assert [(each["row"], each["part"], each["repeated"]) for each in found["lines"]] == [
@@ -116,12 +118,12 @@ async def test_a_sheet_goes_out_comes_back_and_its_scan_is_kept_in_every_case_it
     assert "Evidence attached: scan.pdf." in sentences
     digest = next(each["facts"]["file_hash"] for each in history if each["topic"] == "EvidenceAttached")
     got = await place.run("case", "file", number, digest[:10], "--out", place.file("again.pdf"))
-    assert got.exit_code == Code.DONE, got.output
+    assert got.exit_code == ExitCode.DONE, got.output
     assert Path(place.file("again.pdf")).read_bytes() == SCAN
     assert len([path for path in (place.home / "files").rglob("*") if path.is_file()]) == 1
 
     again = await place.back("sheet.csv", "--scan", place.file("scan.pdf"))
-    assert again.exit_code == Code.DONE, again.output
+    assert again.exit_code == ExitCode.DONE, again.output
     repeated = json.loads(again.stdout)
     assert all(each["repeated"] for each in (*repeated["lines"], *repeated["scan"]))
     report = await place.verified()
@@ -129,14 +131,14 @@ async def test_a_sheet_goes_out_comes_back_and_its_scan_is_kept_in_every_case_it
     assert len([path for path in (place.home / "files").rglob("*") if path.is_file()]) == 1
 
 
-async def test_rows_with_something_wrong_end_partly_done_and_the_others_are_in(place: Place) -> None:
+async def test_rows_with_something_wrong_end_partly_done_and_the_others_are_in(place: SheetWorkplace) -> None:
     one, other = await a_waiting_person(place.house), await a_waiting_person(place.house, MUSA)
     found = await place.office.out()
     Path(place.file("sheet.csv")).write_bytes(filled(found, CONFIRMED, {"result": "Maybe", "withdrawal": "yes"}))
 
     done = await place.back()
 
-    assert done.exit_code == Code.PARTLY
+    assert done.exit_code == ExitCode.PARTLY
     told = json.loads(done.stdout)
     assert told["counts"] == {"applied": 2}
     (bad,) = told["bad"]
@@ -147,14 +149,14 @@ async def test_rows_with_something_wrong_end_partly_done_and_the_others_are_in(p
     assert "WITHDRAWAL_REPORTED" in await place.house.names(other)
 
 
-async def test_a_line_that_waits_for_a_person_ends_partly_done(place: Place) -> None:
+async def test_a_line_that_waits_for_a_person_ends_partly_done(place: SheetWorkplace) -> None:
     await a_waiting_person(place.house)
     found = await place.office.out()
     Path(place.file("sheet.csv")).write_bytes(filled(found, CONFIRMED))
-    assert (await place.back()).exit_code == Code.DONE
+    assert (await place.back()).exit_code == ExitCode.DONE
     Path(place.file("sheet.csv")).write_bytes(filled(found, {"result": "Not confirmed"}))
     done = await place.back()
-    assert done.exit_code == Code.PARTLY
+    assert done.exit_code == ExitCode.PARTLY
     (line,) = json.loads(done.stdout)["lines"]
     assert (line["status"], line["cause"]) == ("quarantined", "CONFLICTING_OUTCOME")
     plain = await place.run("partner", "sheet", "in", place.file("sheet.csv"), "--partner", "embassy-nga")
@@ -162,21 +164,21 @@ async def test_a_line_that_waits_for_a_person_ends_partly_done(place: Place) -> 
 
 
 async def test_stopped_half_way_nothing_is_lost_and_the_rest_comes_the_next_time(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    place: SheetWorkplace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cases = [await a_waiting_person(place.house, person) for person in (MUSA, MUSA, MUSA)]
     Path(place.file("sheet.csv")).write_bytes(filled(await place.office.out(), CONFIRMED, CONFIRMED, CONFIRMED))
-    signal, count = Desk.signal, 0
+    signal, count = Intake.signal, 0
 
-    async def interrupted(self: Desk, *about: Any, **more: Any) -> Any:
+    async def interrupted(self: Intake, *about: Any, **more: Any) -> Any:
         nonlocal count
         count += 1
         if count == 3:
             raise KeyboardInterrupt
         return await signal(self, *about, **more)
 
-    monkeypatch.setattr(Desk, "signal", interrupted)
-    assert (await place.back()).exit_code == Code.INTERRUPTED
+    monkeypatch.setattr(Intake, "signal", interrupted)
+    assert (await place.back()).exit_code == ExitCode.INTERRUPTED
     monkeypatch.undo()
     done = json.loads((await place.back()).stdout)
     assert [each["repeated"] for each in done["lines"]] == [True, True, False]
@@ -186,51 +188,51 @@ async def test_stopped_half_way_nothing_is_lost_and_the_rest_comes_the_next_time
 
 
 @pytest.mark.parametrize("name", ["sheet.xlsx", "sheet.csv", "sheet.html"])
-async def test_a_sheet_is_written_as_its_name_wants_it(place: Place, name: str) -> None:
+async def test_a_sheet_is_written_as_its_name_wants_it(place: SheetWorkplace, name: str) -> None:
     await a_waiting_person(place.house)
     await place.out(name, "--language", "ar")
     raw = Path(place.file(name)).read_bytes()
     assert raw.startswith({"sheet.xlsx": b"PK", "sheet.csv": b"\xef\xbb\xbf", "sheet.html": b"<!doctype html>"}[name])
 
 
-async def test_a_sheet_with_nobody_on_it_says_so(place: Place) -> None:
+async def test_a_sheet_with_nobody_on_it_says_so(place: SheetWorkplace) -> None:
     await a_waiting_person(place.house)
     done = await place.run(
         *("partner", "sheet", "out", "embassy-nga", "--sheet", "exit-list"), "--out", place.file("o.csv")
     )
-    assert (done.exit_code, "Nobody is on it" in done.output) == (Code.DONE, True)
+    assert (done.exit_code, "Nobody is on it" in done.output) == (ExitCode.DONE, True)
 
 
-async def test_what_cannot_be_is_said_with_a_code(place: Place) -> None:
+async def test_what_cannot_be_is_said_with_a_code(place: SheetWorkplace) -> None:
     Path(place.file("x.csv")).write_text("a,b\n1,2")
     sheet = ("partner", "sheet")
     out = (*sheet, "out", "embassy-nga", "--sheet", "exit-list", "--out")
     for words, code in (
-        ((*sheet, "out", "nobody", "--sheet", "exit-list", "--out", place.file("o.csv")), Code.NOT_FOUND),
-        ((*out, place.file("o.pdf")), Code.USAGE),
-        ((*sheet, "in", place.file("none.csv"), "--partner", "embassy-nga"), Code.USAGE),
-        ((*sheet, "in", place.file("x.csv"), "--partner", "embassy-nga"), Code.USAGE),
-        ((*sheet, "in", place.file("x.csv"), "--partner", "nobody"), Code.NOT_FOUND),
-        ((*sheet, "in", place.file("x.csv"), "--partner", "embassy-nga", "--as", "no user"), Code.USAGE),
-        (("case", "attach", "LBY-2026-999999", place.file("x.csv")), Code.NOT_FOUND),
-        (("case", "file", "LBY-2026-999999", "ab" * 32, "--out", place.file("o")), Code.NOT_FOUND),
+        ((*sheet, "out", "nobody", "--sheet", "exit-list", "--out", place.file("o.csv")), ExitCode.NOT_FOUND),
+        ((*out, place.file("o.pdf")), ExitCode.USAGE),
+        ((*sheet, "in", place.file("none.csv"), "--partner", "embassy-nga"), ExitCode.USAGE),
+        ((*sheet, "in", place.file("x.csv"), "--partner", "embassy-nga"), ExitCode.USAGE),
+        ((*sheet, "in", place.file("x.csv"), "--partner", "nobody"), ExitCode.NOT_FOUND),
+        ((*sheet, "in", place.file("x.csv"), "--partner", "embassy-nga", "--as", "no user"), ExitCode.USAGE),
+        (("case", "attach", "LBY-2026-999999", place.file("x.csv")), ExitCode.NOT_FOUND),
+        (("case", "file", "LBY-2026-999999", "ab" * 32, "--out", place.file("o")), ExitCode.NOT_FOUND),
     ):
         done = await place.run(*words)
         assert done.exit_code == code, (words, done.output)
 
 
-async def test_a_scan_that_is_no_scan_is_reported_beside_lines_that_are_in(place: Place) -> None:
+async def test_a_scan_that_is_no_scan_is_reported_beside_lines_that_are_in(place: SheetWorkplace) -> None:
     case = await a_waiting_person(place.house)
     Path(place.file("sheet.csv")).write_bytes(filled(await place.office.out(), CONFIRMED))
     Path(place.file("scan.html")).write_text("<html>")
     done = await place.back("sheet.csv", "--scan", place.file("scan.html"))
-    assert done.exit_code == Code.PARTLY
+    assert done.exit_code == ExitCode.PARTLY
     told = json.loads(done.stdout)
     assert (told["counts"], told["bad"][0]["column"]) == ({"applied": 1}, "scan")
     assert "EvidenceAttached" not in await place.house.names(case)
 
 
-async def test_a_file_is_attached_once_found_by_its_digest_and_missed_by_verify(place: Place) -> None:
+async def test_a_file_is_attached_once_found_by_its_digest_and_missed_by_verify(place: SheetWorkplace) -> None:
     case = await a_waiting_person(place.house)
     number = await place.number(case)
     Path(place.file("p.png")).write_bytes(b"\x89PNG\r\n\x1a\n a passport")
@@ -239,8 +241,10 @@ async def test_a_file_is_attached_once_found_by_its_digest_and_missed_by_verify(
     assert [json.loads(done.stdout)["repeated"] for done in (first, again)] == [False, True]
     await place.house.until(case, "EvidenceAttached")
     wrong = await place.run("case", "attach", number, place.file("sheet.csv"))
-    assert wrong.exit_code == Code.USAGE
-    assert (await place.run("case", "file", number, "00000000", "--out", place.file("o"))).exit_code == Code.NOT_FOUND
+    assert wrong.exit_code == ExitCode.USAGE
+    assert (
+        await place.run("case", "file", number, "00000000", "--out", place.file("o"))
+    ).exit_code == ExitCode.NOT_FOUND
 
     files = [path for path in (place.home / "files").rglob("*") if path.is_file()]
     report = await place.verified()

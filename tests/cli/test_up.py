@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from cli.output import Code
+from cli.output import ExitCode
 from cli.registration_list import SAMPLE
 from workers.embedded.processes import PROJECT
 
@@ -51,13 +51,13 @@ def awda(home: Path) -> Iterator[Awda]:
     running("down")
 
 
-def told(done: Done, code: Code = Code.DONE) -> Any:
+def told(done: Done, code: ExitCode = ExitCode.DONE) -> Any:
     assert done.returncode == code, done.stderr
     return json.loads(done.stdout)
 
 
 def test_a_home_comes_up_is_used_goes_down_and_comes_back_the_same(awda: Awda, home: Path) -> None:
-    assert awda("up", "--empty", "--detach").returncode == Code.DONE
+    assert awda("up", "--empty", "--detach").returncode == ExitCode.DONE
     status = told(awda("status", "--json"))
     assert {each["name"] for each in status["processes"] if each["state"] == "running"} == PROCESSES
     assert all(status[name] for name in ("console_url", "api_url", "temporal_ui_url", "temporal_address", "database"))
@@ -70,7 +70,7 @@ def test_a_home_comes_up_is_used_goes_down_and_comes_back_the_same(awda: Awda, h
                      stdin=json.dumps(COUNSELLING)))  # fmt: skip
     assert (sent["status"], sent["case_number"]) == ("applied", number)
     refused = awda("case", "send", number, "CompleteScreening", "--json")
-    assert told(refused, Code.REFUSED)["rule"] == "SCREENING.NOT_ELIGIBLE"
+    assert told(refused, ExitCode.REFUSED)["rule"] == "SCREENING.NOT_ELIGIBLE"
     assert "SCREENING.NOT_ELIGIBLE" in refused.stderr
 
     history = told(awda("case", "history", number, "--json"))
@@ -81,12 +81,12 @@ def test_a_home_comes_up_is_used_goes_down_and_comes_back_the_same(awda: Awda, h
     assert told(awda("verify", "--json"))["result"] == "clean"
 
     began = time.monotonic()
-    assert awda("down").returncode == Code.DONE
+    assert awda("down").returncode == ExitCode.DONE
     assert time.monotonic() - began < 15
-    assert awda("case", "list").returncode == Code.DOWN
-    assert awda("up", "--detach").returncode == Code.DONE
+    assert awda("case", "list").returncode == ExitCode.DOWN
+    assert awda("up", "--detach").returncode == ExitCode.DONE
     assert "runs from" in awda("up", "--detach").stderr
-    assert awda("up").returncode == Code.CONFLICT
+    assert awda("up").returncode == ExitCode.CONFLICT
 
     assert awda("case", "replay", number).stdout == before
     assert told(awda("verify", "--json"))["result"] == "clean"

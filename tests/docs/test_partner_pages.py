@@ -15,8 +15,8 @@ from domain.commands.signal import ReceivePartnerSignal
 from domain.events.referral import ReferralSent
 from domain.kernel.vocabulary import STATEMENTS, ReferralKind, SignalType
 from domain.referral.disclosure import RECIPIENT_OF
-from domain.referral.notifications import LETTERS, outgoing
-from domain.referral.outcomes import ANSWERS, SAYS, outcomes_of
+from domain.referral.notifications import LETTERS, notifications_of
+from domain.referral.outcomes import OUTCOMES, SAYS, outcomes_of
 from gateway.intake.partners import SIGNAL_TYPE, source_of
 from gateway.intake.signature_verifier import FRESH_S
 from gateway.intake.strict_json import parse_object
@@ -42,7 +42,7 @@ def example(type_: str) -> dict[str, Any]:
 def test_the_referral_on_the_page_is_what_a_clinic_is_sent() -> None:
     told = a_screened_case()
     sent = next(e for e in told.events if isinstance(e, ReferralSent) and e.kind is ReferralKind.MEDICAL_ASSESSMENT)
-    message = outgoing(told.case, sent)
+    message = notifications_of(told.case, sent)
     assert message is not None
 
     shown = example(f"org.iom.vhr.{message.name}.v1")
@@ -73,7 +73,7 @@ def test_what_the_page_says_of_a_letter_is_what_stands_in_it() -> None:
     asked = told.referral("MEDICAL_ASSESSMENT").referral_id
     told.having("AmendReferral", referral_id=asked).after(days=9)
     told.having("CancelReferral", referral_id=asked, reason="x").after(days=3)
-    written = [letter for event in told.events if (letter := outgoing(told.case, event)) is not None]
+    written = [letter for event in told.events if (letter := notifications_of(told.case, event)) is not None]
     assert {letter.name for letter in written} == letters.SAYS.keys()
     for letter in written:
         named = re.findall(r"`([a-z_]+)`", letters.SAYS[letter.name][1])
@@ -101,9 +101,9 @@ def test_whoever_speaks_of_a_revoked_key_gives_it_the_two_seconds_that_a_gateway
 
 def test_every_signal_every_kind_and_every_field_is_explained() -> None:
     assert SAYS.keys() == set(SignalType)
-    assert ANSWERS.keys() == RECIPIENT_OF.keys()
+    assert OUTCOMES.keys() == RECIPIENT_OF.keys()
     assert signals.FIELDS.keys() == ReceivePartnerSignal.model_fields.keys()
-    assert all(answers.keys() <= set(SignalType) - STATEMENTS for answers in map(outcomes_of, ANSWERS))
+    assert all(answers.keys() <= set(SignalType) - STATEMENTS for answers in map(outcomes_of, OUTCOMES))
 
 
 @pytest.mark.parametrize("kind", [ReferralKind.MEDICAL_ASSESSMENT, ReferralKind.RECEPTION], ids=str)

@@ -7,15 +7,15 @@ from datetime import UTC, datetime
 import pytest
 
 from domain import call_request as contact
-from domain.call_request import Contact
-from domain.kernel.errors import Refused
+from domain.call_request import CallRequest
+from domain.kernel.errors import Rejected
 from tests.support.assertions import neutral, redacted
-from tests.support.builders import Told
-from tests.support.journeys import Asked, called_in_the_end, somebody_asks
+from tests.support.builders import CaseScenario
+from tests.support.journeys import CallRequestScenario, called_in_the_end, somebody_asks
 
 
-def folded(asked: Asked) -> Contact:
-    again = Contact(asked.contact.id, number=asked.contact.number)
+def folded(asked: CallRequestScenario) -> CallRequest:
+    again = CallRequest(asked.contact.id, number=asked.contact.number)
     for event in asked.events:
         event.fold_into(again)
     return again
@@ -32,14 +32,14 @@ def test_silence_is_noticed_once_and_the_request_stays_open() -> None:
     assert asked.events[-1].name == "ContactOverdue"
     assert asked.contact.status == "OPEN"
     assert contact.deadlines(asked.contact) == []
-    assert not contact.standing(asked.contact, Told().moment()).over
+    assert not contact.progress_of(asked.contact, CaseScenario().moment()).over
 
 
 def test_a_settled_request_is_over_and_has_no_deadline() -> None:
     asked = called_in_the_end()
     assert (asked.contact.outcome, asked.contact.tries) == ("REACHED", 1)
     assert contact.deadlines(asked.contact) == []
-    assert contact.standing(asked.contact, Told().moment()).over
+    assert contact.progress_of(asked.contact, CaseScenario().moment()).over
 
 
 @pytest.mark.parametrize(
@@ -47,19 +47,19 @@ def test_a_settled_request_is_over_and_has_no_deadline() -> None:
     [("EndContact", {"outcome": "NOT_REACHED"}), ("RecordContactTry", {"result": "NO_ANSWER"})],
 )
 def test_what_is_settled_is_not_settled_again(message: str, fields: dict[str, str]) -> None:
-    with pytest.raises(Refused) as no:
+    with pytest.raises(Rejected) as no:
         called_in_the_end().having(message, **fields)
     assert no.value.rule == "CONTACT.OVER"
 
 
 def test_a_request_is_made_once() -> None:
-    with pytest.raises(Refused) as no:
+    with pytest.raises(Rejected) as no:
         somebody_asks().having("RequestContact", phone="+218910000002", language="ar")
     assert no.value.rule == "CONTACT.EXISTS"
 
 
 def test_nothing_else_is_for_a_request() -> None:
-    with pytest.raises(Refused) as no:
+    with pytest.raises(Rejected) as no:
         somebody_asks().having("AddNote", note="x")
     assert no.value.rule == "MESSAGE.NOT_FOR_A_CONTACT"
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from domain import movement
-from domain.kernel.errors import Refused
+from domain.kernel.errors import Rejected
 from domain.kernel.places import AIRPORTS, COUNTRY_OF
-from tests.support.builders import FLIGHT, Told
+from tests.support.builders import FLIGHT, CaseScenario
 from tests.support.journeys import (
     PLAN,
-    Flight,
+    FlightScenario,
     a_cancelled_flight,
     a_full_flight,
     a_planned_flight,
@@ -23,13 +23,13 @@ from tests.support.journeys import (
 )
 
 
-def refused(flight: Flight, name: str, **fields: Any) -> Refused:
-    with pytest.raises(Refused) as caught:
+def refused(flight: FlightScenario, name: str, **fields: Any) -> Rejected:
+    with pytest.raises(Rejected) as caught:
         flight.send(name, **fields)
     return caught.value
 
 
-def letters(flight: Flight, name: str) -> list[tuple[object, str]]:
+def letters(flight: FlightScenario, name: str) -> list[tuple[object, str]]:
     """Who is told what by the newest event of that name, as the movement stood then."""
     event = [event for event in flight.events if event.name == name][-1]
     return [(to, type(letter).__name__) for to, letter in movement.letters(flight.movement, event)]
@@ -42,7 +42,7 @@ def test_a_movement_is_planned_confirmed_frozen_flown_and_landed() -> None:
 
 
 def test_nothing_happens_to_a_movement_that_was_never_planned() -> None:
-    assert refused(Flight(), "ConfirmMovement", carrier="x").rule == "MOVEMENT.NOT_PLANNED"
+    assert refused(FlightScenario(), "ConfirmMovement", carrier="x").rule == "MOVEMENT.NOT_PLANNED"
 
 
 @pytest.mark.parametrize(
@@ -53,14 +53,14 @@ def test_whoever_is_seated_is_told_where_the_flight_goes(
     destination: str, said: str | None, country: str | None
 ) -> None:
     plan = PLAN | {"destination": destination, "country": said}
-    flight = Flight().having("PlanMovement", **plan).having("RequestSeat", case_id=passenger(0))
+    flight = FlightScenario().having("PlanMovement", **plan).having("RequestSeat", case_id=passenger(0))
     reserved = [event for event in flight.events if event.name == "SeatReserved"][-1]
     ((_, letter),) = movement.letters(flight.movement, reserved)
     assert (letter.destination, letter.country) == (destination, country)  # type: ignore[attr-defined]
 
 
 def test_a_usual_airport_lies_where_it_lies() -> None:
-    refusal = refused(Flight(), "PlanMovement", **PLAN, country="SDN")
+    refusal = refused(FlightScenario(), "PlanMovement", **PLAN, country="SDN")
     assert (refusal.rule, refusal.field) == ("MOVEMENT.COUNTRY", "country")
     assert refusal.detail == "LOS lies in NGA, not in SDN"
 
@@ -75,7 +75,7 @@ def test_a_movement_is_planned_once() -> None:
 
 @pytest.mark.parametrize("times", [{"std": "2026-11-01T00:00:00Z"}, {"sta": FLIGHT["std"]}])
 def test_a_movement_leaves_in_the_future_and_arrives_later(times: dict[str, str]) -> None:
-    assert refused(Flight(), "PlanMovement", **(PLAN | times)).rule == "MOVEMENT.TIMES"
+    assert refused(FlightScenario(), "PlanMovement", **(PLAN | times)).rule == "MOVEMENT.TIMES"
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_who_boarded_by_the_rules_is_on_board_and_the_others_were_left_behind() 
 def test_who_is_reported_on_board_without_having_boarded_is_a_breach() -> None:
     flight = a_full_flight().having("FreezeManifest")
     order = movement.RecordFlightDeparture(boarded=(passenger(0), passenger(1)))
-    moment = Told(now=flight.now).moment()
+    moment = CaseScenario(now=flight.now).moment()
     event = movement.decide(flight.movement, order, moment)[0]
     assert event.facts["breaches"] == (passenger(0), passenger(1))
     told = [letter for _, letter in movement.letters(flight.movement, event)]
@@ -156,9 +156,9 @@ def test_who_is_reported_on_board_without_having_boarded_is_a_breach() -> None:
 def test_without_a_list_nobody_is_said_to_be_left_behind_who_was_not_heard_out() -> None:
     flight = a_full_flight().having("FreezeManifest")
     moment = replace(
-        Told(now=flight.now).moment(), boarded=frozenset({passenger(1)}), unheard=frozenset({passenger(0)})
+        CaseScenario(now=flight.now).moment(), boarded=frozenset({passenger(1)}), unheard=frozenset({passenger(0)})
     )
-    with pytest.raises(Refused, match="1 passengers' cases have not been heard out; report who is on board") as no:
+    with pytest.raises(Rejected, match="1 passengers' cases have not been heard out; report who is on board") as no:
         movement.decide(flight.movement, movement.RecordFlightDeparture(), moment)
     assert (no.value.rule, no.value.field) == ("MOVEMENT.UNHEARD", "boarded")
 
@@ -170,11 +170,13 @@ def test_a_confirmed_movement_freezes_two_days_before_departure_by_itself() -> N
     flight = a_full_flight()
     due = movement.deadlines(flight.movement)[0]
     assert due.due == datetime.fromisoformat(FLIGHT["std"]) - timedelta(hours=48)
-    names = [event.name for event in movement.decide_lapse(flight.movement, due, Told(now=due.due).moment("system"))]
+    names = [
+        event.name for event in movement.decide_lapse(flight.movement, due, CaseScenario(now=due.due).moment("system"))
+    ]
     assert names == ["ManifestFrozen"]
     assert movement.deadlines(flight.movement) == []
 
 
 def test_an_arrived_movement_is_over() -> None:
     flight = an_arrived_flight()
-    assert movement.standing(flight.movement, Told(now=flight.now).moment()).over
+    assert movement.progress_of(flight.movement, CaseScenario(now=flight.now).moment()).over

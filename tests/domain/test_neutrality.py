@@ -21,13 +21,13 @@ from domain.kernel.vocabulary import (
     ReferralKind,
 )
 from domain.referral.disclosure import AUTHORITIES, RECIPIENT_OF, SENSITIVE, Recipient, telling
-from domain.referral.notifications import outgoing
-from store.partners.registry import Registered
+from domain.referral.notifications import notifications_of
+from store.partners.registry import RegisteredPartner
 from store.partners.seed import STANDARD
 from tests.support.assertions import neutral, public, redacted
 from tests.support.builders import (
     PARTNERS,
-    Told,
+    CaseScenario,
     a_boarded_case,
     a_cleared_case,
     a_frozen_case,
@@ -87,7 +87,7 @@ def test_who_is_asked_for_refuge_is_named_only_where_the_person_consents(journey
             assert not COUNTRY_OF_REFUGE.search(neutral(event).upper()), neutral(event)
 
 
-TYPED: dict[str, tuple[Callable[[], Told], dict[str, object]]] = {
+TYPED: dict[str, tuple[Callable[[], CaseScenario], dict[str, object]]] = {
     "SetPriority": (a_screened_case, {"priority": "P2_HIGHLY_VULNERABLE", "basis": TYPED_TEXT}),
     "RecordContactAttempt": (a_screened_case, {"channel": "PHONE", "result": TYPED_TEXT}),
     "RecordCounselling": (a_screened_case, {"topics": (TYPED_TEXT,), "language": "ha"}),
@@ -171,9 +171,9 @@ def test_many_reasons_share_the_public_one_that_hides_them() -> None:
 
 @pytest.mark.parametrize("afraid", [fear_at_screening, fear_at_the_airport])
 def test_an_embassy_or_authority_is_never_told_why(afraid: object) -> None:
-    told: Told = afraid()  # type: ignore[operator]
+    told: CaseScenario = afraid()  # type: ignore[operator]
     for event in told.events:
-        message = outgoing(told.case, event)
+        message = notifications_of(told.case, event)
         if message is not None and message.partner_id in ("embassy-nga", "exit-authority"):
             assert not RESTRICTED.search(repr(message).upper()), message
 
@@ -193,7 +193,7 @@ SENT_THERE = sorted(SENSITIVE & {kind for partner in STANDARD for kind in partne
 
 
 @pytest.mark.parametrize("partner", [*STANDARD, *PARTNERS.partners.values()], ids=lambda partner: partner.partner_id)
-def test_no_id_of_a_partner_tells_for_what_somebody_is_sent_there(partner: Registered | Partner) -> None:
+def test_no_id_of_a_partner_tells_for_what_somebody_is_sent_there(partner: RegisteredPartner | Partner) -> None:
     assert telling(partner.partner_id, partner.kinds) is None
     assert not RESTRICTED.search(partner.partner_id.upper())
 

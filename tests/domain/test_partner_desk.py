@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from domain.kernel.errors import Refused
+from domain.kernel.errors import Rejected
 from domain.kernel.message import MESSAGES
-from domain.partner_desk import PartnerDesk, decide, standing
+from domain.partner_desk import PartnerDesk, decide, progress_of
 from domain.streams import KINDS
 from tests.support.assertions import redacted
-from tests.support.builders import NAMESPACE, Told
+from tests.support.builders import NAMESPACE, CaseScenario
 from tests.support.journeys import decided_at_the_desk
 
 
@@ -33,13 +33,13 @@ def test_a_desk_is_rebuilt_from_its_events_alone() -> None:
 
 
 def test_a_desk_takes_nothing_but_decisions() -> None:
-    with pytest.raises(Refused, match="NOT_FOR_A_DESK"):
-        decide(PartnerDesk(NAMESPACE), MESSAGES["AddNote"].model_validate({"note": "x"}), Told().moment())
+    with pytest.raises(Rejected, match="NOT_FOR_A_DESK"):
+        decide(PartnerDesk(NAMESPACE), MESSAGES["AddNote"].model_validate({"note": "x"}), CaseScenario().moment())
 
 
 def test_a_desk_rests_after_each_decision_and_waits_for_nobody() -> None:
-    desk, m = PartnerDesk(NAMESPACE), Told().moment()
-    assert standing(desk, m).over
+    desk, m = PartnerDesk(NAMESPACE), CaseScenario().moment()
+    assert progress_of(desk, m).over
     kind = KINDS["desk"]
     assert kind.next_wake(desk, m) is None
     assert list(kind.letters(desk, decided_at_the_desk()[0])) == []

@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 
 from domain.commands.signal import ReceivePartnerSignal
-from domain.decider import RULES, STAGE_OF, STAGES, decide_opening, may_open, standing
+from domain.decider import HANDLERS, STAGE_OF, STAGES, decide_opening, may_open, progress_of
 from domain.kernel.directory import Directory
-from domain.kernel.errors import NotYet
+from domain.kernel.errors import TooEarly
 from domain.kernel.message import MESSAGES
 from domain.kernel.policy import POLICIES
 from domain.kernel.vocabulary import PUBLIC_KIND, ClearanceKind, HoldType, ReferralKind, Stage
 from domain.kernel.working_time import Span
-from domain.procedure import EDITIONS, NEWEST, row_of
-from domain.progress import Standing, to_open
+from domain.procedure import EDITIONS, NEWEST, current_row
+from domain.progress import Progress, stages_to_open
 from tests.support.builders import a_case, a_registered_case, a_screened_case, a_seated_case
 
 PUBLISHED = Path(__file__).parent / "published"
@@ -70,10 +70,10 @@ def test_every_stage_has_rules_and_a_file_of_tests(stage: Stage) -> None:
 
 def test_every_message_to_a_case_has_one_rule() -> None:
     to_cases = {message for message in MESSAGES.values() if message.TO == "case"}
-    assert to_cases == set(RULES)
+    assert to_cases == set(HANDLERS)
     owners = [message for rules in STAGES.values() for message in rules.rules]
     assert len(owners) == len(set(owners)) == len(STAGE_OF)
-    assert ReceivePartnerSignal in RULES
+    assert ReceivePartnerSignal in HANDLERS
 
 
 def test_without_the_order_no_stage_opens() -> None:
@@ -99,7 +99,7 @@ def _registration() -> dict[str, Any]:
 def test_what_is_said_a_moment_before_its_stage_opens_waits_for_it() -> None:
     told = a_case()
     told.send("RegisterCase", **_registration())
-    with pytest.raises(NotYet):
+    with pytest.raises(TooEarly):
         told.send("CompleteScreening")
     assert told.walk().refused("CompleteScreening").rule == "SCREENING.NOT_ELIGIBLE"
 
@@ -139,17 +139,17 @@ def test_departure_and_reception_open_before_their_row_is_reached() -> None:
     ],
 )
 def test_a_case_works_on_its_first_unfinished_row(done: tuple[Stage, ...], row: tuple[Stage, ...]) -> None:
-    assert row_of(NEWEST, done) == row
+    assert current_row(NEWEST, done) == row
 
 
 def test_only_what_may_open_is_ordered_open() -> None:
-    stands = Standing(edition=NEWEST, done=(Stage.SCREENING,), may_open=(Stage.MEDICAL, Stage.REINTEGRATION))
-    assert to_open(stands) == (Stage.MEDICAL,)
+    stands = Progress(edition=NEWEST, done=(Stage.SCREENING,), may_open=(Stage.MEDICAL, Stage.REINTEGRATION))
+    assert stages_to_open(stands) == (Stage.MEDICAL,)
 
 
 def test_a_case_that_nobody_registered_is_over() -> None:
     told = a_case()
-    assert standing(told.case, told.moment()).over
+    assert progress_of(told.case, told.moment()).over
 
 
 def test_the_policy_has_a_number_for_everything() -> None:

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from domain.casework.deadlines import deadlines
 from domain.commands.signal import ReceivePartnerSignal
 from domain.decider import decide
-from domain.kernel.errors import Refused, Unplaceable
+from domain.kernel.errors import Rejected, Unroutable
 from domain.kernel.message import MESSAGES, Message
 from domain.kernel.vocabulary import ClearanceKind, ClearanceStatus, HoldType, ReferralKind, ReferralStatus, SignalType
 from tests.support.assertions import public, redacted
 from tests.support.builders import (
     FLIGHT,
     NAMESPACE,
-    Told,
+    CaseScenario,
     a_boarded_case,
     a_closed_case,
     a_departed_case,
@@ -205,7 +205,7 @@ PAYLOADS: Final = st.sampled_from(
 )
 
 
-def a_message(draw: Callable[[st.SearchStrategy[Any]], Any], told: Told) -> Message:
+def a_message(draw: Callable[[st.SearchStrategy[Any]], Any], told: CaseScenario) -> Message:
     """Anything that may be said to this case now, sensible or not."""
     names = [*SAID, *ABOUT_A_REFERRAL, "ReviewHold", "LiftHold", "ResolveQuarantinedSignal", "CompleteTask", "Signal"]
     name = draw(st.sampled_from(names))
@@ -218,7 +218,7 @@ def a_message(draw: Callable[[st.SearchStrategy[Any]], Any], told: Told) -> Mess
     )
 
 
-def fields_of(name: str, draw: Callable[[st.SearchStrategy[Any]], Any], told: Told) -> dict[str, Any]:
+def fields_of(name: str, draw: Callable[[st.SearchStrategy[Any]], Any], told: CaseScenario) -> dict[str, Any]:
     if name in SAID:
         return {field: draw(one) for field, one in SAID[name].items()}
     if name in ABOUT_A_REFERRAL:
@@ -243,7 +243,7 @@ def _one(draw: Callable[[st.SearchStrategy[Any]], Any], known: Any) -> UUID:
     return chosen
 
 
-def a_signal(draw: Callable[[st.SearchStrategy[Any]], Any], told: Told) -> Message:
+def a_signal(draw: Callable[[st.SearchStrategy[Any]], Any], told: CaseScenario) -> Message:
     referral = told.case.referrals[draw(st.sampled_from(sorted(told.case.referrals)))]
     return ReceivePartnerSignal(
         signal_id=uuid5(NAMESPACE, f"any {next(told.ids)}"),
@@ -257,7 +257,7 @@ def a_signal(draw: Callable[[st.SearchStrategy[Any]], Any], told: Told) -> Messa
     )
 
 
-def heard(told: Told, message: Message) -> None:
+def heard(told: CaseScenario, message: Message) -> None:
     """Said, whatever becomes of it; then the workflow's turn. Nothing but a refusal or a doubt may come back."""
     before = repr(told.case)
     try:
@@ -265,22 +265,22 @@ def heard(told: Told, message: Message) -> None:
             message,
             by=f"partner:{getattr(message, 'partner_id', 'x')}" if message.FROM == "partner" else "staff:fatima",
         )
-    except Refused:
+    except Rejected:
         assert repr(told.case) == before, f"{type(message).__name__} was refused, and yet something changed"
-    except Unplaceable:
+    except Unroutable:
         told.case = folded(told.events)
         assert repr(told.case) == before
     told.walk()
 
 
-def a_while(draw: Callable[[st.SearchStrategy[Any]], Any], told: Told) -> None:
+def a_while(draw: Callable[[st.SearchStrategy[Any]], Any], told: CaseScenario) -> None:
     told.after(hours=draw(st.sampled_from([0, 0, 0, 1, 30, 24 * 9, 24 * 100])))
 
 
 @pytest.mark.parametrize("beginning", BEGINNINGS, ids=lambda made: made.__name__)
 @given(st.data())
 def test_whatever_is_said_a_case_answers_with_facts_a_refusal_or_a_doubt(
-    beginning: Callable[[], Told], data: st.DataObject
+    beginning: Callable[[], CaseScenario], data: st.DataObject
 ) -> None:
     """And at every step: it folds again into itself, the neutral part alone gives the same, and nothing lacks a deadline."""
     told = beginning()
@@ -319,11 +319,11 @@ def test_whatever_is_said_before_boarding_nobody_boards_against_the_rules(data: 
     assert_never_boarded_against_the_rules(told)
 
 
-def one_of_them(name: str, draw: Callable[[st.SearchStrategy[Any]], Any], told: Told) -> Message:
+def one_of_them(name: str, draw: Callable[[st.SearchStrategy[Any]], Any], told: CaseScenario) -> Message:
     return a_signal(draw, told) if name == "Signal" else MESSAGES[name].model_validate(fields_of(name, draw, told))
 
 
-def officers_clear(told: Told) -> None:
+def officers_clear(told: CaseScenario) -> None:
     """Whatever holds is lifted if the rules let it be, and whatever an officer may grant is granted."""
     for hold_id in list(told.case.holds):
         heard(told, MESSAGES["LiftHold"].model_validate({"hold_id": hold_id, "reason": "x"}))
@@ -331,7 +331,7 @@ def officers_clear(told: Told) -> None:
         heard(told, MESSAGES["GrantClearance"].model_validate({"kind": kind, "evidence": "x"}))
 
 
-def nothing_is_forgotten(told: Told) -> None:
+def nothing_is_forgotten(told: CaseScenario) -> None:
     """P9."""
     if told.case.closed:
         return
@@ -340,7 +340,7 @@ def nothing_is_forgotten(told: Told) -> None:
     assert {str(one.referral_id) for one in sent} | {str(hold_id) for hold_id in told.case.holds} <= subjects
 
 
-def assert_never_boarded_against_the_rules(told: Told) -> None:
+def assert_never_boarded_against_the_rules(told: CaseScenario) -> None:
     """INV-01, INV-04, INV-05, INV-07: whoever boarded wanted to go and had said so again, was not held, and lacked nothing.
 
     Told from the events alone, without the functions that the rules themselves ask.
@@ -408,7 +408,7 @@ CONTRADICTIONS: Final = {
 }
 
 
-def outcome(told: Told, kind: str) -> dict[str, Any]:
+def outcome(told: CaseScenario, kind: str) -> dict[str, Any]:
     """Where a referral got to, whatever the way, apart from the moments."""
     referral, seen = told.referral(kind), public(told.case)
     return {
@@ -463,14 +463,14 @@ STEPS: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
 WITHDRAWALS: Final = ("staff", "other", "partner")
 
 
-def withdraw(told: Told, by: str) -> None:
+def withdraw(told: CaseScenario, by: str) -> None:
     if by == "partner":
         told.heard("MEDICAL_ASSESSMENT", "WITHDRAWAL_REPORTED", reason="she told the nurse")
     else:
         told.having("WithdrawVoluntaryReturn", channel="PHONE", reported_by_other=by == "other")
 
 
-def go(told: Told, steps: Iterable[tuple[str, dict[str, Any]]] = STEPS) -> Told:
+def go(told: CaseScenario, steps: Iterable[tuple[str, dict[str, Any]]] = STEPS) -> CaseScenario:
     """All that leads on board, as far as the rules let it; the reception partner says yes as soon as it is asked."""
     for name, fields in steps:
         heard(told, MESSAGES[name].model_validate(fields))
@@ -479,7 +479,7 @@ def go(told: Told, steps: Iterable[tuple[str, dict[str, Any]]] = STEPS) -> Told:
     return told
 
 
-def two_days_before() -> Told:
+def two_days_before() -> CaseScenario:
     """Everything but a seat."""
     return a_seated_case().having("ReleaseSeat", cause="again").at("2026-12-12T09:00:00Z")
 
@@ -566,6 +566,6 @@ def test_deciding_twice_decides_alike(data: st.DataObject) -> None:
         told.tokens = iter(range(7, 99))
         try:
             decided.append([event.model_dump() for event in decide(folded(told.events), message, moment)])
-        except (Refused, Unplaceable) as answer:
+        except (Rejected, Unroutable) as answer:
             decided.append([{"answer": str(answer)}])
     assert decided[0] == decided[1]

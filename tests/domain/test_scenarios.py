@@ -7,7 +7,7 @@ import pytest
 from tests.support.assertions import assert_in_order
 from tests.support.builders import (
     FLIGHT,
-    Told,
+    CaseScenario,
     a_closed_case,
     a_frozen_case,
     a_registered_case,
@@ -68,7 +68,7 @@ AFTER_ARRIVAL = (
 )
 
 
-def the_standard_journey() -> Told:
+def the_standard_journey() -> CaseScenario:
     """SC-01, with fitness certified before the manifest is frozen."""
     told = a_seated_case().at("2026-12-12T08:00:00Z").having("IssueFitToTravel", result="FIT")
     told.at("2026-12-12T09:00:00Z").having("ManifestIsFrozen", **ON_IT)
@@ -160,7 +160,7 @@ def test_sc_04_a_critical_result_for_a_cancelled_referral_reaches_a_doctor() -> 
     assert told.has_hold("MEDICAL"), "what is grave stops the journey from its receipt, until somebody has looked"
 
 
-def a_withdrawn_and_closed_case() -> Told:
+def a_withdrawn_and_closed_case() -> CaseScenario:
     told = a_screened_case().having("WithdrawVoluntaryReturn", channel="PHONE")
     return told.having("CloseCase", reason="WITHDRAWN_BY_MIGRANT", approved_by="fatima").after(days=20)
 

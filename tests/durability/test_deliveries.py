@@ -18,8 +18,8 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import TimeSkipper
 from temporalio.worker import Replayer, Worker
 
-from activities.delivery import HELD, OVER, Delivering, Tried
-from activities.webhook_client import Outside
+from activities.delivery import HELD, OVER, Attempt, DeliveryActivities
+from activities.webhook_client import WebhookClient
 from domain.case.aggregate import Case
 from store.crypto.webhook_signatures import new_secret
 from store.messages.outbox import Delivery, Outbox
@@ -28,9 +28,9 @@ from store.partners import registry as partners
 from store.partners import seed as standins
 from tests.support.databases import Database
 from tests.support.journey_steps import REGISTRATION, SCREENING, a_screened_case
-from tests.support.processes import a_crew
-from tests.support.receiver_process import Stranger, a_stranger
-from tests.support.running_worker import House, a_desk, a_house
+from tests.support.processes import worker_processes
+from tests.support.receiver_process import ReceiverProcess, a_receiver_process
+from tests.support.running_worker import RunningWorker, a_running_worker, an_intake
 from workers.case_worker import delivery_worker, sandbox
 from workers.embedded.installation import Servers
 from workers.relay import Relay
@@ -43,18 +43,18 @@ TRIES = 10
 
 
 @pytest.fixture
-async def stranger(tmp_path: Path) -> AsyncIterator[Stranger]:
-    async with a_stranger(tmp_path) as found:
+async def stranger(tmp_path: Path) -> AsyncIterator[ReceiverProcess]:
+    async with a_receiver_process(tmp_path) as found:
         yield found
 
 
-async def a_clinic(house: House, url: str, partner_id: str = CLINIC) -> None:
-    await partners.add(house.pool, partners.Registered(partner_id, "A partner", frozenset(), receiver_url=url))
+async def a_clinic(house: RunningWorker, url: str, partner_id: str = CLINIC) -> None:
+    await partners.add(house.pool, partners.RegisteredPartner(partner_id, "A partner", frozenset(), receiver_url=url))
     outbound = partner_keys.Direction.OUTBOUND
     await partner_keys.add_key(house.pool, house.keys.master, partner_id, new_secret(), direction=outbound)
 
 
-async def its_message(house: House, case: UUID, partner_id: str = CLINIC) -> Delivery:
+async def its_message(house: RunningWorker, case: UUID, partner_id: str = CLINIC) -> Delivery:
     """The referral to a partner, as it waits in the outbox."""
     outbox = Outbox(house.pool)
     async with asyncio.timeout(30):
@@ -64,10 +64,10 @@ async def its_message(house: House, case: UUID, partner_id: str = CLINIC) -> Del
 
 
 @asynccontextmanager
-async def a_postman(house: House) -> AsyncIterator[str]:
+async def a_postman(house: RunningWorker) -> AsyncIterator[str]:
     """A worker for deliveries, and its queue."""
     queue = f"d-{uuid4().hex[:8]}"
-    delivering = Delivering(house.pool, house.keys, Outside(loopback=True, read_s=2.0))
+    delivering = DeliveryActivities(house.pool, house.keys, WebhookClient(loopback=True, read_s=2.0))
     async with delivery_worker(house.client, delivering, task_queue=queue):
         yield queue
 
@@ -87,9 +87,9 @@ async def pauses(handle: WorkflowHandle[DeliveryWorkflow, None]) -> list[float]:
 
 
 async def test_after_ten_tries_in_three_days_a_message_is_a_dead_letter_and_its_case_knows(
-    database: Database, servers: Servers, stranger: Stranger
+    database: Database, servers: Servers, stranger: ReceiverProcess
 ) -> None:
-    async with a_house(database, servers) as house, a_postman(house) as queue:
+    async with a_running_worker(database, servers) as house, a_postman(house) as queue:
         await a_clinic(house, stranger.url("fail"))
         case = await a_screened_case(house)
         message = await its_message(house, case)
@@ -122,9 +122,9 @@ def test_the_schedule_is_that_of_standard_webhooks() -> None:
 
 
 async def test_a_partner_that_says_how_long_is_left_alone_that_long_and_no_longer_than_a_day(
-    database: Database, servers: Servers, stranger: Stranger
+    database: Database, servers: Servers, stranger: ReceiverProcess
 ) -> None:
-    async with a_house(database, servers) as house, a_postman(house) as queue:
+    async with a_running_worker(database, servers) as house, a_postman(house) as queue:
         await a_clinic(house, stranger.url("busy,closed,fail,ok"))
         message = await its_message(house, await a_screened_case(house))
 
@@ -142,10 +142,10 @@ async def test_a_partner_that_says_how_long_is_left_alone_that_long_and_no_longe
 
 
 async def test_a_run_that_begins_anew_goes_on_counting(
-    database: Database, servers: Servers, stranger: Stranger
+    database: Database, servers: Servers, stranger: ReceiverProcess
 ) -> None:
     """Temporal's store was lost after eight tries: two are left."""
-    async with a_house(database, servers) as house, a_postman(house) as queue:
+    async with a_running_worker(database, servers) as house, a_postman(house) as queue:
         await a_clinic(house, stranger.url("fail"))
         message = await its_message(house, await a_screened_case(house))
         for _ in range(8):
@@ -160,9 +160,9 @@ async def test_a_run_that_begins_anew_goes_on_counting(
 
 
 async def test_a_message_under_a_hold_waits_without_a_workflow_and_leaves_when_it_is_lifted(
-    database: Database, servers: Servers, stranger: Stranger
+    database: Database, servers: Servers, stranger: ReceiverProcess
 ) -> None:
-    async with a_house(database, servers) as house, a_postman(house) as queue:
+    async with a_running_worker(database, servers) as house, a_postman(house) as queue:
         await a_clinic(house, stranger.url("ok"), EMBASSY)
         case = await a_screened_case(house)
         message = await its_message(house, case, EMBASSY)
@@ -195,7 +195,7 @@ async def test_a_message_under_a_hold_waits_without_a_workflow_and_leaves_when_i
         assert len(stranger.asked) == 1
 
 
-async def until(house: House, outbox_id: UUID, true: str, seconds: float = 60) -> None:
+async def until(house: RunningWorker, outbox_id: UUID, true: str, seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
         while not await house.pool.fetchval(f"SELECT {true} FROM outbox WHERE outbox_id = $1", outbox_id):  # noqa: S608
             await asyncio.sleep(0.05)
@@ -210,7 +210,7 @@ class Undecided:
     given_up: list[str] = field(default_factory=list)
 
     @activity.defn(name="deliver")
-    async def deliver(self, outbox_id: str) -> Tried:
+    async def deliver(self, outbox_id: str) -> Attempt:
         self.asked += 1
         if self.asked > 1:
             return OVER
@@ -219,7 +219,7 @@ class Undecided:
 
 
 async def test_a_run_that_is_just_ending_hears_that_it_must_look_again(servers: Servers, database: Database) -> None:
-    async with a_desk(database, servers) as desk:
+    async with an_intake(database, servers) as desk:
         undecided, outbox_id, queue = Undecided(desk.client), uuid4(), f"d-{uuid4().hex[:8]}"
         async with Worker(
             desk.client, task_queue=queue, workflows=[DeliveryWorkflow], activities=[undecided.deliver],
@@ -234,13 +234,13 @@ async def test_a_run_that_is_just_ending_hears_that_it_must_look_again(servers: 
 
 @pytest.mark.slow
 async def test_a_worker_killed_in_the_middle_of_an_attempt_costs_no_try_and_changes_no_id(
-    database: Database, servers: Servers, stranger: Stranger, tmp_path: Path
+    database: Database, servers: Servers, stranger: ReceiverProcess, tmp_path: Path
 ) -> None:
     """Real processes, real pauses: the receiver hangs, the worker is killed, another one takes over."""
     home = tmp_path / "home"
     async with (
-        a_desk(database, servers) as desk,
-        a_crew(database, servers, home, AWDA_LOOPBACK_RECEIVERS="1") as crew,
+        an_intake(database, servers) as desk,
+        worker_processes(database, servers, home, AWDA_LOOPBACK_RECEIVERS="1") as crew,
     ):
         url = stranger.url("hang,fail,ok")
         await standins.seed(desk.pool, desk.keys.master, lambda name: url if name == "clinic-tripoli" else None)

@@ -12,8 +12,8 @@ import pytest
 from store.postgres.failpoint import FAILPOINTS
 from tests.support.databases import Database
 from tests.support.journey_steps import REGISTRATION, SCREENING
-from tests.support.processes import a_crew
-from tests.support.running_worker import House, a_desk
+from tests.support.processes import worker_processes
+from tests.support.running_worker import RunningWorker, an_intake
 from workers.embedded.installation import Servers
 
 CASES = 10
@@ -25,7 +25,7 @@ PROCESS_OF = {"record": "case-worker", "relay": "relay"}
 async def test_killed_at_a_failpoint_every_message_is_recorded_once(
     place: str, database: Database, servers: Servers, tmp_path: Path
 ) -> None:
-    async with a_desk(database, servers) as desk, a_crew(database, servers, tmp_path) as crew:
+    async with an_intake(database, servers) as desk, worker_processes(database, servers, tmp_path) as crew:
         for name in ("case-worker", "relay"):
             armed = {"AWDA_FAILPOINT": f"{place}:15"} if PROCESS_OF[place.partition(".")[0]] == name else {}
             await crew.start(name, **armed)
@@ -37,7 +37,7 @@ async def test_killed_at_a_failpoint_every_message_is_recorded_once(
             await assert_each_is_recorded_once(desk, case, message_ids)
 
 
-async def everything_is_said(desk: House) -> tuple[UUID, list[UUID]]:
+async def everything_is_said(desk: RunningWorker) -> tuple[UUID, list[UUID]]:
     """A case from registration to the end of screening, and the ids of what was said."""
     begun = await desk.begin(**REGISTRATION)
     assert begun.stream_id is not None
@@ -53,7 +53,7 @@ async def everything_is_said(desk: House) -> tuple[UUID, list[UUID]]:
     return begun.stream_id, said
 
 
-async def assert_each_is_recorded_once(desk: House, case: UUID, message_ids: list[UUID]) -> None:
+async def assert_each_is_recorded_once(desk: RunningWorker, case: UUID, message_ids: list[UUID]) -> None:
     names = Counter(await desk.names(case))
     assert names["CaseRegistered"] == names["VoluntaryReturnDeclared"] == names["EligibilityDetermined"] == 1
     assert names["ConsentGiven"] == 6

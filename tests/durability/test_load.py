@@ -20,14 +20,14 @@ import pytest
 
 from audit.verification.report import Report
 from audit.verification.verify import verify
-from bench.client import Broken, Line, Reply, line, post
+from bench.client import BrokenConnectionError, HttpConnection, Reply, line, post
 from gateway.intake.partners import CLOUD_EVENT, SIGNAL_TYPE, source_of
 from store.crypto.webhook_signatures import sign
 from store.messages.inbox import SETTLED, message_id_for
 from store.partners.seed import seed
 from store.projections.projector import Projector
 from tests.support.databases import Database
-from tests.support.deployment import Town, a_town
+from tests.support.deployment import Deployment, a_deployment
 from tests.support.message_storm import PATIENCE_S, TRACES, UNDER_WAY
 from tests.support.running_worker import MASTER
 from workers.embedded.installation import Servers
@@ -52,7 +52,7 @@ ENDS: dict[str, tuple[str, str, dict[str, Any]]] = {
 
 
 @dataclass(frozen=True)
-class Size:
+class LoadSize:
     """``reports``: how often each partner reports progress on each passenger before it is done."""
 
     passengers: int
@@ -64,13 +64,13 @@ class Size:
         return self.passengers * sum(reports + 3 for reports in self.reports.values())
 
 
-SHORT = Size(passengers=6, reports={"EXIT_PERMIT": 17, "FIT_TO_TRAVEL": 17}, kills=1)
+SHORT = LoadSize(passengers=6, reports={"EXIT_PERMIT": 17, "FIT_TO_TRAVEL": 17}, kills=1)
 
-FULL = Size(passengers=200, reports={"EXIT_PERMIT": 10, "FIT_TO_TRAVEL": 9}, kills=3)
+FULL = LoadSize(passengers=200, reports={"EXIT_PERMIT": 10, "FIT_TO_TRAVEL": 9}, kills=3)
 
 
 @dataclass(frozen=True)
-class Said:
+class SentAnswer:
     """One message of a partner, ready to be signed; the so-many-th about its passenger."""
 
     partner_id: str
@@ -85,7 +85,7 @@ class Callers:
 
     port: int
     secrets: dict[str, str]
-    waiting: list[Said]
+    waiting: list[SentAnswer]
     receipts: dict[str, str] = field(default_factory=dict)
     otherwise: Counter[str] = field(default_factory=Counter)
     slowest: float = 0.0
@@ -94,21 +94,21 @@ class Callers:
         await asyncio.gather(*(self._call() for _ in range(CONNECTIONS)))
 
     async def _call(self) -> None:
-        made: Line | None = None
+        made: HttpConnection | None = None
         while self.waiting:
             said = self.waiting.pop()
             try:
                 made = made or await line(self.port)
                 reply = await made.ask(self._request(said))
-            except (Broken, OSError) as fault:
+            except (BrokenConnectionError, OSError) as fault:
                 made, reply = None, Reply(0, type(fault).__name__.encode(), 0.0, "0.2")
             await self._heard(said, reply)
 
-    def _request(self, said: Said) -> bytes:
+    def _request(self, said: SentAnswer) -> bytes:
         headers = sign(self.secrets[said.partner_id], said.own_id, int(time.time()), said.body)
         return post(self.port, f"/api/v1/inbox/{said.partner_id}", {**headers, "content-type": CLOUD_EVENT}, said.body)
 
-    async def _heard(self, said: Said, reply: Reply) -> None:
+    async def _heard(self, said: SentAnswer, reply: Reply) -> None:
         if reply.status == 202:
             self.slowest = max(self.slowest, reply.seconds)
             self.receipts[said.own_id] = json.loads(reply.body)["receipt"]
@@ -123,7 +123,7 @@ async def test_a_flights_answers_are_all_settled_within_two_minutes_while_the_wo
     database: Database, servers: Servers, tmp_path: Path
 ) -> None:
     size = FULL if os.environ.get("AWDA_LOAD") == "full" else SHORT
-    async with a_town(database, servers, tmp_path, {}, at=None) as town:
+    async with a_deployment(database, servers, tmp_path, {}, at=None) as town:
         cases = await everybody_is_asked_about(town, size)
         secrets = dict(await seed(town.house.owner, MASTER))
         said = mixed([message for case in cases for message in await answers_about(town, case, size)])
@@ -151,7 +151,7 @@ async def test_a_flights_answers_are_all_settled_within_two_minutes_while_the_wo
         sys.stderr.write(json.dumps(told, indent=2) + "\n")
 
 
-async def everybody_is_asked_about(town: Town, size: Size) -> list[UUID]:
+async def everybody_is_asked_about(town: Deployment, size: LoadSize) -> list[UUID]:
     """People who may be on the flight: exit permit and fitness to travel are asked for."""
     at_once = asyncio.Semaphore(COUNSELLORS)
 
@@ -165,7 +165,7 @@ async def everybody_is_asked_about(town: Town, size: Size) -> list[UUID]:
     return list(await asyncio.gather(*(one() for _ in range(size.passengers))))
 
 
-async def answers_about(town: Town, case: UUID, size: Size) -> list[Said]:
+async def answers_about(town: Deployment, case: UUID, size: LoadSize) -> list[SentAnswer]:
     """Received, accepted, progress, done: from both partners."""
     found = []
     for kind, (partner_id, outcome, payload) in ENDS.items():
@@ -182,22 +182,22 @@ def steps(reports: int, outcome: str, payload: dict[str, Any]) -> Iterator[dict[
     yield {"signal_type": "COMPLETED", "outcome_code": outcome, "payload": payload}
 
 
-def mixed(said: list[Said]) -> list[Said]:
+def mixed(said: list[SentAnswer]) -> list[SentAnswer]:
     """All passengers' answers among one another, each passenger's in their order; the last comes first in the list."""
     dice = random.Random(1)
     return sorted(said, key=lambda one: (-one.nth, dice.random()))
 
 
-def _said(partner_id: str, token: str, nth: int, data: dict[str, Any]) -> Said:
+def _said(partner_id: str, token: str, nth: int, data: dict[str, Any]) -> SentAnswer:
     own_id = str(uuid4())
     event = {
         "specversion": "1.0", "id": own_id, "source": source_of(partner_id), "type": SIGNAL_TYPE,
         "data": {"signal_id": own_id, "referral_token": token, "occurred_at": "2026-11-23T09:00:00Z", **data},
     }  # fmt: skip
-    return Said(partner_id, own_id, json.dumps(event).encode(), nth)
+    return SentAnswer(partner_id, own_id, json.dumps(event).encode(), nth)
 
 
-async def kill_on_the_way(town: Town, callers: Callers, size: Size) -> None:
+async def kill_on_the_way(town: Deployment, callers: Callers, size: LoadSize) -> None:
     """The worker and the relay in turn, evenly over the messages."""
     kills = ("case-worker", "relay") * size.kills
     for number, name in enumerate(kills, 1):
@@ -206,7 +206,7 @@ async def kill_on_the_way(town: Town, callers: Callers, size: Size) -> None:
         town.crew.kill(name)
 
 
-async def each_is_settled_once(town: Town, cases: list[UUID], sent: dict[str, str]) -> Counter[str]:
+async def each_is_settled_once(town: Deployment, cases: list[UUID], sent: dict[str, str]) -> Counter[str]:
     """One row for each message, in one final state; one trace in the log at most; and everything agrees."""
     found = await town.house.pool.fetch("SELECT message_id, status FROM inbox WHERE name = 'partner.signal'")
     rows = {row["message_id"]: row["status"] for row in found}
@@ -221,7 +221,7 @@ async def each_is_settled_once(town: Town, cases: list[UUID], sent: dict[str, st
     return Counter(rows.values())
 
 
-async def verified_at_rest(town: Town) -> Report:
+async def verified_at_rest(town: Deployment) -> Report:
     """What `verify` says once tasks that died with a worker have been taken by the next one: each cost a try."""
     until = monotonic() + TAKEN_AGAIN_S
     while True:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from temporalio.client import WorkflowExecutionStatus
 
-from domain.progress import Order
+from domain.progress import RecordRequest
 from tests.support.databases import Database
 from tests.support.journey_steps import a_registered_case
-from tests.support.running_worker import a_house
+from tests.support.running_worker import a_running_worker
 from workers.embedded.installation import Servers
 from workflows.starter import workflow_id
 
 
 async def test_a_poisoned_ring_changes_nothing(database: Database, servers: Servers) -> None:
-    async with a_house(database, servers) as house:
+    async with a_running_worker(database, servers) as house:
         case = await a_registered_case(house)
         await house.rests()
         before = await house.names(case)
@@ -32,13 +32,13 @@ async def test_a_poisoned_ring_changes_nothing(database: Database, servers: Serv
 async def test_a_row_with_an_unknown_topic_is_quarantined_and_the_worker_lives(
     database: Database, servers: Servers
 ) -> None:
-    async with a_house(database, servers) as house:
+    async with a_running_worker(database, servers) as house:
         sick, well = await a_registered_case(house), await a_registered_case(house)
         await house.rests()
         await house.owner.execute(PLANT, sick)
         house.recording._kept.clear()
 
-        standing = await house.recording.catch_up(Order(stream_id=sick))
+        standing = await house.recording.catch_up(RecordRequest(stream_id=sick))
         noted = await house.told(well, "AddNote", note="work goes on")
 
         assert standing.waiting_on == "LOG.UNREADABLE"
@@ -50,7 +50,7 @@ async def test_a_row_with_an_unknown_topic_is_quarantined_and_the_worker_lives(
 async def test_a_message_of_no_known_name_or_shape_is_refused_with_its_rule(
     database: Database, servers: Servers
 ) -> None:
-    async with a_house(database, servers) as house:
+    async with a_running_worker(database, servers) as house:
         case = await a_registered_case(house)
 
         unknown = await house.told(case, "BoardEverybody")

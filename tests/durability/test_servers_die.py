@@ -20,7 +20,7 @@ from store.projections.projector import Projector
 from tests.durability.test_kills import assert_each_is_recorded_once, everything_is_said
 from tests.support.databases import Database
 from tests.support.journey_steps import SCREENING, a_registered_case
-from tests.support.running_worker import House, a_house
+from tests.support.running_worker import RunningWorker, a_running_worker
 from workers.embedded.installation import Servers
 from workers.embedded.installation import servers as real_servers
 from workflows.starter import workflow_id
@@ -75,7 +75,10 @@ async def _kill(server: object) -> None:
 async def test_after_a_disaster_every_message_is_recorded_once_and_verify_is_clean(
     disaster: object, tmp_path: Path
 ) -> None:
-    async with servers_of_our_own(tmp_path / "home") as (database, servers), a_house(database, servers) as house:
+    async with (
+        servers_of_our_own(tmp_path / "home") as (database, servers),
+        a_running_worker(database, servers) as house,
+    ):
         speaking = [asyncio.create_task(patiently(house)) for _ in range(CASES)]
         await asyncio.sleep(2)
 
@@ -88,7 +91,7 @@ async def test_after_a_disaster_every_message_is_recorded_once_and_verify_is_cle
         await assert_verified(house)
 
 
-async def patiently(house: House) -> tuple[UUID, list[UUID]]:
+async def patiently(house: RunningWorker) -> tuple[UUID, list[UUID]]:
     """A sender that says it again until it is heard, as senders do."""
     while True:
         try:
@@ -97,7 +100,7 @@ async def patiently(house: House) -> tuple[UUID, list[UUID]]:
             await asyncio.sleep(0.5)
 
 
-async def assert_verified(house: House) -> None:
+async def assert_verified(house: RunningWorker) -> None:
     await house.rests()
     await Projector(house.pool).catch_up()
     report = await verify(house.pool, house.keys, house.client)
@@ -105,7 +108,10 @@ async def assert_verified(house: House) -> None:
 
 
 async def test_while_the_database_is_away_nothing_fails_and_histories_do_not_grow(tmp_path: Path) -> None:
-    async with servers_of_our_own(tmp_path / "home") as (database, servers), a_house(database, servers) as house:
+    async with (
+        servers_of_our_own(tmp_path / "home") as (database, servers),
+        a_running_worker(database, servers) as house,
+    ):
         case = await a_registered_case(house)
         name, fields = SCREENING[0]
         handle = house.client.get_workflow_handle(workflow_id("case", case))

@@ -10,8 +10,8 @@ from time import monotonic
 import pytest
 
 from tests.durability.test_servers_die import servers_of_our_own
-from tests.support.deployment import a_town
-from tests.support.message_storm import COMPANY, Storm, size
+from tests.support.deployment import a_deployment
+from tests.support.message_storm import COMPANY, MessageStorm, size
 
 
 @pytest.mark.slow
@@ -23,9 +23,9 @@ async def test_what_partners_were_acknowledged_for_in_a_storm_is_settled_once_an
     company = dict.fromkeys(COMPANY, "talkative+duplicating")
     async with (
         servers_of_our_own(tmp_path / "home") as (database, servers),
-        a_town(database, servers, tmp_path, company, *live, at=None) as town,
+        a_deployment(database, servers, tmp_path, company, *live, at=None) as town,
     ):
-        storm = Storm(town, servers, asked)
+        storm = MessageStorm(town, servers, asked)
         cases = await storm.prepare()
         prepared_s = monotonic() - began
         await storm.rage()

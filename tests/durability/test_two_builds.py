@@ -11,16 +11,16 @@ from uuid import UUID, uuid4
 
 from audit.verification.verify import verify
 from domain.commands.case import AddNote
-from domain.kernel.context import Moment
-from domain.kernel.errors import Refused
+from domain.kernel.context import Context
+from domain.kernel.errors import Rejected
 from domain.kernel.event import Event
 from domain.kernel.message import Message
-from domain.progress import Order
-from domain.streams import KINDS, Kind
+from domain.progress import RecordRequest
+from domain.streams import KINDS, StreamKind
 from store.projections.projector import Projector
 from tests.support.databases import Database
 from tests.support.journey_steps import REGISTRATION
-from tests.support.running_worker import House, TestRecording, a_house
+from tests.support.running_worker import RunningWorker, TestRecording, a_running_worker
 from workers.embedded.installation import Servers
 
 MESSAGES = 1000
@@ -28,22 +28,24 @@ MESSAGES = 1000
 AT_ONCE = 10
 
 
-def decide_strictly(case: Any, message: Message, m: Moment) -> list[Event]:
+def decide_strictly(case: Any, message: Message, ctx: Context) -> list[Event]:
     """The next release takes no note that begins with an even number."""
     if isinstance(message, AddNote) and int(message.note.split()[0]) % 2 == 0:
-        raise Refused("NOTE.EVEN", "this build takes no even notes")
-    return KINDS["case"].decide(case, message, m)
+        raise Rejected("NOTE.EVEN", "this build takes no even notes")
+    return KINDS["case"].decide(case, message, ctx)
 
 
 class StricterBuild(TestRecording):
     """The same recording, with another release's rules."""
 
     __test__ = False
-    kinds: Mapping[str, Kind] = MappingProxyType({**KINDS, "case": replace(KINDS["case"], decide=decide_strictly)})
+    kinds: Mapping[str, StreamKind] = MappingProxyType(
+        {**KINDS, "case": replace(KINDS["case"], decide=decide_strictly)}
+    )
 
 
 async def test_two_builds_record_one_case_together_and_verify_is_clean(database: Database, servers: Servers) -> None:
-    async with a_house(database, servers, relay=False) as house:
+    async with a_running_worker(database, servers, relay=False) as house:
         begun = await house.begin(**REGISTRATION)
         assert begun.stream_id is not None
         case, builds = begun.stream_id, [house.recording, StricterBuild(house.pool, house.keys)] * 2
@@ -51,7 +53,7 @@ async def test_two_builds_record_one_case_together_and_verify_is_clean(database:
 
         for first in range(0, MESSAGES, AT_ONCE):
             ids += [await a_note(house, case, number) for number in range(first, first + AT_ONCE)]
-            await asyncio.gather(*(build.catch_up(Order(stream_id=case)) for build in builds))
+            await asyncio.gather(*(build.catch_up(RecordRequest(stream_id=case)) for build in builds))
 
         became = await house.pool.fetch("SELECT message_id, status FROM inbox WHERE message_id = ANY ($1)", ids)
         noted = await house.pool.fetch(NOTED, case)
@@ -63,7 +65,7 @@ async def test_two_builds_record_one_case_together_and_verify_is_clean(database:
         assert report.result == "clean", report.as_json()
 
 
-async def a_note(house: House, case: UUID, number: int) -> UUID:
+async def a_note(house: RunningWorker, case: UUID, number: int) -> UUID:
     message_id = uuid4()
     await house.say(case, "AddNote", message_id=message_id, note=f"{number} of the day")
     return message_id

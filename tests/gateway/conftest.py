@@ -16,10 +16,10 @@ import pytest
 
 from gateway.app import GatewaySettings, create_app
 from gateway.intake.partners import CLOUD_EVENT, SIGNAL_TYPE, source_of
-from gateway.intake.service import Desk, open_desk
+from gateway.intake.service import Intake, open_intake
 from store.crypto.webhook_signatures import new_pair, new_secret, sign
 from store.partners.keys import add_key
-from store.partners.registry import Registered, add
+from store.partners.registry import RegisteredPartner, add
 from tests.support.builders import AMINATA
 from tests.support.databases import Database
 
@@ -38,8 +38,8 @@ REGISTRATION: dict[str, Any] = {
 
 
 @pytest.fixture
-async def desk(database: Database) -> AsyncIterator[Desk]:
-    async with open_desk(database.app_dsn, MASTER_KEY) as desk:
+async def desk(database: Database) -> AsyncIterator[Intake]:
+    async with open_intake(database.app_dsn, MASTER_KEY) as desk:
         yield desk
 
 
@@ -87,16 +87,16 @@ class Clinic:
 
 
 @pytest.fixture
-async def clinic(desk: Desk) -> Clinic:
+async def clinic(desk: Intake) -> Clinic:
     begun = await desk.start_case(REGISTRATION, user="fatima", key=uuid4().hex)
     case = await stream_of(desk, str(begun.number))
     return await a_partner(desk, "clinic-tripoli", case, TOKEN)
 
 
-async def a_partner(desk: Desk, partner_id: str, case: UUID, token: str) -> Clinic:
+async def a_partner(desk: Intake, partner_id: str, case: UUID, token: str) -> Clinic:
     """A partner with a shared secret and an Ed25519 key, which was asked under a token."""
     secret, (private, public) = new_secret(), new_pair()
-    await add(desk.pool, Registered(partner_id, partner_id, frozenset()))
+    await add(desk.pool, RegisteredPartner(partner_id, partner_id, frozenset()))
     await add_key(desk.pool, desk.keys.master, partner_id, secret)
     await add_key(desk.pool, desk.keys.master, partner_id, public)
     await desk.pool.execute(
@@ -105,12 +105,12 @@ async def a_partner(desk: Desk, partner_id: str, case: UUID, token: str) -> Clin
     return Clinic(partner_id, secret, private, case)
 
 
-async def stream_of(desk: Desk, number: str) -> UUID:
+async def stream_of(desk: Intake, number: str) -> UUID:
     found: UUID = await desk.pool.fetchval("SELECT stream_id FROM streams WHERE number = $1", number)
     return found
 
 
-async def rows(desk: Desk, what: str = "status", where: str = "true") -> list[asyncpg.Record]:
+async def rows(desk: Intake, what: str = "status", where: str = "true") -> list[asyncpg.Record]:
     return await desk.pool.fetch(f"SELECT {what} FROM inbox WHERE {where} ORDER BY arrival")  # noqa: S608 (a test's own words)
 
 

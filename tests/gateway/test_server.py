@@ -14,9 +14,9 @@ import psutil
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from gateway.app import Fronted, GatewaySettings
+from gateway.app import Application, GatewaySettings
 from gateway.intake.partners import CLOUD_EVENT
-from gateway.server import Exposed, config_of, insist_on_loopback, serve, settings_of
+from gateway.server import ExposedPortError, config_of, insist_on_loopback, serve, settings_of
 from tests.gateway.conftest import MASTER_KEY, REGISTRATION
 from tests.support.databases import Database
 from workers.settings import Home, Settings
@@ -60,7 +60,7 @@ async def test_what_a_header_says_of_where_a_call_came_from_is_believed_only_beh
     async def looked_at(_: object, scope: Scope, _receive: Receive, _send: Send) -> None:
         seen.append(scope["client"][0])
 
-    monkeypatch.setattr(Fronted, "__call__", looked_at)
+    monkeypatch.setattr(Application, "__call__", looked_at)
     config = config_of(GatewaySettings("", MASTER_KEY, proxied=proxied))
     config.load()
     scope = {"type": "http", "client": ("127.0.0.1", 1), "headers": [(b"x-forwarded-for", b"198.51.100.7")]}
@@ -103,7 +103,7 @@ async def test_an_endless_body_is_cut_off_and_memory_stays_flat(database: Databa
 def test_the_port_is_not_opened_to_people_nobody_signed_in() -> None:
     open_to_all = GatewaySettings("", MASTER_KEY, host=EVERYWHERE)
 
-    with pytest.raises(Exposed, match="AWDA_BEHIND_PROXY"):
+    with pytest.raises(ExposedPortError, match="AWDA_BEHIND_PROXY"):
         insist_on_loopback(open_to_all)
     insist_on_loopback(GatewaySettings("", MASTER_KEY, host=EVERYWHERE, proxied=True))
     for host in ("127.0.0.1", "localhost", "::1"):

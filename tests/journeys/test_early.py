@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from tests.support.databases import Database
 from tests.support.journey_steps import REGISTRATION, SCREENING
-from tests.support.running_worker import a_house
+from tests.support.running_worker import a_running_worker
 from workers.embedded.installation import Servers
 
 
 async def test_a_message_for_a_stage_that_is_about_to_open_waits_for_it(database: Database, servers: Servers) -> None:
-    async with a_house(database, servers, relay=False) as house:
+    async with a_running_worker(database, servers, relay=False) as house:
         begun = await house.begin(**REGISTRATION)
         assert begun.stream_id is not None
         said = [await house.say(begun.stream_id, name, **fields) for name, fields in SCREENING]
@@ -23,7 +23,7 @@ async def test_a_message_for_a_stage_that_is_about_to_open_waits_for_it(database
 
 
 async def test_a_message_for_a_stage_that_may_not_open_is_refused(database: Database, servers: Servers) -> None:
-    async with a_house(database, servers, relay=False) as house:
+    async with a_running_worker(database, servers, relay=False) as house:
         begun = await house.begin(**REGISTRATION)
         assert begun.stream_id is not None
         said = await house.say(begun.stream_id, "EnrolReintegration", office="Lagos")

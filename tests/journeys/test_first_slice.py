@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from tests.support.databases import Database
 from tests.support.journey_steps import REGISTRATION, a_screened_case
-from tests.support.running_worker import a_house
+from tests.support.running_worker import a_running_worker
 from workers.embedded.installation import Servers
 
 
 async def test_a_screened_case_is_examined_and_documented_side_by_side(database: Database, servers: Servers) -> None:
-    async with a_house(database, servers) as house:
+    async with a_running_worker(database, servers) as house:
         case = await a_screened_case(house)
 
         names = await house.until(case, "ReferralSent")
@@ -19,7 +19,7 @@ async def test_a_screened_case_is_examined_and_documented_side_by_side(database:
 
 
 async def test_a_refused_message_is_kept_with_its_rule(database: Database, servers: Servers) -> None:
-    async with a_house(database, servers) as house:
+    async with a_running_worker(database, servers) as house:
         begun = await house.begin(**{**REGISTRATION, "consent_to_data_processing": False})
 
         became = await house.became(begun.message_id)

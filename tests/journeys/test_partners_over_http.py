@@ -16,7 +16,7 @@ from domain.events.signal import LateSignalRecorded, PartnerSignalIgnored
 from domain.kernel.event import Event
 from domain.kernel.vocabulary import Phase, ReferralStatus, Stage
 from tests.support.databases import Database
-from tests.support.deployment import Town, a_town
+from tests.support.deployment import Deployment, a_deployment
 from workers.embedded.installation import Servers
 
 CLINIC, EMBASSY = "clinic-tripoli", "embassy-nga"
@@ -39,7 +39,7 @@ def of_kind(events: Iterable[Event], named: type[E], /, **facts: object) -> list
 async def test_sc_02_a_clinic_that_repeats_itself_changes_nothing_and_one_that_contradicts_itself_waits_for_a_person(
     database: Database, servers: Servers, tmp_path: Path
 ) -> None:
-    async with a_town(database, servers, tmp_path, {CLINIC: "prompt+duplicating+contradictory"}) as town:
+    async with a_deployment(database, servers, tmp_path, {CLINIC: "prompt+duplicating+contradictory"}) as town:
         case = await town.a_screened_case()
         await town.rests()
         clinic = town.neighbours[CLINIC]
@@ -74,7 +74,7 @@ async def test_sc_02_a_clinic_that_repeats_itself_changes_nothing_and_one_that_c
 async def test_sc_03_an_embassy_that_says_done_first_is_believed_and_its_late_steps_change_nothing(
     database: Database, servers: Servers, tmp_path: Path
 ) -> None:
-    async with a_town(database, servers, tmp_path, {EMBASSY: "prompt+out-of-order"}) as town:
+    async with a_deployment(database, servers, tmp_path, {EMBASSY: "prompt+out-of-order"}) as town:
         case = await town.a_screened_case()
         await town.rests()
 
@@ -93,7 +93,7 @@ async def test_sc_03_an_embassy_that_says_done_first_is_believed_and_its_late_st
 async def test_sc_04_a_hospital_that_answers_what_was_cancelled_is_heard_and_a_medical_officer_is_called(
     database: Database, servers: Servers, tmp_path: Path
 ) -> None:
-    async with a_town(database, servers, tmp_path, {CLINIC: "stubborn+bad-news"}) as town:
+    async with a_deployment(database, servers, tmp_path, {CLINIC: "stubborn+bad-news"}) as town:
         case = await town.a_screened_case()
         await town.takes(case, "CreateReferral", kind="SPECIALIST_CARE")
         hospital = await town.referral(case, "SPECIALIST_CARE")
@@ -120,7 +120,7 @@ async def test_sc_04_a_hospital_that_answers_what_was_cancelled_is_heard_and_a_m
 async def test_sc_05_after_closure_an_answer_is_recorded_and_a_concern_proposes_to_reopen(
     database: Database, servers: Servers, tmp_path: Path
 ) -> None:
-    async with a_town(database, servers, tmp_path, {EMBASSY: "silent", CLINIC: "silent"}) as town:
+    async with a_deployment(database, servers, tmp_path, {EMBASSY: "silent", CLINIC: "silent"}) as town:
         case = await town.a_screened_case()
         await town.rests()
         await town.takes(case, "WithdrawVoluntaryReturn", channel="HOTLINE")
@@ -149,7 +149,7 @@ async def test_sc_20_an_embassy_that_never_answers_is_reminded_and_reported_upwa
     database: Database, servers: Servers, tmp_path: Path
 ) -> None:
     sunday = "2026-12-20T08:00:00+00:00"  # the 24th is a holiday, the 25th a Friday
-    async with a_town(database, servers, tmp_path, {EMBASSY: "silent"}, at=sunday) as town:
+    async with a_deployment(database, servers, tmp_path, {EMBASSY: "silent"}, at=sunday) as town:
         case = await town.a_screened_case()
         await town.rests()
         asked = await town.referral(case, "CONSULAR_IDENTITY")
@@ -186,7 +186,7 @@ async def test_sc_20_an_embassy_that_never_answers_is_reminded_and_reported_upwa
         )
 
 
-async def silence_until_overdue(town: Town, case: UUID) -> None:
+async def silence_until_overdue(town: Deployment, case: UUID) -> None:
     """The embassy accepted and does nothing: its last due date passes."""
     asked = await town.referral(case, "CONSULAR_IDENTITY")
     await town.at(asked.dues["complete"] + timedelta(hours=1))
@@ -196,7 +196,7 @@ async def test_sc_21_a_full_safe_house_is_replaced_and_the_survivor_waits_since_
     database: Database, servers: Servers, tmp_path: Path
 ) -> None:
     full, free = "partner-046", "partner-047"
-    async with a_town(database, servers, tmp_path, {full: "prompt+rejecting", free: "prompt"}) as town:
+    async with a_deployment(database, servers, tmp_path, {full: "prompt+rejecting", free: "prompt"}) as town:
         case = await town.a_registered_case()
         await town.agrees_to(case, "SHARE_PROTECTION")
         await town.takes(case, "CreateReferral", kind="VOT_ASSISTANCE", partner_id=full, urgent=True)
@@ -225,7 +225,7 @@ async def test_sc_21_a_full_safe_house_is_replaced_and_the_survivor_waits_since_
 
 async def test_a_wrong_clock_loses_nothing(database: Database, servers: Servers, tmp_path: Path) -> None:
     manners = {CLINIC: "prompt+fast-clock", EMBASSY: "prompt+slow-clock"}
-    async with a_town(database, servers, tmp_path, manners) as town:
+    async with a_deployment(database, servers, tmp_path, manners) as town:
         case = await town.a_screened_case()
         await town.rests()
 
@@ -238,7 +238,7 @@ async def test_a_wrong_clock_loses_nothing(database: Database, servers: Servers,
 async def test_a_partner_whose_machine_signs_by_a_wrong_clock_is_turned_away_until_it_is_put_right(
     database: Database, servers: Servers, tmp_path: Path
 ) -> None:
-    async with a_town(database, servers, tmp_path, {CLINIC: "prompt+wrong-signing-clock"}) as town:
+    async with a_deployment(database, servers, tmp_path, {CLINIC: "prompt+wrong-signing-clock"}) as town:
         case = await town.a_screened_case()
         await town.rests()
         clinic = town.neighbours[CLINIC]
@@ -255,7 +255,7 @@ async def test_a_partner_whose_machine_signs_by_a_wrong_clock_is_turned_away_unt
 async def test_what_is_sent_again_a_year_later_gets_its_receipt_and_changes_nothing(
     database: Database, servers: Servers, tmp_path: Path
 ) -> None:
-    async with a_town(database, servers, tmp_path, {CLINIC: "prompt"}) as town:
+    async with a_deployment(database, servers, tmp_path, {CLINIC: "prompt"}) as town:
         case = await town.a_screened_case()
         await town.rests()
         await town.takes(case, "WithdrawVoluntaryReturn", channel="HOTLINE")
@@ -299,7 +299,7 @@ async def test_whoever_is_asked_answers_in_their_own_manner_and_every_receipt_is
     database: Database, servers: Servers, tmp_path: Path
 ) -> None:
     manners = {name: manner for name, (_, manner) in EVERYBODY.items()}
-    async with a_town(database, servers, tmp_path, manners) as town:
+    async with a_deployment(database, servers, tmp_path, manners) as town:
         case = await town.a_screened_case()
         await town.agrees_to(case, *PURPOSES)
         asked = [one.partner_id for one in (await town.state(case)).referrals.values()]

@@ -15,7 +15,7 @@ from temporalio.worker import Replayer
 
 from tests.support.databases import Database
 from tests.support.journey_steps import a_cleared_case, a_screened_case
-from tests.support.running_worker import House, a_house
+from tests.support.running_worker import RunningWorker, a_running_worker
 from workers.case_worker import sandbox
 from workers.embedded.installation import Servers
 from workflows.case import CaseWorkflow
@@ -33,12 +33,12 @@ def replayer() -> Replayer:
     )
 
 
-async def history_of(house: House, case: UUID) -> WorkflowHistory:
+async def history_of(house: RunningWorker, case: UUID) -> WorkflowHistory:
     return await house.client.get_workflow_handle(workflow_id("case", case)).fetch_history()
 
 
 async def test_a_case_that_is_never_cached_is_carried_as_far(database: Database, servers: Servers) -> None:
-    async with a_house(database, servers, cached=0) as house:
+    async with a_running_worker(database, servers, cached=0) as house:
         case = await a_screened_case(house)
 
         names = await house.until(case, "ReferralSent")
@@ -48,7 +48,7 @@ async def test_a_case_that_is_never_cached_is_carried_as_far(database: Database,
 
 
 async def test_the_history_of_a_cleared_case_replays(database: Database, servers: Servers) -> None:
-    async with a_house(database, servers) as house:
+    async with a_running_worker(database, servers) as house:
         case = await a_cleared_case(house)
         await house.rests()
 
@@ -78,7 +78,7 @@ def test_recorded_histories_replay_under_any_hash_seed(seed: str) -> None:
 
 
 async def test_a_history_holds_no_word_about_the_person(database: Database, servers: Servers) -> None:
-    async with a_house(database, servers) as house:
+    async with a_running_worker(database, servers) as house:
         case = await a_cleared_case(house)
         await house.rests()
 

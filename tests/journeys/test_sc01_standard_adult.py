@@ -9,7 +9,7 @@ from domain.kernel.vocabulary import Phase, Stage, StageStatus
 from domain.movement import Movement
 from tests.support.databases import Database
 from tests.support.journey_steps import FLIGHT, a_cleared_case, a_screened_case, a_taken_message
-from tests.support.running_worker import House, a_house
+from tests.support.running_worker import RunningWorker, a_running_worker
 from workers.embedded.installation import Servers
 
 DECISIVE = [
@@ -58,7 +58,7 @@ DECISIVE = [
 
 
 async def test_sc_01_a_standard_adult_goes_home_through_all_seven_stages(database: Database, servers: Servers) -> None:
-    async with a_house(database, servers) as house:
+    async with a_running_worker(database, servers) as house:
         await house.stands_at("2026-11-23T08:00:00+00:00")
         case = await a_cleared_case(house)
         movement = await is_seated(house, case)
@@ -79,7 +79,7 @@ async def test_sc_01_a_standard_adult_goes_home_through_all_seven_stages(databas
 async def test_stages_open_in_the_order_of_the_procedure_and_only_when_ordered(
     database: Database, servers: Servers
 ) -> None:
-    async with a_house(database, servers) as house:
+    async with a_running_worker(database, servers) as house:
         await house.stands_at("2026-11-23T08:00:00+00:00")
         case = await a_screened_case(house)
         await house.until(case, "ReferralSent")
@@ -89,7 +89,7 @@ async def test_stages_open_in_the_order_of_the_procedure_and_only_when_ordered(
         assert opened == [Stage.SCREENING, Stage.PROTECTION, Stage.MEDICAL, Stage.DOCUMENTS]
 
 
-async def is_seated(house: House, case: UUID) -> UUID:
+async def is_seated(house: RunningWorker, case: UUID) -> UUID:
     flight = await house.begin("PlanMovement", kind="movement", called=FLIGHT["number"], **FLIGHT)
     movement = flight.stream_id
     assert movement is not None
@@ -102,7 +102,7 @@ async def is_seated(house: House, case: UUID) -> UUID:
     return movement
 
 
-async def flies(house: House, case: UUID, movement: UUID) -> None:
+async def flies(house: RunningWorker, case: UUID, movement: UUID) -> None:
     await house.at("2026-12-12T14:00:00+00:00")
     await house.until(case, "ManifestFrozen")
     await a_taken_message(house, case, "IssueFitToTravel", result="FIT")
@@ -119,7 +119,7 @@ async def flies(house: House, case: UUID, movement: UUID) -> None:
     await house.until(case, "FlightArrived")
 
 
-async def is_received(house: House, case: UUID) -> None:
+async def is_received(house: RunningWorker, case: UUID) -> None:
     await a_taken_message(house, case, "ConfirmArrival")
     await a_taken_message(house, case, "RecordReception", met=True, met_by="Ngozi")
     await a_taken_message(house, case, "ProvideImmediateAssistance", items=["meal", "NFI kit"], cash_eur=65)
@@ -128,7 +128,7 @@ async def is_received(house: House, case: UUID) -> None:
     await a_taken_message(house, case, "CompleteReception", outcome="RECEIVED")
 
 
-async def is_reintegrated(house: House, case: UUID) -> None:
+async def is_reintegrated(house: RunningWorker, case: UUID) -> None:
     await house.until(case, "ReceptionCompleted")
     await house.after(days=5)
     await a_taken_message(house, case, "EnrolReintegration", office="Lagos")

@@ -13,7 +13,7 @@ from domain.kernel.event import Event
 from domain.kernel.vocabulary import ClearanceKind, Phase, ReferralStatus, Stage, Timeliness
 from tests.support.databases import Database
 from tests.support.journey_steps import a_cleared_case, a_screened_case, a_taken_message
-from tests.support.running_worker import House, a_house
+from tests.support.running_worker import RunningWorker, a_running_worker
 from workers.embedded.installation import Servers
 
 MONDAY = "2026-11-23T08:00:00+00:00"
@@ -22,7 +22,7 @@ MONDAY = "2026-11-23T08:00:00+00:00"
 async def test_sc_02_a_conflicting_clinic_result_waits_for_a_person_and_then_holds_the_case(
     database: Database, servers: Servers
 ) -> None:
-    async with a_house(database, servers) as house:
+    async with a_running_worker(database, servers) as house:
         await house.stands_at(MONDAY)
         case = await a_cleared_case(house)
         before = len(await house.log(case))
@@ -66,7 +66,7 @@ async def test_sc_02_a_conflicting_clinic_result_waits_for_a_person_and_then_hol
 async def test_sc_03_an_embassy_that_says_done_first_is_believed_and_its_late_steps_change_nothing(
     database: Database, servers: Servers
 ) -> None:
-    async with a_house(database, servers) as house:
+    async with a_running_worker(database, servers) as house:
         await house.stands_at(MONDAY)
         case = await a_screened_case(house)
         await house.until(case, "ReferralSent")
@@ -86,7 +86,7 @@ async def test_sc_03_an_embassy_that_says_done_first_is_believed_and_its_late_st
 async def test_sc_04_a_critical_result_for_a_cancelled_referral_is_kept_and_a_medical_officer_is_called(
     database: Database, servers: Servers
 ) -> None:
-    async with a_house(database, servers) as house:
+    async with a_running_worker(database, servers) as house:
         await house.stands_at(MONDAY)
         case = await a_screened_case(house)
         await a_taken_message(house, case, "CreateReferral", kind="SPECIALIST_CARE")
@@ -113,7 +113,7 @@ async def test_sc_04_a_critical_result_for_a_cancelled_referral_is_kept_and_a_me
 async def test_sc_05_after_closure_only_what_is_material_proposes_to_reopen_and_a_person_decides(
     database: Database, servers: Servers
 ) -> None:
-    async with a_house(database, servers) as house:
+    async with a_running_worker(database, servers) as house:
         await house.stands_at(MONDAY)
         case = await a_screened_case(house)
         await house.until(case, "ReferralSent")
@@ -142,7 +142,7 @@ async def test_sc_05_after_closure_only_what_is_material_proposes_to_reopen_and_
 async def test_sc_20_an_embassy_that_never_answers_climbs_the_ladder_in_working_days(
     database: Database, servers: Servers
 ) -> None:
-    async with a_house(database, servers) as house:
+    async with a_running_worker(database, servers) as house:
         await house.stands_at("2026-12-20T08:00:00+00:00")  # Sunday; the 24th is a holiday, the 25th a Friday
         case = await a_screened_case(house)
         await house.until(case, "ReferralSent")
@@ -189,7 +189,7 @@ async def test_sc_20_an_embassy_that_never_answers_climbs_the_ladder_in_working_
         assert (await house.names(case)).count("ReferralReassigned") == 1
 
 
-async def a_case(house: House, case: UUID) -> Case:
+async def a_case(house: RunningWorker, case: UUID) -> Case:
     state = await house.state(case)
     assert isinstance(state, Case)
     return state

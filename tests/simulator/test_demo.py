@@ -13,9 +13,9 @@ import pytest
 
 from simulator.demo import run_demo
 from simulator.people import people
-from simulator.scenarios import script_of
+from simulator.scenarios import journey_script
 from workers.embedded.installation import servers
-from workers.settings import Settings, WrongSetting
+from workers.settings import InvalidSettingError, Settings
 
 CASES, SEED = 5, 7
 
@@ -41,7 +41,7 @@ async def test_every_case_ends_as_its_script_says_and_the_same_seed_gives_the_sa
     told: list[tuple[int, int, str]] = []
     first = await lived(home.with_name("first"), progress=lambda *step: told.append(step))
 
-    travelled = sum(script_of(SEED, place).travels for place in range(CASES))
+    travelled = sum(journey_script(SEED, place).travels for place in range(CASES))
     assert 0 < travelled < CASES
     assert first["closed"] == first["cases"] == CASES
     assert first["departed"] == first["received"] == first["reintegrated"] == travelled
@@ -66,7 +66,7 @@ async def test_a_home_that_holds_cases_is_left_alone(home: Path) -> None:
         await found.postgres.ensure_role_passwords()
         await _start_a_stream(found.owner_dsn)
 
-    with pytest.raises(WrongSetting, match="holds cases already"):
+    with pytest.raises(InvalidSettingError, match="holds cases already"):
         await run_demo(Settings(home=home), cases=1)
 
 

@@ -14,14 +14,14 @@ import pytest
 
 from domain.commands.signal import ReceivePartnerSignal
 from domain.kernel.vocabulary import ReferralKind, SignalType
-from domain.referral.outcomes import ANSWERS, flaw
-from simulator.behaviours import BEHAVIOUR, MANNERS, NoSuchManner, manner
-from simulator.main import Desk
-from simulator.partner_client import Sender
-from simulator.partners import LIVE_PAUSE, Answer, NotAsked, Partners, answers
+from domain.referral.outcomes import OUTCOMES, schema_violation
+from simulator.behaviours import BEHAVIOUR, MANNERS, UnknownBehaviourError, behaviour_profile
+from simulator.main import PartnerServer
+from simulator.partner_client import SignalSender
+from simulator.partners import LIVE_PAUSE, PlannedSignal, SimulatedPartners, UnknownRequestError, answers
 from simulator.people import people
 from store.crypto.webhook_signatures import new_secret, sign
-from tests.support.receiver_process import a_stranger
+from tests.support.receiver_process import a_receiver_process
 
 MONDAY = datetime(2026, 1, 12, 9, 30, tzinfo=UTC)
 
@@ -53,7 +53,7 @@ def deliveries(count: int) -> list[tuple[str, dict[str, Any]]]:
     ]
 
 
-def said(partners: Partners) -> list[tuple[Any, ...]]:
+def said(partners: SimulatedPartners) -> list[tuple[Any, ...]]:
     """What will be said, without tokens."""
     found = partners.due(MONDAY + timedelta(days=900))
     return [(one.order, one.signal_type, one.outcome, one.payload, one.times) for one in found]
@@ -61,8 +61,8 @@ def said(partners: Partners) -> list[tuple[Any, ...]]:
 
 def after(
     told: list[tuple[str, dict[str, Any]]], seed: int = 7, *, live: bool = False, how: str = "ordinary"
-) -> Partners:
-    partners = Partners(seed, LIVE_PAUSE if live else None, manner(how))
+) -> SimulatedPartners:
+    partners = SimulatedPartners(seed, LIVE_PAUSE if live else None, behaviour_profile(how))
     for partner_id, event in told:
         partners.receive(partner_id, event, MONDAY)
     return partners
@@ -105,20 +105,20 @@ def test_every_answer_is_a_signal_the_programme_can_read() -> None:
         event = answer.event()
         signal = ReceivePartnerSignal.model_validate({**event["data"], "partner_id": answer.asked.partner_id})
 
-        assert flaw(answer.asked.kind, signal) is None
+        assert schema_violation(answer.asked.kind, signal) is None
         assert str(signal.signal_id) == event["id"]
         assert signal.occurred_at == answer.due
 
 
-@pytest.mark.parametrize("kind", sorted(ANSWERS))
+@pytest.mark.parametrize("kind", sorted(OUTCOMES))
 def test_whatever_a_partner_is_asked_it_answers_as_its_kind_wants(kind: ReferralKind) -> None:
     person = people(3, 1)[0]["person"]
     for answer in after([("anybody", a_delivery(kind, person, f"token-of-a-test-{kind}"))]).agenda:
         signal = ReceivePartnerSignal.model_validate({**answer.event()["data"], "partner_id": "anybody"})
-        assert flaw(kind, signal) is None
+        assert schema_violation(kind, signal) is None
 
 
-def of_kind(kind: ReferralKind, **more: Any) -> list[list[Answer]]:
+def of_kind(kind: ReferralKind, **more: Any) -> list[list[PlannedSignal]]:
     """What is answered to many referrals of one kind, per referral."""
     found = []
     for place, fields in enumerate(people(3, 300)):
@@ -190,7 +190,7 @@ def test_what_is_due_is_taken_once_and_in_order() -> None:
 @pytest.fixture
 async def desk() -> Any:
     secrets = {"clinic-tripoli": new_secret(), "embassy-nga": new_secret()}
-    made = Desk(Partners(7), Sender("http://127.0.0.1:9", secrets))
+    made = PartnerServer(SimulatedPartners(7), SignalSender("http://127.0.0.1:9", secrets))
     yield made
     await made.close()
 
@@ -204,7 +204,7 @@ def an_examination() -> dict[str, Any]:
     return a_delivery(ReferralKind.MEDICAL_ASSESSMENT, people(3, 1)[0]["person"], "token-of-a-test")
 
 
-async def test_a_signed_delivery_is_kept(desk: Desk) -> None:
+async def test_a_signed_delivery_is_kept(desk: PartnerServer) -> None:
     headers, body = signed(desk.sender.secrets["clinic-tripoli"], an_examination())
 
     assert desk.receive("clinic-tripoli", headers, body, MONDAY)
@@ -212,21 +212,21 @@ async def test_a_signed_delivery_is_kept(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("to", ["embassy-nga", "nobody"])
-async def test_a_delivery_signed_for_another_partner_is_turned_away(desk: Desk, to: str) -> None:
+async def test_a_delivery_signed_for_another_partner_is_turned_away(desk: PartnerServer, to: str) -> None:
     headers, body = signed(desk.sender.secrets["clinic-tripoli"], an_examination())
 
     assert not desk.receive(to, headers, body, MONDAY)
     assert not desk.partners.agenda
 
 
-async def test_a_delivery_changed_on_the_way_is_turned_away(desk: Desk) -> None:
+async def test_a_delivery_changed_on_the_way_is_turned_away(desk: PartnerServer) -> None:
     headers, body = signed(desk.sender.secrets["clinic-tripoli"], an_examination())
 
     assert not desk.receive("clinic-tripoli", headers, body.replace(b"token-of", b"token-if"), MONDAY)
     assert not desk.partners.agenda
 
 
-async def test_a_gateway_that_is_away_loses_no_answer(desk: Desk) -> None:
+async def test_a_gateway_that_is_away_loses_no_answer(desk: PartnerServer) -> None:
     headers, body = signed(desk.sender.secrets["clinic-tripoli"], an_examination())
     desk.receive("clinic-tripoli", headers, body, MONDAY)
     waiting = len(desk.partners.agenda)
@@ -257,13 +257,13 @@ def test_answers_do_not_depend_on_the_token() -> None:
 # Manners
 
 
-def told_by(how: str, kind: ReferralKind = ReferralKind.MEDICAL_ASSESSMENT) -> list[Answer]:
+def told_by(how: str, kind: ReferralKind = ReferralKind.MEDICAL_ASSESSMENT) -> list[PlannedSignal]:
     """Everything a partner of that manner says to one referral, in the order in which it says it."""
     event = a_delivery(kind, people(3, 1)[0]["person"], "token-of-a-test")
     return after([(PARTNER_OF[kind], event)], how=how).due(MONDAY + timedelta(days=900))
 
 
-def steps(said: list[Answer]) -> list[str]:
+def steps(said: list[PlannedSignal]) -> list[str]:
     return [answer.signal_type.value for answer in said]
 
 
@@ -333,8 +333,8 @@ def test_manners_add_up() -> None:
 
     assert steps(said)[-3:] == ["COMPLETED"] * 3
     assert [answer.times for answer in said] == [1, 1, 3, 1, 1]
-    with pytest.raises(NoSuchManner, match="polite"):
-        manner("prompt+polite")
+    with pytest.raises(UnknownBehaviourError, match="polite"):
+        behaviour_profile("prompt+polite")
 
 
 def test_every_kind_of_referral_has_its_answers() -> None:
@@ -356,13 +356,13 @@ def test_a_partner_can_be_told_what_to_say_of_what_it_was_asked_and_of_nothing_e
     said = clinic.say(ReferralKind.MEDICAL_ASSESSMENT, MONDAY, signal_type="CONCERN_REPORTED", reason="afraid")
 
     assert (said.asked.token, said.reason) == ("token-of-a-test", "afraid")
-    with pytest.raises(NotAsked):
+    with pytest.raises(UnknownRequestError):
         clinic.say(ReferralKind.TRAVEL_DOCUMENT, MONDAY, signal_type="CONCERN_REPORTED")
 
 
 async def test_a_partner_that_is_asked_for_patience_waits_and_sends_the_same_again(tmp_path: Path) -> None:
-    async with a_stranger(tmp_path) as gateway:
-        sender = Sender(gateway.url("rest,rest,taken?to="), {"clinic-tripoli": new_secret()})
+    async with a_receiver_process(tmp_path) as gateway:
+        sender = SignalSender(gateway.url("rest,rest,taken?to="), {"clinic-tripoli": new_secret()})
         started = time.monotonic()
         told = await sender.once("clinic-tripoli", an_examination())
         waited = time.monotonic() - started
@@ -375,8 +375,8 @@ async def test_a_partner_that_is_asked_for_patience_waits_and_sends_the_same_aga
 
 
 async def test_a_partner_that_is_turned_away_without_being_asked_for_patience_has_failed(tmp_path: Path) -> None:
-    async with a_stranger(tmp_path) as gateway:
-        sender = Sender(gateway.url("fail?to="), {"clinic-tripoli": new_secret()})
+    async with a_receiver_process(tmp_path) as gateway:
+        sender = SignalSender(gateway.url("fail?to="), {"clinic-tripoli": new_secret()})
         told = await sender.once("clinic-tripoli", an_examination())
         await sender.http.aclose()
 

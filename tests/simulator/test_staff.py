@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from domain.decider import RULES
+from domain.decider import HANDLERS
 from domain.kernel.vocabulary import ClosureReason
-from simulator.flights import Flight, next_departure
+from simulator.flights import PlannedFlight, next_departure
 from simulator.people import people
-from simulator.scenarios import CLEARING, SCREENING, SEATED, Script, script_of
-from simulator.seeded_random import Days, dice, when_offices_open
-from simulator.staff_steps import SAID, File, messages_of, next_step, ready_to_fly
+from simulator.scenarios import CLEARING, SCREENING, SEATED, JourneyScript, journey_script
+from simulator.seeded_random import DurationSpread, seeded_random, when_offices_open
+from simulator.staff_steps import SAID, CaseFile, messages_of, next_step, ready_to_fly
 
-MESSAGES = {message.__name__: message for message in RULES}
+MESSAGES = {message.__name__: message for message in HANDLERS}
 
 NOW = datetime(2026, 3, 4, 8, 0, tzinfo=UTC)
 
@@ -39,8 +39,8 @@ def a_view(**more: Any) -> dict[str, Any]:
     return view | {"referrals": [], "movement": None, "waiting_on": "", "version": 9, "stages": stages} | more
 
 
-def a_file(script: Script | None = None, **view: Any) -> File:
-    return File("LBY-2026-000001", 0, 7, script or Script(), a_view(**view))
+def a_file(script: JourneyScript | None = None, **view: Any) -> CaseFile:
+    return CaseFile("LBY-2026-000001", 0, 7, script or JourneyScript(), a_view(**view))
 
 
 def in_force(*kinds: str, until: str | None = None) -> list[dict[str, Any]]:
@@ -79,7 +79,7 @@ def test_what_a_partner_turned_down_is_asked_once_more() -> None:
     ],
 )
 def test_a_case_leaves_at_the_point_its_script_names(point: str, view: dict[str, Any]) -> None:
-    script = Script(ClosureReason.WITHDRAWN_BY_MIGRANT, point)
+    script = JourneyScript(ClosureReason.WITHDRAWN_BY_MIGRANT, point)
 
     assert next_step(a_file(script, **view)) == "LEAVE"
     assert next_step(a_file(script, phase="INTAKE")) != "LEAVE"
@@ -102,9 +102,9 @@ def test_everything_staff_say_names_a_message_of_the_programme() -> None:
             assert MESSAGES[name].model_validate(fields).model_fields_set >= set(fields), (step, name)
 
 
-@pytest.mark.parametrize("reason", sorted({script_of(7, place).reason for place in range(2000)}))
+@pytest.mark.parametrize("reason", sorted({journey_script(7, place).reason for place in range(2000)}))
 def test_every_way_to_leave_ends_with_a_closure(reason: ClosureReason) -> None:
-    *before, last = messages_of("LEAVE", a_file(Script(reason, CLEARING)))
+    *before, last = messages_of("LEAVE", a_file(JourneyScript(reason, CLEARING)))
 
     assert last[0] == "CloseCase"
     for name, fields in before:
@@ -112,11 +112,11 @@ def test_every_way_to_leave_ends_with_a_closure(reason: ClosureReason) -> None:
 
 
 def test_about_a_quarter_of_the_cases_never_return() -> None:
-    ends = Counter(script_of(7, place).travels for place in range(4000))
+    ends = Counter(journey_script(7, place).travels for place in range(4000))
 
     assert 0.24 < ends[False] / 4000 < 0.30
-    assert [script_of(7, place) for place in range(50)] == [script_of(7, place) for place in range(50)]
-    assert [script_of(7, place) for place in range(50)] != [script_of(8, place) for place in range(50)]
+    assert [journey_script(7, place) for place in range(50)] == [journey_script(7, place) for place in range(50)]
+    assert [journey_script(7, place) for place in range(50)] != [journey_script(8, place) for place in range(50)]
 
 
 def test_made_up_people_are_adults_the_programme_would_register_and_differ() -> None:
@@ -136,7 +136,7 @@ def test_a_flight_leaves_soon_but_not_before_it_can_be_prepared() -> None:
 
 
 def test_everything_before_a_flight_is_done_when_offices_are_open() -> None:
-    flight = Flight("NGA", next_departure(NOW), 7)
+    flight = PlannedFlight("NGA", next_departure(NOW), 7)
 
     assert [what for _, what in flight.agenda] in (
         ["CANCEL"],
@@ -156,7 +156,7 @@ def test_work_is_done_when_offices_open_and_never_before_it_is_due() -> None:
 
 
 def test_nothing_takes_longer_than_its_most() -> None:
-    drawn = [Days(10, 1.5, 20).drawn(dice(7, place)) for place in range(500)]
+    drawn = [DurationSpread(10, 1.5, 20).drawn(seeded_random(7, place)) for place in range(500)]
 
     assert max(drawn) == timedelta(days=20)
     assert min(drawn) > timedelta(0)

@@ -13,7 +13,7 @@ from store.crypto.keys import KeyStore, MasterKey
 from store.log.recorder import Recorder
 from store.messages.inbox import Inbox
 from store.postgres.database import open_pool
-from tests.support.event_fixtures import FACTS, Desk
+from tests.support.event_fixtures import FACTS, LogWriter
 
 MASTER = MasterKey(bytes(range(32)))
 
@@ -54,6 +54,6 @@ def inbox(pool: asyncpg.Pool[asyncpg.Record], keys: KeyStore) -> Inbox:
 
 
 @pytest.fixture
-def desk(recorder: Recorder, keys: KeyStore, inbox: Inbox) -> Desk:
+def desk(recorder: Recorder, keys: KeyStore, inbox: Inbox) -> LogWriter:
     """Opens cases and records facts about them."""
-    return Desk(recorder, keys, inbox)
+    return LogWriter(recorder, keys, inbox)

@@ -19,15 +19,15 @@ from store.content_store import (
     SHARE,
     SIZE,
     TAG,
-    Folder,
-    NoSuchFile,
-    Opened,
-    Sealing,
+    FileNotStoredError,
+    FileSealer,
+    FolderContentStore,
+    OpenedFile,
     digest_of,
     open_file,
 )
 from store.crypto.keys import Keyring, KeyStore
-from store.log.mapper import Erased, Tampered
+from store.log.mapper import KeyErasedError, TamperedError
 from tests.store.conftest import MASTER
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
@@ -47,7 +47,7 @@ LENGTHS = (
 
 
 def sealed(rings: list[Keyring], content: bytes, label: str = "GEN", piece: int = 10_007) -> tuple[str, bytes]:
-    sealing = Sealing(rings, label)
+    sealing = FileSealer(rings, label)
     for at in range(0, len(content), piece):
         sealing.feed(content[at : at + piece])
     file = sealing.finish()
@@ -88,7 +88,7 @@ def a_ring() -> Keyring:
     return Keyring(MASTER, stream, {key_id: MASTER.wrap(key_id, stream, bytes(range(32)))})
 
 
-def unlocked(ring: Keyring, raw: bytes) -> Opened:
+def unlocked(ring: Keyring, raw: bytes) -> OpenedFile:
     """A file of one holder, opened by hand."""
     from store.content_store import _Head
 
@@ -97,7 +97,7 @@ def unlocked(ring: Keyring, raw: bytes) -> Opened:
     key = ring.key("GEN")
     assert key is not None
     share = head.shares[key.key_id]
-    return Opened(stored, head, key.cipher.decrypt(share[:12], share[12:], head.file_id))
+    return OpenedFile(stored, head, key.cipher.decrypt(share[:12], share[12:], head.file_id))
 
 
 async def test_two_files_that_differ_in_length_are_stored_at_the_same_length(keys: KeyStore) -> None:
@@ -123,7 +123,7 @@ async def test_a_file_that_names_many_is_gone_for_all_when_one_of_them_is_erased
     _, raw = sealed(rings, b"five names")
     assert await opened(pool, raw) == b"five names"
     await keys.destroy(rings[3].stream_id)
-    with pytest.raises(Erased):
+    with pytest.raises(KeyErasedError):
         await opened(pool, raw)
 
 
@@ -134,7 +134,7 @@ async def test_any_share_lacking_leaves_nothing_not_even_with_all_the_others(poo
         key_id = ring.key("GEN").key_id  # type: ignore[union-attr]
         at = raw.index(key_id.bytes)
         without = raw[: len(MAGIC) + 16] + (2).to_bytes(2, "big") + raw[len(MAGIC) + 18 : at] + raw[at + SHARE :]
-        with pytest.raises(Tampered):
+        with pytest.raises(TamperedError):
             await opened(pool, without)
 
 
@@ -142,13 +142,13 @@ async def test_nothing_is_sealed_for_somebody_who_was_erased(keys: KeyStore) -> 
     rings = await rings_of(keys, 2)
     await keys.destroy(rings[0].stream_id)
     rings = list((await keys.keyrings([ring.stream_id for ring in rings], ("GEN",))).values())
-    with pytest.raises(Erased):
-        Sealing(rings, "GEN")
+    with pytest.raises(KeyErasedError):
+        FileSealer(rings, "GEN")
 
 
 def test_a_file_without_anybody_is_refused() -> None:
     with pytest.raises(ValueError, match="somebody"):
-        Sealing([], "GEN")
+        FileSealer([], "GEN")
 
 
 async def test_a_file_is_kept_under_the_key_of_its_own_compartment(keys: KeyStore) -> None:
@@ -174,7 +174,7 @@ def places(raw: bytes) -> dict[str, int]:
 async def test_one_changed_bit_is_noticed_wherever_it_is(pool: Pool, keys: KeyStore) -> None:
     _, raw = sealed(await rings_of(keys), b"a passport " * 20_000)
     for place, at in places(raw).items():
-        with pytest.raises(Tampered):
+        with pytest.raises(TamperedError):
             await opened(pool, raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :])
         assert place
 
@@ -185,16 +185,16 @@ async def test_chunks_cannot_be_moved_left_out_or_cut_off(pool: Pool, keys: KeyS
     head, chunks = raw[:begins], [raw[at : at + size] for at in range(begins, len(raw), size)]
     assert len(chunks) == 4
     for wrong in (chunks[:-1], chunks[1:], [chunks[1], chunks[0], *chunks[2:]], [*chunks, chunks[-1]], [], chunks[3:]):
-        with pytest.raises(Tampered):
+        with pytest.raises(TamperedError):
             await opened(pool, head + b"".join(wrong))
     for cut in (len(raw) - 1, begins - 1, len(MAGIC)):
-        with pytest.raises(Tampered):
+        with pytest.raises(TamperedError):
             await opened(pool, raw[:cut])
 
 
 async def test_an_end_that_is_cut_off_shows_even_where_nothing_but_zeros_stood(pool: Pool, keys: KeyStore) -> None:
     _, raw = sealed(await rings_of(keys), bytes(3 * CHUNK))
-    with pytest.raises(Tampered):
+    with pytest.raises(TamperedError):
         await opened(pool, raw[: -(CHUNK + TAG)])
 
 
@@ -202,7 +202,7 @@ async def test_a_share_of_another_file_does_not_serve(pool: Pool, keys: KeyStore
     rings = await rings_of(keys)
     (_, one), (_, other) = sealed(rings, b"one"), sealed(rings, b"other")
     at = len(MAGIC) + 18
-    with pytest.raises(Tampered):
+    with pytest.raises(TamperedError):
         await opened(pool, one[:at] + other[at : at + SHARE] + one[at + SHARE :])
 
 
@@ -210,7 +210,7 @@ async def test_a_share_of_another_file_does_not_serve(pool: Pool, keys: KeyStore
 
 
 def test_a_folder_keeps_what_it_is_given_and_lets_nobody_else_read_it(tmp_path: Path) -> None:
-    folder, name = Folder(tmp_path / "files"), "ab" * 32
+    folder, name = FolderContentStore(tmp_path / "files"), "ab" * 32
     folder.put(name, io.BytesIO(b"sealed"))
     folder.put(name, io.BytesIO(b"something else"))
     with folder.open(name) as kept:
@@ -222,9 +222,9 @@ def test_a_folder_keeps_what_it_is_given_and_lets_nobody_else_read_it(tmp_path: 
 
 @pytest.mark.parametrize("name", ["", "../../etc/passwd", "AB" * 32, "ab" * 31, "ab" * 31 + "/.", "zz" * 32])
 def test_what_is_no_digest_names_no_file(tmp_path: Path, name: str) -> None:
-    folder = Folder(tmp_path)
+    folder = FolderContentStore(tmp_path)
     for use in (lambda: folder.open(name), lambda: folder.put(name, io.BytesIO(b"x"))):
-        with pytest.raises(NoSuchFile):
+        with pytest.raises(FileNotStoredError):
             use()
 
 
@@ -234,7 +234,7 @@ def test_a_file_that_cannot_be_written_whole_is_not_there(tmp_path: Path) -> Non
             raise OSError("the disk is gone")
 
     with pytest.raises(OSError, match="the disk is gone"):
-        Folder(tmp_path).put("ab" * 32, Breaking())
-    with pytest.raises(NoSuchFile):
-        Folder(tmp_path).open("ab" * 32)
+        FolderContentStore(tmp_path).put("ab" * 32, Breaking())
+    with pytest.raises(FileNotStoredError):
+        FolderContentStore(tmp_path).open("ab" * 32)
     assert list((tmp_path / "ab").iterdir()) == []

@@ -14,18 +14,18 @@ from domain.case.aggregate import Case, Clearance, Hold
 from domain.case.referral import Referral
 from domain.clearance.travel_gate import Journey, travel_gate
 from domain.commands.signal import ReceivePartnerSignal
-from domain.decider import awaited, decide, decide_lapse, decide_opening, next_wake, standing
+from domain.decider import decide, decide_lapse, decide_opening, next_wake, progress_of, requirements
 from domain.events.case import CaseRegistered
-from domain.kernel.context import Moment
+from domain.kernel.context import Context
 from domain.kernel.deadline import Deadline
 from domain.kernel.directory import Directory, Partner
-from domain.kernel.errors import Refused
+from domain.kernel.errors import Rejected
 from domain.kernel.event import Event
 from domain.kernel.message import MESSAGES, Message
 from domain.kernel.person import Person
 from domain.kernel.policy import NEWEST
 from domain.kernel.vocabulary import Checkpoint, ClearanceKind, HoldType, ReferralKind, SignalType, Stage
-from domain.progress import to_open
+from domain.progress import stages_to_open
 
 NAMESPACE = UUID("6f6d9a3e-0000-4000-8000-000000000001")
 
@@ -79,7 +79,7 @@ CONSENTS = ("SHARE_EMBASSY", "SHARE_AUTHORITY", "SHARE_CLINIC", "SHARE_RECEPTION
 
 
 @dataclass
-class Told:
+class CaseScenario:
     """A case told step by step: what was said to it, and what it recorded."""
 
     case: Case = field(default_factory=lambda: Case(uuid5(NAMESPACE, "case"), number="LBY-2026-000001"))
@@ -91,8 +91,8 @@ class Told:
     ids: Any = field(default_factory=count)
     tokens: Any = field(default_factory=count)
 
-    def moment(self, actor: str = "staff:fatima", message_id: UUID | None = None) -> Moment:
-        return Moment(
+    def moment(self, actor: str = "staff:fatima", message_id: UUID | None = None) -> Context:
+        return Context(
             at=self.now,
             recorded_at=self.now,
             actor=actor,
@@ -117,7 +117,7 @@ class Told:
 
     def walk(self) -> Self:
         """What the workflow does: order open whatever may be opened."""
-        while opening := to_open(standing(self.case, self.moment())):
+        while opening := stages_to_open(progress_of(self.case, self.moment())):
             for stage in opening:
                 self.open(stage)
         return self
@@ -181,21 +181,21 @@ class Told:
         self.partner_says(kind, signal, outcome, **more)
         return self
 
-    def refused(self, name: str, **fields: Any) -> Refused:
+    def refused(self, name: str, **fields: Any) -> Rejected:
         """Why a message is refused. The case is then as it was."""
         before = repr(self.case)
         try:
             self.send(name, **fields)
-        except Refused as refusal:
+        except Rejected as refusal:
             if repr(self.case) != before:
                 raise AssertionError(f"{refusal.rule} refused, and yet something changed") from None
             return refusal
         raise AssertionError(f"{name} was not refused")
 
-    def again(self) -> Told:
+    def again(self) -> CaseScenario:
         """The same case once more, folded from its events, to go another way from here."""
         far = 1000 * (len(self.events) + 1)
-        return Told(
+        return CaseScenario(
             folded(self.events), self.now, self.directory, self.claimed_at, list(self.events), count(far), count(far)
         )
 
@@ -217,7 +217,7 @@ class Told:
 
     def waits_for(self) -> list[str]:
         """The codes of what the case waits for now."""
-        return [lack.code for lack in awaited(self.case, self.moment())]
+        return [lack.code for lack in requirements(self.case, self.moment())]
 
     def failures(self, checkpoint: str = "BOARD") -> tuple[str, ...]:
         """What the travel gate says for the example flight."""
@@ -243,12 +243,12 @@ def folded(events: Iterable[Event]) -> Case:
 Way = ParamSpec("Way")
 
 
-def remembered(make: Callable[Way, Told]) -> Callable[Way, Told]:
+def remembered(make: Callable[Way, CaseScenario]) -> Callable[Way, CaseScenario]:
     """Told once; whoever asks gets a copy of their own. A case with particulars of its own is always told anew."""
-    told: list[Told] = []
+    told: list[CaseScenario] = []
 
     @wraps(make)
-    def once_more(*args: Way.args, **particulars: Way.kwargs) -> Told:
+    def once_more(*args: Way.args, **particulars: Way.kwargs) -> CaseScenario:
         if args or particulars:
             return make(*args, **particulars)
         if not told:
@@ -258,13 +258,13 @@ def remembered(make: Callable[Way, Told]) -> Callable[Way, Told]:
     return once_more
 
 
-def a_case() -> Told:
+def a_case() -> CaseScenario:
     """Nothing has been said yet."""
-    return Told()
+    return CaseScenario()
 
 
 @remembered
-def a_registered_case(person: Person = AMINATA, **more: Any) -> Told:
+def a_registered_case(person: Person = AMINATA, **more: Any) -> CaseScenario:
     fields = {
         "person": person,
         "country_of_return": "NGA",
@@ -277,7 +277,7 @@ def a_registered_case(person: Person = AMINATA, **more: Any) -> Told:
 
 
 @remembered
-def a_screened_case(risk: str = "LOW", **more: Any) -> Told:
+def a_screened_case(risk: str = "LOW", **more: Any) -> CaseScenario:
     """Eligible, consents given, screening completed: protection, medical and documents are open."""
     told = a_registered_case(**more).having("AssignCaseWorker", user="fatima")
     for purpose in CONSENTS:
@@ -293,7 +293,7 @@ def a_screened_case(risk: str = "LOW", **more: Any) -> Told:
 
 
 @remembered
-def a_cleared_case() -> Told:
+def a_cleared_case() -> CaseScenario:
     """Safe to return, examined, documented, funded: only the flight is missing."""
     told = a_screened_case().having("AssessSafetyOfReturn", area="NG-LA", result="SAFE", advisory_version="2026-3")
     told.heard("MEDICAL_ASSESSMENT", "COMPLETED", "NO_SIGNIFICANT_CONDITION")
@@ -314,7 +314,7 @@ def a_cleared_case() -> Told:
 
 
 @remembered
-def a_seated_case() -> Told:
+def a_seated_case() -> CaseScenario:
     """Nominated, seated, expected by the reception partner."""
     told = a_cleared_case().having("NominatePassenger", **FLIGHT)
     told.having("TakeSeat", **FLIGHT, destination="LOS")
@@ -322,7 +322,7 @@ def a_seated_case() -> Told:
 
 
 @remembered
-def a_frozen_case() -> Told:
+def a_frozen_case() -> CaseScenario:
     """On the frozen manifest, found fit, and still wanting to go."""
     told = a_seated_case().at("2026-12-12T09:00:00Z")
     told.having("ManifestIsFrozen", movement_id=FLIGHT["movement_id"], movement=FLIGHT["movement"])
@@ -332,25 +332,25 @@ def a_frozen_case() -> Told:
 
 
 @remembered
-def a_boarded_case() -> Told:
+def a_boarded_case() -> CaseScenario:
     return a_frozen_case().having("CheckInPassenger").having("BoardPassenger")
 
 
 @remembered
-def a_departed_case() -> Told:
+def a_departed_case() -> CaseScenario:
     told = a_boarded_case().at(FLIGHT["std"])
     return told.having("FlightHasDeparted", atd=FLIGHT["std"], on_board=True, **_flight())
 
 
 @remembered
-def an_arrived_case() -> Told:
+def an_arrived_case() -> CaseScenario:
     told = a_departed_case().at(FLIGHT["sta"])
     told.having("FlightHasArrived", ata=FLIGHT["sta"], destination="LOS", **_flight())
     return told.having("ConfirmArrival", by="staff:ngozi")
 
 
 @remembered
-def a_received_case() -> Told:
+def a_received_case() -> CaseScenario:
     told = an_arrived_case().having("RecordReception", met=True, met_by="Ngozi", by="staff:ngozi")
     told.having("ProvideImmediateAssistance", items=("meal", "NFI kit"), cash_eur=65)
     told.having("ProvideOnwardTransport", mode="BUS")
@@ -359,7 +359,7 @@ def a_received_case() -> Told:
 
 
 @remembered
-def a_reintegrated_case() -> Told:
+def a_reintegrated_case() -> CaseScenario:
     told = a_received_case().after(days=5).having("EnrolReintegration", office="Lagos")
     told.heard("REINTEGRATION_COUNSELLING", "COMPLETED", "COUNSELLED")
     told.having("AssessReintegrationNeeds", needs=("ECONOMIC",))
@@ -373,7 +373,7 @@ def a_reintegrated_case() -> Told:
 
 
 @remembered
-def a_closed_case() -> Told:
+def a_closed_case() -> CaseScenario:
     return a_reintegrated_case().having("CloseCase", reason="COMPLETED_REINTEGRATION", approved_by="amaka")
 
 

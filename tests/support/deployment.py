@@ -24,17 +24,17 @@ from domain.case.aggregate import Case
 from domain.case.referral import Referral
 from domain.kernel.event import Event
 from domain.kernel.vocabulary import ReferralKind
-from simulator.staff_client import Api, Became
+from simulator.staff_client import MessageOutcome, StaffClient
 from store.partners.seed import seed
 from store.postgres import clock
 from store.postgres.notifier import INBOX
 from tests.support.databases import Database
 from tests.support.journey_steps import REGISTRATION, SCREENING
-from tests.support.processes import PROJECT, Crew, a_crew
-from tests.support.running_worker import MASTER, House, a_desk
+from tests.support.processes import PROJECT, WorkerProcesses, worker_processes
+from tests.support.running_worker import MASTER, RunningWorker, an_intake
 from workers.embedded.installation import Servers
 from workers.embedded.temporal import free_port
-from workers.quiescence import Quiet
+from workers.quiescence import Quiescence
 
 PROCESSES = ("gateway", "relay", "case-worker", "projector")
 
@@ -42,7 +42,7 @@ PATIENCE_S = 180.0
 
 
 @dataclass
-class Neighbour:
+class PartnerProcess:
     """One partner's own system, as the town knows it. ``acknowledged`` is read from the log it keeps for itself."""
 
     partner_id: str
@@ -96,14 +96,14 @@ class Neighbour:
 
 
 @dataclass
-class Town:
+class Deployment:
     """What a test may ask of the town: staff say something, time passes, a partner says something, what stands."""
 
-    house: House
-    crew: Crew
-    staff: Api
-    quiet: Quiet
-    neighbours: dict[str, Neighbour]
+    house: RunningWorker
+    crew: WorkerProcesses
+    staff: StaffClient
+    quiet: Quiescence
+    neighbours: dict[str, PartnerProcess]
     gateway: str
     cases: dict[UUID, str] = field(default_factory=dict)
 
@@ -124,10 +124,10 @@ class Town:
         await self.house.until(case, "ReferralSent", PATIENCE_S)
         return case
 
-    async def tells(self, case: UUID, name: str, **fields: Any) -> Became:
+    async def tells(self, case: UUID, name: str, **fields: Any) -> MessageOutcome:
         return await self._handed_in(f"cases/{self.cases[case]}/messages", name, fields)
 
-    async def _handed_in(self, path: str, name: str, fields: Mapping[str, Any]) -> Became:
+    async def _handed_in(self, path: str, name: str, fields: Mapping[str, Any]) -> MessageOutcome:
         """Handed in under one key until it is decided, however slow the machine is."""
         key = uuid4().hex
         async with asyncio.timeout(PATIENCE_S):
@@ -153,7 +153,7 @@ class Town:
     async def rests(self) -> None:
         """Everybody has done what is due at this moment: messages, deadlines, deliveries, and partners' answers."""
         while True:
-            self.house.doorbell.ring(INBOX)
+            self.house.notifier.notify(INBOX)
             await self.quiet.wait(await self.now())
             if not await self._partners_act():
                 return
@@ -217,26 +217,26 @@ ACCOUNT = "SELECT status, count(*) FROM inbox WHERE source = $1 AND name = 'part
 
 
 @asynccontextmanager
-async def a_town(
+async def a_deployment(
     database: Database,
     servers: Servers,
     folder: Path,
     partners: Mapping[str, str],
     *told: str,
     at: str | None = "2026-11-23T08:00:00+00:00",
-) -> AsyncIterator[Town]:
+) -> AsyncIterator[Deployment]:
     """Everything runs until the test has ended. ``partners``: who is played, and in which manner."""
     async with AsyncExitStack() as stack:
-        house = await stack.enter_async_context(a_desk(database, servers))
+        house = await stack.enter_async_context(an_intake(database, servers))
         http = await stack.enter_async_context(httpx2.AsyncClient(timeout=60, trust_env=False))
         port = free_port()
         gateway = f"http://127.0.0.1:{port}"
-        played = {name: Neighbour(name, free_port(), folder, http) for name in partners}
+        played = {name: PartnerProcess(name, free_port(), folder, http) for name in partners}
         if at:
             await house.stands_at(at)
         secrets = await seed(house.owner, MASTER, lambda name: played[name].url if name in played else None)
         environment = {"AWDA_PORT": str(port), "AWDA_LOOPBACK_RECEIVERS": "1"}
-        crew = await stack.enter_async_context(a_crew(database, servers, folder, **environment))
+        crew = await stack.enter_async_context(worker_processes(database, servers, folder, **environment))
         for name in PROCESSES:
             await crew.start(name)
         for name, one in played.items():
@@ -244,7 +244,7 @@ async def a_town(
             await one.start(secrets[name], gateway, "--manner", partners[name], *told)
         await _all_answer(http, [f"{gateway}/healthz", *(f"http://127.0.0.1:{o.port}/agenda" for o in played.values())])
         client = await stack.enter_async_context(httpx2.AsyncClient(base_url=gateway, timeout=60, trust_env=False))
-        yield Town(house, crew, Api(client), Quiet(house.pool, house.keys), played, gateway)
+        yield Deployment(house, crew, StaffClient(client), Quiescence(house.pool, house.keys), played, gateway)
 
 
 async def _all_answer(http: httpx2.AsyncClient, urls: list[str]) -> None:

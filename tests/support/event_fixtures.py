@@ -11,8 +11,8 @@ from domain.kernel.event import REGISTRY, Compartment, Event, Metadata, Sealed
 from store.crypto.keys import Keyring, KeyStore
 from store.log.mapper import EventMapper
 from store.log.recorder import Recorder
-from store.log.rows import Loaded, NewEvent, Plan, Settled, Written
-from store.messages.inbox import Inbox, Incoming, Receipt
+from store.log.rows import Changeset, Committed, MessageResult, NewEvent, StreamSnapshot
+from store.messages.inbox import Inbox, IncomingMessage, Receipt
 
 
 class LanternLit(Event):
@@ -54,7 +54,7 @@ FACTS = {fact.TOPIC: REGISTRY.pop(fact.TOPIC) for fact in (LanternLit, LetterKep
 
 
 @dataclass
-class Desk:
+class LogWriter:
     """Says what it wants recorded in one line each."""
 
     recorder: Recorder
@@ -69,11 +69,11 @@ class Desk:
     async def put(self, case: UUID, body: bytes = b"{}", message_id: UUID | None = None) -> Receipt:
         return await self.inbox.put(message(case, body, message_id))
 
-    async def plan(self, case: UUID, *facts: Event, **more: Any) -> Plan:
+    async def plan(self, case: UUID, *facts: Event, **more: Any) -> Changeset:
         """What a decision on the case as it now stands would write."""
         return self.plan_on(case, await self.recorder.load(case), *facts, **more)
 
-    def plan_on(self, case: UUID, loaded: Loaded, *facts: Event, **more: Any) -> Plan:
+    def plan_on(self, case: UUID, loaded: StreamSnapshot, *facts: Event, **more: Any) -> Changeset:
         assert loaded.head is not None
         first, decision = loaded.head.version + 1, uuid4()
         mapper = EventMapper(self.keys.from_rows(case, loaded.keys))
@@ -81,9 +81,9 @@ class Desk:
             new(mapper, fact.stamped(case, first + nth, loaded.now), uuid5(decision, str(nth)), loaded.now)
             for nth, fact in enumerate(facts)
         ]
-        return Plan(case, loaded.head.revision, loaded.head.hash, first, events, **more)
+        return Changeset(case, loaded.head.revision, loaded.head.hash, first, events, **more)
 
-    async def record(self, case: UUID, *facts: Event, **more: Any) -> Written:
+    async def record(self, case: UUID, *facts: Event, **more: Any) -> Committed:
         return await self.recorder.write(await self.plan(case, *facts, **more))
 
     async def ring(self, case: UUID) -> Keyring:
@@ -96,16 +96,16 @@ def new(mapper: EventMapper, event: Event, event_id: UUID, at: datetime) -> NewE
     return mapper.new(event, event_id, about)
 
 
-def message(case: UUID | None, body: bytes = b"{}", message_id: UUID | None = None) -> Incoming:
+def message(case: UUID | None, body: bytes = b"{}", message_id: UUID | None = None) -> IncomingMessage:
     """A message from a member of staff."""
-    return Incoming(message_id or uuid4(), case, "staff", "TestMessage", body, "staff:amal", "amal")
+    return IncomingMessage(message_id or uuid4(), case, "staff", "TestMessage", body, "staff:amal", "amal")
 
 
-def applied(receipt: Receipt) -> Settled:
+def applied(receipt: Receipt) -> MessageResult:
     """The message did what it asked for."""
-    return Settled(receipt.message_id, "applied", '{"ok": true}', 1)
+    return MessageResult(receipt.message_id, "applied", '{"ok": true}', 1)
 
 
-def refused(receipt: Receipt) -> Settled:
+def refused(receipt: Receipt) -> MessageResult:
     """The message was turned down by a rule."""
-    return Settled(receipt.message_id, "refused", '{"rule": "test"}')
+    return MessageResult(receipt.message_id, "refused", '{"rule": "test"}')

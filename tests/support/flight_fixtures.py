@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID, uuid4, uuid5
 
-from domain.kernel.context import Moment
+from domain.kernel.context import Context
 from domain.kernel.event import Event
 from domain.movement import ConfirmMovement, GiveUpSeat, Movement, PlanMovement, RequestSeat, decide
 from tests.support.builders import MONDAY, PARTNERS
@@ -23,6 +23,6 @@ def a_flight(ends: Sequence[Any]) -> tuple[Movement, list[Event]]:
     seats = [RequestSeat(case_id=case_id) for case_id in PASSENGERS]
     given_up = [GiveUpSeat(case_id=PASSENGERS[1]), GiveUpSeat(case_id=PASSENGERS[3])]
     for message in (planned, ConfirmMovement(carrier="air"), *seats, *given_up, *ends):
-        m = Moment(MONDAY, MONDAY, "staff:amal", uuid4(), PARTNERS, lambda: "")
+        m = Context(MONDAY, MONDAY, "staff:amal", uuid4(), PARTNERS, lambda: "")
         events += decide(flight, message, m)
     return flight, events

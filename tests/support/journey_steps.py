@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from tests.support.builders import AMINATA, CONSENTS
-from tests.support.running_worker import House
+from tests.support.running_worker import RunningWorker
 
 REGISTRATION: dict[str, Any] = {
     "person": AMINATA.model_dump(mode="json", exclude_none=True),
@@ -38,7 +38,7 @@ SCREENING: tuple[tuple[str, dict[str, Any]], ...] = (
 )
 
 
-async def a_registered_case(house: House) -> UUID:
+async def a_registered_case(house: RunningWorker) -> UUID:
     begun = await house.begin(**REGISTRATION)
     assert begun.stream_id is not None
     assert (await house.became(begun.message_id))["status"] == "applied"
@@ -46,7 +46,7 @@ async def a_registered_case(house: House) -> UUID:
     return begun.stream_id
 
 
-async def a_screened_case(house: House) -> UUID:
+async def a_screened_case(house: RunningWorker) -> UUID:
     case = await a_registered_case(house)
     for name, fields in SCREENING:
         await house.say(case, name, **fields)
@@ -55,7 +55,7 @@ async def a_screened_case(house: House) -> UUID:
     return case
 
 
-async def a_cleared_case(house: House) -> UUID:
+async def a_cleared_case(house: RunningWorker) -> UUID:
     """Safe to return, examined, documented, funded: only the flight is missing."""
     case = await a_screened_case(house)
     await house.until(case, "ReferralSent")
@@ -71,7 +71,7 @@ async def a_cleared_case(house: House) -> UUID:
     return case
 
 
-async def a_taken_message(house: House, stream: UUID, name: str, **fields: Any) -> None:
+async def a_taken_message(house: RunningWorker, stream: UUID, name: str, **fields: Any) -> None:
     """Said, and applied."""
     became = await house.told(stream, name, **fields)
     assert became["status"] == "applied", (name, became)

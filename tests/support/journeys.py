@@ -10,9 +10,9 @@ from uuid import UUID, uuid5
 
 from domain import call_request as contact
 from domain import movement
-from domain.call_request import Contact
+from domain.call_request import CallRequest
 from domain.commands.departure import DenyBoarding
-from domain.decider import decide_in_doubt, decide_taken_in
+from domain.decider import decide_quarantine, decide_release
 from domain.events.case import ClearanceNotRequired
 from domain.kernel.event import Event
 from domain.kernel.message import MESSAGES
@@ -25,7 +25,7 @@ from tests.support.builders import (
     FLIGHT,
     MONDAY,
     NAMESPACE,
-    Told,
+    CaseScenario,
     a_boarded_case,
     a_cleared_case,
     a_closed_case,
@@ -62,7 +62,7 @@ A_SCAN: Final[dict[str, Any]] = {
 
 
 @dataclass
-class Flight:
+class FlightScenario:
     """A movement told step by step, like a case."""
 
     movement: Movement = field(default_factory=lambda: Movement(UUID(FLIGHT["movement_id"]), number=FLIGHT["movement"]))
@@ -70,7 +70,9 @@ class Flight:
     events: list[Event] = field(default_factory=list)
 
     def send(self, name: str, *, boarded: frozenset[UUID] = frozenset(), **fields: Any) -> list[Event]:
-        moment = replace(Told(now=self.now).moment(message_id=uuid5(NAMESPACE, f"{len(self.events)}")), boarded=boarded)
+        moment = replace(
+            CaseScenario(now=self.now).moment(message_id=uuid5(NAMESPACE, f"{len(self.events)}")), boarded=boarded
+        )
         decided = movement.decide(self.movement, MESSAGES[name].model_validate(fields), moment)
         self.events += decided
         return decided
@@ -88,60 +90,62 @@ def passenger(which: int) -> UUID:
     return uuid5(NAMESPACE, f"passenger {which}")
 
 
-def a_planned_flight() -> Flight:
-    return Flight().having("PlanMovement", **PLAN)
+def a_planned_flight() -> FlightScenario:
+    return FlightScenario().having("PlanMovement", **PLAN)
 
 
-def a_full_flight() -> Flight:
+def a_full_flight() -> FlightScenario:
     flight = a_planned_flight().having("ConfirmMovement", carrier="Buraq")
     for which in range(3):
         flight.having("RequestSeat", case_id=passenger(which))
     return flight
 
 
-def an_arrived_flight() -> Flight:
+def an_arrived_flight() -> FlightScenario:
     flight = a_full_flight().having("GiveUpSeat", case_id=passenger(0)).having("FreezeManifest")
     flight.send("RecordFlightDeparture", boarded=frozenset({passenger(1)}))
     return flight.having("RecordFlightArrival")
 
 
-def a_cancelled_flight() -> Flight:
+def a_cancelled_flight() -> FlightScenario:
     return a_full_flight().having("CancelMovement", cause="AIRPORT_CLOSED")
 
 
 @dataclass
-class Asked:
+class CallRequestScenario:
     """A request to be called, told step by step."""
 
-    contact: Contact = field(default_factory=lambda: Contact(uuid5(NAMESPACE, "contact"), number="CON-2026-000001"))
+    contact: CallRequest = field(
+        default_factory=lambda: CallRequest(uuid5(NAMESPACE, "contact"), number="CON-2026-000001")
+    )
     now: datetime = MONDAY
     events: list[Event] = field(default_factory=list)
 
     def having(self, name: str, **fields: Any) -> Self:
-        m = Told(now=self.now).moment(message_id=uuid5(NAMESPACE, f"contact {len(self.events)}"))
-        self.events += contact.decide(self.contact, MESSAGES[name].model_validate(fields), m)
+        ctx = CaseScenario(now=self.now).moment(message_id=uuid5(NAMESPACE, f"contact {len(self.events)}"))
+        self.events += contact.decide(self.contact, MESSAGES[name].model_validate(fields), ctx)
         return self
 
     def unheard(self) -> Self:
         """Nobody calls until the deadline has passed."""
         (due,) = contact.deadlines(self.contact)
         self.now = due.due
-        self.events += contact.decide_lapse(self.contact, due, Told(now=self.now).moment("system"))
+        self.events += contact.decide_lapse(self.contact, due, CaseScenario(now=self.now).moment("system"))
         return self
 
 
-def somebody_asks() -> Asked:
-    return Asked().having(
+def somebody_asks() -> CallRequestScenario:
+    return CallRequestScenario().having(
         "RequestContact", phone="+218910000001", language="ha", channel="PAGE", given_name="Aminata", note="evenings"
     )
 
 
-def called_in_the_end() -> Asked:
+def called_in_the_end() -> CallRequestScenario:
     told = somebody_asks().having("RecordContactTry", result="NO_ANSWER").unheard()
     return told.having("EndContact", outcome="REACHED", note="wants to hear about return")
 
 
-def fear_at_screening() -> Told:
+def fear_at_screening() -> CaseScenario:
     told = a_registered_case()
     for purpose in ("SHARE_EMBASSY", "SHARE_AUTHORITY", "SHARE_PROTECTION", "SHARE_UNHCR"):
         told.having("RecordConsent", purpose=purpose, form_version="C-1", language="en")
@@ -149,7 +153,7 @@ def fear_at_screening() -> Told:
     return told.having("CreateReferral", kind="UNHCR_ASYLUM").after(days=30)
 
 
-def fear_at_the_airport() -> Told:
+def fear_at_the_airport() -> CaseScenario:
     told = a_frozen_case()
     told.having(
         "RecordDepartureInterview",
@@ -162,17 +166,17 @@ def fear_at_the_airport() -> Told:
     return told.after(days=10)
 
 
-def treatment_required() -> Told:
+def treatment_required() -> CaseScenario:
     told = a_screened_case().heard("MEDICAL_ASSESSMENT", "COMPLETED", "TREATMENT_REQUIRED", payload={"note": "TB"})
     told.having("CreateReferral", kind="SPECIALIST_CARE").heard("SPECIALIST_CARE", "PROGRESS", "IN_TREATMENT")
     return told.after(days=10)
 
 
-def unfit_before_the_flight() -> Told:
+def unfit_before_the_flight() -> CaseScenario:
     return a_frozen_case().having("IssueFitToTravel", result="UNFIT", conditions=("pregnancy",)).after(days=1)
 
 
-def a_survivor() -> Told:
+def a_survivor() -> CaseScenario:
     told = a_registered_case().having("RecordConsent", purpose="SHARE_PROTECTION", form_version="1", language="en")
     told.having("RaiseProtectionConcern", risk_level="HIGH", concern="trafficked; gbv by the employer")
     told.having("RecordVulnerabilityAssessment", overall_risk="HIGH", factors=("TRAFFICKING", "GBV"))
@@ -182,7 +186,7 @@ def a_survivor() -> Told:
     return told.after(days=10)
 
 
-def a_withdrawal() -> Told:
+def a_withdrawal() -> CaseScenario:
     told = a_boarded_case().having("WithdrawVoluntaryReturn", channel="AIRPORT", place="AIRPORT")
     told.having("CloseCase", reason="WITHDRAWN_BY_MIGRANT", approved_by="amaka").after(days=20)
     told.heard("MEDICAL_ASSESSMENT", "COMPLETED", GOOD)
@@ -191,12 +195,12 @@ def a_withdrawal() -> Told:
     return told
 
 
-def an_unsafe_closing() -> Told:
+def an_unsafe_closing() -> CaseScenario:
     told = fear_at_screening()
     return told.having("CloseCase", reason="REFERRED_TO_UNHCR", approved_by="amaka").after(days=5 * 365 + 1)
 
 
-def partners_at_their_worst() -> Told:
+def partners_at_their_worst() -> CaseScenario:
     told = a_screened_case()
     told.heard("MEDICAL_ASSESSMENT", "ACKNOWLEDGED").heard("MEDICAL_ASSESSMENT", "STARTED")
     told.heard("MEDICAL_ASSESSMENT", "PROGRESS", partner_seq=1).heard("MEDICAL_ASSESSMENT", "PAUSED", reason="holiday")
@@ -219,14 +223,14 @@ def partners_at_their_worst() -> Told:
     return told
 
 
-def embassies_that_examined_nothing() -> Told:
+def embassies_that_examined_nothing() -> CaseScenario:
     """The person does not come; another embassy is closed."""
     told = a_screened_case().heard("CONSULAR_IDENTITY", "COMPLETED", "INTERVIEW_NO_SHOW")
     told.having("CreateReferral", kind="CONSULAR_IDENTITY", partner_id="embassy-nga-2")
     return told.heard("CONSULAR_IDENTITY", "COMPLETED", "EMBASSY_CLOSED")
 
 
-def another_nationality() -> Told:
+def another_nationality() -> CaseScenario:
     """One embassy does not know the person, who then names another country and is asked everything anew."""
     told = a_screened_case().heard("CONSULAR_IDENTITY", "COMPLETED", "NOT_CONFIRMED").after(hours=1)
     told.having("ChangeNationality", nationality="GIN").having("RecordNonRefoulementScreen", outcome="NO_CLAIM")
@@ -236,7 +240,7 @@ def another_nationality() -> Told:
     return told.heard("CONSULAR_IDENTITY", "COMPLETED", "NATIONALITY_CONFIRMED")
 
 
-def another_place() -> Told:
+def another_place() -> CaseScenario:
     """Within the same country, named once everything was cleared for the first one."""
     declared = {"country": "NGA", "form_version": "VRD-1", "language": "en"}
     told = a_seated_case().having("SignVoluntaryReturnDeclaration", **declared, locality="Kano")
@@ -244,7 +248,7 @@ def another_place() -> Told:
     return told.having("SignVoluntaryReturnDeclaration", **declared, locality="Lagos")
 
 
-def letters_lost_and_brought() -> Told:
+def letters_lost_and_brought() -> CaseScenario:
     """A request that was not delivered, brought by hand, changed; then nothing more may be told."""
     told = a_screened_case()
     asked = {"referral_id": told.referral("CONSULAR_IDENTITY").referral_id}
@@ -253,7 +257,7 @@ def letters_lost_and_brought() -> Told:
     return told.having("PlaceHold", hold_type="PROTECTION", reason="x").after(days=3)
 
 
-def an_item_given_twice() -> Told:
+def an_item_given_twice() -> CaseScenario:
     item = {"item_id": "shop", "type": "MICROBUSINESS", "description": "small shop", "amount_eur": 900}
     told = a_received_case().having("DraftPlan", items=(item,), signed_by_returnee=True).having("ApprovePlan")
     for day in ("2027-01-10", "2027-02-10"):
@@ -261,13 +265,13 @@ def an_item_given_twice() -> Told:
     return told
 
 
-def silence() -> Told:
+def silence() -> CaseScenario:
     told = a_screened_case().after(days=90)
     referral = told.referral("CONSULAR_IDENTITY")
     return told.having("ConfirmReferralExpiry", referral_id=referral.referral_id, reason="nobody answers")
 
 
-def papers() -> Told:
+def papers() -> CaseScenario:
     told = a_screened_case().heard("CONSULAR_IDENTITY", "COMPLETED", "NATIONALITY_CONFIRMED")
     told.heard("TRAVEL_DOCUMENT", "COMPLETED", "REFUSED")
     told.having("RecordTravelDocument", kind="PASSPORT", number="A1", expires_on="2030-01-01", authenticity="CHECKED")
@@ -275,7 +279,7 @@ def papers() -> Told:
     return told.having("HandOverTravelDocument").having("ReportDocumentLost")
 
 
-def office_work() -> Told:
+def office_work() -> CaseScenario:
     told = a_screened_case().having("SetPriority", priority="P2_HIGHLY_VULNERABLE", basis="need")
     told.having("AddNote", note="came with her sister").having(
         "RecordContactAttempt", channel="PHONE", result="no answer"
@@ -290,7 +294,7 @@ def office_work() -> Told:
     return told
 
 
-def a_sheet_comes_back() -> Told:
+def a_sheet_comes_back() -> CaseScenario:
     told = a_screened_case()
     sheet = uuid5(NAMESPACE, "sheet")
     for kind in ("CONSULAR_IDENTITY", "MEDICAL_ASSESSMENT"):
@@ -302,32 +306,32 @@ def a_sheet_comes_back() -> Told:
     return told
 
 
-def troubles_at_the_airport() -> Told:
+def troubles_at_the_airport() -> CaseScenario:
     return a_seated_case().having("HoldPreDepartureBriefing", language="ha").having("RecordNoShow", cause="UNKNOWN")
 
 
-def denied() -> Told:
+def denied() -> CaseScenario:
     told = a_boarded_case()
     told.say(DenyBoarding(by="AUTHORITY", cause="LIST"))
     return told.walk()
 
 
-def left_behind() -> Told:
+def left_behind() -> CaseScenario:
     return a_boarded_case().having("FlightHasDeparted", atd=FLIGHT["std"], on_board=False, **ON_IT)
 
 
-def not_met() -> Told:
+def not_met() -> CaseScenario:
     told = an_arrived_case().having("RecordReception", met=False, cause="NOBODY_CAME")
     return told.having("ProvideAccommodation", nights=2)
 
 
-def an_item_cancelled() -> Told:
+def an_item_cancelled() -> CaseScenario:
     item = {"item_id": "shop", "type": "MICROBUSINESS", "description": "small shop", "amount_eur": 900}
     told = a_received_case().having("DraftPlan", items=(item,), signed_by_returnee=True).having("ApprovePlan")
     return told.having("CancelItem", item_id="shop", reason="moved away")
 
 
-def an_advisory_changes() -> Told:
+def an_advisory_changes() -> CaseScenario:
     changed = {
         "country": "NGA",
         "level": "CAUTION_INDIVIDUAL_ASSESSMENT",
@@ -338,7 +342,7 @@ def an_advisory_changes() -> Told:
     return a_seated_case().having("ReassessSafety", **changed, area="NG-LA")
 
 
-def what_no_rule_records_yet() -> Told:
+def what_no_rule_records_yet() -> CaseScenario:
     """Facts that are declared for what stands around the rules: a permission that is not needed."""
     told = a_cleared_case()
     fact = ClearanceNotRequired(kind=ClearanceKind.CHILD_BEST_INTERESTS, cause="AGE")
@@ -348,7 +352,7 @@ def what_no_rule_records_yet() -> Told:
     return told
 
 
-CASES: Final[Mapping[str, Callable[[], Told]]] = {
+CASES: Final[Mapping[str, Callable[[], CaseScenario]]] = {
     made.__name__: remembered(made)
     for made in (
         a_closed_case, fear_at_screening, fear_at_the_airport, treatment_required, unfit_before_the_flight, a_survivor,
@@ -359,16 +363,18 @@ CASES: Final[Mapping[str, Callable[[], Told]]] = {
     )
 }  # fmt: skip
 
-FLIGHTS: Final[Mapping[str, Callable[[], Flight]]] = {
+FLIGHTS: Final[Mapping[str, Callable[[], FlightScenario]]] = {
     made.__name__: made for made in (an_arrived_flight, a_cancelled_flight)
 }
 
-CONTACTS: Final[Mapping[str, Callable[[], Asked]]] = {made.__name__: made for made in (called_in_the_end,)}
+CONTACTS: Final[Mapping[str, Callable[[], CallRequestScenario]]] = {
+    made.__name__: made for made in (called_in_the_end,)
+}
 
 
 def decided_at_the_desk() -> list[Event]:
     """What people decided about messages that no case could take."""
-    told, at = PartnerDesk(uuid5(NAMESPACE, "desk"), number="DESK-CLINIC-TRIPOLI"), Told()
+    told, at = PartnerDesk(uuid5(NAMESPACE, "desk"), number="DESK-CLINIC-TRIPOLI"), CaseScenario()
     about = {"cause": "UNKNOWN_TOKEN", "reason": "the clinic named the person on the telephone"}
     reports = (
         RecordSignalAssigned.model_validate(
@@ -387,10 +393,10 @@ def not_taken_in() -> list[Event]:
     told = a_registered_case()
     for what in ("first", "second"):
         kept = uuid5(NAMESPACE, what)
-        told.events += decide_in_doubt(told.case, kept, CRASHED, told.moment("system"))
+        told.events += decide_quarantine(told.case, kept, CRASHED, told.moment("system"))
         decision = {"first": "AGAIN", "second": "SET_ASIDE"}[what]
         told.send("ResolveQuarantinedMessage", kept_message=kept, decision=decision, reason="she has said it again")
-        told.events += decide_taken_in(told.case, kept, told.moment("system"))
+        told.events += decide_release(told.case, kept, told.moment("system"))
     return told.events
 
 

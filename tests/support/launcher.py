@@ -11,10 +11,10 @@ import sys
 
 import asyncpg
 
-from workers.doctor import Unfit
+from workers.doctor import UnfitServerError
 from workers.embedded.installation import Servers, up
 from workers.embedded.processes import Command
-from workers.settings import AlreadyRunning, Settings
+from workers.settings import AlreadyRunningError, Settings
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a test may itself run where Ctrl-C is ignored
 
@@ -44,7 +44,7 @@ async def ready(servers: Servers) -> None:
 if __name__ == "__main__":
     try:
         asyncio.run(up(Settings.read(), processes=[IDLE], migrate=migrate, say=say, ready=ready))
-    except AlreadyRunning as refused:
+    except AlreadyRunningError as refused:
         say(f"refused: {refused}")
-    except Unfit as unfit:
+    except UnfitServerError as unfit:
         say(f"unfit: {', '.join(each.name for each in unfit.findings)}")

@@ -21,14 +21,14 @@ from eventsourcing.persistence import (
     StoredEvent,
 )
 
-from store.log.recorder import Recorder, Stale
-from store.log.rows import NewEvent, Plan, Row
+from store.log.recorder import Recorder, StaleRevisionError
+from store.log.rows import Changeset, EventRow, NewEvent
 from store.postgres.database import open_pool
 
 T = TypeVar("T")
 
 
-class Loop:
+class EventLoopThread:
     """An event loop in a thread, for callers that have none."""
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class Loop:
 class AggregateFacade(AggregateRecorder):
     """Streams only."""
 
-    def __init__(self, loop: Loop, dsn: str) -> None:
+    def __init__(self, loop: EventLoopThread, dsn: str) -> None:
         self.loop = loop
         self.pool = loop.run(open_pool(dsn, max_size=12))
         self.recorder = Recorder(self.pool)
@@ -77,12 +77,12 @@ class AggregateFacade(AggregateRecorder):
         plan = await self._plan(events)
         try:
             await self.recorder.write(plan)
-        except Stale as stale:
+        except StaleRevisionError as stale:
             raise IntegrityError from stale
         wanted = [event.event_id for event in plan.events]
         return [row[0] for row in await self.pool.fetch(_POSITIONS, wanted)]
 
-    async def _plan(self, events: Sequence[StoredEvent]) -> Plan:
+    async def _plan(self, events: Sequence[StoredEvent]) -> Changeset:
         stream, first = UUID(str(events[0].originator_id)), events[0].originator_version + 1
         if [event.originator_version for event in events] != list(range(first - 1, first - 1 + len(events))):
             raise IntegrityError("versions do not follow one another")
@@ -90,7 +90,7 @@ class AggregateFacade(AggregateRecorder):
         head = (await self.recorder.load(stream, after=2**40)).head
         assert head is not None
         new = [NewEvent(event.topic, event.state, uuid4(), "{}") for event in events]
-        return Plan(stream, head.revision, head.hash, first, new)
+        return Changeset(stream, head.revision, head.hash, first, new)
 
 
 class ApplicationFacade(AggregateFacade, ApplicationRecorder):
@@ -142,7 +142,7 @@ def _up(version: int | None) -> int | None:
     return None if version is None else version + 1
 
 
-def _stored(row: Row) -> StoredEvent:
+def _stored(row: EventRow) -> StoredEvent:
     return StoredEvent(row.stream_id, row.version - 1, row.topic, row.state)
 
 

@@ -21,12 +21,12 @@ import httpx2
 from temporalio.service import RPCError
 
 from audit.verification.verify import verify
-from domain.events.partner_report import Told
+from domain.events.partner_report import PartnerReport
 from domain.events.signal import LateSignalRecorded, PartnerSignalIgnored, PartnerSignalQuarantined
 from store.messages.inbox import SETTLED, message_id_for
 from store.projections.projector import Projector
 from tests.durability.test_servers_die import kill_postgres, kill_temporal
-from tests.support.deployment import Town
+from tests.support.deployment import Deployment
 from workers.embedded.installation import Servers
 
 AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, httpx2.HTTPError, RPCError)
@@ -56,7 +56,7 @@ PER_CASE = 90
 
 
 @dataclass(frozen=True)
-class Size:
+class StormSize:
     """How much of it. ``every_s`` is the time between two messages of one partner (real time).
 
     ``hurry``: how many times sooner than Standard Webhooks says partners send again; the order of pauses stays.
@@ -73,24 +73,24 @@ class Size:
         return self.cases * PER_CASE
 
 
-SHORT = Size(cases=2, kills=5, every_s=0.15, hurry=300)
+SHORT = StormSize(cases=2, kills=5, every_s=0.15, hurry=300)
 
-FULL = Size(cases=23, kills=40, every_s=0.3, hurry=300)
+FULL = StormSize(cases=23, kills=40, every_s=0.3, hurry=300)
 
 
-def size() -> Size:
+def size() -> StormSize:
     """As long as one has time for: ``AWDA_STORM=full`` for forty kills and two thousand messages."""
     chosen = FULL if os.environ.get("AWDA_STORM") == "full" else SHORT
     return replace(chosen, seed=int(os.environ.get("AWDA_STORM_SEED", "1")))
 
 
 @dataclass
-class Storm:
+class MessageStorm:
     """One storm over one town."""
 
-    town: Town
+    town: Deployment
     servers: Servers
-    size: Size
+    size: StormSize
     kills: list[str] = field(default_factory=list)
     acknowledged_at_kill: list[int] = field(default_factory=list)
 
@@ -220,7 +220,7 @@ class Storm:
         }
 
 
-TRACES = (Told, PartnerSignalIgnored, PartnerSignalQuarantined, LateSignalRecorded)
+TRACES = (PartnerReport, PartnerSignalIgnored, PartnerSignalQuarantined, LateSignalRecorded)
 
 UNDER_WAY = """
 SELECT EXISTS (SELECT FROM inbox WHERE status = 'pending' AND stream_id IS NOT NULL)

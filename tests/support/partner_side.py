@@ -37,7 +37,7 @@ def script_with(words: str) -> str:
 
 
 @dataclass(frozen=True)
-class Receiving:
+class RunningReceiver:
     """A receiver that runs, and what it has kept."""
 
     url: str
@@ -49,7 +49,7 @@ class Receiving:
 
 
 @contextmanager
-def a_receiver(secret: str, file: Path, port: int = 0) -> Iterator[Receiving]:
+def a_receiver(secret: str, file: Path, port: int = 0) -> Iterator[RunningReceiver]:
     """``receiver.py`` with a secret, until the end of the block."""
     command = (*BARE, str(PAGES / "receiver.py"), str(port), str(file))
     with subprocess.Popen(
@@ -58,6 +58,6 @@ def a_receiver(secret: str, file: Path, port: int = 0) -> Iterator[Receiving]:
         try:
             assert process.stdout
             said = process.stdout.readline()
-            yield Receiving(f"http://127.0.0.1:{said.split()[-1]}/awda", file)
+            yield RunningReceiver(f"http://127.0.0.1:{said.split()[-1]}/awda", file)
         finally:
             process.kill()

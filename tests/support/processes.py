@@ -22,7 +22,7 @@ MASTER_SECRET = b"a master key for tests, 32 bytes"
 
 
 @dataclass
-class Crew:
+class WorkerProcesses:
     """Processes by name; one that dies is started again, without its failpoint."""
 
     environment: dict[str, str]
@@ -60,9 +60,11 @@ class Crew:
 
 
 @asynccontextmanager
-async def a_crew(database: Database, servers: Servers, home: Path, **more: Any) -> AsyncIterator[Crew]:
+async def worker_processes(
+    database: Database, servers: Servers, home: Path, **more: Any
+) -> AsyncIterator[WorkerProcesses]:
     """A crew on a test's own database. Nothing runs yet."""
-    crew = Crew(
+    crew = WorkerProcesses(
         {
             **os.environ,
             "PYTHONPATH": str(PROJECT),

@@ -15,7 +15,7 @@ RECEIVER = Path(__file__).with_name("receiver.py")
 
 
 @dataclass(frozen=True)
-class Stranger:
+class ReceiverProcess:
     """A receiver in a process of its own."""
 
     port: int
@@ -42,7 +42,7 @@ class Stranger:
 
 
 @asynccontextmanager
-async def a_stranger(folder: Path) -> AsyncIterator[Stranger]:
+async def a_receiver_process(folder: Path) -> AsyncIterator[ReceiverProcess]:
     notes = folder / "notes.jsonl"
     process = await asyncio.create_subprocess_exec(
         sys.executable, str(RECEIVER), str(notes), stdout=asyncio.subprocess.PIPE
@@ -50,7 +50,7 @@ async def a_stranger(folder: Path) -> AsyncIterator[Stranger]:
     assert process.stdout is not None
     port = int(await process.stdout.readline())
     try:
-        yield Stranger(port, notes)
+        yield ReceiverProcess(port, notes)
     finally:
         process.kill()
         await process.wait()

@@ -15,8 +15,8 @@ from domain.kernel.event import Event, Metadata
 from store.crypto.keys import KeyStore, MasterKey
 from store.log.mapper import EventMapper
 from store.log.recorder import Recorder
-from store.log.rows import NewEvent, Outgoing, Plan, Settled
-from store.messages.inbox import Inbox, Incoming
+from store.log.rows import Changeset, MessageResult, NewEvent, OutgoingMessage
+from store.messages.inbox import Inbox, IncomingMessage
 from store.messages.outbox import outgoing
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
@@ -25,7 +25,7 @@ MASTER = MasterKey(bytes(range(32)))
 
 
 @dataclass
-class Archive:
+class RecordedArchive:
     """A log to look at."""
 
     pool: Pool
@@ -66,7 +66,7 @@ class Archive:
         assert loaded.head is not None
         keyring = self.keys.from_rows(stream, loaded.keys)
         mapper, first = EventMapper(keyring), loaded.head.version + 1
-        new, out = list[NewEvent](), list[Outgoing]()
+        new, out = list[NewEvent](), list[OutgoingMessage]()
         for version, event in enumerate(events, first):
             about = Metadata(
                 happened_at=event.timestamp,
@@ -82,8 +82,10 @@ class Archive:
                 out.append(
                     outgoing(keyring, uuid5(stream, f"outbox/{version}"), "clinic-tripoli", "referral.sent", b"{}")
                 )
-        settled = [Settled(message_id, "applied", '{"status":"applied"}', first + len(new) - 1)]
-        plan = Plan(stream, loaded.head.revision, loaded.head.hash, first, new, settled, out, **{"open": False, **more})
+        settled = [MessageResult(message_id, "applied", '{"status":"applied"}', first + len(new) - 1)]
+        plan = Changeset(
+            stream, loaded.head.revision, loaded.head.hash, first, new, settled, out, **{"open": False, **more}
+        )
         await Recorder(self.pool).write(plan)
         await self.pool.execute("UPDATE outbox SET status = 'delivered'")
 
@@ -95,5 +97,5 @@ class Archive:
         assert not done.endswith(" 0"), "nothing was changed, so the test proves nothing"
 
 
-def _message(message_id: UUID, stream: UUID | None = None) -> Incoming:
-    return Incoming(message_id, stream, "staff", "staff.message", b"{}", "staff:fatima", "fatima")
+def _message(message_id: UUID, stream: UUID | None = None) -> IncomingMessage:
+    return IncomingMessage(message_id, stream, "staff", "staff.message", b"{}", "staff:fatima", "fatima")

@@ -10,17 +10,17 @@ from uuid import UUID, uuid4
 
 import httpx2
 
-from activities.recording import Recording
-from audit.live_case import live
+from activities.recording import RecordingActivities
+from audit.live_case import live_case
 from domain.case.aggregate import Case
 from domain.case.referral import Referral
 from domain.kernel.event import Event
 from domain.kernel.vocabulary import Purpose, ReferralKind
-from domain.progress import Order
-from gateway.intake.service import Desk
-from gateway.partner_access.task_links import Issued, TaskLinks
-from gateway.public_address import Face
-from store.partners.registry import Registered, add
+from domain.progress import RecordRequest
+from gateway.intake.service import Intake
+from gateway.partner_access.task_links import IssuedLink, TaskLinks
+from gateway.public_address import PublicAddress
+from store.partners.registry import RegisteredPartner, add
 from tests.gateway.conftest import REGISTRATION, stream_of
 
 LINE: Final = "+218 21 555 0100"
@@ -34,14 +34,14 @@ PERSONAL: Final = ("Aminata", "Okafor", "1996", "218910000001")
 
 
 @dataclass
-class Asked:
+class SentReferrals:
     """One case, and the referrals that were sent for it."""
 
-    desk: Desk
-    recording: Recording
+    desk: Intake
+    recording: RecordingActivities
     number: str
     case_id: UUID
-    face: Face = field(default_factory=lambda: Face("https://vhr.example.org", LINE))
+    face: PublicAddress = field(default_factory=lambda: PublicAddress("https://vhr.example.org", LINE))
 
     @property
     def links(self) -> TaskLinks:
@@ -61,13 +61,13 @@ class Asked:
         return dict(found.result)
 
     async def record(self) -> None:
-        await self.recording.catch_up(Order(stream_id=self.case_id))
+        await self.recording.catch_up(RecordRequest(stream_id=self.case_id))
 
     async def case(self) -> Case:
-        return (await live(self.desk.pool, self.desk.keys, self.case_id)).case
+        return (await live_case(self.desk.pool, self.desk.keys, self.case_id)).case
 
     async def events(self) -> list[Event]:
-        entries = (await live(self.desk.pool, self.desk.keys, self.case_id)).folded.entries
+        entries = (await live_case(self.desk.pool, self.desk.keys, self.case_id)).folded.entries
         return [entry.event for entry in entries if entry.event]
 
     async def referral(self, kind: str) -> Referral:
@@ -78,7 +78,9 @@ class Asked:
         await self.say("CreateReferral", kind=kind, partner_id=PARTNER, **more)
         return await self.referral(kind)
 
-    async def link(self, kind: str = "CONSULAR_IDENTITY", *, user: str = "fatima", key: str | None = None) -> Issued:
+    async def link(
+        self, kind: str = "CONSULAR_IDENTITY", *, user: str = "fatima", key: str | None = None
+    ) -> IssuedLink:
         referral = await self.referral(kind)
         return await self.links.issue(self.number, user=user, key=key or uuid4().hex, referral_id=referral.referral_id)
 
@@ -90,12 +92,12 @@ class Asked:
         return [dict(row) for row in rows]
 
 
-async def a_case_with_partners(desk: Desk, *kinds: str) -> Asked:
+async def a_case_with_partners(desk: Intake, *kinds: str) -> SentReferrals:
     """A registered person, every consent given, one partner that takes everything, asked for some of it."""
-    await add(desk.pool, Registered(PARTNER, "Embassy", frozenset(ReferralKind), "NGA"))
+    await add(desk.pool, RegisteredPartner(PARTNER, "Embassy", frozenset(ReferralKind), "NGA"))
     begun = await desk.start_case(REGISTRATION, user="fatima", key=uuid4().hex)
     number = str(begun.number)
-    asked = Asked(desk, Recording(desk.pool, desk.keys), number, await stream_of(desk, number))
+    asked = SentReferrals(desk, RecordingActivities(desk.pool, desk.keys), number, await stream_of(desk, number))
     for purpose in Purpose:
         await asked.hand_in("RecordConsent", purpose=purpose, form_version="C-1", language="en")
     for kind in kinds:
@@ -114,11 +116,11 @@ class Browser:
     async def goes_to(self, path: str) -> httpx2.Response:
         return await self.client.get(path)
 
-    async def opens(self, issued: Issued, code: str | None = None, **more: str) -> httpx2.Response:
+    async def opens(self, issued: IssuedLink, code: str | None = None, **more: str) -> httpx2.Response:
         form = {"code": issued.code if code is None else code, "lang": self.lang, **more}
         return await self.client.post(f"/p/{issued.token}", data=form)
 
-    async def sends(self, issued: Issued, page: httpx2.Response, say: str, **typed: str) -> httpx2.Response:
+    async def sends(self, issued: IssuedLink, page: httpx2.Response, say: str, **typed: str) -> httpx2.Response:
         """Fill in the form of a page and send it, hidden fields and all."""
         return await self.client.post(f"/p/{issued.token}", data={**hidden(page), "say": say, **typed})
 

@@ -14,22 +14,22 @@ from uuid import UUID, uuid4
 import asyncpg
 from temporalio.client import Client
 
-from activities.recording import Recording
+from activities.recording import RecordingActivities
 from domain.case.aggregate import Case
 from domain.case.referral import Referral
 from domain.kernel.directory import Directory
 from domain.kernel.event import Event
 from domain.kernel.vocabulary import Stage
-from domain.progress import Order, Standing
+from domain.progress import Progress, RecordRequest
 from domain.streams import KINDS, State
 from store.crypto.keys import KeyStore, MasterKey
 from store.log.mapper import EventMapper, read_all
 from store.log.recorder import Recorder
-from store.messages.inbox import Inbox, Incoming, Receipt, message_id_for
+from store.messages.inbox import Inbox, IncomingMessage, Receipt, message_id_for
 from store.postgres import clock
-from store.postgres.connections import open_lines
+from store.postgres.connections import open_connections
 from store.postgres.database import open_pool
-from store.postgres.notifier import INBOX, Doorbell
+from store.postgres.notifier import INBOX, Notifier
 from store.reference.advisories import advised
 from tests.support.builders import PARTNERS
 from workers.case_worker import case_worker
@@ -41,7 +41,7 @@ MASTER_KEY = b"a master key for tests, 32 bytes"
 MASTER = MasterKey(MASTER_KEY)
 
 
-class TestRecording(Recording):
+class TestRecording(RecordingActivities):
     """The real recording, with the builders' partners instead of the partners table, and with fresh advisories."""
 
     __test__ = False
@@ -51,16 +51,16 @@ class TestRecording(Recording):
 
 
 @dataclass
-class House:
+class RunningWorker:
     """What a test may ask: say something to a stream, wait until it rests, look at its log."""
 
     pool: asyncpg.Pool[asyncpg.Record]
     owner: asyncpg.Pool[asyncpg.Record]
     keys: KeyStore
     inbox: Inbox
-    doorbell: Doorbell
+    notifier: Notifier
     client: Client
-    recording: Recording
+    recording: RecordingActivities
     dsn: str
     queue: str = field(default_factory=lambda: f"q-{uuid4().hex[:8]}")
 
@@ -69,14 +69,14 @@ class House:
     ) -> Receipt:
         """Start a stream with its first message. ``called`` is the number of a movement."""
         receipt = await self.inbox.start_stream(kind, called, _incoming(None, name, fields))
-        self.doorbell.ring(INBOX, receipt.stream_id)
+        self.notifier.notify(INBOX, receipt.stream_id)
         return receipt
 
     async def say(
         self, stream: UUID, name: str, *, by: str = "staff:fatima", message_id: UUID | None = None, **fields: Any
     ) -> Receipt:
         receipt = await self.inbox.put(_incoming(stream, name, fields, by=by, message_id=message_id))
-        self.doorbell.ring(INBOX, stream)
+        self.notifier.notify(INBOX, stream)
         return receipt
 
     async def told(self, stream: UUID, name: str, **fields: Any) -> dict[str, Any]:
@@ -89,13 +89,15 @@ class House:
         assert found is not None
         return {"status": found.status, **(found.result or {})}
 
-    async def record(self, stream: UUID) -> Standing:
+    async def record(self, stream: UUID) -> Progress:
         """A recording of one's own, beside the workflow's."""
-        return await self.recording.catch_up(Order(stream_id=stream))
+        return await self.recording.catch_up(RecordRequest(stream_id=stream))
 
-    async def order_open(self, stream: UUID, *stages: str) -> Standing:
+    async def order_open(self, stream: UUID, *stages: str) -> Progress:
         """What the workflow orders."""
-        return await self.recording.catch_up(Order(stream_id=stream, open=tuple(Stage(stage) for stage in stages)))
+        return await self.recording.catch_up(
+            RecordRequest(stream_id=stream, open=tuple(Stage(stage) for stage in stages))
+        )
 
     async def log(self, stream: UUID) -> list[Event]:
         loaded = await Recorder(self.pool).load(stream)
@@ -195,31 +197,33 @@ def _moment(moment: str | datetime) -> datetime:
 
 def _incoming(
     stream: UUID | None, name: str, fields: dict[str, Any], *, by: str = "staff:fatima", message_id: UUID | None = None
-) -> Incoming:
+) -> IncomingMessage:
     body = json.dumps({"message": name, "fields": fields, "reason": None}, sort_keys=True, default=str).encode()
     kind = "signal" if by.startswith("partner:") else "staff"
-    return Incoming(message_id or uuid4(), stream, kind, f"{kind}.message", body, by, by)
+    return IncomingMessage(message_id or uuid4(), stream, kind, f"{kind}.message", body, by, by)
 
 
 @asynccontextmanager
-async def a_desk(database: Any, servers: Any) -> AsyncIterator[House]:
+async def an_intake(database: Any, servers: Any) -> AsyncIterator[RunningWorker]:
     """Somebody who speaks and looks, with no worker of their own: others do the work."""
     pool, owner = await open_pool(database.app_dsn), await open_pool(database.owner_dsn)
     keys = KeyStore(pool, MASTER)
     client = await connect(servers.temporal_address, servers.temporal_namespace)
     try:
-        async with Doorbell(database.app_dsn) as doorbell, open_lines(database.app_dsn) as lines:
-            recording = TestRecording(pool, keys, doorbell, lines)
-            yield House(pool, owner, keys, Inbox(pool, keys), doorbell, client, recording, database.app_dsn)
+        async with Notifier(database.app_dsn) as notifier, open_connections(database.app_dsn) as lines:
+            recording = TestRecording(pool, keys, notifier, lines)
+            yield RunningWorker(pool, owner, keys, Inbox(pool, keys), notifier, client, recording, database.app_dsn)
     finally:
         await pool.close()
         await owner.close()
 
 
 @asynccontextmanager
-async def a_house(database: Any, servers: Any, *, relay: bool = True, cached: int = 100) -> AsyncIterator[House]:
+async def a_running_worker(
+    database: Any, servers: Any, *, relay: bool = True, cached: int = 100
+) -> AsyncIterator[RunningWorker]:
     """The worker and the relay run until the test has ended."""
-    async with a_desk(database, servers) as house:
+    async with an_intake(database, servers) as house:
         stop, running = asyncio.Event(), []
         ringing = Relay(house.client, house.pool, house.keys, house.dsn, task_queue=house.queue, deliveries=None)
         async with case_worker(house.client, house.recording, task_queue=house.queue, cached=cached):

@@ -13,16 +13,16 @@ from openpyxl import load_workbook
 
 from domain.kernel.person import Person
 from domain.referral.sheets import SheetKind, spaced
-from gateway.intake.service import Desk
-from gateway.sheets.collect import Brought, Checked, bring_in, check, read_sheet, settled
-from gateway.sheets.issue import HandedOut, hand_out, registered
+from gateway.intake.service import Intake
+from gateway.sheets.collect import CheckedSheet, LineResult, check, collect_sheet, read_sheet, settled
+from gateway.sheets.issue import SheetIssue, issue_sheet, registered
 from gateway.sheets.rendering import WRITTEN
 from gateway.sheets.translations import HEADINGS
-from gateway.tabular.files import Bad
-from store.partners.registry import Registered, add
+from gateway.tabular.files import RowError
+from store.partners.registry import RegisteredPartner, add
 from tests.support.builders import AMINATA, PARTNERS
 from tests.support.journey_steps import REGISTRATION, SCREENING, a_taken_message
-from tests.support.running_worker import House
+from tests.support.running_worker import RunningWorker
 
 MUSA = Person(
     family_name="Danjuma",
@@ -39,13 +39,13 @@ MUSA = Person(
 Cells = Mapping[str, str]
 
 
-async def with_partners(desk: Desk) -> None:
+async def with_partners(desk: Intake) -> None:
     """The partners that the house's recording asks, in the table where sheets look."""
     for partner in PARTNERS.partners.values():
-        await add(desk.pool, Registered(partner.partner_id, partner.partner_id, partner.kinds, partner.country))
+        await add(desk.pool, RegisteredPartner(partner.partner_id, partner.partner_id, partner.kinds, partner.country))
 
 
-async def a_waiting_person(house: House, person: Person = AMINATA) -> UUID:
+async def a_waiting_person(house: RunningWorker, person: Person = AMINATA) -> UUID:
     """Screened; embassy and clinic have been asked."""
     begun = await house.begin(**{**REGISTRATION, "person": person.model_dump(mode="json", exclude_none=True)})
     assert begun.stream_id is not None
@@ -59,7 +59,7 @@ async def a_waiting_person(house: House, person: Person = AMINATA) -> UUID:
     return begun.stream_id
 
 
-async def asked(house: House, case: UUID, kind: str) -> None:
+async def asked(house: RunningWorker, case: UUID, kind: str) -> None:
     """Wait until a partner has been asked for this."""
     await house.until(case, "ReferralSent")
     for _ in range(400):
@@ -70,32 +70,34 @@ async def asked(house: House, case: UUID, kind: str) -> None:
 
 
 @dataclass
-class Office:
+class SheetOffice:
     """Somebody at a desk, with sheets."""
 
-    desk: Desk
+    desk: Intake
     partner_id: str = "embassy-nga"
     kind: SheetKind = SheetKind.EMBASSY_SESSION
     user: str = "fatima"
 
-    async def out(self, **how: Any) -> HandedOut:
-        return await hand_out(self.desk, self.partner_id, self.kind, user=how.pop("user", self.user), **how)
+    async def out(self, **how: Any) -> SheetIssue:
+        return await issue_sheet(self.desk, self.partner_id, self.kind, user=how.pop("user", self.user), **how)
 
-    async def checked(self, name: str, raw: bytes) -> Checked:
+    async def checked(self, name: str, raw: bytes) -> CheckedSheet:
         return await check(self.desk, await registered(self.desk, self.partner_id), read_sheet(name, raw))
 
-    async def back(self, name: str, raw: bytes, user: str | None = None) -> tuple[list[Brought], list[Bad]]:
+    async def back(self, name: str, raw: bytes, user: str | None = None) -> tuple[list[LineResult], list[RowError]]:
         """Bring it in, and wait for what becomes of every line."""
         checked = await self.checked(name, raw)
-        brought, bad = await bring_in(self.desk, checked, user or self.user)
+        brought, bad = await collect_sheet(self.desk, checked, user or self.user)
         return await settled(self.desk, brought, 30), [*checked.bad, *bad]
 
-    async def filled(self, found: HandedOut, *rows: Cells, written: str = "csv") -> tuple[list[Brought], list[Bad]]:
+    async def filled(
+        self, found: SheetIssue, *rows: Cells, written: str = "csv"
+    ) -> tuple[list[LineResult], list[RowError]]:
         """The sheet with these cells filled in, row by row, brought in."""
         return await self.back(f"sheet.{written}", filled(found, *rows, written=written))
 
 
-def filled(found: HandedOut, *rows: Cells, written: str = "csv") -> bytes:
+def filled(found: SheetIssue, *rows: Cells, written: str = "csv") -> bytes:
     """The sheet as its partner gives it back: each row with these cells, by the names of their columns."""
     page = found.page
     answers = {spaced(row.code): cells for row, cells in zip(page.rows, rows, strict=False)}

@@ -15,7 +15,7 @@ EXECUTE = b"E"
 ENDS_A_TRIP = b"SQH"  # Sync, simple Query, Flush: after these the client waits for an answer
 
 
-class Wire:
+class WireCounter:
     """Listens on a socket of its own; connect with ``host=wire.folder, port=5432``.
 
     ``swallow``: the answer to the next statement executed is not passed on, and the connection dies.

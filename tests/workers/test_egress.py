@@ -8,13 +8,13 @@ from typing import TypeAlias
 
 import pytest
 
-from activities.webhook_client import Outside
+from activities.webhook_client import WebhookClient
 from store.postgres import clock
 from store.postgres.database import open_pool
 from tests.support.databases import Database
-from workers.egress import way_out
+from workers.egress import partner_client
 from workers.process_list import commands
-from workers.settings import Settings, WrongSetting
+from workers.settings import InvalidSettingError, Settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -24,7 +24,7 @@ CREATE FUNCTION elsewhere.inet_server_addr() RETURNS inet LANGUAGE sql AS $$ SEL
 GRANT USAGE ON SCHEMA elsewhere TO awda_app;
 """
 
-Told: TypeAlias = Callable[[str], Awaitable[Outside]]
+Told: TypeAlias = Callable[[str], Awaitable[WebhookClient]]
 
 
 @pytest.fixture
@@ -35,14 +35,14 @@ async def far_away(database: Database, tmp_path: Path) -> AsyncIterator[Told]:
     path = {"search_path": "elsewhere, public, pg_catalog"}
     async with await open_pool(database.app_dsn, server_settings=path) as pool:
 
-        def way(said: str) -> Awaitable[Outside]:
-            return way_out(Settings.read({"AWDA_HOME": str(tmp_path), "AWDA_LOOPBACK_RECEIVERS": said}), pool)
+        def way(said: str) -> Awaitable[WebhookClient]:
+            return partner_client(Settings.read({"AWDA_HOME": str(tmp_path), "AWDA_LOOPBACK_RECEIVERS": said}), pool)
 
         yield way
 
 
 async def test_a_worker_whose_cases_are_elsewhere_refuses_to_call_its_own_machine(far_away: Told) -> None:
-    with pytest.raises(WrongSetting, match="made-up partners only"):
+    with pytest.raises(InvalidSettingError, match="made-up partners only"):
         await far_away("1")
 
 
@@ -59,7 +59,7 @@ async def test_nobody_calls_their_own_machine_without_being_told_to(far_away: To
 
 async def test_an_embedded_home_may_be_told_to(database: Database, tmp_path: Path) -> None:
     async with await open_pool(database.app_dsn) as pool:
-        assert (await way_out(Settings(home=tmp_path, loopback_receivers=True), pool)).loopback
+        assert (await partner_client(Settings(home=tmp_path, loopback_receivers=True), pool)).loopback
 
 
 def test_the_supervisor_tells_its_processes_only_where_partners_are_made_up() -> None:

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 from temporalio.service import RPCError, RPCStatusCode
 
-from workers.relay import LONGEST_PAUSE_S, Pauses, Relay
+from workers.relay import LONGEST_PAUSE_S, Backoff, Relay
 
 
 class HardOfHearing(Relay):
@@ -51,7 +51,7 @@ async def test_only_the_stream_that_could_not_be_rung_is_rung_again() -> None:
 def test_who_does_not_answer_is_rung_less_and_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
     now, stream, rung = 0.0, uuid4(), []
     monkeypatch.setattr("workers.relay.monotonic", lambda: now)
-    pauses = Pauses()
+    pauses = Backoff()
     while now < 4 * LONGEST_PAUSE_S:
         if pauses.over([stream]):
             rung.append(now)
@@ -62,7 +62,7 @@ def test_who_does_not_answer_is_rung_less_and_less_often(monkeypatch: pytest.Mon
 
 
 def test_who_answered_is_rung_at_once_the_next_time() -> None:
-    pauses, stream = Pauses(), uuid4()
+    pauses, stream = Backoff(), uuid4()
     assert pauses.over([stream]) == [stream]
     assert pauses.over([stream]) == []
     assert pauses.over([]) == []

@@ -18,10 +18,19 @@ import asyncpg
 
 from workers.doctor import insist
 from workers.embedded.postgres import APP, READER, Postgres, as_role, ensure_role_passwords, without_password
-from workers.embedded.processes import CannotStart, Command, Service, Supervised, cancel, end_leftovers, keep, stop_all
+from workers.embedded.processes import (
+    Command,
+    ProcessStartError,
+    Service,
+    Supervised,
+    cancel,
+    end_leftovers,
+    keep,
+    stop_all,
+)
 from workers.embedded.temporal import LOOPBACK, Temporal, port_for, until_answers
 from workers.network_probe import listens
-from workers.settings import AlreadyRunning, Home, Running, Settings, State, WrongSetting
+from workers.settings import AlreadyRunningError, Home, InvalidSettingError, Running, Settings, State
 
 log = logging.getLogger("awda.embedded")
 
@@ -156,7 +165,9 @@ async def gateway_listens(host: str, port: int) -> None:
     until = time.monotonic() + GATEWAY_LIMIT
     while not await listens(LOOPBACK if host == "0.0.0.0" else host, port):  # noqa: S104 - compared, not bound
         if time.monotonic() > until:
-            raise CannotStart(f"The gateway does not listen on {host}:{port}. Its log is in the home's logs folder.")
+            raise ProcessStartError(
+                f"The gateway does not listen on {host}:{port}. Its log is in the home's logs folder."
+            )
         await asyncio.sleep(0.05)
 
 
@@ -169,7 +180,7 @@ async def given_database(dsn: str, home: Home, migrate: Migrate) -> tuple[str | 
     try:
         await ensure_role_passwords(dsn, passwords)
     except asyncpg.InsufficientPrivilegeError:
-        raise WrongSetting(
+        raise InvalidSettingError(
             f"The user of AWDA_DATABASE_URL may not set the password of {APP}. "
             f"Run `awda db migrate` as the owner, give {APP} a password, and set AWDA_DATABASE_URL to that role."
         ) from None
@@ -181,7 +192,9 @@ async def may_migrate(dsn: str) -> bool:
         connection = await asyncpg.connect(dsn, timeout=10)
     except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as failed:
         reason = f"({type(failed).__name__})"
-        raise CannotStart(f"AWDA_DATABASE_URL cannot be reached {reason}. Start that server, or unset it.") from None
+        raise ProcessStartError(
+            f"AWDA_DATABASE_URL cannot be reached {reason}. Start that server, or unset it."
+        ) from None
     try:
         asked = "SELECT current_user <> $1 AND has_database_privilege(current_database(), 'CREATE')"
         return bool(await connection.fetchval(asked, APP))
@@ -261,7 +274,7 @@ async def down(home: Home) -> bool:
     if launcher and process:
         process.send_signal(signal.SIGTERM)
         await gone(launcher)
-    with suppress(AlreadyRunning), home.make().held():
+    with suppress(AlreadyRunningError), home.make().held():
         left = await end_leftovers(home.logs)
         home.record({})
         return bool(process or left)
@@ -307,7 +320,7 @@ async def launch_apart(argv: Sequence[str], home: Home, patience: float = 300.0)
     while not (home.state().get("ready") and home.state().get("launcher", {}).get("pid") == pid):
         if has_ended(pid) or time.monotonic() > until:
             words = said.read_text(errors="replace").strip()[-600:]
-            raise CannotStart(f"Awda did not come up. Its last words: {words or 'none'}")
+            raise ProcessStartError(f"Awda did not come up. Its last words: {words or 'none'}")
         await asyncio.sleep(0.1)
     return status(home)
 

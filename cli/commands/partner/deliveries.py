@@ -13,22 +13,22 @@ from uuid import UUID, uuid4
 
 import rich_click as click
 
-from activities.webhook_client import NotReached, Outside
+from activities.webhook_client import NotReachedError, WebhookClient
 from audit.case_view import when
 from cli.commands.partner.task_links import base_of
-from cli.context import House, at_home
-from cli.options import Day, as_json
-from cli.output import Code, Failed, facts, give, table
-from cli.sample_data import StandIns
+from cli.context import CommandContext, run_with_context
+from cli.options import DateParam, as_json
+from cli.output import CommandError, ExitCode, emit, print_fields, print_table
+from cli.sample_data import SamplePartners
 from gateway.intake.partners import CLOUD_EVENT, SIGNAL_TYPE, source_of
-from gateway.public_address import Face
+from gateway.public_address import PublicAddress
 from store.crypto.webhook_signatures import sign, sign_with
 from store.messages.outbox import Delivery, Outbox
-from store.partners.keys import Outbound, keys_of, outbound
-from store.partners.registry import UnknownPartner, get
+from store.partners.keys import OutboundKeys, keys_of, outbound
+from store.partners.registry import UnknownPartnerError, get
 from store.postgres.notifier import OUTBOX
 from store.projections.escalation_digest import digest
-from workers.egress import way_out
+from workers.egress import partner_client
 
 TEST_TYPE: Final = "org.iom.vhr.test.v1"
 
@@ -56,17 +56,17 @@ Example: `awda partner test clinic-misrata --inbound` (prints a signed curl that
 def test_partner(*, partner_id: str, inbound: bool, url: str | None, as_json: bool) -> None:
     """Try the line to a partner: a signed test event to its receiver, and what came back."""
     if inbound:
-        request = at_home(lambda house: _as_the_partner(house, partner_id, url))
-        give({"partner_id": partner_id, "curl": request}, as_json=as_json, plain=lambda: click.echo(request))
+        request = run_with_context(lambda house: _as_the_partner(house, partner_id, url))
+        emit({"partner_id": partner_id, "curl": request}, as_json=as_json, plain=lambda: click.echo(request))
         return
-    told = at_home(lambda house: _knock(house, partner_id))
-    give(told, as_json=as_json, plain=lambda: facts(told))
+    told = run_with_context(lambda house: _knock(house, partner_id))
+    emit(told, as_json=as_json, plain=lambda: print_fields(told))
     if not told["received"]:
         todo = MISLED.get(told.get("error", ""), "its log, its receiver's address, its key")
-        raise Failed(Code.DOWN, f"{partner_id} did not take the test event.", todo)
+        raise CommandError(ExitCode.DOWN, f"{partner_id} did not take the test event.", todo)
 
 
-async def _knock(house: House, partner_id: str) -> dict[str, Any]:
+async def _knock(house: CommandContext, partner_id: str) -> dict[str, Any]:
     to = await _where(house, partner_id)
     event_id, started = str(uuid4()), time.monotonic()
     body = test_event(event_id, datetime.now(UTC))
@@ -74,28 +74,28 @@ async def _knock(house: House, partner_id: str) -> dict[str, Any]:
     told = {"partner_id": partner_id, "url": to.url, "event_id": event_id}
     try:
         answer = await (await _way_out(house)).post(to.url, headers, body)
-    except NotReached as why:
+    except NotReachedError as why:
         return {**told, "received": False, "error": why.word, "seconds": _since(started)}
     shown = {"status": answer.status, "answer": answer.said.decode(errors="replace")}
     received = HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES
     return {**told, "received": received, **shown, "seconds": _since(started)}
 
 
-async def _way_out(house: House) -> Outside:
+async def _way_out(house: CommandContext) -> WebhookClient:
     """The way a delivery takes: to this machine itself only where partners are made up."""
-    loopback = house.settings.loopback_receivers or StandIns.play_in(house.home)
-    return await way_out(replace(house.settings, loopback_receivers=loopback), house.pool)
+    loopback = house.settings.loopback_receivers or SamplePartners.play_in(house.home)
+    return await partner_client(replace(house.settings, loopback_receivers=loopback), house.pool)
 
 
-async def _where(house: House, partner_id: str) -> Outbound:
+async def _where(house: CommandContext, partner_id: str) -> OutboundKeys:
     known = await get(house.pool, partner_id)
     if known is None:
-        raise UnknownPartner(f"there is no partner {partner_id!r}")
+        raise UnknownPartnerError(f"there is no partner {partner_id!r}")
     to = await outbound(house.pool, house.keys.master, partner_id)
     if to is None:
         lacks = "a receiver" if not known.receiver_url else "an outbound key" if known.active else "to be active"
         todo = f"awda partner add {partner_id} --receiver URL, awda partner key add {partner_id} --outbound --generate"
-        raise Failed(Code.REFUSED, f"{partner_id} lacks {lacks}: nothing is sent to it.", todo)
+        raise CommandError(ExitCode.REFUSED, f"{partner_id} lacks {lacks}: nothing is sent to it.", todo)
     return to
 
 
@@ -113,17 +113,17 @@ def test_event(event_id: str, at: datetime) -> bytes:
     return json.dumps(event, separators=(",", ":")).encode()
 
 
-async def _as_the_partner(house: House, partner_id: str, url: str | None) -> str:
+async def _as_the_partner(house: CommandContext, partner_id: str, url: str | None) -> str:
     """A rehearsal that this partner's shared secret has signed, as a command line."""
     if await get(house.pool, partner_id) is None:
-        raise UnknownPartner(f"there is no partner {partner_id!r}")
+        raise UnknownPartnerError(f"there is no partner {partner_id!r}")
     keys = await keys_of(house.pool, house.keys.master, partner_id)
     shared = [key.text for key in keys if key.algorithm == "v1"]
     if not shared:
         said = f"{partner_id} has no shared secret here; only it can sign with its own private key."
-        raise Failed(Code.REFUSED, said, f"the recipe with openssl in {GUIDE}")
+        raise CommandError(ExitCode.REFUSED, said, f"the recipe with openssl in {GUIDE}")
     body = _rehearsed(partner_id, message_id := str(uuid4()))
-    base = url or base_of(Face.read())
+    base = url or base_of(PublicAddress.read())
     headers = {"content-type": CLOUD_EVENT, **sign(shared[0], message_id, int(time.time()), body.encode())}
     given = "".join(f" \\\n  -H {shlex.quote(f'{name}: {value}')}" for name, value in headers.items())
     where = shlex.quote(f"{base.rstrip('/')}/api/v1/inbox/{partner_id}/rehearsal")
@@ -149,18 +149,18 @@ def _rehearsed(partner_id: str, message_id: str) -> str:
 def deliveries(*, partner_id: str, limit: int, as_json: bool) -> None:
     """List what was sent to a partner, newest first, and what became of it."""
 
-    async def work(house: House) -> list[Delivery]:
+    async def work(house: CommandContext) -> list[Delivery]:
         if await get(house.pool, partner_id) is None:
-            raise UnknownPartner(f"there is no partner {partner_id!r}")
+            raise UnknownPartnerError(f"there is no partner {partner_id!r}")
         return await Outbox(house.pool).of_partner(partner_id, limit)
 
-    found = [_delivery(each) for each in at_home(work)]
+    found = [_delivery(each) for each in run_with_context(work)]
     columns = ("outbox_id", "name", "status", "attempts", "created_at", "last_error")
     headings = [name.replace("_", " ") for name in columns]
-    give(
+    emit(
         found,
         as_json=as_json,
-        plain=lambda: table(
+        plain=lambda: print_table(
             headings,
             [[row.get(name) for name in columns] for row in found],
             none=f"Nothing was ever to be sent to {partner_id}.",
@@ -179,30 +179,37 @@ def _delivery(each: Delivery) -> dict[str, Any]:
 def redeliver(*, outbox_id: UUID, as_json: bool) -> None:
     """Send again what was given up: from now on it is tried as if it were new."""
 
-    async def work(house: House) -> None:
+    async def work(house: CommandContext) -> None:
         outbox = Outbox(house.pool)
         known = await outbox.get(outbox_id)
         if known is None:
-            raise Failed(Code.NOT_FOUND, f"There is no delivery {outbox_id}.", "awda partner deliveries PARTNER")
+            raise CommandError(
+                ExitCode.NOT_FOUND, f"There is no delivery {outbox_id}.", "awda partner deliveries PARTNER"
+            )
         if not await outbox.redeliver(outbox_id):
             said = f"{outbox_id} is {known.status}: only what was given up is sent again."
-            raise Failed(Code.CONFLICT, said, f"awda partner deliveries {known.partner_id}")
-        house.desk.doorbell.ring(OUTBOX)
+            raise CommandError(ExitCode.CONFLICT, said, f"awda partner deliveries {known.partner_id}")
+        house.desk.notifier.notify(OUTBOX)
 
-    at_home(work)
+    run_with_context(work)
     told = {"outbox_id": str(outbox_id), "status": "pending"}
-    give(told, as_json=as_json, plain=lambda: click.echo(f"{outbox_id} is on its way again."))
+    emit(told, as_json=as_json, plain=lambda: click.echo(f"{outbox_id} is on its way again."))
 
 
 @click.command("digest", epilog="Example: `awda partner digest --since 2026-12-01 --json`")
-@click.option("--since", type=Day(), metavar="DAY", help="Only what came so far on that day or later.")
+@click.option("--since", type=DateParam(), metavar="DAY", help="Only what came so far on that day or later.")
 @as_json
 def show_digest(*, since: date | None, as_json: bool) -> None:
     """Whom nobody has heard from although it was escalated: by day, partner and kind, newest first."""
-    found = [{**asdict(each), "since": when(each.since)} for each in at_home(lambda house: digest(house.pool, since))]
+    found = [
+        {**asdict(each), "since": when(each.since)}
+        for each in run_with_context(lambda house: digest(house.pool, since))
+    ]
     columns = ("day", "partner_id", "kind", "timeliness", "referrals", "since")
     headings = [name.replace("_", " ") for name in columns]
-    give(found, as_json=as_json, plain=lambda: table(headings, [[row[name] for name in columns] for row in found]))
+    emit(
+        found, as_json=as_json, plain=lambda: print_table(headings, [[row[name] for name in columns] for row in found])
+    )
 
 
 def _since(started: float) -> float:

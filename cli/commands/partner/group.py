@@ -14,16 +14,16 @@ from cli.commands.partner.ledger import accounts, quarantine, receipt
 from cli.commands.partner.manual_delivery import by_hand, handed_over
 from cli.commands.partner.sheets import sheet
 from cli.commands.partner.task_links import give_link, list_links
-from cli.context import House, at_home
+from cli.context import CommandContext, run_with_context
 from cli.options import OPERATOR, as_json
-from cli.output import Code, Failed, facts, give, say, table
+from cli.output import CommandError, ExitCode, emit, log, print_fields, print_table
 from domain.kernel.vocabulary import ReferralKind
 from domain.kernel.working_time import CALENDARS
 from domain.referral.disclosure import Recipient, telling
-from gateway.tabular.cells import Unclear, nationality
+from gateway.tabular.cells import UnclearCellError, nationality
 from store.crypto.webhook_signatures import LONGEST_TOLERANCE_S
 from store.partners.keys import key_entries
-from store.partners.registry import Change, Registered, UnknownPartner, add, changes, get, listed
+from store.partners.registry import RegisteredPartner, RegistryChange, UnknownPartnerError, add, changes, get, listed
 
 
 @click.group()
@@ -35,17 +35,19 @@ def partner() -> None:
 @as_json
 def list_partners(*, as_json: bool) -> None:
     """List partners, what they may be asked, and where they listen."""
-    found = [_told(each) for each in at_home(lambda house: listed(house.pool))]
+    found = [_told(each) for each in run_with_context(lambda house: listed(house.pool))]
     columns = ("partner_id", "name", "type", "country", "active", "receiver_url", "kinds")
 
     def plain() -> None:
         rows = [[", ".join(row[name]) if name == "kinds" else row[name] for name in columns] for row in found]
-        table([name.replace("_", " ") for name in columns], rows, none="No partner is registered: awda partner add.")
+        print_table(
+            [name.replace("_", " ") for name in columns], rows, none="No partner is registered: awda partner add."
+        )
 
-    give(found, as_json=as_json, plain=plain)
+    emit(found, as_json=as_json, plain=plain)
 
 
-def _told(each: Registered) -> dict[str, Any]:
+def _told(each: RegisteredPartner) -> dict[str, Any]:
     return {
         "partner_id": each.partner_id,
         "name": each.name,
@@ -67,32 +69,32 @@ def _told(each: Registered) -> dict[str, Any]:
 def show_partner(*, partner_id: str, as_json: bool) -> None:
     """What is known of a partner: what it is, its keys, and what was changed of both."""
 
-    async def work(house: House) -> dict[str, Any]:
+    async def work(house: CommandContext) -> dict[str, Any]:
         known = await get(house.pool, partner_id)
         if known is None:
-            raise UnknownPartner(f"there is no partner {partner_id!r}")
+            raise UnknownPartnerError(f"there is no partner {partner_id!r}")
         keys = [shown_key(entry) for entry in await key_entries(house.pool, partner_id)]
         past = [_changed(change) for change in await changes(house.pool, partner_id)]
         return {**_told(known), "keys": keys, "changes": past}
 
-    found = at_home(work)
-    give(found, as_json=as_json, plain=lambda: _print(found))
+    found = run_with_context(work)
+    emit(found, as_json=as_json, plain=lambda: _print(found))
 
 
-def _changed(change: Change) -> dict[str, Any]:
+def _changed(change: RegistryChange) -> dict[str, Any]:
     at = change.at.isoformat(timespec="seconds")
     return {"at": at, "by": change.by, "change": change.change, "key_id": change.key_id, **change.told}
 
 
 def _print(found: dict[str, Any]) -> None:
     told = {name: value for name, value in found.items() if name not in ("keys", "changes")}
-    facts({**told, "kinds": ", ".join(found["kinds"])})
+    print_fields({**told, "kinds": ", ".join(found["kinds"])})
     if found["mandatory_reporting"]:
-        say("This partner must report to authorities: say so to the person before referring them.")
+        log("This partner must report to authorities: say so to the person before referring them.")
     columns = ("key_id", "direction", "algorithm", "state", "valid_until", "last_used_at")
     rows = [[row[name] for name in columns] for row in found["keys"]]
-    table(columns, rows, none="It has no key: nothing that it sends is taken, and nothing is sent to it.")
-    table(("at", "by", "change", "key"), [[c["at"], c["by"], c["change"], c["key_id"]] for c in found["changes"]])
+    print_table(columns, rows, none="It has no key: nothing that it sends is taken, and nothing is sent to it.")
+    print_table(("at", "by", "change", "key"), [[c["at"], c["by"], c["change"], c["key_id"]] for c in found["changes"]])
 
 
 @partner.command(
@@ -127,15 +129,15 @@ def add_partner(*, partner_id: str, user: str, as_json: bool, **given: Any) -> N
     """Register a partner, or change what is registered of it: what is not given stays as it is."""
     told = _given(given)
 
-    async def work(house: House) -> Registered:
+    async def work(house: CommandContext) -> RegisteredPartner:
         known = await get(house.pool, partner_id)
         changed = _with(partner_id, known, told)
         _insist_on_telling_nothing(changed, is_new=known is None)
         await add(house.pool, changed, by=f"staff:{user}")
         return await get(house.pool, partner_id) or changed
 
-    found = at_home(work)
-    give(_told(found), as_json=as_json, plain=lambda: click.echo(f"{partner_id} is registered."))
+    found = run_with_context(work)
+    emit(_told(found), as_json=as_json, plain=lambda: click.echo(f"{partner_id} is registered."))
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:
@@ -144,25 +146,27 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
     return {name: READ[name](value) if name in READ else value for name, value in told.items()}
 
 
-def _with(partner_id: str, known: Registered | None, told: dict[str, Any]) -> Registered:
+def _with(partner_id: str, known: RegisteredPartner | None, told: dict[str, Any]) -> RegisteredPartner:
     if known is not None:
         return replace(known, **told)
     if not {"name", "kinds"} <= told.keys():
-        raise Failed(Code.USAGE, f"{partner_id} is new: it needs --name and --kind.", "awda partner add --help")
-    return Registered(partner_id, **told)
+        raise CommandError(
+            ExitCode.USAGE, f"{partner_id} is new: it needs --name and --kind.", "awda partner add --help"
+        )
+    return RegisteredPartner(partner_id, **told)
 
 
-def _insist_on_telling_nothing(wanted: Registered, *, is_new: bool) -> None:
+def _insist_on_telling_nothing(wanted: RegisteredPartner, *, is_new: bool) -> None:
     """An id stands in lists, in events and in addresses, outside all seals; once given it cannot be changed."""
     word = telling(wanted.partner_id, wanted.kinds)
     if word is None:
         return
     said = f"The id {wanted.partner_id!r} tells by {word!r} for what somebody is sent there, and it is sealed nowhere."
     if is_new:
-        raise Failed(
-            Code.REFUSED, said, "an id that tells nothing, such as partner-058; what it is called goes into --name"
+        raise CommandError(
+            ExitCode.REFUSED, said, "an id that tells nothing, such as partner-058; what it is called goes into --name"
         )
-    say(f"{said} Register it anew under an id such as partner-058, and make this one --inactive.")
+    log(f"{said} Register it anew under an id such as partner-058, and make this one --inactive.")
 
 
 def kinds_of(given: tuple[str, ...]) -> frozenset[ReferralKind]:
@@ -177,7 +181,7 @@ def kinds_of(given: tuple[str, ...]) -> frozenset[ReferralKind]:
 def _country(given: str) -> str:
     try:
         return nationality(given)
-    except Unclear as unclear:
+    except UnclearCellError as unclear:
         raise click.BadParameter(str(unclear), param_hint="--country") from None
 
 

@@ -9,14 +9,14 @@ from typing import Any, Final
 
 import rich_click as click
 
-from cli.context import House, at_home
-from cli.options import OPERATOR, Time, as_json
-from cli.output import Code, Failed, give, say, table
+from cli.context import CommandContext, run_with_context
+from cli.options import OPERATOR, TimeParam, as_json
+from cli.output import CommandError, ExitCode, emit, log, print_table
 from domain.kernel.vocabulary import ReferralKind, SignalType
-from domain.referral.key_scope import Scope
+from domain.referral.key_scope import KeyScope
 from store.crypto.webhook_signatures import PRIVATE, PUBLIC, SECRET, new_pair, new_secret
 from store.partners.keys import Direction, KeyEntry, add_key, key_entries, key_entry, revoke_key, rotate_key
-from store.partners.registry import UnknownPartner, get
+from store.partners.registry import UnknownPartnerError, get
 
 UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -25,7 +25,7 @@ SPAN: Final = re.compile(r"(\d{1,5})([mhdw])")
 by = click.option("--as", "user", default=OPERATOR, show_default=True, metavar="USER", help="Who does it.")
 
 
-class Lasting(click.ParamType[timedelta]):
+class DurationParam(click.ParamType[timedelta]):
     """How long: 90m, 24h, 7d, 2w."""
 
     name = "span"
@@ -74,8 +74,8 @@ Example: `awda partner key add clinic-misrata --outbound --generate --ed25519` (
     type=click.Choice(list(SignalType), case_sensitive=False),
     help="Only for signals of this type; repeatable. What the person says always passes.",
 )
-@click.option("--from", "valid_from", type=Time(), metavar="TIME", help="When it begins to count, if not now.")
-@click.option("--until", "valid_until", type=Time(), metavar="TIME", help="When it ends by itself.")
+@click.option("--from", "valid_from", type=TimeParam(), metavar="TIME", help="When it begins to count, if not now.")
+@click.option("--until", "valid_until", type=TimeParam(), metavar="TIME", help="When it ends by itself.")
 @by
 @as_json
 def add_partner_key(
@@ -85,14 +85,14 @@ def add_partner_key(
     """Let a key count: whpk_… (public, Ed25519) or whsec_… (shared secret); - reads it from standard input."""
     direction = Direction.OUTBOUND if outbound else Direction.INBOUND
     secret, shown = _key(text, direction, generate=generate, ed25519=ed25519)
-    scope = Scope(_set(kinds, ReferralKind), _set(signals, SignalType))
+    scope = KeyScope(_set(kinds, ReferralKind), _set(signals, SignalType))
 
-    async def work(house: House) -> KeyEntry:
+    async def work(house: CommandContext) -> KeyEntry:
         about = {"direction": direction, "scope": scope, "by": f"staff:{user}", **when}
         made = await add_key(house.pool, house.keys.master, partner_id, secret, **about)
         return await key_entry(house.pool, made)
 
-    _given(at_home(work), shown, as_json=as_json)
+    _given(run_with_context(work), shown, as_json=as_json)
 
 
 @key.command("list", epilog="Example: `awda partner key list clinic-misrata`")
@@ -101,19 +101,19 @@ def add_partner_key(
 def list_keys(*, partner_id: str, as_json: bool) -> None:
     """List a partner's keys: what each is for, how long it counts, and when it was last used."""
 
-    async def work(house: House) -> list[KeyEntry]:
+    async def work(house: CommandContext) -> list[KeyEntry]:
         if await get(house.pool, partner_id) is None:
-            raise UnknownPartner(f"there is no partner {partner_id!r}")
+            raise UnknownPartnerError(f"there is no partner {partner_id!r}")
         return await key_entries(house.pool, partner_id)
 
-    found = [shown_key(entry) for entry in at_home(work)]
+    found = [shown_key(entry) for entry in run_with_context(work)]
     columns = ("key_id", "direction", "algorithm", "state", "kinds", "signals", "valid_until", "last_used_at")
 
     def plain() -> None:
         rows = [[", ".join(v) if isinstance(v := row[name], list) else v for name in columns] for row in found]
-        table([name.replace("_", " ") for name in columns], rows, none=f"{partner_id} has no key, and had none.")
+        print_table([name.replace("_", " ") for name in columns], rows, none=f"{partner_id} has no key, and had none.")
 
-    give(found, as_json=as_json, plain=plain)
+    emit(found, as_json=as_json, plain=plain)
 
 
 @key.command(
@@ -125,21 +125,23 @@ Example: `awda partner key rotate key-1f2e3d4c5b6a whpk_…` (a partner's new pu
 )
 @click.argument("key_id", metavar="KEY_ID")
 @click.argument("text", metavar="[KEY|-]", required=False)
-@click.option("--grace", type=Lasting(), default="7d", show_default=True, help="How long the old key goes on counting.")
+@click.option(
+    "--grace", type=DurationParam(), default="7d", show_default=True, help="How long the old key goes on counting."
+)
 @by
 @as_json
 def rotate(*, key_id: str, text: str | None, grace: timedelta, user: str, as_json: bool) -> None:
     """Replace a key by a new one of the same direction and scope; the old one ends by itself after the grace."""
 
-    async def work(house: House) -> tuple[KeyEntry, str | None]:
+    async def work(house: CommandContext) -> tuple[KeyEntry, str | None]:
         old = await key_entry(house.pool, key_id)
         secret, shown = _next(old, text)
         new = await rotate_key(house.pool, house.keys.master, key_id, secret, grace=grace, by=f"staff:{user}")
         return await key_entry(house.pool, new), shown
 
-    entry, shown = at_home(work)
+    entry, shown = run_with_context(work)
     lasting = str(grace).removesuffix(", 0:00:00")
-    say(f"{key_id} goes on counting for {lasting}, then ends by itself." if grace else f"{key_id} counts no longer.")
+    log(f"{key_id} goes on counting for {lasting}, then ends by itself." if grace else f"{key_id} counts no longer.")
     _given(entry, shown, as_json=as_json)
 
 
@@ -150,12 +152,12 @@ def rotate(*, key_id: str, text: str | None, grace: timedelta, user: str, as_jso
 def revoke(*, key_id: str, user: str, as_json: bool) -> None:
     """Accept a key no longer, within two seconds: for one that somebody else may have."""
 
-    async def work(house: House) -> KeyEntry:
+    async def work(house: CommandContext) -> KeyEntry:
         await revoke_key(house.pool, key_id, by=f"staff:{user}")
         return await key_entry(house.pool, key_id)
 
-    entry = at_home(work)
-    give(
+    entry = run_with_context(work)
+    emit(
         shown_key(entry),
         as_json=as_json,
         plain=lambda: click.echo(f"{key_id} is revoked, and counts for two seconds more at most."),
@@ -185,10 +187,10 @@ def shown_key(entry: KeyEntry) -> dict[str, Any]:
 def _key(text: str | None, direction: Direction, *, generate: bool, ed25519: bool) -> tuple[str, str | None]:
     """The key to keep, and what of it is shown: nothing of one that was given."""
     if bool(text) == generate:
-        raise Failed(Code.USAGE, "Give one key, or ask for one.", "awda partner key add PARTNER --generate")
+        raise CommandError(ExitCode.USAGE, "Give one key, or ask for one.", "awda partner key add PARTNER --generate")
     if ed25519 and not (generate and direction is Direction.OUTBOUND):
-        raise Failed(
-            Code.USAGE,
+        raise CommandError(
+            ExitCode.USAGE,
             f"A partner makes its own key pair and gives its {PUBLIC} half; --ed25519 makes ours, for what goes out.",
             "awda partner key add PARTNER --outbound --generate --ed25519",
         )
@@ -198,7 +200,7 @@ def _key(text: str | None, direction: Direction, *, generate: bool, ed25519: boo
 def _next(old: KeyEntry, text: str | None) -> tuple[str, str | None]:
     if text is None and old.direction is Direction.INBOUND and old.algorithm == "v1a":
         said = f"{old.key_id} is a partner's public key: its successor comes from the partner."
-        raise Failed(Code.USAGE, said, f"awda partner key rotate {old.key_id} {PUBLIC}…")
+        raise CommandError(ExitCode.USAGE, said, f"awda partner key rotate {old.key_id} {PUBLIC}…")
     return _made(pair=old.algorithm == "v1a") if text is None else (_read(text), None)
 
 
@@ -214,17 +216,19 @@ def _read(text: str | None) -> str:
     given = sys.stdin.readline().strip() if text == "-" else str(text)
     if given.startswith(PRIVATE):
         said = f"A {PRIVATE} key never leaves whoever made it."
-        raise Failed(Code.USAGE, said, f"its {PUBLIC} half, or --outbound --generate --ed25519 for one of ours")
+        raise CommandError(
+            ExitCode.USAGE, said, f"its {PUBLIC} half, or --outbound --generate --ed25519 for one of ours"
+        )
     if text != "-" and given.startswith(SECRET):
-        say("A secret on the command line can be seen by others on this machine; - reads it from standard input.")
+        log("A secret on the command line can be seen by others on this machine; - reads it from standard input.")
     return given
 
 
 def _given(entry: KeyEntry, shown: str | None, *, as_json: bool) -> None:
     secret = {"secret": shown} if shown and shown.startswith(SECRET) else {}
-    give({**shown_key(entry), **secret}, as_json=as_json, plain=lambda: click.echo(shown or entry.key_id))
+    emit({**shown_key(entry), **secret}, as_json=as_json, plain=lambda: click.echo(shown or entry.key_id))
     if shown and not as_json:
-        say(f"This is {entry.key_id}; hand it over by a safe way. A secret is not shown again.")
+        log(f"This is {entry.key_id}; hand it over by a safe way. A secret is not shown again.")
 
 
 def _set(given: tuple[str, ...], of: type[Any]) -> frozenset[Any] | None:

@@ -11,27 +11,27 @@ import rich_click as click
 
 from audit.history import history
 from audit.quarantine import shown, waiting
-from audit.replay import NoSuchStream
+from audit.replay import UnknownStreamError
 from cli.case_text import tell_history
-from cli.context import House, at_home
-from cli.options import OPERATOR, Time, as_json
-from cli.output import Code, Failed, facts, give, say, table
+from cli.context import CommandContext, run_with_context
+from cli.options import OPERATOR, TimeParam, as_json
+from cli.output import CommandError, ExitCode, emit, log, print_fields, print_table
 from cli.submission import insist, told
 from gateway.api.partner_ledger import account_of
-from gateway.api.quarantine import Decision, resolve
-from gateway.intake.submission import Answer, Declined, new_key
-from store.messages.ledger import Entry
+from gateway.api.quarantine import QuarantineDecision, resolve
+from gateway.intake.submission import DeclinedError, SubmissionResult, new_key
+from store.messages.ledger import LedgerEntry
 from store.messages.quarantine import desk_of
-from store.messages.receipts import BadReceipt, ReceiptKey, opened, published
-from store.partners.registry import UnknownPartner, get
+from store.messages.receipts import InvalidReceiptError, ReceiptKey, opened, published
+from store.partners.registry import UnknownPartnerError, get
 
 COUNTED = ("sent", "applied", "ignored", "late", "quarantined", "refused", "pending", "unaccounted", "conflicting")
 
 
 @click.command("accounts", epilog="Example: `awda partner accounts clinic-tripoli --since 2026-11-01`")
 @click.argument("partner_id", metavar="[PARTNER]", required=False)
-@click.option("--since", type=Time(), metavar="DATE", help="The first day (UTC).")
-@click.option("--until", type=Time(), metavar="DATE", help="The last day (UTC).")
+@click.option("--since", type=TimeParam(), metavar="DATE", help="The first day (UTC).")
+@click.option("--until", type=TimeParam(), metavar="DATE", help="The last day (UTC).")
 @as_json
 def accounts(*, partner_id: str | None, since: datetime | None, until: datetime | None, as_json: bool) -> None:
     """Show for each day what a partner sent and what became of it; the sum is what was sent.
@@ -42,29 +42,29 @@ def accounts(*, partner_id: str | None, since: datetime | None, until: datetime 
         raise click.BadParameter("the last day comes before the first", param_hint="--until")
     days = (since.date() if since else None, until.date() if until else None)
 
-    async def work(house: House) -> list[dict[str, Any]]:
+    async def work(house: CommandContext) -> list[dict[str, Any]]:
         who = [await _known(house, partner_id)] if partner_id else await house.desk.ledgers.partners()
         return [_summed(each, [account_of(day) for day in await house.desk.ledgers.days(each, *days)]) for each in who]
 
-    found = at_home(work)
+    found = run_with_context(work)
     rows = [[each["partner"], day["day"], *(day[name] for name in COUNTED)] for each in found for day in each["days"]]
     none = f"Nothing was taken from {partner_id or 'any partner'} on these days, and nothing is unaccounted for."
-    give(
+    emit(
         found[0] if partner_id else found,
         as_json=as_json,
-        plain=lambda: table(("partner", "day", *COUNTED), rows, none=none),
+        plain=lambda: print_table(("partner", "day", *COUNTED), rows, none=none),
     )
     if missing := sum(each["unaccounted"] for each in found):
-        raise Failed(Code.UNVERIFIED, f"{missing} messages are unaccounted for.", "awda verify")
+        raise CommandError(ExitCode.UNVERIFIED, f"{missing} messages are unaccounted for.", "awda verify")
 
 
 def _summed(partner_id: str, days: list[dict[str, Any]]) -> dict[str, Any]:
     return {"partner": partner_id, "days": days, "unaccounted": sum(day["unaccounted"] for day in days)}
 
 
-async def _known(house: House, partner_id: str) -> str:
+async def _known(house: CommandContext, partner_id: str) -> str:
     if await get(house.pool, partner_id) is None:
-        raise UnknownPartner(f"there is no partner {partner_id!r}")
+        raise UnknownPartnerError(f"there is no partner {partner_id!r}")
     return partner_id
 
 
@@ -75,25 +75,25 @@ def receipt(*, receipt: str, as_json: bool) -> None:
     """Check a receipt that a partner brings: its signature, and whether our ledger still says the same."""
     text = sys.stdin.read() if receipt == "-" else receipt
 
-    async def work(house: House) -> tuple[dict[str, Any], bool]:
+    async def work(house: CommandContext) -> tuple[dict[str, Any], bool]:
         keys = {**await published(house.pool), (key := ReceiptKey(house.keys.master)).kid: key.public}
         stated = opened(text, keys)
         entries = await house.desk.ledgers.entries(str(stated["partner"]), int(stated["number"]) - 1, 1)
         return stated, bool(entries) and _agrees(stated, entries[0])
 
     try:
-        stated, agrees = at_home(work)
-    except BadReceipt as bad:
-        raise Failed(
-            Code.UNVERIFIED, f"This is no receipt of ours: {bad}.", "ask the partner for the whole text"
+        stated, agrees = run_with_context(work)
+    except InvalidReceiptError as bad:
+        raise CommandError(
+            ExitCode.UNVERIFIED, f"This is no receipt of ours: {bad}.", "ask the partner for the whole text"
         ) from None
-    give({**stated, "agrees": agrees}, as_json=as_json, plain=lambda: facts(stated))
+    emit({**stated, "agrees": agrees}, as_json=as_json, plain=lambda: print_fields(stated))
     if not agrees:
-        raise Failed(Code.UNVERIFIED, "We signed it, and our ledger says something else now.", "awda verify")
-    say("Signed by us, and our ledger says the same.")
+        raise CommandError(ExitCode.UNVERIFIED, "We signed it, and our ledger says something else now.", "awda verify")
+    log("Signed by us, and our ledger says the same.")
 
 
-def _agrees(stated: dict[str, Any], entry: Entry) -> bool:
+def _agrees(stated: dict[str, Any], entry: LedgerEntry) -> bool:
     ours = (entry.own_id, entry.sha256, entry.hash.hex(), entry.received_at)
     return ours == (stated["id"], stated["sha256"], stated["ledger"], datetime.fromisoformat(stated["received_at"]))
 
@@ -109,18 +109,18 @@ def quarantine() -> None:
 def list_doubts(*, partner_id: str | None, as_json: bool) -> None:
     """List what waits for a person, longest first, and what may be decided."""
 
-    async def work(house: House) -> list[dict[str, Any]]:
+    async def work(house: CommandContext) -> list[dict[str, Any]]:
         who = await _known(house, partner_id) if partner_id else None
         return await waiting(house.pool, house.keys, who)
 
-    found = at_home(work)
+    found = run_with_context(work)
     columns = ("message_id", "partner", "received_at", "cause", "case_number", "referral_kind", "pair", "may")
 
     def plain() -> None:
         rows = [[", ".join(row[name]) if name == "may" else row[name] for name in columns] for row in found]
-        table([name.replace("_", " ") for name in columns], rows, none="Nothing waits for a person.")
+        print_table([name.replace("_", " ") for name in columns], rows, none="Nothing waits for a person.")
 
-    give(found, as_json=as_json, plain=plain)
+    emit(found, as_json=as_json, plain=plain)
 
 
 @quarantine.command("show", epilog="Example: `awda partner quarantine show 6f6d9a3e-0000-4000-8000-000000000009`")
@@ -128,28 +128,28 @@ def list_doubts(*, partner_id: str | None, as_json: bool) -> None:
 @as_json
 def show_doubt(*, message_id: UUID, as_json: bool) -> None:
     """Show what a message says, beside what it contradicts or may have been exchanged for."""
-    found = at_home(lambda house: shown(house.pool, house.keys, message_id))
+    found = run_with_context(lambda house: shown(house.pool, house.keys, message_id))
     if found is None:
-        raise Failed(
-            Code.NOT_FOUND, f"Message {message_id} does not wait for a person.", "awda partner quarantine list"
+        raise CommandError(
+            ExitCode.NOT_FOUND, f"Message {message_id} does not wait for a person.", "awda partner quarantine list"
         )
-    give(found, as_json=as_json, plain=lambda: _tell(found))
+    emit(found, as_json=as_json, plain=lambda: _tell(found))
 
 
 def _tell(found: dict[str, Any]) -> None:
     nested = ("said", "first", "other")
-    facts({name.replace("_", " "): value for name, value in found.items() if name not in nested})
+    print_fields({name.replace("_", " "): value for name, value in found.items() if name not in nested})
     for title, part in (("said", found), ("said first", found["first"]), ("said of the other", found["other"])):
         if part and part["said"]:
             click.echo(f"\n{title}:")
-            facts(part["said"])
+            print_fields(part["said"])
 
 
 @quarantine.command(
     "resolve", epilog="Example: `awda partner quarantine resolve MESSAGE SET_ASIDE --reason 'sent by mistake'`"
 )
 @click.argument("message_id", metavar="MESSAGE", type=click.UUID)
-@click.argument("decision", type=click.Choice(get_args(Decision.model_fields["decision"].annotation)))
+@click.argument("decision", type=click.Choice(get_args(QuarantineDecision.model_fields["decision"].annotation)))
 @click.option("--reason", required=True, metavar="TEXT", help="Why; sealed, and kept with the decision.")
 @click.option("--case", "case_number", metavar="CASE", help="ASSIGN: the case it is about.")
 @click.option("--referral", "referral_id", metavar="REFERRAL", help="ASSIGN: the referral it answers.")
@@ -161,21 +161,21 @@ def resolve_doubt(
     key: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Decide: AMEND or IGNORE in its case; ASSIGN to a referral, give to its case AGAIN, or SET_ASIDE."""
-    said = Decision.model_validate(
+    said = QuarantineDecision.model_validate(
         {"decision": decision, "reason": reason, "case_number": case_number, "referral_id": referral_id}
     )
 
-    async def work(house: House) -> Answer:
+    async def work(house: CommandContext) -> SubmissionResult:
         try:
             taken = await resolve(house.desk, message_id, said, user, key or new_key())
-        except Declined as no:
+        except DeclinedError as no:
             if no.problem != "not-found" or case_number:
                 raise
-            raise Failed(Code.NOT_FOUND, no.detail, "awda partner quarantine list") from None
+            raise CommandError(ExitCode.NOT_FOUND, no.detail, "awda partner quarantine list") from None
         return await house.desk.wait(taken.message_id, 10) or taken
 
-    answer = at_home(work)
-    give(told(answer), as_json=as_json, plain=lambda: click.echo(f"{message_id}: {decision} ({answer.status})"))
+    answer = run_with_context(work)
+    emit(told(answer), as_json=as_json, plain=lambda: click.echo(f"{message_id}: {decision} ({answer.status})"))
     insist(answer)
 
 
@@ -185,12 +185,12 @@ def resolve_doubt(
 def show_history(*, partner_id: str, as_json: bool) -> None:
     """Show what people decided about a partner's messages that no case could take."""
 
-    async def work(house: House) -> list[dict[str, Any]]:
+    async def work(house: CommandContext) -> list[dict[str, Any]]:
         try:
             return await history(house.pool, house.keys, desk_of(await _known(house, partner_id)))
-        except NoSuchStream:
+        except UnknownStreamError:
             return []
 
-    found = at_home(work)
+    found = run_with_context(work)
     none = f"Nothing has been decided about messages of {partner_id}."
-    give(found, as_json=as_json, plain=lambda: tell_history(found) if found else say(none))
+    emit(found, as_json=as_json, plain=lambda: tell_history(found) if found else log(none))

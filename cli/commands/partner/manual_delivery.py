@@ -9,18 +9,18 @@ from uuid import UUID
 
 import rich_click as click
 
-from activities.release_check import Leaving, Verdict
-from audit.replay import fold
-from cli.context import House, at_home
+from activities.release_check import ReleaseCheck, Verdict
+from audit.replay import replay
+from cli.context import CommandContext, run_with_context
 from cli.options import acting, as_json
-from cli.output import Code, Failed, give, say, table
-from cli.submission import Acting, hand_in
+from cli.output import CommandError, ExitCode, emit, log, print_table
+from cli.submission import SubmissionOptions, submit
 from domain.case.aggregate import Case
 from domain.commands.referral import ReportHandedOver
 from gateway.partner_access.task_links import chosen
 from store.log.streams import heads
 from store.messages.outbox import Delivery, Outbox, open_delivery
-from store.partners.registry import UnknownPartner, get
+from store.partners.registry import UnknownPartnerError, get
 
 WAYS: Final = get_args(ReportHandedOver.model_fields["how"].annotation)
 
@@ -54,19 +54,19 @@ def by_hand(*, partner_id: str | None, printed: bool, as_json: bool) -> None:
     """
     if printed and partner_id is None:
         raise click.UsageError("--print is for one partner at a time: name it")
-    found = at_home(lambda house: _waiting(house, partner_id, printed=printed))
-    give(found, as_json=as_json, plain=lambda: _tell(found, printed=printed))
+    found = run_with_context(lambda house: _waiting(house, partner_id, printed=printed))
+    emit(found, as_json=as_json, plain=lambda: _tell(found, printed=printed))
 
 
-async def _waiting(house: House, partner_id: str | None, *, printed: bool) -> list[dict[str, Any]]:
+async def _waiting(house: CommandContext, partner_id: str | None, *, printed: bool) -> list[dict[str, Any]]:
     if partner_id is not None and await get(house.pool, partner_id) is None:
-        raise UnknownPartner(f"there is no partner {partner_id!r}")
+        raise UnknownPartnerError(f"there is no partner {partner_id!r}")
     waiting = await Outbox(house.pool).by_hand(partner_id)
     cases = await heads(house.pool, list({each.stream_id for each in waiting}))
     listed = [_listed(each, cases[each.stream_id].number) for each in waiting]
     if not printed:
         return listed
-    leaving = Leaving(house.pool, house.keys)
+    leaving = ReleaseCheck(house.pool, house.keys)
     return [row | await _letter(leaving, each) for row, each in zip(listed, waiting, strict=True)]
 
 
@@ -81,7 +81,7 @@ def _listed(each: Delivery, number: str) -> dict[str, Any]:
     }
 
 
-async def _letter(leaving: Leaving, delivery: Delivery) -> dict[str, Any]:
+async def _letter(leaving: ReleaseCheck, delivery: Delivery) -> dict[str, Any]:
     """Whether it may be told now; if so what it says, which its partner may know from this moment on."""
     leave = await leaving.ask(delivery)
     if leave.verdict is not Verdict.GO:
@@ -97,11 +97,11 @@ async def _letter(leaving: Leaving, delivery: Delivery) -> dict[str, Any]:
 def _tell(found: list[dict[str, Any]], *, printed: bool) -> None:
     if not printed:
         rows = [[row[name] for name in COLUMNS] for row in found]
-        table([name.replace("_", " ") for name in COLUMNS], rows, none="Nothing waits to be brought.")
+        print_table([name.replace("_", " ") for name in COLUMNS], rows, none="Nothing waits to be brought.")
         return
     for row in found:
         if row["says"] is None:
-            say(f"{row['outbox_id']} ({row['case_number']}) may not be told now: {row['leave']}.")
+            log(f"{row['outbox_id']} ({row['case_number']}) may not be told now: {row['leave']}.")
         else:
             _print(row)
 
@@ -109,7 +109,7 @@ def _tell(found: list[dict[str, Any]], *, printed: bool) -> None:
 def _print(row: Mapping[str, Any]) -> None:
     click.echo(f"To {row['partner_id']}: {row['letter']}, since {row['since']}")
     click.echo(json.dumps(row["says"], ensure_ascii=False, indent=2))
-    say(f"Once it is there: awda partner handed-over {row['case_number']} PAPER --referral {row['referral_id']}")
+    log(f"Once it is there: awda partner handed-over {row['case_number']} PAPER --referral {row['referral_id']}")
 
 
 # What was brought
@@ -128,15 +128,17 @@ def handed_over(*, number: str, how: str, referral: UUID | None, kind: str | Non
     Whatever of that referral was to be brought by hand is settled with it, and so is the task to bring it.
     """
     called = number.strip().upper()
-    meant = at_home(lambda house: _meant(house, called, referral, kind))
+    meant = run_with_context(lambda house: _meant(house, called, referral, kind))
     fields = {"referral_id": str(meant), "how": how.upper()}
-    hand_in(
-        Acting(**acts), lambda house, by: house.desk.send(called, "ReportHandedOver", fields, **by), as_json=as_json
+    submit(
+        SubmissionOptions(**acts),
+        lambda house, by: house.desk.send(called, "ReportHandedOver", fields, **by),
+        as_json=as_json,
     )
 
 
-async def _meant(house: House, number: str, referral: UUID | None, kind: str | None) -> UUID:
-    case = (await fold(house.pool, house.keys, await house.stream(number))).state
+async def _meant(house: CommandContext, number: str, referral: UUID | None, kind: str | None) -> UUID:
+    case = (await replay(house.pool, house.keys, await house.stream(number))).state
     if not isinstance(case, Case):
-        raise Failed(Code.NOT_FOUND, f"{number} is no case.", "awda case list")
+        raise CommandError(ExitCode.NOT_FOUND, f"{number} is no case.", "awda case list")
     return chosen(case, referral, kind).referral_id

@@ -10,19 +10,19 @@ from typing import Any, Final
 import rich_click as click
 
 from cli.commands.evidence import attached_as_json, content_store
-from cli.context import House, at_home
+from cli.context import CommandContext, run_with_context
 from cli.options import OPERATOR, as_json
-from cli.output import Code, Failed, facts, give, progress, say, table
+from cli.output import CommandError, ExitCode, emit, log, print_fields, print_table, progress_bar
 from domain.kernel.policy import NEWEST
 from domain.referral.sheets import SHEETS, SheetKind
-from gateway.intake.evidence import About, Attached, attach
+from gateway.intake.evidence import AttachmentReceipt, EvidenceDetails, attach
 from gateway.intake.staff import USER
-from gateway.intake.submission import Declined
-from gateway.sheets.collect import FINE, Brought, Checked, bring_in, check, counted, read_sheet, settled
-from gateway.sheets.issue import HandedOut, hand_out, registered
+from gateway.intake.submission import DeclinedError
+from gateway.sheets.collect import FINE, CheckedSheet, LineResult, check, collect_sheet, counted, read_sheet, settled
+from gateway.sheets.issue import SheetIssue, issue_sheet, registered
 from gateway.sheets.rendering import WRITTEN
 from gateway.sheets.translations import LANGUAGES
-from gateway.tabular.files import Bad, Unusable
+from gateway.tabular.files import RowError, UnusableFileError
 from store.partners import sheets
 
 BAD_COLUMNS: Final = ("row", "column", "value", "problem", "todo")
@@ -66,43 +66,45 @@ def out(
     if writer is None:
         raise click.BadParameter(f"{file.name} is none of .xlsx, .csv, .html", param_hint="--out")
 
-    async def work(house: House) -> HandedOut:
-        return await hand_out(
+    async def work(house: CommandContext) -> SheetIssue:
+        return await issue_sheet(
             house.desk, partner_id, SheetKind(kind), user=user, language=language,
             movement=flight.strip().upper() if flight else None, seconds=wait,
         )  # fmt: skip
 
-    found = at_home(work)
+    found = run_with_context(work)
     file.write_bytes(writer(found.page))
     file.chmod(0o600)
     left_out = [asdict(each) for each in found.left_out]
     told = {"sheet_id": str(found.page.sheet.sheet_id), "rows": len(found.page.rows), "left_out": left_out}
-    give(told | {"file": str(file)}, as_json=as_json, plain=lambda: _tell_out(found, file))
+    emit(told | {"file": str(file)}, as_json=as_json, plain=lambda: _tell_out(found, file))
     if any(each.rule in UNLISTED for each in found.left_out):
-        raise Failed(Code.PARTLY, "Not every case was recorded in time, so not everybody is on it.", "the same again")
+        raise CommandError(
+            ExitCode.PARTLY, "Not every case was recorded in time, so not everybody is on it.", "the same again"
+        )
 
 
-def _tell_out(found: HandedOut, file: Path) -> None:
+def _tell_out(found: SheetIssue, file: Path) -> None:
     naming = "It names people: hand it to the partner, and delete it here."
     nobody = "Nobody is on it: nothing that stands on this sheet is open with this partner, or may be told to it now."
     click.echo(f"{file}: {len(found.page.rows)} rows. {naming if found.page.rows else nobody}")
     if found.left_out:
-        say(f"{len(found.left_out)} are left out, because their partner may be told nothing now:")
-        table(("case", "rule"), [[each.number, each.rule] for each in found.left_out])
+        log(f"{len(found.left_out)} are left out, because their partner may be told nothing now:")
+        print_table(("case", "rule"), [[each.number, each.rule] for each in found.left_out])
 
 
 # In
 
 
 @dataclass
-class CameIn:
+class CollectResult:
     """What became of a sheet."""
 
-    checked: Checked
-    lines: list[Brought] = field(default_factory=list)
-    bad: list[Bad] = field(default_factory=list)
+    checked: CheckedSheet
+    lines: list[LineResult] = field(default_factory=list)
+    bad: list[RowError] = field(default_factory=list)
     known: int = 0
-    scanned: list[Attached] = field(default_factory=list)
+    scanned: list[AttachmentReceipt] = field(default_factory=list)
 
     @property
     def done(self) -> bool:
@@ -135,18 +137,18 @@ def bring(
     What the persons themselves say goes first. Stopped half-way, the same command brings the rest; the same sheet again
     changes nothing, and a corrected row is a new fact.
     """
-    asked = Asked(file, partner_id, user, scan, wait, dry_run)
+    asked = CollectRequest(file, partner_id, user, scan, wait, dry_run)
     raw = asked.read()
-    found = at_home(lambda house: _bring(house, asked, raw))
-    give(found.json(dry_run=dry_run), as_json=as_json, plain=lambda: _tell_in(found, dry_run=dry_run))
+    found = run_with_context(lambda house: _bring(house, asked, raw))
+    emit(found.json(dry_run=dry_run), as_json=as_json, plain=lambda: _tell_in(found, dry_run=dry_run))
     if not found.done:
         rows = {each.row for each in found.bad} | {each.row for each in found.lines if each.status not in FINE}
         todo = "correct those rows and bring the file in again; what is in already stays as it is"
-        raise Failed(Code.PARTLY, f"{len(rows)} of {found.checked.rows} rows need somebody.", todo)
+        raise CommandError(ExitCode.PARTLY, f"{len(rows)} of {found.checked.rows} rows need somebody.", todo)
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class CollectRequest:
     """What is to be brought in, for whom, by whom."""
 
     file: Path
@@ -158,40 +160,40 @@ class Asked:
 
     def read(self) -> bytes:
         if not self.file.is_file():
-            raise Failed(Code.USAGE, f"There is no file {self.file}.", "check the name and the folder")
+            raise CommandError(ExitCode.USAGE, f"There is no file {self.file}.", "check the name and the folder")
         if self.file.stat().st_size > NEWEST.in_force.sheet_bytes:
-            raise Unusable(f"{self.file.name} is larger than a sheet can be: divide it")
+            raise UnusableFileError(f"{self.file.name} is larger than a sheet can be: divide it")
         return self.file.read_bytes()
 
 
-async def _bring(house: House, asked: Asked, raw: bytes) -> CameIn:
+async def _bring(house: CommandContext, asked: CollectRequest, raw: bytes) -> CollectResult:
     partner = await registered(house.desk, asked.partner_id)
     checked = await check(house.desk, partner, read_sheet(asked.file.name, raw))
     for note in checked.notes:
-        say(note)
-    found = CameIn(checked, bad=list(checked.bad))
+        log(note)
+    found = CollectResult(checked, bad=list(checked.bad))
     if asked.dry_run:
         found.known = len(await sheets.known(house.pool, [each.line_id for each in checked.ready]))
         return found
-    with progress("Bringing in", len(checked.ready)) as shown:
-        found.lines, more = await bring_in(house.desk, checked, asked.user, shown)
+    with progress_bar("Bringing in", len(checked.ready)) as shown:
+        found.lines, more = await collect_sheet(house.desk, checked, asked.user, shown)
     found.bad += more
     if asked.scan:
         await _attach_scan(house, asked.scan, asked.user, found)
-    with progress("Recording"):
+    with progress_bar("Recording"):
         found.lines = sorted(await settled(house.desk, found.lines, asked.wait), key=lambda each: each.row)
     return found
 
 
-async def _attach_scan(house: House, scan: Path, user: str, found: CameIn) -> None:
+async def _attach_scan(house: CommandContext, scan: Path, user: str, found: CollectResult) -> None:
     """The lines are in whatever becomes of the scan; what is wrong with it is told beside them."""
     try:
         found.scanned = await _attach(house, found.checked, scan, user)
-    except Declined as no:
-        found.bad.append(Bad(0, "scan", scan.name, no.detail, "attach it by itself: awda case attach CASE FILE"))
+    except DeclinedError as no:
+        found.bad.append(RowError(0, "scan", scan.name, no.detail, "attach it by itself: awda case attach CASE FILE"))
 
 
-async def _attach(house: House, checked: Checked, scan: Path, user: str) -> list[Attached]:
+async def _attach(house: CommandContext, checked: CheckedSheet, scan: Path, user: str) -> list[AttachmentReceipt]:
     """For the cases that were answered, under the keys of everybody whose name is on the paper."""
     attached = []
     placed = [each.placed for each in checked.ready if each.placed]
@@ -200,16 +202,16 @@ async def _attach(house: House, checked: Checked, scan: Path, user: str) -> list
         issued = await sheets.sheet(house.pool, sheet_id)
         cases = list(dict.fromkeys(each.stream_id for each in ours if each.sheet_id == sheet_id))
         holders = await sheets.everybody_on(house.pool, [sheet_id])
-        about = About(scan.name[-120:], None, SHEETS[issued.kind].compartment if issued else "GEN", sheet_id)
+        about = EvidenceDetails(scan.name[-120:], None, SHEETS[issued.kind].compartment if issued else "GEN", sheet_id)
         store = content_store(house)
         with scan.open("rb") as opened:
             attached += await attach(house.desk, store, opened, about, holders=holders, cases=cases, user=user)
     return attached
 
 
-def _tell_in(found: CameIn, *, dry_run: bool) -> None:
+def _tell_in(found: CollectResult, *, dry_run: bool) -> None:
     if dry_run:
-        facts(
+        print_fields(
             {"rows": found.checked.rows, "would be handed in": len(found.checked.ready), "of these known": found.known}
         )
     else:
@@ -219,15 +221,15 @@ def _tell_in(found: CameIn, *, dry_run: bool) -> None:
         doubtful = [each for each in found.lines if each.status not in FINE]
         rows = [[each.row, each.part, each.status, _why(each)] for each in doubtful]
         if rows:
-            table(("row", "what", "became", "why"), rows)
+            print_table(("row", "what", "became", "why"), rows)
     _tell_bad(found.bad)
 
 
-def _why(each: Brought) -> str:
+def _why(each: LineResult) -> str:
     return " ".join(str(each.result.get(name)) for name in ("rule", "cause", "detail") if each.result.get(name))
 
 
-def _tell_bad(bad: Sequence[Bad]) -> None:
+def _tell_bad(bad: Sequence[RowError]) -> None:
     rows = [[getattr(each, name) for name in BAD_COLUMNS] for each in bad]
     if rows:
-        table(("row", "column", "value", "problem", "what to do"), rows)
+        print_table(("row", "column", "value", "problem", "what to do"), rows)

@@ -7,17 +7,17 @@ from uuid import UUID
 
 import rich_click as click
 
-from cli.context import House, at_home
+from cli.context import CommandContext, run_with_context
 from cli.home import here
 from cli.options import OPERATOR, as_json
-from cli.output import Code, Failed, give, say, table
+from cli.output import CommandError, ExitCode, emit, log, print_table
 from gateway.api.task_links import listed, told_issued
 from gateway.intake.submission import new_key
 from gateway.pages.render import text_of
 from gateway.pages.time_format import clock
 from gateway.pages.translations import LANGUAGES, in_language
-from gateway.partner_access.task_links import Issued, TaskLinks
-from gateway.public_address import Face
+from gateway.partner_access.task_links import IssuedLink, TaskLinks
+from gateway.public_address import PublicAddress
 from workers.embedded.installation import status
 
 language = click.option(
@@ -39,31 +39,31 @@ def give_link(
     as_json: bool,
 ) -> None:  # fmt: skip
     """Give out a one-time link to a request that was sent, and its code: send them by different ways."""
-    face = Face.read()
+    face = PublicAddress.read()
     asked = key or new_key()
 
-    async def work(house: House) -> Issued:
+    async def work(house: CommandContext) -> IssuedLink:
         links = TaskLinks(house.desk, face)
         return await links.issue(number.strip().upper(), user=user, key=asked, referral_id=referral, kind=kind)
 
-    issued = at_home(work)
+    issued = run_with_context(work)
     told = told_issued(issued, base_of(face))
     told["link"] += f"?lang={lang}"
     if handover:
         click.echo(page_of(told, issued, face, lang))
-        say(f"Code, to be told by another way than the page: {issued.code}")
+        log(f"Code, to be told by another way than the page: {issued.code}")
         return
-    give(told, as_json=as_json, plain=lambda: _apart(told))
+    emit(told, as_json=as_json, plain=lambda: _apart(told))
 
 
 def _apart(told: dict[str, Any]) -> None:
     click.echo(told["link"])
-    say(f"Send the link to {told['partner_id']}; it can be opened until {told['expires_at']}.")
-    say("Tell the code by another way, such as the telephone:")
+    log(f"Send the link to {told['partner_id']}; it can be opened until {told['expires_at']}.")
+    log("Tell the code by another way, such as the telephone:")
     click.echo(told["code"])
 
 
-def page_of(told: dict[str, Any], issued: Issued, face: Face, lang: str) -> str:
+def page_of(told: dict[str, Any], issued: IssuedLink, face: PublicAddress, lang: str) -> str:
     """A page to print and hand over: the address, how to open it, and no code."""
     w = in_language(lang)
     return text_of(
@@ -72,7 +72,7 @@ def page_of(told: dict[str, Any], issued: Issued, face: Face, lang: str) -> str:
     )  # fmt: skip
 
 
-def base_of(face: Face) -> str:
+def base_of(face: PublicAddress) -> str:
     """The address outside, if one is set; otherwise that of the gateway of this home."""
     settings, home = here()
     running = status(home).get("api_url")
@@ -87,16 +87,18 @@ def base_of(face: Face) -> str:
 def list_links(*, number: str | None, revoke: UUID | None, as_json: bool) -> None:
     """List task links, newest first, or end one. A link itself is never shown again."""
 
-    async def work(house: House) -> list[dict[str, Any]]:
-        links = TaskLinks(house.desk, Face())
+    async def work(house: CommandContext) -> list[dict[str, Any]]:
+        links = TaskLinks(house.desk, PublicAddress())
         if revoke and not await links.links.revoke(revoke):
-            raise Failed(Code.NOT_FOUND, f"There is no link {revoke} that is still open.", "awda partner links")
+            raise CommandError(
+                ExitCode.NOT_FOUND, f"There is no link {revoke} that is still open.", "awda partner links"
+            )
         stream = await links.stream_of(number.strip().upper()) if number else None
         return await listed(links, await links.links.listed(stream))
 
-    found = at_home(work)
+    found = run_with_context(work)
     columns = ("reference", "partner_id", "status", "issued_at", "expires_at", "answers", "wrong_codes", "link_id")
     if revoke:
-        say(f"{revoke} opens nothing any more.")
+        log(f"{revoke} opens nothing any more.")
     rows = [[row[name] for name in columns] for row in found]
-    give(found, as_json=as_json, plain=lambda: table(columns, rows, none="No link was given out."))
+    emit(found, as_json=as_json, plain=lambda: print_table(columns, rows, none="No link was given out."))

@@ -6,27 +6,27 @@ from uuid import UUID
 
 import pytest
 
-from store.messages.ledger import Ledgers, Signal
+from store.messages.ledger import Ledger, PartnerMessage
 from store.messages.receipts import ReceiptKey, publish
 from tests.audit.verification.test_verify import verified
-from tests.support.recorded_archive import Archive
+from tests.support.recorded_archive import RecordedArchive
 
 CLINIC, EMBASSY = "clinic-tripoli", "embassy-nga"
 
 
-async def a_ledger(archive: Archive) -> list[UUID]:
+async def a_ledger(archive: RecordedArchive) -> list[UUID]:
     """Five messages of a clinic and one of an embassy, none of which names a case."""
     sources = [CLINIC] * 5 + [EMBASSY]
     signals = [
-        Signal(who, f"m-{n}", "a-token-nobody-knows", b"{}", b"{}", f"partner:{who}", f"partner:{who}")
+        PartnerMessage(who, f"m-{n}", "a-token-nobody-knows", b"{}", b"{}", f"partner:{who}", f"partner:{who}")
         for n, who in enumerate(sources)
     ]
-    await Ledgers(archive.pool, archive.keys).take(signals)
+    await Ledger(archive.pool, archive.keys).take(signals)
     await publish(archive.pool, ReceiptKey(archive.keys.master))
     return [signal.message_id for signal in signals]
 
 
-async def test_what_was_acknowledged_and_is_there_is_clean(archive: Archive) -> None:
+async def test_what_was_acknowledged_and_is_there_is_clean(archive: RecordedArchive) -> None:
     await a_ledger(archive)
 
     report = await verified(archive)
@@ -53,7 +53,7 @@ TAMPERED = {
 
 
 @pytest.mark.parametrize("what", TAMPERED)
-async def test_an_edit_of_the_accounts_by_hand_is_found_and_named(archive: Archive, what: str) -> None:
+async def test_an_edit_of_the_accounts_by_hand_is_found_and_named(archive: RecordedArchive, what: str) -> None:
     messages = await a_ledger(archive)
     kind, said, statement = TAMPERED[what]
     await archive.tamper(statement, messages[2])
@@ -63,7 +63,7 @@ async def test_an_edit_of_the_accounts_by_hand_is_found_and_named(archive: Archi
     assert any(each.kind == kind and said in each.detail for each in report.findings), str(report)
 
 
-async def test_the_last_entries_cannot_be_cut_off(archive: Archive) -> None:
+async def test_the_last_entries_cannot_be_cut_off(archive: RecordedArchive) -> None:
     await a_ledger(archive)
     await archive.tamper("DELETE FROM ledger WHERE partner_id = $1 AND seq > 3", CLINIC)
 
@@ -74,7 +74,7 @@ async def test_the_last_entries_cannot_be_cut_off(archive: Archive) -> None:
     assert any("has no number" in detail for detail in details)
 
 
-async def test_a_receipt_that_nobody_can_check_is_found(archive: Archive) -> None:
+async def test_a_receipt_that_nobody_can_check_is_found(archive: RecordedArchive) -> None:
     await a_ledger(archive)
     await archive.tamper("UPDATE receipt_keys SET public = sha256('x')")
 

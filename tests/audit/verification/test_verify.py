@@ -13,15 +13,15 @@ from audit.verification.report import Report
 from audit.verification.verify import verify
 from domain.events.case import NoteAdded
 from domain.events.evidence import EvidenceAttached
-from store.content_store import Folder, Sealing
+from store.content_store import FileSealer, FolderContentStore
 from store.crypto.keys import KeyStore, MasterKey
 from store.log.recorder import Recorder
 from store.projections.projector import Projector
 from tests.support.builders import MONDAY, a_closed_case, a_screened_case
-from tests.support.recorded_archive import Archive
+from tests.support.recorded_archive import RecordedArchive
 
 
-async def verified(archive: Archive, case: UUID | None = None, **more: Any) -> Report:
+async def verified(archive: RecordedArchive, case: UUID | None = None, **more: Any) -> Report:
     """The read tables are carried along meanwhile; nothing else gets time to arrive."""
     projecting = asyncio.create_task(keep_projecting(archive))
     try:
@@ -33,18 +33,18 @@ async def verified(archive: Archive, case: UUID | None = None, **more: Any) -> R
         await asyncio.gather(projecting, return_exceptions=True)
 
 
-async def keep_projecting(archive: Archive) -> None:
+async def keep_projecting(archive: RecordedArchive) -> None:
     projector = Projector(archive.pool)
     while True:
         await projector.catch_up()
         await asyncio.sleep(0.02)
 
 
-async def number_of(archive: Archive, stream: UUID) -> str:
+async def number_of(archive: RecordedArchive, stream: UUID) -> str:
     return str(await archive.pool.fetchval("SELECT number FROM streams WHERE stream_id = $1", stream))
 
 
-async def a_log(archive: Archive) -> UUID:
+async def a_log(archive: RecordedArchive) -> UUID:
     """Two cases of which one has been finished; the other is the one to tamper with."""
     await archive.keep(a_closed_case().events)
     stream = await archive.keep(a_screened_case().events)
@@ -52,7 +52,7 @@ async def a_log(archive: Archive) -> UUID:
     return stream
 
 
-async def test_what_was_recorded_properly_is_clean(archive: Archive) -> None:
+async def test_what_was_recorded_properly_is_clean(archive: RecordedArchive) -> None:
     await a_log(archive)
 
     report = await verified(archive)
@@ -76,7 +76,7 @@ TAMPERED = {
 
 
 @pytest.mark.parametrize("what", TAMPERED)
-async def test_an_edit_by_hand_is_found_and_named(archive: Archive, what: str) -> None:
+async def test_an_edit_by_hand_is_found_and_named(archive: RecordedArchive, what: str) -> None:
     stream = await a_log(archive)
     kind, statement, version = TAMPERED[what]
     await Projector(archive.pool).catch_up()
@@ -92,7 +92,7 @@ async def test_an_edit_by_hand_is_found_and_named(archive: Archive, what: str) -
         assert named[0].detail.startswith(f"version {version}: ")
 
 
-async def test_two_events_that_have_changed_places_are_found(archive: Archive) -> None:
+async def test_two_events_that_have_changed_places_are_found(archive: RecordedArchive) -> None:
     stream = await a_log(archive)
     for old, new in ((3, 9000), (4, 3), (9000, 4)):
         await archive.tamper("UPDATE events SET version = $3 WHERE stream_id = $1 AND version = $2", stream, old, new)
@@ -103,7 +103,7 @@ async def test_two_events_that_have_changed_places_are_found(archive: Archive) -
     assert ("chain", "version 4") in found
 
 
-async def test_only_the_case_asked_for_is_looked_at(archive: Archive) -> None:
+async def test_only_the_case_asked_for_is_looked_at(archive: RecordedArchive) -> None:
     stream, other = await a_log(archive), await archive.keep(a_screened_case().events)
     await archive.tamper("UPDATE events SET metadata = '{}' WHERE stream_id = $1 AND version = 1", stream)
 
@@ -112,7 +112,7 @@ async def test_only_the_case_asked_for_is_looked_at(archive: Archive) -> None:
     assert (await verified(archive, uuid4())).result == "findings"
 
 
-async def test_a_lost_key_is_found_and_a_destroyed_one_is_not(archive: Archive) -> None:
+async def test_a_lost_key_is_found_and_a_destroyed_one_is_not(archive: RecordedArchive) -> None:
     lost, erased = await a_log(archive), await archive.keep(a_screened_case().events)
     await archive.keys.destroy(erased)
     assert (await verified(archive)).result == "clean"
@@ -123,14 +123,14 @@ async def test_a_lost_key_is_found_and_a_destroyed_one_is_not(archive: Archive) 
     assert {(each.kind, each.case) for each in report.findings} == {("keys", await number_of(archive, lost))}
 
 
-async def test_the_master_key_of_another_home_is_found(archive: Archive) -> None:
+async def test_the_master_key_of_another_home_is_found(archive: RecordedArchive) -> None:
     await archive.keep(a_screened_case().events)
     archive.keys = KeyStore(archive.pool, MasterKey(bytes(32)))
 
     assert "keys" in {each.kind for each in (await verified(archive)).findings}
 
 
-async def test_something_sealed_that_was_moved_elsewhere_is_found(archive: Archive) -> None:
+async def test_something_sealed_that_was_moved_elsewhere_is_found(archive: RecordedArchive) -> None:
     stream = await a_log(archive)
     await archive.append(stream, [NoteAdded(note="left again").stamped(stream, 0, MONDAY)])
     await archive.tamper(
@@ -153,7 +153,7 @@ MESSAGES = {
 
 
 @pytest.mark.parametrize("what", MESSAGES)
-async def test_a_message_that_does_not_agree_with_the_log_is_found(archive: Archive, what: str) -> None:
+async def test_a_message_that_does_not_agree_with_the_log_is_found(archive: RecordedArchive, what: str) -> None:
     stream = await a_log(archive)
     kind, statement = MESSAGES[what]
     await archive.tamper(statement, stream)
@@ -164,14 +164,14 @@ async def test_a_message_that_does_not_agree_with_the_log_is_found(archive: Arch
     assert {each.case for each in report.findings} == {await number_of(archive, stream)}
 
 
-async def test_a_message_settled_before_its_version_was_recorded_is_found(archive: Archive) -> None:
+async def test_a_message_settled_before_its_version_was_recorded_is_found(archive: RecordedArchive) -> None:
     stream = await a_log(archive)
     await archive.tamper("UPDATE inbox SET settled_at = settled_at - interval '1 hour' WHERE stream_id = $1", stream)
 
     assert "before that version was recorded" in str(await verified(archive))
 
 
-async def test_a_message_that_nobody_takes_up_is_found_once_it_is_old(archive: Archive) -> None:
+async def test_a_message_that_nobody_takes_up_is_found_once_it_is_old(archive: RecordedArchive) -> None:
     stream = await a_log(archive)
     loaded = await Recorder(archive.pool).load(stream)
     assert loaded.head is not None
@@ -192,7 +192,7 @@ async def test_a_message_that_nobody_takes_up_is_found_once_it_is_old(archive: A
     assert [each.kind for each in old.findings] == ["inbox-stuck"]
 
 
-async def test_a_read_table_changed_by_hand_is_found(archive: Archive) -> None:
+async def test_a_read_table_changed_by_hand_is_found(archive: RecordedArchive) -> None:
     stream = await a_log(archive)
     await Projector(archive.pool).catch_up()
     await archive.tamper("UPDATE case_list SET phase = 'CLOSED' WHERE stream_id = $1", stream)
@@ -205,7 +205,7 @@ async def test_a_read_table_changed_by_hand_is_found(archive: Archive) -> None:
     assert "referral_list: a row is missing" in details
 
 
-async def test_a_projector_that_stands_still_is_found(archive: Archive) -> None:
+async def test_a_projector_that_stands_still_is_found(archive: RecordedArchive) -> None:
     await archive.keep(a_screened_case().events)
 
     report = await verify(archive.pool, archive.keys, None, workflows=False, patience_s=0.0)
@@ -213,7 +213,7 @@ async def test_a_projector_that_stands_still_is_found(archive: Archive) -> None:
     assert [each.kind for each in report.findings] == ["read-table-behind"]
 
 
-async def test_events_without_a_head_are_found(archive: Archive) -> None:
+async def test_events_without_a_head_are_found(archive: RecordedArchive) -> None:
     stream = await a_log(archive)
     await Projector(archive.pool).catch_up()
     await archive.tamper("DELETE FROM streams WHERE stream_id = $1", stream)
@@ -221,7 +221,7 @@ async def test_events_without_a_head_are_found(archive: Archive) -> None:
     assert {(each.kind, each.case) for each in (await verified(archive)).findings} == {("stream", str(stream))}
 
 
-async def test_what_could_not_be_looked_at_is_never_clean(archive: Archive) -> None:
+async def test_what_could_not_be_looked_at_is_never_clean(archive: RecordedArchive) -> None:
     await a_log(archive)
 
     report = await verified(archive, workflows=True)
@@ -230,7 +230,7 @@ async def test_what_could_not_be_looked_at_is_never_clean(archive: Archive) -> N
     assert "Temporal" in report.as_json()["unchecked"][0]
 
 
-async def test_looking_while_cases_are_recorded_finds_nothing(archive: Archive) -> None:
+async def test_looking_while_cases_are_recorded_finds_nothing(archive: RecordedArchive) -> None:
     streams = [await archive.keep(a_screened_case().events) for _ in range(3)]
     writing = asyncio.create_task(keep_writing(archive, streams))
     reports = [await verified(archive, patience_s=5.0) for _ in range(5)]
@@ -239,7 +239,7 @@ async def test_looking_while_cases_are_recorded_finds_nothing(archive: Archive) 
     assert [str(report) for report in reports] == ["clean"] * 5
 
 
-async def keep_writing(archive: Archive, streams: list[UUID]) -> None:
+async def keep_writing(archive: RecordedArchive, streams: list[UUID]) -> None:
     for nth in range(30):
         stream = streams[nth % 3]
         await archive.append(stream, [NoteAdded(note="more").stamped(stream, 0, MONDAY)])
@@ -248,10 +248,10 @@ async def keep_writing(archive: Archive, streams: list[UUID]) -> None:
 # Files
 
 
-async def a_case_with_a_file(archive: Archive, files: Folder) -> tuple[UUID, str]:
+async def a_case_with_a_file(archive: RecordedArchive, files: FolderContentStore) -> tuple[UUID, str]:
     """A case that names a file, and the file as it was kept."""
     stream = await archive.keep(a_screened_case().events)
-    sealing = Sealing([await archive.keys.keyring(stream)], "GEN")
+    sealing = FileSealer([await archive.keys.keyring(stream)], "GEN")
     sealing.feed(b"%PDF-1.7 a passport")
     sealed = sealing.finish()
     with sealed.bytes:
@@ -261,17 +261,17 @@ async def a_case_with_a_file(archive: Archive, files: Folder) -> tuple[UUID, str
     return stream, sealed.name
 
 
-async def test_a_file_that_is_kept_as_it_was_is_clean(archive: Archive, tmp_path: Path) -> None:
-    files = Folder(tmp_path)
+async def test_a_file_that_is_kept_as_it_was_is_clean(archive: RecordedArchive, tmp_path: Path) -> None:
+    files = FolderContentStore(tmp_path)
     await a_case_with_a_file(archive, files)
     report = await verified(archive, files=files)
     assert (str(report), report.checked["files"]) == ("clean", 1)
 
 
 async def test_a_file_that_is_gone_or_changed_is_a_finding_of_every_case_that_names_it(
-    archive: Archive, tmp_path: Path
+    archive: RecordedArchive, tmp_path: Path
 ) -> None:
-    files = Folder(tmp_path)
+    files = FolderContentStore(tmp_path)
     stream, name = await a_case_with_a_file(archive, files)
     other = await archive.keep(a_screened_case().events)
     about = {"name": "passport.pdf"}
@@ -286,14 +286,14 @@ async def test_a_file_that_is_gone_or_changed_is_a_finding_of_every_case_that_na
     assert all("not in the content store" in each.detail for each in (await verified(archive, files=files)).findings)
 
 
-async def test_whoever_was_erased_needs_no_file(archive: Archive, tmp_path: Path) -> None:
-    stream, _ = await a_case_with_a_file(archive, Folder(tmp_path / "one"))
+async def test_whoever_was_erased_needs_no_file(archive: RecordedArchive, tmp_path: Path) -> None:
+    stream, _ = await a_case_with_a_file(archive, FolderContentStore(tmp_path / "one"))
     await archive.keys.destroy(stream)
-    assert str(await verified(archive, files=Folder(tmp_path / "empty"))) == "clean"
+    assert str(await verified(archive, files=FolderContentStore(tmp_path / "empty"))) == "clean"
 
 
-async def test_files_that_nobody_could_look_for_are_not_called_clean(archive: Archive, tmp_path: Path) -> None:
-    await a_case_with_a_file(archive, Folder(tmp_path))
+async def test_files_that_nobody_could_look_for_are_not_called_clean(archive: RecordedArchive, tmp_path: Path) -> None:
+    await a_case_with_a_file(archive, FolderContentStore(tmp_path))
     report = await verified(archive)
     assert report.result == "not_checked"
     assert "content store" in report.unchecked[0]

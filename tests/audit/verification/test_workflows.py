@@ -11,15 +11,15 @@ from audit.rehydrate import rehydrate
 from audit.verification.verify import verify
 from tests.support.databases import Database
 from tests.support.journey_steps import a_screened_case
-from tests.support.running_worker import House, a_house
+from tests.support.running_worker import RunningWorker, a_running_worker
 from workers.embedded.installation import Servers
 from workers.projector import run
 from workflows.starter import workflow_id
 
 
 @asynccontextmanager
-async def an_open_case(database: Database, servers: Servers) -> AsyncIterator[tuple[House, UUID]]:
-    async with a_house(database, servers) as house:
+async def an_open_case(database: Database, servers: Servers) -> AsyncIterator[tuple[RunningWorker, UUID]]:
+    async with a_running_worker(database, servers) as house:
         await house.owner.execute("UPDATE outbox SET status = 'delivered'")
         stop = asyncio.Event()
         projecting = asyncio.create_task(run(house.pool, house.dsn, stop))
@@ -48,7 +48,7 @@ async def test_an_open_case_that_runs_is_clean_and_one_without_a_run_is_healed(
 
 
 async def test_a_case_that_was_never_rung_has_no_run(database: Database, servers: Servers) -> None:
-    async with a_house(database, servers, relay=False) as house:
+    async with a_running_worker(database, servers, relay=False) as house:
         begun = await house.begin()
         await house.record(begun.stream_id or UUID(int=0))
         await house.owner.execute("UPDATE streams SET open = true")
@@ -60,7 +60,7 @@ async def test_a_case_that_was_never_rung_has_no_run(database: Database, servers
 
 
 async def test_nobody_answering_for_temporal_is_not_clean(database: Database, servers: Servers) -> None:
-    async with a_house(database, servers, relay=False) as house:
+    async with a_running_worker(database, servers, relay=False) as house:
         await house.begin()
         nowhere = await house.client.connect("127.0.0.1:1", lazy=True)
 

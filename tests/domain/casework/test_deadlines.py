@@ -11,7 +11,7 @@ from domain.casework.deadlines import deadlines
 from domain.kernel.vocabulary import ReferralStatus
 from domain.kernel.working_time import CALENDARS, LIBYA, calendar_of, days, hours, working_days
 from tests.support.builders import (
-    Told,
+    CaseScenario,
     a_cleared_case,
     a_closed_case,
     a_departed_case,
@@ -116,7 +116,7 @@ def test_nothing_is_waited_for_without_a_deadline(journey: str) -> None:
     """P9: every sent referral that has not ended, and every hold, comes up again, at every step of a journey."""
     events = CASES[journey]().events
     for length in range(1, len(events) + 1, 7):
-        told = Told(folded(events[:length]))
+        told = CaseScenario(folded(events[:length]))
         if told.case.closed:
             continue
         subjects = {due.subject.partition("/")[0] for due in deadlines(told.case, told.directory)}

@@ -9,14 +9,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from domain.clearance.return_advisory import in_force, still_counts, with_change
-from domain.decider import waiting
+from domain.decider import requirements_by_stage
 from domain.events.protection import SafetyOfReturnAssessed
 from domain.kernel.advisory import Advisory
 from domain.kernel.vocabulary import AdvisoryLevel
 from tests.support.assertions import assert_in_order
 from tests.support.builders import (
     FLIGHT,
-    Told,
+    CaseScenario,
     a_boarded_case,
     a_cleared_case,
     a_departed_case,
@@ -45,7 +45,7 @@ CAUTION = an_advisory("2026-4", "CAUTION_INDIVIDUAL_ASSESSMENT", "NG-LA")
 OPENED = an_advisory("2026-5", "OPEN", "NG-LA", days=1)
 
 
-def advised(told: Told, *advisories: Advisory) -> Told:
+def advised(told: CaseScenario, *advisories: Advisory) -> CaseScenario:
     """From now on everybody knows it, whatever the case has been told."""
     told.directory = replace(told.directory, advisories=advisories)
     return told
@@ -62,12 +62,12 @@ def order(advisory: Advisory) -> dict[str, object]:
     }
 
 
-def reassessed(told: Told, advisory: Advisory) -> Told:
+def reassessed(told: CaseScenario, advisory: Advisory) -> CaseScenario:
     """The advisory changes, and the case is told of it."""
     return advised(told, advisory).having("ReassessSafety", **order(advisory))
 
 
-def safety(told: Told) -> str:
+def safety(told: CaseScenario) -> str:
     found = told.clearance("SAFETY_OF_RETURN")
     return found.status if found else "MISSING"
 
@@ -144,7 +144,7 @@ def test_before_the_freeze_the_seat_is_kept_and_the_freeze_asks_again() -> None:
 
 
 @pytest.mark.parametrize("beginning", [a_frozen_case, a_boarded_case])
-def test_after_the_freeze_the_seat_goes_back_and_nobody_stays_on_board(beginning: Callable[[], Told]) -> None:
+def test_after_the_freeze_the_seat_goes_back_and_nobody_stays_on_board(beginning: Callable[[], CaseScenario]) -> None:
     told = reassessed(beginning(), NO_RETURN)
     assert told.case.seat is None
     assert ("PassengerOffloaded" in told.names) is ("PassengerBoarded" in told.names)
@@ -156,7 +156,7 @@ def test_a_place_that_is_not_written_as_a_part_of_the_country_may_lie_in_it() ->
 
 
 @pytest.mark.parametrize("beginning", [a_registered_case, a_screened_case])
-def test_who_has_not_been_assessed_has_nothing_to_lose(beginning: Callable[[], Told]) -> None:
+def test_who_has_not_been_assessed_has_nothing_to_lose(beginning: Callable[[], CaseScenario]) -> None:
     told = advised(beginning(), NO_RETURN)
     assert told.refused("ReassessSafety", **order(NO_RETURN)).rule == "SAFETY.NOT_CONCERNED"
 
@@ -220,7 +220,9 @@ def test_what_an_officer_granted_rests_on_no_assessment_that_was_made_before() -
 def test_a_case_that_was_not_told_waits_for_a_new_assessment_since_the_advisory_changed() -> None:
     told = advised(a_frozen_case(), CAUTION)
     assert told.status("PROTECTION") == "COMPLETED"
-    (lack,) = [lack for _, lack in waiting(told.case, told.moment()) if lack.code == "STAFF.SAFETY_OF_RETURN"]
+    (lack,) = [
+        lack for _, lack in requirements_by_stage(told.case, told.moment()) if lack.code == "STAFF.SAFETY_OF_RETURN"
+    ]
     assert lack.since == CAUTION.since
 
 

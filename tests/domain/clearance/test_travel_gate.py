@@ -15,7 +15,7 @@ from domain.kernel.vocabulary import Block, Checkpoint, ClearanceKind, HoldType
 from tests.support.builders import (
     AMINATA,
     FLIGHT,
-    Told,
+    CaseScenario,
     a_frozen_case,
     a_registered_case,
     a_screened_case,
@@ -49,49 +49,49 @@ CELLS = [
 
 
 @pytest.fixture
-def ready() -> Told:
+def ready() -> CaseScenario:
     """A person whom nothing keeps from travelling."""
     return a_frozen_case()
 
 
-def without(told: Told, kind: str) -> Told:
+def without(told: CaseScenario, kind: str) -> CaseScenario:
     del told.case.clearances[ClearanceKind(kind)]
     return told
 
 
-def ending(told: Told, kind: str, at: datetime) -> Told:
+def ending(told: CaseScenario, kind: str, at: datetime) -> CaseScenario:
     told.case.clearances[ClearanceKind(kind)].valid_until = at
     return told
 
 
 @pytest.mark.parametrize("checkpoint", list(Checkpoint))
-def test_a_person_who_lacks_nothing_passes_everywhere(ready: Told, checkpoint: Checkpoint) -> None:
+def test_a_person_who_lacks_nothing_passes_everywhere(ready: CaseScenario, checkpoint: Checkpoint) -> None:
     assert ready.failures(checkpoint) == ()
 
 
 @pytest.mark.parametrize(("kind", "checkpoint", "required"), CELLS)
 def test_each_permission_is_required_where_the_table_says(
-    ready: Told, kind: str, checkpoint: str, required: bool
+    ready: CaseScenario, kind: str, checkpoint: str, required: bool
 ) -> None:
     expected = (f"GATE.{kind}.MISSING",) if required else ()
     assert without(ready, kind).failures(checkpoint) == expected
 
 
 @pytest.mark.parametrize("kind", sorted(set(TABLE) - {"TRAVEL_DOCUMENT"}))
-def test_a_permission_that_ends_exactly_at_departure_serves(ready: Told, kind: str) -> None:
+def test_a_permission_that_ends_exactly_at_departure_serves(ready: CaseScenario, kind: str) -> None:
     assert ending(ready, kind, STD).failures() == ()
 
 
 @pytest.mark.parametrize("kind", sorted(set(TABLE) - {"TRAVEL_DOCUMENT"}))
-def test_a_permission_that_ends_a_second_before_departure_does_not(ready: Told, kind: str) -> None:
+def test_a_permission_that_ends_a_second_before_departure_does_not(ready: CaseScenario, kind: str) -> None:
     assert ending(ready, kind, STD - A_SECOND).failures() == (f"GATE.{kind}.EXPIRES_BEFORE_STD",)
 
 
-def test_a_document_lasts_until_a_day_after_arrival(ready: Told) -> None:
+def test_a_document_lasts_until_a_day_after_arrival(ready: CaseScenario) -> None:
     assert ending(ready, "TRAVEL_DOCUMENT", STA + timedelta(days=1)).failures() == ()
 
 
-def test_a_document_that_ends_a_second_sooner_does_not_serve(ready: Told) -> None:
+def test_a_document_that_ends_a_second_sooner_does_not_serve(ready: CaseScenario) -> None:
     ending(ready, "TRAVEL_DOCUMENT", STA + timedelta(days=1) - A_SECOND)
     assert ready.failures() == ("GATE.TRAVEL_DOCUMENT.EXPIRES_BEFORE_ARRIVAL",)
 
@@ -105,12 +105,14 @@ def test_a_document_that_ends_a_second_sooner_does_not_serve(ready: Told) -> Non
     ],
     ids=["expired", "revoked"],
 )
-def test_a_permission_that_has_ended_does_not_serve(ready: Told, kind: str, ended: object, failure: str) -> None:
+def test_a_permission_that_has_ended_does_not_serve(
+    ready: CaseScenario, kind: str, ended: object, failure: str
+) -> None:
     ended(ClearanceKind(kind)).change(ready.case)  # type: ignore[operator]
     assert ready.failures() == (f"GATE.{kind}.{failure}",)
 
 
-def test_what_is_not_required_is_not_missed(ready: Told) -> None:
+def test_what_is_not_required_is_not_missed(ready: CaseScenario) -> None:
     ClearanceNotRequired(kind=ClearanceKind.EXIT_PERMIT, cause="no longer asked").change(ready.case)
     assert ready.failures() == ()
 
@@ -119,7 +121,7 @@ BLOCKING = [(kind, checkpoint) for kind in HoldType for checkpoint in Checkpoint
 
 
 @pytest.mark.parametrize(("kind", "checkpoint"), BLOCKING)
-def test_each_hold_stops_what_its_table_says(ready: Told, kind: HoldType, checkpoint: Checkpoint) -> None:
+def test_each_hold_stops_what_its_table_says(ready: CaseScenario, kind: HoldType, checkpoint: Checkpoint) -> None:
     ready.send("PlaceHold", hold_type=kind, reason="x")
     at_the_airport = checkpoint in {Checkpoint.CHECK_IN, Checkpoint.BOARD}
     stops = Block.MANIFEST in BLOCKS[kind] or (at_the_airport and Block.BOARDING in BLOCKS[kind])
@@ -133,7 +135,7 @@ def stopped_by(kind: HoldType, at_the_airport: bool = True) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize("kind", sorted(set(HoldType) - {HoldType.COMPLAINT_SAFEGUARD}))
-def test_every_hold_but_a_complaint_keeps_the_person_off_the_aircraft(ready: Told, kind: HoldType) -> None:
+def test_every_hold_but_a_complaint_keeps_the_person_off_the_aircraft(ready: CaseScenario, kind: HoldType) -> None:
     ready.send("PlaceHold", hold_type=kind, reason="x")
     assert ready.failures() == stopped_by(kind)
 
@@ -187,14 +189,16 @@ def test_a_wish_that_is_said_to_be_said_tomorrow_was_said_when_it_came() -> None
     assert "GATE.REAFFIRMATION.MISSING" in told.failures()
 
 
-def test_a_wish_said_before_a_withdrawal_and_typed_after_it_is_withdrawn(ready: Told) -> None:
+def test_a_wish_said_before_a_withdrawal_and_typed_after_it_is_withdrawn(ready: CaseScenario) -> None:
     ready.having("WithdrawVoluntaryReturn", channel="AIRPORT")
     ready.claimed_at = ready.now - timedelta(minutes=10)
     ready.after(minutes=5).having("ReaffirmVoluntaryReturn")
     assert "GATE.REAFFIRMATION.WITHDRAWN" in ready.failures()
 
 
-def test_a_wish_said_before_a_doubt_about_free_will_counts_no_longer_when_the_doubt_is_settled(ready: Told) -> None:
+def test_a_wish_said_before_a_doubt_about_free_will_counts_no_longer_when_the_doubt_is_settled(
+    ready: CaseScenario,
+) -> None:
     ready.send("PlaceHold", hold_type="CONSENT", reason="somebody spoke for them")
     ready.after(minutes=5).having("AssessVoluntariness", understood=True, free_of_pressure=True, in_private=True)
     ready.having("SignVoluntaryReturnDeclaration", country="NGA", form_version="1", language="en")
@@ -203,7 +207,7 @@ def test_a_wish_said_before_a_doubt_about_free_will_counts_no_longer_when_the_do
     assert ready.after(minutes=5).having("ReaffirmVoluntaryReturn").failures() == ()
 
 
-def test_a_wish_typed_late_does_not_hide_one_that_was_said_after_it(ready: Told) -> None:
+def test_a_wish_typed_late_does_not_hide_one_that_was_said_after_it(ready: CaseScenario) -> None:
     ready.claimed_at = ready.now - timedelta(days=5)
     ready.having("ReaffirmVoluntaryReturn")
     assert ready.failures() == ()
@@ -213,7 +217,7 @@ def test_the_wish_is_said_again_only_for_the_airport() -> None:
     assert a_seated_case().failures("FREEZE") == ()
 
 
-def test_a_withdrawal_after_the_wish_was_said_again_counts(ready: Told) -> None:
+def test_a_withdrawal_after_the_wish_was_said_again_counts(ready: CaseScenario) -> None:
     ready.send("WithdrawVoluntaryReturn", channel="AIRPORT")
     assert {"GATE.REAFFIRMATION.WITHDRAWN", "GATE.CONSENT_RETURN.REVOKED", "GATE.HOLD.CONSENT"} <= set(ready.failures())
 
@@ -227,12 +231,14 @@ def test_a_withdrawal_after_the_wish_was_said_again_counts(ready: Told) -> None:
         ("BOARD", ("GATE.SIGNAL.IN_DOUBT",)),
     ],
 )
-def test_a_signal_in_doubt_counts_against_travelling(ready: Told, checkpoint: str, failures: tuple[str, ...]) -> None:
+def test_a_signal_in_doubt_counts_against_travelling(
+    ready: CaseScenario, checkpoint: str, failures: tuple[str, ...]
+) -> None:
     ready.heard("MEDICAL_ASSESSMENT", "COMPLETED", "TREATMENT_REQUIRED")
     assert ready.failures(checkpoint) == failures
 
 
-def test_a_doubt_set_aside_counts_no_longer(ready: Told) -> None:
+def test_a_doubt_set_aside_counts_no_longer(ready: CaseScenario) -> None:
     ready.heard("MEDICAL_ASSESSMENT", "COMPLETED", "TREATMENT_REQUIRED")
     signal = next(iter(ready.referral("MEDICAL_ASSESSMENT").disputed))
     ready.having("ResolveQuarantinedSignal", signal_id=signal, decision="IGNORE", reason="another patient")
@@ -240,7 +246,7 @@ def test_a_doubt_set_aside_counts_no_longer(ready: Told) -> None:
 
 
 @pytest.mark.parametrize(("checkpoint", "required"), list(zip(Checkpoint, (False, True, True, True), strict=True)))
-def test_who_is_detained_needs_a_release(ready: Told, checkpoint: str, required: bool) -> None:
+def test_who_is_detained_needs_a_release(ready: CaseScenario, checkpoint: str, required: bool) -> None:
     ready.case.living_situation = ready.case.living_situation.__class__.DETENTION_OFFICIAL
     assert ready.failures(checkpoint) == (("GATE.RELEASE_AUTHORISATION.MISSING",) if required else ())
 
@@ -252,13 +258,13 @@ def test_who_is_detained_needs_a_release(ready: Told, checkpoint: str, required:
     ids=["eighteen the day after departure", "eighteen on the day of departure"],
 )
 def test_a_child_at_departure_needs_its_best_interests_found(
-    ready: Told, checkpoint: str, born: date, failures: tuple[str, ...]
+    ready: CaseScenario, checkpoint: str, born: date, failures: tuple[str, ...]
 ) -> None:
     ready.case.person = AMINATA.model_copy(update={"date_of_birth": born})
     assert ready.failures(checkpoint) == failures
 
 
-def test_the_flight_asked_about_is_the_flight_measured(ready: Told) -> None:
+def test_the_flight_asked_about_is_the_flight_measured(ready: CaseScenario) -> None:
     later = Journey(STD + timedelta(days=3), STA + timedelta(days=3))
     failures = travel_gate(ready.case, Checkpoint.BOARD, later, NEWEST.in_force, ())
     assert failures == ("GATE.FIT_TO_TRAVEL.EXPIRES_BEFORE_STD", "GATE.REAFFIRMATION.MISSING")
@@ -269,7 +275,7 @@ def test_the_flight_asked_about_is_the_flight_measured(ready: Told) -> None:
     ("country", "failures"), [(None, ()), ("NGA", ()), ("SDN", ("GATE.DESTINATION.OTHER_COUNTRY",))]
 )
 def test_nobody_is_flown_to_another_country_than_they_declared(
-    ready: Told, checkpoint: Checkpoint, country: str | None, failures: tuple[str, ...]
+    ready: CaseScenario, checkpoint: Checkpoint, country: str | None, failures: tuple[str, ...]
 ) -> None:
     journey = Journey(STD, STA, country)
     assert travel_gate(ready.case, checkpoint, journey, NEWEST.in_force, ()) == failures
@@ -318,7 +324,7 @@ def test_a_permission_says_of_itself_until_when_it_holds() -> None:
 
 @pytest.mark.parametrize(("born", "child"), [(date(2008, 12, 15), True), (date(2008, 12, 14), False)])
 def test_on_a_flight_over_midnight_the_day_of_departure_decides_who_is_a_child(
-    ready: Told, born: date, child: bool
+    ready: CaseScenario, born: date, child: bool
 ) -> None:
     ready.case.person = AMINATA.model_copy(update={"date_of_birth": born})
     overnight = Journey(STD.replace(hour=23), STD.replace(hour=23) + timedelta(hours=5))

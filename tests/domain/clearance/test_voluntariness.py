@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from domain.clearance.actions import grant, hold
-from domain.clearance.voluntariness import counts, newest_doubt
+from domain.clearance.voluntariness import latest_doubt, still_stands
 from domain.events.documents import NationalityChanged
 from domain.events.screening import (
     DetentionRecorded,
@@ -17,10 +17,10 @@ from domain.events.screening import (
 )
 from domain.kernel.event import Event
 from domain.kernel.vocabulary import ClearanceKind, HoldType, LivingSituation
-from tests.support.builders import Told, a_registered_case, a_screened_case
+from tests.support.builders import CaseScenario, a_registered_case, a_screened_case
 
 
-def recorded(told: Told, fact: Event) -> Event:
+def recorded(told: CaseScenario, fact: Event) -> Event:
     placed = fact.stamped(told.case.id, told.case.version + 1, told.now)
     placed.fold_into(told.case)
     return placed
@@ -32,7 +32,7 @@ def an_assessment(result: str) -> Event:
 
 
 def test_each_of_these_facts_puts_the_wish_in_doubt_by_itself() -> None:
-    moment = Told().moment()
+    moment = CaseScenario().moment()
     for fact in (
         VoluntaryReturnWithdrawn(),
         an_assessment("DOUBT"),
@@ -42,9 +42,9 @@ def test_each_of_these_facts_puts_the_wish_in_doubt_by_itself() -> None:
         NationalityChanged(before="MLI", nationality="GIN"),
     ):
         told = a_screened_case()
-        assert newest_doubt(told.case) is None
+        assert latest_doubt(told.case) is None
         placed = recorded(told, fact)
-        assert newest_doubt(told.case) == placed, fact.name
+        assert latest_doubt(told.case) == placed, fact.name
 
 
 @pytest.mark.parametrize("kind", sorted(set(HoldType) - {HoldType.CONSENT}))
@@ -52,7 +52,7 @@ def test_no_other_hold_and_no_yes_does(kind: HoldType) -> None:
     told = a_screened_case()
     recorded(told, hold(kind, told.moment()))
     recorded(told, an_assessment("VOLUNTARY"))
-    assert newest_doubt(told.case) is None
+    assert latest_doubt(told.case) is None
 
 
 @pytest.mark.parametrize(("said", "stands"), [(timedelta(), True), (timedelta(seconds=1), False)])
@@ -62,8 +62,8 @@ def test_a_word_counts_if_it_was_recorded_and_said_after_the_doubt(said: timedel
     assert before is not None
     doubt = recorded(told, VoluntaryReturnWithdrawn())
     after = recorded(told, before.model_copy())
-    assert not counts(told.case, before, told.now + timedelta(days=1))
-    assert counts(told.case, after, doubt.timestamp - said) is stands
+    assert not still_stands(told.case, before, told.now + timedelta(days=1))
+    assert still_stands(told.case, after, doubt.timestamp - said) is stands
 
 
 def test_a_doubt_while_an_older_hold_stands_is_a_doubt_of_its_own() -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar
 import pytest
 
 from domain.events.case import CaseClosed
-from domain.kernel.event import ERASED, REGISTRY, Compartment, Event, Sealed, Unsayable, sealed_fields
+from domain.kernel.event import ERASED, REGISTRY, Compartment, Event, EventDeclarationError, Sealed, sealed_fields
 from tests.support.assertions import redacted
 from tests.support.builders import folded
 from tests.support.journeys import CASES, everything
@@ -92,7 +92,7 @@ def test_no_event_inherits_another_events_name(kind: type[Event]) -> None:
 
 
 def test_a_name_is_given_once() -> None:
-    with pytest.raises(Unsayable, match="already belongs"):
+    with pytest.raises(EventDeclarationError, match="already belongs"):
 
         class Again(Event):
             TOPIC: ClassVar[str] = "CaseClosed"
@@ -100,14 +100,14 @@ def test_a_name_is_given_once() -> None:
 
 
 def test_an_event_without_a_sentence_is_refused() -> None:
-    with pytest.raises(Unsayable, match="SENTENCE"):
+    with pytest.raises(EventDeclarationError, match="SENTENCE"):
 
         class Speechless(Event):
             TOPIC: ClassVar[str] = "Test/Speechless"
 
 
 def test_a_named_event_has_no_heirs() -> None:
-    with pytest.raises(Unsayable, match="inherits"):
+    with pytest.raises(EventDeclarationError, match="inherits"):
 
         class Heir(CaseClosed):
             TOPIC: ClassVar[str] = "Test/Heir"
@@ -115,7 +115,7 @@ def test_a_named_event_has_no_heirs() -> None:
 
 
 def test_a_sealed_field_that_must_be_given_is_refused() -> None:
-    with pytest.raises(Unsayable, match="must default to None"):
+    with pytest.raises(EventDeclarationError, match="must default to None"):
 
         class Stubborn(Event):
             TOPIC: ClassVar[str] = "Test/Stubborn"

@@ -8,13 +8,13 @@ from uuid import UUID
 import pytest
 
 from domain.kernel.message import MESSAGES
-from domain.referral.notifications import outgoing
-from tests.support.builders import Told, a_closed_case, a_registered_case, a_screened_case
+from domain.referral.notifications import notifications_of
+from tests.support.builders import CaseScenario, a_closed_case, a_registered_case, a_screened_case
 
 EMBASSY = "CONSULAR_IDENTITY"
 
 
-def failed(told: Told, kind: str = EMBASSY, cause: str = "GAVE_UP", **more: str) -> Told:
+def failed(told: CaseScenario, kind: str = EMBASSY, cause: str = "GAVE_UP", **more: str) -> CaseScenario:
     fields = {"referral_id": told.referral(kind).referral_id, "cause": cause, **more}
     return told.having("ReportDeliveryFailure", **fields)
 
@@ -138,7 +138,7 @@ def test_a_partner_is_told_what_has_changed_and_it_is_on_record() -> None:
     told = a_screened_case().heard(EMBASSY, "ACCEPTED")
     told.having("AmendReferral", referral_id=told.referral(EMBASSY).referral_id)
     assert told.names[-2:] == ["ReferralAmended", "DisclosureRecorded"]
-    message = outgoing(told.case, told.named("ReferralAmended")[-1])
+    message = notifications_of(told.case, told.named("ReferralAmended")[-1])
     assert message is not None
     assert (message.name, sorted(message.data)) == ("referral.amended", ["kind", "person", "referral_token"])
 

@@ -25,9 +25,9 @@ from domain.referral.disclosure import (
     minimum_data,
     purpose_of,
 )
-from domain.referral.notifications import LETTERS, outgoing
+from domain.referral.notifications import LETTERS, notifications_of
 from tests.support.assertions import neutral
-from tests.support.builders import FLIGHT, PARTNERS, Told, a_cleared_case, a_screened_case
+from tests.support.builders import FLIGHT, PARTNERS, CaseScenario, a_cleared_case, a_screened_case
 
 NAME = "family_name given_names"
 
@@ -86,7 +86,7 @@ MARKS = {
 
 
 @pytest.fixture(scope="module")
-def known() -> Told:
+def known() -> CaseScenario:
     """A case of which everything is known: person, document, flight, item, interview."""
     told = a_cleared_case().having("NominatePassenger", **FLIGHT).having("TakeSeat", **FLIGHT, destination="LOS")
     told.case.person = PERSON
@@ -103,7 +103,7 @@ def test_every_field_of_a_person_has_a_mark() -> None:
     assert set(MARKS) == {*Person.model_fields, *("document", "flight", "age_class", "item", "iom_line", "interview")}
 
 
-def messages(told: Told, kind: str) -> list[dict[str, Any]]:
+def messages(told: CaseScenario, kind: str) -> list[dict[str, Any]]:
     """All that can ever be sent about a referral."""
     mine = told.referral(kind)
     about = {"referral_id": mine.referral_id, "kind": mine.kind, "partner_id": mine.partner_id}
@@ -114,13 +114,15 @@ def messages(told: Told, kind: str) -> list[dict[str, Any]]:
         ReferralCancellationNotified.model_validate({**about, "reason": "CASE_NOT_PROCEEDING"}),
     )
     assert {type(event) for event in events} == set(LETTERS)
-    sent = [outgoing(told.case, event.stamped(told.case.id, 1, told.now)) for event in events]
+    sent = [notifications_of(told.case, event.stamped(told.case.id, 1, told.now)) for event in events]
     return [message.data for message in sent if message is not None]
 
 
 @pytest.mark.parametrize("field", sorted(MARKS))
 @pytest.mark.parametrize("kind", ASKED)
-def test_nothing_of_a_person_leaves_that_is_not_in_the_recipients_row(known: Told, kind: str, field: str) -> None:
+def test_nothing_of_a_person_leaves_that_is_not_in_the_recipients_row(
+    known: CaseScenario, kind: str, field: str
+) -> None:
     """Over all kinds, all fields and all messages: by what is sent, whatever it is called there."""
     row = TABLE[RECIPIENT_OF[ReferralKind(kind)]].split()
     request, *others = messages(known, kind)
@@ -135,7 +137,7 @@ def test_the_rows_are_these(recipient: Recipient) -> None:
 
 
 @pytest.mark.parametrize("kind", ASKED)
-def test_reminders_and_endings_tell_nothing_of_the_person(known: Told, kind: str) -> None:
+def test_reminders_and_endings_tell_nothing_of_the_person(known: CaseScenario, kind: str) -> None:
     *_, reminder, ending = messages(known, kind)
     for message in (reminder, ending):
         assert not [mark for mark in MARKS.values() if mark in json.dumps(message, default=str)]
@@ -170,7 +172,7 @@ def test_where_a_person_is_seen_stands_under_a_seal() -> None:
     [("2025-01-01", "INF"), ("2024-12-15", "INF"), ("2024-12-14", "CHD"), ("2014-12-15", "CHD"), ("2014-12-14", "ADT")],
 )
 def test_a_carrier_learns_an_age_class_on_the_day_of_the_flight_and_no_birthday(
-    known: Told, born: str, named: str
+    known: CaseScenario, born: str, named: str
 ) -> None:
     person, known.case.person = known.case.person, PERSON.model_copy(update={"date_of_birth": date.fromisoformat(born)})
     data = minimum_data(known.case, known.referral("MOVEMENT_BOOKING"))
@@ -179,7 +181,7 @@ def test_a_carrier_learns_an_age_class_on_the_day_of_the_flight_and_no_birthday(
     assert "date_of_birth" not in data
 
 
-def test_a_community_leader_is_asked_for_one_thing_only(known: Told) -> None:
+def test_a_community_leader_is_asked_for_one_thing_only(known: CaseScenario) -> None:
     known.referral("COMMUNITY_LIAISON").urgent = True
     request = messages(known, "COMMUNITY_LIAISON")[0]
     assert request["person"] == {"given_names": "Marked-given-name", "phone": "+218912345678"}
@@ -206,7 +208,9 @@ def test_what_leaves_is_what_is_on_record() -> None:
     told = a_screened_case()
     disclosed = {event.facts["referral_id"]: event.facts["fields"] for event in told.named("DisclosureRecorded")}
     sent = [
-        message for event in told.events if (message := outgoing(told.case, event)) and message.name == "referral.sent"
+        message
+        for event in told.events
+        if (message := notifications_of(told.case, event)) and message.name == "referral.sent"
     ]
     assert len(sent) == len(disclosed) == 2
     left = [tuple(sorted(message.data["person"].keys() - NOBODYS)) for message in sent]
@@ -216,7 +220,7 @@ def test_what_leaves_is_what_is_on_record() -> None:
 # Partners that must report people (00, 11)
 
 
-def with_a_reporting_clinic() -> Told:
+def with_a_reporting_clinic() -> CaseScenario:
     told = a_screened_case()
     clinic = replace(PARTNERS.partners["clinic-misrata"], mandatory_reporting=True)
     told.directory = Directory({**PARTNERS.partners, "clinic-misrata": clinic})
@@ -278,7 +282,7 @@ def test_where_only_such_partners_are_a_person_finds_another() -> None:
     assert [task.task for task in told.case.tasks.values()] == ["find a partner for HEALTH_SERVICE"]
 
 
-def test_an_embassy_gets_our_line_and_nobody_elses(known: Told) -> None:
+def test_an_embassy_gets_our_line_and_nobody_elses(known: CaseScenario) -> None:
     data = minimum_data(known.case, known.referral("CONSULAR_IDENTITY"))
     assert data["iom_line"] == NEWEST.in_force.iom_line
     assert MARKS["phone"] not in json.dumps(data)

@@ -13,19 +13,19 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from domain.case.referral import SAID, Referral
 from domain.casework.deadlines import deadlines
-from domain.kernel.policy import NEWEST, Answer
+from domain.kernel.policy import NEWEST, ResponseTimes
 from domain.kernel.vocabulary import PUBLIC_KIND, ReferralKind, ReferralStatus
 from domain.kernel.working_time import LIBYA
-from domain.referral.escalation import due_of, next_rung
+from domain.referral.escalation import due_date, next_escalation_step
 from tests.support.assertions import assert_in_order
-from tests.support.builders import PARTNERS, Told, a_registered_case, a_screened_case
+from tests.support.builders import PARTNERS, CaseScenario, a_registered_case, a_screened_case
 
 EMBASSY = "CONSULAR_IDENTITY"
 
 STEPS = ("ack", "accept", "start", "complete")
 
 
-def rungs(told: Told, kind: str = EMBASSY) -> list[tuple[str, str]]:
+def rungs(told: CaseScenario, kind: str = EMBASSY) -> list[tuple[str, str]]:
     """What was said of one referral's silence, and when."""
     mine = told.referral(kind).referral_id
     return [
@@ -35,7 +35,7 @@ def rungs(told: Told, kind: str = EMBASSY) -> list[tuple[str, str]]:
     ]
 
 
-def names(told: Told, kind: str = EMBASSY) -> list[str]:
+def names(told: CaseScenario, kind: str = EMBASSY) -> list[str]:
     return [rung for _, rung in rungs(told, kind)]
 
 
@@ -46,14 +46,14 @@ EVERY_ANSWER = [*NEWEST.pinned.answers.items(), *NEWEST.pinned.urgent.items()]
 
 @pytest.mark.parametrize(("kind", "answer"), EVERY_ANSWER, ids=lambda found: str(found)[:30])
 def test_each_step_is_due_after_the_one_before_it_and_the_request_stands_longest(
-    kind: ReferralKind, answer: Answer
+    kind: ReferralKind, answer: ResponseTimes
 ) -> None:
     due = [LIBYA.after(datetime(2026, 11, 23, 8, 0, tzinfo=UTC), span) for span in answer.spans().values()]
     assert due == sorted(due)
 
 
 @pytest.mark.parametrize(("kind", "answer"), EVERY_ANSWER, ids=lambda found: str(found)[:30])
-def test_where_a_life_may_be_at_risk_only_clock_time_counts(kind: ReferralKind, answer: Answer) -> None:
+def test_where_a_life_may_be_at_risk_only_clock_time_counts(kind: ReferralKind, answer: ResponseTimes) -> None:
     if answer.life:
         spans = [*answer.spans().values(), *NEWEST.pinned.life_escalations.values()]
         assert {span.unit for span in spans} <= {"h", "d"}
@@ -174,7 +174,7 @@ def test_the_top_is_told_only_where_a_life_is_at_risk() -> None:
     assert told.referral(EMBASSY).timeliness == "ESCALATED_L2"
 
 
-def a_survivor() -> Told:
+def a_survivor() -> CaseScenario:
     told = a_registered_case().having("RecordConsent", purpose="SHARE_PROTECTION", form_version="1", language="en")
     return told.having("CreateReferral", kind="VOT_ASSISTANCE")
 
@@ -218,7 +218,7 @@ def test_a_survivors_clock_starts_with_the_first_partner_that_was_asked() -> Non
     assert began is not None
     assert second.dues["complete"] == began + timedelta(days=7)
     assert second.dues["ack"] == told.now + timedelta(hours=4)
-    assert due_of(told.case, second, "complete", LIBYA) == second.dues["complete"], "no holiday gives the clock back"
+    assert due_date(told.case, second, "complete", LIBYA) == second.dues["complete"], "no holiday gives the clock back"
     told.after(days=10).heard("VOT_ASSISTANCE", "REJECTED", "NO_CAPACITY")
     told.having("ReassignReferral", referral_id=second.referral_id, partner_id="partner-046", reason="full")
     assert told.referral("VOT_ASSISTANCE").dues["complete"] == told.now + timedelta(hours=8)
@@ -352,7 +352,7 @@ def test_an_answer_a_second_later_is_late() -> None:
 # Holidays announced the evening before
 
 
-def announced(told: Told, *days: str) -> Told:
+def announced(told: CaseScenario, *days: str) -> CaseScenario:
     told.directory = replace(told.directory, holidays={"LBY": frozenset(map(date.fromisoformat, days))})
     return told
 
@@ -462,7 +462,7 @@ class SilentPartner(RuleBasedStateMachine):
     def nothing_is_overlooked_and_nothing_forgotten(self) -> None:
         if self.referral.over or self.referral.status is ReferralStatus.DRAFT:
             return
-        rung = next_rung(self.told.case, self.referral, self.told.directory)
+        rung = next_escalation_step(self.told.case, self.referral, self.told.directory)
         assert rung is not None
         assert rung[1] >= self.told.now
 

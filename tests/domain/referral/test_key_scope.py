@@ -6,18 +6,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.kernel.vocabulary import STATEMENTS, ReferralKind, SignalType
-from domain.referral.key_scope import EVERYTHING, Scope
+from domain.referral.key_scope import EVERYTHING, KeyScope
 
 KINDS = st.sampled_from(ReferralKind)
 
 SIGNALS = st.sampled_from(SignalType)
 
-SCOPES = st.builds(Scope, st.none() | st.frozensets(KINDS), st.none() | st.frozensets(SIGNALS))
+SCOPES = st.builds(KeyScope, st.none() | st.frozensets(KINDS), st.none() | st.frozensets(SIGNALS))
 
 
 @given(SCOPES, KINDS, SIGNALS)
 def test_a_limited_key_says_nothing_about_another_kind_or_of_another_type(
-    scope: Scope, kind: ReferralKind, signal: SignalType
+    scope: KeyScope, kind: ReferralKind, signal: SignalType
 ) -> None:
     outside = (scope.kinds is not None and kind not in scope.kinds) or (
         scope.signals is not None and signal not in scope.signals
@@ -26,7 +26,7 @@ def test_a_limited_key_says_nothing_about_another_kind_or_of_another_type(
 
 
 @given(SCOPES, KINDS, st.sampled_from(sorted(STATEMENTS)))
-def test_what_the_person_says_passes_under_every_key(scope: Scope, kind: ReferralKind, signal: SignalType) -> None:
+def test_what_the_person_says_passes_under_every_key(scope: KeyScope, kind: ReferralKind, signal: SignalType) -> None:
     assert scope.permits(kind, signal)
     assert scope.permits(None, signal)
 
@@ -35,7 +35,7 @@ def test_what_the_person_says_passes_under_every_key(scope: Scope, kind: Referra
 def test_a_key_limited_to_kinds_says_nothing_about_a_kind_nobody_can_read(
     kinds: frozenset[ReferralKind], signal: SignalType
 ) -> None:
-    assert Scope(kinds).permits(None, signal) is (signal in STATEMENTS)
+    assert KeyScope(kinds).permits(None, signal) is (signal in STATEMENTS)
 
 
 @given(KINDS, SIGNALS)

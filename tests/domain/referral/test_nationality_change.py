@@ -17,14 +17,14 @@ from domain.kernel.vocabulary import ClearanceKind, ClearanceStatus, Phase, Purp
 from domain.kernel.vocabulary import ReferralKind as Kind
 from domain.kernel.working_time import LIBYA
 from domain.referral.disclosure import RECIPIENT_OF, minimum_data
-from domain.referral.notifications import ENDING, SENT, may_still_leave, outgoing
+from domain.referral.notifications import ENDING, SENT, may_still_leave, notifications_of
 from domain.signals.precedence import Precedence, precedence, restricts
 from domain.stages.documents import DOCUMENTS
 from tests.support.assertions import assert_in_order, neutral, public, redacted
 from tests.support.builders import (
     AMINATA,
     FLIGHT,
-    Told,
+    CaseScenario,
     a_boarded_case,
     a_cleared_case,
     a_closed_case,
@@ -61,11 +61,11 @@ BY_WHOEVER_IS_ASKED = tuple(SETTLES)[:3]
 """What comes before any word to that country; the fourth before a word to its embassy only."""
 
 
-def changed(told: Told, to: str = "GIN") -> Told:
+def changed(told: CaseScenario, to: str = "GIN") -> CaseScenario:
     return told.after(hours=1).having("ChangeNationality", nationality=to)
 
 
-def asked_anew(told: Told, *but: str, country: str = "GIN") -> Told:
+def asked_anew(told: CaseScenario, *but: str, country: str = "GIN") -> CaseScenario:
     """Everything is asked anew, apart from ``but``."""
     for code, (name, fields) in SETTLES.items():
         if code not in but:
@@ -73,25 +73,25 @@ def asked_anew(told: Told, *but: str, country: str = "GIN") -> Told:
     return told
 
 
-def embassies(told: Told) -> list[str]:
+def embassies(told: CaseScenario) -> list[str]:
     """Which embassies were told of the person, in their order."""
     sent = (event for event in told.events if event.name == "DisclosureRecorded")
     return [event.facts["recipient"] for event in sent if event.facts["recipient"].startswith("embassy")]
 
 
-def to_ask(told: Told) -> list[str]:
+def to_ask(told: CaseScenario) -> list[str]:
     """What of all that is asked anew the case still waits for; two stages may wait for the same."""
     return list(dict.fromkeys(code for code in told.waits_for() if code in SETTLES))
 
 
-def ended(told: Told) -> dict[str, str]:
+def ended(told: CaseScenario) -> dict[str, str]:
     return {kind: held.cause for kind, held in told.case.clearances.items() if held.status == "REVOKED"}
 
 
 # SC-08
 
 
-def from_mali() -> Told:
+def from_mali() -> CaseScenario:
     """Claims Mali, and the embassy of Mali does not know him."""
     person = AMINATA.model_copy(update={"nationality": "MLI"})
     told = a_screened_case(person=person, country_of_return="MLI").having(
@@ -100,7 +100,7 @@ def from_mali() -> Told:
     return told.heard(IDENTITY, "COMPLETED", "NOT_CONFIRMED")
 
 
-def then_from_guinea(told: Told) -> Told:
+def then_from_guinea(told: CaseScenario) -> CaseScenario:
     told.having("RecordCounselling", topics=("NATIONALITY",), language="fr")
     return asked_anew(changed(told)).heard(IDENTITY, "COMPLETED", "NATIONALITY_CONFIRMED")
 
@@ -127,7 +127,7 @@ def test_sc_08_whoever_names_guinea_after_malis_no_is_asked_anew_before_guineas_
 @pytest.mark.parametrize(("outcome", "cause"), [("ISSUED", "SCHEMA"), ("NATIONALITY_CONFIRMED", "CONFLICTING_OUTCOME")])
 @pytest.mark.parametrize("so_far", [lambda told: told, changed, then_from_guinea], ids=["no", "changed", "confirmed"])
 def test_sc_08_what_malis_embassy_says_late_waits_for_a_person_and_is_not_applied(
-    so_far: Callable[[Told], Told], outcome: str, cause: str
+    so_far: Callable[[CaseScenario], CaseScenario], outcome: str, cause: str
 ) -> None:
     told = so_far(from_mali()).after(days=1)
     before, confirmed = public(told.case)["clearances"], told.case.nationality_confirmed
@@ -139,7 +139,7 @@ def test_sc_08_what_malis_embassy_says_late_waits_for_a_person_and_is_not_applie
     assert "GATE.SIGNAL.IN_DOUBT" in told.failures()
 
 
-def resolved(told: Told, which: int, kind: str = IDENTITY) -> list[Event]:
+def resolved(told: CaseScenario, which: int, kind: str = IDENTITY) -> list[Event]:
     """A person decides that the doubtful signal counts."""
     signal = next(iter(told.referral(kind, which).disputed))
     return told.send("ResolveQuarantinedSignal", signal_id=signal, decision="AMEND", reason="the consul called")
@@ -196,7 +196,9 @@ def test_whoever_waits_for_a_seat_waits_no_longer() -> None:
 
 
 @pytest.mark.parametrize("beginning", [a_frozen_case, a_boarded_case])
-def test_nobody_boards_or_stays_on_board_after_naming_another_nationality(beginning: Callable[[], Told]) -> None:
+def test_nobody_boards_or_stays_on_board_after_naming_another_nationality(
+    beginning: Callable[[], CaseScenario],
+) -> None:
     aboard = beginning is a_boarded_case
     told = beginning().having("ChangeNationality", nationality="GIN")
     assert ("PassengerOffloaded" in told.names) is aboard
@@ -217,9 +219,9 @@ def test_what_is_under_way_with_the_former_embassy_ends_and_it_hears_with_its_ne
     partner = told.referral(kind).partner_id
     before = len(changed(told).events)
     assert told.referral(kind).status == "CANCELLED"
-    assert outgoing(told.case, told.events[-1]) is None, "not at this moment"
+    assert notifications_of(told.case, told.events[-1]) is None, "not at this moment"
     told.after(days=2)
-    letters = [letter for event in told.events[before:] if (letter := outgoing(told.case, event))]
+    letters = [letter for event in told.events[before:] if (letter := notifications_of(told.case, event))]
     assert [letter.name for letter in letters if letter.partner_id == partner] == [ENDING]
     late = told.partner_says(kind, "COMPLETED", {IDENTITY: "NATIONALITY_CONFIRMED", PAPER: "ISSUED"}.get(kind))
     assert late[0].facts["disposition"] == "REFERRAL_CANCELLED"
@@ -297,12 +299,12 @@ HOSPITAL = Partner("hospital-nga", frozenset({Kind.MEDICAL_HANDOVER}))
 TRACING = {"purpose": "TRACING", "form_version": "C-1", "language": "en"}
 
 
-def knowing(told: Told, partner: Partner) -> Told:
+def knowing(told: CaseScenario, partner: Partner) -> CaseScenario:
     told.directory = replace(told.directory, partners={**told.directory.partners, partner.partner_id: partner})
     return told
 
 
-def with_a_draft() -> Told:
+def with_a_draft() -> CaseScenario:
     """The family is to be looked for, and the person has not consented to it yet."""
     told = knowing(a_screened_case(), MINISTRY).having("CreateReferral", kind="FAMILY_TRACING")
     assert told.referral("FAMILY_TRACING").status == "DRAFT"
@@ -390,7 +392,7 @@ def test_a_passport_says_whose_it_is_only_if_somebody_asks_or_says_so() -> None:
 def test_what_is_asked_anew_is_asked_since_the_newest_change_and_because_of_it() -> None:
     told = changed(changed(from_mali().after(days=2)).after(days=3), "SEN")
     newest = told.named("NationalityChanged")[-1]
-    waits = [lack for lack in DOCUMENTS.lacks(told.case, told.moment()) if lack.code in SETTLES]
+    waits = [lack for lack in DOCUMENTS.missing(told.case, told.moment()) if lack.code in SETTLES]
     assert {(lack.since, lack.after) for lack in waits} == {(newest.timestamp, "NationalityChanged")}
     assert len(waits) == len(SETTLES)
 
@@ -455,13 +457,13 @@ def test_after_two_changes_the_embassy_of_neither_former_nationality_is_asked_by
 # After departure
 
 
-def after_departure(beginning: Callable[[], Told]) -> Told:
+def after_departure(beginning: Callable[[], CaseScenario]) -> CaseScenario:
     return beginning().having("ChangeNationality", nationality="GIN")
 
 
 @pytest.mark.parametrize("beginning", [a_departed_case, an_arrived_case])
 def test_what_is_said_after_departure_is_recorded_and_looked_at_and_ends_nothing(
-    beginning: Callable[[], Told],
+    beginning: Callable[[], CaseScenario],
 ) -> None:
     told = beginning()
     before, waited = public(told.case), told.waits_for()
@@ -544,9 +546,9 @@ def test_the_nationality_on_record_is_no_change() -> None:
 
 @pytest.mark.parametrize(
     ("beginning", "rule"),
-    [(a_closed_case, "INV-18"), (Told, "CASE.NOT_REGISTERED")],
+    [(a_closed_case, "INV-18"), (CaseScenario, "CASE.NOT_REGISTERED")],
 )
-def test_it_is_refused_where_it_changes_nothing_any_more(beginning: Callable[[], Told], rule: str) -> None:
+def test_it_is_refused_where_it_changes_nothing_any_more(beginning: Callable[[], CaseScenario], rule: str) -> None:
     assert beginning().refused("ChangeNationality", nationality="GIN").rule == rule
 
 

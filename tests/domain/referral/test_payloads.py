@@ -16,14 +16,23 @@ from domain.kernel.directory import Directory, Partner
 from domain.kernel.event import Compartment
 from domain.kernel.holds import BLOCKS
 from domain.kernel.vocabulary import PUBLIC_KIND, Block, ReferralKind, SignalType
-from domain.referral.compartments import CARE_KINDS, SHELTERED_KINDS, home_of, placed, strip
-from domain.referral.outcomes import ANSWERS, GRAVE_FIELDS, Answers, flaw, grave, outcomes_of, published, read
+from domain.referral.compartments import CARE_KINDS, SHELTERED_KINDS, home_of, placed, split_payload
+from domain.referral.outcomes import (
+    GRAVE_FIELDS,
+    OUTCOMES,
+    OutcomeSpec,
+    grave,
+    outcomes_of,
+    published,
+    read,
+    schema_violation,
+)
 from tests.support.assertions import neutral
-from tests.support.builders import Told, a_screened_case
+from tests.support.builders import CaseScenario, a_screened_case
 
 MONDAY = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 
-KINDS = sorted(ANSWERS)
+KINDS = sorted(OUTCOMES)
 
 # The codes that domain.md 6.1 to 6.3 gives each kind; those that end nothing stand apart.
 ENDS = {
@@ -89,7 +98,7 @@ def a_signal(code: str | None, said: str = "COMPLETED", **payload: Any) -> Recei
     )
 
 
-def asked(kind: str) -> Told:
+def asked(kind: str) -> CaseScenario:
     """A case whose partners take every kind, with one referral of this kind sent."""
     told = a_screened_case()
     told.directory = Directory({"anybody": Partner("anybody", frozenset(ReferralKind))})
@@ -104,18 +113,18 @@ def asked(kind: str) -> Told:
 
 
 def test_every_kind_that_can_be_asked_has_its_answers() -> None:
-    assert set(ANSWERS) == set(ReferralKind) - {ReferralKind.HEALTH_SERVICE}
+    assert set(OUTCOMES) == set(ReferralKind) - {ReferralKind.HEALTH_SERVICE}
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_kind_has_the_codes_that_the_programme_gives_it(kind: ReferralKind) -> None:
-    assert sorted(ANSWERS[kind].ends) == sorted(ENDS[kind].split())
-    assert ANSWERS[kind].goes_on == set(GOES_ON.get(kind, "").split())
+    assert sorted(OUTCOMES[kind].ends) == sorted(ENDS[kind].split())
+    assert OUTCOMES[kind].goes_on == set(GOES_ON.get(kind, "").split())
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_table_says_nothing_of_codes_that_it_does_not_know(kind: ReferralKind) -> None:
-    answers: Answers = ANSWERS[kind]
+    answers: OutcomeSpec = OUTCOMES[kind]
     codes = {*answers.ends, *answers.goes_on, *answers.accepts}
     assert {*answers.grave, *answers.needs, *answers.promises, *answers.only_after} <= codes
     for fields in answers.needs.values():
@@ -124,30 +133,30 @@ def test_the_table_says_nothing_of_codes_that_it_does_not_know(kind: ReferralKin
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_code_of_a_kind_fits_it(kind: ReferralKind) -> None:
-    for code in (*ANSWERS[kind].ends, *ANSWERS[kind].goes_on):
-        assert flaw(kind, a_signal(code, **FIT.get(code, {}))) is None
+    for code in (*OUTCOMES[kind].ends, *OUTCOMES[kind].goes_on):
+        assert schema_violation(kind, a_signal(code, **FIT.get(code, {}))) is None
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("said", ["COMPLETED", "AMENDED", "ACCEPTED"])
 def test_a_code_that_a_kind_does_not_know_does_not_fit(kind: ReferralKind, said: str) -> None:
-    assert flaw(kind, a_signal("ALL_IS_WELL", said)) == "outcome_code"
+    assert schema_violation(kind, a_signal("ALL_IS_WELL", said)) == "outcome_code"
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_bare_done_says_too_little_except_of_what_is_promised(kind: ReferralKind) -> None:
-    assert (flaw(kind, a_signal(None)) is None) is bool(ANSWERS[kind].promises)
+    assert (schema_violation(kind, a_signal(None)) is None) is bool(OUTCOMES[kind].promises)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("said", ["ACKNOWLEDGED", "ACCEPTED", "REJECTED", "STARTED", "PAUSED", "FAILED", "RETRACTED"])
 def test_a_partner_that_can_only_say_yes_no_and_begun_fits_everywhere(kind: ReferralKind, said: str) -> None:
-    assert flaw(kind, a_signal(None, said)) is None
+    assert schema_violation(kind, a_signal(None, said)) is None
 
 
 @pytest.mark.parametrize("said", ["REJECTED", "FAILED", "PAUSED", "PROGRESS", "PARTNER_CANCELLED"])
 def test_any_reason_fits_what_permits_nothing(said: str) -> None:
-    assert flaw(ReferralKind.TRAVEL_DOCUMENT, a_signal("THE_PRINTER_BROKE", said)) is None
+    assert schema_violation(ReferralKind.TRAVEL_DOCUMENT, a_signal("THE_PRINTER_BROKE", said)) is None
 
 
 @pytest.mark.parametrize(
@@ -169,28 +178,31 @@ def test_any_reason_fits_what_permits_nothing(said: str) -> None:
     ],
 )
 def test_a_payload_is_unfit_where_it_is(kind: str, code: str, payload: dict[str, Any], found: str) -> None:
-    assert flaw(ReferralKind(kind), a_signal(code, **payload)) == found
+    assert schema_violation(ReferralKind(kind), a_signal(code, **payload)) == found
 
 
 @pytest.mark.parametrize(
     "moment", ["2026-11-20", "2026-11-20T10:00:00", "2026-11-20T10:00:00Z", "2026-11-20T10:00:00+02:00"]
 )
 def test_a_moment_may_be_a_day_and_needs_no_zone(moment: str) -> None:
-    assert flaw(ReferralKind.MEDICAL_ASSESSMENT, a_signal("NO_SIGNIFICANT_CONDITION", examined_at=moment)) is None
+    assert (
+        schema_violation(ReferralKind.MEDICAL_ASSESSMENT, a_signal("NO_SIGNIFICANT_CONDITION", examined_at=moment))
+        is None
+    )
     assert read(ReferralKind.MEDICAL_ASSESSMENT, {"examined_at": moment}).examined_at.tzinfo is not None
 
 
 def test_a_version_that_nobody_published_does_not_fit() -> None:
     signal = a_signal("GRANTED").model_copy(update={"payload_version": 2})
-    assert flaw(ReferralKind.EXIT_PERMIT, signal) == "payload_version is not 1"
+    assert schema_violation(ReferralKind.EXIT_PERMIT, signal) == "payload_version is not 1"
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_published_of_a_kind_is_its_table(kind: ReferralKind) -> None:
     schema = published(kind)
     json.dumps(schema)
-    assert schema["outcomes"]["COMPLETED"] == list(ANSWERS[kind].ends)
-    assert set(schema["payload"].get("properties", {})) == set(ANSWERS[kind].payload.model_fields)
+    assert schema["outcomes"]["COMPLETED"] == list(OUTCOMES[kind].ends)
+    assert set(schema["payload"].get("properties", {})) == set(OUTCOMES[kind].payload.model_fields)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -199,7 +211,7 @@ def test_every_outcome_that_partners_are_told_of_is_taken_with_the_signal_it_is_
 ) -> None:
     for said, codes in outcomes_of(kind).items():
         for code in codes:
-            assert flaw(kind, a_signal(code, said, **FIT.get(code, {}))) is None, (said, code)
+            assert schema_violation(kind, a_signal(code, said, **FIT.get(code, {}))) is None, (said, code)
 
 
 # In doubt, and restrictively
@@ -253,7 +265,7 @@ def test_what_does_not_fit_may_be_set_aside() -> None:
 
 # Grave answers
 
-GRAVE = [(kind, code, hold) for kind in KINDS for code, hold in ANSWERS[kind].grave.items()]
+GRAVE = [(kind, code, hold) for kind in KINDS for code, hold in OUTCOMES[kind].grave.items()]
 
 
 @pytest.mark.parametrize(("kind", "code", "hold"), GRAVE)
@@ -270,7 +282,7 @@ def test_a_grave_answer_holds_the_journey_from_its_receipt(kind: ReferralKind, c
 )
 def test_a_field_may_hold_the_journey_by_itself(kind: str, field: str) -> None:
     value, hold = GRAVE_FIELDS[field]
-    code = ANSWERS[ReferralKind(kind)].ends[0]
+    code = OUTCOMES[ReferralKind(kind)].ends[0]
     assert asked(kind).heard(kind, "COMPLETED", code, payload={field: value}).has_hold(hold)
     assert not asked(kind).heard(kind, "COMPLETED", code, payload={field: not value}).has_hold(hold)
 
@@ -278,7 +290,7 @@ def test_a_field_may_hold_the_journey_by_itself(kind: str, field: str) -> None:
 @pytest.mark.parametrize("kind", sorted(PUBLIC_KIND))
 def test_no_hold_tells_the_true_kind_of_who_answered(kind: ReferralKind) -> None:
     siblings = {one for one, public in PUBLIC_KIND.items() if public is PUBLIC_KIND[kind]}
-    held = {hold for one in siblings for hold in ANSWERS[one].grave.values()}
+    held = {hold for one in siblings for hold in OUTCOMES[one].grave.values()}
     assert len(held) <= 1
 
 
@@ -291,7 +303,7 @@ def test_nothing_is_grave_of_a_kind_nobody_can_read() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_only_a_kind_that_hides_nothing_tells_its_outcome_in_public(kind: ReferralKind) -> None:
-    answer = placed(kind, {"payload": {}}, ANSWERS[kind].ends[0])
+    answer = placed(kind, {"payload": {}}, OUTCOMES[kind].ends[0])
     assert ("outcome_code" in answer) is (kind not in CARE_KINDS | SHELTERED_KINDS)
 
 
@@ -305,10 +317,10 @@ NAMES = st.sampled_from(["number", "diagnosis", "hiv", "trafficking", "remark", 
 
 @given(kind=st.sampled_from(KINDS), payload=st.dictionaries(NAMES, st.integers(), max_size=6))
 def test_parting_a_payload_loses_nothing_and_mixes_nothing(kind: ReferralKind, payload: dict[str, int]) -> None:
-    parted = strip(kind, payload)
+    parted = split_payload(kind, payload)
     parts = [parted.asked, *parted.beyond.values()]
     assert {name: value for part in parts for name, value in part.items()} == payload
     assert sum(map(len, parts)) == len(payload)
     assert home_of(kind) not in parted.beyond
     if home_of(kind) is Compartment.GEN:
-        assert set(parted.asked) <= set(ANSWERS[kind].payload.model_fields)
+        assert set(parted.asked) <= set(OUTCOMES[kind].payload.model_fields)

@@ -7,9 +7,9 @@ from uuid import UUID
 import pytest
 
 from domain.commands.signal import ReceivePartnerSignal
-from domain.kernel.errors import Unplaceable
+from domain.kernel.errors import Unroutable
 from domain.kernel.vocabulary import TERMINAL, SignalType
-from tests.support.builders import Told, a_closed_case, a_screened_case
+from tests.support.builders import CaseScenario, a_closed_case, a_screened_case
 
 KIND = "MEDICAL_ASSESSMENT"
 
@@ -28,7 +28,7 @@ PATH = {
 }
 
 
-def a_referral(status: str) -> Told:
+def a_referral(status: str) -> CaseScenario:
     """A screened case whose medical referral has come that far."""
     told = a_screened_case()
     for signal in PATH.get(status, ()):
@@ -174,12 +174,12 @@ def test_progress_that_is_older_than_what_is_known_changes_nothing(seq: int, app
 def test_an_unknown_token_is_for_a_person_and_the_case_is_untouched() -> None:
     told = a_screened_case()
     before = repr(told.case)
-    with pytest.raises(Unplaceable, match="UNKNOWN_REFERRAL"):
+    with pytest.raises(Unroutable, match="UNKNOWN_REFERRAL"):
         told.say(a_signal(told, token="another token, never given"), by="partner:clinic-tripoli")
     assert repr(told.case) == before
 
 
-def a_signal(told: Told, *, token: str) -> ReceivePartnerSignal:
+def a_signal(told: CaseScenario, *, token: str) -> ReceivePartnerSignal:
     return ReceivePartnerSignal(
         signal_id=UUID(int=1),
         referral_token=token,
@@ -191,7 +191,7 @@ def a_signal(told: Told, *, token: str) -> ReceivePartnerSignal:
 
 def test_another_partners_referral_is_not_spoken_of() -> None:
     told = a_screened_case()
-    with pytest.raises(Unplaceable, match="NOT_OWNER"):
+    with pytest.raises(Unroutable, match="NOT_OWNER"):
         told.partner_says(KIND, "COMPLETED", GOOD, partner_id="clinic-tripoli")
 
 
@@ -361,7 +361,7 @@ def test_what_was_entered_in_error_takes_what_it_granted_along() -> None:
 # Doubt, resolved
 
 
-def a_doubt(first: str, second: str) -> tuple[Told, UUID]:
+def a_doubt(first: str, second: str) -> tuple[CaseScenario, UUID]:
     told = a_screened_case().heard(KIND, "COMPLETED", first).heard(KIND, "COMPLETED", second)
     return told, next(iter(told.referral(KIND).disputed))
 

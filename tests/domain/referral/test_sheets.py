@@ -25,7 +25,7 @@ from domain.referral.sheets import (
     row_code,
     spaced,
 )
-from tests.support.builders import AMINATA, FLIGHT, Told, a_cleared_case, a_closed_case, a_screened_case
+from tests.support.builders import AMINATA, FLIGHT, CaseScenario, a_cleared_case, a_closed_case, a_screened_case
 from tests.support.journeys import fear_at_screening
 
 CATALOGUE = {
@@ -50,12 +50,12 @@ NATIVE = AMINATA.model_copy(update={"name_native_script": "أميناتا"})
 ANYBODY = Directory({"anybody": Partner("anybody", frozenset(ReferralKind))})
 
 
-def listed(told: Told, kind: str) -> list[str]:
+def listed(told: CaseScenario, kind: str) -> list[str]:
     events = told.send("ListReferral", referral_id=told.referral(kind).referral_id, sheet_id=A_SHEET)
     return [event.name for event in events]
 
 
-def why_not(told: Told, kind: str) -> str:
+def why_not(told: CaseScenario, kind: str) -> str:
     return told.refused("ListReferral", referral_id=told.referral(kind).referral_id, sheet_id=A_SHEET).rule
 
 
@@ -70,7 +70,7 @@ def test_each_kind_can_be_answered_with_the_outcomes_of_the_catalogue(kind: str)
 
 @pytest.mark.parametrize("kind", sorted(LISTED_KINDS))
 def test_what_a_sheet_may_say_is_what_any_answer_may_say(kind: ReferralKind) -> None:
-    assert set(ANSWERS[kind].cells.values()) <= set(answers.ANSWERS[kind].payload.model_fields)
+    assert set(ANSWERS[kind].cells.values()) <= set(answers.OUTCOMES[kind].payload.model_fields)
     assert set(PERMITS[kind]) <= {each.outcome_code for each in ANSWERS[kind].outcomes}
 
 
@@ -89,7 +89,7 @@ def test_no_column_leaves_that_no_recipient_of_the_sheet_may_see(kind: SheetKind
 
 
 @pytest.fixture(scope="module")
-def known() -> Told:
+def known() -> CaseScenario:
     """A case of which everything is known, with a referral of every kind that stands on a sheet."""
     told = a_cleared_case().having("NominatePassenger", **FLIGHT).having("TakeSeat", **FLIGHT, destination="LOS")
     told.case.person, told.directory = NATIVE, ANYBODY
@@ -99,7 +99,7 @@ def known() -> Told:
 
 
 @pytest.mark.parametrize("kind", sorted(LISTED_KINDS))
-def test_a_row_shows_what_its_own_recipient_may_see_and_no_more(known: Told, kind: ReferralKind) -> None:
+def test_a_row_shows_what_its_own_recipient_may_see_and_no_more(known: CaseScenario, kind: ReferralKind) -> None:
     sheet = next(sheet for sheet in SHEETS.values() if kind in sheet.kinds)
     shown = {name for name in minimum_data(known.case, known.referral(kind)) if name in sheet.shows}
     assert shown == set(sheet.shows) & MAY_SEE[RECIPIENT_OF[kind]]

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.casework.deadlines import deadlines
-from domain.decider import standing
+from domain.decider import progress_of
 from domain.kernel.vocabulary import HoldType, ReferralKind
 from domain.referral.disclosure import BY_LETTER, RECIPIENT_OF, Recipient
 from domain.referral.notifications import (
@@ -22,13 +22,13 @@ from domain.referral.notifications import (
     REMINDER,
     SENT,
     may_still_leave,
-    outgoing,
+    notifications_of,
     withdrawn_by,
 )
 from domain.referral.requests import why_not_send
 from tests.support.assertions import assert_in_order, neutral
 from tests.support.builders import (
-    Told,
+    CaseScenario,
     a_cleared_case,
     a_frozen_case,
     a_registered_case,
@@ -43,18 +43,18 @@ EMBASSY = "CONSULAR_IDENTITY"
 TO_LETTERS = frozenset({"embassy-nga", "embassy-nga-2", "exit-authority"})
 
 
-def leaves(told: Told, kind: str, name: str = SENT) -> bool:
+def leaves(told: CaseScenario, kind: str, name: str = SENT) -> bool:
     """Whether a message about the newest referral of a kind may still be delivered."""
     return may_still_leave(told.case, name, told.referral(kind).referral_id, told.now)
 
 
-def letters(told: Told, since: int = 0) -> list[tuple[str, str, str]]:
+def letters(told: CaseScenario, since: int = 0) -> list[tuple[str, str, str]]:
     """Whom something was sent to, what, and when, from an event on."""
-    found = ((event, outgoing(told.case, event)) for event in told.events[since:])
+    found = ((event, notifications_of(told.case, event)) for event in told.events[since:])
     return [(one.partner_id, one.name, f"{event.timestamp:%m-%d %H:%M}") for event, one in found if one is not None]
 
 
-def hold(told: Told, hold_type: str = "PROTECTION") -> Told:
+def hold(told: CaseScenario, hold_type: str = "PROTECTION") -> CaseScenario:
     return told.having("PlaceHold", hold_type=hold_type, reason="x")
 
 
@@ -125,7 +125,7 @@ def test_a_reminder_of_what_is_not_owed_any_more_does_not_leave() -> None:
 
 # What a decision withdraws
 
-ENDINGS: dict[str, Callable[[Told], Any]] = {
+ENDINGS: dict[str, Callable[[CaseScenario], Any]] = {
     "cancelled": lambda told: told.send("CancelReferral", referral_id=told.referral(CLINIC).referral_id, reason="x"),
     "in error": lambda told: told.send(
         "MarkReferralEnteredInError", referral_id=told.referral(CLINIC).referral_id, reason="x"
@@ -230,7 +230,7 @@ def test_any_protection_hold_ends_what_is_open_with_embassies_and_authorities() 
     assert told.referral(CLINIC).status == "SENT"
 
 
-CAUSES: dict[str, Callable[[Told], Told]] = {
+CAUSES: dict[str, Callable[[CaseScenario], CaseScenario]] = {
     "fear": lambda told: told.having("RecordNonRefoulementScreen", outcome="CLAIM", account="afraid"),
     "concern": lambda told: told.having("RaiseProtectionConcern", risk_level="HIGH", concern="sold"),
     "through a partner": lambda told: told.heard(CLINIC, "CONCERN_REPORTED", reason="beaten"),
@@ -256,7 +256,7 @@ def test_at_the_moment_itself_an_embassy_hears_nothing_and_the_end_comes_with_th
     assert [letter for letter in letters(told, known) if letter[0] in TO_LETTERS] == [
         ("embassy-nga", ENDING, "11-25 10:00")
     ]
-    notice = [outgoing(told.case, event) for event in told.named("ReferralCancellationNotified")][-1]
+    notice = [notifications_of(told.case, event) for event in told.named("ReferralCancellationNotified")][-1]
     assert notice is not None
     assert notice.data == {"referral_token": told.referral(EMBASSY, 0).token, "reason": "CASE_NOT_PROCEEDING"}
 
@@ -292,7 +292,7 @@ def test_no_cause_can_be_told_from_the_log_without_its_seals() -> None:
 
 ID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
-FROM: dict[str, Callable[[], Told]] = {
+FROM: dict[str, Callable[[], CaseScenario]] = {
     "just registered": a_registered_case,
     "screened": a_screened_case,
     "with a seat": a_seated_case,
@@ -310,7 +310,7 @@ def test_the_whole_log_of_somebody_afraid_reads_as_that_of_somebody_held_for_ano
         told = FROM[begun]()
         for name, fields in said:
             told.having(name, **fields)
-        waits = [told.waits_for(), standing(told.case, told.moment()).waiting_on]
+        waits = [told.waits_for(), progress_of(told.case, told.moment()).waiting_on]
         told.after(days=30)
         return [*(ID.sub("an id", neutral(event)) for event in told.events), waits, told.waits_for()]
 
@@ -411,7 +411,7 @@ def test_once_it_may_be_told_again_reminders_go_on() -> None:
 
 # Whatever is said
 
-STEPS: dict[str, Callable[[Told], Any]] = {
+STEPS: dict[str, Callable[[CaseScenario], Any]] = {
     "hold": hold,
     "consent hold": lambda told: hold(told, "CONSENT"),
     "lift": lambda told: [
@@ -454,7 +454,7 @@ def _door(kind: ReferralKind) -> str:
     return "EMBASSY_DISCLOSURE" if RECIPIENT_OF[kind] is Recipient.EMBASSY else "AUTHORITY_DISCLOSURE"
 
 
-def assert_nothing_forbidden_left(told: Told, known: int) -> None:
+def assert_nothing_forbidden_left(told: CaseScenario, known: int) -> None:
     """What the newest events send may be told as the case stands now; or the very step that forbids it came later."""
     last = told.events[-1].timestamp if told.events else told.now
     for event in told.events[known:]:

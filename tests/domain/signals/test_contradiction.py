@@ -11,13 +11,13 @@ from domain.decider import decide
 from domain.events.signal import PartnerSignalQuarantined
 from domain.kernel.event import Event
 from domain.kernel.vocabulary import SignalType
-from tests.support.builders import Told, a_closed_case, a_frozen_case, a_screened_case
+from tests.support.builders import CaseScenario, a_closed_case, a_frozen_case, a_screened_case
 
 KIND, GOOD, BAD = "MEDICAL_ASSESSMENT", "NO_SIGNIFICANT_CONDITION", "UNFIT_TEMPORARY"
 
 
 def contradicted(
-    told: Told, outcome: str | None = BAD, signal: str = "COMPLETED", message: UUID | None = None
+    told: CaseScenario, outcome: str | None = BAD, signal: str = "COMPLETED", message: UUID | None = None
 ) -> list[Event]:
     """The partner says something else under the id of what it said before."""
     referral = told.referral(KIND)

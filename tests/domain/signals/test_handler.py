@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.kernel.errors import Unplaceable
+from domain.kernel.errors import Unroutable
 from domain.signals.handler import line_of
 from tests.support.assertions import assert_in_order, neutral
 from tests.support.builders import (
     FLIGHT,
     NAMESPACE,
-    Told,
+    CaseScenario,
     a_boarded_case,
     a_cleared_case,
     a_closed_case,
@@ -137,7 +137,7 @@ def test_a_doubt_that_waits_already_is_not_put_to_a_person_twice() -> None:
 # 00, rule 5: "the same" is judged by content
 
 
-def a_delivered_item(**payload: Any) -> Told:
+def a_delivered_item(**payload: Any) -> CaseScenario:
     item = {"item_id": "shop", "type": "MICROBUSINESS", "description": "small shop", "amount_eur": 900}
     told = a_received_case().having("DraftPlan", items=(item,), signed_by_returnee=True).having("ApprovePlan")
     return told.heard("REINTEGRATION_SERVICE", "COMPLETED", "DELIVERED", payload=payload)
@@ -269,7 +269,7 @@ def test_done_after_the_flight_completes() -> None:
 # For a referral that we have ended, for a case that is closed
 
 
-def ended(how: str, kind: str = CLINIC) -> Told:
+def ended(how: str, kind: str = CLINIC) -> CaseScenario:
     told = a_screened_case()
     fields = {"referral_id": told.referral(kind).referral_id, "reason": "wrong person"}
     return told.having(how, **fields)
@@ -320,13 +320,13 @@ def test_what_is_material_after_closing_proposes_reopening_once() -> None:
 def test_an_unknown_token_is_for_a_person_and_leaves_the_case_as_it_was() -> None:
     told = a_screened_case()
     before = repr(told.case)
-    with pytest.raises(Unplaceable, match="UNKNOWN_REFERRAL"):
+    with pytest.raises(Unroutable, match="UNKNOWN_REFERRAL"):
         told.partner_says(CLINIC, "COMPLETED", GOOD, token="a token that was never given")
     assert repr(told.case) == before
 
 
 def test_another_partners_referral_is_not_spoken_of() -> None:
-    with pytest.raises(Unplaceable, match="NOT_OWNER"):
+    with pytest.raises(Unroutable, match="NOT_OWNER"):
         a_screened_case().partner_says(CLINIC, "COMPLETED", GOOD, partner_id="embassy-nga")
 
 
@@ -388,21 +388,21 @@ def test_a_grave_word_on_the_way_holds_the_journey_at_once() -> None:
     assert len(told.case.holds) == 1, "one hold is enough for what is still going on"
 
 
-def paused() -> Told:
+def paused() -> CaseScenario:
     return a_screened_case().heard(CLINIC, "PAUSED", reason="the doctor is away")
 
 
-def begun() -> Told:
+def begun() -> CaseScenario:
     return a_screened_case().heard(CLINIC, "STARTED").heard(CLINIC, "PROGRESS", partner_seq=7)
 
 
-def refused() -> Told:
+def refused() -> CaseScenario:
     return a_screened_case().heard(CLINIC, "REJECTED", "NO_CAPACITY")
 
 
 UNSAFE: dict[str, Any] = {"payload": {"recommended_hold": True}}
 
-OVERTAKEN: tuple[tuple[Callable[[], Told], dict[str, Any], str, str], ...] = (
+OVERTAKEN: tuple[tuple[Callable[[], CaseScenario], dict[str, Any], str, str], ...] = (
     (a_frozen_case, {"signal": "PROGRESS", "outcome": "UNFIT_LONG_TERM"}, "OUT_OF_ORDER_SUPERSEDED", "MEDICAL"),
     (a_frozen_case, {"signal": "PAUSED", "outcome": "UNFIT_TEMPORARY"}, "OUT_OF_ORDER_SUPERSEDED", "MEDICAL"),
     (a_frozen_case, {"signal": "ACKNOWLEDGED", **UNSAFE}, "OUT_OF_ORDER_SUPERSEDED", "PROTECTION"),
@@ -423,7 +423,7 @@ OVERTAKEN: tuple[tuple[Callable[[], Told], dict[str, Any], str, str], ...] = (
 
 @pytest.mark.parametrize(("beginning", "said", "cause", "kind"), OVERTAKEN)
 def test_a_grave_word_that_moves_nothing_any_more_holds_the_journey_and_reaches_a_person(
-    beginning: Callable[[], Told], said: dict[str, Any], cause: str, kind: str
+    beginning: Callable[[], CaseScenario], said: dict[str, Any], cause: str, kind: str
 ) -> None:
     told = beginning()
     status = told.referral(CLINIC).status

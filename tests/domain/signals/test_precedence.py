@@ -12,7 +12,7 @@ import pytest
 from domain.commands.signal import ReceiveContradiction, ReceivePartnerSignal
 from domain.kernel.message import MESSAGES, Message
 from domain.kernel.vocabulary import HoldType, SignalType
-from domain.referral.outcomes import ANSWERS
+from domain.referral.outcomes import OUTCOMES
 from domain.signals.precedence import BY_HOLD, Precedence, precedence, restricts
 from tests.support.builders import AMINATA
 
@@ -122,7 +122,7 @@ def test_what_restricts_goes_before_what_permits() -> None:
     assert all(one < other for one, other in pairwise(places))
 
 
-GRAVE = sorted({(code, hold) for answers in ANSWERS.values() for code, hold in answers.grave.items()})
+GRAVE = sorted({(code, hold) for answers in OUTCOMES.values() for code, hold in answers.grave.items()})
 
 
 @pytest.mark.parametrize(("code", "hold"), GRAVE)

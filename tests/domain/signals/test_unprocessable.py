@@ -7,11 +7,11 @@ from uuid import uuid5
 
 import pytest
 
-from domain.decider import decide_in_doubt, decide_taken_in
+from domain.decider import decide_quarantine, decide_release
 from domain.signals.unprocessable import CRASHED
 from tests.support.builders import (
     NAMESPACE,
-    Told,
+    CaseScenario,
     a_boarded_case,
     a_case,
     a_closed_case,
@@ -22,8 +22,8 @@ from tests.support.builders import (
 KEPT: Final = uuid5(NAMESPACE, "kept")
 
 
-def doubting(told: Told) -> Told:
-    told.events += decide_in_doubt(told.case, KEPT, CRASHED, told.moment("system"))
+def doubting(told: CaseScenario) -> CaseScenario:
+    told.events += decide_quarantine(told.case, KEPT, CRASHED, told.moment("system"))
     return told
 
 
@@ -56,9 +56,9 @@ def test_a_doubt_ends_when_it_is_set_aside_and_not_when_it_is_given_once_more(de
 
 def test_a_doubt_ends_when_the_message_is_taken_in_after_all_once() -> None:
     told = doubting(a_frozen_case())
-    told.events += decide_taken_in(told.case, KEPT, told.moment("system"))
+    told.events += decide_release(told.case, KEPT, told.moment("system"))
     assert told.failures("BOARD") == ()
-    assert decide_taken_in(told.case, KEPT, told.moment("system")) == []
+    assert decide_release(told.case, KEPT, told.moment("system")) == []
 
 
 def test_only_what_waits_can_be_set_aside() -> None:

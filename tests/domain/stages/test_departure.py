@@ -11,7 +11,7 @@ from domain.clearance.travel_gate import journey_on
 from domain.commands.departure import DenyBoarding
 from tests.support.builders import (
     FLIGHT,
-    Told,
+    CaseScenario,
     a_boarded_case,
     a_cleared_case,
     a_closed_case,
@@ -28,7 +28,7 @@ OTHER = {"movement_id": "6f6d9a3e-0000-4000-8000-0000000000aa", "movement": "MOV
 SEAT = FLIGHT | {"destination": "LOS"}
 
 
-def departed(told: Told, *, on_board: bool, **more: object) -> Told:
+def departed(told: CaseScenario, *, on_board: bool, **more: object) -> CaseScenario:
     return told.having("FlightHasDeparted", atd=FLIGHT["std"], on_board=on_board, **ON_IT, **more)
 
 
@@ -109,7 +109,7 @@ def test_a_full_flight_is_a_task_for_the_movement_officer() -> None:
     assert [task.queue for task in told.case.tasks.values()] == ["MOVEMENT_OFFICER"]
 
 
-def a_waiting_case() -> Told:
+def a_waiting_case() -> CaseScenario:
     return a_cleared_case().having("NominatePassenger", **FLIGHT).having("SeatUnavailable", cause="FULL", **ON_IT)
 
 
@@ -183,7 +183,7 @@ def test_nobody_checks_in_or_boards_before_the_freeze(message: str) -> None:
     assert a_seated_case().refused(message).rule == "SEAT.NOT_FROZEN"
 
 
-def a_case_before_its_interview() -> Told:
+def a_case_before_its_interview() -> CaseScenario:
     told = a_seated_case().at("2026-12-12T09:00:00Z").having("ManifestIsFrozen", **ON_IT)
     told.after(hours=5).having("IssueFitToTravel", result="FIT")
     return told.at("2026-12-14T04:30:00Z").having("ReaffirmVoluntaryReturn")
@@ -271,7 +271,7 @@ def test_a_seat_that_cannot_be_taken_goes_back_and_does_not_cost_the_one_that_wa
     assert told.case.seat.movement == FLIGHT["movement"]
 
 
-def delayed(hours: float, *, said: str) -> Told:
+def delayed(hours: float, *, said: str) -> CaseScenario:
     """Fit until two days after the flight should have left, which it has not."""
     told = a_seated_case().at("2026-12-12T09:00:00Z").having("ManifestIsFrozen", **ON_IT)
     told.at("2026-12-13T22:00:00Z").having("IssueFitToTravel", result="FIT")

@@ -11,7 +11,7 @@ from domain.decider import may_open
 from domain.kernel.vocabulary import Stage
 from tests.support.assertions import neutral
 from tests.support.builders import (
-    Told,
+    CaseScenario,
     a_boarded_case,
     a_cleared_case,
     a_frozen_case,
@@ -24,11 +24,11 @@ PASSPORT = {"kind": "PASSPORT", "number": "A1234567", "expires_on": "2030-01-01"
 LP = {"kind": "LAISSEZ_PASSER", "number": "LP-100", "expires_on": "2027-01-22"}
 
 
-def a_confirmed_case() -> Told:
+def a_confirmed_case() -> CaseScenario:
     return a_screened_case().heard("CONSULAR_IDENTITY", "COMPLETED", "NATIONALITY_CONFIRMED")
 
 
-def status(told: Told, kind: str) -> str | None:
+def status(told: CaseScenario, kind: str) -> str | None:
     found = told.clearance(kind)
     return found.status if found else None
 
@@ -123,7 +123,7 @@ def test_a_confirmation_that_is_amended_to_a_missed_interview_counts_no_longer()
     assert not told.case.nationality_confirmed
 
 
-def asked_once_more(told: Told, kind: str, **answer: Any) -> Told:
+def asked_once_more(told: CaseScenario, kind: str, **answer: Any) -> CaseScenario:
     """Staff ask beside what is in force, and the answer is no."""
     told.after(hours=1).having("CreateReferral", kind=kind)
     return told.after(hours=1).heard(kind, "COMPLETED", "REFUSED", **answer)
@@ -135,7 +135,7 @@ def asked_once_more(told: Told, kind: str, **answer: Any) -> Told:
 )
 @pytest.mark.parametrize("beginning", [a_cleared_case, a_frozen_case, a_boarded_case])
 def test_a_no_ends_the_older_paper_too_and_is_not_asked_for_again_by_itself(
-    beginning: Callable[[], Told], kind: str, ended: tuple[str, ...]
+    beginning: Callable[[], CaseScenario], kind: str, ended: tuple[str, ...]
 ) -> None:
     told = asked_once_more(beginning(), kind)
     assert [status(told, each) for each in ended] == ["REVOKED"] * len(ended)

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from tests.support.builders import FLIGHT, Told, a_frozen_case, a_screened_case, a_seated_case
+from tests.support.builders import FLIGHT, CaseScenario, a_frozen_case, a_screened_case, a_seated_case
 
 
-def status(told: Told, kind: str) -> str | None:
+def status(told: CaseScenario, kind: str) -> str | None:
     found = told.clearance(kind)
     return found.status if found else None
 

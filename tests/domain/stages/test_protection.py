@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.assertions import neutral
 from tests.support.builders import (
-    Told,
+    CaseScenario,
     a_boarded_case,
     a_departed_case,
     a_frozen_case,
@@ -19,7 +19,7 @@ from tests.support.builders import (
 SAFE = {"area": "NG-LA", "result": "SAFE", "advisory_version": "2026-3"}
 
 
-def status(told: Told, kind: str) -> str | None:
+def status(told: CaseScenario, kind: str) -> str | None:
     found = told.clearance(kind)
     return found.status if found else None
 
@@ -28,7 +28,7 @@ def test_low_risk_without_a_hold_is_cleared_at_once() -> None:
     assert status(a_screened_case("LOW"), "PROTECTION_CLEARANCE") == "VALID"
 
 
-def assessed(told: Told, risk: str, *factors: str) -> Told:
+def assessed(told: CaseScenario, risk: str, *factors: str) -> CaseScenario:
     return told.having("RecordVulnerabilityAssessment", overall_risk=risk, factors=factors)
 
 
@@ -49,7 +49,7 @@ FOUND_LATER = [("HIGH", ()), ("HIGH", ("TRAFFICKING",)), ("MEDIUM", ()), ("LOW",
 @pytest.mark.parametrize(("risk", "factors"), FOUND_LATER)
 @pytest.mark.parametrize("beginning", [a_screened_case, a_frozen_case, a_boarded_case])
 def test_what_is_found_after_protection_had_cleared_the_way_is_a_concern(
-    beginning: Callable[[], Told], risk: str, factors: tuple[str, ...]
+    beginning: Callable[[], CaseScenario], risk: str, factors: tuple[str, ...]
 ) -> None:
     told = assessed(beginning(), risk, *factors)
     assert told.named("ProtectionConcernRaised")[-1].facts["content"]["factors"] == list(factors)

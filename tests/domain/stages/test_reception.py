@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.builders import (
     FLIGHT,
-    Told,
+    CaseScenario,
     a_cleared_case,
     a_departed_case,
     a_received_case,
@@ -22,7 +22,7 @@ from tests.support.builders import (
 SEAT = FLIGHT | {"destination": "LOS"}
 
 
-def status(told: Told) -> str | None:
+def status(told: CaseScenario) -> str | None:
     found = told.clearance("RECEPTION_CONFIRMED")
     return found.status if found else None
 
@@ -53,11 +53,11 @@ def test_a_partner_that_withdraws_takes_its_confirmation_along(signal: str) -> N
     assert len(told.asked("RECEPTION")) == 1
 
 
-def the_reception_of(told: Told) -> dict[str, Any]:
+def the_reception_of(told: CaseScenario) -> dict[str, Any]:
     return {"referral_id": told.referral("RECEPTION").referral_id, "reason": "they have no room"}
 
 
-def a_case_whose_reception_is_silent() -> Told:
+def a_case_whose_reception_is_silent() -> CaseScenario:
     """The partner said yes, and never another word."""
     return a_seated_case().after(days=60)
 
@@ -71,7 +71,7 @@ def a_case_whose_reception_is_silent() -> Told:
     ],
 )
 def test_a_confirmation_ends_with_its_referral_and_reception_is_asked_again(
-    how: str, beginning: Callable[[], Told], cause: str
+    how: str, beginning: Callable[[], CaseScenario], cause: str
 ) -> None:
     told = beginning()
     asked = len(told.asked("RECEPTION"))

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.builders import Told, a_closed_case, a_received_case, a_reintegrated_case, an_arrived_case
+from tests.support.builders import CaseScenario, a_closed_case, a_received_case, a_reintegrated_case, an_arrived_case
 
 SHOP = {"item_id": "shop", "type": "MICROBUSINESS", "description": "small shop", "amount_eur": 900}
 
 SCHOOL = {"item_id": "school", "type": "EDUCATION_SUPPORT", "description": "fees", "amount_eur": 300}
 
 
-def a_planned_case(*items: dict[str, object]) -> Told:
+def a_planned_case(*items: dict[str, object]) -> CaseScenario:
     told = a_received_case().having("EnrolReintegration", office="Lagos")
     told.heard("REINTEGRATION_COUNSELLING", "COMPLETED", "COUNSELLED")
     told.having("AssessReintegrationNeeds", needs=("ECONOMIC",))
     return told.having("DraftPlan", items=items or (SHOP,), signed_by_returnee=True)
 
 
-def an_approved_case(*items: dict[str, object]) -> Told:
+def an_approved_case(*items: dict[str, object]) -> CaseScenario:
     return a_planned_case(*items).having("ApprovePlan")
 
 

@@ -12,7 +12,7 @@ from domain.kernel.vocabulary import ClearanceKind
 from tests.support.assertions import neutral, public, redacted
 from tests.support.builders import (
     AMINATA,
-    Told,
+    CaseScenario,
     a_boarded_case,
     a_case,
     a_cleared_case,
@@ -37,7 +37,7 @@ DECLARATION = {"country": "NGA", "form_version": "VRD-1", "language": "en"}
 FREE: dict[str, Any] = {"understood": True, "free_of_pressure": True, "in_private": True}
 
 
-def an_interviewed_case(**voluntariness: Any) -> Told:
+def an_interviewed_case(**voluntariness: Any) -> CaseScenario:
     """Everything eligibility needs but the signature."""
     told = a_registered_case().having("RecordNonRefoulementScreen", outcome="NO_CLAIM")
     told.having("RecordVulnerabilityAssessment", overall_risk="LOW")
@@ -136,7 +136,7 @@ def test_nobody_declares_before_being_asked_whether_they_want_to() -> None:
     assert a_registered_case().refused("SignVoluntaryReturnDeclaration", **DECLARATION).rule == "VRD.VOLUNTARINESS"
 
 
-def a_detained_case() -> Told:
+def a_detained_case() -> CaseScenario:
     return a_registered_case(living_situation="DETENTION_OFFICIAL").having("AssessVoluntariness", **FREE)
 
 
@@ -251,7 +251,7 @@ NO_LONGER = [
 @pytest.mark.parametrize(("decision", "held"), NO_LONGER)
 @pytest.mark.parametrize("beginning", [a_screened_case, a_frozen_case, a_boarded_case])
 def test_whoever_is_found_eligible_no_longer_does_not_travel_and_is_screened_again(
-    beginning: Callable[[], Told], decision: str, held: str | None
+    beginning: Callable[[], CaseScenario], decision: str, held: str | None
 ) -> None:
     told = beginning().having("DetermineEligibility", decision=decision)
     assert "GATE.CONSENT_RETURN.REVOKED" in told.failures()
@@ -325,7 +325,7 @@ NOT_FREE: tuple[dict[str, Any], ...] = (
 @pytest.mark.parametrize("doubt", NOT_FREE)
 @pytest.mark.parametrize("beginning", [a_screened_case, a_seated_case, a_frozen_case])
 def test_doubt_about_free_will_after_the_signature_stops_the_journey(
-    beginning: Callable[[], Told], doubt: dict[str, Any]
+    beginning: Callable[[], CaseScenario], doubt: dict[str, Any]
 ) -> None:
     told = beginning().having("AssessVoluntariness", **(FREE | doubt))
     assert told.has_hold("CONSENT")
@@ -419,7 +419,7 @@ FOR_THE_COUNTRY = ("SAFETY_OF_RETURN", "RECEPTION_CONFIRMED")
 
 @pytest.mark.parametrize("beginning", [a_seated_case, a_frozen_case, a_boarded_case])
 def test_another_country_ends_what_was_cleared_for_the_first_and_gives_the_seat_back(
-    beginning: Callable[[], Told],
+    beginning: Callable[[], CaseScenario],
 ) -> None:
     told = beginning().having("SignVoluntaryReturnDeclaration", **ELSEWHERE)
     for kind in FOR_THE_COUNTRY:
@@ -434,7 +434,7 @@ def test_another_country_ends_what_was_cleared_for_the_first_and_gives_the_seat_
 
 @pytest.mark.parametrize("beginning", [a_seated_case, a_frozen_case])
 def test_another_place_in_the_same_country_ends_what_was_cleared_for_the_first_and_keeps_the_seat(
-    beginning: Callable[[], Told],
+    beginning: Callable[[], CaseScenario],
 ) -> None:
     told = beginning()
     asked = len(told.asked("RECEPTION"))

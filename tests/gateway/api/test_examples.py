@@ -17,16 +17,16 @@ import httpx2
 import pytest
 
 from activities.delivery import cloud_event
-from activities.webhook_client import Outside
+from activities.webhook_client import WebhookClient
 from gateway.app import GatewaySettings
-from gateway.intake.service import Desk
+from gateway.intake.service import Intake
 from gateway.server import serve
 from store.crypto.webhook_signatures import new_pair, new_secret, sign, sign_with
 from store.messages.outbox import Outbox, open_delivery, outgoing
 from store.partners import keys as partner_keys
 from store.partners import registry as partners
 from store.partners.keys import Direction
-from store.partners.registry import Registered
+from store.partners.registry import RegisteredPartner
 from tests.gateway.conftest import MASTER_KEY, TOKEN, Clinic, rows
 from tests.gateway.test_server import a_free_port, serving
 from tests.support.databases import Database
@@ -50,7 +50,7 @@ def endpoint(client: httpx2.AsyncClient) -> str:
     return f"{client.base_url}/api/v1/inbox/clinic-tripoli".replace("//api", "/api")
 
 
-async def arrived(desk: Desk) -> list[tuple[Any, ...]]:
+async def arrived(desk: Intake) -> list[tuple[Any, ...]]:
     return [tuple(row) for row in await rows(desk, "message_id, status", "kind = 'signal'")]
 
 
@@ -70,7 +70,7 @@ def test_the_client_has_thirty_lines_and_needs_the_standard_library_only() -> No
 
 
 async def test_the_client_reports_a_completion_and_prints_its_receipt(
-    database: Database, desk: Desk, clinic: Clinic
+    database: Database, desk: Intake, clinic: Clinic
 ) -> None:
     async with serving(database) as (client, _, _):
         said = (str(PAGES / "client.py"), endpoint(client), TOKEN, "COMPLETED", "NO_SIGNIFICANT_CONDITION")
@@ -82,7 +82,7 @@ async def test_the_client_reports_a_completion_and_prints_its_receipt(
 
 
 async def test_the_client_sends_again_until_the_gateway_is_there_and_it_counts_once(
-    database: Database, desk: Desk, clinic: Clinic
+    database: Database, desk: Intake, clinic: Clinic
 ) -> None:
     settings, stop = GatewaySettings(database.app_dsn, MASTER_KEY, port=a_free_port()), asyncio.Event()
     url = f"http://127.0.0.1:{settings.port}/api/v1/inbox/clinic-tripoli"
@@ -133,7 +133,7 @@ async def test_the_client_stops_where_a_person_has_to_look(
 
 @needs_shell
 async def test_the_script_with_a_shared_secret_is_taken_as_it_stands_on_the_page(
-    database: Database, desk: Desk, clinic: Clinic
+    database: Database, desk: Intake, clinic: Clinic
 ) -> None:
     async with serving(database) as (client, _, _):
         given = {"WHERE": endpoint(client), "SECRET": clinic.secret, "TOKEN": TOKEN}
@@ -146,7 +146,7 @@ async def test_the_script_with_a_shared_secret_is_taken_as_it_stands_on_the_page
 
 @needs_shell
 async def test_the_script_with_a_key_pair_makes_it_and_signs_with_it(
-    database: Database, desk: Desk, clinic: Clinic, tmp_path: Path
+    database: Database, desk: Intake, clinic: Clinic, tmp_path: Path
 ) -> None:
     code, public, err = await run("sh", stdin=script_with("genpkey"), cwd=tmp_path, env={})
     assert (code, public[:5]) == (0, "whpk_"), err
@@ -167,7 +167,7 @@ async def test_the_script_with_a_key_pair_makes_it_and_signs_with_it(
 
 
 async def test_a_rehearsal_judges_signature_and_shape_and_keeps_nothing(
-    client: httpx2.AsyncClient, desk: Desk, clinic: Clinic
+    client: httpx2.AsyncClient, desk: Intake, clinic: Clinic
 ) -> None:
     where, event = f"/api/v1/inbox/{clinic.partner_id}/rehearsal", clinic.event()
     entry = next(e for e in await partner_keys.key_entries(desk.pool, clinic.partner_id) if e.algorithm == "v1a")
@@ -207,11 +207,11 @@ async def post(url: str, body: bytes, headers: dict[str, str]) -> int:
 
 
 async def test_the_receiver_keeps_what_we_send_it_once_and_before_it_answers(
-    desk: Desk, clinic: Clinic, tmp_path: Path
+    desk: Intake, clinic: Clinic, tmp_path: Path
 ) -> None:
     secret, old = new_secret(), new_secret()
     with a_receiver(f"{old} {secret}", tmp_path / "kept") as receiving:
-        known = Registered(clinic.partner_id, "Clinic", frozenset(), receiver_url=receiving.url)
+        known = RegisteredPartner(clinic.partner_id, "Clinic", frozenset(), receiver_url=receiving.url)
         await partners.add(desk.pool, known)
         outbound = Direction.OUTBOUND
         first = await partner_keys.add_key(desk.pool, desk.keys.master, clinic.partner_id, old, direction=outbound)
@@ -227,13 +227,13 @@ async def test_the_receiver_keeps_what_we_send_it_once_and_before_it_answers(
         for _ in range(2):
             headers = sign_with(to.secrets, str(outbox_id), int(time.time()), message)
             typed = {"content-type": "application/cloudevents+json", **headers}
-            assert (await Outside(loopback=True).post(to.url, typed, message)).status < 300
+            assert (await WebhookClient(loopback=True).post(to.url, typed, message)).status < 300
 
         assert [event["id"] for event in receiving.kept] == [str(outbox_id)]
         assert receiving.kept[0]["data"] == {"referral_token": TOKEN, "reason": "CASE_NOT_PROCEEDING"}
 
 
-async def a_delivery(desk: Desk, clinic: Clinic) -> UUID:
+async def a_delivery(desk: Intake, clinic: Clinic) -> UUID:
     """A message in the outbox, as a recording leaves it there."""
     outbox_id, body = uuid4(), {"referral_token": TOKEN, "reason": "CASE_NOT_PROCEEDING"}
     keyring = await desk.keys.keyring(clinic.case)

@@ -19,9 +19,9 @@ import pytest
 from domain.kernel.vocabulary import ReferralKind
 from domain.referral import notifications as outgoing
 from domain.referral.disclosure import minimum_data
-from domain.referral.key_scope import NOT_FOR_THIS, Scope
+from domain.referral.key_scope import NOT_FOR_THIS, KeyScope
 from gateway.api.fhir import FHIR_JSON
-from gateway.intake.service import Desk
+from gateway.intake.service import Intake
 from gateway.partner_access.referral_view import LOOKED_AT
 from store.crypto.webhook_signatures import new_secret, sign
 from store.log.mapper import open_body
@@ -29,12 +29,12 @@ from store.messages.inbox import message_id_for
 from store.messages.outbox import Delivery, Outbox
 from store.partners import keys as partner_keys
 from store.partners import registry as partners
-from store.partners.registry import Registered
+from store.partners.registry import RegisteredPartner
 from store.postgres import clock
 from tests.gateway.conftest import an_app, rows
 from tests.support.databases import Database
 from tests.support.journey_steps import a_screened_case
-from tests.support.running_worker import House, a_house
+from tests.support.running_worker import RunningWorker, a_running_worker
 from workers.embedded.installation import Servers
 
 pytest.importorskip("fhir.resources", reason="the extra is not installed: requirements-fhir.lock")
@@ -47,9 +47,9 @@ CLINIC = "clinic-misrata"
 class System:
     """A clinic's system that speaks FHIR, and the house it speaks to."""
 
-    house: House
+    house: RunningWorker
     client: httpx2.AsyncClient
-    desk: Desk
+    desk: Intake
     secret: str
     case: UUID = field(default_factory=uuid4)
     token: str = ""
@@ -88,17 +88,17 @@ class System:
 
 
 @pytest.fixture
-async def system(database: Database, servers: Servers, desk: Desk) -> AsyncIterator[System]:
+async def system(database: Database, servers: Servers, desk: Intake) -> AsyncIterator[System]:
     async with a_system(database, servers, desk) as system:
         yield system
 
 
 @asynccontextmanager
-async def a_system(database: Database, servers: Servers, desk: Desk) -> AsyncIterator[System]:
-    async with a_house(database, servers) as house, an_app(database) as client:
+async def a_system(database: Database, servers: Servers, desk: Intake) -> AsyncIterator[System]:
+    async with a_running_worker(database, servers) as house, an_app(database) as client:
         found = System(house, client, desk, new_secret())
         kinds = frozenset({ReferralKind.MEDICAL_ASSESSMENT})
-        await partners.add(desk.pool, Registered(CLINIC, "Clinic", kinds))
+        await partners.add(desk.pool, RegisteredPartner(CLINIC, "Clinic", kinds))
         await partner_keys.add_key(desk.pool, desk.keys.master, CLINIC, found.secret)
         found.case = await a_screened_case(house)
         await house.until(found.case, "ReferralSent")
@@ -136,7 +136,7 @@ async def cancelled(system: System) -> None:
 async def listens(system: System) -> None:
     """The clinic has a receiver."""
     kinds = frozenset({ReferralKind.MEDICAL_ASSESSMENT})
-    await partners.add(system.desk.pool, Registered(CLINIC, "Clinic", kinds, receiver_url="https://c.example"))
+    await partners.add(system.desk.pool, RegisteredPartner(CLINIC, "Clinic", kinds, receiver_url="https://c.example"))
 
 
 async def found(system: System, **asked: Any) -> tuple[list[str], bool]:
@@ -307,7 +307,7 @@ async def an_app_again(system: System) -> AsyncIterator[System]:
 
 async def test_anothers_task_an_unknown_one_and_nonsense_are_answered_alike(system: System) -> None:
     other, secret = "clinic-sebha", new_secret()
-    await partners.add(system.desk.pool, Registered(other, "Clinic", frozenset()))
+    await partners.add(system.desk.pool, RegisteredPartner(other, "Clinic", frozenset()))
     await partner_keys.add_key(system.desk.pool, system.desk.keys.master, other, secret)
     await system.task()
 
@@ -321,7 +321,7 @@ async def test_anothers_task_an_unknown_one_and_nonsense_are_answered_alike(syst
 
 async def test_a_key_for_other_kinds_neither_reads_nor_writes(system: System) -> None:
     task, narrow = await system.task(), new_secret()
-    scope = Scope(frozenset({ReferralKind.CONSULAR_IDENTITY}))
+    scope = KeyScope(frozenset({ReferralKind.CONSULAR_IDENTITY}))
     await partner_keys.add_key(system.desk.pool, system.desk.keys.master, CLINIC, narrow, scope=scope)
 
     read = await system.get(f"/Task/{system.id}", key=narrow)
@@ -481,10 +481,10 @@ async def test_what_the_partner_said_itself_is_new(system: System) -> None:
     ],
 )
 async def test_a_search_that_is_not_understood_is_not_answered_as_if_it_were(
-    client: httpx2.AsyncClient, desk: Desk, asked: dict[str, str]
+    client: httpx2.AsyncClient, desk: Intake, asked: dict[str, str]
 ) -> None:
     secret = new_secret()
-    await partners.add(desk.pool, Registered(CLINIC, "Clinic", frozenset()))
+    await partners.add(desk.pool, RegisteredPartner(CLINIC, "Clinic", frozenset()))
     await partner_keys.add_key(desk.pool, desk.keys.master, CLINIC, secret)
     url = httpx2.URL(f"http://127.0.0.1:8600/api/v1/partners/{CLINIC}/fhir/Task", params=asked)
     signed = sign(secret, "m-1", int(time.time()), b"GET " + url.raw_path)

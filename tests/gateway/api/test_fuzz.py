@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.intake.service import Desk
+from gateway.intake.service import Intake
 from tests.gateway.conftest import TOKEN, Clinic
 from tests.gateway.test_server import serving
 from tests.support.databases import Database
@@ -30,7 +30,7 @@ CHECKS = (
     find_spec("schemathesis") is None, reason="requirements-fuzz.lock is not installed; `make test` does"
 )
 async def test_the_published_description_holds_whatever_is_sent(
-    database: Database, desk: Desk, clinic: Clinic, tmp_path: Path
+    database: Database, desk: Intake, clinic: Clinic, tmp_path: Path
 ) -> None:
     async with serving(database) as (client, _, _):
         known = {"AWDA_FUZZ_SECRET": clinic.secret, "AWDA_FUZZ_TOKEN": TOKEN}

@@ -16,11 +16,11 @@ import httpx2
 import pytest
 
 from gateway.intake import signature_verifier as signers
-from gateway.intake.batching import LARGEST, Gathering
-from gateway.intake.service import Desk
-from gateway.intake.submission import Declined
+from gateway.intake.batching import LARGEST, BatchWriter
+from gateway.intake.service import Intake
+from gateway.intake.submission import DeclinedError
 from store.crypto.webhook_signatures import new_secret
-from store.messages.ledger import Signal, Taken
+from store.messages.ledger import Accepted, PartnerMessage
 from store.messages.receipts import opened, published
 from store.partners.keys import add_key, key_entries, keys_of, revoke_key
 from store.postgres import clock
@@ -45,7 +45,7 @@ async def posted(client: httpx2.AsyncClient, clinic: Clinic, event: dict[str, An
 
 
 async def test_a_receipt_states_what_came_and_is_checked_with_the_published_key(
-    client: httpx2.AsyncClient, desk: Desk, clinic: Clinic
+    client: httpx2.AsyncClient, desk: Intake, clinic: Clinic
 ) -> None:
     event = clinic.event()
     body = clinic.signed(event)[1]
@@ -62,7 +62,7 @@ async def test_a_receipt_states_what_came_and_is_checked_with_the_published_key(
 
 
 async def test_a_year_later_the_same_message_has_the_same_receipt_and_no_effect(
-    database: Database, client: httpx2.AsyncClient, desk: Desk, clinic: Clinic
+    database: Database, client: httpx2.AsyncClient, desk: Intake, clinic: Clinic
 ) -> None:
     event = clinic.event()
     first = await posted(client, clinic, event)
@@ -76,7 +76,9 @@ async def test_a_year_later_the_same_message_has_the_same_receipt_and_no_effect(
     assert len(await rows(desk, where="kind = 'signal'")) == 1
 
 
-async def test_every_receipt_seals_the_ledger_before_it(client: httpx2.AsyncClient, desk: Desk, clinic: Clinic) -> None:
+async def test_every_receipt_seals_the_ledger_before_it(
+    client: httpx2.AsyncClient, desk: Intake, clinic: Clinic
+) -> None:
     stated = [
         opened((await posted(client, clinic, clinic.event())).json()["receipt"], await published(desk.pool))
         for _ in range(3)
@@ -90,7 +92,7 @@ async def test_every_receipt_seals_the_ledger_before_it(client: httpx2.AsyncClie
 
 
 async def test_the_same_id_with_another_body_is_refused_and_kept_for_a_person(
-    client: httpx2.AsyncClient, desk: Desk, clinic: Clinic
+    client: httpx2.AsyncClient, desk: Intake, clinic: Clinic
 ) -> None:
     event = clinic.event()
     await posted(client, clinic, event)
@@ -108,12 +110,12 @@ async def test_the_same_id_with_another_body_is_refused_and_kept_for_a_person(
     assert [day.sent for day in await desk.ledgers.days(clinic.partner_id)] == [1]
 
 
-async def test_a_contradiction_without_a_case_waits_at_the_desk(desk: Desk, clinic: Clinic) -> None:
+async def test_a_contradiction_without_a_case_waits_at_the_desk(desk: Intake, clinic: Clinic) -> None:
     event = clinic.event(data={"referral_token": "x" * 22})
     await desk.receive(clinic.partner_id, *clinic.signed(event))
     other = {**event, "data": {**event["data"], "outcome_code": "UNFIT_TEMPORARY"}}
 
-    with pytest.raises(Declined, match="id-reused"):
+    with pytest.raises(DeclinedError, match="id-reused"):
         await desk.receive(clinic.partner_id, *clinic.signed(other))
 
     kept = await rows(desk, "status, result::json->>'cause' AS cause", "kind = 'signal'")
@@ -124,7 +126,7 @@ async def test_a_contradiction_without_a_case_waits_at_the_desk(desk: Desk, clin
 
 
 async def test_known_unknown_and_anothers_referral_are_answered_alike(
-    client: httpx2.AsyncClient, desk: Desk, clinic: Clinic
+    client: httpx2.AsyncClient, desk: Intake, clinic: Clinic
 ) -> None:
     await a_partner(desk, "clinic-misrata", clinic.case, "a-token-of-misrata's")
     erased = "a-token-of-somebody-erased"
@@ -145,7 +147,7 @@ async def test_known_unknown_and_anothers_referral_are_answered_alike(
     assert len({len(answer.content) for answer in answers}) == 1
 
 
-async def test_known_and_unknown_cost_the_same_queries(desk: Desk, clinic: Clinic) -> None:
+async def test_known_and_unknown_cost_the_same_queries(desk: Intake, clinic: Clinic) -> None:
     """Rough timing rests on this: neither the token nor the partner decides how much is asked of the database."""
     await desk.receive(clinic.partner_id, *clinic.signed(clinic.event()))
     asked: list[int] = []
@@ -157,7 +159,7 @@ async def test_known_and_unknown_cost_the_same_queries(desk: Desk, clinic: Clini
     assert asked[0] == asked[1] <= 3
 
 
-async def _queries(desk: Desk) -> int:
+async def _queries(desk: Intake) -> int:
     """How many statements the desk's pool has run since it was first asked."""
     counted = getattr(desk, "_counted", None)
     if counted is None:
@@ -169,7 +171,7 @@ async def _queries(desk: Desk) -> int:
     return int(counted[0])
 
 
-async def test_a_statement_of_the_person_reaches_the_case_of_any_token(desk: Desk, clinic: Clinic) -> None:
+async def test_a_statement_of_the_person_reaches_the_case_of_any_token(desk: Intake, clinic: Clinic) -> None:
     embassy = await a_partner(desk, "embassy-nga", clinic.case, "a-token-of-the-embassy")
     said = {"referral_token": TOKEN, "signal_type": "WITHDRAWAL_REPORTED", "outcome_code": None}
 
@@ -183,7 +185,7 @@ async def test_a_statement_of_the_person_reaches_the_case_of_any_token(desk: Des
 # Other doors
 
 
-async def test_an_answer_through_another_door_is_one_of_the_partners_messages(desk: Desk, clinic: Clinic) -> None:
+async def test_an_answer_through_another_door_is_one_of_the_partners_messages(desk: Intake, clinic: Clinic) -> None:
     by = {"actor": "staff:fatima", "source": "sheet:4711"}
 
     first, again = [await desk.signal(clinic.partner_id, "row-3", FIELDS, **by) for _ in range(2)]
@@ -195,7 +197,7 @@ async def test_an_answer_through_another_door_is_one_of_the_partners_messages(de
     ]
 
 
-async def test_two_doors_may_use_the_same_key(desk: Desk, clinic: Clinic) -> None:
+async def test_two_doors_may_use_the_same_key(desk: Intake, clinic: Clinic) -> None:
     one = await desk.signal(clinic.partner_id, "1", FIELDS, source="sheet:1")
     other = await desk.signal(clinic.partner_id, "1", FIELDS, source="sheet:2")
 
@@ -207,9 +209,9 @@ async def test_two_doors_may_use_the_same_key(desk: Desk, clinic: Clinic) -> Non
     [("a b", {}), ("", {}), ("k", {"colour": "blue"}), ("k", {"partner_id": "embassy-nga"}), ("k", {"signal_type": 7})],
 )
 async def test_what_is_no_answer_is_declined_at_every_door(
-    desk: Desk, clinic: Clinic, key: str, changed: dict[str, Any]
+    desk: Intake, clinic: Clinic, key: str, changed: dict[str, Any]
 ) -> None:
-    with pytest.raises(Declined) as no:
+    with pytest.raises(DeclinedError) as no:
         await desk.signal(clinic.partner_id, key, {**FIELDS, **changed})
 
     assert no.value.problem == "shape"
@@ -218,20 +220,20 @@ async def test_what_is_no_answer_is_declined_at_every_door(
 # Keys
 
 
-async def test_a_revoked_key_stops_counting_within_seconds(desk: Desk, clinic: Clinic) -> None:
+async def test_a_revoked_key_stops_counting_within_seconds(desk: Intake, clinic: Clinic) -> None:
     assert signers.FRESH_S <= 2
     await desk.receive(clinic.partner_id, *clinic.signed(clinic.event()))
     for key in await keys_of(desk.pool, desk.keys.master, clinic.partner_id):
         await revoke_key(desk.pool, key.key_id)
 
-    with pytest.raises(Declined, match="signature"):  # noqa: PT012 (until it is turned away)
+    with pytest.raises(DeclinedError, match="signature"):  # noqa: PT012 (until it is turned away)
         async with asyncio.timeout(30):
             while True:
                 await desk.receive(clinic.partner_id, *clinic.signed(clinic.event()))
                 await asyncio.sleep(0.05)
 
 
-async def test_a_key_counts_as_soon_as_it_was_added(desk: Desk, clinic: Clinic) -> None:
+async def test_a_key_counts_as_soon_as_it_was_added(desk: Intake, clinic: Clinic) -> None:
     await desk.receive(clinic.partner_id, *clinic.signed(clinic.event()))
     secret, (first, *_) = new_secret(), await key_entries(desk.pool, clinic.partner_id)
     await revoke_key(desk.pool, first.key_id)  # two may count at a time
@@ -241,7 +243,7 @@ async def test_a_key_counts_as_soon_as_it_was_added(desk: Desk, clinic: Clinic) 
 
 
 async def test_a_key_that_cannot_be_opened_keeps_nobody_else_out(
-    desk: Desk, clinic: Clinic, database: Database
+    desk: Intake, clinic: Clinic, database: Database
 ) -> None:
     await a_partner(desk, "clinic-misrata", clinic.case, "a-token-of-misrata's")
     async with asyncpg.create_pool(database.owner_dsn) as owner:
@@ -255,15 +257,15 @@ async def test_a_key_that_cannot_be_opened_keeps_nobody_else_out(
 # Many at once
 
 
-async def test_what_arrives_together_is_written_together_and_each_is_answered(desk: Desk, clinic: Clinic) -> None:
+async def test_what_arrives_together_is_written_together_and_each_is_answered(desk: Intake, clinic: Clinic) -> None:
     lots: list[int] = []
     take = desk.ledgers.take
 
-    async def counted(signals: Sequence[Signal]) -> list[Taken]:
+    async def counted(signals: Sequence[PartnerMessage]) -> list[Accepted]:
         lots.append(len(signals))
         return await take(signals)
 
-    desk.gathering = Gathering(counted)
+    desk.gathering = BatchWriter(counted)
     events = [clinic.event() for _ in range(3 * LARGEST)]
 
     answers = await asyncio.gather(*(desk.receive(clinic.partner_id, *clinic.signed(event)) for event in events))
@@ -273,7 +275,7 @@ async def test_what_arrives_together_is_written_together_and_each_is_answered(de
     assert len(lots) < len(events) / 2
 
 
-async def test_twenty_copies_at_once_are_one_message(desk: Desk, clinic: Clinic) -> None:
+async def test_twenty_copies_at_once_are_one_message(desk: Intake, clinic: Clinic) -> None:
     event = clinic.event()
 
     answers = await asyncio.gather(*(desk.receive(clinic.partner_id, *clinic.signed(event)) for _ in range(20)))
@@ -282,20 +284,20 @@ async def test_twenty_copies_at_once_are_one_message(desk: Desk, clinic: Clinic)
     assert [answer.repeated for answer in answers].count(False) == 1
 
 
-async def test_one_that_cannot_be_kept_does_not_spoil_the_others(desk: Desk, clinic: Clinic) -> None:
+async def test_one_that_cannot_be_kept_does_not_spoil_the_others(desk: Intake, clinic: Clinic) -> None:
     answer = await desk.receive(clinic.partner_id, *clinic.signed(clinic.event()))
-    spoilt = Signal(clinic.partner_id, "n\0t text", TOKEN, b"{}", b"{}", "partner:x\0", "partner:x")
+    spoilt = PartnerMessage(clinic.partner_id, "n\0t text", TOKEN, b"{}", b"{}", "partner:x\0", "partner:x")
     good = [replace(spoilt, own_id=f"m-{n}", actor="partner:x") for n in range(5)]
 
     found = await asyncio.gather(*map(desk.gathering.put, [*good[:3], spoilt, *good[3:]]), return_exceptions=True)
 
-    assert [isinstance(each, Taken) for each in found] == [True] * 3 + [False] + [True] * 2
+    assert [isinstance(each, Accepted) for each in found] == [True] * 3 + [False] + [True] * 2
     assert answer.ledger_number == 1
 
 
 def test_a_body_is_told_from_another_by_its_bytes() -> None:
     """Also years later, whatever this programme then thinks of its meaning."""
-    one = Signal("p", "m", "t", b"{}", json.dumps(FIELDS).encode(), "a", "s")
+    one = PartnerMessage("p", "m", "t", b"{}", json.dumps(FIELDS).encode(), "a", "s")
     other = replace(one, sent=json.dumps(FIELDS, indent=1).encode())
 
     assert one.sha256 != other.sha256

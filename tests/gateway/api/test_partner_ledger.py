@@ -14,7 +14,7 @@ import pytest
 from fastapi import FastAPI
 
 from gateway.api.partner_ledger import WAITING
-from gateway.intake.service import Desk
+from gateway.intake.service import Intake
 from store.crypto.webhook_signatures import sign
 from tests.gateway.api.test_partner_inbox import posted
 from tests.gateway.conftest import TOKEN, Clinic, a_partner, an_app
@@ -108,7 +108,7 @@ async def test_an_id_that_was_used_twice_is_marked_so(client: httpx2.AsyncClient
 # What a partner may know
 
 
-async def test_what_became_of_a_message_does_not_show(client: httpx2.AsyncClient, desk: Desk, clinic: Clinic) -> None:
+async def test_what_became_of_a_message_does_not_show(client: httpx2.AsyncClient, desk: Intake, clinic: Clinic) -> None:
     """Two worlds that differ only in what the cases made of the messages look alike to the partner, to the byte."""
     tokens = (TOKEN, "x" * 22, TOKEN, TOKEN, TOKEN, TOKEN)
     for token in tokens:
@@ -152,7 +152,7 @@ async def test_either_kind_of_key_may_ask(client: httpx2.AsyncClient, clinic: Cl
 
 
 async def test_a_signature_holds_for_one_question_of_one_partner(
-    client: httpx2.AsyncClient, desk: Desk, clinic: Clinic
+    client: httpx2.AsyncClient, desk: Intake, clinic: Clinic
 ) -> None:
     other = await a_partner(desk, "embassy-nga", clinic.case, "a-token-of-the-embassy")
     feed_line = f"GET /api/v1/partners/{clinic.partner_id}/feed"
@@ -178,7 +178,7 @@ async def test_a_signed_question_is_no_message(client: httpx2.AsyncClient, clini
 
 
 async def test_staff_see_what_became_of_everything_and_that_it_adds_up(
-    client: httpx2.AsyncClient, desk: Desk, clinic: Clinic
+    client: httpx2.AsyncClient, desk: Intake, clinic: Clinic
 ) -> None:
     for token in (TOKEN, "x" * 22, "y" * 22):
         await posted(client, clinic, clinic.event(data={"referral_token": token}))

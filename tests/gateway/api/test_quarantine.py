@@ -16,19 +16,19 @@ import pytest
 from audit.verification.verify import verify
 from domain.case.aggregate import Case
 from domain.case.referral import Referral
-from gateway.intake.service import Desk
+from gateway.intake.service import Intake
 from store.crypto.webhook_signatures import new_secret
 from store.messages.inbox import message_id_for
 from store.messages.quarantine import Quarantine, desk_of
 from store.partners.keys import add_key
-from store.partners.registry import Registered, add
+from store.partners.registry import RegisteredPartner, add
 from store.projections.projector import Projector
 from tests.gateway.api.test_partner_inbox import posted
 from tests.gateway.conftest import REGISTRATION, Clinic, an_app, rows
 from tests.support import journey_steps as steps
 from tests.support.databases import Database
 from tests.support.journey_steps import a_screened_case
-from tests.support.running_worker import House, a_house
+from tests.support.running_worker import RunningWorker, a_running_worker
 from workers.embedded.installation import Servers
 
 GOOD, BAD = "NO_SIGNIFICANT_CONDITION", "UNFIT_LONG_TERM"
@@ -39,10 +39,10 @@ MEDICAL = "MEDICAL_ASSESSMENT"
 
 
 @dataclass
-class Place:
+class QuarantineSetup:
     """A house that works, a gateway in front of it, and the clinic that was asked about a screened case."""
 
-    house: House
+    house: RunningWorker
     client: httpx2.AsyncClient
     clinic: Clinic
     case: UUID
@@ -94,18 +94,18 @@ def _is(became: dict[str, Any], status: str, cause: str | None) -> bool:
 
 
 @asynccontextmanager
-async def a_place(database: Database, servers: Servers) -> AsyncIterator[Place]:
-    async with a_house(database, servers) as house, an_app(database) as client:
+async def a_place(database: Database, servers: Servers) -> AsyncIterator[QuarantineSetup]:
+    async with a_running_worker(database, servers) as house, an_app(database) as client:
         case = await a_screened_case(house)
         secret = new_secret()
-        await add(house.pool, Registered(CLINIC, "Clinic", frozenset()))
+        await add(house.pool, RegisteredPartner(CLINIC, "Clinic", frozenset()))
         await add_key(house.pool, house.keys.master, CLINIC, secret)
-        place = Place(house, client, Clinic(CLINIC, secret, "", case), case, "")
+        place = QuarantineSetup(house, client, Clinic(CLINIC, secret, "", case), case, "")
         place.token = await the_token(place, case)
         yield place
 
 
-async def the_token(place: Place, case: UUID) -> str:
+async def the_token(place: QuarantineSetup, case: UUID) -> str:
     """What the clinic was given to quote, once it was asked."""
     async with asyncio.timeout(30):
         while not (token := await place.house.pool.fetchval(_TOKEN, case, CLINIC)):
@@ -117,7 +117,7 @@ _TOKEN = "SELECT token FROM referral_tokens WHERE stream_id = $1 AND partner_id 
 
 
 @pytest.fixture
-async def place(database: Database, servers: Servers) -> AsyncIterator[Place]:
+async def place(database: Database, servers: Servers) -> AsyncIterator[QuarantineSetup]:
     async with a_place(database, servers) as place:
         yield place
 
@@ -130,7 +130,7 @@ def a_token_to_come() -> str:
     return f"early-{uuid4().hex[:16]}"
 
 
-async def appears(place: Place, token: str, partner_id: str = CLINIC) -> None:
+async def appears(place: QuarantineSetup, token: str, partner_id: str = CLINIC) -> None:
     """As after a restore: the referral is known under that token again, and to the case as well."""
     referral = await place.referral()
     await place.house.pool.execute(
@@ -139,7 +139,7 @@ async def appears(place: Place, token: str, partner_id: str = CLINIC) -> None:
     )  # fmt: skip
 
 
-async def test_an_early_signal_applies_itself_when_its_token_comes_and_keeps_its_time(place: Place) -> None:
+async def test_an_early_signal_applies_itself_when_its_token_comes_and_keeps_its_time(place: QuarantineSetup) -> None:
     owner = place.house.owner
     async with owner.acquire() as hand, hand.transaction():
         await hand.execute("SET LOCAL session_replication_role = replica")
@@ -158,7 +158,7 @@ async def test_an_early_signal_applies_itself_when_its_token_comes_and_keeps_its
     await place.balances()
 
 
-async def test_an_early_signal_is_given_to_its_case_once_whoever_finds_it(place: Place) -> None:
+async def test_an_early_signal_is_given_to_its_case_once_whoever_finds_it(place: QuarantineSetup) -> None:
     token = a_token_to_come()
     message_id = await place.says(token=token)
     finders = [Quarantine(place.house.pool, place.house.keys) for _ in range(8)]
@@ -173,7 +173,7 @@ async def test_an_early_signal_is_given_to_its_case_once_whoever_finds_it(place:
     await place.balances()
 
 
-async def test_a_token_of_another_partner_takes_nothing_up(place: Place) -> None:
+async def test_a_token_of_another_partner_takes_nothing_up(place: QuarantineSetup) -> None:
     token = a_token_to_come()
     message_id = await place.says(token=token)
     await appears(place, token, "embassy-nga")
@@ -182,7 +182,7 @@ async def test_a_token_of_another_partner_takes_nothing_up(place: Place) -> None
     assert (await place.house.became(message_id))["status"] == "quarantined"
 
 
-async def test_what_was_set_aside_stays_so_when_its_token_comes(place: Place) -> None:
+async def test_what_was_set_aside_stays_so_when_its_token_comes(place: QuarantineSetup) -> None:
     token = a_token_to_come()
     message_id = await place.says(token=token)
     assert (await place.decides(message_id, "SET_ASIDE")).status_code == 200
@@ -193,7 +193,7 @@ async def test_what_was_set_aside_stays_so_when_its_token_comes(place: Place) ->
     await place.balances()
 
 
-async def test_the_repeat_of_an_early_signal_is_the_same_message_before_and_after(place: Place) -> None:
+async def test_the_repeat_of_an_early_signal_is_the_same_message_before_and_after(place: QuarantineSetup) -> None:
     event = place.clinic.event(data={"referral_token": "early-" + "x" * 16})
     first = await posted(place.client, place.clinic, event)
     await appears(place, "early-" + "x" * 16)
@@ -204,7 +204,7 @@ async def test_the_repeat_of_an_early_signal_is_the_same_message_before_and_afte
     assert len(await place.rows("status")) == 1
 
 
-async def test_an_early_message_of_an_erased_case_waits_for_nobody(desk: Desk, clinic: Clinic) -> None:
+async def test_an_early_message_of_an_erased_case_waits_for_nobody(desk: Intake, clinic: Clinic) -> None:
     await desk.receive(clinic.partner_id, *clinic.signed(clinic.event(data={"referral_token": "early-" + "x" * 16})))
     await desk.pool.execute(
         "INSERT INTO referral_tokens VALUES ($1, $2, 'r', $3)", "early-" + "x" * 16, clinic.case, clinic.partner_id
@@ -217,7 +217,7 @@ async def test_an_early_message_of_an_erased_case_waits_for_nobody(desk: Desk, c
     assert not await desk.pool.fetchval("SELECT EXISTS (SELECT FROM inbox WHERE token_hash IS NOT NULL)")
 
 
-async def test_no_token_can_be_read_from_what_is_looked_up(desk: Desk, clinic: Clinic) -> None:
+async def test_no_token_can_be_read_from_what_is_looked_up(desk: Intake, clinic: Clinic) -> None:
     token = "early-" + "x" * 16
     await desk.receive(clinic.partner_id, *clinic.signed(clinic.event(data={"referral_token": token})))
     (row,) = await rows(desk, "token_hash", "token_hash IS NOT NULL")
@@ -228,7 +228,7 @@ async def test_no_token_can_be_read_from_what_is_looked_up(desk: Desk, clinic: C
 # Decided by a person
 
 
-async def test_a_stray_signal_is_given_to_a_referral_of_that_partner_and_applied(place: Place) -> None:
+async def test_a_stray_signal_is_given_to_a_referral_of_that_partner_and_applied(place: QuarantineSetup) -> None:
     message_id = await place.says(token="mistyped-" + "x" * 12)
     referral = await place.referral()
 
@@ -247,7 +247,7 @@ async def test_a_stray_signal_is_given_to_a_referral_of_that_partner_and_applied
     await place.balances()
 
 
-async def test_a_stray_signal_is_set_aside_with_a_reason_and_has_no_effect(place: Place) -> None:
+async def test_a_stray_signal_is_set_aside_with_a_reason_and_has_no_effect(place: QuarantineSetup) -> None:
     message_id = await place.says(token="mistyped-" + "x" * 12)
 
     answer = await place.decides(message_id, "SET_ASIDE")
@@ -259,7 +259,7 @@ async def test_a_stray_signal_is_set_aside_with_a_reason_and_has_no_effect(place
     await place.balances()
 
 
-async def test_a_decision_sent_twice_is_one_decision(place: Place) -> None:
+async def test_a_decision_sent_twice_is_one_decision(place: QuarantineSetup) -> None:
     message_id = await place.says(token="mistyped-" + "x" * 12)
 
     first, again = [await place.decides(message_id, "SET_ASIDE", key="k-1") for _ in range(2)]
@@ -269,7 +269,7 @@ async def test_a_decision_sent_twice_is_one_decision(place: Place) -> None:
     assert len(await place.house.log(desk_of(CLINIC))) == 1
 
 
-async def test_of_two_people_who_decide_at_once_one_decides(place: Place) -> None:
+async def test_of_two_people_who_decide_at_once_one_decides(place: QuarantineSetup) -> None:
     message_id = await place.says(token="mistyped-" + "x" * 12)
 
     answers = await asyncio.gather(*(place.decides(message_id, "SET_ASIDE") for _ in range(6)))
@@ -279,7 +279,7 @@ async def test_of_two_people_who_decide_at_once_one_decides(place: Place) -> Non
     assert len(await place.rows("status", f"stream_id = '{desk_of(CLINIC)}'")) == 1
 
 
-async def test_what_a_case_could_not_place_may_be_given_to_it_again(place: Place) -> None:
+async def test_what_a_case_could_not_place_may_be_given_to_it_again(place: QuarantineSetup) -> None:
     token = a_token_to_come()
     message_id = await place.says(token=token)
     await appears(place, token)
@@ -298,7 +298,7 @@ async def test_what_a_case_could_not_place_may_be_given_to_it_again(place: Place
     await place.balances()
 
 
-async def test_a_conflicting_outcome_is_decided_in_its_case(place: Place) -> None:
+async def test_a_conflicting_outcome_is_decided_in_its_case(place: QuarantineSetup) -> None:
     await place.becomes(await place.says(), "applied")
     doubtful = await place.says(outcome_code=BAD)
     await place.becomes(doubtful, "quarantined", "CONFLICTING_OUTCOME")
@@ -319,7 +319,7 @@ async def test_a_conflicting_outcome_is_decided_in_its_case(place: Place) -> Non
     await place.balances()
 
 
-async def test_a_second_body_under_one_id_is_shown_beside_the_first_and_decided(place: Place) -> None:
+async def test_a_second_body_under_one_id_is_shown_beside_the_first_and_decided(place: QuarantineSetup) -> None:
     event = place.clinic.event(data={"referral_token": place.token})
     await posted(place.client, place.clinic, event)
     await place.house.became(message_id_for(f"partner:{CLINIC}", event["id"]))
@@ -353,7 +353,7 @@ WRONG: list[Any] = [
 
 
 async def test_a_decision_that_cannot_be_is_refused_by_pointer_and_changes_nothing(
-    client: httpx2.AsyncClient, desk: Desk, clinic: Clinic, subtests: pytest.Subtests
+    client: httpx2.AsyncClient, desk: Intake, clinic: Clinic, subtests: pytest.Subtests
 ) -> None:
     await posted(client, clinic, clinic.event(data={"referral_token": "x" * 22}))
     (row,) = await rows(desk, "message_id", "kind = 'signal'")
@@ -375,7 +375,7 @@ async def test_a_decision_that_cannot_be_is_refused_by_pointer_and_changes_nothi
     assert (await client.get(f"/api/v1/quarantine/{uuid4()}")).status_code == 404
 
 
-async def test_a_signal_is_never_assigned_to_another_partners_referral(place: Place) -> None:
+async def test_a_signal_is_never_assigned_to_another_partners_referral(place: QuarantineSetup) -> None:
     message_id = await place.says(token="mistyped-" + "x" * 12)
     state = await place.house.state(place.case)
     assert isinstance(state, Case)
@@ -388,7 +388,7 @@ async def test_a_signal_is_never_assigned_to_another_partners_referral(place: Pl
     assert answer.json()["errors"][0]["pointer"] == "/referral_id"
 
 
-async def test_results_that_were_exchanged_are_shown_together_and_never_copied(place: Place) -> None:
+async def test_results_that_were_exchanged_are_shown_together_and_never_copied(place: QuarantineSetup) -> None:
     other_person = {**REGISTRATION["person"], "given_names": "Blessing", "date_of_birth": "1999-01-01"}
     first = place.case
     second = await another_case(place, other_person)
@@ -410,7 +410,7 @@ async def test_results_that_were_exchanged_are_shown_together_and_never_copied(p
     assert {(await place.referral(case)).outcome for case in (first, second)} == {None}
 
 
-async def another_case(place: Place, person: dict[str, Any]) -> UUID:
+async def another_case(place: QuarantineSetup, person: dict[str, Any]) -> UUID:
     registration = {**steps.REGISTRATION, "person": person}
     begun = await place.house.begin(**registration)
     assert begun.stream_id is not None

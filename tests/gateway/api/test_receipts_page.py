@@ -15,7 +15,7 @@ import pytest
 from gateway.http import connection
 from gateway.http import request_body as bodies
 from gateway.intake.partners import PARTNER_BODY
-from store.messages.receipts import Statement
+from store.messages.receipts import ReceiptStatement
 from tests.gateway.api.test_partner_inbox import posted
 from tests.gateway.conftest import Clinic
 from tests.gateway.test_server import serving
@@ -63,7 +63,7 @@ def test_the_verifier_has_ten_lines() -> None:
 
 
 def test_the_page_names_every_claim() -> None:
-    said = Statement("p", "m", "s", datetime(2026, 1, 1, tzinfo=UTC), 1, b"")
+    said = ReceiptStatement("p", "m", "s", datetime(2026, 1, 1, tzinfo=UTC), 1, b"")
     assert re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE) == list(said.claims())
 
 

@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from domain.kernel.vocabulary import ReferralKind
-from domain.referral.outcomes import ANSWERS
+from domain.referral.outcomes import OUTCOMES
 from gateway.api import schemas
 from gateway.api.schemas import signal_schema
 
@@ -18,7 +18,7 @@ from gateway.api.schemas import signal_schema
 async def test_every_schema_in_the_list_is_there(client: httpx2.AsyncClient) -> None:
     listed = (await client.get("/schemas")).json()
 
-    assert set(listed["signals"]) == set(ANSWERS)
+    assert set(listed["signals"]) == set(OUTCOMES)
     assert "ReceivePartnerSignal" in listed["messages"]
     assert not {"ReceiveContradiction", "TakeSeat", "RecordSignalSetAside"} & set(listed["messages"])
     for address in (*listed["messages"].values(), *listed["signals"].values()):
@@ -34,7 +34,7 @@ async def test_a_schema_that_was_never_published_is_not_found(client: httpx2.Asy
     assert (await client.get(f"/schemas/{path}")).status_code == 404
 
 
-@pytest.mark.parametrize("kind", ANSWERS)
+@pytest.mark.parametrize("kind", OUTCOMES)
 def test_every_reference_in_a_schema_leads_somewhere(kind: ReferralKind) -> None:
     schema = signal_schema(kind)
     for name in re.findall(r'"#/\$defs/(\w+)"', json.dumps(schema)):
@@ -70,5 +70,5 @@ def test_the_schema_of_an_examination_names_its_outcomes_and_what_is_read_of_it(
         rule["if"]["properties"]["signal_type"]["const"]: rule["then"]["properties"]["outcome_code"]["examples"]
         for rule in schema["allOf"]
     }
-    assert set(outcomes["COMPLETED"]) == set(ANSWERS[ReferralKind.MEDICAL_ASSESSMENT].ends)
+    assert set(outcomes["COMPLETED"]) == set(OUTCOMES[ReferralKind.MEDICAL_ASSESSMENT].ends)
     assert "examined_at" in schema["properties"]["payload"]["properties"]

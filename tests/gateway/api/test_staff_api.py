@@ -17,18 +17,18 @@ from fastapi.routing import APIRoute
 from gateway.app import GatewaySettings, create_app
 from gateway.http.request_body import STAFF_BODY
 from gateway.intake.partners import CLOUD_EVENT, PARTNER_BODY
-from gateway.intake.service import Desk
-from gateway.public_address import Face
+from gateway.intake.service import Intake
+from gateway.public_address import PublicAddress
 from store.messages.inbox import message_id_for
-from store.partners.registry import Registered, add
+from store.partners.registry import RegisteredPartner, add
 from store.postgres.database import open_pool
 from store.projections.projector import Projector
 from tests.gateway.conftest import MASTER_KEY, REGISTRATION, Clinic, a_partner, an_app, rows
 from tests.support.builders import a_screened_case as a_screened_case_in_memory
 from tests.support.databases import Database
 from tests.support.journey_steps import a_screened_case
-from tests.support.recorded_archive import Archive
-from tests.support.running_worker import House, a_house
+from tests.support.recorded_archive import RecordedArchive
+from tests.support.running_worker import RunningWorker, a_running_worker
 from workers.embedded.installation import Servers
 
 PROBLEM = "application/problem+json"
@@ -87,7 +87,7 @@ async def test_the_same_key_for_another_body_is_a_422(client: httpx2.AsyncClient
     assert problem_of(answer)["type"] == "/problems/key-reused"
 
 
-async def test_without_an_idempotency_key_nothing_is_taken(client: httpx2.AsyncClient, desk: Desk) -> None:
+async def test_without_an_idempotency_key_nothing_is_taken(client: httpx2.AsyncClient, desk: Intake) -> None:
     answer = await client.post("/api/v1/cases", json=REGISTER)
 
     assert answer.status_code == 400
@@ -108,14 +108,14 @@ async def test_an_impossible_date_is_named_with_field_value_and_rule(client: htt
     assert kept.json()["status"] == "refused"
 
 
-async def test_the_user_named_is_the_one_who_is_kept(client: httpx2.AsyncClient, desk: Desk) -> None:
+async def test_the_user_named_is_the_one_who_is_kept(client: httpx2.AsyncClient, desk: Intake) -> None:
     await post(client, "/cases", REGISTER)
     await post(client, "/cases", REGISTER, **{"X-Awda-User": "fatima"})
 
     assert [row["actor"] for row in await rows(desk, "actor")] == ["staff:operator", "staff:fatima"]
 
 
-async def test_what_is_said_about_a_message_is_no_field_of_it(client: httpx2.AsyncClient, desk: Desk) -> None:
+async def test_what_is_said_about_a_message_is_no_field_of_it(client: httpx2.AsyncClient, desk: Intake) -> None:
     number = await registered(client)
     about = {"happened_at": "2026-01-05T08:00:00Z", "reason": "told by phone"}
 
@@ -279,7 +279,7 @@ async def test_what_another_sites_page_asks_for_is_asked_by_nobody(database: Dat
     app = create_app(GatewaySettings(database.app_dsn, MASTER_KEY))
     staffs = [route for route in routes(app) if any(hasattr(d.call, "action") for d in route.dependant.dependencies)]
     assert len(staffs) >= 20
-    async with an_app(database, proxied=proxied, face=Face("https://vhr.example.org")) as client:
+    async with an_app(database, proxied=proxied, face=PublicAddress("https://vhr.example.org")) as client:
         for route in staffs:
             (method,) = route.methods or {"GET"}
             path = re.sub(r"\{\w+\}", "x", route.path)
@@ -294,9 +294,9 @@ async def test_what_another_sites_page_asks_for_is_asked_by_nobody(database: Dat
 FORMS: Final = ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x")
 
 
-async def test_nothing_that_a_page_can_send_unasked_changes_anything(database: Database, desk: Desk) -> None:
+async def test_nothing_that_a_page_can_send_unasked_changes_anything(database: Database, desk: Intake) -> None:
     """A form sends no header of its own: what changes something wants one, or a kind of body that no form has."""
-    await add(desk.pool, Registered("x", "Embassy", frozenset()))
+    await add(desk.pool, RegisteredPartner("x", "Embassy", frozenset()))
     async with an_app(database) as client:
         posts = [
             route
@@ -360,7 +360,7 @@ async def sent(client: httpx2.AsyncClient, partner_id: str, headers: dict[str, s
 
 
 async def test_a_signal_is_answered_with_a_receipt_after_the_commit(
-    client: httpx2.AsyncClient, clinic: Clinic, desk: Desk
+    client: httpx2.AsyncClient, clinic: Clinic, desk: Intake
 ) -> None:
     event = clinic.event()
 
@@ -437,7 +437,7 @@ async def test_a_header_sent_twice_fits_nothing(client: httpx2.AsyncClient, clin
 
 
 async def test_a_case_is_carried_on_and_read_over_http(database: Database, servers: Servers) -> None:
-    async with a_house(database, servers), an_app(database) as client:
+    async with a_running_worker(database, servers), an_app(database) as client:
         begun = await post(client, "/cases", REGISTER, Prefer="respond-async, wait=20")
         assert begun.status_code == 200, begun.text
         assert begun.json()["status"] == "applied"
@@ -473,7 +473,7 @@ async def test_a_case_is_carried_on_and_read_over_http(database: Database, serve
 
 
 async def test_the_worklist_is_read_page_by_page(database: Database, servers: Servers) -> None:
-    async with a_house(database, servers) as house, an_app(database) as client:
+    async with a_running_worker(database, servers) as house, an_app(database) as client:
         begun = [await post(client, "/cases", REGISTER, Prefer="wait=20") for _ in range(3)]
         await Projector(house.pool).catch_up()
 
@@ -488,7 +488,7 @@ async def test_the_worklist_is_read_page_by_page(database: Database, servers: Se
     assert "Aminata" not in first.text
 
 
-async def the_token(house: House) -> str:
+async def the_token(house: RunningWorker) -> str:
     """What the clinic was given to quote, once it was asked."""
     asked = "SELECT token FROM referral_tokens WHERE partner_id = 'clinic-misrata'"
     async with asyncio.timeout(20):
@@ -498,9 +498,9 @@ async def the_token(house: House) -> str:
 
 
 async def test_a_partners_signal_moves_the_referral_it_answers(
-    database: Database, servers: Servers, desk: Desk
+    database: Database, servers: Servers, desk: Intake
 ) -> None:
-    async with a_house(database, servers) as house, an_app(database) as client:
+    async with a_running_worker(database, servers) as house, an_app(database) as client:
         case = await a_screened_case(house)
         token = await the_token(house)
         clinic = await a_partner(desk, "clinic-misrata", case, "a-token-for-no-referral")
@@ -516,7 +516,7 @@ async def test_a_partners_signal_moves_the_referral_it_answers(
 
 async def test_staff_read_the_digest_of_who_does_not_answer(client: httpx2.AsyncClient, database: Database) -> None:
     async with await open_pool(database.app_dsn) as pool, await open_pool(database.owner_dsn) as owner:
-        archive = Archive(pool, owner)
+        archive = RecordedArchive(pool, owner)
         await archive.keep(a_screened_case_in_memory().after(days=14).events)
         await Projector(pool).catch_up()
 

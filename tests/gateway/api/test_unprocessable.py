@@ -12,13 +12,13 @@ import pytest
 
 from audit.verification.verify import verify
 from domain.case.aggregate import Case
-from domain.kernel.context import Moment
+from domain.kernel.context import Context
 from domain.kernel.event import Event
 from domain.kernel.message import Message
 from domain.streams import KINDS
-from store.messages.inbox import Inbox, Incoming
+from store.messages.inbox import Inbox, IncomingMessage
 from store.projections.projector import Projector
-from tests.gateway.api.test_quarantine import Place, a_place
+from tests.gateway.api.test_quarantine import QuarantineSetup, a_place
 from tests.support.databases import Database
 from workers.embedded.installation import Servers
 
@@ -26,42 +26,42 @@ WITHDRAWAL: Final = {"message": "WithdrawVoluntaryReturn", "channel": "PHONE"}
 
 
 @pytest.fixture
-async def place(database: Database, servers: Servers) -> AsyncIterator[Place]:
+async def place(database: Database, servers: Servers) -> AsyncIterator[QuarantineSetup]:
     async with a_place(database, servers) as place:
         yield place
 
 
-def break_rules(place: Place, kind: str, *names: str) -> None:
+def break_rules(place: QuarantineSetup, kind: str, *names: str) -> None:
     """From now on the rules of these messages crash; without names all are mended."""
     real = KINDS[kind]
 
-    def decide(state: Any, message: Message, m: Moment) -> list[Event]:
+    def decide(state: Any, message: Message, ctx: Context) -> list[Event]:
         if type(message).__name__ in names:
             raise ZeroDivisionError
-        return real.decide(state, message, m)
+        return real.decide(state, message, ctx)
 
     place.house.recording.kinds = {**KINDS, kind: replace(real, decide=decide)}
 
 
-async def sent(place: Place, body: dict[str, Any], key: str = "one") -> httpx2.Response:
+async def sent(place: QuarantineSetup, body: dict[str, Any], key: str = "one") -> httpx2.Response:
     headers = {"Idempotency-Key": key, "Prefer": "wait=20"}
     return await place.client.post(f"/api/v1/cases/{await place.number()}/messages", json=body, headers=headers)
 
 
-async def doubts(place: Place) -> Sequence[UUID]:
+async def doubts(place: QuarantineSetup) -> Sequence[UUID]:
     state = await place.house.state(place.case)
     assert isinstance(state, Case)
     return list(state.doubts)
 
 
-async def findings(place: Place) -> list[str]:
+async def findings(place: QuarantineSetup) -> list[str]:
     await place.house.rests()
     await Projector(place.house.pool).catch_up()
     report = await verify(place.house.pool, place.house.keys, place.house.client, workflows=False, patience_s=0.5)
     return [f"{finding.kind} {finding.detail}" for finding in report.findings]
 
 
-async def test_whoever_sends_what_is_not_taken_in_hears_that_it_has_no_effect(place: Place) -> None:
+async def test_whoever_sends_what_is_not_taken_in_hears_that_it_has_no_effect(place: QuarantineSetup) -> None:
     break_rules(place, "case", "WithdrawVoluntaryReturn")
     answer = await sent(place, WITHDRAWAL)
 
@@ -72,7 +72,7 @@ async def test_whoever_sends_what_is_not_taken_in_hears_that_it_has_no_effect(pl
 
 
 async def test_what_was_not_taken_in_is_shown_named_by_verify_and_taken_in_once_the_rule_is_mended(
-    place: Place,
+    place: QuarantineSetup,
 ) -> None:
     break_rules(place, "case", "WithdrawVoluntaryReturn")
     message_id = UUID((await sent(place, WITHDRAWAL)).json()["message_id"])
@@ -92,7 +92,7 @@ async def test_what_was_not_taken_in_is_shown_named_by_verify_and_taken_in_once_
     assert names.count("QuarantinedMessageResolved") == 2
 
 
-async def test_what_crashes_once_more_is_in_doubt_once_more(place: Place) -> None:
+async def test_what_crashes_once_more_is_in_doubt_once_more(place: QuarantineSetup) -> None:
     break_rules(place, "case", "WithdrawVoluntaryReturn")
     message_id = UUID((await sent(place, WITHDRAWAL)).json()["message_id"])
     before = (await place.waiting())[0]
@@ -105,7 +105,7 @@ async def test_what_crashes_once_more_is_in_doubt_once_more(place: Place) -> Non
     assert [each["message_id"] for each in await place.waiting()] == [before["message_id"]]
 
 
-async def test_what_is_set_aside_counts_no_longer_and_its_decision_is_in_the_case(place: Place) -> None:
+async def test_what_is_set_aside_counts_no_longer_and_its_decision_is_in_the_case(place: QuarantineSetup) -> None:
     break_rules(place, "case", "AddNote")
     message_id = UUID((await sent(place, {"message": "AddNote", "note": "x"})).json()["message_id"])
 
@@ -115,7 +115,9 @@ async def test_what_is_set_aside_counts_no_longer_and_its_decision_is_in_the_cas
     assert (await place.house.names(place.case))[-1] == "QuarantinedMessageResolved"
 
 
-async def test_a_letter_that_a_movement_cannot_take_is_shown_and_may_be_given_to_it_again(place: Place) -> None:
+async def test_a_letter_that_a_movement_cannot_take_is_shown_and_may_be_given_to_it_again(
+    place: QuarantineSetup,
+) -> None:
     plan = {
         "number": "MOV-2026-1214-MJI",
         "origin": "MJI",
@@ -140,9 +142,9 @@ async def test_a_letter_that_a_movement_cannot_take_is_shown_and_may_be_given_to
     assert (await place.waiting(), await findings(place)) == ([], [])
 
 
-async def test_a_body_that_was_changed_can_only_be_set_aside(place: Place) -> None:
+async def test_a_body_that_was_changed_can_only_be_set_aside(place: QuarantineSetup) -> None:
     await place.house.rests()
-    note = Incoming(uuid4(), place.case, "staff", "staff.message", b"{}", "staff:fatima", "fatima")
+    note = IncomingMessage(uuid4(), place.case, "staff", "staff.message", b"{}", "staff:fatima", "fatima")
     async with place.house.owner.acquire() as hand, hand.transaction():
         receipt = await Inbox(cast("Any", hand), place.house.keys).put(note)
         await hand.execute("SET LOCAL session_replication_role = replica")

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import psutil
 import pytest
 
-from bench.client import Broken, Line, line, post
+from bench.client import BrokenConnectionError, HttpConnection, line, post
 from gateway.intake.partners import CLOUD_EVENT
-from gateway.intake.service import Desk
+from gateway.intake.service import Intake
 from tests.gateway.conftest import MASTER_KEY, Clinic, a_partner, rows
 from tests.support.databases import Database
 from workers.embedded.temporal import free_port
@@ -61,7 +61,7 @@ async def is_well(port: int) -> bool:
     try:
         made = await line(port)
         reply = await made.ask(b"GET /healthz HTTP/1.1\r\nhost: here\r\n\r\n")
-    except (Broken, OSError):
+    except (BrokenConnectionError, OSError):
         return False
     return reply.status == 200
 
@@ -97,7 +97,7 @@ def kind_of(path: str) -> str:
     return CLOUD_EVENT if "inbox" in path else "application/json"
 
 
-async def test_who_floods_is_told_to_wait_and_nobody_else_is(database: Database, desk: Desk, clinic: Clinic) -> None:
+async def test_who_floods_is_told_to_wait_and_nobody_else_is(database: Database, desk: Intake, clinic: Clinic) -> None:
     calm = await a_partner(desk, "exit-authority", clinic.case, "another-token-of-a-test")
     async with a_gateway(database, AWDA_PARTNER_RATE="5") as gateway:
         told: Counter[int] = Counter()
@@ -119,12 +119,12 @@ async def test_who_floods_is_told_to_wait_and_nobody_else_is(database: Database,
         assert told[202] <= kept["partner:clinic-tripoli"] <= told[202] + len(lines), "acknowledged, or cut off since"
 
 
-async def floods(one: Line, port: int, partner: Clinic, told: Counter[int]) -> None:
+async def floods(one: HttpConnection, port: int, partner: Clinic, told: Counter[int]) -> None:
     while True:
         told[await says(one, port, partner)] += 1
 
 
-async def says(one: Line, port: int, partner: Clinic) -> int:
+async def says(one: HttpConnection, port: int, partner: Clinic) -> int:
     """A new signal of a partner; the status of the answer."""
     token = {} if partner.partner_id == "clinic-tripoli" else {"referral_token": "another-token-of-a-test"}
     headers, body = partner.signed(partner.event(data=token))

@@ -21,12 +21,23 @@ from starlette.responses import PlainTextResponse
 
 from gateway.http import connection
 from gateway.http import request_body as bodies
-from gateway.http.rate_limits import ALONE_AFTER_S, AT_ONCE, BURST, HASTY, HELD_S, KEPT, RATE, Buckets, Gate, Turns
+from gateway.http.rate_limits import (
+    ALONE_AFTER_S,
+    AT_ONCE,
+    BURST,
+    HASTY,
+    HELD_S,
+    KEPT,
+    RATE,
+    ConcurrencyLimit,
+    RateLimitMiddleware,
+    TokenBuckets,
+)
 from gateway.intake.partners import CLOUD_EVENT, PARTNER_BODY
 from tests.gateway.conftest import Clinic, an_app
 from tests.gateway.test_server import a_free_port, serving
 from tests.support.databases import Database
-from tests.support.processes import a_crew
+from tests.support.processes import worker_processes
 from workers.embedded.installation import Servers
 
 MIB = 1024 * 1024
@@ -40,7 +51,7 @@ PATIENCE_S = 60.0
 @settings(max_examples=50, deadline=None, derandomize=True, database=None)
 @given(st.lists(st.floats(0, 5), max_size=300))
 def test_nobody_gets_more_than_the_rate_and_one_burst(pauses: list[float]) -> None:
-    buckets, now, turns = Buckets(10, 20), 0.0, []
+    buckets, now, turns = TokenBuckets(10, 20), 0.0, []
     for pause in pauses:
         now += pause
         if (wait_s := buckets.take("p", now)) <= HELD_S:
@@ -50,21 +61,21 @@ def test_nobody_gets_more_than_the_rate_and_one_burst(pauses: list[float]) -> No
 
 
 def test_who_is_too_fast_is_told_when_there_will_be_one_and_takes_none_that_is_far_away() -> None:
-    buckets = Buckets(10, 1)
+    buckets = TokenBuckets(10, 1)
     waits = [buckets.take("p", 0.0) for _ in range(13)]
     assert waits == pytest.approx([0.0, *(nth / 10 for nth in range(1, 11)), 1.1, 1.1])
     assert buckets.take("p", 1.1) <= HELD_S
 
 
 def test_names_made_up_without_end_take_no_memory_without_end() -> None:
-    buckets = Buckets()
+    buckets = TokenBuckets()
     for nth in range(3 * KEPT):
         buckets.take(f"p{nth}", 0.0)
     assert len(buckets._buckets) == KEPT
 
 
 async def test_of_one_name_so_many_are_under_way_and_the_others_come_in_their_order() -> None:
-    turns, order, most, here = Turns(2), [], 0, 0
+    turns, order, most, here = ConcurrencyLimit(2), [], 0, 0
 
     async def request(nth: int, name: str) -> None:
         nonlocal most, here
@@ -100,7 +111,7 @@ async def test_who_keeps_to_its_rate_is_let_in_side_by_side_and_who_hurries_in_t
         await asyncio.gather(*(gate(dict(scope), None, None) for _ in range(count)))  # type: ignore[arg-type]
         return most
 
-    gate = Gate(answer, clock=lambda: 0.0)
+    gate = RateLimitMiddleware(answer, clock=lambda: 0.0)
     await gate({"type": "http", "path": "/api/v1/cases", "headers": [], "client": None}, None, None)  # type: ignore[arg-type]
     patient = int(BURST * HASTY)
 
@@ -113,7 +124,7 @@ class Calls:
 
     def __init__(self, rate: float = RATE) -> None:
         self.now, self.through, self.held = 0.0, 0, 0.0
-        self.gate = Gate(self._answer, rate, lambda: self.now, self._sleep)
+        self.gate = RateLimitMiddleware(self._answer, rate, lambda: self.now, self._sleep)
 
     async def _answer(self, scope: Any, receive: Any, send: Any) -> None:
         self.through += 1
@@ -260,7 +271,7 @@ async def test_the_answer_to_a_body_that_is_too_large_is_a_problem_document(data
 async def a_gateway(database: Database, servers: Servers, home: Path, **more: str) -> AsyncIterator[tuple[int, int]]:
     """A gateway in a process of its own: its port and its pid."""
     port = a_free_port()
-    async with a_crew(database, servers, home, AWDA_PORT=str(port), AWDA_HOST="127.0.0.1", **more) as crew:
+    async with worker_processes(database, servers, home, AWDA_PORT=str(port), AWDA_HOST="127.0.0.1", **more) as crew:
         await crew.start("gateway")
         async with httpx2.AsyncClient(trust_env=False) as client:
             async with asyncio.timeout(PATIENCE_S):

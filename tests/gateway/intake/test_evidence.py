@@ -11,20 +11,20 @@ from uuid import UUID
 import pytest
 
 from domain.kernel.policy import NEWEST
-from gateway.intake.evidence import About, Attached, NoEvidence, attach, evidence
-from gateway.intake.service import Desk
-from gateway.intake.submission import Declined
-from store.content_store import Folder, NoSuchFile, digest_of
-from store.log.mapper import Erased, Tampered
+from gateway.intake.evidence import AttachmentReceipt, EvidenceDetails, EvidenceNotFoundError, attach, evidence
+from gateway.intake.service import Intake
+from gateway.intake.submission import DeclinedError
+from store.content_store import FileNotStoredError, FolderContentStore, digest_of
+from store.log.mapper import KeyErasedError, TamperedError
 from tests.gateway.conftest import an_app
 from tests.support.databases import Database
 from tests.support.journey_steps import REGISTRATION
-from tests.support.running_worker import House, a_house
+from tests.support.running_worker import RunningWorker, a_running_worker
 from workers.embedded.installation import Servers
 
 PDF = b"%PDF-1.7\n" + b"the consul's own hand " * 8000
 
-SCAN = About("scan.pdf")
+SCAN = EvidenceDetails("scan.pdf")
 
 KINDS = {
     "application/pdf": PDF,
@@ -35,17 +35,17 @@ KINDS = {
 
 
 @pytest.fixture
-async def house(database: Database, servers: Servers) -> AsyncIterator[House]:
-    async with a_house(database, servers) as house:
+async def house(database: Database, servers: Servers) -> AsyncIterator[RunningWorker]:
+    async with a_running_worker(database, servers) as house:
         yield house
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Folder:
-    return Folder(tmp_path / "files")
+def store(tmp_path: Path) -> FolderContentStore:
+    return FolderContentStore(tmp_path / "files")
 
 
-async def a_case(house: House) -> UUID:
+async def a_case(house: RunningWorker) -> UUID:
     begun = await house.begin(**REGISTRATION)
     assert begun.stream_id is not None
     await house.became(begun.message_id)
@@ -53,23 +53,30 @@ async def a_case(house: House) -> UUID:
 
 
 async def given(
-    desk: Desk, store: Folder, case: UUID, content: bytes = PDF, about: About = SCAN, **more: Any
-) -> Attached:
+    desk: Intake,
+    store: FolderContentStore,
+    case: UUID,
+    content: bytes = PDF,
+    about: EvidenceDetails = SCAN,
+    **more: Any,
+) -> AttachmentReceipt:
     how = {"holders": [case], "cases": [case], "user": "fatima"} | more
     return (await attach(desk, store, io.BytesIO(content), about, **how))[0]
 
 
-async def attached(house: House, case: UUID) -> list[Any]:
+async def attached(house: RunningWorker, case: UUID) -> list[Any]:
     return [event for event in await house.log(case) if event.name == "EvidenceAttached"]
 
 
-def kept(store: Folder) -> list[Path]:
+def kept(store: FolderContentStore) -> list[Path]:
     return sorted(path for path in store.root.rglob("*") if path.is_file()) if store.root.exists() else []
 
 
-async def test_a_file_is_attached_and_comes_back_as_it_was(house: House, desk: Desk, store: Folder) -> None:
+async def test_a_file_is_attached_and_comes_back_as_it_was(
+    house: RunningWorker, desk: Intake, store: FolderContentStore
+) -> None:
     case = await a_case(house)
-    about = About("Okafor, Aminata – جواز.pdf", "seen at the embassy", "GEN")
+    about = EvidenceDetails("Okafor, Aminata – جواز.pdf", "seen at the embassy", "GEN")
     receipt = await given(desk, store, case, about=about)
     assert (await house.became(receipt.message_id))["status"] == "applied"
 
@@ -83,7 +90,9 @@ async def test_a_file_is_attached_and_comes_back_as_it_was(house: House, desk: D
         assert (found.file_name, found.media_type) == (about.file_name, "application/pdf")
 
 
-async def test_the_same_file_twice_is_one_file_whoever_attaches_it(house: House, desk: Desk, store: Folder) -> None:
+async def test_the_same_file_twice_is_one_file_whoever_attaches_it(
+    house: RunningWorker, desk: Intake, store: FolderContentStore
+) -> None:
     case = await a_case(house)
     first, again = await given(desk, store, case), await given(desk, store, case, user="omar")
     assert (first.message_id, first.repeated) == (again.message_id, False)
@@ -92,23 +101,29 @@ async def test_the_same_file_twice_is_one_file_whoever_attaches_it(house: House,
     assert len(await attached(house, case)) == len(kept(store)) == 1
 
 
-async def test_a_file_is_what_it_begins_as_and_not_what_it_is_called(house: House, desk: Desk, store: Folder) -> None:
+async def test_a_file_is_what_it_begins_as_and_not_what_it_is_called(
+    house: RunningWorker, desk: Intake, store: FolderContentStore
+) -> None:
     case = await a_case(house)
     for content in KINDS.values():
-        await house.became((await given(desk, store, case, content, About("innocent.exe"))).message_id)
+        await house.became((await given(desk, store, case, content, EvidenceDetails("innocent.exe"))).message_id)
     assert [event.told["media_type"] for event in await attached(house, case)] == list(KINDS)
 
 
-async def test_what_is_neither_picture_nor_page_is_not_taken(house: House, desk: Desk, store: Folder) -> None:
+async def test_what_is_neither_picture_nor_page_is_not_taken(
+    house: RunningWorker, desk: Intake, store: FolderContentStore
+) -> None:
     case = await a_case(house)
     for content in (b"", b"MZ\x90\x00 a program", b"<html><script>", b"PK\x03\x04", b" %PDF-1.7", b"%PD"):
-        with pytest.raises(Declined) as no:
+        with pytest.raises(DeclinedError) as no:
             await given(desk, store, case, content)
         assert no.value.problem == "media-type"
     assert kept(store) == []
 
 
-async def test_a_file_beyond_the_limit_is_declined_while_it_comes(house: House, desk: Desk, store: Folder) -> None:
+async def test_a_file_beyond_the_limit_is_declined_while_it_comes(
+    house: RunningWorker, desk: Intake, store: FolderContentStore
+) -> None:
     case = await a_case(house)
     taken = []
 
@@ -117,17 +132,22 @@ async def test_a_file_beyond_the_limit_is_declined_while_it_comes(house: House, 
             taken.append(size)
             return b"%PDF-" + bytes(size or 0)
 
-    with pytest.raises(Declined) as no:
-        await attach(desk, store, Endless(), About("big.pdf"), holders=[case], cases=[case], user="fatima")
+    with pytest.raises(DeclinedError) as no:
+        await attach(desk, store, Endless(), EvidenceDetails("big.pdf"), holders=[case], cases=[case], user="fatima")
     assert no.value.problem == "too-large"
     assert sum(size or 0 for size in taken) < NEWEST.in_force.evidence_bytes + 1_000_000
     assert kept(store) == []
 
 
-async def test_what_is_said_of_a_file_has_limits(house: House, desk: Desk, store: Folder) -> None:
+async def test_what_is_said_of_a_file_has_limits(house: RunningWorker, desk: Intake, store: FolderContentStore) -> None:
     case = await a_case(house)
-    for about in (About(""), About("x" * 121), About("x", "n" * 2001), About("x", None, "TRAF")):
-        with pytest.raises(Declined) as no:
+    for about in (
+        EvidenceDetails(""),
+        EvidenceDetails("x" * 121),
+        EvidenceDetails("x", "n" * 2001),
+        EvidenceDetails("x", None, "TRAF"),
+    ):
+        with pytest.raises(DeclinedError) as no:
             await given(desk, store, case, about=about)
         assert no.value.rule == "MESSAGE.INVALID"
     assert kept(store) == []
@@ -137,15 +157,15 @@ async def test_what_is_said_of_a_file_has_limits(house: House, desk: Desk, store
 
 
 async def test_with_the_keys_the_file_is_gone_and_what_happened_can_still_be_read(
-    house: House, desk: Desk, store: Folder
+    house: RunningWorker, desk: Intake, store: FolderContentStore
 ) -> None:
     case = await a_case(house)
     await house.became((await given(desk, store, case)).message_id)
     (event,) = await attached(house, case)
     await desk.keys.destroy(case)
-    with pytest.raises(Erased):
+    with pytest.raises(KeyErasedError):
         await evidence(desk, store, case, event.file_hash)
-    with pytest.raises(Declined) as no:
+    with pytest.raises(DeclinedError) as no:
         await given(desk, store, case, PDF + b"more")
     assert no.value.problem == "erased"
     (erased,) = await attached(house, case)
@@ -153,11 +173,17 @@ async def test_with_the_keys_the_file_is_gone_and_what_happened_can_still_be_rea
 
 
 async def test_a_scan_that_names_several_is_kept_once_and_gone_for_all_when_one_is_erased(
-    house: House, desk: Desk, store: Folder
+    house: RunningWorker, desk: Intake, store: FolderContentStore
 ) -> None:
     one, other, silent = [await a_case(house) for _ in range(3)]
     receipts = await attach(
-        desk, store, io.BytesIO(PDF), About("list.pdf"), holders=[one, other, silent], cases=[one, other], user="fatima"
+        desk,
+        store,
+        io.BytesIO(PDF),
+        EvidenceDetails("list.pdf"),
+        holders=[one, other, silent],
+        cases=[one, other],
+        user="fatima",
     )
     for receipt in receipts:
         await house.became(receipt.message_id)
@@ -170,10 +196,16 @@ async def test_a_scan_that_names_several_is_kept_once_and_gone_for_all_when_one_
     await desk.keys.destroy(silent)
 
     for case in (one, other):
-        with pytest.raises(Erased):
+        with pytest.raises(KeyErasedError):
             await evidence(desk, store, case, file_hash)
     again = await attach(
-        desk, store, io.BytesIO(PDF), About("list.pdf"), holders=[one, other], cases=[one, other], user="fatima"
+        desk,
+        store,
+        io.BytesIO(PDF),
+        EvidenceDetails("list.pdf"),
+        holders=[one, other],
+        cases=[one, other],
+        user="fatima",
     )
     assert [receipt.repeated for receipt in again] == [True, True], "what was attached once stays as it was"
 
@@ -181,29 +213,33 @@ async def test_a_scan_that_names_several_is_kept_once_and_gone_for_all_when_one_
 # Hands
 
 
-async def test_a_file_that_is_missing_or_changed_is_said_to_be(house: House, desk: Desk, store: Folder) -> None:
+async def test_a_file_that_is_missing_or_changed_is_said_to_be(
+    house: RunningWorker, desk: Intake, store: FolderContentStore
+) -> None:
     case = await a_case(house)
     await house.became((await given(desk, store, case)).message_id)
     (file,) = kept(store)
     raw = file.read_bytes()
     file.write_bytes(raw[:-1] + bytes([raw[-1] ^ 1]))
-    with pytest.raises(Tampered):
+    with pytest.raises(TamperedError):
         await evidence(desk, store, case, file.name)
     file.unlink()
-    with pytest.raises(NoSuchFile):
+    with pytest.raises(FileNotStoredError):
         await evidence(desk, store, case, file.name)
 
 
-async def test_a_file_is_found_only_in_the_case_that_names_it(house: House, desk: Desk, store: Folder) -> None:
+async def test_a_file_is_found_only_in_the_case_that_names_it(
+    house: RunningWorker, desk: Intake, store: FolderContentStore
+) -> None:
     case, other = await a_case(house), await a_case(house)
     await house.became((await given(desk, store, case)).message_id)
     (event,) = await attached(house, case)
     for stream, digest in ((other, event.file_hash), (case, event.file_hash[:7]), (case, ""), (case, "zz" * 32)):
-        with pytest.raises(NoEvidence):
+        with pytest.raises(EvidenceNotFoundError):
             await evidence(desk, store, stream, digest)
 
 
-async def test_nobody_attaches_a_file_by_only_saying_so(house: House, desk: Desk, database: Database) -> None:
+async def test_nobody_attaches_a_file_by_only_saying_so(house: RunningWorker, desk: Intake, database: Database) -> None:
     case = await a_case(house)
     number = await desk.pool.fetchval("SELECT number FROM streams WHERE stream_id = $1", case)
     said = {"message": "AttachEvidence", "file_hash": "ab" * 32, "content_hash": "cd" * 32, "file_name": "x"}
@@ -222,7 +258,7 @@ async def test_nobody_attaches_a_file_by_only_saying_so(house: House, desk: Desk
 
 
 async def test_a_file_travels_over_http_with_its_name_beside_it(
-    house: House, desk: Desk, database: Database, tmp_path: Path
+    house: RunningWorker, desk: Intake, database: Database, tmp_path: Path
 ) -> None:
     case = await a_case(house)
     number = await desk.pool.fetchval("SELECT number FROM streams WHERE stream_id = $1", case)
@@ -259,7 +295,9 @@ async def test_a_file_travels_over_http_with_its_name_beside_it(
     assert len(await attached(house, case)) == 1
 
 
-async def test_a_gateway_without_a_content_store_says_so(house: House, desk: Desk, database: Database) -> None:
+async def test_a_gateway_without_a_content_store_says_so(
+    house: RunningWorker, desk: Intake, database: Database
+) -> None:
     case = await a_case(house)
     number = await desk.pool.fetchval("SELECT number FROM streams WHERE stream_id = $1", case)
     async with an_app(database) as client:

@@ -16,24 +16,24 @@ import pytest
 from domain.events.referral import ReferralCreated
 from domain.kernel.event import Event, Metadata
 from domain.kernel.vocabulary import PUBLIC_KIND, ReferralKind, SignalType
-from domain.referral.key_scope import NOT_FOR_THIS, Scope
-from gateway.intake.service import Desk
+from domain.referral.key_scope import NOT_FOR_THIS, KeyScope
+from gateway.intake.service import Intake
 from gateway.intake.signature_verifier import FRESH_S
-from gateway.intake.submission import Declined
+from gateway.intake.submission import DeclinedError
 from store.crypto.webhook_signatures import new_pair, new_secret
 from store.log.mapper import EventMapper
 from store.log.recorder import Recorder
-from store.log.rows import Plan
+from store.log.rows import Changeset
 from store.partners import keys as partner_keys
 from store.partners import registry as partners
-from store.partners.registry import Registered
+from store.partners.registry import RegisteredPartner
 from tests.gateway.conftest import REGISTRATION, Clinic, rows, stream_of
 
 HOSPITAL = "hospital"
 
 
 @dataclass(frozen=True)
-class Hospital:
+class HospitalSystem:
     """A partner with a key for everything, one of its laboratory, and one of its reception desk."""
 
     case: UUID
@@ -50,10 +50,10 @@ class Hospital:
 
 
 @pytest.fixture
-async def hospital(desk: Desk) -> Hospital:
+async def hospital(desk: Intake) -> HospitalSystem:
     begun = await desk.start_case(REGISTRATION, user="fatima", key=uuid4().hex)
     case, pool, master = await stream_of(desk, str(begun.number)), desk.pool, desk.keys.master
-    await partners.add(pool, Registered(HOSPITAL, "Hospital", frozenset(ReferralKind)))
+    await partners.add(pool, RegisteredPartner(HOSPITAL, "Hospital", frozenset(ReferralKind)))
     whole, (laboratory, public), front_desk = new_secret(), new_pair(), new_secret()
     await partner_keys.add_key(pool, master, HOSPITAL, whole)
     await partner_keys.add_key(
@@ -61,10 +61,10 @@ async def hospital(desk: Desk) -> Hospital:
         master,
         HOSPITAL,
         public,
-        scope=Scope(kinds=frozenset({ReferralKind.MEDICAL_ASSESSMENT, ReferralKind.MHPSS})),
+        scope=KeyScope(kinds=frozenset({ReferralKind.MEDICAL_ASSESSMENT, ReferralKind.MHPSS})),
     )
     steps = frozenset({SignalType.ACKNOWLEDGED, SignalType.ACCEPTED})
-    await partner_keys.add_key(pool, master, HOSPITAL, front_desk, scope=Scope(signals=steps))
+    await partner_keys.add_key(pool, master, HOSPITAL, front_desk, scope=KeyScope(signals=steps))
     tokens = await asked(
         desk,
         case,
@@ -73,10 +73,10 @@ async def hospital(desk: Desk) -> Hospital:
         ReferralKind.MHPSS,
         ReferralKind.CONSULAR_IDENTITY,
     )
-    return Hospital(case, whole, laboratory, front_desk, tokens)
+    return HospitalSystem(case, whole, laboratory, front_desk, tokens)
 
 
-async def asked(desk: Desk, case: UUID, *kinds: ReferralKind) -> dict[ReferralKind, str]:
+async def asked(desk: Intake, case: UUID, *kinds: ReferralKind) -> dict[ReferralKind, str]:
     """Referrals as the recording writes them: the public kind in the open, the true one sealed."""
     tokens = {kind: f"a-token-for-{kind.lower()}" for kind in kinds}
     facts = [
@@ -95,21 +95,21 @@ async def asked(desk: Desk, case: UUID, *kinds: ReferralKind) -> dict[ReferralKi
     return tokens
 
 
-async def recorded(desk: Desk, case: UUID, *facts: Event) -> None:
+async def recorded(desk: Intake, case: UUID, *facts: Event) -> None:
     loaded = await Recorder(desk.pool).load(case)
     assert loaded.head is not None
     first, at = loaded.head.version + 1, datetime.now(UTC)
     mapper = EventMapper(await desk.keys.keyring(case))
     about = Metadata(happened_at=at, recorded_at=at, actor="system", message_id=uuid4(), policy="test")
     events = [mapper.new(fact.stamped(case, first + nth, at), uuid4(), about) for nth, fact in enumerate(facts)]
-    await Recorder(desk.pool).write(Plan(case, loaded.head.revision, loaded.head.hash, first, events))
+    await Recorder(desk.pool).write(Changeset(case, loaded.head.revision, loaded.head.hash, first, events))
 
 
 async def post(client: httpx2.AsyncClient, headers: dict[str, str], body: bytes) -> httpx2.Response:
     return await client.post(f"/api/v1/inbox/{HOSPITAL}", content=body, headers=headers)
 
 
-async def kept(desk: Desk) -> list[tuple[Any, ...]]:
+async def kept(desk: Intake) -> list[tuple[Any, ...]]:
     what = "stream_id IS NOT NULL, status, result::json->>'cause'"
     return [tuple(row) for row in await rows(desk, what, "kind = 'signal'")]
 
@@ -120,7 +120,7 @@ SET_ASIDE = (False, "quarantined", NOT_FOR_THIS)
 
 
 async def test_a_laboratorys_key_cannot_report_an_embassys_outcome(
-    desk: Desk, hospital: Hospital, caplog: pytest.LogCaptureFixture
+    desk: Intake, hospital: HospitalSystem, caplog: pytest.LogCaptureFixture
 ) -> None:
     event = hospital.event(ReferralKind.CONSULAR_IDENTITY, outcome_code="NATIONALITY_CONFIRMED")
 
@@ -143,7 +143,7 @@ async def test_a_laboratorys_key_cannot_report_an_embassys_outcome(
     ],
 )
 async def test_the_kind_that_counts_is_the_one_that_was_really_asked(
-    desk: Desk, hospital: Hospital, kind: ReferralKind, became: tuple[Any, ...]
+    desk: Intake, hospital: HospitalSystem, kind: ReferralKind, became: tuple[Any, ...]
 ) -> None:
     """MHPSS and specialist care go by one public name; the laboratory's key is for one of them."""
     await desk.receive(HOSPITAL, *hospital.signed(hospital.event(kind), hospital.laboratory))
@@ -151,7 +151,7 @@ async def test_the_kind_that_counts_is_the_one_that_was_really_asked(
     assert await kept(desk) == [became]
 
 
-async def test_a_key_for_some_signals_says_no_others(desk: Desk, hospital: Hospital) -> None:
+async def test_a_key_for_some_signals_says_no_others(desk: Intake, hospital: HospitalSystem) -> None:
     for signal in ("ACCEPTED", "COMPLETED"):
         event = hospital.event(ReferralKind.MEDICAL_ASSESSMENT, signal_type=signal)
         await desk.receive(HOSPITAL, *hospital.signed(event, hospital.front_desk))
@@ -160,7 +160,7 @@ async def test_a_key_for_some_signals_says_no_others(desk: Desk, hospital: Hospi
 
 
 @pytest.mark.parametrize("signal", ["WITHDRAWAL_REPORTED", "CONCERN_REPORTED", "CONTACT_CHANGED"])
-async def test_what_the_person_says_is_heard_under_any_key(desk: Desk, hospital: Hospital, signal: str) -> None:
+async def test_what_the_person_says_is_heard_under_any_key(desk: Intake, hospital: HospitalSystem, signal: str) -> None:
     for key in (hospital.laboratory, hospital.front_desk):
         event = hospital.event(ReferralKind.CONSULAR_IDENTITY, signal_type=signal, outcome_code=None)
         await desk.receive(HOSPITAL, *hospital.signed(event, key))
@@ -168,7 +168,7 @@ async def test_what_the_person_says_is_heard_under_any_key(desk: Desk, hospital:
     assert await kept(desk) == [APPLIES, APPLIES]
 
 
-async def test_signed_by_two_keys_it_is_enough_that_one_may_say_it(desk: Desk, hospital: Hospital) -> None:
+async def test_signed_by_two_keys_it_is_enough_that_one_may_say_it(desk: Intake, hospital: HospitalSystem) -> None:
     event, at = hospital.event(ReferralKind.CONSULAR_IDENTITY), time.time()
     (narrow, body), (wide, _) = (hospital.signed(event, key, at) for key in (hospital.laboratory, hospital.whole))
     both = narrow | {"webhook-signature": f"{narrow['webhook-signature']} {wide['webhook-signature']}"}
@@ -179,7 +179,7 @@ async def test_signed_by_two_keys_it_is_enough_that_one_may_say_it(desk: Desk, h
 
 
 async def test_the_answer_does_not_tell_whether_the_key_was_for_this(
-    client: httpx2.AsyncClient, desk: Desk, hospital: Hospital
+    client: httpx2.AsyncClient, desk: Intake, hospital: HospitalSystem
 ) -> None:
     events = [hospital.event(kind) for kind in (ReferralKind.MEDICAL_ASSESSMENT, ReferralKind.CONSULAR_IDENTITY)]
     unknown = {**hospital.event(ReferralKind.MHPSS)}
@@ -193,7 +193,9 @@ async def test_the_answer_does_not_tell_whether_the_key_was_for_this(
     assert [row[1] for row in await kept(desk)] == ["pending", "quarantined", "quarantined"]
 
 
-async def test_sent_again_it_gets_the_same_receipt_and_still_has_no_effect(desk: Desk, hospital: Hospital) -> None:
+async def test_sent_again_it_gets_the_same_receipt_and_still_has_no_effect(
+    desk: Intake, hospital: HospitalSystem
+) -> None:
     event = hospital.event(ReferralKind.CONSULAR_IDENTITY)
 
     first = await desk.receive(HOSPITAL, *hospital.signed(event, hospital.laboratory))
@@ -204,7 +206,7 @@ async def test_sent_again_it_gets_the_same_receipt_and_still_has_no_effect(desk:
 
 
 async def test_a_key_limited_to_kinds_is_not_believed_about_a_referral_nobody_can_read(
-    desk: Desk, hospital: Hospital
+    desk: Intake, hospital: HospitalSystem
 ) -> None:
     begun = await desk.start_case(REGISTRATION, user="fatima", key=uuid4().hex)
     columns = ("a-token-without-a-referral", await stream_of(desk, str(begun.number)), str(uuid4()), HOSPITAL)
@@ -216,7 +218,7 @@ async def test_a_key_limited_to_kinds_is_not_believed_about_a_referral_nobody_ca
     assert await kept(desk) == [SET_ASIDE]
 
 
-async def test_a_revoked_key_is_turned_away_within_two_seconds(desk: Desk, hospital: Hospital) -> None:
+async def test_a_revoked_key_is_turned_away_within_two_seconds(desk: Intake, hospital: HospitalSystem) -> None:
     await desk.receive(HOSPITAL, *hospital.signed(hospital.event(ReferralKind.MHPSS), hospital.whole))
     (whole,) = [key for key in await partner_keys.key_entries(desk.pool, HOSPITAL) if not key.scope.limited]
 
@@ -224,12 +226,12 @@ async def test_a_revoked_key_is_turned_away_within_two_seconds(desk: Desk, hospi
     assert FRESH_S <= 2.0
     desk.signers._read_at -= FRESH_S  # as if they had passed
 
-    with pytest.raises(Declined) as no:
+    with pytest.raises(DeclinedError) as no:
         await desk.receive(HOSPITAL, *hospital.signed(hospital.event(ReferralKind.MHPSS), hospital.whole))
     assert no.value.problem == "signature"
 
 
-async def test_while_a_key_is_replaced_no_message_is_turned_away(desk: Desk, hospital: Hospital) -> None:
+async def test_while_a_key_is_replaced_no_message_is_turned_away(desk: Intake, hospital: HospitalSystem) -> None:
     (old,) = [key for key in await partner_keys.key_entries(desk.pool, HOSPITAL) if not key.scope.limited]
     new = new_secret()
 
@@ -244,17 +246,17 @@ async def test_while_a_key_is_replaced_no_message_is_turned_away(desk: Desk, hos
     assert None not in used
 
 
-async def test_our_own_outbound_key_opens_no_door_here(desk: Desk, hospital: Hospital) -> None:
+async def test_our_own_outbound_key_opens_no_door_here(desk: Intake, hospital: HospitalSystem) -> None:
     ours = new_secret()
     await partner_keys.add_key(desk.pool, desk.keys.master, HOSPITAL, ours, direction=partner_keys.Direction.OUTBOUND)
 
-    with pytest.raises(Declined) as no:
+    with pytest.raises(DeclinedError) as no:
         await desk.receive(HOSPITAL, *hospital.signed(hospital.event(ReferralKind.MHPSS), ours))
 
     assert no.value.problem == "signature"
 
 
-async def test_a_message_set_aside_is_kept_sealed_and_without_its_case(desk: Desk, hospital: Hospital) -> None:
+async def test_a_message_set_aside_is_kept_sealed_and_without_its_case(desk: Intake, hospital: HospitalSystem) -> None:
     event = hospital.event(ReferralKind.CONSULAR_IDENTITY, reason="a reason nobody may read")
 
     await desk.receive(HOSPITAL, *hospital.signed(event, hospital.laboratory))

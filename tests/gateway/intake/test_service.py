@@ -10,8 +10,8 @@ from uuid import uuid4
 
 import pytest
 
-from gateway.intake.service import Desk, open_desk
-from gateway.intake.submission import Answer, Declined
+from gateway.intake.service import Intake, open_intake
+from gateway.intake.submission import DeclinedError, SubmissionResult
 from store.log.mapper import open_body
 from store.postgres.notifier import INBOX, listen
 from tests.gateway.conftest import MASTER_KEY, REGISTRATION, Clinic, a_partner, rows, stream_of
@@ -29,11 +29,11 @@ FLIGHT = {
 }
 
 
-async def begun(desk: Desk, key: str = "k-1", **changed: Any) -> Answer:
+async def begun(desk: Intake, key: str = "k-1", **changed: Any) -> SubmissionResult:
     return await desk.start_case({**REGISTRATION, **changed}, user="fatima", key=key)
 
 
-async def test_a_case_gets_a_number_and_its_message_waits(desk: Desk) -> None:
+async def test_a_case_gets_a_number_and_its_message_waits(desk: Intake) -> None:
     answer = await begun(desk)
 
     assert answer.number is not None
@@ -41,7 +41,7 @@ async def test_a_case_gets_a_number_and_its_message_waits(desk: Desk) -> None:
     assert (answer.status, answer.repeated) == ("pending", False)
 
 
-async def test_the_same_key_twice_starts_one_case(desk: Desk) -> None:
+async def test_the_same_key_twice_starts_one_case(desk: Intake) -> None:
     first, second = await begun(desk), await begun(desk)
 
     assert second.repeated
@@ -49,17 +49,17 @@ async def test_the_same_key_twice_starts_one_case(desk: Desk) -> None:
     assert await desk.pool.fetchval("SELECT count(*) FROM streams") == 1
 
 
-async def test_the_same_key_of_somebody_else_is_another_message(desk: Desk) -> None:
+async def test_the_same_key_of_somebody_else_is_another_message(desk: Intake) -> None:
     first = await begun(desk)
     second = await desk.start_case(REGISTRATION, user="omar", key="k-1")
 
     assert second.number != first.number
 
 
-async def test_the_same_key_for_something_else_is_declined(desk: Desk) -> None:
+async def test_the_same_key_for_something_else_is_declined(desk: Intake) -> None:
     await begun(desk)
 
-    with pytest.raises(Declined) as no:
+    with pytest.raises(DeclinedError) as no:
         await begun(desk, office="Misrata")
 
     assert no.value.problem == "key-reused"
@@ -76,9 +76,9 @@ async def test_the_same_key_for_something_else_is_declined(desk: Desk) -> None:
     ],
 )
 async def test_an_unfit_field_is_named_with_its_value_and_the_refusal_is_kept(
-    desk: Desk, changed: dict[str, Any], pointer: str, value: object
+    desk: Intake, changed: dict[str, Any], pointer: str, value: object
 ) -> None:
-    with pytest.raises(Declined) as no:
+    with pytest.raises(DeclinedError) as no:
         await begun(desk, **changed)
 
     assert (no.value.problem, no.value.rule) == ("invalid-message", "MESSAGE.INVALID")
@@ -89,10 +89,10 @@ async def test_an_unfit_field_is_named_with_its_value_and_the_refusal_is_kept(
     assert json.loads(kept[0]["result"])["field"] == pointer
 
 
-async def test_a_refusal_repeated_is_the_same_refusal(desk: Desk) -> None:
-    with pytest.raises(Declined) as first:
+async def test_a_refusal_repeated_is_the_same_refusal(desk: Intake) -> None:
+    with pytest.raises(DeclinedError) as first:
         await begun(desk, colour="blue")
-    with pytest.raises(Declined) as second:
+    with pytest.raises(DeclinedError) as second:
         await begun(desk, colour="blue")
 
     assert second.value.repeated
@@ -100,10 +100,10 @@ async def test_a_refusal_repeated_is_the_same_refusal(desk: Desk) -> None:
     assert len(await rows(desk)) == 1
 
 
-async def test_an_unknown_message_is_refused_with_the_nearest_name(desk: Desk) -> None:
+async def test_an_unknown_message_is_refused_with_the_nearest_name(desk: Intake) -> None:
     number = str((await begun(desk)).number)
 
-    with pytest.raises(Declined, match="did you mean PlaceHold") as no:
+    with pytest.raises(DeclinedError, match="did you mean PlaceHold") as no:
         await desk.send(number, "PlaceHolt", {}, user="fatima", key="k-2")
 
     assert no.value.rule == "MESSAGE.UNKNOWN"
@@ -122,44 +122,44 @@ NOT_FOR_STAFF: list[Any] = [
 ]
 
 
-async def test_what_staff_may_not_send_to_a_case_is_refused(desk: Desk, subtests: pytest.Subtests) -> None:
+async def test_what_staff_may_not_send_to_a_case_is_refused(desk: Intake, subtests: pytest.Subtests) -> None:
     for name in NOT_FOR_STAFF:
         with subtests.test(name=str(name)[:60]):
             number = str((await begun(desk)).number)
 
-            with pytest.raises(Declined) as no:
+            with pytest.raises(DeclinedError) as no:
                 await desk.send(number, name, {}, user="fatima", key=uuid4().hex)
 
             assert no.value.flaws[0].pointer == "/message"
 
 
-async def test_only_a_registration_starts_a_case(desk: Desk) -> None:
-    with pytest.raises(Declined) as no:
+async def test_only_a_registration_starts_a_case(desk: Intake) -> None:
+    with pytest.raises(DeclinedError) as no:
         await desk.start_case({"note": "hello"}, user="fatima", key="k-1", name="AddNote")
 
     assert no.value.flaws[0].code == "message.needs_a_case"
     assert await desk.pool.fetchval("SELECT count(*) FROM streams") == 0
 
 
-async def test_a_case_nobody_opened_is_not_found(desk: Desk) -> None:
-    with pytest.raises(Declined) as no:
+async def test_a_case_nobody_opened_is_not_found(desk: Intake) -> None:
+    with pytest.raises(DeclinedError) as no:
         await desk.send("LBY-2026-999999", "AddNote", {"note": "hello"}, user="fatima", key="k-1")
 
     assert no.value.problem == "not-found"
     assert await rows(desk) == []
 
 
-async def test_what_has_not_happened_yet_cannot_be_reported(desk: Desk) -> None:
+async def test_what_has_not_happened_yet_cannot_be_reported(desk: Intake) -> None:
     number = str((await begun(desk)).number)
     tomorrow = datetime.now(UTC) + timedelta(days=1)
 
-    with pytest.raises(Declined) as no:
+    with pytest.raises(DeclinedError) as no:
         await desk.send(number, "AddNote", {"note": "x"}, user="fatima", key="k-2", happened_at=tomorrow)
 
     assert no.value.flaws[0].code == "time.future"
 
 
-async def test_a_message_is_kept_sealed_with_its_reason_and_the_time_it_tells_of(desk: Desk) -> None:
+async def test_a_message_is_kept_sealed_with_its_reason_and_the_time_it_tells_of(desk: Intake) -> None:
     number = str((await begun(desk)).number)
     yesterday = datetime.now(UTC) - timedelta(days=1)
 
@@ -185,12 +185,12 @@ async def test_a_message_is_kept_sealed_with_its_reason_and_the_time_it_tells_of
     }
 
 
-async def test_a_movement_is_planned_once_under_its_number(desk: Desk) -> None:
+async def test_a_movement_is_planned_once_under_its_number(desk: Intake) -> None:
     planned = await desk.send(MOVEMENT, "PlanMovement", FLIGHT, user="omar", key="k-1")
     again = await desk.send(MOVEMENT, "PlanMovement", FLIGHT, user="omar", key="k-1")
 
     assert (planned.number, planned.repeated, again.repeated) == (MOVEMENT, False, True)
-    with pytest.raises(Declined) as no:
+    with pytest.raises(DeclinedError) as no:
         await desk.send(MOVEMENT, "PlanMovement", FLIGHT, user="omar", key="k-2")
     assert no.value.problem == "number-taken"
     assert (await desk.send(MOVEMENT, "FreezeManifest", {}, user="omar", key="k-3")).status == "pending"
@@ -207,16 +207,16 @@ SENDERS: list[Any] = [
 ]
 
 
-async def test_a_sender_without_a_proper_name_or_key_is_declined(desk: Desk, subtests: pytest.Subtests) -> None:
+async def test_a_sender_without_a_proper_name_or_key_is_declined(desk: Intake, subtests: pytest.Subtests) -> None:
     for user, key in SENDERS:
         with subtests.test(user=str(user)[:60]):
-            with pytest.raises(Declined) as no:
+            with pytest.raises(DeclinedError) as no:
                 await desk.start_case(REGISTRATION, user=user, key=key)
 
             assert no.value.problem in {"bad-user", "bad-key"}
 
 
-async def test_the_bell_rings_after_the_commit(desk: Desk, database: Database) -> None:
+async def test_the_bell_rings_after_the_commit(desk: Intake, database: Database) -> None:
     heard: asyncio.Queue[str] = asyncio.Queue()
     listening = asyncio.create_task(listen(database.app_dsn, INBOX, heard.put_nowait))
     assert await asyncio.wait_for(heard.get(), 5) == ""
@@ -227,29 +227,29 @@ async def test_the_bell_rings_after_the_commit(desk: Desk, database: Database) -
     listening.cancel()
 
 
-async def test_an_erased_case_takes_nothing_more(desk: Desk) -> None:
+async def test_an_erased_case_takes_nothing_more(desk: Intake) -> None:
     number = str((await begun(desk)).number)
     await desk.keys.destroy(await stream_of(desk, number))
 
-    with pytest.raises(Declined) as no:
+    with pytest.raises(DeclinedError) as no:
         await desk.send(number, "AddNote", {"note": "x"}, user="fatima", key="k-2")
 
     assert no.value.problem == "erased"
 
 
 async def test_many_refusals_at_once_all_find_a_connection(database: Database) -> None:
-    async with open_desk(database.app_dsn, MASTER_KEY) as desk:
+    async with open_intake(database.app_dsn, MASTER_KEY) as desk:
         refused = await asyncio.wait_for(
             asyncio.gather(*(begun(desk, f"k-{n}", colour="blue") for n in range(60)), return_exceptions=True), 20
         )
 
-    assert all(isinstance(no, Declined) for no in refused)
+    assert all(isinstance(no, DeclinedError) for no in refused)
 
 
 # Partners
 
 
-async def test_a_partners_answer_is_taken_in_for_its_case(desk: Desk, clinic: Clinic) -> None:
+async def test_a_partners_answer_is_taken_in_for_its_case(desk: Intake, clinic: Clinic) -> None:
     event = clinic.event()
 
     answer = await desk.receive(clinic.partner_id, *clinic.signed(event))
@@ -262,7 +262,7 @@ async def test_a_partners_answer_is_taken_in_for_its_case(desk: Desk, clinic: Cl
     assert answer.receipt
 
 
-async def test_an_exact_repeat_gets_the_same_receipt_under_a_new_time(desk: Desk, clinic: Clinic) -> None:
+async def test_an_exact_repeat_gets_the_same_receipt_under_a_new_time(desk: Intake, clinic: Clinic) -> None:
     event = clinic.event()
 
     first = await desk.receive(clinic.partner_id, *clinic.signed(event, at=datetime.now(UTC).timestamp() - 100))
@@ -272,18 +272,18 @@ async def test_an_exact_repeat_gets_the_same_receipt_under_a_new_time(desk: Desk
     assert len(await rows(desk, where="kind = 'signal'")) == 1
 
 
-async def test_the_same_id_with_another_body_is_a_conflict(desk: Desk, clinic: Clinic) -> None:
+async def test_the_same_id_with_another_body_is_a_conflict(desk: Intake, clinic: Clinic) -> None:
     event = clinic.event()
     await desk.receive(clinic.partner_id, *clinic.signed(event))
 
     other = {**event, "data": {**event["data"], "outcome_code": "UNFIT_TEMPORARY"}}
-    with pytest.raises(Declined) as no:
+    with pytest.raises(DeclinedError) as no:
         await desk.receive(clinic.partner_id, *clinic.signed(other))
 
     assert no.value.problem == "id-reused"
 
 
-async def test_an_unknown_token_and_anothers_are_quarantined_without_a_case(desk: Desk, clinic: Clinic) -> None:
+async def test_an_unknown_token_and_anothers_are_quarantined_without_a_case(desk: Intake, clinic: Clinic) -> None:
     other = await a_partner(desk, "clinic-misrata", clinic.case, "a-token-of-misrata's")
     unknown = clinic.event(data={"referral_token": "x" * 22})
     foreign = clinic.event(data={"referral_token": "a-token-of-misrata's"})
@@ -299,7 +299,7 @@ async def test_an_unknown_token_and_anothers_are_quarantined_without_a_case(desk
     assert other.case == clinic.case
 
 
-async def test_an_answer_for_an_erased_case_is_received_like_any_other(desk: Desk, clinic: Clinic) -> None:
+async def test_an_answer_for_an_erased_case_is_received_like_any_other(desk: Intake, clinic: Clinic) -> None:
     await desk.keys.destroy(clinic.case)
 
     assert (await desk.receive(clinic.partner_id, *clinic.signed(clinic.event()))).receipt
@@ -315,7 +315,7 @@ CLOCKS: list[Any] = [
 ]
 
 
-async def test_a_partners_wrong_clock_loses_nothing(desk: Desk, clinic: Clinic, subtests: pytest.Subtests) -> None:
+async def test_a_partners_wrong_clock_loses_nothing(desk: Intake, clinic: Clinic, subtests: pytest.Subtests) -> None:
     for when in CLOCKS:
         with subtests.test(when=str(when)[:60]):
             answer = await desk.receive(clinic.partner_id, *clinic.signed(clinic.event(data={"occurred_at": when})))
@@ -338,14 +338,14 @@ SHAPES: list[Any] = [
 
 
 async def test_a_signal_of_another_shape_is_declined_by_pointer(
-    desk: Desk, clinic: Clinic, subtests: pytest.Subtests
+    desk: Intake, clinic: Clinic, subtests: pytest.Subtests
 ) -> None:
     for changed, pointer in SHAPES:
         with subtests.test(changed=str(changed)[:60]):
             body = json.dumps(clinic.event(**changed)).encode()
             message_id = str(uuid4()) if pointer == "/id" else json.loads(body)["id"]
 
-            with pytest.raises(Declined) as no:
+            with pytest.raises(DeclinedError) as no:
                 await desk.receive(clinic.partner_id, *clinic.signed_bytes(body, message_id))
 
             assert no.value.problem == "shape"
@@ -370,11 +370,11 @@ TWO_READINGS: list[Any] = [
 
 
 async def test_json_with_two_readings_is_declined_and_nothing_crashes(
-    desk: Desk, clinic: Clinic, subtests: pytest.Subtests
+    desk: Intake, clinic: Clinic, subtests: pytest.Subtests
 ) -> None:
     for body in TWO_READINGS:
         with subtests.test(body=str(body)[:60]):
-            with pytest.raises(Declined) as no:
+            with pytest.raises(DeclinedError) as no:
                 await desk.receive(clinic.partner_id, *clinic.signed_bytes(body, str(uuid4())))
 
             assert no.value.problem == "shape"

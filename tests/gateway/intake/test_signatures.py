@@ -16,10 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from standardwebhooks import Webhook
 
-from gateway.intake.service import Desk
-from store.crypto.webhook_signatures import BadKey, new_pair, new_secret, sign, sign_with, verified
+from gateway.intake.service import Intake
+from store.crypto.webhook_signatures import InvalidKeyError, new_pair, new_secret, sign, sign_with, verified
 from store.partners.keys import add_key, keys_of, outbound, revoke_key
-from store.partners.registry import Registered, UnknownPartner, add, directory, get
+from store.partners.registry import RegisteredPartner, UnknownPartnerError, add, directory, get
 from store.partners.seed import seed
 from tests.gateway.conftest import Clinic, rows
 
@@ -121,14 +121,14 @@ def test_a_signature_holds_five_minutes_either_way(late: int, taken: bool) -> No
     "key", ["", "whsec_", "whsec_!", "whsec_" + base64.b64encode(b"x" * 23).decode(), "whpk_AAAA", SECRET[6:]]
 )
 def test_a_text_that_is_no_key_is_refused_without_repeating_it(key: str) -> None:
-    with pytest.raises(BadKey) as no:
+    with pytest.raises(InvalidKeyError) as no:
         sign(key, "m-1", NOW, BODY)
 
     assert len(key) < 7 or key[6:] not in str(no.value)
 
 
 def test_a_public_key_cannot_sign_and_a_message_id_has_no_dot() -> None:
-    with pytest.raises(BadKey, match="whsk_"):
+    with pytest.raises(InvalidKeyError, match="whsk_"):
         sign(PUBLIC, "m-1", NOW, BODY)
     for name in ("a.b", "", "a b", "ключ", "x" * 129):
         with pytest.raises(ValueError, match="message's id"):
@@ -260,7 +260,7 @@ def all_mangled(clinic: Clinic) -> list[tuple[str, dict[str, str], bytes]]:
 
 
 async def test_two_hundred_forged_signatures_are_all_turned_away(
-    client: httpx2.AsyncClient, clinic: Clinic, desk: Desk
+    client: httpx2.AsyncClient, clinic: Clinic, desk: Intake
 ) -> None:
     forged = all_mangled(clinic)
     assert len(forged) >= 200
@@ -309,7 +309,7 @@ def unfit_bodies(event: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
 
 
 async def test_a_hundred_signed_bodies_that_are_no_signal_are_all_turned_away(
-    client: httpx2.AsyncClient, clinic: Clinic, desk: Desk
+    client: httpx2.AsyncClient, clinic: Clinic, desk: Intake
 ) -> None:
     unfit = list(unfit_bodies(clinic.event(id="m-1")))
     assert len(unfit) >= 100
@@ -326,22 +326,22 @@ async def test_a_hundred_signed_bodies_that_are_no_signal_are_all_turned_away(
 # Partners
 
 
-async def test_a_partner_is_registered_changed_and_listed_for_the_rules(desk: Desk) -> None:
+async def test_a_partner_is_registered_changed_and_listed_for_the_rules(desk: Intake) -> None:
     await seed(desk.pool, desk.keys.master)
     known = await directory(desk.pool)
     clinic = await get(desk.pool, "clinic-tripoli")
     assert clinic is not None
 
-    await add(desk.pool, Registered("clinic-tripoli", clinic.name, clinic.kinds, active=False))
+    await add(desk.pool, RegisteredPartner("clinic-tripoli", clinic.name, clinic.kinds, active=False))
 
     assert {"embassy-nga", "reception-nga", "provider-nga", "exit-authority"} <= set(known.partners)
     assert known.partners["embassy-nga"].country == "NGA"
     assert "clinic-tripoli" not in (await directory(desk.pool)).partners
 
 
-async def test_seeding_again_keeps_secrets_and_what_was_changed(desk: Desk) -> None:
+async def test_seeding_again_keeps_secrets_and_what_was_changed(desk: Intake) -> None:
     first = await seed(desk.pool, desk.keys.master, lambda partner: f"http://127.0.0.1:9/receive/{partner}")
-    await add(desk.pool, Registered("carrier", "Another carrier", frozenset(), active=False))
+    await add(desk.pool, RegisteredPartner("carrier", "Another carrier", frozenset(), active=False))
 
     second = await seed(desk.pool, desk.keys.master)
 
@@ -354,7 +354,7 @@ async def test_seeding_again_keeps_secrets_and_what_was_changed(desk: Desk) -> N
     assert await outbound(desk.pool, desk.keys.master, "carrier") is None
 
 
-async def test_a_secret_is_sealed_and_a_revoked_key_counts_no_more(desk: Desk, clinic: Clinic) -> None:
+async def test_a_secret_is_sealed_and_a_revoked_key_counts_no_more(desk: Intake, clinic: Clinic) -> None:
     keys = await keys_of(desk.pool, desk.keys.master, clinic.partner_id)
     stored = await desk.pool.fetchval("SELECT secret FROM partner_keys WHERE algorithm = 'v1'")
     assert base64.b64decode(clinic.secret[6:]) not in stored
@@ -366,8 +366,8 @@ async def test_a_secret_is_sealed_and_a_revoked_key_counts_no_more(desk: Desk, c
     assert not await revoke_key(desk.pool, keys[0].key_id)
 
 
-async def test_a_key_needs_a_partner_and_a_private_key_stays_where_it_is(desk: Desk) -> None:
-    with pytest.raises(UnknownPartner):
+async def test_a_key_needs_a_partner_and_a_private_key_stays_where_it_is(desk: Intake) -> None:
+    with pytest.raises(UnknownPartnerError):
         await add_key(desk.pool, desk.keys.master, "nobody", new_secret())
-    with pytest.raises(BadKey, match="stays with the partner"):
+    with pytest.raises(InvalidKeyError, match="stays with the partner"):
         await add_key(desk.pool, desk.keys.master, "nobody", new_pair()[0])

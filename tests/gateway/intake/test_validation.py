@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.intake.validation import TAKEN, flaws_of
+from gateway.intake.validation import TAKEN, field_errors
 
 
 def said(name: str, **fields: object) -> dict[str, str]:
     """What is said about a message, by pointer."""
     model = TAKEN[name]
-    return {flaw.pointer: flaw.message for flaw in flaws_of(name, fields, to=model.TO, sender=model.FROM)}
+    return {flaw.pointer: flaw.message for flaw in field_errors(name, fields, to=model.TO, sender=model.FROM)}
 
 
 @pytest.mark.parametrize(

@@ -14,17 +14,17 @@ from audit.verification.verify import verify
 from domain.kernel.policy import NEWEST
 from domain.kernel.working_time import LIBYA
 from gateway.intake.call_requests import request_call
-from gateway.intake.service import Desk
-from gateway.intake.submission import Declined
+from gateway.intake.service import Intake
+from gateway.intake.submission import DeclinedError
 from gateway.pages.forms import telephone
-from gateway.pages.rate_limit import Pace
+from gateway.pages.rate_limit import PageRateLimit
 from store.log.streams import by_number, open_streams
 from store.postgres import clock
 from store.projections.projector import Projector
 from tests.gateway.conftest import MASTER_KEY, an_app, rows
 from tests.support.databases import Database
 from tests.support.referral_fixtures import hidden, receipt_of
-from tests.support.running_worker import MASTER, House, a_house
+from tests.support.running_worker import MASTER, RunningWorker, a_running_worker
 from workers.embedded.installation import Servers
 
 TYPED = {"phone": "091 000 0001", "language": "ha", "given_name": "Aminata", "when": "after six"}
@@ -36,7 +36,7 @@ async def asks(client: httpx2.AsyncClient, **typed: str) -> httpx2.Response:
     return await client.post("/call", data={**hidden(page), **TYPED, **typed})
 
 
-async def test_a_request_is_taken_with_a_number_and_a_promise(client: httpx2.AsyncClient, desk: Desk) -> None:
+async def test_a_request_is_taken_with_a_number_and_a_promise(client: httpx2.AsyncClient, desk: Intake) -> None:
     answer = await asks(client)
 
     assert answer.status_code == 200
@@ -51,7 +51,7 @@ async def test_a_request_is_taken_with_a_number_and_a_promise(client: httpx2.Asy
     assert f"{due:%Y-%m-%d 17:00} UTC+2" in answer.text
 
 
-async def test_the_same_form_sent_twice_at_once_is_one_request(client: httpx2.AsyncClient, desk: Desk) -> None:
+async def test_the_same_form_sent_twice_at_once_is_one_request(client: httpx2.AsyncClient, desk: Intake) -> None:
     page = await client.get("/call")
     form = {**hidden(page), **TYPED}
 
@@ -73,7 +73,7 @@ async def test_the_same_form_sent_twice_at_once_is_one_request(client: httpx2.As
     ],
 )
 async def test_what_cannot_be_called_is_said_and_nothing_is_lost(
-    client: httpx2.AsyncClient, desk: Desk, typed: dict[str, str], told: str
+    client: httpx2.AsyncClient, desk: Intake, typed: dict[str, str], told: str
 ) -> None:
     answer = await asks(client, **typed)
 
@@ -83,7 +83,7 @@ async def test_what_cannot_be_called_is_said_and_nothing_is_lost(
     assert await rows(desk) == []
 
 
-async def test_another_language_keeps_what_was_typed(client: httpx2.AsyncClient, desk: Desk) -> None:
+async def test_another_language_keeps_what_was_typed(client: httpx2.AsyncClient, desk: Intake) -> None:
     answer = await asks(client, switch="ar")
 
     assert 'dir="rtl"' in answer.text
@@ -108,7 +108,7 @@ async def test_a_flood_from_one_address_is_held_back_and_no_other(database: Data
 
 def test_a_pace_counts_within_its_time_only() -> None:
     seconds = [0.0]
-    pace = Pace(each=2, all=3, seconds=10, clock=lambda: seconds[0])
+    pace = PageRateLimit(each=2, all=3, seconds=10, clock=lambda: seconds[0])
 
     assert [pace.allows(address) for address in ("a", "a", "a", "b", "c")] == [True, True, False, True, False]
     seconds[0] = 11
@@ -117,7 +117,7 @@ def test_a_pace_counts_within_its_time_only() -> None:
 
 
 def test_a_pace_remembers_only_so_many_addresses() -> None:
-    pace = Pace(each=1, all=10_000, seconds=10, clock=lambda: 0.0, remembered=5)
+    pace = PageRateLimit(each=1, all=10_000, seconds=10, clock=lambda: 0.0, remembered=5)
 
     assert all(pace.allows(f"address {nth}") for nth in range(50))
     assert len(pace.done) <= 6
@@ -147,9 +147,9 @@ def test_a_number_is_understood_as_people_write_it(typed: str, meant: str | None
 async def test_a_request_is_recorded_noticed_when_nobody_calls_and_settled(
     database: Database, servers: Servers
 ) -> None:
-    async with a_house(database, servers) as house:
+    async with a_running_worker(database, servers) as house:
         await house.stands_at("2026-11-23T08:00:00Z")
-        desk = Desk(house.pool, house.keys, house.doorbell)
+        desk = Intake(house.pool, house.keys, house.notifier)
         taken = await request_call(desk, {"phone": "+218910000001", "language": "ha", "channel": "PAGE"}, key="1")
         head = await by_number(house.pool, taken.number)
         assert head is not None
@@ -172,11 +172,11 @@ async def test_a_request_is_recorded_noticed_when_nobody_calls_and_settled(
     assert report.unchecked == []
 
 
-async def told(desk: Desk, house: House, number: str, message: str, fields: dict[str, Any]) -> str:
+async def told(desk: Intake, house: RunningWorker, number: str, message: str, fields: dict[str, Any]) -> str:
     """What became of a staff message: its status, or the rule that refused it."""
     try:
         taken = await desk.send(number, message, fields, user="fatima", key=uuid4().hex)
-    except Declined as no:
+    except DeclinedError as no:
         return str(no.rule)
     became = await house.became(taken.message_id)
     return str(became.get("rule", became["status"]))

@@ -11,16 +11,16 @@ import pytest
 
 from domain.kernel.vocabulary import ReferralKind
 from domain.referral.disclosure import MAY_SEE
-from domain.referral.outcomes import ANSWERS
-from gateway.intake.service import Desk
+from domain.referral.outcomes import OUTCOMES
+from gateway.intake.service import Intake
 from gateway.pages.outcome_choices import every
 from gateway.pages.render import HERE, LARGEST, STYLE, person
 from gateway.pages.translations import LANGUAGES, in_language
 from gateway.partner_access.task_links import CALLS
-from gateway.public_address import Face, WrongFace
+from gateway.public_address import InvalidPublicAddressError, PublicAddress
 from tests.gateway.conftest import an_app
 from tests.support.databases import Database
-from tests.support.referral_fixtures import ASKED, LINE, Asked, Browser, a_case_with_partners, offered
+from tests.support.referral_fixtures import ASKED, LINE, Browser, SentReferrals, a_case_with_partners, offered
 
 HEADERS = {
     "x-content-type-options": "nosniff",
@@ -65,16 +65,16 @@ class Tags(HTMLParser):
 
 
 @pytest.fixture
-async def everything(desk: Desk) -> Asked:
+async def everything(desk: Intake) -> SentReferrals:
     """One case for which every kind of partner was asked."""
     return await a_case_with_partners(desk, *ASKED)
 
 
 @pytest.fixture
-async def visited(everything: Asked, database: Database) -> dict[str, httpx2.Response]:
+async def visited(everything: SentReferrals, database: Database) -> dict[str, httpx2.Response]:
     """Every page there is, by name and language."""
     pages: dict[str, httpx2.Response] = {}
-    async with an_app(database, face=Face("", LINE)) as client:
+    async with an_app(database, face=PublicAddress("", LINE)) as client:
         for lang in LANGUAGES:
             browser = Browser(client, lang)
             pages |= {f"{name} {lang}": page for name, page in (await visits(everything, browser)).items()}
@@ -89,7 +89,7 @@ async def visited(everything: Asked, database: Database) -> dict[str, httpx2.Res
 kept: dict[str, Any] = {}
 
 
-async def visits(asked: Asked, browser: Browser) -> dict[str, httpx2.Response]:
+async def visits(asked: SentReferrals, browser: Browser) -> dict[str, httpx2.Response]:
     pages: dict[str, httpx2.Response] = {}
     for kind in ASKED:
         issued = await asked.link(kind)
@@ -117,7 +117,7 @@ async def test_every_page_is_small_strict_readable_and_silent(
             assert_strict(page)
             assert_readable(Tags(page), lang)
             assert_silent(page)
-            if what in ANSWERS and what not in CALLS:
+            if what in OUTCOMES and what not in CALLS:
                 assert_asks(page, what, lang)
 
 
@@ -173,7 +173,7 @@ def assert_silent(page: httpx2.Response) -> None:
 def assert_asks(page: httpx2.Response, kind: str, lang: str) -> None:
     """In the partner's words, with the results this kind has."""
     assert LANGUAGES[lang].kind[kind] in Tags(page).text
-    assert {f"COMPLETED:{code}" for code in ANSWERS[ReferralKind(kind)].ends} <= set(offered(page))
+    assert {f"COMPLETED:{code}" for code in OUTCOMES[ReferralKind(kind)].ends} <= set(offered(page))
     assert {"WITHDRAWAL_REPORTED", "CONCERN_REPORTED"} <= set(offered(page))
 
 
@@ -190,9 +190,9 @@ def test_every_language_has_the_same_words() -> None:
 
 
 def test_every_kind_and_every_outcome_has_words() -> None:
-    codes = {choice.outcome for kind in ANSWERS for choice in every(kind) if choice.outcome}
+    codes = {choice.outcome for kind in OUTCOMES for choice in every(kind) if choice.outcome}
     assert codes == set(LANGUAGES["en"].outcome)
-    assert set(LANGUAGES["en"].kind) == set(ASKED) == set(ANSWERS)
+    assert set(LANGUAGES["en"].kind) == set(ASKED) == set(OUTCOMES)
 
 
 def test_every_word_is_used_somewhere() -> None:
@@ -283,7 +283,7 @@ def test_whatever_is_touched_is_large_enough_for_a_thumb() -> None:
     ],
 )
 def test_address_and_line_come_from_the_environment(settings: dict[str, str], shown: tuple[str, str]) -> None:
-    face = Face.read(settings)
+    face = PublicAddress.read(settings)
     assert (face.url, face.line) == shown
 
 
@@ -292,11 +292,11 @@ def test_address_and_line_come_from_the_environment(settings: dict[str, str], sh
     [{"AWDA_PUBLIC_URL": "javascript:alert(1)"}, {"AWDA_PUBLIC_URL": "https://x y"}, {"AWDA_LINE": "call us"}],
 )
 def test_an_address_or_line_that_is_none_is_refused(settings: dict[str, str]) -> None:
-    with pytest.raises(WrongFace):
-        Face.read(settings)
+    with pytest.raises(InvalidPublicAddressError):
+        PublicAddress.read(settings)
 
 
-@pytest.mark.parametrize("kind", sorted(set(ANSWERS) - CALLS))
+@pytest.mark.parametrize("kind", sorted(set(OUTCOMES) - CALLS))
 def test_a_page_offers_every_outcome_of_its_kind_under_the_signal_that_carries_it(kind: ReferralKind) -> None:
     offered = {(choice.signal, choice.outcome) for choice in every(kind) if choice.outcome}
-    assert offered == {(signal, code) for signal, codes in ANSWERS[kind].carried.items() for code in codes}
+    assert offered == {(signal, code) for signal, codes in OUTCOMES[kind].carried.items() for code in codes}

@@ -33,7 +33,7 @@ from gateway.partner_access.fhir_mapping import (
     task_of,
     token_of,
 )
-from gateway.partner_access.referral_view import Seen
+from gateway.partner_access.referral_view import PartnerReferral
 from tests.support.partner_side import PAGES
 
 pytest.importorskip("fhir.resources", reason="the extra is not installed: requirements-fhir.lock")
@@ -72,7 +72,7 @@ SENT: dict[str, Any] = {
 def shown(status: ReferralStatus = ReferralStatus.SENT, **person: Any) -> dict[str, Any]:
     """A referral as the Task that is read, after FHIR's models have had their say."""
     sent = {**SENT, "person": person} if person else SENT
-    seen = Seen(TOKEN, "clinic-tripoli", ReferralKind.MEDICAL_ASSESSMENT, status, AT, sent)
+    seen = PartnerReferral(TOKEN, "clinic-tripoli", ReferralKind.MEDICAL_ASSESSMENT, status, AT, sent)
     found: dict[str, Any] = json.loads(Task.model_validate(task_of(seen)).model_dump_json())
     return found
 
@@ -251,19 +251,19 @@ def test_the_rest_of_a_referral_has_its_place() -> None:
 
 @given(st.text("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-", min_size=16, max_size=64))
 def test_every_token_is_an_id_and_back_again(token: str) -> None:
-    seen = Seen(token, "x", ReferralKind.MHPSS, ReferralStatus.CANCELLED, AT)
+    seen = PartnerReferral(token, "x", ReferralKind.MHPSS, ReferralStatus.CANCELLED, AT)
     assert token_of(json.loads(Task.model_validate(task_of(seen)).model_dump_json())["id"]) == token
 
 
 @pytest.mark.parametrize("status", sorted(TERMINAL))
 def test_a_task_about_nobody_fits_fhir_too(status: ReferralStatus) -> None:
-    task = task_of(Seen(TOKEN, "clinic-tripoli", ReferralKind.MHPSS, status, AT))
+    task = task_of(PartnerReferral(TOKEN, "clinic-tripoli", ReferralKind.MHPSS, status, AT))
     assert not {"for", "contained", "input", "restriction", "authoredOn"} & task.keys()
     Task.model_validate(task)
 
 
 def test_pages_and_receipts_fit_fhir() -> None:
-    seen = Seen(TOKEN, "clinic-tripoli", ReferralKind.MHPSS, ReferralStatus.SENT, AT, SENT)
+    seen = PartnerReferral(TOKEN, "clinic-tripoli", ReferralKind.MHPSS, ReferralStatus.SENT, AT, SENT)
     here = "http://127.0.0.1:8600/api/v1/partners/clinic-tripoli/fhir/Task?status=requested&_after=x"
 
     page = bundle_of([seen], here, TOKEN)

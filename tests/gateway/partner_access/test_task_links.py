@@ -13,19 +13,19 @@ import asyncpg
 import httpx2
 import pytest
 
-from audit.live_case import live
+from audit.live_case import live_case
 from domain.case.aggregate import Seat
-from domain.events.partner_report import Told
+from domain.events.partner_report import PartnerReport
 from domain.kernel.vocabulary import TERMINAL, HoldType, ReferralStatus
 from domain.referral.disclosure import minimum_data
-from gateway.intake.service import Desk
-from gateway.intake.submission import Declined
+from gateway.intake.service import Intake
+from gateway.intake.submission import DeclinedError
 from gateway.pages.outcome_choices import fitting
 from gateway.partner_access import task_links
 from gateway.partner_access.task_links import CALLS, task_of
-from gateway.public_address import Face
+from gateway.public_address import PublicAddress
 from store.messages.outbox import Delivery, Outbox
-from store.partners.registry import Registered, add
+from store.partners.registry import RegisteredPartner, add
 from store.postgres import clock
 from tests.gateway.conftest import REGISTRATION, an_app
 from tests.gateway.test_server import serving
@@ -36,8 +36,8 @@ from tests.support.referral_fixtures import (
     LINE,
     PARTNER,
     PERSONAL,
-    Asked,
     Browser,
+    SentReferrals,
     a_case_with_partners,
     hidden,
     offered,
@@ -52,7 +52,7 @@ WRONG = ("000001", "000002", "000003", "000004", "000005")
 
 
 @pytest.fixture
-async def asked(desk: Desk) -> Asked:
+async def asked(desk: Intake) -> SentReferrals:
     return await a_case_with_partners(desk, "CONSULAR_IDENTITY")
 
 
@@ -82,7 +82,7 @@ def outside(page: httpx2.Response) -> tuple[int, bytes, dict[str, str]]:
 # From the code to the receipt
 
 
-async def test_an_embassy_confirms_a_nationality_with_a_link_and_a_code(asked: Asked, embassy: Browser) -> None:
+async def test_an_embassy_confirms_a_nationality_with_a_link_and_a_code(asked: SentReferrals, embassy: Browser) -> None:
     issued = await asked.link()
 
     first = await embassy.goes_to(f"/p/{issued.token}")
@@ -101,7 +101,9 @@ async def test_an_embassy_confirms_a_nationality_with_a_link_and_a_code(asked: A
     assert (await asked.case()).nationality_confirmed
 
 
-async def test_the_receipt_says_number_time_and_words_and_the_link_is_used_up(asked: Asked, embassy: Browser) -> None:
+async def test_the_receipt_says_number_time_and_words_and_the_link_is_used_up(
+    asked: SentReferrals, embassy: Browser
+) -> None:
     issued = await asked.link()
     page = await embassy.opens(issued)
 
@@ -117,7 +119,7 @@ async def test_the_receipt_says_number_time_and_words_and_the_link_is_used_up(as
     assert (await embassy.opens(issued)).status_code == 403
 
 
-async def test_opening_it_is_the_acknowledgement_and_is_kept(asked: Asked, embassy: Browser) -> None:
+async def test_opening_it_is_the_acknowledgement_and_is_kept(asked: SentReferrals, embassy: Browser) -> None:
     issued = await asked.link()
 
     await embassy.opens(issued)
@@ -130,7 +132,7 @@ async def test_opening_it_is_the_acknowledgement_and_is_kept(asked: Asked, embas
     assert len(opened[issued.link.link_id]) == 2
 
 
-async def test_yes_today_and_done_tomorrow_go_with_the_same_link(asked: Asked, embassy: Browser) -> None:
+async def test_yes_today_and_done_tomorrow_go_with_the_same_link(asked: SentReferrals, embassy: Browser) -> None:
     issued = await asked.link()
 
     yes = await embassy.sends(issued, await embassy.opens(issued), "ACCEPTED")
@@ -145,7 +147,9 @@ async def test_yes_today_and_done_tomorrow_go_with_the_same_link(asked: Asked, e
     assert (await asked.referral("CONSULAR_IDENTITY")).status is ReferralStatus.COMPLETED
 
 
-async def test_not_possible_is_a_refusal_before_the_work_and_a_failure_after(asked: Asked, embassy: Browser) -> None:
+async def test_not_possible_is_a_refusal_before_the_work_and_a_failure_after(
+    asked: SentReferrals, embassy: Browser
+) -> None:
     issued = await asked.link()
     before = await embassy.opens(issued)
     await embassy.sends(issued, before, "STARTED")
@@ -162,7 +166,7 @@ async def test_not_possible_is_a_refusal_before_the_work_and_a_failure_after(ask
     assert (await asked.referral("CONSULAR_IDENTITY")).status is ReferralStatus.FAILED
 
 
-async def test_what_is_not_finished_is_told_as_progress(asked: Asked, embassy: Browser) -> None:
+async def test_what_is_not_finished_is_told_as_progress(asked: SentReferrals, embassy: Browser) -> None:
     issued = await asked.link()
 
     await embassy.sends(issued, await embassy.opens(issued), "PROGRESS:VERIFICATION_IN_CAPITAL")
@@ -172,7 +176,7 @@ async def test_what_is_not_finished_is_told_as_progress(asked: Asked, embassy: B
     assert "ReferralProgressReported" in [event.name for event in await asked.events()]
 
 
-async def test_an_issued_document_comes_with_its_number_and_its_end(desk: Desk, embassy: Browser) -> None:
+async def test_an_issued_document_comes_with_its_number_and_its_end(desk: Intake, embassy: Browser) -> None:
     asked = await a_case_with_partners(desk, "TRAVEL_DOCUMENT")
     issued = await asked.link("TRAVEL_DOCUMENT")
     page = await embassy.opens(issued)
@@ -190,7 +194,7 @@ async def test_an_issued_document_comes_with_its_number_and_its_end(desk: Desk, 
     assert (paper.facts["number"], str(paper.facts["expires_on"])) == ("LP-7", "2099-01-31")
 
 
-async def test_whoever_takes_a_child_over_says_that_the_identity_was_checked(desk: Desk, embassy: Browser) -> None:
+async def test_whoever_takes_a_child_over_says_that_the_identity_was_checked(desk: Intake, embassy: Browser) -> None:
     asked = await a_case_with_partners(desk, "CHILD_HANDOVER")
     issued = await asked.link("CHILD_HANDOVER")
 
@@ -200,11 +204,13 @@ async def test_whoever_takes_a_child_over_says_that_the_identity_was_checked(des
 
     assert 'type="checkbox" name="id_checked"' in page.text
     assert "The identity document was checked" in receipt.text
-    told = [(event.name, event.told.get("payload")) for event in await asked.events() if isinstance(event, Told)]
+    told = [
+        (event.name, event.told.get("payload")) for event in await asked.events() if isinstance(event, PartnerReport)
+    ]
     assert told[-1] == ("ReferralAccepted", {"id_checked": True}), "before the flight, done is a promise"
 
 
-async def test_the_day_of_an_examination_reaches_the_clearance(desk: Desk, embassy: Browser) -> None:
+async def test_the_day_of_an_examination_reaches_the_clearance(desk: Intake, embassy: Browser) -> None:
     asked = await a_case_with_partners(desk, "MEDICAL_ASSESSMENT")
     issued = await asked.link("MEDICAL_ASSESSMENT")
     day = (await clock.now(desk.pool) - timedelta(days=10)).date()
@@ -217,7 +223,7 @@ async def test_the_day_of_an_examination_reaches_the_clearance(desk: Desk, embas
 
 
 async def test_a_link_is_opened_and_answered_over_a_real_port_and_logged_nowhere(
-    asked: Asked, database: Database, caplog: pytest.LogCaptureFixture
+    asked: SentReferrals, database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
     issued = await asked.link()
@@ -236,7 +242,7 @@ async def test_a_link_is_opened_and_answered_over_a_real_port_and_logged_nowhere
 
 
 async def test_unknown_used_expired_withdrawn_and_locked_links_are_answered_alike(
-    asked: Asked, embassy: Browser, owner: asyncpg.Connection[Any]
+    asked: SentReferrals, embassy: Browser, owner: asyncpg.Connection[Any]
 ) -> None:
     unknown = await embassy.client.post("/p/0000-0000-0000-0000-0000-0000-00", data={"code": "123456", "lang": "en"})
     seen = {"unknown": outside(unknown)}
@@ -263,7 +269,7 @@ async def test_unknown_used_expired_withdrawn_and_locked_links_are_answered_alik
     assert {name: each == seen["unknown"] for name, each in seen.items()} == dict.fromkeys(seen, True)
 
 
-async def test_before_a_code_is_given_every_link_looks_the_same(asked: Asked, embassy: Browser) -> None:
+async def test_before_a_code_is_given_every_link_looks_the_same(asked: SentReferrals, embassy: Browser) -> None:
     issued = await asked.link()
 
     pages = [await embassy.goes_to(f"/p/{token}") for token in (issued.token, "nothing", "0" * 500, "%00", "p%C3%BC")]
@@ -271,7 +277,7 @@ async def test_before_a_code_is_given_every_link_looks_the_same(asked: Asked, em
     assert len({str(outside(page)) for page in pages}) == 1
 
 
-async def test_five_wrong_codes_end_a_link_and_four_do_not(asked: Asked, embassy: Browser) -> None:
+async def test_five_wrong_codes_end_a_link_and_four_do_not(asked: SentReferrals, embassy: Browser) -> None:
     issued = await asked.link()
     for code in wrong_for(issued.code)[:4]:
         await embassy.opens(issued, code)
@@ -282,7 +288,9 @@ async def test_five_wrong_codes_end_a_link_and_four_do_not(asked: Asked, embassy
     assert (await embassy.opens(issued)).status_code == 403
 
 
-async def test_whoever_guesses_many_codes_at_once_has_five_tries_all_the_same(asked: Asked, embassy: Browser) -> None:
+async def test_whoever_guesses_many_codes_at_once_has_five_tries_all_the_same(
+    asked: SentReferrals, embassy: Browser
+) -> None:
     issued = await asked.link()
     guesses = [f"{guess:06}" for guess in range(40) if f"{guess:06}" != issued.code]
 
@@ -294,7 +302,7 @@ async def test_whoever_guesses_many_codes_at_once_has_five_tries_all_the_same(as
 
 
 async def test_neither_link_nor_code_nor_ticket_nor_name_is_stored(
-    asked: Asked, embassy: Browser, owner: asyncpg.Connection[Any]
+    asked: SentReferrals, embassy: Browser, owner: asyncpg.Connection[Any]
 ) -> None:
     issued = await asked.link()
     page = await embassy.opens(issued)
@@ -316,7 +324,7 @@ async def test_neither_link_nor_code_nor_ticket_nor_name_is_stored(
     ] == []
 
 
-async def test_who_opened_when_is_never_changed(asked: Asked, embassy: Browser, desk: Desk) -> None:
+async def test_who_opened_when_is_never_changed(asked: SentReferrals, embassy: Browser, desk: Intake) -> None:
     await embassy.opens(await asked.link())
 
     for change in ("UPDATE task_link_openings SET lang = 'xx'", "DELETE FROM task_link_openings"):
@@ -324,7 +332,7 @@ async def test_who_opened_when_is_never_changed(asked: Asked, embassy: Browser, 
             await desk.pool.execute(change)
 
 
-async def test_a_link_is_typed_from_paper_in_any_spelling(asked: Asked, embassy: Browser) -> None:
+async def test_a_link_is_typed_from_paper_in_any_spelling(asked: SentReferrals, embassy: Browser) -> None:
     issued = await asked.link()
     typed = issued.token.upper().replace("-", " ").replace("0", "O").replace("1", "I")
     arabic = issued.code.translate(str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩"))
@@ -338,7 +346,7 @@ async def test_a_link_is_typed_from_paper_in_any_spelling(asked: Asked, embassy:
 # Issuing
 
 
-async def test_the_same_key_gives_the_same_link_and_another_key_ends_it(asked: Asked, embassy: Browser) -> None:
+async def test_the_same_key_gives_the_same_link_and_another_key_ends_it(asked: SentReferrals, embassy: Browser) -> None:
     first, same = await asked.link(key="k"), await asked.link(key="k")
     assert (first.token, first.code) == (same.token, same.code)
     assert first.link == same.link
@@ -350,13 +358,13 @@ async def test_the_same_key_gives_the_same_link_and_another_key_ends_it(asked: A
     assert {other.token, other.code}.isdisjoint({first.token, first.code})
 
 
-async def refusal(asked: Asked, kind: str = "CONSULAR_IDENTITY") -> str | None:
-    with pytest.raises(Declined) as no:
+async def refusal(asked: SentReferrals, kind: str = "CONSULAR_IDENTITY") -> str | None:
+    with pytest.raises(DeclinedError) as no:
         await asked.link(kind)
     return no.value.rule
 
 
-async def test_no_link_is_given_out_without_consent_or_against_a_hold(desk: Desk, embassy: Browser) -> None:
+async def test_no_link_is_given_out_without_consent_or_against_a_hold(desk: Intake, embassy: Browser) -> None:
     asked = await a_case_with_partners(desk, "RECEPTION")
     await embassy.opens(await asked.link("RECEPTION"))
     await asked.record()
@@ -367,7 +375,7 @@ async def test_no_link_is_given_out_without_consent_or_against_a_hold(desk: Desk
     assert await refusal(asked, "RECEPTION") == "CONSENT.SHARE_RECEPTION"
 
 
-async def test_no_link_is_given_out_for_what_has_ended_or_was_never_sent(asked: Asked) -> None:
+async def test_no_link_is_given_out_for_what_has_ended_or_was_never_sent(asked: SentReferrals) -> None:
     referral = await asked.referral("CONSULAR_IDENTITY")
     await asked.say("CancelReferral", referral_id=str(referral.referral_id), reason="asked twice")
     assert await refusal(asked) == "REFERRAL.OVER"
@@ -377,14 +385,14 @@ async def test_no_link_is_given_out_for_what_has_ended_or_was_never_sent(asked: 
     assert await refusal(asked, "MEDICAL_ASSESSMENT") == "REFERRAL.NOT_SENT"
 
 
-async def test_no_link_is_given_out_for_a_partner_that_is_not_active(asked: Asked, desk: Desk) -> None:
-    await add(desk.pool, Registered(PARTNER, "Embassy", frozenset(), active=False))
+async def test_no_link_is_given_out_for_a_partner_that_is_not_active(asked: SentReferrals, desk: Intake) -> None:
+    await add(desk.pool, RegisteredPartner(PARTNER, "Embassy", frozenset(), active=False))
 
     assert await refusal(asked) == "PARTNER.INACTIVE"
 
 
 async def test_what_was_said_and_is_not_recorded_yet_counts_against_a_link(
-    asked: Asked, monkeypatch: pytest.MonkeyPatch
+    asked: SentReferrals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(task_links, "PATIENCE_S", 0.1)
     await asked.hand_in("WithdrawConsent", purpose="SHARE_EMBASSY")
@@ -393,7 +401,7 @@ async def test_what_was_said_and_is_not_recorded_yet_counts_against_a_link(
 
 
 async def test_a_contradiction_that_nobody_has_recorded_yet_counts_against_a_link(
-    asked: Asked, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    asked: SentReferrals, desk: Intake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Under one id a partner has said two things: until somebody has heard both, nothing more is told."""
     monkeypatch.setattr(task_links, "PATIENCE_S", 0.1)
@@ -402,17 +410,17 @@ async def test_a_contradiction_that_nobody_has_recorded_yet_counts_against_a_lin
     await desk.signal(PARTNER, "one", {**said, "signal_type": "ACKNOWLEDGED"}, source="paper")
     assert (await asked.link()).code
 
-    with pytest.raises(Declined):
+    with pytest.raises(DeclinedError):
         await desk.signal(PARTNER, "one", {**said, "signal_type": "PROGRESS"}, source="paper")
 
     assert await refusal(asked) == "CASE.UNSETTLED"
 
 
-async def test_a_referral_is_meant_by_its_kind_or_by_being_the_only_one(desk: Desk) -> None:
+async def test_a_referral_is_meant_by_its_kind_or_by_being_the_only_one(desk: Intake) -> None:
     asked = await a_case_with_partners(desk, "CONSULAR_IDENTITY")
     only = await asked.links.issue(asked.number, user="fatima", key="1")
     await asked.ask("EXIT_PERMIT")
-    with pytest.raises(Declined) as no:
+    with pytest.raises(DeclinedError) as no:
         await asked.links.issue(asked.number, user="fatima", key="2")
     named = await asked.links.issue(asked.number, user="fatima", key="3", kind="exit_permit")
 
@@ -422,12 +430,12 @@ async def test_a_referral_is_meant_by_its_kind_or_by_being_the_only_one(desk: De
     assert named.link.referral_id == (await asked.referral("EXIT_PERMIT")).referral_id
 
 
-async def waiting(asked: Asked) -> Delivery:
+async def waiting(asked: SentReferrals) -> Delivery:
     (found,) = await Outbox(asked.desk.pool).of_partner(PARTNER)
     return found
 
 
-async def test_giving_out_a_link_settles_what_waited_to_be_handed_over(asked: Asked) -> None:
+async def test_giving_out_a_link_settles_what_waited_to_be_handed_over(asked: SentReferrals) -> None:
     await Outbox(asked.desk.pool).to_hand((await waiting(asked)).outbox_id, "NO_RECEIVER")
 
     await asked.link()
@@ -436,7 +444,7 @@ async def test_giving_out_a_link_settles_what_waited_to_be_handed_over(asked: As
 
 
 async def test_whoever_opens_a_link_knows_of_what_was_still_to_be_delivered_or_brought(
-    asked: Asked, embassy: Browser, owner: Any
+    asked: SentReferrals, embassy: Browser, owner: Any
 ) -> None:
     issued = await asked.link()
     await owner.execute("UPDATE outbox SET begun_at = NULL")
@@ -449,10 +457,10 @@ async def test_whoever_opens_a_link_knows_of_what_was_still_to_be_delivered_or_b
 
 
 async def test_a_page_is_not_shown_when_its_case_goes_on_at_that_moment(
-    asked: Asked, embassy: Browser, monkeypatch: pytest.MonkeyPatch
+    asked: SentReferrals, embassy: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     issued = await asked.link()
-    looking = live
+    looking = live_case
 
     async def overtaken(*about: Any) -> Any:
         found = await looking(*about)
@@ -471,7 +479,7 @@ async def test_a_page_is_not_shown_when_its_case_goes_on_at_that_moment(
 # What may be seen, when
 
 
-async def test_the_page_shows_what_was_disclosed_and_nothing_else(desk: Desk, embassy: Browser) -> None:
+async def test_the_page_shows_what_was_disclosed_and_nothing_else(desk: Intake, embassy: Browser) -> None:
     asked = await a_case_with_partners(desk, "RECEPTION")
     await asked.say("AddNote", note="Sister in Abuja")
 
@@ -484,9 +492,9 @@ async def test_the_page_shows_what_was_disclosed_and_nothing_else(desk: Desk, em
     assert labels[2:] == ["Family name", "Given names", "Sex", "Date of birth", "Nationality", "Telephone", "Languages"]
 
 
-async def test_what_is_learned_after_a_disclosure_is_not_shown(desk: Desk) -> None:
+async def test_what_is_learned_after_a_disclosure_is_not_shown(desk: Intake) -> None:
     asked = await a_case_with_partners(desk, "EXIT_PERMIT")
-    found = await live(desk.pool, desk.keys, asked.case_id)
+    found = await live_case(desk.pool, desk.keys, asked.case_id)
     referral = found.case.referrals[(await asked.referral("EXIT_PERMIT")).referral_id]
 
     found.case.seat = Seat(NAMESPACE, FLIGHT["movement"], MONDAY, MONDAY, "LOS")
@@ -508,7 +516,7 @@ async def test_what_is_learned_after_a_disclosure_is_not_shown(desk: Desk) -> No
     ],
 )
 async def test_what_forbids_telling_between_issue_and_opening_leaves_an_empty_page(
-    asked: Asked, embassy: Browser, order: str, fields: dict[str, Any]
+    asked: SentReferrals, embassy: Browser, order: str, fields: dict[str, Any]
 ) -> None:
     issued = await asked.link()
     more = {"referral_id": str(issued.link.referral_id)} if order == "CancelReferral" else {}
@@ -523,7 +531,7 @@ async def test_what_forbids_telling_between_issue_and_opening_leaves_an_empty_pa
     assert offered(page) == ["WITHDRAWAL_REPORTED", "CONCERN_REPORTED"]
 
 
-async def test_an_empty_page_looks_the_same_whatever_the_reason(desk: Desk, embassy: Browser) -> None:
+async def test_an_empty_page_looks_the_same_whatever_the_reason(desk: Intake, embassy: Browser) -> None:
     seen = set()
     for order in ("withdrawn", "afraid", "cancelled"):
         asked = await a_case_with_partners(desk, "CONSULAR_IDENTITY")
@@ -540,7 +548,7 @@ async def test_an_empty_page_looks_the_same_whatever_the_reason(desk: Desk, emba
 
 
 async def test_a_withdrawal_that_nobody_has_recorded_yet_keeps_the_page_closed(
-    asked: Asked, embassy: Browser, monkeypatch: pytest.MonkeyPatch
+    asked: SentReferrals, embassy: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(task_links, "PATIENCE_S", 0.1)
     issued = await asked.link()
@@ -555,7 +563,7 @@ async def test_a_withdrawal_that_nobody_has_recorded_yet_keeps_the_page_closed(
     assert not [word for word in PERSONAL if word in waiting.text + recorded.text]
 
 
-async def test_a_partners_own_answer_that_waits_does_not_close_its_page(asked: Asked, embassy: Browser) -> None:
+async def test_a_partners_own_answer_that_waits_does_not_close_its_page(asked: SentReferrals, embassy: Browser) -> None:
     issued = await asked.link()
 
     await embassy.sends(issued, await embassy.opens(issued), "ACCEPTED")
@@ -564,7 +572,7 @@ async def test_a_partners_own_answer_that_waits_does_not_close_its_page(asked: A
 
 
 async def test_a_withdrawal_told_with_the_link_closes_it_at_once(
-    asked: Asked, embassy: Browser, monkeypatch: pytest.MonkeyPatch
+    asked: SentReferrals, embassy: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(task_links, "PATIENCE_S", 0.1)
     issued = await asked.link()
@@ -574,7 +582,7 @@ async def test_a_withdrawal_told_with_the_link_closes_it_at_once(
     assert "Aminata" not in (await embassy.opens(issued)).text
 
 
-async def test_an_erased_person_is_on_no_page(asked: Asked, embassy: Browser, desk: Desk) -> None:
+async def test_an_erased_person_is_on_no_page(asked: SentReferrals, embassy: Browser, desk: Intake) -> None:
     issued = await asked.link()
     await desk.keys.destroy(asked.case_id)
 
@@ -587,7 +595,7 @@ async def test_an_erased_person_is_on_no_page(asked: Asked, embassy: Browser, de
 # Nothing that was said is lost, nothing is taken twice
 
 
-async def test_two_browsers_that_send_the_same_at_once_make_one_signal(asked: Asked, embassy: Browser) -> None:
+async def test_two_browsers_that_send_the_same_at_once_make_one_signal(asked: SentReferrals, embassy: Browser) -> None:
     issued = await asked.link()
     pages = [await embassy.opens(issued) for _ in range(2)]
 
@@ -600,7 +608,9 @@ async def test_two_browsers_that_send_the_same_at_once_make_one_signal(asked: As
     assert link.answers == 1
 
 
-async def test_the_form_sent_again_from_its_page_brings_the_same_receipt(asked: Asked, embassy: Browser) -> None:
+async def test_the_form_sent_again_from_its_page_brings_the_same_receipt(
+    asked: SentReferrals, embassy: Browser
+) -> None:
     issued = await asked.link()
     page = await embassy.opens(issued)
     first = await embassy.sends(issued, page, CONFIRMED)
@@ -614,7 +624,7 @@ async def test_the_form_sent_again_from_its_page_brings_the_same_receipt(asked: 
     assert 'lang="fr"' in french.text
 
 
-async def test_two_browsers_that_say_different_things_are_both_heard(asked: Asked, embassy: Browser) -> None:
+async def test_two_browsers_that_say_different_things_are_both_heard(asked: SentReferrals, embassy: Browser) -> None:
     issued = await asked.link()
     one, other = [await embassy.opens(issued) for _ in range(2)]
     await embassy.sends(issued, one, CONFIRMED)
@@ -626,7 +636,9 @@ async def test_two_browsers_that_say_different_things_are_both_heard(asked: Aske
     assert [signal["status"] for signal in await asked.signals()] == ["applied", "applied", "quarantined"]
 
 
-async def test_an_answer_crosses_a_withdrawal_of_consent_and_is_recorded(asked: Asked, embassy: Browser) -> None:
+async def test_an_answer_crosses_a_withdrawal_of_consent_and_is_recorded(
+    asked: SentReferrals, embassy: Browser
+) -> None:
     issued = await asked.link()
     page = await embassy.opens(issued)
     await asked.say("CancelReferral", referral_id=str(issued.link.referral_id), reason="x")
@@ -638,7 +650,7 @@ async def test_an_answer_crosses_a_withdrawal_of_consent_and_is_recorded(asked: 
     assert (await asked.signals())[-1]["status"] == "late"
 
 
-async def test_a_statement_is_taken_after_the_request_has_ended(asked: Asked, embassy: Browser) -> None:
+async def test_a_statement_is_taken_after_the_request_has_ended(asked: SentReferrals, embassy: Browser) -> None:
     issued = await asked.link()
     await asked.say("CancelReferral", referral_id=str(issued.link.referral_id), reason="x")
 
@@ -652,7 +664,7 @@ async def test_a_statement_is_taken_after_the_request_has_ended(asked: Asked, em
     assert (await embassy.opens(issued)).status_code == 200, "a statement uses no link up"
 
 
-async def test_the_same_statement_on_another_day_is_another_statement(asked: Asked, embassy: Browser) -> None:
+async def test_the_same_statement_on_another_day_is_another_statement(asked: SentReferrals, embassy: Browser) -> None:
     issued = await asked.link()
     await embassy.sends(issued, await embassy.opens(issued), "CONCERN_REPORTED")
     await asked.record()
@@ -662,7 +674,7 @@ async def test_the_same_statement_on_another_day_is_another_statement(asked: Ask
     assert [signal["status"] for signal in await asked.signals()] == ["applied"] * 3
 
 
-async def test_a_page_of_a_link_that_was_withdrawn_since_cannot_be_sent(asked: Asked, embassy: Browser) -> None:
+async def test_a_page_of_a_link_that_was_withdrawn_since_cannot_be_sent(asked: SentReferrals, embassy: Browser) -> None:
     issued = await asked.link()
     page = await embassy.opens(issued)
     await asked.links.links.revoke(issued.link.link_id)
@@ -675,7 +687,7 @@ async def test_a_page_of_a_link_that_was_withdrawn_since_cannot_be_sent(asked: A
 
 
 async def test_a_page_that_lay_open_too_long_cannot_be_sent(
-    desk: Desk, embassy: Browser, owner: asyncpg.Connection[Any]
+    desk: Intake, embassy: Browser, owner: asyncpg.Connection[Any]
 ) -> None:
     await owner.execute("INSERT INTO programme_clock (stands_at) VALUES (clock_timestamp())")
     asked = await a_case_with_partners(desk, "CONSULAR_IDENTITY")
@@ -695,7 +707,7 @@ async def test_a_page_that_lay_open_too_long_cannot_be_sent(
     assert [each.status_code for each in (soon, late, again, over)] == [200, 403, 200, 403]
 
 
-async def test_a_link_takes_so_many_answers_and_no_more(asked: Asked, embassy: Browser) -> None:
+async def test_a_link_takes_so_many_answers_and_no_more(asked: SentReferrals, embassy: Browser) -> None:
     issued = await asked.link()
     page = await embassy.opens(issued)
 
@@ -706,7 +718,7 @@ async def test_a_link_takes_so_many_answers_and_no_more(asked: Asked, embassy: B
     assert statuses == [200] * 20 + [403]
 
 
-async def test_a_ticket_from_nowhere_opens_nothing(asked: Asked, embassy: Browser) -> None:
+async def test_a_ticket_from_nowhere_opens_nothing(asked: SentReferrals, embassy: Browser) -> None:
     issued = await asked.link()
 
     answer = await embassy.client.post(f"/p/{issued.token}", data={"ticket": "x" * 22, "say": CONFIRMED})
@@ -733,7 +745,7 @@ UNMENDED: list[tuple[dict[str, str], str]] = [
 
 @pytest.mark.parametrize(("typed", "told"), UNMENDED, ids=lambda each: str(each)[:40])
 async def test_what_must_be_mended_is_said_and_what_was_typed_is_kept(
-    asked: Asked, embassy: Browser, typed: dict[str, str], told: str
+    asked: SentReferrals, embassy: Browser, typed: dict[str, str], told: str
 ) -> None:
     issued = await asked.link()
     page = await embassy.opens(issued)
@@ -747,7 +759,7 @@ async def test_what_must_be_mended_is_said_and_what_was_typed_is_kept(
     assert len(await asked.signals()) == 1
 
 
-async def test_another_language_keeps_what_was_typed_and_sends_nothing(asked: Asked, embassy: Browser) -> None:
+async def test_another_language_keeps_what_was_typed_and_sends_nothing(asked: SentReferrals, embassy: Browser) -> None:
     issued = await asked.link()
     page = await embassy.opens(issued)
 
@@ -759,7 +771,7 @@ async def test_another_language_keeps_what_was_typed_and_sends_nothing(asked: As
     assert len(await asked.signals()) == 1
 
 
-async def test_what_is_typed_is_shown_as_text(asked: Asked, embassy: Browser) -> None:
+async def test_what_is_typed_is_shown_as_text(asked: SentReferrals, embassy: Browser) -> None:
     issued = await asked.link()
     page = await embassy.opens(issued)
 
@@ -780,7 +792,9 @@ BROKEN: list[tuple[bytes, str]] = [
 
 
 @pytest.mark.parametrize(("body", "media"), BROKEN, ids=lambda each: str(each)[:30])
-async def test_what_is_no_form_is_answered_with_a_page(asked: Asked, embassy: Browser, body: bytes, media: str) -> None:
+async def test_what_is_no_form_is_answered_with_a_page(
+    asked: SentReferrals, embassy: Browser, body: bytes, media: str
+) -> None:
     issued = await asked.link()
 
     answer = await embassy.client.post(f"/p/{issued.token}", content=body, headers={"content-type": media})
@@ -791,7 +805,7 @@ async def test_what_is_no_form_is_answered_with_a_page(asked: Asked, embassy: Br
 
 
 async def test_a_database_that_is_away_is_a_page_that_asks_to_try_again(
-    asked: Asked, client: httpx2.AsyncClient
+    asked: SentReferrals, client: httpx2.AsyncClient
 ) -> None:
     issued = await asked.link()
     client._transport.app.state.desk.pool.terminate()  # type: ignore[attr-defined]
@@ -805,10 +819,10 @@ async def test_a_database_that_is_away_is_a_page_that_asks_to_try_again(
 # Community leaders
 
 
-async def test_a_community_leader_reads_please_call_and_nothing_else_once(desk: Desk, database: Database) -> None:
+async def test_a_community_leader_reads_please_call_and_nothing_else_once(desk: Intake, database: Database) -> None:
     asked = await a_case_with_partners(desk, "COMMUNITY_LIAISON")
     issued = await asked.link("COMMUNITY_LIAISON")
-    async with an_app(database, face=Face("", LINE)) as client:
+    async with an_app(database, face=PublicAddress("", LINE)) as client:
         leader = Browser(client, "fr")
         page = await leader.opens(issued)
         again = await leader.opens(issued)
@@ -825,9 +839,9 @@ async def test_a_community_leader_reads_please_call_and_nothing_else_once(desk: 
     assert (await asked.referral("COMMUNITY_LIAISON")).status is ReferralStatus.ACKNOWLEDGED
 
 
-async def test_without_a_number_to_call_nobody_is_asked_to_call(desk: Desk) -> None:
+async def test_without_a_number_to_call_nobody_is_asked_to_call(desk: Intake) -> None:
     asked = await a_case_with_partners(desk, "COMMUNITY_LIAISON")
-    asked.face = Face()
+    asked.face = PublicAddress()
 
     assert await refusal(asked, "COMMUNITY_LIAISON") == "LINK.NO_LINE"
 
@@ -835,7 +849,7 @@ async def test_without_a_number_to_call_nobody_is_asked_to_call(desk: Desk) -> N
 # Staff, over HTTP
 
 
-async def test_staff_give_out_list_and_end_links_over_http(asked: Asked, client: httpx2.AsyncClient) -> None:
+async def test_staff_give_out_list_and_end_links_over_http(asked: SentReferrals, client: httpx2.AsyncClient) -> None:
     referral = await asked.referral("CONSULAR_IDENTITY")
     path = f"/api/v1/cases/{asked.number}"
     given = await client.post(f"{path}/referrals/{referral.referral_id}/links", headers={"Idempotency-Key": "k"})
@@ -856,7 +870,7 @@ async def test_staff_give_out_list_and_end_links_over_http(asked: Asked, client:
     assert [each["status"] for each in after] == ["revoked"]
 
 
-async def test_what_staff_may_not_do_with_links_is_a_problem(asked: Asked, client: httpx2.AsyncClient) -> None:
+async def test_what_staff_may_not_do_with_links_is_a_problem(asked: SentReferrals, client: httpx2.AsyncClient) -> None:
     referral = await asked.referral("CONSULAR_IDENTITY")
     path = f"/api/v1/cases/{asked.number}"
     key = {"Idempotency-Key": "k"}

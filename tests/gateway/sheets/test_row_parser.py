@@ -15,9 +15,9 @@ from domain.kernel.vocabulary import ReferralKind, SignalType
 from domain.referral.sheets import ANSWERS, CELLS, LISTED_KINDS, SHEETS, STATEMENT_COLUMNS, SheetKind, read_code
 from gateway.intake.validation import unfit
 from gateway.sheets.rendering import as_html
-from gateway.sheets.row_parser import About, Said, clean, form, read_row, safe, unsafe
-from gateway.sheets.translations import ASKED, COLUMNS, HEADINGS, LANGUAGES, RESULTS, Words, known_by
-from gateway.tabular.files import Bad, Line, Unusable, read_bytes
+from gateway.sheets.row_parser import RowContext, RowStatement, clean, form, read_row, safe, unsafe
+from gateway.sheets.translations import ASKED, COLUMNS, HEADINGS, LANGUAGES, RESULTS, Translation, known_by
+from gateway.tabular.files import RowError, TableRow, UnusableFileError, read_bytes
 from gateway.tabular.normalization import known
 from tools import sample_sheets
 
@@ -35,10 +35,10 @@ IDENTITY, PAPER, EXAMINED, FIT, EXIT, MET, CHILD = (
 MADE_UP = {"signal_id": "9d4f8a52-1111-4222-8333-444455556666", "referral_token": "t" * 20, "partner_id": "p"}
 
 
-def read(kind: ReferralKind, **cells: str) -> tuple[list[Said], list[Bad]]:
+def read(kind: ReferralKind, **cells: str) -> tuple[list[RowStatement], list[RowError]]:
     """A row with these cells; a blank in a column's name is written as an underscore."""
-    line = Line(7, {name if name in HEADINGS else name.replace("_", " "): text for name, text in cells.items()})
-    return read_row(line, {}, About(kind, ISSUED, TODAY, TRIPOLI))
+    line = TableRow(7, {name if name in HEADINGS else name.replace("_", " "): text for name, text in cells.items()})
+    return read_row(line, {}, RowContext(kind, ISSUED, TODAY, TRIPOLI))
 
 
 def the_fields(kind: ReferralKind, **cells: str) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def the_fields(kind: ReferralKind, **cells: str) -> dict[str, Any]:
     return dict(said.fields)
 
 
-def the_fault(kind: ReferralKind, **cells: str) -> Bad:
+def the_fault(kind: ReferralKind, **cells: str) -> RowError:
     _, (bad,) = read(kind, **cells)
     assert bad.row == 7
     assert bad.problem
@@ -77,7 +77,7 @@ def test_every_heading_is_known_again_as_it_was_printed(language: Any) -> None:
 
 
 @pytest.mark.parametrize("words", [HEADINGS, RESULTS, ASKED])
-def test_everything_is_said_in_three_languages(words: dict[str, Words]) -> None:
+def test_everything_is_said_in_three_languages(words: dict[str, Translation]) -> None:
     assert [name for name, each in words.items() if not all((each.en, each.fr, each.ar))] == []
 
 
@@ -203,14 +203,14 @@ def test_whatever_is_illegible_beside_it_a_result_that_restricts_is_taken(kind: 
     rubbish = dict.fromkeys((*CELLS, "note"), "§§")
     for outcome in ANSWERS[kind].outcomes:
         said, _ = read_row(
-            Line(7, {**rubbish, "result": outcome.code}, ("slipped",)), {}, About(kind, ISSUED, TODAY, TRIPOLI)
+            TableRow(7, {**rubbish, "result": outcome.code}, ("slipped",)), {}, RowContext(kind, ISSUED, TODAY, TRIPOLI)
         )
         assert bool(said) is not outcome.permits, outcome.code
 
 
 def test_a_slipped_row_permits_nothing() -> None:
-    line = Line(7, {"result": "NATIONALITY_CONFIRMED"}, ("one too many",))
-    said, (bad,) = read_row(line, {}, About(IDENTITY, ISSUED, TODAY, TRIPOLI))
+    line = TableRow(7, {"result": "NATIONALITY_CONFIRMED"}, ("one too many",))
+    said, (bad,) = read_row(line, {}, RowContext(IDENTITY, ISSUED, TODAY, TRIPOLI))
     assert said == []
     assert "more cells" in bad.problem
 
@@ -313,19 +313,19 @@ ROWS = st.dictionaries(st.sampled_from(list(HEADINGS)), TEXTS)
 def test_whatever_stands_in_a_row_it_is_read_or_reported(
     cells: dict[str, str], kind: ReferralKind, result: str
 ) -> None:
-    line = Line(7, {**cells, **({"result": result} if result else {})})
-    said, bad = read_row(line, {}, About(kind, ISSUED, TODAY, TRIPOLI))
+    line = TableRow(7, {**cells, **({"result": result} if result else {})})
+    said, bad = read_row(line, {}, RowContext(kind, ISSUED, TODAY, TRIPOLI))
     assert all(each.problem and each.todo for each in bad)
     for each in said:
         assert unfit(ReceivePartnerSignal, {**each.fields, **MADE_UP}) == []
         assert each.part in ("result", "withdrawal", "concern")
-    again, _ = read_row(line, {}, About(kind, ISSUED, TODAY + timedelta(days=3), TRIPOLI))
+    again, _ = read_row(line, {}, RowContext(kind, ISSUED, TODAY + timedelta(days=3), TRIPOLI))
     assert [each for each in again if each.part != "result"] == [each for each in said if each.part != "result"]
 
 
 @given(raw=st.binary(max_size=2000), name=st.sampled_from(["sheet.csv", "sheet.xlsx", "sheet.json"]))
 def test_a_file_of_anything_is_a_list_or_unusable(raw: bytes, name: str) -> None:
-    with contextlib.suppress(Unusable):
+    with contextlib.suppress(UnusableFileError):
         assert read_bytes(name, raw, form(100)).headings
 
 
@@ -340,7 +340,7 @@ def test_the_sample_that_comes_back_says_what_it_shows(kind: SheetKind) -> None:
     for line in listing.lines:
         code = read_code(line.cells["row code"])
         assert code is not None
-        about = About(asked[code], ISSUED, date(2026, 12, 20), TRIPOLI)
+        about = RowContext(asked[code], ISSUED, date(2026, 12, 20), TRIPOLI)
         said, bad = read_row(line, listing.headings, about)
         assert bad == []
         assert bool(said) is any(line.cells[column] for column in ("result", *STATEMENT_COLUMNS))

@@ -15,20 +15,20 @@ from openpyxl import load_workbook
 from domain.case.aggregate import Case
 from domain.kernel.vocabulary import ReferralKind
 from domain.referral.sheets import SheetKind, read_code, row_code, spaced
-from gateway.intake.service import Desk
-from gateway.intake.submission import Answer
+from gateway.intake.service import Intake
+from gateway.intake.submission import SubmissionResult
 from gateway.sheets import issue as handing_out
 from gateway.sheets.rendering import WRITTEN, as_csv, as_html, as_xlsx
 from store.crypto.keys import MasterKey
 from store.messages.outbox import Outbox
-from store.partners.sheets import Placed, line_id_of
+from store.partners.sheets import RowTarget, line_id_of
 from tests.gateway.conftest import an_app
 from tests.support.builders import AMINATA, FLIGHT
 from tests.support.databases import Database
 from tests.support.journey_steps import FLIGHT as PLANNED
 from tests.support.journey_steps import a_taken_message
-from tests.support.running_worker import House, a_house
-from tests.support.sheets import MUSA, Office, a_waiting_person, asked, filled, with_partners
+from tests.support.running_worker import RunningWorker, a_running_worker
+from tests.support.sheets import MUSA, SheetOffice, a_waiting_person, asked, filled, with_partners
 from workers.embedded.installation import Servers
 
 CONFIRMED = {"result": "NATIONALITY_CONFIRMED", "date": "2026-11-23"}
@@ -37,18 +37,20 @@ AT = "2026-11-23T08:00:00+00:00"
 
 
 @asynccontextmanager
-async def an_office(database: Database, servers: Servers, desk: Desk) -> AsyncIterator[tuple[House, Office]]:
-    async with a_house(database, servers) as house:
+async def an_office(
+    database: Database, servers: Servers, desk: Intake
+) -> AsyncIterator[tuple[RunningWorker, SheetOffice]]:
+    async with a_running_worker(database, servers) as house:
         await house.stands_at(AT)
         await with_partners(desk)
-        yield house, Office(desk)
+        yield house, SheetOffice(desk)
 
 
 # Out
 
 
 async def test_a_sheet_shows_the_minimum_and_an_opaque_code_and_records_what_it_told(
-    database: Database, servers: Servers, desk: Desk
+    database: Database, servers: Servers, desk: Intake
 ) -> None:
     async with an_office(database, servers, desk) as (house, office):
         case = await a_waiting_person(house)
@@ -68,7 +70,7 @@ async def test_a_sheet_shows_the_minimum_and_an_opaque_code_and_records_what_it_
 
 
 async def test_the_same_sheet_on_the_same_day_is_the_same_and_tells_nobody_anything_new(
-    database: Database, servers: Servers, desk: Desk
+    database: Database, servers: Servers, desk: Intake
 ) -> None:
     async with an_office(database, servers, desk) as (house, office):
         case = await a_waiting_person(house)
@@ -85,7 +87,7 @@ async def test_the_same_sheet_on_the_same_day_is_the_same_and_tells_nobody_anyth
 
 
 async def test_nobody_is_listed_who_is_protected_or_took_a_consent_back(
-    database: Database, servers: Servers, desk: Desk
+    database: Database, servers: Servers, desk: Intake
 ) -> None:
     async with an_office(database, servers, desk) as (house, office):
         held, unwilling, listed = [await a_waiting_person(house, person) for person in (AMINATA, MUSA, AMINATA)]
@@ -99,17 +101,17 @@ async def test_nobody_is_listed_who_is_protected_or_took_a_consent_back(
 
 
 async def test_a_consent_taken_back_while_the_sheet_is_made_is_seen_where_it_is_recorded(
-    database: Database, servers: Servers, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    database: Database, servers: Servers, desk: Intake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with an_office(database, servers, desk) as (house, office):
         case = await a_waiting_person(house)
-        sending = Desk.send
+        sending = Intake.send
 
-        async def withdrawn_first(self: Desk, number: str, name: object, fields: Any, **about: Any) -> Any:
+        async def withdrawn_first(self: Intake, number: str, name: object, fields: Any, **about: Any) -> Any:
             await a_taken_message(house, case, "PlaceHold", hold_type="PROTECTION", reason="at the last moment")
             return await sending(self, number, name, fields, **about)
 
-        monkeypatch.setattr(Desk, "send", withdrawn_first)
+        monkeypatch.setattr(Intake, "send", withdrawn_first)
         found = await office.out()
         assert found.page.rows == ()
         assert {each.rule for each in found.left_out} <= {"HOLD.PROTECTION", "REFERRAL.OVER"}
@@ -117,24 +119,24 @@ async def test_a_consent_taken_back_while_the_sheet_is_made_is_seen_where_it_is_
 
 
 async def test_what_was_refused_this_morning_is_asked_anew(
-    database: Database, servers: Servers, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    database: Database, servers: Servers, desk: Intake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with an_office(database, servers, desk) as (house, office):
         case = await a_waiting_person(house)
-        sending = Desk.send
+        sending = Intake.send
 
-        async def refused_at_first(self: Desk, number: str, name: object, fields: Any, **about: Any) -> Any:
+        async def refused_at_first(self: Intake, number: str, name: object, fields: Any, **about: Any) -> Any:
             if about["key"].endswith("-0"):
-                return Answer(uuid4(), "refused", "", datetime.now(UTC), number, repeated=True)
+                return SubmissionResult(uuid4(), "refused", "", datetime.now(UTC), number, repeated=True)
             return await sending(self, number, name, fields, **about)
 
-        monkeypatch.setattr(Desk, "send", refused_at_first)
+        monkeypatch.setattr(Intake, "send", refused_at_first)
         assert len((await office.out()).page.rows) == 1
         assert "ReferralListed" in await house.names(case)
 
 
 async def test_what_nobody_has_recorded_yet_stands_on_no_sheet(
-    database: Database, servers: Servers, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    database: Database, servers: Servers, desk: Intake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with an_office(database, servers, desk) as (house, office):
         case = await a_waiting_person(house)
@@ -152,11 +154,11 @@ async def _away(_order: object) -> None:
 
 
 async def test_a_sheet_for_a_flight_names_only_who_has_a_seat_on_it(
-    database: Database, servers: Servers, desk: Desk
+    database: Database, servers: Servers, desk: Intake
 ) -> None:
     async with an_office(database, servers, desk) as (house, office):
         on_it, _not_on_it = await a_waiting_person(house), await a_waiting_person(house, MUSA)
-        exits = Office(desk, "exit-authority", SheetKind.EXIT_LIST)
+        exits = SheetOffice(desk, "exit-authority", SheetKind.EXIT_LIST)
         await has_papers(house, office)
         await asked(house, on_it, "EXIT_PERMIT")
         await is_seated(house, on_it)
@@ -169,14 +171,14 @@ async def test_a_sheet_for_a_flight_names_only_who_has_a_seat_on_it(
 
 
 async def test_what_became_known_after_the_listing_stands_on_the_next_sheet_and_not_on_this(
-    database: Database, servers: Servers, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    database: Database, servers: Servers, desk: Intake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with an_office(database, servers, desk) as (house, office):
         case = await a_waiting_person(house)
         await a_waiting_person(house, MUSA)
         await has_papers(house, office)
         await asked(house, case, "EXIT_PERMIT")
-        exits = Office(desk, "exit-authority", SheetKind.EXIT_LIST)
+        exits = SheetOffice(desk, "exit-authority", SheetKind.EXIT_LIST)
         settled = handing_out.until_settled
 
         async def seated_meanwhile(*about: Any) -> Any:
@@ -200,7 +202,9 @@ async def test_what_became_known_after_the_listing_stands_on_the_next_sheet_and_
 
 
 def test_nobody_can_guess_from_its_id_what_a_line_says() -> None:
-    placed = Placed("12345678", uuid4(), uuid4(), uuid4(), ReferralKind.MEDICAL_ASSESSMENT, "p", "t", datetime.now(UTC))
+    placed = RowTarget(
+        "12345678", uuid4(), uuid4(), uuid4(), ReferralKind.MEDICAL_ASSESSMENT, "p", "t", datetime.now(UTC)
+    )
     ids = [
         line_id_of(MasterKey(bytes([key]) * 32), placed, part, {"outcome_code": code})
         for key in (1, 2)
@@ -210,7 +214,7 @@ def test_nobody_can_guess_from_its_id_what_a_line_says() -> None:
     assert len(set(ids)) == len(ids)
 
 
-async def has_papers(house: House, office: Office) -> None:
+async def has_papers(house: RunningWorker, office: SheetOffice) -> None:
     """Both people's nationality is confirmed and their document issued, by two sheets in a row."""
     brought, bad = await office.filled(await office.out(), CONFIRMED, CONFIRMED)
     assert [each.status for each in brought] == ["applied", "applied"], (brought, bad)
@@ -223,7 +227,7 @@ async def has_papers(house: House, office: Office) -> None:
     await house.rests()
 
 
-async def is_seated(house: House, case: UUID) -> None:
+async def is_seated(house: RunningWorker, case: UUID) -> None:
     """Safe to return, examined, funded, nominated: seated on the example flight."""
     flight = await house.begin("PlanMovement", kind="movement", called=PLANNED["number"], **PLANNED)
     assert flight.stream_id is not None
@@ -238,7 +242,7 @@ async def is_seated(house: House, case: UUID) -> None:
 
 
 async def test_a_sheet_settles_what_waited_to_be_brought_by_hand_and_is_known_beside_what_is_delivered(
-    database: Database, servers: Servers, desk: Desk
+    database: Database, servers: Servers, desk: Intake
 ) -> None:
     async with an_office(database, servers, desk) as (house, office):
         brought, delivered = await a_waiting_person(house), await a_waiting_person(house, MUSA)
@@ -258,7 +262,7 @@ async def test_a_sheet_settles_what_waited_to_be_brought_by_hand_and_is_known_be
 
 @pytest.mark.parametrize(("written", "language"), [("csv", "en"), ("xlsx", "fr"), ("xlsx", "ar")])
 async def test_an_embassy_session_comes_back_as_signals_with_who_recorded_them(
-    database: Database, servers: Servers, desk: Desk, written: str, language: str
+    database: Database, servers: Servers, desk: Intake, written: str, language: str
 ) -> None:
     async with an_office(database, servers, desk) as (house, office):
         confirmed, absent = await a_waiting_person(house), await a_waiting_person(house, MUSA)
@@ -287,11 +291,11 @@ async def test_an_embassy_session_comes_back_as_signals_with_who_recorded_them(
 
 
 async def test_a_clinic_afternoon_comes_back_and_a_restrictive_result_needs_nothing_else(
-    database: Database, servers: Servers, desk: Desk
+    database: Database, servers: Servers, desk: Intake
 ) -> None:
     async with an_office(database, servers, desk) as (house, _):
         well, ill = await a_waiting_person(house), await a_waiting_person(house, MUSA)
-        clinic = Office(desk, "clinic-misrata", SheetKind.CLINIC_AFTERNOON)
+        clinic = SheetOffice(desk, "clinic-misrata", SheetKind.CLINIC_AFTERNOON)
         found = await clinic.out()
         assert {"phone", "languages"} <= set(found.page.rows[0].person)
         assert "nationality" not in found.page.rows[0].person
@@ -308,13 +312,13 @@ async def test_a_clinic_afternoon_comes_back_and_a_restrictive_result_needs_noth
         assert "HoldPlaced" in await house.names(ill)
 
 
-async def test_an_exit_list_and_a_reception_desk_come_back(database: Database, servers: Servers, desk: Desk) -> None:
+async def test_an_exit_list_and_a_reception_desk_come_back(database: Database, servers: Servers, desk: Intake) -> None:
     async with an_office(database, servers, desk) as (house, office):
         granted, refused = await a_waiting_person(house), await a_waiting_person(house, MUSA)
         await has_papers(house, office)
         for case in (granted, refused):
             await asked(house, case, "EXIT_PERMIT")
-        exits = Office(desk, "exit-authority", SheetKind.EXIT_LIST)
+        exits = SheetOffice(desk, "exit-authority", SheetKind.EXIT_LIST)
         permit = {"result": "Granted", "permit number": "X-7", "airport": "Mitiga", "expires on": "05.01.2027"}
         brought, bad = await exits.filled(
             await exits.out(), permit, {"result": "Refusé", "reason class": "منع من السفر"}
@@ -327,7 +331,7 @@ async def test_an_exit_list_and_a_reception_desk_come_back(database: Database, s
         await is_seated(house, granted)
         await house.at("2026-12-01T08:00:00+00:00")
         await asked(house, granted, "RECEPTION")
-        reception = Office(desk, "reception-nga", SheetKind.RECEPTION_DESK)
+        reception = SheetOffice(desk, "reception-nga", SheetKind.RECEPTION_DESK)
         brought, bad = await reception.filled(await reception.out(), {"result": "Reception confirmed"})
         assert ([each.status for each in brought], bad) == (["applied"], [])
         state = await house.state(granted)
@@ -339,7 +343,7 @@ async def test_an_exit_list_and_a_reception_desk_come_back(database: Database, s
 
 
 async def test_the_same_sheet_twice_starts_nothing_twice_whoever_brings_it(
-    database: Database, servers: Servers, desk: Desk
+    database: Database, servers: Servers, desk: Intake
 ) -> None:
     async with an_office(database, servers, desk) as (house, office):
         case = await a_waiting_person(house)
@@ -354,7 +358,7 @@ async def test_the_same_sheet_twice_starts_nothing_twice_whoever_brings_it(
         assert await what_partners_said(house, case) == before
 
 
-async def the_plain_columns(desk: Desk) -> set[str]:
+async def the_plain_columns(desk: Intake) -> set[str]:
     """Words about the person that stand unsealed in the tables of sheets and messages."""
     tables = ("sheets", "sheet_rows", "sheet_lines", "inbox", "outbox", "referral_tokens")
     rows = [row[0] for name in tables for row in await desk.pool.fetch(f"SELECT {name}::text FROM {name}")]  # noqa: S608
@@ -362,12 +366,12 @@ async def the_plain_columns(desk: Desk) -> set[str]:
     return {word for word in words for row in rows if word in row or word.encode().hex() in row}
 
 
-async def what_partners_said(house: House, case: UUID) -> list[str]:
+async def what_partners_said(house: RunningWorker, case: UUID) -> list[str]:
     return [event.name for event in await house.log(case) if "signal_id" in event.facts]
 
 
 async def test_a_corrected_row_is_a_new_fact_and_what_was_right_after_all_is_not_mistaken_for_a_repeat(
-    database: Database, servers: Servers, desk: Desk
+    database: Database, servers: Servers, desk: Intake
 ) -> None:
     async with an_office(database, servers, desk) as (house, office):
         case = await a_waiting_person(house)
@@ -384,7 +388,7 @@ async def test_a_corrected_row_is_a_new_fact_and_what_was_right_after_all_is_not
 
 
 async def test_rows_that_are_left_empty_say_nothing_and_rows_in_another_order_say_the_same(
-    database: Database, servers: Servers, desk: Desk
+    database: Database, servers: Servers, desk: Intake
 ) -> None:
     async with an_office(database, servers, desk) as (house, office):
         answered, silent = await a_waiting_person(house), await a_waiting_person(house, MUSA)
@@ -397,7 +401,7 @@ async def test_rows_that_are_left_empty_say_nothing_and_rows_in_another_order_sa
 
 
 async def test_codes_that_have_slipped_to_other_people_are_noticed(
-    database: Database, servers: Servers, desk: Desk
+    database: Database, servers: Servers, desk: Intake
 ) -> None:
     async with an_office(database, servers, desk) as (house, office):
         await a_waiting_person(house), await a_waiting_person(house, MUSA)
@@ -418,7 +422,7 @@ async def test_codes_that_have_slipped_to_other_people_are_noticed(
 
 
 async def test_a_code_that_is_nobodys_is_reported_and_the_persons_own_word_is_kept_for_a_person(
-    database: Database, servers: Servers, desk: Desk
+    database: Database, servers: Servers, desk: Intake
 ) -> None:
     async with an_office(database, servers, desk) as (house, office):
         case = await a_waiting_person(house)
@@ -436,12 +440,12 @@ async def test_a_code_that_is_nobodys_is_reported_and_the_persons_own_word_is_ke
 
 
 async def test_another_partners_code_is_told_no_differently_from_one_that_does_not_exist(
-    database: Database, servers: Servers, desk: Desk
+    database: Database, servers: Servers, desk: Intake
 ) -> None:
     async with an_office(database, servers, desk) as (house, office):
         case = await a_waiting_person(house)
         raw = filled(await office.out(), {**CONFIRMED, "concern": "she fears her uncle"})
-        clinic = Office(desk, "clinic-misrata", SheetKind.CLINIC_AFTERNOON)
+        clinic = SheetOffice(desk, "clinic-misrata", SheetKind.CLINIC_AFTERNOON)
         brought, (bad,) = await clinic.back("sheet.csv", raw)
         assert bad.problem == "this code is on no sheet of this partner"
         assert [each.part for each in brought] == ["concern"], "the person's own word is lost through no door"
@@ -450,11 +454,11 @@ async def test_another_partners_code_is_told_no_differently_from_one_that_does_n
 
 
 async def test_two_rows_of_one_code_that_disagree_permit_nothing(
-    database: Database, servers: Servers, desk: Desk
+    database: Database, servers: Servers, desk: Intake
 ) -> None:
     async with an_office(database, servers, desk) as (house, _):
         case = await a_waiting_person(house)
-        clinic = Office(desk, "clinic-misrata", SheetKind.CLINIC_AFTERNOON)
+        clinic = SheetOffice(desk, "clinic-misrata", SheetKind.CLINIC_AFTERNOON)
         found = await clinic.out()
         fit = filled(found, {"result": "No significant condition", "date": "22/11/2026"}).decode().splitlines()
         ill = filled(found, {"result": "UNFIT_TEMPORARY"}).decode().splitlines()
@@ -468,7 +472,7 @@ async def test_two_rows_of_one_code_that_disagree_permit_nothing(
 
 
 async def test_what_the_person_says_is_taken_first_and_whatever_else_is_wrong_in_the_row(
-    database: Database, servers: Servers, desk: Desk
+    database: Database, servers: Servers, desk: Intake
 ) -> None:
     async with an_office(database, servers, desk) as (house, office):
         willing, unwilling = await a_waiting_person(house), await a_waiting_person(house, MUSA)
@@ -490,7 +494,7 @@ async def test_what_the_person_says_is_taken_first_and_whatever_else_is_wrong_in
 
 
 async def test_the_persons_own_word_stands_on_a_sheet_of_a_referral_that_has_ended(
-    database: Database, servers: Servers, desk: Desk
+    database: Database, servers: Servers, desk: Intake
 ) -> None:
     async with an_office(database, servers, desk) as (house, office):
         case = await a_waiting_person(house)
@@ -507,7 +511,7 @@ async def test_the_persons_own_word_stands_on_a_sheet_of_a_referral_that_has_end
 
 
 async def test_a_name_that_is_a_formula_goes_out_as_text_and_comes_back_as_the_same_text(
-    database: Database, servers: Servers, desk: Desk
+    database: Database, servers: Servers, desk: Intake
 ) -> None:
     evil = MUSA.model_copy(update={"given_names": '=HYPERLINK("http://x","y")', "family_name": "@SUM(1)"})
     async with an_office(database, servers, desk) as (house, office):
@@ -523,7 +527,7 @@ async def test_a_name_that_is_a_formula_goes_out_as_text_and_comes_back_as_the_s
 
 
 async def test_a_printed_page_has_no_script_and_reads_from_the_right_in_arabic(
-    database: Database, servers: Servers, desk: Desk
+    database: Database, servers: Servers, desk: Intake
 ) -> None:
     evil = MUSA.model_copy(update={"given_names": "<script>alert(1)</script>"})
     async with an_office(database, servers, desk) as (house, office):
@@ -539,7 +543,7 @@ async def test_a_printed_page_has_no_script_and_reads_from_the_right_in_arabic(
 
 
 async def test_a_sheet_is_fetched_filled_and_brought_back_over_http(
-    database: Database, servers: Servers, desk: Desk, tmp_path: Any
+    database: Database, servers: Servers, desk: Intake, tmp_path: Any
 ) -> None:
     async with (
         an_office(database, servers, desk) as (house, office),
@@ -584,7 +588,7 @@ async def test_a_sheet_is_fetched_filled_and_brought_back_over_http(
 
 
 async def test_the_same_key_hands_out_the_same_sheet_and_records_nothing_twice_even_on_another_day(
-    database: Database, servers: Servers, desk: Desk
+    database: Database, servers: Servers, desk: Intake
 ) -> None:
     async with an_office(database, servers, desk) as (house, _), an_app(database) as client:
         case = await a_waiting_person(house)
@@ -605,7 +609,7 @@ async def test_the_same_key_hands_out_the_same_sheet_and_records_nothing_twice_e
         assert fresh["sheet_id"] != first["sheet_id"]
 
 
-async def test_looking_hands_nothing_out(database: Database, servers: Servers, desk: Desk) -> None:
+async def test_looking_hands_nothing_out(database: Database, servers: Servers, desk: Intake) -> None:
     async with an_office(database, servers, desk) as (house, _), an_app(database) as client:
         case = await a_waiting_person(house)
         headers = {"Idempotency-Key": "k"}
@@ -619,7 +623,7 @@ async def test_looking_hands_nothing_out(database: Database, servers: Servers, d
 
 
 async def test_what_is_no_sheet_is_a_problem_that_says_what_to_do(
-    database: Database, servers: Servers, desk: Desk
+    database: Database, servers: Servers, desk: Intake
 ) -> None:
     await with_partners(desk)
     async with an_app(database) as client:

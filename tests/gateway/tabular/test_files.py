@@ -12,10 +12,10 @@ import psutil
 import pytest
 from openpyxl import Workbook
 
-from gateway.tabular.files import PARTS, Form, Unusable, read_bytes
+from gateway.tabular.files import PARTS, ListFormat, UnusableFileError, read_bytes
 from gateway.tabular.normalization import spelled
 
-LIST = Form(spelled({"name": "nom", "result": "résultat"}), "name, result", rows=100)
+LIST = ListFormat(spelled({"name": "nom", "result": "résultat"}), "name, result", rows=100)
 
 MIB = 1024 * 1024
 
@@ -50,7 +50,7 @@ def the_memory_of(work: Callable[[], object]) -> int:
 
 
 def refused(name: str, raw: bytes) -> str:
-    with pytest.raises(Unusable) as no:
+    with pytest.raises(UnusableFileError) as no:
         read_bytes(name, raw, LIST)
     return str(no.value)
 
@@ -110,7 +110,7 @@ def test_a_row_beyond_the_last_that_a_spreadsheet_has_does_not_keep_anybody_wait
 
 def test_a_formula_is_what_it_last_showed_or_text_as_the_form_wants_it() -> None:
     raw = a_book(["=1+1", "=HYPERLINK(1)"])
-    text = Form(LIST.columns, LIST.example, computed=False)
+    text = ListFormat(LIST.columns, LIST.example, computed=False)
     (line,) = read_bytes("sheet.xlsx", raw, text).lines
     assert line.cells == {"name": "=1+1", "result": "=HYPERLINK(1)"}
     assert read_bytes("sheet.xlsx", raw, LIST).lines == ()
@@ -134,7 +134,7 @@ def test_a_page_that_is_hidden_is_not_the_list() -> None:
 @pytest.mark.parametrize("content", [b"", b"<a>", b"\xff\xfe", b"<worksheet/>"])
 @pytest.mark.filterwarnings("ignore::UserWarning:openpyxl")
 def test_a_ruined_workbook_is_refused_or_read_and_never_breaks(part: str, content: bytes) -> None:
-    with contextlib.suppress(Unusable):
+    with contextlib.suppress(UnusableFileError):
         assert read_bytes("sheet.xlsx", with_part(a_book(["Awa", "x"]), part, content), LIST).headings
 
 

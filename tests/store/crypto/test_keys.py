@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from domain.kernel.event import NOWHERE, Compartment
-from store.crypto.keys import BODY, LABELS, BadMasterKey, KeyStore, MasterKey
+from store.crypto.keys import BODY, LABELS, InvalidMasterKeyError, KeyStore, MasterKey
 from store.log.mapper import open_body, seal_body
 from tests.store.conftest import MASTER
 
@@ -73,7 +73,7 @@ async def test_another_master_key_opens_nothing_and_says_so(pool: Pool, keys: Ke
     key = (await keys.keyring(stream)).key(BODY)
     assert key is not None
 
-    with pytest.raises(BadMasterKey, match="AWDA_MASTER_KEY"):
+    with pytest.raises(InvalidMasterKeyError, match="AWDA_MASTER_KEY"):
         (await KeyStore(pool, stranger).keyring(stream, ())).find(key.key_id)
 
 
@@ -82,13 +82,13 @@ async def test_a_wrapped_key_moved_to_another_stream_is_refused() -> None:
     wrapped = MASTER.wrap(key_id, here, bytes(32))
     MASTER.unwrap(key_id, here, wrapped)
 
-    with pytest.raises(BadMasterKey):
+    with pytest.raises(InvalidMasterKeyError):
         MASTER.unwrap(key_id, there, wrapped)
 
 
 @pytest.mark.parametrize("size", [0, 16, 31, 33])
 def test_a_master_key_of_the_wrong_size_is_refused(size: int) -> None:
-    with pytest.raises(BadMasterKey, match=str(size)):
+    with pytest.raises(InvalidMasterKeyError, match=str(size)):
         MasterKey(bytes(size))
 
 

@@ -12,17 +12,17 @@ from typing import Any
 import pytest
 from eventsourcing.tests.persistence import AggregateRecorderTestCase, ApplicationRecorderTestCase
 
-from tests.support.library_facade import AggregateFacade, ApplicationFacade, Loop
+from tests.support.library_facade import AggregateFacade, ApplicationFacade, EventLoopThread
 
 
 class _WithLoop:
-    loop: Loop
+    loop: EventLoopThread
     dsn: str
     made: list[AggregateFacade]
 
     @pytest.fixture(autouse=True)
     def _connected(self, database: Any) -> Iterator[None]:
-        self.loop, self.dsn, self.made = Loop(), database.owner_dsn, []
+        self.loop, self.dsn, self.made = EventLoopThread(), database.owner_dsn, []
         yield
         for facade in self.made:
             facade.close()

@@ -11,7 +11,7 @@ import asyncpg
 
 from store.log import feed
 from store.postgres.database import open_pool
-from tests.support.event_fixtures import Desk, LanternLit
+from tests.support.event_fixtures import LanternLit, LogWriter
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
@@ -72,7 +72,7 @@ async def read_by_position(pool: Pool, done: asyncio.Event) -> list[UUID]:
 
 
 async def test_the_feed_stops_before_a_transaction_under_way_and_goes_on_after_it(
-    desk: Desk, pool: Pool, owner: Pool
+    desk: LogWriter, pool: Pool, owner: Pool
 ) -> None:
     case = await desk.open_case()
     await desk.record(case, LanternLit(room="hall"))
@@ -87,7 +87,7 @@ async def test_the_feed_stops_before_a_transaction_under_way_and_goes_on_after_i
     assert [(row.stream_id == case, row.version) for row in caught_up] == [(True, 1), (False, 1), (True, 2)]
 
 
-async def test_one_can_ask_where_an_event_stands_and_how_far_the_feed_goes(desk: Desk, pool: Pool) -> None:
+async def test_one_can_ask_where_an_event_stands_and_how_far_the_feed_goes(desk: LogWriter, pool: Pool) -> None:
     assert await feed.end(pool) == feed.START
     case = await desk.open_case()
     await desk.record(case, LanternLit(room="hall"), LanternLit(room="attic"))

@@ -10,8 +10,8 @@ import pytest
 
 from store.log.hash_chain import breaks
 from store.log.recorder import Recorder
-from store.postgres.database import SchemaDrift, migrate
-from tests.support.event_fixtures import Desk, LanternLit
+from store.postgres.database import SchemaDriftError, migrate
+from tests.support.event_fixtures import LanternLit, LogWriter
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
@@ -23,7 +23,7 @@ CHANGES = [
 
 
 @pytest.fixture
-async def case(desk: Desk) -> UUID:
+async def case(desk: LogWriter) -> UUID:
     opened = await desk.open_case()
     await desk.record(opened, *(LanternLit(room=str(n)) for n in range(4)))
     return opened
@@ -114,5 +114,5 @@ async def test_migrating_again_changes_nothing(database: Any) -> None:
 async def test_a_migration_that_was_changed_afterwards_is_refused(database: Any, owner: Pool) -> None:
     await owner.execute("UPDATE schema_migrations SET checksum = 'another' WHERE name = '0003_log.sql'")
 
-    with pytest.raises(SchemaDrift, match=r"0003_log\.sql"):
+    with pytest.raises(SchemaDriftError, match=r"0003_log\.sql"):
         await migrate(database.owner_dsn)

@@ -14,10 +14,19 @@ import pytest
 from domain.kernel.event import Compartment
 from store.crypto.keys import BODY, KeyStore
 from store.log.hash_chain import breaks
-from store.log.mapper import Erased, EventMapper, Tampered, UnknownTopic, Unreadable, open_body, read_all, seal_body
+from store.log.mapper import (
+    EventMapper,
+    KeyErasedError,
+    TamperedError,
+    UnknownTopicError,
+    UnreadableEventError,
+    open_body,
+    read_all,
+    seal_body,
+)
 from store.log.recorder import Recorder
-from store.log.rows import NewEvent, Row
-from tests.support.event_fixtures import Desk, LanternLit, LetterKept, WallPainted, new
+from store.log.rows import EventRow, NewEvent
+from tests.support.event_fixtures import LanternLit, LetterKept, LogWriter, WallPainted, new
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
@@ -27,17 +36,17 @@ SECRET = LetterKept(shelf=3, words="رسالة من سبها", seen_on=NOON)
 
 
 @pytest.fixture
-async def case(desk: Desk) -> UUID:
+async def case(desk: LogWriter) -> UUID:
     return await desk.open_case()
 
 
 @pytest.fixture
-async def mapper(desk: Desk, case: UUID) -> EventMapper:
+async def mapper(desk: LogWriter, case: UUID) -> EventMapper:
     return EventMapper(await desk.ring(case))
 
 
-def stored(entry: NewEvent, case: UUID, version: int = 1) -> Row:
-    return Row(case, version, entry.topic, entry.state, entry.event_id, entry.metadata, bytes(32), NOON)
+def stored(entry: NewEvent, case: UUID, version: int = 1) -> EventRow:
+    return EventRow(case, version, entry.topic, entry.state, entry.event_id, entry.metadata, bytes(32), NOON)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +76,7 @@ async def test_short_and_shorter_words_are_stored_at_the_same_length(mapper: Eve
 
 
 async def test_after_erasure_the_fact_remains_without_its_words_and_the_chain_holds(
-    desk: Desk, case: UUID, keys: KeyStore, recorder: Recorder
+    desk: LogWriter, case: UUID, keys: KeyStore, recorder: Recorder
 ) -> None:
     await desk.record(case, LanternLit(room="hall"), SECRET)
     await keys.destroy(case)
@@ -83,15 +92,17 @@ async def test_after_erasure_the_fact_remains_without_its_words_and_the_chain_ho
     assert list(breaks(loaded.rows, head=loaded.head)) == []
 
 
-async def test_nothing_more_is_sealed_for_one_who_was_erased(desk: Desk, case: UUID, keys: KeyStore) -> None:
+async def test_nothing_more_is_sealed_for_one_who_was_erased(desk: LogWriter, case: UUID, keys: KeyStore) -> None:
     await keys.destroy(case)
 
-    with pytest.raises(Erased, match=str(case)):
+    with pytest.raises(KeyErasedError, match=str(case)):
         await desk.record(case, SECRET)
 
 
 @pytest.mark.parametrize("moved", ["stream", "version", "field"])
-async def test_a_ciphertext_that_was_moved_is_refused(desk: Desk, mapper: EventMapper, case: UUID, moved: str) -> None:
+async def test_a_ciphertext_that_was_moved_is_refused(
+    desk: LogWriter, mapper: EventMapper, case: UUID, moved: str
+) -> None:
     row = stored(new(mapper, SECRET.stamped(case, 1, NOON), uuid4(), NOON), case)
     state = json.loads(row.state)
     state["sealed"]["words"], state["sealed"]["seen_on"] = state["sealed"]["seen_on"], state["sealed"]["words"]
@@ -101,7 +112,7 @@ async def test_a_ciphertext_that_was_moved_is_refused(desk: Desk, mapper: EventM
         "field": replace(row, state=json.dumps(state).encode()),
     }
 
-    with pytest.raises(Tampered):
+    with pytest.raises(TamperedError):
         mapper.read(forged[moved])
 
 
@@ -111,13 +122,13 @@ async def test_a_changed_ciphertext_is_refused(mapper: EventMapper, case: UUID) 
     cipher = state["sealed"]["words"]["c"]
     state["sealed"]["words"]["c"] = ("B" if cipher[0] != "B" else "C") + cipher[1:]
 
-    with pytest.raises(Tampered):
+    with pytest.raises(TamperedError):
         mapper.read(replace(row, state=json.dumps(state).encode()))
 
 
 @pytest.mark.parametrize("topic", ["os:system", "test.never-declared", "tests.support.event_fixtures:LanternLit"])
 async def test_an_unknown_topic_is_neither_resolved_nor_fatal(
-    desk: Desk, case: UUID, recorder: Recorder, pool: Pool, topic: str
+    desk: LogWriter, case: UUID, recorder: Recorder, pool: Pool, topic: str
 ) -> None:
     plan = await desk.plan(case, LanternLit(room="hall"), LanternLit(room="attic"))
     strange = replace(plan.events[0], topic=topic)
@@ -133,7 +144,7 @@ async def test_an_unknown_topic_is_neither_resolved_nor_fatal(
     found = await pool.fetch("SELECT stream_id, version, topic, detail FROM quarantined_rows")
     assert [tuple(row)[:3] for row in found] == [(case, 1, topic)]
     assert topic in found[0]["detail"]
-    with pytest.raises(UnknownTopic):
+    with pytest.raises(UnknownTopicError):
         mapper.read(skipped.row)
 
 
@@ -142,7 +153,7 @@ async def test_an_unfit_field_is_named_and_its_value_is_not(mapper: EventMapper,
         NewEvent("test.letter-kept", b'{"shelf":"Fatima"}', uuid4(), '{"happened_at":"2026-03-09T12:00:00Z"}'), case
     )
 
-    with pytest.raises(Unreadable, match="shelf") as caught:
+    with pytest.raises(UnreadableEventError, match="shelf") as caught:
         mapper.read(row)
 
     assert "Fatima" not in str(caught.value)
@@ -160,7 +171,7 @@ async def test_an_older_version_is_brought_up_to_date(mapper: EventMapper, case:
 async def test_a_newer_version_is_not_guessed_at(mapper: EventMapper, case: UUID, topic: str) -> None:
     state = b'{"_v":3,"colour":"blue","room":"hall"}'
 
-    with pytest.raises(Unreadable, match="version 3"):
+    with pytest.raises(UnreadableEventError, match="version 3"):
         mapper.read(stored(NewEvent(topic, state, uuid4(), '{"happened_at":"2026-03-09T12:00:00Z"}'), case))
 
 
@@ -170,14 +181,14 @@ async def test_the_librarys_own_names_work_too(mapper: EventMapper, case: UUID) 
     assert mapper.to_domain_event(mapper.to_stored_event(fact)).facts == fact.facts
 
 
-async def test_a_body_opens_only_where_it_was_sealed(desk: Desk, case: UUID, keys: KeyStore) -> None:
+async def test_a_body_opens_only_where_it_was_sealed(desk: LogWriter, case: UUID, keys: KeyStore) -> None:
     ring = await keys.keyring(case, (BODY, Compartment.PROT))
     sealed = seal_body(ring, case, "inbox:1", b"by hand")
 
     assert open_body(ring, case, "inbox:1", sealed) == b"by hand"
-    with pytest.raises(Tampered):
+    with pytest.raises(TamperedError):
         open_body(ring, case, "inbox:2", sealed)
-    with pytest.raises(Tampered):
+    with pytest.raises(TamperedError):
         open_body(ring, uuid4(), "inbox:1", sealed)
     await keys.destroy(case)
     assert open_body(await desk.ring(case), case, "inbox:1", sealed) is None

@@ -13,15 +13,15 @@ import pytest
 
 from store.messages.outbox import Outbox, open_delivery, outgoing
 from store.postgres import clock
-from store.postgres.notifier import INBOX, Doorbell, listen
-from tests.support.event_fixtures import Desk
+from store.postgres.notifier import INBOX, Notifier, listen
+from tests.support.event_fixtures import LogWriter
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 NEW_YEAR = datetime(2027, 1, 1, tzinfo=UTC)
 
 
-async def sent(desk: Desk, count: int = 1) -> list[UUID]:
+async def sent(desk: LogWriter, count: int = 1) -> list[UUID]:
     """That many messages to a partner, recorded one by one."""
     case = await desk.open_case()
     ring, ids = await desk.ring(case), [uuid4() for _ in range(count)]
@@ -30,7 +30,7 @@ async def sent(desk: Desk, count: int = 1) -> list[UUID]:
     return ids
 
 
-async def test_a_delivery_can_be_opened_and_is_settled_once(desk: Desk, pool: Pool) -> None:
+async def test_a_delivery_can_be_opened_and_is_settled_once(desk: LogWriter, pool: Pool) -> None:
     outbox, (one,) = Outbox(pool), await sent(desk)
     delivery = await outbox.get(one)
     assert delivery is not None
@@ -47,7 +47,7 @@ async def test_a_delivery_can_be_opened_and_is_settled_once(desk: Desk, pool: Po
     assert (settled.status, settled.attempts, await outbox.pending()) == ("delivered", 3, [])
 
 
-async def test_no_two_relays_claim_the_same_delivery_and_a_lost_claim_runs_out(desk: Desk, pool: Pool) -> None:
+async def test_no_two_relays_claim_the_same_delivery_and_a_lost_claim_runs_out(desk: LogWriter, pool: Pool) -> None:
     outbox, ids = Outbox(pool), await sent(desk, 10)
 
     claims = await asyncio.gather(*(outbox.claim(4) for _ in range(4)))
@@ -62,12 +62,12 @@ async def test_the_real_clock_cannot_be_moved(pool: Pool) -> None:
     assert not await clock.stands_still(pool)
     assert abs(await clock.now(pool) - datetime.now(UTC)) < timedelta(seconds=30)
 
-    with pytest.raises(clock.ClockRuns):
+    with pytest.raises(clock.RealClockError):
         await clock.move(pool, NEW_YEAR)
 
 
 async def test_a_demo_clock_stands_until_it_is_moved_on_and_stamps_what_is_recorded(
-    desk: Desk, pool: Pool, owner: Pool
+    desk: LogWriter, pool: Pool, owner: Pool
 ) -> None:
     await clock.stand_still(owner, NEW_YEAR)
     case = await desk.open_case()
@@ -85,7 +85,7 @@ async def test_a_demo_clock_stands_until_it_is_moved_on_and_stamps_what_is_recor
 async def test_a_demo_clock_never_goes_back(pool: Pool, owner: Pool) -> None:
     await clock.stand_still(owner, NEW_YEAR)
 
-    with pytest.raises(clock.Backwards):
+    with pytest.raises(clock.ClockBackwardsError):
         await clock.move(pool, NEW_YEAR - timedelta(seconds=1))
 
 
@@ -93,9 +93,9 @@ async def test_rings_are_gathered_and_heard(database: Any) -> None:
     heard: list[str] = []
     listening = asyncio.create_task(listen(database.app_dsn, INBOX, heard.append))
     await until(lambda: heard == [""])
-    async with Doorbell(database.app_dsn) as bell:
+    async with Notifier(database.app_dsn) as bell:
         for payload in ("a", "b", "a", "a"):
-            bell.ring(INBOX, payload)
+            bell.notify(INBOX, payload)
     await until(lambda: len(heard) == 3)
     listening.cancel()
 
@@ -116,15 +116,15 @@ async def test_a_listener_that_was_cut_off_connects_again_and_looks(database: An
 
 async def test_a_bell_that_was_cut_off_rings_again_next_time(database: Any, owner: Pool) -> None:
     heard: list[str] = []
-    async with Doorbell(database.app_dsn) as bell:
-        bell.ring(INBOX, "first")
+    async with Notifier(database.app_dsn) as bell:
+        bell.notify(INBOX, "first")
         await asyncio.sleep(0.1)
         await cut_doorbells(owner)
         listening = asyncio.create_task(listen(database.app_dsn, INBOX, heard.append))
         await until(lambda: heard == [""])
         async with asyncio.timeout(30):
             while "again" not in heard:
-                bell.ring(INBOX, "again")
+                bell.notify(INBOX, "again")
                 await asyncio.sleep(0.05)
     listening.cancel()
 

@@ -12,19 +12,21 @@ import asyncpg
 import pytest
 
 from store.log.hash_chain import GENESIS, breaks
-from store.log.recorder import Clash, Recorder, Stale
-from store.log.rows import NewEvent, Plan, Settled, Token
+from store.log.recorder import DuplicateIdError, Recorder, StaleRevisionError
+from store.log.rows import Changeset, MessageResult, NewEvent, ReferralToken
 from store.log.streams import by_id, heads, route
-from store.messages.inbox import Inbox, NumberTaken, open_waiting
+from store.messages.inbox import Inbox, NumberTakenError, open_waiting
 from store.messages.outbox import Outbox, outgoing
 from store.postgres.database import open_pool
-from tests.support.event_fixtures import Desk, LanternLit, applied, message, refused
-from tests.support.wire_counter import Wire
+from tests.support.event_fixtures import LanternLit, LogWriter, applied, message, refused
+from tests.support.wire_counter import WireCounter
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 
-async def test_what_was_recorded_is_loaded_again_with_the_time_and_what_waits(desk: Desk, recorder: Recorder) -> None:
+async def test_what_was_recorded_is_loaded_again_with_the_time_and_what_waits(
+    desk: LogWriter, recorder: Recorder
+) -> None:
     case = await desk.open_case()
     written = await desk.record(case, LanternLit(room="hall"), LanternLit(room="attic"))
 
@@ -44,20 +46,20 @@ async def test_a_stream_nobody_opened_has_no_head(recorder: Recorder) -> None:
     assert (loaded.head, loaded.rows, loaded.waiting, loaded.keys, loaded.more) == (None, [], [], [], False)
 
 
-async def test_only_the_events_after_a_version_are_loaded(desk: Desk, recorder: Recorder) -> None:
+async def test_only_the_events_after_a_version_are_loaded(desk: LogWriter, recorder: Recorder) -> None:
     case = await desk.open_case()
     await desk.record(case, *(LanternLit(room=str(n)) for n in range(5)))
 
     assert [row.version for row in (await recorder.load(case, after=3)).rows] == [4, 5]
 
 
-async def test_a_stale_writer_is_refused_and_nothing_of_it_is_kept(desk: Desk, recorder: Recorder) -> None:
+async def test_a_stale_writer_is_refused_and_nothing_of_it_is_kept(desk: LogWriter, recorder: Recorder) -> None:
     case = await desk.open_case()
     asked = await desk.put(case)
     late = await desk.plan(case, LanternLit(room="cellar"), settled=[applied(asked)])
     await desk.record(case, LanternLit(room="hall"))
 
-    with pytest.raises(Stale):
+    with pytest.raises(StaleRevisionError):
         await recorder.write(late)
 
     loaded = await recorder.load(case)
@@ -65,50 +67,50 @@ async def test_a_stale_writer_is_refused_and_nothing_of_it_is_kept(desk: Desk, r
     assert asked.message_id in {waiting.message_id for waiting in loaded.waiting}
 
 
-async def test_a_recording_without_events_makes_others_stale_too(desk: Desk, recorder: Recorder) -> None:
+async def test_a_recording_without_events_makes_others_stale_too(desk: LogWriter, recorder: Recorder) -> None:
     case = await desk.open_case()
     late = await desk.plan(case, LanternLit(room="cellar"))
     await desk.record(case, settled=[refused(await desk.put(case))])
 
-    with pytest.raises(Stale):
+    with pytest.raises(StaleRevisionError):
         await recorder.write(late)
 
 
-async def test_a_plan_that_rests_on_another_hash_is_refused(desk: Desk, recorder: Recorder) -> None:
+async def test_a_plan_that_rests_on_another_hash_is_refused(desk: LogWriter, recorder: Recorder) -> None:
     case = await desk.open_case()
     await desk.record(case, LanternLit(room="hall"))
 
-    with pytest.raises(Stale):
-        await recorder.write(Plan(case, 1, GENESIS, 2, [NewEvent("test.lantern-lit", b"{}", uuid4(), "{}")]))
+    with pytest.raises(StaleRevisionError):
+        await recorder.write(Changeset(case, 1, GENESIS, 2, [NewEvent("test.lantern-lit", b"{}", uuid4(), "{}")]))
 
 
-async def test_a_plan_that_leaves_a_gap_is_refused(desk: Desk, recorder: Recorder) -> None:
+async def test_a_plan_that_leaves_a_gap_is_refused(desk: LogWriter, recorder: Recorder) -> None:
     case = await desk.open_case()
 
-    with pytest.raises(Stale):
-        await recorder.write(Plan(case, 0, GENESIS, 2, [NewEvent("test.lantern-lit", b"{}", uuid4(), "{}")]))
+    with pytest.raises(StaleRevisionError):
+        await recorder.write(Changeset(case, 0, GENESIS, 2, [NewEvent("test.lantern-lit", b"{}", uuid4(), "{}")]))
 
 
-async def test_a_settled_message_is_not_settled_again(desk: Desk, recorder: Recorder) -> None:
+async def test_a_settled_message_is_not_settled_again(desk: LogWriter, recorder: Recorder) -> None:
     case = await desk.open_case()
     asked = await desk.put(case)
     await desk.record(case, settled=[refused(asked)])
 
-    with pytest.raises(Stale):
+    with pytest.raises(StaleRevisionError):
         await desk.record(case, LanternLit(room="hall"), settled=[applied(asked)])
 
     assert (await recorder.load(case)).rows == []
 
 
-async def test_a_message_to_another_stream_is_not_settled(desk: Desk) -> None:
+async def test_a_message_to_another_stream_is_not_settled(desk: LogWriter) -> None:
     here, elsewhere = await desk.open_case(), await desk.open_case()
     asked = await desk.put(elsewhere)
 
-    with pytest.raises(Stale):
+    with pytest.raises(StaleRevisionError):
         await desk.record(here, settled=[applied(asked)])
 
 
-async def test_messages_come_in_batches_in_the_order_they_came(desk: Desk, recorder: Recorder) -> None:
+async def test_messages_come_in_batches_in_the_order_they_came(desk: LogWriter, recorder: Recorder) -> None:
     case = await desk.open_case()
     for n in range(4):
         await desk.put(case, str(n).encode())
@@ -122,7 +124,7 @@ async def test_messages_come_in_batches_in_the_order_they_came(desk: Desk, recor
 
 
 async def test_everything_one_decision_writes_is_written_together(
-    desk: Desk, recorder: Recorder, inbox: Inbox, pool: Pool
+    desk: LogWriter, recorder: Recorder, inbox: Inbox, pool: Pool
 ) -> None:
     case, other = await desk.open_case(), await desk.open_case()
     ring, outbox_id, letter_id = await desk.ring(case), uuid4(), uuid4()
@@ -132,7 +134,7 @@ async def test_everything_one_decision_writes_is_written_together(
         LanternLit(room="hall"),
         outbox=[outgoing(ring, outbox_id, "clinic", "referral.sent", b"please")],
         letters=await inbox.letters([(letter_id, other, "TestMessage", b"psst")]),
-        tokens=[Token("tok-1", "R1", "clinic")],
+        tokens=[ReferralToken("tok-1", "R1", "clinic")],
         next_due=due,
         open=False,
     )
@@ -147,19 +149,19 @@ async def test_everything_one_decision_writes_is_written_together(
     assert (delivery.stream_id, delivery.status) == (case, "pending")
 
 
-async def test_a_failure_half_way_leaves_nothing(desk: Desk, recorder: Recorder, inbox: Inbox, pool: Pool) -> None:
+async def test_a_failure_half_way_leaves_nothing(desk: LogWriter, recorder: Recorder, inbox: Inbox, pool: Pool) -> None:
     case = await desk.open_case()
     asked, ring = await desk.put(case), await desk.ring(case)
-    await desk.record(case, tokens=[Token("taken", "R1", "clinic")])
+    await desk.record(case, tokens=[ReferralToken("taken", "R1", "clinic")])
     plan = await desk.plan(
         case,
         LanternLit(room="hall"),
         settled=[applied(asked)],
         outbox=[outgoing(ring, uuid4(), "clinic", "referral.sent", b"please")],
-        tokens=[Token("taken", "R2", "clinic")],
+        tokens=[ReferralToken("taken", "R2", "clinic")],
     )
 
-    with pytest.raises(Clash, match="referral_tokens"):
+    with pytest.raises(DuplicateIdError, match="referral_tokens"):
         await recorder.write(plan)
 
     result = await inbox.result(asked.message_id)
@@ -167,7 +169,7 @@ async def test_a_failure_half_way_leaves_nothing(desk: Desk, recorder: Recorder,
     assert (result.status, (await recorder.load(case)).rows, await Outbox(pool).pending()) == ("pending", [], [])
 
 
-async def test_the_same_letter_twice_is_one_letter(desk: Desk, recorder: Recorder, inbox: Inbox) -> None:
+async def test_the_same_letter_twice_is_one_letter(desk: LogWriter, recorder: Recorder, inbox: Inbox) -> None:
     case, other = await desk.open_case(), await desk.open_case()
     letters = await inbox.letters([(uuid4(), other, "TestMessage", b"psst")])
     await desk.record(case, letters=letters)
@@ -177,7 +179,7 @@ async def test_the_same_letter_twice_is_one_letter(desk: Desk, recorder: Recorde
 
 
 async def test_a_decision_about_many_streams_is_stale_when_one_of_them_moved(
-    desk: Desk, recorder: Recorder, pool: Pool
+    desk: LogWriter, recorder: Recorder, pool: Pool
 ) -> None:
     flight, amal, badr = [await desk.open_case() for _ in range(3)]
     seen = await heads(pool, [amal, badr])
@@ -186,23 +188,23 @@ async def test_a_decision_about_many_streams_is_stale_when_one_of_them_moved(
     )
     await desk.record(amal, LanternLit(room="exit"))
 
-    with pytest.raises(Stale):
+    with pytest.raises(StaleRevisionError):
         await recorder.write(doors_closed)
 
     assert (await recorder.load(flight)).rows == []
 
 
-async def test_a_decision_about_many_streams_makes_theirs_stale(desk: Desk, recorder: Recorder) -> None:
+async def test_a_decision_about_many_streams_makes_theirs_stale(desk: LogWriter, recorder: Recorder) -> None:
     flight, amal = await desk.open_case(), await desk.open_case()
     withdrawal = await desk.plan(amal, LanternLit(room="exit"))
     await desk.record(flight, LanternLit(room="gate"), heads=[(amal, 0)])
 
-    with pytest.raises(Stale):
+    with pytest.raises(StaleRevisionError):
         await recorder.write(withdrawal)
 
 
 async def test_a_decision_about_many_streams_is_stale_when_something_was_said_to_one_that_must_be_quiet(
-    desk: Desk, recorder: Recorder, pool: Pool
+    desk: LogWriter, recorder: Recorder, pool: Pool
 ) -> None:
     flight, amal, badr = [await desk.open_case() for _ in range(3)]
     await pool.execute("UPDATE inbox SET status = 'applied' WHERE stream_id = $1", amal)
@@ -210,7 +212,7 @@ async def test_a_decision_about_many_streams_is_stale_when_something_was_said_to
     doors_closed = await desk.plan(flight, LanternLit(room="gate"), heads=seen, quiet=[amal])
     await desk.put(amal)
 
-    with pytest.raises(Stale):
+    with pytest.raises(StaleRevisionError):
         await recorder.write(doors_closed)
     assert (await recorder.load(flight)).rows == []
 
@@ -218,16 +220,16 @@ async def test_a_decision_about_many_streams_is_stale_when_something_was_said_to
     await recorder.write(doors_closed)  # what was said to Badr, who need not be quiet, keeps nobody waiting
 
 
-async def test_an_event_id_used_by_another_stream_is_a_clash(desk: Desk, recorder: Recorder) -> None:
+async def test_an_event_id_used_by_another_stream_is_a_clash(desk: LogWriter, recorder: Recorder) -> None:
     here, there = await desk.open_case(), await desk.open_case()
     event_id = uuid4()
-    await recorder.write(Plan(here, 0, GENESIS, 1, [NewEvent("test.lantern-lit", b"{}", event_id, "{}")]))
+    await recorder.write(Changeset(here, 0, GENESIS, 1, [NewEvent("test.lantern-lit", b"{}", event_id, "{}")]))
 
-    with pytest.raises(Clash, match="events_once"):
-        await recorder.write(Plan(there, 0, GENESIS, 1, [NewEvent("test.lantern-lit", b"{}", event_id, "{}")]))
+    with pytest.raises(DuplicateIdError, match="events_once"):
+        await recorder.write(Changeset(there, 0, GENESIS, 1, [NewEvent("test.lantern-lit", b"{}", event_id, "{}")]))
 
 
-async def test_events_can_be_selected_from_either_end(desk: Desk, recorder: Recorder) -> None:
+async def test_events_can_be_selected_from_either_end(desk: LogWriter, recorder: Recorder) -> None:
     case = await desk.open_case()
     await desk.record(case, *(LanternLit(room=str(n)) for n in range(5)))
 
@@ -235,9 +237,9 @@ async def test_events_can_be_selected_from_either_end(desk: Desk, recorder: Reco
     assert [row.version for row in await recorder.select_events(case, desc=True, limit=2)] == [5, 4]
 
 
-async def test_a_load_and_a_write_are_one_round_trip_each(desk: Desk, database: Any) -> None:
+async def test_a_load_and_a_write_are_one_round_trip_each(desk: LogWriter, database: Any) -> None:
     case = await desk.open_case()
-    async with Wire(database.app_dsn) as wire, await wired(wire, database) as pool:
+    async with WireCounter(database.app_dsn) as wire, await wired(wire, database) as pool:
         recorder = Recorder(pool)
         for _ in range(2):  # the first of each shape also prepares its statement
             loaded = await recorder.load(case)
@@ -252,10 +254,10 @@ async def test_a_load_and_a_write_are_one_round_trip_each(desk: Desk, database: 
 
 @pytest.mark.parametrize("facts", [1, 0], ids=["with an event", "with a refusal"])
 async def test_a_commit_whose_answer_was_lost_is_known_as_written(
-    desk: Desk, recorder: Recorder, database: Any, facts: int
+    desk: LogWriter, recorder: Recorder, database: Any, facts: int
 ) -> None:
     case, other = await desk.open_case(), await desk.open_case()
-    async with Wire(database.app_dsn) as wire, await wired(wire, database) as pool:
+    async with WireCounter(database.app_dsn) as wire, await wired(wire, database) as pool:
         cut_off = Recorder(pool)
         for n in range(5):
             asked = await desk.put(case)
@@ -275,10 +277,10 @@ async def test_a_commit_whose_answer_was_lost_is_known_as_written(
     assert list(breaks(loaded.rows)) == []
 
 
-async def test_a_write_that_never_arrived_says_so(desk: Desk, recorder: Recorder, database: Any) -> None:
+async def test_a_write_that_never_arrived_says_so(desk: LogWriter, recorder: Recorder, database: Any) -> None:
     case = await desk.open_case()
     plan = await desk.plan(case, LanternLit(room="hall"))
-    async with Wire(database.app_dsn) as wire:
+    async with WireCounter(database.app_dsn) as wire:
         pool = await wired(wire, database)
         await pool.fetchval("SELECT 1")
         wire._server.close()
@@ -310,8 +312,8 @@ async def one_trial(both: tuple[Recorder, Recorder], case: UUID, asked: UUID, di
     """Both read the same; one would append, the other refuse. Who wrote?"""
     event = NewEvent("test.lantern-lit", b"{}", uuid4(), "{}")
     plans = {
-        "applied": Plan(case, 0, GENESIS, 1, [event], [Settled(asked, "applied", None, 1)]),
-        "refused": Plan(case, 0, GENESIS, 1, [], [Settled(asked, "refused")]),
+        "applied": Changeset(case, 0, GENESIS, 1, [event], [MessageResult(asked, "applied", None, 1)]),
+        "refused": Changeset(case, 0, GENESIS, 1, [], [MessageResult(asked, "refused")]),
     }
     order = dice.sample(sorted(plans), 2)
     await asyncio.gather(*(each.load(case) for each in both))
@@ -320,11 +322,11 @@ async def one_trial(both: tuple[Recorder, Recorder], case: UUID, asked: UUID, di
     )
     (won,) = [name for name, end in zip(order, ends, strict=True) if not isinstance(end, BaseException)]
     (lost,) = [end for end in ends if isinstance(end, BaseException)]
-    assert isinstance(lost, Stale), lost
+    assert isinstance(lost, StaleRevisionError), lost
     return won
 
 
-async def wired(wire: Wire, database: Any) -> Pool:
+async def wired(wire: WireCounter, database: Any) -> Pool:
     """A single connection over the wire."""
     return await open_pool(database.app_dsn, host=wire.folder, port=5432, max_size=1)
 
@@ -333,7 +335,7 @@ async def test_a_flights_number_is_given_once(inbox: Inbox) -> None:
     first = await inbox.start_stream("movement", "MOV-2026-0001", message(None))
     assert first.number == "MOV-2026-0001"
 
-    with pytest.raises(NumberTaken, match="MOV-2026-0001"):
+    with pytest.raises(NumberTakenError, match="MOV-2026-0001"):
         await inbox.start_stream("movement", "MOV-2026-0001", message(None))
 
 

@@ -14,12 +14,12 @@ from store.crypto.keys import KeyStore
 from store.log.mapper import open_body
 from store.log.streams import by_number, open_streams
 from store.messages.inbox import Inbox, message_id_for, place_of
-from tests.support.event_fixtures import Desk, applied, message
+from tests.support.event_fixtures import LogWriter, applied, message
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 
-async def test_a_message_sent_twice_is_one_message_with_one_answer(desk: Desk) -> None:
+async def test_a_message_sent_twice_is_one_message_with_one_answer(desk: LogWriter) -> None:
     case, message_id = await desk.open_case(), uuid4()
     first = await desk.put(case, b"x", message_id)
     await desk.record(case, settled=[applied(first)])
@@ -30,7 +30,7 @@ async def test_a_message_sent_twice_is_one_message_with_one_answer(desk: Desk) -
     assert (again.status, again.result, again.received_at) == ("applied", {"ok": True}, first.received_at)
 
 
-async def test_twenty_senders_of_one_message_make_one_row(desk: Desk, inbox: Inbox) -> None:
+async def test_twenty_senders_of_one_message_make_one_row(desk: LogWriter, inbox: Inbox) -> None:
     case, message_id = await desk.open_case(), uuid4()
 
     receipts = await asyncio.gather(*(desk.put(case, b"x", message_id) for _ in range(20)))
@@ -40,7 +40,7 @@ async def test_twenty_senders_of_one_message_make_one_row(desk: Desk, inbox: Inb
 
 
 @pytest.mark.parametrize("other", ["body", "case"])
-async def test_an_id_used_for_something_else_is_a_conflict(desk: Desk, inbox: Inbox, other: str) -> None:
+async def test_an_id_used_for_something_else_is_a_conflict(desk: LogWriter, inbox: Inbox, other: str) -> None:
     here, there, message_id = await desk.open_case(), await desk.open_case(), uuid4()
     await desk.put(here, b"x", message_id)
 
@@ -73,7 +73,7 @@ async def test_a_message_of_an_unknown_case_is_kept_and_sealed(inbox: Inbox, poo
     assert await inbox.pending_streams() == []
 
 
-async def test_the_streams_that_wait_are_named_once_longest_wait_first(desk: Desk, inbox: Inbox) -> None:
+async def test_the_streams_that_wait_are_named_once_longest_wait_first(desk: LogWriter, inbox: Inbox) -> None:
     first, second = await desk.open_case(), await desk.open_case()
     for case in (second, first, first):
         await desk.put(case)
@@ -81,7 +81,7 @@ async def test_the_streams_that_wait_are_named_once_longest_wait_first(desk: Des
     assert await inbox.pending_streams() == [first, second]
 
 
-async def test_a_stream_is_due_once_its_deadline_and_the_grace_are_over(desk: Desk, inbox: Inbox) -> None:
+async def test_a_stream_is_due_once_its_deadline_and_the_grace_are_over(desk: LogWriter, inbox: Inbox) -> None:
     case, closed, due = await desk.open_case(), await desk.open_case(), datetime(2027, 1, 1, tzinfo=UTC)
     await desk.record(case, next_due=due)
     await desk.record(closed, next_due=due, open=False)
@@ -91,7 +91,7 @@ async def test_a_stream_is_due_once_its_deadline_and_the_grace_are_over(desk: De
     assert await inbox.due_streams(due + hour, hour) == [case]
 
 
-async def test_one_can_wait_for_the_result(desk: Desk, inbox: Inbox) -> None:
+async def test_one_can_wait_for_the_result(desk: LogWriter, inbox: Inbox) -> None:
     case = await desk.open_case()
     asked = await desk.put(case)
     waiting = asyncio.create_task(inbox.wait_for(asked.message_id, 10))
@@ -103,7 +103,7 @@ async def test_one_can_wait_for_the_result(desk: Desk, inbox: Inbox) -> None:
     assert (result.status, result.settled_version) == ("applied", 1)
 
 
-async def test_waiting_ends_when_the_time_is_up(desk: Desk, inbox: Inbox) -> None:
+async def test_waiting_ends_when_the_time_is_up(desk: LogWriter, inbox: Inbox) -> None:
     asked = await desk.put(await desk.open_case())
 
     result = await inbox.wait_for(asked.message_id, 0.1)

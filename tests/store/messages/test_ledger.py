@@ -14,7 +14,7 @@ import asyncpg
 import pytest
 
 from store.crypto.keys import KeyStore
-from store.messages.ledger import Entry, Ledgers, Signal, Taken, Unsealable, genesis, linked
+from store.messages.ledger import Accepted, Ledger, LedgerEntry, LedgerSealError, PartnerMessage, genesis, linked
 from store.postgres.database import open_pool
 from tests.support.databases import Database
 
@@ -26,31 +26,31 @@ WRITERS, LOTS = 8, 12
 
 
 @pytest.fixture
-def ledgers(pool: Pool, keys: KeyStore) -> Ledgers:
-    return Ledgers(pool, keys)
+def ledgers(pool: Pool, keys: KeyStore) -> Ledger:
+    return Ledger(pool, keys)
 
 
-def a_signal(partner_id: str = CLINIC, own_id: str | None = None, sent: bytes = b"{}") -> Signal:
+def a_signal(partner_id: str = CLINIC, own_id: str | None = None, sent: bytes = b"{}") -> PartnerMessage:
     source = f"partner:{partner_id}"
-    return Signal(partner_id, own_id or str(uuid4()), "a-token-nobody-knows", sent, sent, source, source)
+    return PartnerMessage(partner_id, own_id or str(uuid4()), "a-token-nobody-knows", sent, sent, source, source)
 
 
-async def taken(ledgers: Ledgers, *signals: Signal) -> list[Taken]:
+async def taken(ledgers: Ledger, *signals: PartnerMessage) -> list[Accepted]:
     return await ledgers.take(signals)
 
 
-async def everything(ledgers: Ledgers, partner_id: str = CLINIC) -> list[Entry]:
+async def everything(ledgers: Ledger, partner_id: str = CLINIC) -> list[LedgerEntry]:
     return await ledgers.entries(partner_id, 0, 10_000)
 
 
-async def test_each_partner_counts_by_itself_from_one(ledgers: Ledgers) -> None:
+async def test_each_partner_counts_by_itself_from_one(ledgers: Ledger) -> None:
     first = await taken(ledgers, a_signal(), a_signal(EMBASSY), a_signal())
     second = await taken(ledgers, a_signal(EMBASSY))
 
     assert [each.number for each in (*first, *second)] == [1, 1, 2, 2]
 
 
-async def test_a_repeat_takes_no_number_and_keeps_its_own(ledgers: Ledgers) -> None:
+async def test_a_repeat_takes_no_number_and_keeps_its_own(ledgers: Ledger) -> None:
     signal = a_signal()
     await taken(ledgers, a_signal(), signal)
 
@@ -61,7 +61,7 @@ async def test_a_repeat_takes_no_number_and_keeps_its_own(ledgers: Ledgers) -> N
     assert behind.number == 3
 
 
-async def test_twenty_senders_of_one_message_take_one_number(ledgers: Ledgers) -> None:
+async def test_twenty_senders_of_one_message_take_one_number(ledgers: Ledger) -> None:
     signal = a_signal()
 
     found = [one for (one,) in await asyncio.gather(*(taken(ledgers, signal) for _ in range(20)))]
@@ -71,7 +71,7 @@ async def test_twenty_senders_of_one_message_take_one_number(ledgers: Ledgers) -
     assert [entry.number for entry in await everything(ledgers)] == [1]
 
 
-async def test_the_same_id_with_other_bytes_is_known_as_something_else(ledgers: Ledgers) -> None:
+async def test_the_same_id_with_other_bytes_is_known_as_something_else(ledgers: Ledger) -> None:
     signal = a_signal(sent=b'{"outcome": "FIT"}')
     await taken(ledgers, signal)
 
@@ -80,7 +80,7 @@ async def test_the_same_id_with_other_bytes_is_known_as_something_else(ledgers: 
     assert (again.repeated, again.conflicting) == (True, True)
 
 
-async def test_a_contradiction_is_kept_and_takes_no_number(ledgers: Ledgers) -> None:
+async def test_a_contradiction_is_kept_and_takes_no_number(ledgers: Ledger) -> None:
     signal = a_signal(sent=b"one")
     (first,) = await taken(ledgers, signal)
     other = replace(signal, sent=b"other", contradicts=first.message_id)
@@ -95,7 +95,7 @@ async def test_a_contradiction_is_kept_and_takes_no_number(ledgers: Ledgers) -> 
 
 
 async def test_a_reader_misses_nothing_of_writers_that_dawdle_before_they_commit(
-    database: Database, pool: Pool, keys: KeyStore, ledgers: Ledgers
+    database: Database, pool: Pool, keys: KeyStore, ledgers: Ledger
 ) -> None:
     """Whoever reads by order of arrival is fooled by the same writers, so they are nasty enough."""
     await pool.execute("SELECT open_ledgers($1)", [CLINIC, EMBASSY])
@@ -120,14 +120,14 @@ async def dawdle(pool: Pool, keys: KeyStore, dice: random.Random) -> list[UUID]:
     for _ in range(LOTS):
         mine = [a_signal(dice.choice([CLINIC, EMBASSY])) for _ in range(dice.randrange(1, 4))]
         async with pool.acquire() as connection, connection.transaction():
-            await Ledgers(cast("Pool", connection), keys).take(mine)
+            await Ledger(cast("Pool", connection), keys).take(mine)
             await asyncio.sleep(dice.random() * 0.02)
         written += [signal.message_id for signal in mine]
     return written
 
 
-async def read_on(ledgers: Ledgers, partner_id: str, done: asyncio.Event) -> list[Entry]:
-    seen: list[Entry] = []
+async def read_on(ledgers: Ledger, partner_id: str, done: asyncio.Event) -> list[LedgerEntry]:
+    seen: list[LedgerEntry] = []
     while True:
         last_look = done.is_set()
         page = await ledgers.entries(partner_id, seen[-1].number if seen else 0, 20)
@@ -150,7 +150,7 @@ async def read_by_arrival(pool: Pool, done: asyncio.Event) -> list[UUID]:
         await asyncio.sleep(0)
 
 
-async def test_the_digest_of_a_ledger_can_be_computed_outside_the_database(pool: Pool, ledgers: Ledgers) -> None:
+async def test_the_digest_of_a_ledger_can_be_computed_outside_the_database(pool: Pool, ledgers: Ledger) -> None:
     for _ in range(3):
         await taken(ledgers, a_signal(), a_signal(EMBASSY), a_signal())
 
@@ -164,7 +164,7 @@ async def test_the_digest_of_a_ledger_can_be_computed_outside_the_database(pool:
     assert (head.seq, head.hash) == (6, digest)
 
 
-async def test_a_ledger_keeps_the_partners_id_and_the_digest_and_shows_neither(pool: Pool, ledgers: Ledgers) -> None:
+async def test_a_ledger_keeps_the_partners_id_and_the_digest_and_shows_neither(pool: Pool, ledgers: Ledger) -> None:
     signal = a_signal(own_id="result-of-aminata", sent=b"something sent")
     await taken(ledgers, signal)
 
@@ -176,13 +176,13 @@ async def test_a_ledger_keeps_the_partners_id_and_the_digest_and_shows_neither(p
     assert signal.sha256 not in stored
 
 
-async def test_an_entry_that_was_moved_to_another_message_does_not_open(owner: Pool, ledgers: Ledgers) -> None:
+async def test_an_entry_that_was_moved_to_another_message_does_not_open(owner: Pool, ledgers: Ledger) -> None:
     await taken(ledgers, a_signal(), a_signal())
     async with owner.acquire() as hand, hand.transaction():
         await hand.execute("SET LOCAL session_replication_role = replica")
         await hand.execute("UPDATE ledger SET entry = (SELECT entry FROM ledger WHERE seq = 1) WHERE seq = 2")
 
-    with pytest.raises(Unsealable):
+    with pytest.raises(LedgerSealError):
         await everything(ledgers)
 
 
@@ -195,7 +195,7 @@ async def test_an_entry_that_was_moved_to_another_message_does_not_open(owner: P
         "UPDATE inbox SET stream_id = gen_random_uuid() WHERE status = 'applied'",
     ],
 )
-async def test_the_worker_can_change_nothing_of_a_ledger(pool: Pool, ledgers: Ledgers, statement: str) -> None:
+async def test_the_worker_can_change_nothing_of_a_ledger(pool: Pool, ledgers: Ledger, statement: str) -> None:
     await taken(ledgers, a_signal())
     await pool.execute("UPDATE inbox SET status = 'applied'")
 
@@ -203,7 +203,7 @@ async def test_the_worker_can_change_nothing_of_a_ledger(pool: Pool, ledgers: Le
         await pool.execute(statement)
 
 
-async def test_the_account_of_a_day_adds_up_whatever_became_of_the_messages(pool: Pool, ledgers: Ledgers) -> None:
+async def test_the_account_of_a_day_adds_up_whatever_became_of_the_messages(pool: Pool, ledgers: Ledger) -> None:
     signals = [a_signal() for _ in range(6)]
     await taken(ledgers, *signals, a_signal(EMBASSY))
     became = ("applied", "ignored", "late", "quarantined", "refused", "pending")
@@ -221,7 +221,7 @@ async def test_the_account_of_a_day_adds_up_whatever_became_of_the_messages(pool
 )
 @pytest.mark.parametrize("which", [0, 1, 2])
 async def test_a_message_that_is_gone_is_missed_in_the_account(
-    owner: Pool, ledgers: Ledgers, lost: str, which: int
+    owner: Pool, ledgers: Ledger, lost: str, which: int
 ) -> None:
     signals = [a_signal() for _ in range(3)]
     await taken(ledgers, *signals)
@@ -232,7 +232,7 @@ async def test_a_message_that_is_gone_is_missed_in_the_account(
     assert [day.unaccounted for day in await ledgers.days(CLINIC)] == [1]
 
 
-async def test_the_digest_of_a_day_is_what_the_partner_computes_from_its_own_list(ledgers: Ledgers) -> None:
+async def test_the_digest_of_a_day_is_what_the_partner_computes_from_its_own_list(ledgers: Ledger) -> None:
     signals = [a_signal(sent=f"{n}".encode()) for n in range(5)]
     await taken(ledgers, *signals)
     mine = "".join(f"{n} {each.own_id} {sha256(each.sent).hexdigest()}\n" for n, each in enumerate(signals, 1))

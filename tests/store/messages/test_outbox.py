@@ -10,9 +10,9 @@ import asyncpg
 import pytest
 
 from store.log.recorder import Recorder
-from store.messages.inbox import Inbox, Incoming
+from store.messages.inbox import Inbox, IncomingMessage
 from store.messages.outbox import Outbox, outgoing
-from tests.support.event_fixtures import Desk, applied, message
+from tests.support.event_fixtures import LogWriter, applied, message
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
@@ -24,7 +24,7 @@ AT_ONCE = timedelta(0)
 
 
 async def told(
-    desk: Desk, case: UUID, *names: str, partner: str = CLINIC, referral: str | None = REFERRAL
+    desk: LogWriter, case: UUID, *names: str, partner: str = CLINIC, referral: str | None = REFERRAL
 ) -> list[UUID]:
     """Messages of one referral, recorded together."""
     ring, ids = await desk.ring(case), [uuid4() for _ in names]
@@ -36,7 +36,7 @@ async def told(
     return ids
 
 
-async def a_case(desk: Desk) -> UUID:
+async def a_case(desk: LogWriter) -> UUID:
     """Opened, with nothing said to it that is not recorded."""
     receipt = await desk.inbox.start_case(message(None, b"open"))
     assert receipt.stream_id is not None
@@ -56,7 +56,7 @@ async def status(outbox: Outbox, outbox_id: UUID) -> str:
     return found.status
 
 
-async def test_messages_of_one_referral_take_turns_and_others_do_not(desk: Desk, pool: Pool) -> None:
+async def test_messages_of_one_referral_take_turns_and_others_do_not(desk: LogWriter, pool: Pool) -> None:
     case, outbox = await a_case(desk), Outbox(pool)
     first, second = await told(desk, case, "referral.sent", "referral.reminder")
     (elsewhere,) = await told(desk, case, "referral.sent", partner="embassy")
@@ -69,7 +69,7 @@ async def test_messages_of_one_referral_take_turns_and_others_do_not(desk: Desk,
     assert await outbox.claim() == [second]
 
 
-async def test_what_was_recorded_together_keeps_its_order(desk: Desk, pool: Pool) -> None:
+async def test_what_was_recorded_together_keeps_its_order(desk: LogWriter, pool: Pool) -> None:
     case, outbox = await a_case(desk), Outbox(pool)
     ids = await told(desk, case, *(f"nr-{n}" for n in range(20)))
     last = await outbox.get(ids[-1])
@@ -82,7 +82,7 @@ async def test_what_was_recorded_together_keeps_its_order(desk: Desk, pool: Pool
         assert await outbox.dead(outbox_id, "HTTP_500")
 
 
-async def test_an_attempt_begins_only_as_was_decided(desk: Desk, pool: Pool) -> None:
+async def test_an_attempt_begins_only_as_was_decided(desk: LogWriter, pool: Pool) -> None:
     case, outbox = await a_case(desk), Outbox(pool)
     (first,) = await told(desk, case, "referral.sent")
     at = await revision(pool, case)
@@ -101,7 +101,7 @@ async def test_an_attempt_begins_only_as_was_decided(desk: Desk, pool: Pool) -> 
 
 @pytest.mark.parametrize("settled", ["delivered", "dead", "withdrawn", "by_hand"])
 async def test_no_attempt_begins_once_a_message_is_settled_or_in_somebodys_hand(
-    desk: Desk, pool: Pool, owner: Pool, settled: str
+    desk: LogWriter, pool: Pool, owner: Pool, settled: str
 ) -> None:
     case, outbox = await a_case(desk), Outbox(pool)
     (one,) = await told(desk, case, "referral.sent")
@@ -110,7 +110,7 @@ async def test_no_attempt_begins_once_a_message_is_settled_or_in_somebodys_hand(
     assert not await outbox.begin(one, await revision(pool, case))
 
 
-async def test_no_attempt_begins_out_of_turn(desk: Desk, pool: Pool) -> None:
+async def test_no_attempt_begins_out_of_turn(desk: LogWriter, pool: Pool) -> None:
     case, outbox = await a_case(desk), Outbox(pool)
     first, second = await told(desk, case, "referral.sent", "referral.reminder")
     at = await revision(pool, case)
@@ -121,16 +121,18 @@ async def test_no_attempt_begins_out_of_turn(desk: Desk, pool: Pool) -> None:
     assert not await outbox.begin(second, at)
 
 
-async def test_no_attempt_begins_while_something_said_is_not_recorded(desk: Desk, pool: Pool, inbox: Inbox) -> None:
+async def test_no_attempt_begins_while_something_said_is_not_recorded(
+    desk: LogWriter, pool: Pool, inbox: Inbox
+) -> None:
     case, outbox = await a_case(desk), Outbox(pool)
     (one,) = await told(desk, case, "referral.sent")
-    await inbox.put(Incoming(uuid4(), case, "staff", "staff.message", b"{}", "staff:fatima", "fatima"))
+    await inbox.put(IncomingMessage(uuid4(), case, "staff", "staff.message", b"{}", "staff:fatima", "fatima"))
 
     assert not await outbox.begin(one, await revision(pool, case))
 
 
 async def test_what_is_held_back_comes_up_again_when_its_case_goes_on_or_after_an_hour(
-    desk: Desk, pool: Pool, owner: Pool
+    desk: LogWriter, pool: Pool, owner: Pool
 ) -> None:
     case, outbox = await a_case(desk), Outbox(pool)
     (one,) = await told(desk, case, "referral.sent")
@@ -150,7 +152,7 @@ async def test_what_is_held_back_comes_up_again_when_its_case_goes_on_or_after_a
     assert not await outbox.hold(one, 1)
 
 
-async def test_a_recording_takes_back_what_it_ends_and_leaves_the_rest(desk: Desk, pool: Pool) -> None:
+async def test_a_recording_takes_back_what_it_ends_and_leaves_the_rest(desk: LogWriter, pool: Pool) -> None:
     case, other, outbox = await a_case(desk), await a_case(desk), Outbox(pool)
     sent, reminder = await told(desk, case, "referral.sent", "referral.reminder")
     (brought,) = await told(desk, case, "referral.sent", partner="embassy")
@@ -176,7 +178,7 @@ async def test_a_recording_takes_back_what_it_ends_and_leaves_the_rest(desk: Des
     assert {await status(outbox, each) for each in (kept, elsewhere, ending)} == {"pending"}
 
 
-async def test_a_recording_that_fails_takes_nothing_back(desk: Desk, pool: Pool) -> None:
+async def test_a_recording_that_fails_takes_nothing_back(desk: LogWriter, pool: Pool) -> None:
     case, outbox = await a_case(desk), Outbox(pool)
     (sent,) = await told(desk, case, "referral.sent")
     ring = await desk.ring(case)
@@ -187,7 +189,7 @@ async def test_a_recording_that_fails_takes_nothing_back(desk: Desk, pool: Pool)
     assert await status(outbox, sent) == "pending"
 
 
-async def test_what_is_brought_by_hand_is_found_by_partner_and_settled_once(desk: Desk, pool: Pool) -> None:
+async def test_what_is_brought_by_hand_is_found_by_partner_and_settled_once(desk: LogWriter, pool: Pool) -> None:
     case, outbox = await a_case(desk), Outbox(pool)
     first, second = await told(desk, case, "referral.sent", "referral.reminder")
     (other,) = await told(desk, case, "referral.sent", partner="embassy")
@@ -212,7 +214,7 @@ async def begun(outbox: Outbox, *ids: UUID) -> list[bool]:
     return [each is not None and each.begun_at is not None for each in found]
 
 
-async def test_what_a_partner_is_shown_it_may_know_whether_it_was_delivered_or_not(desk: Desk, pool: Pool) -> None:
+async def test_what_a_partner_is_shown_it_may_know_whether_it_was_delivered_or_not(desk: LogWriter, pool: Pool) -> None:
     case, outbox = await a_case(desk), Outbox(pool)
     brought, pending = await told(desk, case, "referral.sent", "referral.reminder")
     (another,) = await told(desk, case, "referral.sent", referral=str(UUID(int=8)))
@@ -225,7 +227,7 @@ async def test_what_a_partner_is_shown_it_may_know_whether_it_was_delivered_or_n
     assert await outbox.shown(case, REFERRAL, await revision(pool, case)), "as often as it is looked at"
 
 
-async def test_what_was_handed_over_while_it_was_to_be_delivered_may_be_known(desk: Desk, pool: Pool) -> None:
+async def test_what_was_handed_over_while_it_was_to_be_delivered_may_be_known(desk: LogWriter, pool: Pool) -> None:
     case, outbox = await a_case(desk), Outbox(pool)
     (pending,) = await told(desk, case, "referral.sent")
 
@@ -235,7 +237,7 @@ async def test_what_was_handed_over_while_it_was_to_be_delivered_may_be_known(de
 
 
 async def test_nothing_is_shown_or_taken_along_once_its_case_has_gone_on_or_is_about_to(
-    desk: Desk, pool: Pool, inbox: Inbox
+    desk: LogWriter, pool: Pool, inbox: Inbox
 ) -> None:
     case, outbox = await a_case(desk), Outbox(pool)
     (one,) = await told(desk, case, "referral.sent")
@@ -246,13 +248,13 @@ async def test_nothing_is_shown_or_taken_along_once_its_case_has_gone_on_or_is_a
     assert not await outbox.shown(case, REFERRAL, before)
     assert not await outbox.taken_along(one, before)
     now = await revision(pool, case)
-    await inbox.put(Incoming(uuid4(), case, "staff", "staff.message", b"{}", "staff:fatima", "fatima"))
+    await inbox.put(IncomingMessage(uuid4(), case, "staff", "staff.message", b"{}", "staff:fatima", "fatima"))
     assert not await outbox.shown(case, REFERRAL, now)
     assert not await outbox.taken_along(one, now)
     assert (await status(outbox, one), await begun(outbox, one)) == ("by_hand", [False])
 
 
-async def test_what_somebody_takes_along_is_still_to_be_brought(desk: Desk, pool: Pool) -> None:
+async def test_what_somebody_takes_along_is_still_to_be_brought(desk: LogWriter, pool: Pool) -> None:
     case, outbox = await a_case(desk), Outbox(pool)
     one, pending = await told(desk, case, "referral.sent", "referral.reminder")
     assert await outbox.to_hand(one, "NO_RECEIVER")
@@ -265,7 +267,7 @@ async def test_what_somebody_takes_along_is_still_to_be_brought(desk: Desk, pool
     assert await begun(outbox, one, pending) == [True, False]
 
 
-async def test_only_what_nobody_delivers_any_more_is_redelivered(desk: Desk, pool: Pool) -> None:
+async def test_only_what_nobody_delivers_any_more_is_redelivered(desk: LogWriter, pool: Pool) -> None:
     case, outbox = await a_case(desk), Outbox(pool)
     (one,) = await told(desk, case, "referral.sent")
     assert not await outbox.redeliver(one)

@@ -11,7 +11,16 @@ import asyncpg
 import pytest
 
 from store.crypto.keys import MasterKey
-from store.messages.receipts import BadReceipt, ReceiptKey, Statement, jwk, kid_of, opened, publish, published
+from store.messages.receipts import (
+    InvalidReceiptError,
+    ReceiptKey,
+    ReceiptStatement,
+    jwk,
+    kid_of,
+    opened,
+    publish,
+    published,
+)
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
@@ -19,7 +28,9 @@ KEY = ReceiptKey(MasterKey(bytes(range(32))))
 
 KEYS = {KEY.kid: KEY.public}
 
-SAID = Statement("clinic-tripoli", "m-1", "ab" * 32, datetime(2026, 11, 23, 9, 0, 0, 5, tzinfo=UTC), 17, b"\x01" * 32)
+SAID = ReceiptStatement(
+    "clinic-tripoli", "m-1", "ab" * 32, datetime(2026, 11, 23, 9, 0, 0, 5, tzinfo=UTC), 17, b"\x01" * 32
+)
 
 
 def test_a_receipt_says_what_was_taken_in_and_nothing_of_a_case() -> None:
@@ -35,7 +46,7 @@ def test_a_receipt_says_what_was_taken_in_and_nothing_of_a_case() -> None:
 
 def test_the_same_statement_has_the_same_receipt_for_ever() -> None:
     there = SAID.received_at.astimezone(timezone(timedelta(hours=2)))
-    again = Statement(SAID.partner_id, SAID.own_id, SAID.sha256, there, SAID.number, SAID.ledger)
+    again = ReceiptStatement(SAID.partner_id, SAID.own_id, SAID.sha256, there, SAID.number, SAID.ledger)
 
     assert KEY.sign(again) == ReceiptKey(MasterKey(bytes(range(32)))).sign(SAID)
 
@@ -76,7 +87,7 @@ def _part(value: object) -> str:
 
 @pytest.mark.parametrize("how", forged())
 def test_what_was_not_signed_here_is_no_receipt(how: str) -> None:
-    with pytest.raises(BadReceipt):
+    with pytest.raises(InvalidReceiptError):
         opened(forged()[how], KEYS)
 
 

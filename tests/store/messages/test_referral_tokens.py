@@ -11,7 +11,7 @@ import pytest
 
 from domain.kernel.vocabulary import SignalType
 from store.messages.referral_tokens import hand_over, referral_tokens, taken_to_say
-from tests.support.event_fixtures import Desk, LanternLit, applied
+from tests.support.event_fixtures import LanternLit, LogWriter, applied
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
@@ -30,7 +30,7 @@ async def revision(pool: Pool, case: UUID) -> int:
 
 
 @pytest.fixture
-async def case(desk: Desk, pool: Pool) -> UUID:
+async def case(desk: LogWriter, pool: Pool) -> UUID:
     case = await desk.open_case()
     await pool.execute("UPDATE inbox SET status = 'applied' WHERE stream_id = $1", case)
     return case
@@ -48,7 +48,7 @@ async def test_what_is_settled_is_not_handed_over(pool: Pool, case: UUID, status
     assert not await hand_over(pool, [await left(pool, case, status)], await revision(pool, case))
 
 
-async def test_nothing_is_handed_over_once_the_case_has_moved_on(pool: Pool, desk: Desk, case: UUID) -> None:
+async def test_nothing_is_handed_over_once_the_case_has_moved_on(pool: Pool, desk: LogWriter, case: UUID) -> None:
     outbox_id, seen_at = await left(pool, case), await revision(pool, case)
 
     await desk.record(case, LanternLit(room="hall"))
@@ -56,7 +56,9 @@ async def test_nothing_is_handed_over_once_the_case_has_moved_on(pool: Pool, des
     assert not await hand_over(pool, [outbox_id], seen_at)
 
 
-async def test_nothing_is_handed_over_while_something_said_is_not_recorded(pool: Pool, desk: Desk, case: UUID) -> None:
+async def test_nothing_is_handed_over_while_something_said_is_not_recorded(
+    pool: Pool, desk: LogWriter, case: UUID
+) -> None:
     """It may be that the person no longer wants it."""
     outbox_id, receipt = await left(pool, case), await desk.put(case)
     assert not await hand_over(pool, [outbox_id], await revision(pool, case))
@@ -116,7 +118,7 @@ async def test_a_token_that_its_partner_was_not_given_is_not_there(
 
 
 async def test_only_what_the_partner_said_or_was_told_since_makes_something_new(
-    pool: Pool, owner: Pool, desk: Desk, case: UUID
+    pool: Pool, owner: Pool, desk: LogWriter, case: UUID
 ) -> None:
     await asked(owner, case, "a", at=LONG_AGO)
     await asked(owner, case, "b", partner="embassy")

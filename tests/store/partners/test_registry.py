@@ -13,25 +13,25 @@ import pytest
 
 from domain.kernel.vocabulary import ReferralKind, SignalType
 from domain.referral.disclosure import Recipient
-from domain.referral.key_scope import Scope
-from store.crypto.keys import BadMasterKey
-from store.crypto.webhook_signatures import BadKey, new_pair, new_secret, sign, sign_with
+from domain.referral.key_scope import KeyScope
+from store.crypto.keys import InvalidMasterKeyError
+from store.crypto.webhook_signatures import InvalidKeyError, new_pair, new_secret, sign, sign_with
 from store.partners import keys as partner_keys
 from store.partners import registry as partners
-from store.partners.keys import Direction, KeyEnded, TooManyKeys, UnknownKey
-from store.partners.registry import Registered, UnknownPartner
+from store.partners.keys import Direction, KeyEndedError, TooManyKeysError, UnknownKeyError
+from store.partners.registry import RegisteredPartner, UnknownPartnerError
 from tests.store.conftest import MASTER
 
 CLINIC = "clinic-misrata"
 
-LABORATORY = Scope(frozenset({ReferralKind.MEDICAL_ASSESSMENT}), frozenset({SignalType.COMPLETED}))
+LABORATORY = KeyScope(frozenset({ReferralKind.MEDICAL_ASSESSMENT}), frozenset({SignalType.COMPLETED}))
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 
 @pytest.fixture
 async def clinic(pool: Pool) -> str:
-    known = Registered(
+    known = RegisteredPartner(
         CLINIC, "Clinic, Misrata", frozenset({ReferralKind.MEDICAL_ASSESSMENT}), receiver_url="https://c.example"
     )
     await partners.add(pool, known)
@@ -93,7 +93,7 @@ async def test_a_key_is_revoked_at_once_and_only_once(pool: Pool, clinic: str) -
     assert await partner_keys.revoke_key(pool, key_id)
     assert await texts(pool) == []
     assert not await partner_keys.revoke_key(pool, key_id)
-    with pytest.raises(KeyEnded, match="add a new key"):
+    with pytest.raises(KeyEndedError, match="add a new key"):
         await partner_keys.rotate_key(pool, MASTER, key_id, new_secret())
 
 
@@ -101,9 +101,9 @@ async def test_a_third_key_for_the_same_things_is_refused(pool: Pool, clinic: st
     first = await given(pool, new_secret())
     await partner_keys.rotate_key(pool, MASTER, first, new_secret())
 
-    with pytest.raises(TooManyKeys):
+    with pytest.raises(TooManyKeysError):
         await given(pool, new_secret())
-    with pytest.raises(TooManyKeys):
+    with pytest.raises(TooManyKeysError):
         await partner_keys.rotate_key(pool, MASTER, first, new_secret())
 
     assert len(await texts(pool)) == 2
@@ -115,7 +115,7 @@ async def test_of_many_keys_added_at_once_two_count(pool: Pool, clinic: str) -> 
     added = await asyncio.gather(*(given(pool, new_secret()) for _ in range(8)), return_exceptions=True)
 
     assert sum(isinstance(each, str) for each in added) == 2
-    assert sum(isinstance(each, TooManyKeys) for each in added) == 6
+    assert sum(isinstance(each, TooManyKeysError) for each in added) == 6
     assert len(await texts(pool)) == 2
 
 
@@ -126,14 +126,14 @@ async def test_a_key_counts_from_its_first_moment_to_its_last(pool: Pool, clinic
 
     assert await states(pool) == {coming: "waiting", passing: "ending"}
     assert len(await texts(pool)) == 1
-    with pytest.raises(BadKey, match="before it begins"):
+    with pytest.raises(InvalidKeyError, match="before it begins"):
         await given(pool, new_secret(), valid_from=now + hour, valid_until=now)
 
 
 async def test_unknown_partners_and_keys_are_named(pool: Pool, clinic: str) -> None:
-    with pytest.raises(UnknownPartner, match="nobody"):
+    with pytest.raises(UnknownPartnerError, match="nobody"):
         await partner_keys.add_key(pool, MASTER, "nobody", new_secret())
-    with pytest.raises(UnknownKey, match="key-0"):
+    with pytest.raises(UnknownKeyError, match="key-0"):
         await partner_keys.rotate_key(pool, MASTER, "key-0", new_secret())
     assert not await partner_keys.revoke_key(pool, "key-0")
 
@@ -178,7 +178,7 @@ async def test_a_secret_opens_in_no_other_direction(pool: Pool, owner: Pool, cli
 
     await owner.execute("UPDATE partner_keys SET direction = 'outbound'")
 
-    with pytest.raises(BadMasterKey):
+    with pytest.raises(InvalidMasterKeyError):
         await partner_keys.outbound(pool, MASTER, CLINIC)
 
 
@@ -194,7 +194,7 @@ async def test_a_secret_opens_in_no_other_direction(pool: Pool, owner: Pool, cli
 async def test_a_key_that_cannot_serve_that_way_is_refused_without_being_repeated(
     pool: Pool, clinic: str, direction: Direction, key: str, more: dict[str, Any]
 ) -> None:
-    with pytest.raises(BadKey) as no:
+    with pytest.raises(InvalidKeyError) as no:
         await given(pool, key, direction=direction, **more)
 
     assert key[6:] not in str(no.value)
@@ -229,7 +229,7 @@ async def test_whoever_only_reads_sees_no_key(owner: Pool, clinic: str) -> None:
 
 
 async def test_what_is_known_of_a_partner_reaches_the_rules(pool: Pool) -> None:
-    known = Registered(
+    known = RegisteredPartner(
         "hospital", "Hospital", frozenset({ReferralKind.SPECIALIST_CARE, ReferralKind.RECEPTION}), recipient=Recipient.CLINIC, calendar="EGY",
         mandatory_reporting=True, contact="desk@hospital.example", tolerance_s=900,
     )  # fmt: skip
@@ -244,13 +244,15 @@ async def test_a_partners_type_is_what_it_does_unless_said_otherwise(pool: Pool,
     found = await partners.get(pool, CLINIC)
     assert found is not None
     assert found.type is Recipient.CLINIC
-    both = Registered("both", "Both", frozenset({ReferralKind.RECEPTION, ReferralKind.PROCUREMENT}))
+    both = RegisteredPartner("both", "Both", frozenset({ReferralKind.RECEPTION, ReferralKind.PROCUREMENT}))
     assert both.type is None
 
 
 async def test_a_partners_working_week_is_the_usual_one_unless_said_otherwise(pool: Pool) -> None:
     for name, calendar in (("a", None), ("b", "LBY")):
-        await partners.add(pool, Registered(name, name, frozenset({ReferralKind.RECEPTION}), "NGA", calendar=calendar))
+        await partners.add(
+            pool, RegisteredPartner(name, name, frozenset({ReferralKind.RECEPTION}), "NGA", calendar=calendar)
+        )
 
     known = (await partners.directory(pool)).partners
     assert (known["a"].calendar.country, known["b"].calendar.country) == ("NGA", "LBY")
@@ -261,7 +263,7 @@ async def test_no_clock_may_be_wrong_by_more_than_a_quarter_of_an_hour(
     pool: Pool, owner: Pool, clinic: str, seconds: int
 ) -> None:
     with pytest.raises(ValueError, match="900"):
-        Registered("x", "X", frozenset(), tolerance_s=seconds)
+        RegisteredPartner("x", "X", frozenset(), tolerance_s=seconds)
     with pytest.raises(asyncpg.CheckViolationError):
         await owner.execute("UPDATE partners SET tolerance_s = $1", seconds)
 
@@ -274,7 +276,7 @@ async def test_each_partners_clock_has_the_tolerance_agreed_with_it(pool: Pool, 
     strict = await partner_keys.keys_of(pool, MASTER, CLINIC)
     known = await partners.get(pool, CLINIC)
     assert known is not None
-    await partners.add(pool, Registered(CLINIC, known.name, known.kinds, tolerance_s=900))
+    await partners.add(pool, RegisteredPartner(CLINIC, known.name, known.kinds, tolerance_s=900))
     patient = await partner_keys.keys_of(pool, MASTER, CLINIC)
 
     assert partner_keys.signers(strict, early, b"{}", now) == ()
@@ -301,7 +303,9 @@ async def test_the_registry_keeps_who_changed_what_for_ever(pool: Pool, owner: P
     key_id = await given(pool, new_secret(), by="staff:omar")
     new_id = await partner_keys.rotate_key(pool, MASTER, key_id, new_secret(), by="staff:amal")
     await partner_keys.revoke_key(pool, key_id, by="staff:amal")
-    await partners.add(pool, Registered(CLINIC, "Clinic", frozenset(), active=False, contact="Dr. A"), by="staff:omar")
+    await partners.add(
+        pool, RegisteredPartner(CLINIC, "Clinic", frozenset(), active=False, contact="Dr. A"), by="staff:omar"
+    )
 
     kept = await partners.changes(pool, CLINIC)
 

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from store.partners.task_links import ALPHABET, Link, Links, NewLink, as_typed, made
+from store.partners.task_links import ALPHABET, NewTaskLink, TaskLink, TaskLinkStore, as_typed, made
 from tests.store.conftest import MASTER
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
@@ -21,13 +21,13 @@ LATER = datetime(2199, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
-def links(pool: Pool) -> Links:
-    return Links(pool, MASTER)
+def links(pool: Pool) -> TaskLinkStore:
+    return TaskLinkStore(pool, MASTER)
 
 
-async def issued(links: Links, key: str = "k", *, until: datetime = LATER) -> tuple[Link, str, str]:
+async def issued(links: TaskLinkStore, key: str = "k", *, until: datetime = LATER) -> tuple[TaskLink, str, str]:
     token, code = made(MASTER, key.encode())
-    new = NewLink(uuid4(), UUID(int=1), REFERRAL, "clinic", "answer", "staff:fatima", until)
+    new = NewTaskLink(uuid4(), UUID(int=1), REFERRAL, "clinic", "answer", "staff:fatima", until)
     return await links.issue(new, token, code), token, code
 
 
@@ -54,14 +54,16 @@ def test_a_token_is_one_in_every_spelling() -> None:
     assert as_typed("O1l-I0") == as_typed("01110")
 
 
-async def test_one_link_is_alive_for_a_referral_however_many_are_issued_at_once(links: Links, pool: Pool) -> None:
+async def test_one_link_is_alive_for_a_referral_however_many_are_issued_at_once(
+    links: TaskLinkStore, pool: Pool
+) -> None:
     await asyncio.gather(*(issued(links, f"k{nth}") for nth in range(8)))
 
     ended = await pool.fetch("SELECT ended_by, count(*) FROM task_links GROUP BY ended_by ORDER BY ended_by")
     assert [tuple(row) for row in ended] == [("replaced", 7), (None, 1)]
 
 
-async def test_a_miss_costs_a_write_as_a_wrong_code_does(links: Links, pool: Pool) -> None:
+async def test_a_miss_costs_a_write_as_a_wrong_code_does(links: TaskLinkStore, pool: Pool) -> None:
     _, token, _ = await issued(links)
 
     assert await links.open("nothing", "123456", 5) is None
@@ -71,7 +73,7 @@ async def test_a_miss_costs_a_write_as_a_wrong_code_does(links: Links, pool: Poo
     assert await pool.fetchval("SELECT tries FROM task_links") == 1
 
 
-async def test_a_right_code_after_the_last_try_opens_nothing(links: Links) -> None:
+async def test_a_right_code_after_the_last_try_opens_nothing(links: TaskLinkStore) -> None:
     _, token, code = await issued(links)
     for _ in range(5):
         await links.open(token, "no", 5)
@@ -79,7 +81,7 @@ async def test_a_right_code_after_the_last_try_opens_nothing(links: Links) -> No
     assert await links.open(token, code, 5) is None
 
 
-async def test_right_codes_cost_no_tries(links: Links) -> None:
+async def test_right_codes_cost_no_tries(links: TaskLinkStore) -> None:
     _, token, code = await issued(links)
 
     opened = [await links.open(token, code, 5) for _ in range(9)]
@@ -87,13 +89,13 @@ async def test_right_codes_cost_no_tries(links: Links) -> None:
     assert [link.tries for link in opened if link] == [0] * 9
 
 
-async def test_a_link_that_has_run_out_opens_nothing(links: Links) -> None:
+async def test_a_link_that_has_run_out_opens_nothing(links: TaskLinkStore) -> None:
     _, token, code = await issued(links, until=datetime(2000, 1, 1, tzinfo=UTC))
 
     assert await links.open(token, code, 5) is None
 
 
-async def test_what_was_said_keeps_its_first_moment_and_is_counted_once(links: Links) -> None:
+async def test_what_was_said_keeps_its_first_moment_and_is_counted_once(links: TaskLinkStore) -> None:
     link, token, code = await issued(links)
     first = await links.claim(link, "0:a")
     second = await links.claim(link, "0:a")
@@ -107,7 +109,7 @@ async def test_what_was_said_keeps_its_first_moment_and_is_counted_once(links: L
     assert await links.open(token, code, 5) is None
 
 
-async def test_the_worker_may_neither_unmake_a_link_nor_read_a_code(links: Links, pool: Pool) -> None:
+async def test_the_worker_may_neither_unmake_a_link_nor_read_a_code(links: TaskLinkStore, pool: Pool) -> None:
     link, token, code = await issued(links)
 
     for change in (

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from store.crypto.keys import KeyStore
-from store.messages.inbox import Inbox, Incoming
+from store.messages.inbox import Inbox, IncomingMessage
 from store.postgres.database import open_pool
 from tests.support.databases import Databases
 from tests.support.running_worker import MASTER
@@ -39,7 +39,7 @@ async def test_what_one_test_wrote_another_does_not_find(databases: Databases) -
     database = await databases.take()
     before = await everything(database.owner_dsn)
     left_open, pool = await asyncpg.connect(database.app_dsn), await open_pool(database.app_dsn)
-    message = Incoming(uuid4(), None, "staff", "staff.message", b"{}", "staff:a", "staff:a")
+    message = IncomingMessage(uuid4(), None, "staff", "staff.message", b"{}", "staff:a", "staff:a")
     await Inbox(pool, KeyStore(pool, MASTER)).start_case(message)
     await pool.close()
     assert await everything(database.owner_dsn) != before

@@ -17,7 +17,7 @@ from store.projections.case_list import CASE_LIST
 from tests.domain.test_properties import BEGINNINGS, a_message, heard
 from tests.support.builders import (
     FLIGHT,
-    Told,
+    CaseScenario,
     a_boarded_case,
     a_closed_case,
     a_received_case,
@@ -75,7 +75,7 @@ def test_on_every_journey_the_row_says_what_the_case_says(journey: str) -> None:
     assert_alike(CASES[journey]().events)
 
 
-def a_place_elsewhere_is_off() -> Told:
+def a_place_elsewhere_is_off() -> CaseScenario:
     """A place on another flight, held for them and never taken, is given up: the seat they have stays."""
     told = a_seated_case()
     return told.having("TakeSeat", **(FLIGHT | ANOTHER), destination="LOS").having(
@@ -83,25 +83,25 @@ def a_place_elsewhere_is_off() -> Told:
     )
 
 
-def flown_when_closed() -> Told:
+def flown_when_closed() -> CaseScenario:
     return a_closed_case().having("FlightHasDeparted", atd=FLIGHT["std"], on_board=True, **ON_IT)
 
 
-def flown_against_the_rules() -> Told:
+def flown_against_the_rules() -> CaseScenario:
     """With stages still open, which are over all the same."""
     return a_screened_case().having("FlightHasDeparted", atd=FLIGHT["std"], on_board=True, **ON_IT)
 
 
-def reopened_with_a_seat_that_flew() -> Told:
+def reopened_with_a_seat_that_flew() -> CaseScenario:
     told = a_received_case().having("CloseCase", reason="NO_CONTACT", approved_by="amaka")
     return told.having("ReopenCase", target_phase="PRE_DEPARTURE", reason="entered in error")
 
 
-def offloaded() -> Told:
+def offloaded() -> CaseScenario:
     return a_boarded_case().having("WithdrawVoluntaryReturn", channel="AIRPORT")
 
 
-ODD: Final[dict[str, Callable[[], Told]]] = {
+ODD: Final[dict[str, Callable[[], CaseScenario]]] = {
     made.__name__: made
     for made in (
         a_place_elsewhere_is_off,
@@ -119,7 +119,9 @@ def test_where_the_case_goes_an_odd_way_the_row_goes_with_it(journey: str) -> No
 
 
 @given(st.sampled_from(BEGINNINGS), st.data())
-def test_whatever_is_said_the_row_says_what_the_case_says(begin: Callable[[], Told], data: st.DataObject) -> None:
+def test_whatever_is_said_the_row_says_what_the_case_says(
+    begin: Callable[[], CaseScenario], data: st.DataObject
+) -> None:
     told = begin()
     for _ in range(data.draw(st.integers(1, 8))):
         heard(told, a_message(data.draw, told))

@@ -12,18 +12,18 @@ import pytest
 
 from domain.case.aggregate import Case
 from domain.movement import CancelMovement, FreezeManifest, RecordFlightArrival, RecordFlightDeparture
-from store.postgres.notifier import EVENTS, Doorbell
+from store.postgres.notifier import EVENTS, Notifier
 from store.projections.escalation_digest import digest
-from store.projections.projector import VIEWS, NoSuchView, Projector, wait_for
+from store.projections.projector import PROJECTIONS, Projector, UnknownProjectionError, wait_for
 from store.projections.rebuild import rebuild
 from tests.support.builders import MONDAY, a_cleared_case, a_closed_case, a_frozen_case, a_screened_case, a_seated_case
 from tests.support.flight_fixtures import PASSENGERS, a_flight
 from tests.support.journeys import letters_lost_and_brought
-from tests.support.recorded_archive import Archive
+from tests.support.recorded_archive import RecordedArchive
 from workers.projector import run
 
 
-async def test_a_case_looks_the_same_in_the_list_as_in_its_own_log(archive: Archive) -> None:
+async def test_a_case_looks_the_same_in_the_list_as_in_its_own_log(archive: RecordedArchive) -> None:
     """At every version of the standard journey."""
     told = a_closed_case()
     stream = await archive.keep(told.events[:1])
@@ -38,7 +38,7 @@ async def test_a_case_looks_the_same_in_the_list_as_in_its_own_log(archive: Arch
             await assert_shown(archive, case)
 
 
-async def test_whatever_was_said_the_list_agrees(archive: Archive) -> None:
+async def test_whatever_was_said_the_list_agrees(archive: RecordedArchive) -> None:
     """Withdrawal, holds, a released seat, a pause, reminders, closure and reopening."""
     withdrawn = a_frozen_case().having("WithdrawVoluntaryReturn", channel="HOTLINE")
     withdrawn.having("CloseCase", reason="WITHDRAWN_BY_MIGRANT", approved_by="amaka").after(days=2)
@@ -68,7 +68,7 @@ async def test_whatever_was_said_the_list_agrees(archive: Archive) -> None:
         await assert_shown(archive, told.case)
 
 
-async def assert_shown(archive: Archive, case: Case) -> None:
+async def assert_shown(archive: RecordedArchive, case: Case) -> None:
     row = await archive.pool.fetchrow("SELECT *, stages::text AS s FROM case_list WHERE stream_id = $1", case.id)
     assert row is not None
     assert row["phase"] == case.phase
@@ -95,7 +95,7 @@ def _json(text: str) -> Any:
     return json.loads(text)
 
 
-async def test_a_flight_looks_the_same_in_the_list_as_in_its_own_log(archive: Archive) -> None:
+async def test_a_flight_looks_the_same_in_the_list_as_in_its_own_log(archive: RecordedArchive) -> None:
     for ends in (
         [FreezeManifest(), RecordFlightDeparture(boarded=PASSENGERS[:1]), RecordFlightArrival()],
         [CancelMovement(cause="X")],
@@ -113,7 +113,7 @@ async def test_a_flight_looks_the_same_in_the_list_as_in_its_own_log(archive: Ar
         assert (row["seats"], row["waiting"]) == (list(flight.seats), flight.waiting)
 
 
-async def test_however_the_log_is_cut_into_pages_a_shadow_rebuild_finds_no_difference(archive: Archive) -> None:
+async def test_however_the_log_is_cut_into_pages_a_shadow_rebuild_finds_no_difference(archive: RecordedArchive) -> None:
     dice = random.Random(20261123)
     builders = (a_closed_case, a_seated_case, a_screened_case, a_frozen_case)
     projector = Projector(archive.pool)
@@ -126,14 +126,14 @@ async def test_however_the_log_is_cut_into_pages_a_shadow_rebuild_finds_no_diffe
         await archive.append(stream, told.events[cut:])
     await projector.catch_up()
 
-    for name in VIEWS:
+    for name in PROJECTIONS:
         rebuilt = await rebuild(archive.pool, name)
         assert rebuilt.equal, rebuilt
         assert rebuilt.events
     assert (await rebuild(archive.pool, "case_list")).rows == 12
 
 
-async def test_a_shadow_rebuild_finds_and_mends_what_was_changed_by_hand(archive: Archive) -> None:
+async def test_a_shadow_rebuild_finds_and_mends_what_was_changed_by_hand(archive: RecordedArchive) -> None:
     cases = [await archive.keep(a_screened_case().events) for _ in range(3)]
     await Projector(archive.pool).catch_up()
     await archive.tamper("UPDATE case_list SET phase = 'CLOSED' WHERE stream_id = $1", cases[0])
@@ -149,7 +149,7 @@ async def test_a_shadow_rebuild_finds_and_mends_what_was_changed_by_hand(archive
     assert again.rows == 3
 
 
-async def test_a_rebuild_in_place_empties_the_table_first(archive: Archive) -> None:
+async def test_a_rebuild_in_place_empties_the_table_first(archive: RecordedArchive) -> None:
     stream = await archive.keep(a_screened_case().events)
     await Projector(archive.pool).catch_up()
     before = await archive.pool.fetchrow("SELECT * FROM case_list")
@@ -160,7 +160,7 @@ async def test_a_rebuild_in_place_empties_the_table_first(archive: Archive) -> N
     assert await archive.pool.fetchrow("SELECT * FROM case_list") == before
 
 
-async def test_the_living_table_may_move_on_during_a_rebuild(archive: Archive) -> None:
+async def test_the_living_table_may_move_on_during_a_rebuild(archive: RecordedArchive) -> None:
     for _ in range(4):
         await archive.keep(a_screened_case().events)
     projector = Projector(archive.pool, page=20)
@@ -171,7 +171,7 @@ async def test_the_living_table_may_move_on_during_a_rebuild(archive: Archive) -
     assert (await rebuild(archive.pool, "case_list")).rows == 4
 
 
-async def test_two_projectors_do_not_apply_a_page_twice(archive: Archive) -> None:
+async def test_two_projectors_do_not_apply_a_page_twice(archive: RecordedArchive) -> None:
     for _ in range(6):
         await archive.keep(a_seated_case().events)
     projectors = [Projector(archive.pool, page=17) for _ in range(3)]
@@ -182,7 +182,7 @@ async def test_two_projectors_do_not_apply_a_page_twice(archive: Archive) -> Non
     assert (await rebuild(archive.pool, "case_list")).equal
 
 
-async def test_an_unknown_topic_is_noted_and_the_projector_lives(archive: Archive) -> None:
+async def test_an_unknown_topic_is_noted_and_the_projector_lives(archive: RecordedArchive) -> None:
     stream = await archive.keep(a_screened_case().events)
     await archive.tamper("UPDATE events SET topic = 'FromTheFuture' WHERE stream_id = $1 AND version = 4", stream)
     await archive.tamper("UPDATE events SET state = 'rubbish' WHERE stream_id = $1 AND topic = 'StageOpened'", stream)
@@ -195,16 +195,16 @@ async def test_an_unknown_topic_is_noted_and_the_projector_lives(archive: Archiv
     assert await archive.pool.fetchval("SELECT count(*) FROM case_list") == 1
 
 
-async def test_a_reader_can_wait_for_its_own_write(archive: Archive, database: Any) -> None:
+async def test_a_reader_can_wait_for_its_own_write(archive: RecordedArchive, database: Any) -> None:
     stream = await archive.keep(a_screened_case().events)
     assert not await wait_for(archive.pool, stream, 1, 0.1), "nobody carries anything over yet"
     stop = asyncio.Event()
     projecting = asyncio.create_task(run(archive.pool, database.app_dsn, stop))
-    async with Doorbell(database.app_dsn) as doorbell:
+    async with Notifier(database.app_dsn) as notifier:
         assert await wait_for(archive.pool, stream, 1, 5)
         more = a_screened_case().events[-1]
         await archive.append(stream, [more])
-        doorbell.ring(EVENTS)
+        notifier.notify(EVENTS)
         version = await archive.pool.fetchval("SELECT version FROM streams WHERE stream_id = $1", stream)
 
         assert await wait_for(archive.pool, stream, version, 5)
@@ -213,7 +213,7 @@ async def test_a_reader_can_wait_for_its_own_write(archive: Archive, database: A
     await asyncio.wait_for(projecting, 5)
 
 
-async def test_the_worklist_says_whose_answer_is_due_first_and_until_when(archive: Archive) -> None:
+async def test_the_worklist_says_whose_answer_is_due_first_and_until_when(archive: RecordedArchive) -> None:
     stream = await archive.keep(a_screened_case().events, next_due=MONDAY)
     await Projector(archive.pool).catch_up()
 
@@ -229,7 +229,9 @@ async def test_the_worklist_says_whose_answer_is_due_first_and_until_when(archiv
 
 
 @pytest.mark.parametrize(("heard", "step"), [((), "ack"), (("ACKNOWLEDGED",), "accept"), (("ACCEPTED",), "start")])
-async def test_an_owed_answer_is_the_step_that_comes_next(archive: Archive, heard: tuple[str, ...], step: str) -> None:
+async def test_an_owed_answer_is_the_step_that_comes_next(
+    archive: RecordedArchive, heard: tuple[str, ...], step: str
+) -> None:
     told = a_screened_case()
     for signal in heard:
         told.heard("CONSULAR_IDENTITY", signal)
@@ -244,7 +246,7 @@ async def test_an_owed_answer_is_the_step_that_comes_next(archive: Archive, hear
     assert (owed["step"], owed["due"]) == (step, told.referral("CONSULAR_IDENTITY").dues[step])
 
 
-async def test_a_digest_counts_by_partner_and_kind_what_came_so_far_that_day(archive: Archive) -> None:
+async def test_a_digest_counts_by_partner_and_kind_what_came_so_far_that_day(archive: RecordedArchive) -> None:
     for _ in range(2):
         await archive.keep(a_screened_case().after(days=14).events)
     await Projector(archive.pool).catch_up()
@@ -258,7 +260,7 @@ async def test_a_digest_counts_by_partner_and_kind_what_came_so_far_that_day(arc
     assert [f"{each['day']:%m-%d}" for each in digest] == ["12-03", "12-06"]
 
 
-async def test_a_person_reads_the_digest_newest_day_first_and_from_a_day_on(archive: Archive) -> None:
+async def test_a_person_reads_the_digest_newest_day_first_and_from_a_day_on(archive: RecordedArchive) -> None:
     await archive.keep(a_screened_case().after(days=14).events)
     await Projector(archive.pool).catch_up()
 
@@ -271,14 +273,14 @@ async def test_a_person_reads_the_digest_newest_day_first_and_from_a_day_on(arch
     assert later == whole[:1]
 
 
-async def test_nothing_sealed_reaches_a_read_table(archive: Archive) -> None:
+async def test_nothing_sealed_reaches_a_read_table(archive: RecordedArchive) -> None:
     told = a_screened_case().having("RaiseProtectionConcern", risk_level="HIGH", concern="threatened by a smuggler")
     told.having("CreateReferral", kind="GBV_SERVICES", partner_id=None)
     await archive.keep(told.events)
     await Projector(archive.pool).catch_up()
 
     text = ""
-    for name in VIEWS:
+    for name in PROJECTIONS:
         text += str(await archive.pool.fetch(f"SELECT * FROM {name}"))  # noqa: S608
 
     assert "PROTECTION" in text
@@ -286,6 +288,6 @@ async def test_nothing_sealed_reaches_a_read_table(archive: Archive) -> None:
         assert secret not in text
 
 
-async def test_asking_for_a_table_that_is_not_there_names_those_that_are(archive: Archive) -> None:
-    with pytest.raises(NoSuchView, match="case_list, referral_list, movement_list"):
+async def test_asking_for_a_table_that_is_not_there_names_those_that_are(archive: RecordedArchive) -> None:
+    with pytest.raises(UnknownProjectionError, match="case_list, referral_list, movement_list"):
         await rebuild(archive.pool, "weather")

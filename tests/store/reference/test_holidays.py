@@ -9,7 +9,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from activities.recording import Recording
+from activities.recording import RecordingActivities
 from audit.as_of_now import at_present
 from domain.kernel.working_time import LIBYA, working_days
 from store.crypto.keys import KeyStore, MasterKey
@@ -41,7 +41,7 @@ async def test_the_rules_and_the_auditor_count_with_what_was_announced(database:
     pool = await open_pool(database.app_dsn)
     try:
         await announce(pool, "LBY", date(2026, 11, 24), "Day of the Martyr")
-        recording = Recording(pool, KeyStore(pool, MasterKey(b"a master key for tests, 32 bytes")))
+        recording = RecordingActivities(pool, KeyStore(pool, MasterKey(b"a master key for tests, 32 bytes")))
         for directory in (await recording.partners(), (await at_present(pool, MOVEMENT)).directory):
             known = replace(directory, partners=PARTNERS.partners)
             due = known.calendar("embassy-nga").after(MONDAY, working_days(1))

@@ -8,7 +8,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from workers.doctor import Finding, Unfit, diagnose, insist
+from workers.doctor import HealthCheck, UnfitServerError, diagnose, insist
 from workers.embedded.installation import Servers, servers
 
 TABLE = "CREATE TABLE events (n int); CREATE ROLE awda_app LOGIN; GRANT SELECT, INSERT ON events TO awda_app"
@@ -34,12 +34,12 @@ async def execute(found: Servers, *statements: str) -> None:
         await connection.close()
 
 
-async def examine(found: Servers) -> list[Finding]:
+async def examine(found: Servers) -> list[HealthCheck]:
     return await diagnose(found.owner_dsn, found.app_dsn, found.temporal_address, embedded=True)
 
 
 async def refused(found: Servers) -> tuple[set[str], str]:
-    with pytest.raises(Unfit) as unfit:
+    with pytest.raises(UnfitServerError) as unfit:
         await insist(found.owner_dsn, found.app_dsn, found.temporal_address, embedded=True)
     return {each.name for each in unfit.value.findings}, str(unfit.value)
 
@@ -58,7 +58,7 @@ async def test_a_server_that_may_forget_is_refused_with_every_reason(tmp_path: P
         await execute(weak, TABLE)
         assert weak.postgres
         await weak.postgres.ensure_role_passwords()
-        with pytest.raises(Unfit, match="fsync: It is off") as unfit:
+        with pytest.raises(UnfitServerError, match="fsync: It is off") as unfit:
             await insist(None, weak.app_dsn, None)
         assert {each.name for each in unfit.value.findings} == set(off)
 
@@ -84,7 +84,7 @@ async def test_a_recording_role_that_may_change_events_is_refused(plain: Servers
 
 async def test_recording_as_the_owner_is_refused(plain: Servers) -> None:
     assert plain.owner_dsn
-    with pytest.raises(Unfit, match="awda_owner may UPDATE, DELETE, TRUNCATE"):
+    with pytest.raises(UnfitServerError, match="awda_owner may UPDATE, DELETE, TRUNCATE"):
         await insist(None, plain.owner_dsn, None)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from workers.settings import AlreadyRunning, Home, Running, Settings, WrongSetting
+from workers.settings import AlreadyRunningError, Home, InvalidSettingError, Running, Settings
 
 
 def mode(path: Path) -> int:
@@ -26,7 +26,7 @@ def test_an_empty_environment_means_an_embedded_home_beside_us() -> None:
 
 @pytest.mark.parametrize("text", ["0", "65536", "-1", "80a", "٨٠٨٠"])
 def test_a_port_that_is_none_is_refused_by_value(text: str) -> None:
-    with pytest.raises(WrongSetting, match=text):
+    with pytest.raises(InvalidSettingError, match=text):
         Settings.read({"AWDA_PORT": text})
 
 
@@ -63,14 +63,14 @@ def test_a_master_key_from_the_environment_is_used_and_not_kept(tmp_path: Path) 
 
 @pytest.mark.parametrize("given", ["short", base64.b64encode(b"x" * 31).decode(), "!" * 44])
 def test_a_master_key_of_another_size_is_refused_without_showing_it(tmp_path: Path, given: str) -> None:
-    with pytest.raises(WrongSetting, match="AWDA_MASTER_KEY") as refused:
+    with pytest.raises(InvalidSettingError, match="AWDA_MASTER_KEY") as refused:
         Home(tmp_path / "h").make().master_key(Settings.read({"AWDA_MASTER_KEY": given}))
     assert given not in str(refused.value)
 
 
 def test_a_home_has_one_holder(tmp_path: Path) -> None:
     home = Home(tmp_path / "h").make()
-    with home.held(), pytest.raises(AlreadyRunning), home.held():
+    with home.held(), pytest.raises(AlreadyRunningError), home.held():
         pass
     with home.held():
         pass
