@@ -82,11 +82,11 @@ class RecordingActivities:
         pool: asyncpg.Pool[asyncpg.Record],
         keys: KeyStore,
         notifier: Notifier | None = None,
-        lines: HeldConnections | None = None,
+        connections: HeldConnections | None = None,
     ) -> None:
         self.pool, self.keys, self.notifier = pool, keys, notifier
-        self.recorder, self.inbox = Recorder(lines or pool), Inbox(pool, keys)
-        self.doors = PassengerCheck(self.recorder, self.inbox, notifier, self._state_of)
+        self.recorder, self.inbox = Recorder(connections or pool), Inbox(pool, keys)
+        self.passenger_check = PassengerCheck(self.recorder, self.inbox, notifier, self._state_of)
         self._kept: OrderedDict[UUID, CachedStream] = OrderedDict()
         self._directory: tuple[float, Directory] = (float("-inf"), Directory())
 
@@ -129,7 +129,7 @@ class RecordingActivities:
             return Progress(waiting_on="LOG.UNREADABLE", wait_s=LOOK_AGAIN_S)
         items = [_item(keyring, waiting) for waiting in loaded.waiting]
         state = fold(loaded.head, kept.state if kept else None, events)
-        passengers = await self.doors.passengers(state, items)
+        passengers = await self.passenger_check.passengers(state, items)
         known = await self.partners(fresh=bool(passengers))
         batch = Batch(
             kind=self.kinds[loaded.head.kind],

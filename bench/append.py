@@ -69,7 +69,7 @@ class AwdaRecorder:
 
     @cached_property
     def recorder(self) -> Recorder:
-        return Recorder(self.place.lines)
+        return Recorder(self.place.connections)
 
     async def append(self, who: int) -> None:
         stream, version, previous, mapper = self.streams.get(who) or self.begin()

@@ -169,7 +169,7 @@ async def measure(place: BenchServers) -> list[Measurement]:
     stop = asyncio.Event()
     queue = f"bench-{uuid4().hex[:8]}"
     async with Notifier(place.where.dsn) as notifier:
-        recording = WatchedRecording(place.pool, place.keys, notifier, place.lines)
+        recording = WatchedRecording(place.pool, place.keys, notifier, place.connections)
         engine = Engine(place, recording, Inbox(place.pool, place.keys), notifier)
         relay = Relay(place.client, place.pool, place.keys, place.where.dsn, task_queue=queue, deliveries=None)
         floor_worker = Worker(

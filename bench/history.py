@@ -22,7 +22,7 @@ async def measure(place: BenchServers) -> list[Measurement]:
     """Events in a history are counted, not estimated."""
     queue = f"bench-{uuid4().hex[:8]}"
     async with Notifier(place.where.dsn) as notifier:
-        recording = WatchedRecording(place.pool, place.keys, notifier, place.lines)
+        recording = WatchedRecording(place.pool, place.keys, notifier, place.connections)
         engine = Engine(place, recording, Inbox(place.pool, place.keys), notifier)
         async with case_worker(place.client, recording, task_queue=queue):
             single = await one_by_one(place, engine, queue)

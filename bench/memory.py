@@ -60,7 +60,7 @@ async def grown(where: ServerAddresses, cached: int, warm_ups: int) -> float:
     """KiB a case, after a warm-up of the same kind. Folded streams are let go: only the workflow is measured."""
     queue = f"bench-{uuid4().hex[:8]}"
     async with at(where) as place, Notifier(where.dsn) as notifier:
-        recording = WatchedRecording(place.pool, place.keys, notifier, place.lines)
+        recording = WatchedRecording(place.pool, place.keys, notifier, place.connections)
         engine = Engine(place, recording, Inbox(place.pool, place.keys), notifier)
         async with case_worker(place.client, recording, task_queue=queue, cached=cached):
             await rounds(engine, queue, warm_ups)

@@ -36,7 +36,7 @@ class ServerAddresses:
 class BenchServers:
     where: ServerAddresses
     pool: asyncpg.Pool[asyncpg.Record]
-    lines: HeldConnections
+    connections: HeldConnections
     keys: KeyStore
     client: Client
 
@@ -61,7 +61,7 @@ async def at(where: ServerAddresses) -> AsyncIterator[BenchServers]:
     pool = await open_pool(where.dsn, min_size=4, max_size=40)
     client = await connect(where.temporal_address, where.namespace)
     try:
-        async with open_connections(where.dsn) as lines:
-            yield BenchServers(where, pool, lines, KeyStore(pool, MASTER), client)
+        async with open_connections(where.dsn) as connections:
+            yield BenchServers(where, pool, connections, KeyStore(pool, MASTER), client)
     finally:
         await pool.close()

@@ -33,7 +33,7 @@ class CommandContext:
     temporal_address: str | None
     pool: asyncpg.Pool[asyncpg.Record]
     keys: KeyStore
-    desk: Intake
+    intake: Intake
 
     async def stream(self, number: str) -> UUID:
         """The stream of a case or movement, by its number."""
@@ -53,8 +53,8 @@ async def open_context() -> AsyncIterator[CommandContext]:
     try:
         keys = KeyStore(pool, master)
         async with Notifier(dsn) as notifier:
-            desk = Intake(pool, keys, notifier)
-            yield CommandContext(settings, home, dsn, temporal_of(settings, home), pool, keys, desk)
+            intake = Intake(pool, keys, notifier)
+            yield CommandContext(settings, home, dsn, temporal_of(settings, home), pool, keys, intake)
     finally:
         await pool.close()
 
@@ -63,7 +63,7 @@ def run_with_context(work: Callable[[CommandContext], Awaitable[T]]) -> T:
     """Do something in the home, and close it."""
 
     async def working() -> T:
-        async with open_context() as house:
-            return await work(house)
+        async with open_context() as context:
+            return await work(context)
 
     return asyncio.run(working())

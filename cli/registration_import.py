@@ -35,25 +35,25 @@ class ImportResult:
 
 
 async def start_all(
-    desk: Intake, checked: CheckedList, user: str, shown: ProgressDisplay | None = None
+    intake: Intake, checked: CheckedList, user: str, shown: ProgressDisplay | None = None
 ) -> ImportResult:
     """Start a case for each good row, in the order of the list. The recording follows by itself."""
     brought = ImportResult(checked.rows, list(checked.bad))
     for count, each in enumerate(checked.good, 1):
-        await _start(desk, each, user, brought)
+        await _start(intake, each, user, brought)
         if shown:
             shown(count, len(checked.good))
     brought.bad.sort(key=lambda bad: bad.row)
     return brought
 
 
-async def _start(desk: Intake, each: Registration, user: str, brought: ImportResult) -> None:
-    receipt = await desk.inbox.start_case(_incoming(desk.keys.master, each, user))
+async def _start(intake: Intake, each: Registration, user: str, brought: ImportResult) -> None:
+    receipt = await intake.inbox.start_case(_incoming(intake.keys.master, each, user))
     if receipt.conflicting:
         brought.bad.append(_differs(each, receipt))
         return
     if receipt.status == "pending":
-        desk.notifier.notify(INBOX, receipt.stream_id)
+        intake.notifier.notify(INBOX, receipt.stream_id)
     brought.already += receipt.repeated
     brought.started += not receipt.repeated
     brought.cases.append({"row": each.row, "case_number": receipt.number, "already": receipt.repeated})

@@ -81,5 +81,5 @@ class SamplePartners:
 
 async def bring_sample(dsn: str, master_key: bytes) -> ImportResult:
     """Start the cases of the sample list; those that are there already stay as they are."""
-    async with open_intake(dsn, master_key) as desk:
-        return await start_all(desk, check_list(SAMPLE, (await now(desk.pool)).date()), OPERATOR)
+    async with open_intake(dsn, master_key) as intake:
+        return await start_all(intake, check_list(SAMPLE, (await now(intake.pool)).date()), OPERATOR)

@@ -51,11 +51,11 @@ Handing = Callable[[CommandContext, SubmissionFields], Awaitable[SubmissionResul
 def submit(acting: SubmissionOptions, handing: Handing, *, as_json: bool, number_only: bool = False) -> None:
     """Hand it in, wait, and tell; a refusal ends the command with its rule."""
 
-    async def work(house: CommandContext) -> SubmissionResult:
-        taken = await handing(house, acting.by)
+    async def work(context: CommandContext) -> SubmissionResult:
+        taken = await handing(context, acting.by)
         if taken.settled or acting.no_wait:
             return taken
-        return await house.desk.wait(taken.message_id, acting.wait) or taken
+        return await context.intake.wait(taken.message_id, acting.wait) or taken
 
     answer = run_with_context(work)
     emit(told(answer), as_json=as_json, plain=lambda: _say(answer, number_only=number_only))

@@ -70,9 +70,9 @@ def create_app(settings: GatewaySettings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_intake(settings.database_url, settings.master_key) as desk:
-            app.state.desk = desk
-            await desk.publish_key()
+        async with open_intake(settings.database_url, settings.master_key) as intake:
+            app.state.intake = intake
+            await intake.publish_key()
             yield
 
     app = Application(

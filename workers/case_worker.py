@@ -85,11 +85,13 @@ def delivery_worker(client: Client, delivering: DeliveryActivities, *, task_queu
     )
 
 
-async def serve(parts: ProcessContext) -> None:
+async def serve(context: ProcessContext) -> None:
     """Drive cases, flights and deliveries until asked to stop."""
-    client = await connect(parts.temporal_address, parts.settings.temporal_namespace)
-    async with Notifier(parts.dsn) as notifier, open_connections(parts.dsn) as lines:
-        recording = RecordingActivities(parts.pool, parts.keys, notifier, lines)
-        delivering = DeliveryActivities(parts.pool, parts.keys, await partner_client(parts.settings, parts.pool))
+    client = await connect(context.temporal_address, context.settings.temporal_namespace)
+    async with Notifier(context.dsn) as notifier, open_connections(context.dsn) as connections:
+        recording = RecordingActivities(context.pool, context.keys, notifier, connections)
+        delivering = DeliveryActivities(
+            context.pool, context.keys, await partner_client(context.settings, context.pool)
+        )
         async with case_worker(client, recording), delivery_worker(client, delivering):
-            await parts.stop.wait()
+            await context.stop.wait()

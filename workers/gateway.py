@@ -6,6 +6,6 @@ from gateway.server import serve as answer
 from workers.context import ProcessContext
 
 
-async def serve(parts: ProcessContext) -> None:
+async def serve(context: ProcessContext) -> None:
     """Answer over HTTP until asked to stop."""
-    await answer(parts.settings, stop=parts.stop)
+    await answer(context.settings, stop=context.stop)

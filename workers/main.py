@@ -52,9 +52,9 @@ async def run(name: str, settings: Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with opened(name, settings, stop) as parts:
+    async with opened(name, settings, stop) as context:
         work = import_module(f"workers.{name.replace('-', '_')}")  # only its own: a relay needs no web server
-        await work.serve(parts)
+        await work.serve(context)
 
 
 def main(arguments: list[str]) -> int:

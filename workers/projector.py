@@ -52,6 +52,6 @@ async def _wait(news: asyncio.Event, stop: asyncio.Event) -> None:
             await asyncio.gather(*waits, return_exceptions=True)
 
 
-async def serve(parts: ProcessContext) -> None:
+async def serve(context: ProcessContext) -> None:
     """Keep the read tables until asked to stop."""
-    await run(parts.pool, parts.dsn, parts.stop)
+    await run(context.pool, context.dsn, context.stop)

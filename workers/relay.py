@@ -216,7 +216,7 @@ async def _few_at_once(work: Any) -> None:
             raise fault
 
 
-async def serve(parts: ProcessContext) -> None:
+async def serve(context: ProcessContext) -> None:
     """Ring, deliver and sweep until asked to stop."""
-    client = await connect(parts.temporal_address, parts.settings.temporal_namespace)
-    await Relay(client, parts.pool, parts.keys, parts.dsn).run(parts.stop)
+    client = await connect(context.temporal_address, context.settings.temporal_namespace)
+    await Relay(client, context.pool, context.keys, context.dsn).run(context.stop)

@@ -96,11 +96,11 @@ def change_advisory(
         raise click.BadParameter(f"{user!r} is no user's name", param_hint="--as")
     said = _version(version), _basis(basis)
 
-    async def work(house: CommandContext) -> AdvisoryBroadcast:
-        place = await _country(house, country), _area(country, area)
-        known = await change(house.pool, *place, AdvisoryLevel(level), said[0], basis=said[1], by=f"staff:{user}")
-        await _insist_on_newest(house, known)
-        return await _tell_all(house, known, wait)
+    async def work(context: CommandContext) -> AdvisoryBroadcast:
+        place = await _country(context, country), _area(country, area)
+        known = await change(context.pool, *place, AdvisoryLevel(level), said[0], basis=said[1], by=f"staff:{user}")
+        await _insist_on_newest(context, known)
+        return await _tell_all(context, known, wait)
 
     try:
         told = run_with_context(work)
@@ -125,10 +125,10 @@ def _basis(text: str) -> str:
     return text.strip()
 
 
-async def _country(house: CommandContext, text: str) -> str:
+async def _country(context: CommandContext, text: str) -> str:
     """A country that is known here, or that somebody returns to."""
     code = text.strip().upper()
-    known = code in ALPHA2 or await house.pool.fetchval(_RETURNED_TO, code)
+    known = code in ALPHA2 or await context.pool.fetchval(_RETURNED_TO, code)
     if not known:
         said = f"{text!r} is no country that anybody returns to; write its code (ISO 3166-1, alpha-3), such as NGA"
         raise click.BadParameter(said, param_hint="COUNTRY")
@@ -144,31 +144,31 @@ def _area(country: str, text: str | None) -> str | None:
     return area
 
 
-async def _insist_on_newest(house: CommandContext, known: AdvisoryChange) -> None:
-    newest = next(each for each in await advised(house.pool) if each.place == known.advisory.place)
+async def _insist_on_newest(context: CommandContext, known: AdvisoryChange) -> None:
+    newest = next(each for each in await advised(context.pool) if each.place == known.advisory.place)
     if newest != known.advisory:
         said = f"{known.advisory.version} counts no more: {newest.version} says {newest.level} about {newest.place}."
         raise CommandError(ExitCode.CONFLICT, said, f"awda advisory list {newest.country}")
 
 
-async def _tell_all(house: CommandContext, known: AdvisoryChange, wait_s: float) -> AdvisoryBroadcast:
+async def _tell_all(context: CommandContext, known: AdvisoryChange, wait_s: float) -> AdvisoryBroadcast:
     """Everybody who may rest on what was advised before; each once, however often and by whomever it is told."""
-    cases, told = await addressees(house.pool, known.advisory), AdvisoryBroadcast(known)
+    cases, told = await addressees(context.pool, known.advisory), AdvisoryBroadcast(known)
     with progress_bar("Telling the cases", len(cases)) as shown:
         for count, case in enumerate(cases, 1):
             try:
-                await _tell(house, case, known)
+                await _tell(context, case, known)
             except KeyErasedError:
                 logger.warning("%s was erased and cannot be told", case.number)
             shown(count)
-    await all_told(house.pool, known.advisory)
+    await all_told(context.pool, known.advisory)
     until = monotonic() + wait_s
     for case in cases:
-        _count(told, case.number, await house.desk.wait(case.message_id, max(0.0, until - monotonic())))
+        _count(told, case.number, await context.intake.wait(case.message_id, max(0.0, until - monotonic())))
     return told
 
 
-async def _tell(house: CommandContext, case: AffectedCase, known: AdvisoryChange) -> None:
+async def _tell(context: CommandContext, case: AffectedCase, known: AdvisoryChange) -> None:
     said = known.advisory
     fields = {
         "country": said.country,
@@ -182,9 +182,9 @@ async def _tell(house: CommandContext, case: AffectedCase, known: AdvisoryChange
     incoming = IncomingMessage(
         case.message_id, case.stream_id, "system", "system.report", body, known.changed_by, SOURCE
     )
-    receipt = await house.desk.inbox.put(incoming)
+    receipt = await context.intake.inbox.put(incoming)
     if receipt.status == "pending":
-        house.desk.notifier.notify(INBOX, case.stream_id)
+        context.intake.notifier.notify(INBOX, case.stream_id)
 
 
 def _count(told: AdvisoryBroadcast, number: str, answer: SubmissionResult | None) -> None:
@@ -214,7 +214,7 @@ def _say(told: AdvisoryBroadcast, basis: str) -> None:
 def list_advisories(*, country: str | None, as_json: bool) -> None:
     """List what is advised and what was before, the newest first; of each place the newest counts."""
     code = country.strip().upper() if country else None
-    found = run_with_context(lambda house: changes(house.pool, code))
+    found = run_with_context(lambda context: changes(context.pool, code))
     shown = [_row(each) | {"since": clock(each.advisory.since)} for each in found]
     headings = [name.replace("_", " ") for name in COLUMNS]
     emit(

@@ -30,7 +30,7 @@ def verify(*, number: str | None, as_json: bool) -> None:
     Ends with 0 when clean, 6 with findings, 7 when a part could not be looked at.
     """
     with progress_bar("Verifying") as shown:
-        report = run_with_context(lambda house: _verified(house, number, shown))
+        report = run_with_context(lambda context: _verified(context, number, shown))
     emit(report.as_json(), as_json=as_json, plain=lambda: _tell(report))
     if report.result == "findings":
         raise CommandError(
@@ -42,17 +42,17 @@ def verify(*, number: str | None, as_json: bool) -> None:
         )
 
 
-async def _verified(house: CommandContext, number: str | None, shown: ProgressDisplay) -> Report:
-    stream = await house.stream(number) if number else None
-    files = content_store(house)
-    return await look(house.pool, house.keys, await _temporal(house), case=stream, progress=shown, files=files)
+async def _verified(context: CommandContext, number: str | None, shown: ProgressDisplay) -> Report:
+    stream = await context.stream(number) if number else None
+    files = content_store(context)
+    return await look(context.pool, context.keys, await _temporal(context), case=stream, progress=shown, files=files)
 
 
-async def _temporal(house: CommandContext) -> Client | None:
-    if house.temporal_address is None:
+async def _temporal(context: CommandContext) -> Client | None:
+    if context.temporal_address is None:
         return None
     try:
-        return await connect(house.temporal_address, house.settings.temporal_namespace)
+        return await connect(context.temporal_address, context.settings.temporal_namespace)
     except (OSError, RuntimeError):
         return None
 
@@ -68,11 +68,11 @@ def _tell(report: Report) -> None:
 def rehydrate(*, as_json: bool) -> None:
     """Start the workflow of every open case and movement again, from the log. Harmless to those that run."""
 
-    async def work(house: CommandContext) -> int:
-        client = await _temporal(house)
+    async def work(context: CommandContext) -> int:
+        client = await _temporal(context)
         if client is None:
             raise CommandError(ExitCode.DOWN, "Temporal does not answer.", "awda doctor")
-        return await ring_all(house.pool, client, progress=shown)
+        return await ring_all(context.pool, client, progress=shown)
 
     with progress_bar("Waking cases") as shown:
         rung = run_with_context(work)
@@ -88,7 +88,7 @@ def projection() -> None:
 @as_json
 def list_projections(*, as_json: bool) -> None:
     """The read tables, and how far behind the log each is."""
-    found = run_with_context(lambda house: tables(house.pool))
+    found = run_with_context(lambda context: tables(context.pool))
     columns = ("name", "position", "behind", "updated_at")
     emit(found, as_json=as_json, plain=lambda: print_table(columns, [[row[name] for name in columns] for row in found]))
 
@@ -100,17 +100,17 @@ def list_projections(*, as_json: bool) -> None:
 def rebuild_projection(*, name: str, shadow: bool, as_json: bool) -> None:
     """Build a read table anew from the log."""
     with progress_bar(f"Rebuilding {name}") as shown:
-        found = run_with_context(lambda house: _rebuilt(house, name, shown, shadow=shadow))
+        found = run_with_context(lambda context: _rebuilt(context, name, shown, shadow=shadow))
     told: dict[str, Any] = asdict(found) | ({"equal": found.equal} if shadow else {})
     emit(told, as_json=as_json, plain=lambda: click.echo(_sentence(found, shadow=shadow)))
     if shadow and not found.equal:
         log("What differed was put right. `awda verify` tells whether anything else does.")
 
 
-async def _rebuilt(house: CommandContext, name: str, shown: ProgressDisplay, *, shadow: bool) -> RebuildResult:
-    total = await count_events(house.pool)
+async def _rebuilt(context: CommandContext, name: str, shown: ProgressDisplay, *, shadow: bool) -> RebuildResult:
+    total = await count_events(context.pool)
     counted: Callable[[int], object] = lambda done: shown(done, total)  # noqa: E731
-    return await rebuild(house.pool, name, shadow=shadow, progress=counted)
+    return await rebuild(context.pool, name, shadow=shadow, progress=counted)
 
 
 def _sentence(found: RebuildResult, *, shadow: bool) -> str:

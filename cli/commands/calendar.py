@@ -44,9 +44,9 @@ def announce_holiday(*, country: str, day: date, name: str, user: str, as_json: 
     overdue by it, and an announcement is not taken back.
     """
 
-    async def work(house: CommandContext) -> tuple[bool, Holiday]:
-        news = await announce(house.pool, country, day, name.strip(), by=f"staff:{user}")
-        (known,) = [each for each in await announcements(house.pool, country) if each.day == day]
+    async def work(context: CommandContext) -> tuple[bool, Holiday]:
+        news = await announce(context.pool, country, day, name.strip(), by=f"staff:{user}")
+        (known,) = [each for each in await announcements(context.pool, country) if each.day == day]
         return news, known
 
     news, known = run_with_context(work)
@@ -65,7 +65,7 @@ def _sentence(known: Holiday, *, news: bool) -> str:
 @as_json
 def list_holidays(*, country: str | None, as_json: bool) -> None:
     """List the holidays that were announced since the calendars were published, by day."""
-    found = [_told(each) for each in run_with_context(lambda house: announcements(house.pool, country))]
+    found = [_told(each) for each in run_with_context(lambda context: announcements(context.pool, country))]
     columns = ("country", "day", "name", "announced_at", "announced_by")
     headings = [name.replace("_", " ") for name in columns]
     emit(

@@ -40,7 +40,7 @@ def start(*, file: str, as_json: bool, **how: Any) -> None:
     name = fields.pop("message", "RegisterCase")
     submit(
         SubmissionOptions(**how),
-        lambda house, by: house.desk.start_case(fields, name=name, **by),
+        lambda context, by: context.intake.start_case(fields, name=name, **by),
         as_json=as_json,
         number_only=True,
     )
@@ -59,7 +59,7 @@ def send(*, number: str, message: str, data: str | None, as_json: bool, **how: A
     fields = read_object(data)
     submit(
         SubmissionOptions(**how),
-        lambda house, by: house.desk.send(number.upper(), message, fields, **by),
+        lambda context, by: context.intake.send(number.upper(), message, fields, **by),
         as_json=as_json,
     )
 
@@ -71,7 +71,7 @@ def send(*, number: str, message: str, data: str | None, as_json: bool, **how: A
 @as_json
 def list_cases(*, phase: str | None, waiting_on: str | None, limit: int, as_json: bool) -> None:
     """List cases by number, from the read table."""
-    found = run_with_context(lambda house: cases(house.pool, phase=phase, waiting_on=waiting_on, limit=limit))
+    found = run_with_context(lambda context: cases(context.pool, phase=phase, waiting_on=waiting_on, limit=limit))
     columns = ("case_number", "phase", "country_of_return", "waiting_on", "holds", "next_deadline", "movement")
 
     def plain() -> None:
@@ -94,8 +94,8 @@ def _cell(name: str, value: Any) -> Any:
 def show_case(*, number: str, as_json: bool, **when: Any) -> None:
     """Where a case stands: phase, stages, holds, clearances, referrals, and what it waits for."""
 
-    async def work(house: CommandContext) -> dict[str, Any]:
-        return await show(house.pool, house.keys, await house.stream(number), **when)
+    async def work(context: CommandContext) -> dict[str, Any]:
+        return await show(context.pool, context.keys, await context.stream(number), **when)
 
     found = run_with_context(work)
     emit(found, as_json=as_json, plain=lambda: tell_case(found))
@@ -107,8 +107,8 @@ def show_case(*, number: str, as_json: bool, **when: Any) -> None:
 def show_history(*, number: str, as_json: bool) -> None:
     """What happened, oldest first: one sentence for each event."""
 
-    async def work(house: CommandContext) -> list[dict[str, Any]]:
-        return await history(house.pool, house.keys, await house.stream(number))
+    async def work(context: CommandContext) -> list[dict[str, Any]]:
+        return await history(context.pool, context.keys, await context.stream(number))
 
     found = run_with_context(work)
     emit(found, as_json=as_json, plain=lambda: tell_history(found))
@@ -120,8 +120,8 @@ def show_history(*, number: str, as_json: bool) -> None:
 def show_why(*, number: str, as_json: bool) -> None:
     """What a case waits for, since when, because of which event and rule, and what happens next."""
 
-    async def work(house: CommandContext) -> dict[str, Any]:
-        return await why(house.pool, house.keys, await house.stream(number))
+    async def work(context: CommandContext) -> dict[str, Any]:
+        return await why(context.pool, context.keys, await context.stream(number))
 
     found = run_with_context(work)
     emit(found, as_json=as_json, plain=lambda: tell_why(found))
@@ -134,8 +134,10 @@ def show_why(*, number: str, as_json: bool) -> None:
 def replay_case(*, number: str, as_of: datetime | None, known_at: datetime | None, to: int | None, _json: bool) -> None:
     """Fold a case anew from its log and print the state as canonical JSON: the same bytes each time."""
 
-    async def work(house: CommandContext) -> bytes:
-        stream = await house.stream(number)
-        return canonical((await replay(house.pool, house.keys, stream, as_of=as_of, known_at=known_at, to=to)).state)
+    async def work(context: CommandContext) -> bytes:
+        stream = await context.stream(number)
+        return canonical(
+            (await replay(context.pool, context.keys, stream, as_of=as_of, known_at=known_at, to=to)).state
+        )
 
     click.echo(run_with_context(work))

@@ -43,8 +43,8 @@ def add_contact(
     told = {"phone": number, "language": language, "channel": channel, "given_name": name, "note": note}
     fields = {name: value for name, value in told.items() if value is not None}
 
-    async def work(house: CommandContext) -> CallRequestReceipt:
-        return await request_call(house.desk, fields, key=key or new_key(), user=user)
+    async def work(context: CommandContext) -> CallRequestReceipt:
+        return await request_call(context.intake, fields, key=key or new_key(), user=user)
 
     taken = run_with_context(work)
     emit(
@@ -59,9 +59,9 @@ def add_contact(
 def list_contacts(*, as_json: bool) -> None:
     """Who waits for a call, longest first."""
 
-    async def work(house: CommandContext) -> list[dict[str, Any]]:
-        heads = await open_streams(house.pool, "contact")
-        found = [await show(house.pool, house.keys, head.stream_id) for head in heads if head.version]
+    async def work(context: CommandContext) -> list[dict[str, Any]]:
+        heads = await open_streams(context.pool, "contact")
+        found = [await show(context.pool, context.keys, head.stream_id) for head in heads if head.version]
         return sorted(found, key=lambda each: str(each["due"]))
 
     found = run_with_context(work)
@@ -95,4 +95,8 @@ def _tell(number: str, message: str, fields: dict[str, Any], *, as_json: bool, *
     called = number.strip().upper()
     if not called.startswith("CON-"):
         raise CommandError(ExitCode.NOT_FOUND, f"{number!r} is no request to be called.", "awda contact list")
-    submit(SubmissionOptions(**how), lambda house, by: house.desk.send(called, message, fields, **by), as_json=as_json)
+    submit(
+        SubmissionOptions(**how),
+        lambda context, by: context.intake.send(called, message, fields, **by),
+        as_json=as_json,
+    )

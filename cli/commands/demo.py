@@ -62,8 +62,8 @@ def move_clock(*, step: str, as_json: bool) -> None:
     """Move the programme's clock on: +90m, +8h, +8d, +2w. Demo homes only."""
     by = _duration(step)
 
-    async def work(house: CommandContext) -> datetime:
-        return await programme.move(house.pool, await programme.now(house.pool) + by)
+    async def work(context: CommandContext) -> datetime:
+        return await programme.move(context.pool, await programme.now(context.pool) + by)
 
     now = run_with_context(work)
     emit({"now": now.isoformat()}, as_json=as_json, plain=lambda: click.echo(f"It is {now:%A %d %B %Y %H:%M} UTC."))

@@ -25,9 +25,9 @@ from store.content_store import ContentStore, FileNotStoredError, FolderContentS
 from store.log.mapper import KeyErasedError, TamperedError
 
 
-def content_store(house: CommandContext) -> ContentStore:
+def content_store(context: CommandContext) -> ContentStore:
     """Where this home keeps files."""
-    return FolderContentStore(house.settings.files or house.home.files)
+    return FolderContentStore(context.settings.files or context.home.files)
 
 
 @click.command("attach", epilog="Example: `awda case attach LBY-2026-000001 passport.pdf --note 'seen at the office'`")
@@ -45,12 +45,12 @@ def attach_file(
     if not USER.fullmatch(user):
         raise click.BadParameter(f"{user!r} is no user's name", param_hint="--as")
 
-    async def work(house: CommandContext) -> AttachmentReceipt:
-        case = await house.stream(number)
+    async def work(context: CommandContext) -> AttachmentReceipt:
+        case = await context.stream(number)
         about = EvidenceDetails(file.name[-120:], note, compartment)
         with file.open("rb") as opened:
             found = await attach(
-                house.desk, content_store(house), opened, about, holders=[case], cases=[case], user=user
+                context.intake, content_store(context), opened, about, holders=[case], cases=[case], user=user
             )
         return found[0]
 
@@ -72,8 +72,8 @@ def attached_as_json(found: AttachmentReceipt) -> dict[str, Any]:
 def get_file(*, number: str, digest: str, file: Path, as_json: bool) -> None:
     """Open a file of a case. SHA is its digest, or the beginning of it, as the case's history shows it."""
 
-    async def work(house: CommandContext) -> dict[str, Any]:
-        found = await _found(house, number, digest)
+    async def work(context: CommandContext) -> dict[str, Any]:
+        found = await _found(context, number, digest)
         _write(found, file)
         return {"file": str(file), "name": found.file_name, "media_type": found.media_type, "bytes": found.opened.size}
 
@@ -81,9 +81,9 @@ def get_file(*, number: str, digest: str, file: Path, as_json: bool) -> None:
     emit(told, as_json=as_json, plain=lambda: click.echo(f"{file}: {told['name']}, {told['media_type']}."))
 
 
-async def _found(house: CommandContext, number: str, digest: str) -> EvidenceFile:
+async def _found(context: CommandContext, number: str, digest: str) -> EvidenceFile:
     try:
-        return await evidence(house.desk, content_store(house), await house.stream(number), digest)
+        return await evidence(context.intake, content_store(context), await context.stream(number), digest)
     except (EvidenceNotFoundError, FileNotStoredError) as missing:
         raise CommandError(ExitCode.NOT_FOUND, str(missing), f"awda case history {number}") from None
     except KeyErasedError as erased:

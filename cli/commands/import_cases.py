@@ -47,7 +47,7 @@ def import_cases(
     found = (
         _only_looked_at(file, defaults)
         if dry_run
-        else run_with_context(lambda house: _bring(house, file, defaults, user))
+        else run_with_context(lambda context: _bring(context, file, defaults, user))
     )
     emit(found.json(), as_json=as_json, plain=lambda: _tell(found, dry_run=dry_run))
     if found.bad:
@@ -64,11 +64,11 @@ def _channel(text: str | None) -> str | None:
         raise click.BadParameter(str(unclear), param_hint="--channel") from None
 
 
-async def _bring(house: CommandContext, file: Path, defaults: Defaults, user: str) -> ImportResult:
-    checked = check_list(file, (await now(house.pool)).date(), defaults)
+async def _bring(context: CommandContext, file: Path, defaults: Defaults, user: str) -> ImportResult:
+    checked = check_list(file, (await now(context.pool)).date(), defaults)
     _remark(checked)
     with progress_bar("Importing", len(checked.good)) as shown:
-        return await start_all(house.desk, checked, user, shown)
+        return await start_all(context.intake, checked, user, shown)
 
 
 # Without starting anything
@@ -76,7 +76,7 @@ async def _bring(house: CommandContext, file: Path, defaults: Defaults, user: st
 
 def _only_looked_at(file: Path, defaults: Defaults) -> ImportResult:
     try:
-        return run_with_context(lambda house: _look(house, file, defaults))
+        return run_with_context(lambda context: _look(context, file, defaults))
     except CommandError as failed:
         if failed.exit_code != ExitCode.DOWN:
             raise
@@ -86,13 +86,13 @@ def _only_looked_at(file: Path, defaults: Defaults) -> ImportResult:
     return _would_start(checked, set())
 
 
-async def _look(house: CommandContext, file: Path, defaults: Defaults) -> ImportResult:
-    checked = check_list(file, (await now(house.pool)).date(), defaults)
+async def _look(context: CommandContext, file: Path, defaults: Defaults) -> ImportResult:
+    checked = check_list(file, (await now(context.pool)).date(), defaults)
     _remark(checked)
-    ids = {message_of(house.keys.master, each): each.row for each in checked.good}
-    rows = await house.pool.fetch("SELECT message_id FROM inbox WHERE message_id = ANY ($1)", list(ids))
+    ids = {message_of(context.keys.master, each): each.row for each in checked.good}
+    rows = await context.pool.fetch("SELECT message_id FROM inbox WHERE message_id = ANY ($1)", list(ids))
     known = {row["message_id"] for row in rows}
-    return _would_start(checked, {each.row for each in checked.good if message_of(house.keys.master, each) in known})
+    return _would_start(checked, {each.row for each in checked.good if message_of(context.keys.master, each) in known})
 
 
 def _would_start(checked: CheckedList, known: set[int]) -> ImportResult:

@@ -36,7 +36,7 @@ def plan(*, file: str, as_json: bool, **how: Any) -> None:
     handing = SubmissionOptions(**how)
     submit(
         handing,
-        lambda house, by: house.desk.send(number, "PlanMovement", fields, **by),
+        lambda context, by: context.intake.send(number, "PlanMovement", fields, **by),
         as_json=as_json,
         number_only=True,
     )
@@ -53,7 +53,7 @@ def send(*, number: str, message: str, data: str | None, as_json: bool, **how: A
     fields = read_object(data)
     submit(
         SubmissionOptions(**how),
-        lambda house, by: house.desk.send(number.upper(), message, fields, **by),
+        lambda context, by: context.intake.send(number.upper(), message, fields, **by),
         as_json=as_json,
     )
 
@@ -63,7 +63,7 @@ def send(*, number: str, message: str, data: str | None, as_json: bool, **how: A
 @as_json
 def list_movements(*, limit: int, as_json: bool) -> None:
     """List movements by departure."""
-    found = run_with_context(lambda house: movements(house.pool, limit))
+    found = run_with_context(lambda context: movements(context.pool, limit))
     columns = ("number", "status", "origin", "destination", "std", "capacity", "reserved", "waiting")
     emit(found, as_json=as_json, plain=lambda: print_table(columns, [[row[name] for name in columns] for row in found]))
 
@@ -75,8 +75,8 @@ def list_movements(*, limit: int, as_json: bool) -> None:
 def show_movement(*, number: str, as_json: bool, **when: Any) -> None:
     """Where a movement stands, and who has a seat."""
 
-    async def work(house: CommandContext) -> dict[str, Any]:
-        return await show(house.pool, house.keys, await house.stream(number), **when)
+    async def work(context: CommandContext) -> dict[str, Any]:
+        return await show(context.pool, context.keys, await context.stream(number), **when)
 
     found = run_with_context(work)
     emit(found, as_json=as_json, plain=lambda: print_fields({**found, "seats": len(found["seats"])}))
@@ -88,8 +88,8 @@ def show_movement(*, number: str, as_json: bool, **when: Any) -> None:
 def show_history(*, number: str, as_json: bool) -> None:
     """What happened, oldest first."""
 
-    async def work(house: CommandContext) -> list[dict[str, Any]]:
-        return await history(house.pool, house.keys, await house.stream(number))
+    async def work(context: CommandContext) -> list[dict[str, Any]]:
+        return await history(context.pool, context.keys, await context.stream(number))
 
     found = run_with_context(work)
     emit(found, as_json=as_json, plain=lambda: tell_history(found))

@@ -147,18 +147,18 @@ async def search_tasks(request: Request, partner_id: str, asked: Annotated[TaskS
 @router.put("/Task/{task_id}", status_code=202, openapi_extra=BODY)
 async def update_task(request: Request, partner_id: str, task_id: str) -> JSONResponse:
     """What a partner answers, as a Task with its new status. The answer is the same whatever the task is about."""
-    fhir, desk = library(), intake_of(request)
+    fhir, intake = library(), intake_of(request)
     if request.headers.get("content-type", "").split(";")[0].strip().lower() not in TAKEN:
         raise ProblemError("media-type", f"send the task as {FHIR_JSON}")
     headers, body = signed_headers(request), await limited(request, PARTNER_BODY)
-    by = await desk.authenticate(partner_id, headers, body)
+    by = await intake.authenticate(partner_id, headers, body)
     task = _task(fhir, body, task_id)
     fields = signal_of(partner_id, headers[ID], task)
     if goes_on(task):
-        fields["signal_type"] = await _going_on(desk, partner_id, headers[ID], fields, by)
+        fields["signal_type"] = await _going_on(intake, partner_id, headers[ID], fields, by)
     if flaws := unfit(ReceivePartnerSignal, fields):
         raise DeclinedError("shape", sentence(flaws), flaws=tuple(flaws))
-    answer = await desk.take(partner_id, headers[ID], by, fields)
+    answer = await intake.take(partner_id, headers[ID], by, fields)
     return _answer(fhir.outcome, outcome_of(answer.receipt), 202)
 
 
@@ -166,11 +166,11 @@ async def _reader(request: Request, partner_id: str) -> tuple[PartnerKey, ...]:
     return await intake_of(request).authenticate(partner_id, signed_headers(request), request_line(request))
 
 
-async def _going_on(desk: Intake, partner_id: str, key: str, fields: Json, by: tuple[PartnerKey, ...]) -> str:
+async def _going_on(intake: Intake, partner_id: str, key: str, fields: Json, by: tuple[PartnerKey, ...]) -> str:
     """Begun, taken up again, or simply going on: by what was before, and for ever what it was the first time."""
-    known = await view_referral(desk, partner_id, fields["referral_token"], by)
+    known = await view_referral(intake, partner_id, fields["referral_token"], by)
     said = GOING_ON.get(known.status) if known else None
-    return await taken_to_say(desk.pool, message_id_for(f"partner:{partner_id}", key), said or fields["signal_type"])
+    return await taken_to_say(intake.pool, message_id_for(f"partner:{partner_id}", key), said or fields["signal_type"])
 
 
 def _task(fhir: FhirModels, body: bytes, task_id: str) -> Json:

@@ -59,8 +59,8 @@ async def start_case(
     prefer: Prefer = None,
 ) -> JSONResponse:
     """Start a case with its registration."""
-    desk, wanted, said = intake_of(request), required(key), await submitted_message(request)
-    answer = await desk.start_case(
+    intake, wanted, said = intake_of(request), required(key), await submitted_message(request)
+    answer = await intake.start_case(
         said.fields,
         user=caller.user,
         key=wanted,
@@ -68,7 +68,7 @@ async def start_case(
         reason=said.reason,
         name=said.name,
     )
-    return await answered(desk, answer, prefer)
+    return await answered(intake, answer, prefer)
 
 
 @router.post("/cases/{number}/messages", status_code=202, openapi_extra=message_body("case"))
@@ -91,8 +91,8 @@ async def plan_movement(
     prefer: Prefer = None,
 ) -> JSONResponse:
     """Plan a movement: ``PlanMovement``, with its number among the fields."""
-    desk, wanted, said = intake_of(request), required(key), await submitted_message(request)
-    answer = await desk.plan(
+    intake, wanted, said = intake_of(request), required(key), await submitted_message(request)
+    answer = await intake.plan(
         said.fields,
         user=caller.user,
         key=wanted,
@@ -100,7 +100,7 @@ async def plan_movement(
         reason=said.reason,
         name=said.name,
     )
-    return await answered(desk, answer, prefer)
+    return await answered(intake, answer, prefer)
 
 
 @router.post("/movements/{number}/messages", status_code=202, openapi_extra=message_body("movement"))
@@ -118,10 +118,10 @@ async def send_to_movement(
 async def _sent(
     request: Request, number: str, caller: Caller, key: str | None, prefer: str | None, *, to_movement: bool
 ) -> JSONResponse:
-    wanted, said, desk = required(key), await submitted_message(request), intake_of(request)
+    wanted, said, intake = required(key), await submitted_message(request), intake_of(request)
     if number.startswith("MOV-") is not to_movement:
         raise ProblemError("not-found", f"there is no {'movement' if to_movement else 'case'} {number[:64]!r}")
-    answer = await desk.send(
+    answer = await intake.send(
         number,
         said.name,
         said.fields,
@@ -130,7 +130,7 @@ async def _sent(
         happened_at=said.happened_at,
         reason=said.reason,
     )
-    return await answered(desk, answer, prefer)
+    return await answered(intake, answer, prefer)
 
 
 def required(key: str | None) -> str:
@@ -141,7 +141,7 @@ def required(key: str | None) -> str:
     return key
 
 
-async def answered(desk: Intake, answer: SubmissionResult, prefer: str | None) -> JSONResponse:
+async def answered(intake: Intake, answer: SubmissionResult, prefer: str | None) -> JSONResponse:
     """202 with where to look; or, if the sender would rather wait, what has become of it."""
     wanted = seconds_of(prefer)
     headers = {"Location": f"/api/v1/messages/{answer.message_id}"}
@@ -149,7 +149,7 @@ async def answered(desk: Intake, answer: SubmissionResult, prefer: str | None) -
         headers["Idempotent-Replayed"] = "true"
     if not wanted:
         return JSONResponse(told_of(answer), 202, headers)
-    final = await desk.wait(answer.message_id, wanted) or answer
+    final = await intake.wait(answer.message_id, wanted) or answer
     headers["Preference-Applied"] = f"wait={wanted}"
     if final.status == "refused":
         return refused(final, headers)

@@ -84,11 +84,11 @@ async def read_accounts(
     until: Annotated[date | None, Query(description="The last day (UTC)")] = None,
 ) -> JSONResponse:
     """The account of each day: what was sent, and that nothing of it is unaccounted for."""
-    desk = intake_of(request)
-    first, last = _span(since, until, (await clock.now(desk.pool)).date())
-    days = await desk.ledgers.days(partner_id, first, last)
-    head = await desk.ledgers.head(partner_id)
-    told = [await _day(desk, partner_id, day, reader) for day in days]
+    intake = intake_of(request)
+    first, last = _span(since, until, (await clock.now(intake.pool)).date())
+    days = await intake.ledgers.days(partner_id, first, last)
+    head = await intake.ledgers.head(partner_id)
+    told = [await _day(intake, partner_id, day, reader) for day in days]
     return JSONResponse({"partner": partner_id, "days": told, "last": head.seq if head else 0})
 
 
@@ -102,9 +102,9 @@ async def read_feed(
     limit: Annotated[int, Query(ge=1, le=1000)] = 500,
 ) -> JSONResponse:
     """The partner's own messages behind a number, each with the digest of what came. Nothing is ever put in between."""
-    desk = intake_of(request)
+    intake = intake_of(request)
     last = await _news(request, partner_id, after, wait)
-    entries = await desk.ledgers.entries(partner_id, after, limit)
+    entries = await intake.ledgers.entries(partner_id, after, limit)
     following = entries[-1].number if entries else after
     lines = [_line(entry) for entry in entries]
     return JSONResponse({"partner": partner_id, "entries": lines, "next": following, "last": max(last, following)})
@@ -122,12 +122,12 @@ def _span(since: date | None, until: date | None, today: date) -> tuple[date, da
 
 async def _news(request: Request, partner_id: str, after: int, wait: int) -> int:
     """The newest number, once there is one behind ``after`` or so many seconds have gone."""
-    desk, waiting = intake_of(request), request.app.state.waiting
+    intake, waiting = intake_of(request), request.app.state.waiting
     until = monotonic() + (wait if waiting[partner_id] < WAITING else 0)
     waiting[partner_id] += 1
     try:
         while True:
-            head = await desk.ledgers.head(partner_id)
+            head = await intake.ledgers.head(partner_id)
             if (head and head.seq > after) or monotonic() >= until or await request.is_disconnected():
                 return head.seq if head else 0
             await asyncio.sleep(LOOK_EVERY_S)
@@ -137,11 +137,11 @@ async def _news(request: Request, partner_id: str, after: int, wait: int) -> int
             del waiting[partner_id]
 
 
-async def _day(desk: Intake, partner_id: str, day: LedgerDay, reader: LedgerReader) -> dict[str, Any]:
+async def _day(intake: Intake, partner_id: str, day: LedgerDay, reader: LedgerReader) -> dict[str, Any]:
     told = account_of(day)
     if reader.itself:
         told = {name: told[name] for name in ("day", "first", "last", "sent", "unaccounted", "conflicting")}
-    return {**told, "sha256": await desk.ledgers.digest(partner_id, day)}
+    return {**told, "sha256": await intake.ledgers.digest(partner_id, day)}
 
 
 def account_of(day: LedgerDay) -> dict[str, Any]:

@@ -74,8 +74,8 @@ async def list_doubts(
     limit: Annotated[int, Query(ge=1, le=1000)] = 200,
 ) -> JSONResponse:
     """What waits for a person, longest first, with what may be decided about it."""
-    desk = intake_of(request)
-    return JSONResponse({"waiting": await waiting(desk.pool, desk.keys, partner, limit)})
+    intake = intake_of(request)
+    return JSONResponse({"waiting": await waiting(intake.pool, intake.keys, partner, limit)})
 
 
 @router.get("/quarantine/{message_id}")
@@ -83,8 +83,8 @@ async def read_doubt(
     request: Request, message_id: UUID, _: Annotated[Caller, Depends(may(Action.READ_QUARANTINE))]
 ) -> JSONResponse:
     """One message with what it says, and beside it what it contradicts or was exchanged for."""
-    desk = intake_of(request)
-    found = await shown(desk.pool, desk.keys, message_id)
+    intake = intake_of(request)
+    found = await shown(intake.pool, intake.keys, message_id)
     if found is None:
         raise ProblemError("not-found", f"message {message_id} does not wait for a person")
     return JSONResponse(found)
@@ -99,9 +99,9 @@ async def decide(
     prefer: Prefer = None,
 ) -> JSONResponse:
     """Decide about a message. The decision is a message of its own, and its effect an event."""
-    desk, wanted = intake_of(request), required(key)
-    answer = await resolve(desk, message_id, _decision(await limited(request, STAFF_BODY)), caller.user, wanted)
-    return await answered(desk, answer, prefer)
+    intake, wanted = intake_of(request), required(key)
+    answer = await resolve(intake, message_id, _decision(await limited(request, STAFF_BODY)), caller.user, wanted)
+    return await answered(intake, answer, prefer)
 
 
 def _decision(body: bytes) -> QuarantineDecision:
@@ -119,73 +119,73 @@ def _unfit(flaws: list[FieldError]) -> DeclinedError:
 
 
 async def resolve(
-    desk: Intake, message_id: UUID, decision: QuarantineDecision, user: str, key: str
+    intake: Intake, message_id: UUID, decision: QuarantineDecision, user: str, key: str
 ) -> SubmissionResult:
     """Carry out a person's decision about a message in doubt. Raises ``DeclinedError``."""
-    doubt = await Quarantine(desk.pool, desk.keys).doubt(message_id)
+    doubt = await Quarantine(intake.pool, intake.keys).doubt(message_id)
     if doubt is None:
-        return await _decided_before(desk, message_id, user, key)
+        return await _decided_before(intake, message_id, user, key)
     if decision.decision not in possible(doubt):
         said = f"a message in doubt because of {doubt.cause} can be decided by {', '.join(possible(doubt))}"
         raise _unfit([FieldError("/decision", "decision.not_here", said, decision.decision)])
     if doubt.in_the_dark:
-        return await _for_its_case(desk, doubt, decision, user, key)
+        return await _for_its_case(intake, doubt, decision, user, key)
     if doubt.doubted_at is not None:
-        return await _in_its_case(desk, doubt, decision, user, key)
-    return await _at_the_desk(desk, doubt, decision, user, key)
+        return await _in_its_case(intake, doubt, decision, user, key)
+    return await _at_the_desk(intake, doubt, decision, user, key)
 
 
-async def _decided_before(desk: Intake, message_id: UUID, user: str, key: str) -> SubmissionResult:
+async def _decided_before(intake: Intake, message_id: UUID, user: str, key: str) -> SubmissionResult:
     """The same decision sent again is answered as before; anything else comes too late."""
-    before = await desk.wait(message_id_for(user, key), 0)
+    before = await intake.wait(message_id_for(user, key), 0)
     if before is not None:
         return before
-    if await desk.inbox.result(message_id) is None:
+    if await intake.inbox.result(message_id) is None:
         raise DeclinedError("not-found", f"there is no message {message_id}")
     raise DeclinedError("conflict", f"message {message_id} does not wait for a person, or not any more")
 
 
 async def _in_its_case(
-    desk: Intake, doubt: QuarantinedMessage, decision: QuarantineDecision, user: str, key: str
+    intake: Intake, doubt: QuarantinedMessage, decision: QuarantineDecision, user: str, key: str
 ) -> SubmissionResult:
     fields: dict[str, Any] = {"signal_id": doubt.signal_id, "decision": decision.decision, "reason": decision.reason}
     corrected = {"outcome_code": decision.outcome_code, "payload": decision.payload}
     fields |= {name: part for name, part in corrected.items() if part is not None}
-    return await desk.send(str(doubt.number), "ResolveQuarantinedSignal", fields, user=user, key=key)
+    return await intake.send(str(doubt.number), "ResolveQuarantinedSignal", fields, user=user, key=key)
 
 
 async def _at_the_desk(
-    desk: Intake, doubt: QuarantinedMessage, decision: QuarantineDecision, user: str, key: str
+    intake: Intake, doubt: QuarantinedMessage, decision: QuarantineDecision, user: str, key: str
 ) -> SubmissionResult:
     """What no case can take is on record at the desk of the partner, or at our own."""
-    about, ready = await _prepared(desk, doubt, decision)
+    about, ready = await _prepared(intake, doubt, decision)
     fields = {"kept_message": str(doubt.message_id), "cause": doubt.cause, "reason": decision.reason, **about}
     report = from_staff(stream_of_desk(doubt.desk), REPORTS[decision.decision], fields, SubmissionContext(user, key))
-    return await _carry_out(desk, doubt, ready, report)
+    return await _carry_out(intake, doubt, ready, report)
 
 
 async def _for_its_case(
-    desk: Intake, doubt: QuarantinedMessage, decision: QuarantineDecision, user: str, key: str
+    intake: Intake, doubt: QuarantinedMessage, decision: QuarantineDecision, user: str, key: str
 ) -> SubmissionResult:
     """What its case holds against travelling, without knowing what it says: that case has to hear of the decision."""
-    _, ready = await _prepared(desk, doubt, decision)
+    _, ready = await _prepared(intake, doubt, decision)
     fields = {"kept_message": str(doubt.message_id), "decision": decision.decision, "reason": decision.reason}
     report = from_staff(doubt.stream_id, "ResolveQuarantinedMessage", fields, SubmissionContext(user, key))
-    return await _carry_out(desk, doubt, ready, report)
+    return await _carry_out(intake, doubt, ready, report)
 
 
 async def _carry_out(
-    desk: Intake, doubt: QuarantinedMessage, ready: ResealedMessage | None, report: IncomingMessage
+    intake: Intake, doubt: QuarantinedMessage, ready: ResealedMessage | None, report: IncomingMessage
 ) -> SubmissionResult:
     """Give the message to a case or set it aside, and hand in what puts that on record: both, or neither."""
-    quarantine = Quarantine(desk.pool, desk.keys)
-    await desk.keys.keyring(cast("UUID", report.stream_id))  # beforehand: not with a connection in hand
-    async with desk.pool.acquire() as connection, connection.transaction():
+    quarantine = Quarantine(intake.pool, intake.keys)
+    await intake.keys.keyring(cast("UUID", report.stream_id))  # beforehand: not with a connection in hand
+    async with intake.pool.acquire() as connection, connection.transaction():
         if not doubt.in_the_dark:
             await open_desk(connection, doubt.desk)
-        receipt = await Inbox(cast("asyncpg.Pool[asyncpg.Record]", connection), desk.keys).put(report)
+        receipt = await Inbox(cast("asyncpg.Pool[asyncpg.Record]", connection), intake.keys).put(report)
         if receipt.conflicting or receipt.repeated:
-            return desk.taken(receipt, None)
+            return intake.taken(receipt, None)
         if ready is None:
             done = await quarantine.set_aside(connection, doubt.message_id, receipt.message_id)
         else:
@@ -193,20 +193,20 @@ async def _carry_out(
         if not done:
             raise DeclinedError("conflict", f"somebody else has just decided about message {doubt.message_id}")
     if ready is not None:
-        desk.notifier.notify(INBOX, ready.stream_id)
-    return desk.taken(receipt, None)
+        intake.notifier.notify(INBOX, ready.stream_id)
+    return intake.taken(receipt, None)
 
 
 async def _prepared(
-    desk: Intake, doubt: QuarantinedMessage, decision: QuarantineDecision
+    intake: Intake, doubt: QuarantinedMessage, decision: QuarantineDecision
 ) -> tuple[dict[str, str], ResealedMessage | None]:
     """What is put on record beside the message, and the message sealed for its case, if it gets one."""
     if decision.decision == "SET_ASIDE":
         return {}, None
-    about, token = await _case_of(desk, doubt, decision)
+    about, token = await _case_of(intake, doubt, decision)
     stream_id = UUID(about["case_id"])
     try:
-        ready = await Quarantine(desk.pool, desk.keys).ready(
+        ready = await Quarantine(intake.pool, intake.keys).ready(
             doubt.message_id, stream_id, lambda body: readdressed(body, token) if token else body
         )
     except KeyErasedError:
@@ -217,18 +217,18 @@ async def _prepared(
 
 
 async def _case_of(
-    desk: Intake, doubt: QuarantinedMessage, decision: QuarantineDecision
+    intake: Intake, doubt: QuarantinedMessage, decision: QuarantineDecision
 ) -> tuple[dict[str, str], str | None]:
     """Whom the message goes to: the case that had it, or that of a referral which was given to this very partner."""
     if decision.decision == "AGAIN":
         return {"case_id": str(doubt.stream_id)}, None
     number = decision.case_number or ""
-    head = await by_number(desk.pool, number) if NUMBER.fullmatch(number) else None
+    head = await by_number(intake.pool, number) if NUMBER.fullmatch(number) else None
     if head is None or head.kind != "case":
         raise _unfit(
             [FieldError("/case_number", "case.unknown", "it must name the case that the message is about", number)]
         )
-    token = await desk.pool.fetchval(_TOKEN, head.stream_id, decision.referral_id, doubt.partner_id)
+    token = await intake.pool.fetchval(_TOKEN, head.stream_id, decision.referral_id, doubt.partner_id)
     if token is None:
         said = f"it must be a referral of {number} that was sent to {doubt.partner_id}"
         raise _unfit([FieldError("/referral_id", "referral.not_theirs", said, decision.referral_id)])

@@ -174,16 +174,16 @@ async def _read(request: Request, kind: str, glance: ReadOptions, if_none_match:
 
 async def _folded(request: Request, kind: str, glance: ReadOptions) -> ReplayedStream:
     """The stream named in the path, folded from the log. Raises ``ProblemError``."""
-    desk = intake_of(request)
-    stream_id = await _found(desk, request.path_params["number"], kind, glance.min_version)
-    return await replay(desk.pool, desk.keys, stream_id, as_of=glance.as_of, known_at=glance.known_at)
+    intake = intake_of(request)
+    stream_id = await _found(intake, request.path_params["number"], kind, glance.min_version)
+    return await replay(intake.pool, intake.keys, stream_id, as_of=glance.as_of, known_at=glance.known_at)
 
 
-async def _found(desk: Intake, number: str, kind: str, min_version: int) -> UUID:
+async def _found(intake: Intake, number: str, kind: str, min_version: int) -> UUID:
     """The stream of that number, once it has reached a version. Raises ``ProblemError``."""
     until = monotonic() + LONGEST_WAIT_S
     while True:
-        head = await by_number(desk.pool, number) if NUMBER.fullmatch(number) else None
+        head = await by_number(intake.pool, number) if NUMBER.fullmatch(number) else None
         if head is None or head.kind != kind:
             raise ProblemError("not-found", f"there is no {kind} {number[:64]!r}")
         if head.version >= min_version:

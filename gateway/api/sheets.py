@@ -111,7 +111,7 @@ async def take_sheet(
     dry_run: bool = False,  # noqa: FBT001, FBT002 (a query parameter)
 ) -> JSONResponse:
     """Bring a sheet in that came back. Each row is a line of its own, taken once, with its own result."""
-    desk, partner = intake_of(request), await _partner(request, partner_id)
+    intake, partner = intake_of(request), await _partner(request, partner_id)
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if kind not in NAMED:
         raise ProblemError("media-type", f"a sheet comes as one of {', '.join(NAMED)}")
@@ -120,12 +120,12 @@ async def take_sheet(
         listing = await asyncio.to_thread(read_sheet, NAMED[kind], body)
     except UnusableFileError as unusable:
         raise ProblemError("shape", str(unusable)) from None
-    checked = await check(desk, partner, listing)
+    checked = await check(intake, partner, listing)
     told: dict[str, Any] = {"partner_id": partner_id, "rows": checked.rows, "notes": list(checked.notes)}
     if dry_run:
         return JSONResponse({**told, "would_hand_in": len(checked.ready), "bad": _bad(checked.bad)})
-    brought, more = await collect_sheet(desk, checked, caller.user)
-    brought = await settled(desk, brought, seconds_of(prefer))
+    brought, more = await collect_sheet(intake, checked, caller.user)
+    brought = await settled(intake, brought, seconds_of(prefer))
     done = not (checked.bad or more) and all(each.status in FINE for each in brought)
     lines = [each.json() for each in sorted(brought, key=lambda each: each.row)]
     return JSONResponse(
@@ -150,12 +150,12 @@ async def take_scan(
 ) -> JSONResponse:
     """Attach the scan of a sheet to every case about which something came back on it."""
     required(key)  # what it is known by is its content; but no form of another page can send this header
-    desk = intake_of(request)
-    sheet = await sheets.sheet(desk.pool, sheet_id)
-    cases = await sheets.answered_on(desk.pool, sheet_id)
+    intake = intake_of(request)
+    sheet = await sheets.sheet(intake.pool, sheet_id)
+    cases = await sheets.answered_on(intake.pool, sheet_id)
     if sheet is None or sheet.partner_id != partner_id or not cases:
         raise ProblemError("not-found", "nothing has come back on such a sheet of this partner")
-    holders = await sheets.everybody_on(desk.pool, [sheet_id])
+    holders = await sheets.everybody_on(intake.pool, [sheet_id])
     about = EvidenceDetails(f"{sheet.kind}-scan", None, SHEETS[sheet.kind].compartment, sheet_id)
     attached = await take_in(request, about, holders=holders, cases=cases, user=caller.user)
     return JSONResponse({"sheet_id": str(sheet_id), "cases": [told_of(each) for each in attached]}, 202)

@@ -90,7 +90,7 @@ def told_issued(issued: IssuedLink, base: str) -> dict[str, Any]:
 async def listed(links: TaskLinks, found: Sequence[TaskLink]) -> list[dict[str, Any]]:
     """Links as they are shown to staff, with when each was opened."""
     openings = await links.links.openings([link.link_id for link in found])
-    at = await now(links.desk.pool)
+    at = await now(links.intake.pool)
     return [told_link(link, openings[link.link_id], at) for link in found]
 
 

@@ -8,5 +8,5 @@ from gateway.intake.service import Intake
 
 
 def intake_of(request: Request) -> Intake:
-    desk: Intake = request.app.state.desk
-    return desk
+    intake: Intake = request.app.state.intake
+    return intake

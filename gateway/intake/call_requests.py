@@ -31,7 +31,7 @@ class CallRequestReceipt:
 
 
 async def request_call(
-    desk: Intake, fields: Mapping[str, Any], *, key: str, user: str | None = None
+    intake: Intake, fields: Mapping[str, Any], *, key: str, user: str | None = None
 ) -> CallRequestReceipt:
     """Take in a request to be called. The same key is taken once, whatever comes with it. Raises ``DeclinedError``."""
     if flaws := unfit(RequestContact, fields):
@@ -47,8 +47,8 @@ async def request_call(
         actor=actor,
         source=actor,
     )
-    receipt = await desk.inbox.start_stream("contact", await next_contact_number(desk.pool), incoming)
+    receipt = await intake.inbox.start_stream("contact", await next_contact_number(intake.pool), incoming)
     if receipt.status == "pending":
-        desk.notifier.notify(INBOX, receipt.stream_id)
+        intake.notifier.notify(INBOX, receipt.stream_id)
     due = LIBYA.after(receipt.received_at, NEWEST.in_force.contact)
     return CallRequestReceipt(str(receipt.number), receipt.received_at, due)

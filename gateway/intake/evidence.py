@@ -67,8 +67,8 @@ class AttachmentReceipt:
 class EvidenceUpload:
     """One file being taken in."""
 
-    def __init__(self, desk: Intake, sealing: FileSealer, about: EvidenceDetails) -> None:
-        self.desk, self.about = desk, about
+    def __init__(self, intake: Intake, sealing: FileSealer, about: EvidenceDetails) -> None:
+        self.intake, self.about = intake, about
         self.media_type = ""
         self._sealing, self._begin, self._size = sealing, b"", 0
 
@@ -98,7 +98,7 @@ class EvidenceUpload:
         sealed = self._sealing.finish()
         try:
             ids = {case: self._message_id(case, sealed.content_hash) for case in cases}
-            there = await _received(self.desk, ids)
+            there = await _received(self.intake, ids)
             if len(there) < len(ids):
                 await asyncio.to_thread(store.put, sealed.name, sealed.bytes)
         finally:
@@ -125,16 +125,16 @@ class EvidenceUpload:
 
     def _message_id(self, case: UUID, content_hash: str) -> UUID:
         parts = (case.bytes, self.about.compartment.encode(), content_hash.encode())
-        return message_id_for(SOURCE, self.desk.keys.master.fingerprint(b"evidence", *parts).hex())
+        return message_id_for(SOURCE, self.intake.keys.master.fingerprint(b"evidence", *parts).hex())
 
     async def _tell(self, case: UUID, message_id: UUID, fields: Mapping[str, Any], user: str) -> AttachmentReceipt:
         actor = f"staff:{user}"
         body = body_of("AttachEvidence", fields, None)
-        receipt = await self.desk.inbox.put(
+        receipt = await self.intake.inbox.put(
             IncomingMessage(message_id, case, "staff", "staff.message", body, actor, actor)
         )
         if receipt.status == "pending":
-            self.desk.notifier.notify(INBOX, case)
+            self.intake.notifier.notify(INBOX, case)
         return _attached(case, receipt)
 
 
@@ -147,21 +147,21 @@ def _said(about: EvidenceDetails) -> dict[str, Any]:
     return {**told, "sheet_id": str(about.sheet_id) if about.sheet_id else None}
 
 
-async def begin(desk: Intake, about: EvidenceDetails, holders: Sequence[UUID]) -> EvidenceUpload:
+async def begin(intake: Intake, about: EvidenceDetails, holders: Sequence[UUID]) -> EvidenceUpload:
     """Begin to take in a file in which all of these cases are named. Raises ``DeclinedError``."""
     likely = {"file_hash": "0" * 64, "content_hash": "0" * 64, "size": 0, "media_type": "application/pdf"}
     if flaws := unfit(AttachEvidence, {**likely, **_said(about)}):
         raise DeclinedError("invalid-message", sentence(flaws), rule="MESSAGE.INVALID", flaws=tuple(flaws))
-    rings = await desk.keys.keyrings(holders, (about.compartment,))
+    rings = await intake.keys.keyrings(holders, (about.compartment,))
     try:
-        return EvidenceUpload(desk, FileSealer(list(rings.values()), about.compartment), about)
+        return EvidenceUpload(intake, FileSealer(list(rings.values()), about.compartment), about)
     except KeyErasedError:
         said = "somebody named in this file was erased: black them out, and attach it to the others' cases one by one"
         raise DeclinedError("erased", said) from None
 
 
 async def attach(
-    desk: Intake,
+    intake: Intake,
     store: ContentStore,
     file: IO[bytes],
     about: EvidenceDetails,
@@ -171,7 +171,7 @@ async def attach(
     user: str,
 ) -> list[AttachmentReceipt]:
     """Take in a file that is at hand, for some of the cases that are named in it. Raises ``DeclinedError``."""
-    taking = await begin(desk, about, holders)
+    taking = await begin(intake, about, holders)
     try:
         while piece := file.read(LARGEST_PIECE):
             taking.feed(piece)
@@ -183,10 +183,10 @@ async def attach(
 LARGEST_PIECE: Final = 256 * 1024
 
 
-async def _received(desk: Intake, ids: Mapping[UUID, UUID]) -> dict[UUID, AttachmentReceipt]:
+async def _received(intake: Intake, ids: Mapping[UUID, UUID]) -> dict[UUID, AttachmentReceipt]:
     """The cases that were told of this file before."""
     query = "SELECT message_id, status FROM inbox WHERE message_id = ANY ($1)"
-    found = {row["message_id"]: row["status"] for row in await desk.pool.fetch(query, list(ids.values()))}
+    found = {row["message_id"]: row["status"] for row in await intake.pool.fetch(query, list(ids.values()))}
     return {
         case: AttachmentReceipt(case, message_id, repeated=True, status=found[message_id])
         for case, message_id in ids.items()
@@ -213,17 +213,17 @@ class EvidenceFile:
             self.opened.close()
 
 
-async def evidence(desk: Intake, store: ContentStore, stream_id: UUID, digest: str) -> EvidenceFile:
+async def evidence(intake: Intake, store: ContentStore, stream_id: UUID, digest: str) -> EvidenceFile:
     """The file of a case with this digest, or the beginning of it: of what is stored, or of what it holds.
 
     Raises ``EvidenceNotFoundError``, ``NoSuchFile``, ``KeyErasedError`` and ``Tampered``.
     """
-    event = await _attached_under(desk, stream_id, digest.strip().lower())
+    event = await _attached_under(intake, stream_id, digest.strip().lower())
     if not event.told:
         raise KeyErasedError("the keys of this file have been destroyed")
     stored = await asyncio.to_thread(store.open, event.file_hash)
     try:
-        opened = await open_file(desk.pool, desk.keys.master, stored)
+        opened = await open_file(intake.pool, intake.keys.master, stored)
     except Exception:
         stored.close()
         raise
@@ -231,8 +231,8 @@ async def evidence(desk: Intake, store: ContentStore, stream_id: UUID, digest: s
     return EvidenceFile(str(told["name"]).strip(), str(told["media_type"]), str(told["content_hash"]), opened)
 
 
-async def _attached_under(desk: Intake, stream_id: UUID, digest: str) -> EvidenceAttached:
-    entries = (await replay(desk.pool, desk.keys, stream_id)).entries
+async def _attached_under(intake: Intake, stream_id: UUID, digest: str) -> EvidenceAttached:
+    entries = (await replay(intake.pool, intake.keys, stream_id)).entries
     attached = [entry.event for entry in entries if isinstance(entry.event, EvidenceAttached)]
     if len(digest) >= SHORTEST_DIGEST:
         for event in attached:

@@ -104,21 +104,23 @@ class _Asked:
         return next((each for each in self.letters if each.outbox_id == wanted and each.status == "delivered"), None)
 
 
-async def view_referral(desk: Intake, partner_id: str, token: str, by: Iterable[PartnerKey]) -> PartnerReferral | None:
+async def view_referral(
+    intake: Intake, partner_id: str, token: str, by: Iterable[PartnerKey]
+) -> PartnerReferral | None:
     """The referral of that token as its partner knows it, if one of the keys is for its kind; ``None`` otherwise.
 
     A partner without a receiver is handed by this what waited for it: the request, what has changed, or its end.
     """
-    place = await route(desk.pool, token)
+    place = await route(intake.pool, token)
     if place is None or place[2] != partner_id:
         return None
-    return await _Reading(desk, partner_id, tuple(by), listens=await _listens(desk, partner_id)).read(
+    return await _Reading(intake, partner_id, tuple(by), listens=await _listens(intake, partner_id)).read(
         TokenCandidate(token, place[0], place[1])
     )
 
 
 async def view_referrals(
-    desk: Intake,
+    intake: Intake,
     partner_id: str,
     by: Iterable[PartnerKey],
     fits: Callable[[PartnerReferral], bool],
@@ -132,10 +134,10 @@ async def view_referrals(
     ``since``: only those of which the partner has said or been told something since then. What the token to go on
     from belongs to is always something that the partner may see. Nothing is handed over that is not shown.
     """
-    reading = _Reading(desk, partner_id, tuple(by), fits, listens=await _listens(desk, partner_id))
+    reading = _Reading(intake, partner_id, tuple(by), fits, listens=await _listens(intake, partner_id))
     shown, looked_at, last = list[PartnerReferral](), 0, after
     while candidates := await referral_tokens(
-        desk.pool, partner_id, after=after, since=since, waiting=not reading.listens, limit=limit
+        intake.pool, partner_id, after=after, since=since, waiting=not reading.listens, limit=limit
     ):
         for each in candidates:
             full = len(shown) == limit or looked_at == limit * LOOKED_AT
@@ -150,9 +152,9 @@ async def view_referrals(
     return shown, None
 
 
-async def _listens(desk: Intake, partner_id: str) -> bool:
+async def _listens(intake: Intake, partner_id: str) -> bool:
     """Whether the partner has a receiver, where it is told everything first."""
-    partner = await get(desk.pool, partner_id)
+    partner = await get(intake.pool, partner_id)
     return partner is not None and partner.receiver_url is not None
 
 
@@ -164,7 +166,7 @@ def _anything(_: PartnerReferral) -> bool:
 class _Reading:
     """A partner that reads with its keys. What it reads is told it by this, if it has no receiver and wants it."""
 
-    desk: Intake
+    intake: Intake
     partner_id: str
     by: Sequence[PartnerKey]
     fits: Callable[[PartnerReferral], bool] = _anything
@@ -182,7 +184,7 @@ class _Reading:
         if not self.fits(found):
             return None  # it goes on waiting: nobody would see what was handed over
         waiting = [each.outbox_id for each in asked.letters if each not in after.letters]
-        await hand_over(self.desk.pool, waiting, asked.revision)
+        await hand_over(self.intake.pool, waiting, asked.revision)
         again = await self._asked(candidate)
         return await self._seen(again) if again is not None else None
 
@@ -192,7 +194,7 @@ class _Reading:
         return await self._seen(await self._after(asked)) if asked is not None else None
 
     async def _asked(self, candidate: TokenCandidate) -> _Asked | None:
-        folded = await replay(self.desk.pool, self.desk.keys, candidate.stream_id)
+        folded = await replay(self.intake.pool, self.intake.keys, candidate.stream_id)
         case, wanted = folded.state, UUID(candidate.referral_id)
         referral = case.referrals.get(wanted) if isinstance(case, Case) else None
         if not isinstance(case, Case) or referral is None:
@@ -200,14 +202,14 @@ class _Reading:
         if not any(key.scope.speaks_of(referral.asked_kind) for key in self.by):
             return None
         about = [entry for entry in folded.entries if getattr(entry.event, "referral_id", None) == wanted]
-        letters = await Outbox(self.desk.pool).about(candidate.stream_id, candidate.referral_id, self.partner_id)
+        letters = await Outbox(self.intake.pool).about(candidate.stream_id, candidate.referral_id, self.partner_id)
         return _Asked(candidate.token, case, referral, folded.head.revision, about, letters)
 
     async def _after(self, asked: _Asked) -> _Asked:
         """As if all had been handed over that may be; the same if nothing may."""
         if self.listens or not any(each.status in WAITS for each in asked.letters):
             return asked
-        at = await now(self.desk.pool)
+        at = await now(self.intake.pool)
         letters = list(_handed_over(asked.case, asked.letters, at))
         return asked if letters == list(asked.letters) else replace(asked, letters=letters)
 
@@ -231,7 +233,7 @@ class _Reading:
     async def _opened(self, letter: Delivery) -> dict[str, Any]:
         """What a message says; nothing once the person has been erased."""
         try:
-            body = open_delivery(await self.desk.keys.keyring(letter.stream_id, ()), letter)
+            body = open_delivery(await self.intake.keys.keyring(letter.stream_id, ()), letter)
         except TamperedError:
             return {}
         found: dict[str, Any] = json.loads(body) if body is not None else {}

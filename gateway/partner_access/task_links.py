@@ -111,9 +111,9 @@ class PrintedReceipt:
 class TaskLinks:
     """Issues, opens and answers links, on a desk."""
 
-    def __init__(self, desk: Intake, face: PublicAddress) -> None:
-        self.desk, self.face = desk, face
-        self.links = TaskLinkStore(desk.pool, desk.keys.master)
+    def __init__(self, intake: Intake, face: PublicAddress) -> None:
+        self.intake, self.face = intake, face
+        self.links = TaskLinkStore(intake.pool, intake.keys.master)
 
     # Staff
 
@@ -134,12 +134,12 @@ class TaskLinks:
             raise DeclinedError("refused", f"no link is given out for this referral: {why}", rule=why)
         purpose = self._purpose(referral)
         token, code = made(
-            self.desk.keys.master, user.encode(), key.encode(), referral.referral_id.bytes, purpose.encode()
+            self.intake.keys.master, user.encode(), key.encode(), referral.referral_id.bytes, purpose.encode()
         )
         new = NewTaskLink(
             uuid5(message_id_for(f"staff:{user}", key), f"link/{referral.referral_id}"),
             found.case.id, referral.referral_id, referral.partner_id, purpose, f"staff:{user}",
-            LIBYA.after(await now(self.desk.pool), NEWEST.in_force.task_link),
+            LIBYA.after(await now(self.intake.pool), NEWEST.in_force.task_link),
         )  # fmt: skip
         link = await self.links.issue(new, token, code)
         await self._handed_over(found, referral)
@@ -147,7 +147,7 @@ class TaskLinks:
 
     async def stream_of(self, number: str) -> UUID:
         """The case of that number. Raises ``DeclinedError``."""
-        head = await by_number(self.desk.pool, number) if NUMBER.fullmatch(number) else None
+        head = await by_number(self.intake.pool, number) if NUMBER.fullmatch(number) else None
         if head is None or head.kind != "case":
             raise DeclinedError("not-found", f"there is no case {number[:64]!r}: check the number")
         return head.stream_id
@@ -161,11 +161,11 @@ class TaskLinks:
 
     async def _handed_over(self, found: LiveCase, referral: Referral) -> None:
         """A person takes the request to its partner: nothing of it waits any more to be brought by hand."""
-        await Outbox(self.desk.pool).handed_over_referral(found.case.id, str(referral.referral_id))
+        await Outbox(self.intake.pool).handed_over_referral(found.case.id, str(referral.referral_id))
 
     async def _known(self, found: LiveCase, referral: Referral) -> bool:
         """From now on the partner knows of it, if the case still stands as it was looked at."""
-        outbox, revision = Outbox(self.desk.pool), found.folded.head.revision
+        outbox, revision = Outbox(self.intake.pool), found.folded.head.revision
         return await outbox.shown(found.case.id, str(referral.referral_id), revision)
 
     # Partners
@@ -206,7 +206,7 @@ class TaskLinks:
 
     async def kind_of(self, held: RedeemedLink) -> ReferralKind | None:
         """What was asked; needed to understand the answer, whatever has become of the referral since."""
-        found = await live_case(self.desk.pool, self.desk.keys, held.link.stream_id)
+        found = await live_case(self.intake.pool, self.intake.keys, held.link.stream_id)
         referral = found.case.referrals.get(held.link.referral_id)
         return referral.asked_kind if referral else None
 
@@ -222,7 +222,7 @@ class TaskLinks:
 
     async def zone_of(self, partner_id: str) -> tzinfo:
         """Where a partner's clock stands."""
-        partner = (await directory(self.desk.pool)).get(partner_id)
+        partner = (await directory(self.intake.pool)).get(partner_id)
         return partner.calendar.zone if partner else LIBYA.zone
 
     async def _call(self, link: TaskLink, lang: str, case: Case) -> OpenedLink:
@@ -244,7 +244,7 @@ class TaskLinks:
             await self._signal(link, "opened", LinkAnswer(SignalType.ACKNOWLEDGED), claim.said_at)
 
     async def _signal(self, link: TaskLink, slot: str, said: LinkAnswer, occurred_at: datetime) -> SubmissionResult:
-        token = await token_of(self.desk.pool, link.stream_id, link.referral_id)
+        token = await token_of(self.intake.pool, link.stream_id, link.referral_id)
         told: dict[str, Any] = {
             "signal_id": str(uuid5(link.link_id, slot)),
             "referral_token": token or link.link_id.hex,
@@ -256,12 +256,12 @@ class TaskLinks:
             "occurred_at": occurred_at.astimezone(UTC).isoformat(),
         }
         fields = {name: value for name, value in told.items() if value is not None}
-        return await self.desk.signal(link.partner_id, f"link:{link.link_id}:{slot}", fields)
+        return await self.intake.signal(link.partner_id, f"link:{link.link_id}:{slot}", fields)
 
     def _digest(self, said: LinkAnswer) -> str:
         told = [said.signal, said.outcome, said.note, str(said.day or ""), dict(said.details)]
         canonical = json.dumps(told, sort_keys=True, ensure_ascii=False).encode()
-        return self.desk.keys.master.fingerprint(b"said with a task link", canonical)[:12].hex()
+        return self.intake.keys.master.fingerprint(b"said with a task link", canonical)[:12].hex()
 
     # Both
 
@@ -269,7 +269,7 @@ class TaskLinks:
         """The case, after a short wait for whatever has been said and is not recorded yet."""
         until = monotonic() + PATIENCE_S
         while True:
-            found = await live_case(self.desk.pool, self.desk.keys, stream_id)
+            found = await live_case(self.intake.pool, self.intake.keys, stream_id)
             if not found.unsettled or monotonic() >= until:
                 return found
             await asyncio.sleep(LOOK_S)
@@ -278,7 +278,7 @@ class TaskLinks:
         """What forbids telling this partner of this person now, as a rule's name."""
         if found.unsettled:
             return "CASE.UNSETTLED"
-        if referral.partner_id not in (await directory(self.desk.pool)).partners:
+        if referral.partner_id not in (await directory(self.intake.pool)).partners:
             return "PARTNER.INACTIVE"
         return why_not_show(found.case, referral)
 

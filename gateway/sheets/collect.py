@@ -110,26 +110,26 @@ class _Row:
 Saying = tuple[_Row, RowStatement]
 
 
-async def check(desk: Intake, partner: RegisteredPartner, listing: TableFile) -> CheckedSheet:
+async def check(intake: Intake, partner: RegisteredPartner, listing: TableFile) -> CheckedSheet:
     """Read every row and find out whom it speaks of. Nothing is handed in."""
-    at = await now(desk.pool)
+    at = await now(intake.pool)
     zone = Partner(partner.partner_id, partner.kinds, partner.country).calendar.zone
-    rows = await _rows(desk, partner, listing)
+    rows = await _rows(intake, partner, listing)
     said, bad = list[Saying](), list[RowError]()
     for row in rows:
         found, wrong = _read(row, listing, at, zone)
         said += [(row, each) for each in found]
         bad += wrong
     said, disputed = _without_contradictions(said, listing)
-    ready, flawed = _sorted_out([_ready(desk, partner, row, each) for row, each in said])
-    bad += [*disputed, *flawed, *await _other_people(desk, listing, ready)]
+    ready, flawed = _sorted_out([_ready(intake, partner, row, each) for row, each in said])
+    bad += [*disputed, *flawed, *await _other_people(intake, listing, ready)]
     return CheckedSheet(partner, len(rows), ready, tuple(sorted(bad, key=lambda each: each.row)), listing.notes)
 
 
-async def _rows(desk: Intake, partner: RegisteredPartner, listing: TableFile) -> list[_Row]:
+async def _rows(intake: Intake, partner: RegisteredPartner, listing: TableFile) -> list[_Row]:
     filled = [line for line in listing.lines if any(clean(line.cells.get(column, "")) for column in FILLED)]
     codes = [read_code(line.cells.get(CODE, "")) for line in filled]
-    known = await sheets.placed(desk.pool, filter(None, codes))
+    known = await sheets.placed(intake.pool, filter(None, codes))
     found = [(line, code, known.get(code or "")) for line, code in zip(filled, codes, strict=True)]
     return [
         _Row(line, code, placed, placed is not None and placed.partner_id == partner.partner_id)
@@ -176,9 +176,9 @@ def _permits(placed: RowTarget | None, said: RowStatement) -> bool:
     return said.part == RESULT and outcome is not None and outcome.permits
 
 
-def _ready(desk: Intake, partner: RegisteredPartner, row: _Row, said: RowStatement) -> ReadyLine:
+def _ready(intake: Intake, partner: RegisteredPartner, row: _Row, said: RowStatement) -> ReadyLine:
     """The line as a signal, under an id that the same words in the same row have again."""
-    placed, master = row.placed, desk.keys.master
+    placed, master = row.placed, intake.keys.master
     if placed:
         code, line_id = placed.row_code, sheets.line_id_of(master, placed, said.part, said.fields)
         about = {"referral_token": placed.token, "sheet_id": str(placed.sheet_id)}
@@ -201,11 +201,11 @@ def _sorted_out(lines: Sequence[ReadyLine]) -> tuple[tuple[ReadyLine, ...], list
     return tuple(sorted(good, key=lambda each: each.part == RESULT)), bad
 
 
-async def _other_people(desk: Intake, listing: TableFile, ready: Iterable[ReadyLine]) -> list[RowError]:
+async def _other_people(intake: Intake, listing: TableFile, ready: Iterable[ReadyLine]) -> list[RowError]:
     """A person's own word in a row whose name is not theirs: it holds somebody back, and perhaps not the right one."""
     found = []
     for each in ready:
-        if each.placed and each.part in STATEMENT_COLUMNS and await _is_somebody_else(desk, each):
+        if each.placed and each.part in STATEMENT_COLUMNS and await _is_somebody_else(intake, each):
             name = str(each.fields["subject_check"]["given_name"])
             found.append(
                 RowError(
@@ -217,11 +217,11 @@ async def _other_people(desk: Intake, listing: TableFile, ready: Iterable[ReadyL
     return found
 
 
-async def _is_somebody_else(desk: Intake, each: ReadyLine) -> bool:
+async def _is_somebody_else(intake: Intake, each: ReadyLine) -> bool:
     if each.placed is None or "subject_check" not in each.fields:
         return False
     try:
-        case = (await replay(desk.pool, desk.keys, each.placed.stream_id)).state
+        case = (await replay(intake.pool, intake.keys, each.placed.stream_id)).state
     except UnknownStreamError:
         return False
     return isinstance(case, Case) and mismatched(case, ReceivePartnerSignal.model_validate(each.fields))
@@ -231,16 +231,16 @@ async def _is_somebody_else(desk: Intake, each: ReadyLine) -> bool:
 
 
 async def collect_sheet(
-    desk: Intake, checked: CheckedSheet, user: str, told: Told | None = None
+    intake: Intake, checked: CheckedSheet, user: str, told: Told | None = None
 ) -> tuple[list[LineResult], list[RowError]]:
     """Hand every line in. Each is committed before the next: stopped half-way, the same again brings the rest."""
     brought, bad = list[LineResult](), list[RowError]()
     for count, each in enumerate(checked.ready, 1):
-        answer = await desk.signal(checked.partner.partner_id, str(each.line_id), each.fields, actor=f"staff:{user}")
+        answer = await intake.signal(checked.partner.partner_id, str(each.line_id), each.fields, actor=f"staff:{user}")
         brought.append(
             LineResult(each.row, each.code, each.part, answer.message_id, answer.status, answer.repeated, answer.result)
         )
-        if each.placed and await sheets.note_line(desk.pool, each.line_id, each.code, each.part, answer.message_id):
+        if each.placed and await sheets.note_line(intake.pool, each.line_id, each.code, each.part, answer.message_id):
             bad += _superseded(each)
         if told:
             told(count, len(checked.ready))
@@ -256,9 +256,9 @@ def _superseded(each: ReadyLine) -> list[RowError]:
     return [RowError(each.row, RESULT, str(each.fields.get("outcome_code") or ""), problem, todo)]
 
 
-async def settled(desk: Intake, brought: Sequence[LineResult], seconds: float) -> list[LineResult]:
+async def settled(intake: Intake, brought: Sequence[LineResult], seconds: float) -> list[LineResult]:
     """The same lines with what has become of them, after at most so many seconds."""
-    found = await until_settled(desk, [each.message_id for each in brought], seconds)
+    found = await until_settled(intake, [each.message_id for each in brought], seconds)
     return [
         replace(each, status=became.status, result=became.result) if (became := found.get(each.message_id)) else each
         for each in brought

@@ -91,16 +91,16 @@ class _Found:
         return self.kind in SHEETS[kind].kinds and on_it
 
 
-async def registered(desk: Intake, partner_id: str) -> RegisteredPartner:
+async def registered(intake: Intake, partner_id: str) -> RegisteredPartner:
     """The partner. Raises ``UnknownPartnerError``."""
-    partner = await partner_of(desk.pool, partner_id)
+    partner = await partner_of(intake.pool, partner_id)
     if partner is None:
         raise UnknownPartnerError(f"there is no partner {partner_id!r}")
     return partner
 
 
 async def issue_sheet(
-    desk: Intake,
+    intake: Intake,
     partner_id: str,
     kind: SheetKind,
     *,
@@ -114,13 +114,13 @@ async def issue_sheet(
 
     Raises ``UnknownPartnerError`` and ``DeclinedError``.
     """
-    partner = await registered(desk, partner_id)
+    partner = await registered(intake, partner_id)
     if not partner.active:
         raise DeclinedError("conflict", f"{partner_id} is not to be asked at present", rule="PARTNER.INACTIVE")
-    found = [each for asked in await sheets.awaiting(desk.pool, partner_id) if (each := await _find(desk, asked))]
+    found = [each for asked in await sheets.awaiting(intake.pool, partner_id) if (each := await _find(intake, asked))]
     found = [each for each in found if each.is_for(kind, movement) and each.why_not != OVER]
-    sheet = await _ordered(desk, SheetRequest(partner_id, kind, movement), user, key)
-    rows, left_out = await _listed(desk, [each for each in found if not each.why_not], sheet.sheet_id, user, seconds)
+    sheet = await _ordered(intake, SheetRequest(partner_id, kind, movement), user, key)
+    rows, left_out = await _listed(intake, [each for each in found if not each.why_not], sheet.sheet_id, user, seconds)
     left_out = [*(Omitted(each.number, each.why_not) for each in found if each.why_not), *left_out]
     zone = Partner(partner_id, partner.kinds, partner.country).calendar.zone
     return SheetIssue(SheetPage(sheet, partner.name, language, zone, tuple(rows)), tuple(left_out))
@@ -135,35 +135,35 @@ class SheetRequest:
     movement: str | None
 
 
-async def _ordered(desk: Intake, wanted: SheetRequest, user: str, key: str | None) -> sheets.IssuedSheet:
+async def _ordered(intake: Intake, wanted: SheetRequest, user: str, key: str | None) -> sheets.IssuedSheet:
     """Today's sheet; under a key that was used before, the one it was used for."""
     if key is not None and not KEY.fullmatch(key):
         raise DeclinedError("bad-key", "an idempotency key has 1 to 255 visible ASCII characters; a UUID is a good one")
     if not USER.fullmatch(user):
         raise DeclinedError("bad-user", "that is no user's name")
     order_id = message_id_for(f"sheet:{user}", key) if key is not None else None
-    sheet = await sheets.ordered(desk.pool, order_id) if order_id else None
+    sheet = await sheets.ordered(intake.pool, order_id) if order_id else None
     if sheet is None:
-        day = (await now(desk.pool)).astimezone(LIBYA.zone).date()
+        day = (await now(intake.pool)).astimezone(LIBYA.zone).date()
         about = (wanted.partner_id, wanted.kind)
-        sheet = await sheets.issue(desk.pool, *about, movement=wanted.movement, user=user, day=day, order_id=order_id)
+        sheet = await sheets.issue(intake.pool, *about, movement=wanted.movement, user=user, day=day, order_id=order_id)
     if SheetRequest(sheet.partner_id, sheet.kind, sheet.movement) != wanted:
         raise DeclinedError("key-reused", "this key was used for another sheet; a new sheet needs a new key")
     return sheet
 
 
 async def _listed(
-    desk: Intake, wanted: Sequence[_Found], sheet_id: UUID, user: str, seconds: float
+    intake: Intake, wanted: Sequence[_Found], sheet_id: UUID, user: str, seconds: float
 ) -> tuple[list[SheetPageRow], list[Omitted]]:
     """List each of these, and the rows of those whose case has taken it; the others are left out, and why."""
-    codes = await sheets.place(desk.pool, sheet_id, [(each.asked, each.kind) for each in wanted])
-    said = {each.asked: await _list(desk, each, sheet_id, user) for each in wanted}
-    became = await until_settled(desk, [message_id for message_id in said.values() if message_id], seconds)
+    codes = await sheets.place(intake.pool, sheet_id, [(each.asked, each.kind) for each in wanted])
+    said = {each.asked: await _list(intake, each, sheet_id, user) for each in wanted}
+    became = await until_settled(intake, [message_id for message_id in said.values() if message_id], seconds)
     rows, left_out = list[SheetPageRow](), list[Omitted]()
     for each in wanted:
         message_id = said[each.asked]
         settled = became.get(message_id) if message_id else None
-        row = await _row(desk, each.asked, codes[each.asked.referral_id], message_id) if _taken(settled) else None
+        row = await _row(intake, each.asked, codes[each.asked.referral_id], message_id) if _taken(settled) else None
         match row or _rule(settled):
             case SheetPageRow() as written:
                 rows.append(written)
@@ -176,9 +176,9 @@ def _taken(settled: sheets.LineOutcome | None) -> bool:
     return settled is not None and settled.status == "applied"
 
 
-async def _find(desk: Intake, asked: AwaitedReferral) -> _Found | None:
+async def _find(intake: Intake, asked: AwaitedReferral) -> _Found | None:
     try:
-        folded = await replay(desk.pool, desk.keys, asked.stream_id)
+        folded = await replay(intake.pool, intake.keys, asked.stream_id)
     except UnknownStreamError:
         return None
     case = folded.state
@@ -186,7 +186,7 @@ async def _find(desk: Intake, asked: AwaitedReferral) -> _Found | None:
     return _Found(asked, folded, case, referral) if isinstance(case, Case) and referral else None
 
 
-async def _list(desk: Intake, each: _Found, sheet_id: UUID, user: str) -> UUID | None:
+async def _list(intake: Intake, each: _Found, sheet_id: UUID, user: str) -> UUID | None:
     """Hand the listing in, once for each sheet, user and set of fields: asked again it tells nobody anything new.
 
     What was refused before is asked anew, for what stood against it may be gone.
@@ -196,7 +196,7 @@ async def _list(desk: Intake, each: _Found, sheet_id: UUID, user: str) -> UUID |
     for attempt in range(ATTEMPTS):
         key = f"list-{each.asked.referral_id}-{told}-{attempt}"
         try:
-            answer = await desk.send(each.number, "ListReferral", fields, user=user, key=key)
+            answer = await intake.send(each.number, "ListReferral", fields, user=user, key=key)
         except DeclinedError:
             return None
         if answer.status != "refused":
@@ -204,11 +204,11 @@ async def _list(desk: Intake, each: _Found, sheet_id: UUID, user: str) -> UUID |
     return None
 
 
-async def until_settled(desk: Intake, message_ids: list[UUID], seconds: float) -> dict[UUID, sheets.LineOutcome]:
+async def until_settled(intake: Intake, message_ids: list[UUID], seconds: float) -> dict[UUID, sheets.LineOutcome]:
     """What has become of these messages, once all are settled or so many seconds have gone."""
     until = monotonic() + seconds
     while True:
-        found = await sheets.became(desk.pool, message_ids)
+        found = await sheets.became(intake.pool, message_ids)
         under_way = any(each.status == "pending" for each in found.values())
         if not under_way or monotonic() >= until:
             return found
@@ -223,9 +223,9 @@ def _rule(settled: sheets.LineOutcome | None) -> str:
     return str(settled.result.get("rule") or settled.result.get("cause") or OVER)
 
 
-async def _row(desk: Intake, asked: AwaitedReferral, code: str, message_id: UUID | None) -> SheetPageRow | str:
+async def _row(intake: Intake, asked: AwaitedReferral, code: str, message_id: UUID | None) -> SheetPageRow | str:
     """The row as it may be written: the fields on record as told, with what they say now. Or the rule against it."""
-    found = await _shown(desk, asked)
+    found = await _shown(intake, asked)
     if isinstance(found, str):
         return found
     shown = {*SHOWN_FOR[found.kind], *ALSO} & _told(found.folded, message_id)
@@ -246,14 +246,14 @@ def _told(folded: ReplayedStream, message_id: UUID | None) -> set[str]:
     }
 
 
-async def _shown(desk: Intake, asked: AwaitedReferral) -> _Found | str:
+async def _shown(intake: Intake, asked: AwaitedReferral) -> _Found | str:
     """The referral as it may be written now; its partner knows of it from now on, and what waited to be brought is."""
     for _ in range(OVERTAKEN):
-        found = await _find(desk, asked)
+        found = await _find(intake, asked)
         if found is None or found.why_not:
             return (found and found.why_not) or OVER
         at = found.folded.head.revision
-        if await Outbox(desk.pool).shown(asked.stream_id, str(asked.referral_id), at):
+        if await Outbox(intake.pool).shown(asked.stream_id, str(asked.referral_id), at):
             return found
         await asyncio.sleep(POLL_S)
     return NOT_YET

@@ -71,15 +71,17 @@ class HeldConnections:
     async def close(self) -> None:
         """Hang up, at once where nobody speaks and otherwise when they have had their answer."""
         self._over = True
-        lines, self._free = self._free, []
-        await asyncio.gather(*(line.close(timeout=2) for line in lines if not line.is_closed()), return_exceptions=True)
+        connections, self._free = self._free, []
+        await asyncio.gather(
+            *(line.close(timeout=2) for line in connections if not line.is_closed()), return_exceptions=True
+        )
 
 
 @asynccontextmanager
 async def open_connections(dsn: str, at_most: int = HELD) -> AsyncIterator[HeldConnections]:
     """Lines for as long as the block lasts."""
-    lines = HeldConnections(dsn, at_most)
+    connections = HeldConnections(dsn, at_most)
     try:
-        yield lines
+        yield connections
     finally:
-        await lines.close()
+        await connections.close()

@@ -34,9 +34,9 @@ async def stranger(tmp_path: Path) -> AsyncIterator[ReceiverProcess]:
 @pytest.fixture
 async def post(database: Any, servers: Any, stranger: ReceiverProcess) -> AsyncIterator[Post]:
     """A desk, a way out to receivers on this machine, and little patience."""
-    async with an_intake(database, servers) as house:
+    async with an_intake(database, servers) as worker:
         yield Post(
-            house, DeliveryActivities(house.pool, house.keys, WebhookClient(loopback=True, read_s=1.0)), stranger
+            worker, DeliveryActivities(worker.pool, worker.keys, WebhookClient(loopback=True, read_s=1.0)), stranger
         )
 
 
@@ -44,7 +44,7 @@ async def post(database: Any, servers: Any, stranger: ReceiverProcess) -> AsyncI
 class Post:
     """Cases whose referrals go out to one receiver, recorded and delivered by hand: no workflow runs."""
 
-    house: RunningWorker
+    worker: RunningWorker
     delivering: DeliveryActivities
     stranger: ReceiverProcess
 
@@ -56,43 +56,43 @@ class Post:
         """A partner whose receiver does so, or that has none; and the secret it shares with us."""
         url, secret = self.stranger.url(doing) if doing else None, new_secret()
         await partners.add(
-            self.house.pool, partners.RegisteredPartner(partner_id, "Clinic", frozenset(), receiver_url=url)
+            self.worker.pool, partners.RegisteredPartner(partner_id, "Clinic", frozenset(), receiver_url=url)
         )
         await partner_keys.add_key(
-            self.house.pool, self.house.keys.master, partner_id, secret, direction=partner_keys.Direction.OUTBOUND
+            self.worker.pool, self.worker.keys.master, partner_id, secret, direction=partner_keys.Direction.OUTBOUND
         )
         return secret
 
     async def case(self) -> UUID:
         """Screened; a clinic and an embassy have been asked, and nothing has been delivered."""
-        begun = await self.house.begin(**REGISTRATION)
+        begun = await self.worker.begin(**REGISTRATION)
         assert begun.stream_id is not None
-        await self.house.order_open(begun.stream_id, "SCREENING")
+        await self.worker.order_open(begun.stream_id, "SCREENING")
         for name, fields in SCREENING:
-            await self.house.say(begun.stream_id, name, **fields)
+            await self.worker.say(begun.stream_id, name, **fields)
         await self.says(begun.stream_id, "CompleteScreening")
-        await self.house.order_open(begun.stream_id, "PROTECTION", "MEDICAL", "DOCUMENTS")
+        await self.worker.order_open(begun.stream_id, "PROTECTION", "MEDICAL", "DOCUMENTS")
         return begun.stream_id
 
     async def says(self, case: UUID, name: str, **fields: Any) -> None:
         """Said and recorded."""
-        receipt = await self.house.say(case, name, **fields)
-        await self.house.record(case)
-        became = await self.house.became(receipt.message_id)
+        receipt = await self.worker.say(case, name, **fields)
+        await self.worker.record(case)
+        became = await self.worker.became(receipt.message_id)
         assert became["status"] == "applied", became
 
     async def reminds(self, case: UUID) -> None:
         """Half of the clinic's time has gone, and it is reminded."""
-        due = await self.house.pool.fetchval("SELECT next_due FROM streams WHERE stream_id = $1", case)
-        await self.house.stands_at(due)
-        await self.house.record(case)
+        due = await self.worker.pool.fetchval("SELECT next_due FROM streams WHERE stream_id = $1", case)
+        await self.worker.stands_at(due)
+        await self.worker.record(case)
         assert [line.name for line in await self.lines(case)] == ["referral.sent", "referral.reminder"]
 
     async def referral(self, case: UUID, kind: str = "MEDICAL_ASSESSMENT") -> Referral:
-        return await self.house.asked(case, kind)
+        return await self.worker.asked(case, kind)
 
     async def state(self, case: UUID) -> Case:
-        found = await self.house.state(case)
+        found = await self.worker.state(case)
         assert isinstance(found, Case)
         return found
 

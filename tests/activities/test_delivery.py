@@ -41,7 +41,7 @@ async def test_while_a_secret_is_replaced_every_message_is_signed_with_both(post
     old = await post.partner("ok")
     new = new_secret()
     await partner_keys.add_key(
-        post.house.pool, post.house.keys.master, CLINIC, new, direction=partner_keys.Direction.OUTBOUND
+        post.worker.pool, post.worker.keys.master, CLINIC, new, direction=partner_keys.Direction.OUTBOUND
     )
     (line,) = await post.lines(await post.case())
 
@@ -98,7 +98,7 @@ async def test_an_attempt_that_comes_to_nothing_is_counted_and_says_why_in_a_wor
 
 async def test_a_receiver_that_is_not_there_was_told_nothing(post: Post) -> None:
     await post.partner("ok")
-    await post.house.pool.execute("UPDATE partners SET receiver_url = 'http://127.0.0.1:1/'")
+    await post.worker.pool.execute("UPDATE partners SET receiver_url = 'http://127.0.0.1:1/'")
     (line,) = await post.lines(await post.case())
 
     assert (await post.attempt(line)).tries == 1
@@ -185,11 +185,11 @@ async def test_a_partner_without_a_receiver_gets_its_message_by_hand_and_a_perso
     (line,) = await post.lines(case)
 
     assert await post.attempt(line) == OVER
-    await post.house.record(case)
+    await post.worker.record(case)
 
     assert [row.outbox_id for row in await post.outbox.by_hand(CLINIC)] == [line.outbox_id]
     assert (await tasks(post, case)).count("bring a partner its message by hand") == 1
-    assert "ReferralDeliveryFailed" not in await post.house.names(case)
+    assert "ReferralDeliveryFailed" not in await post.worker.names(case)
     assert post.stranger.asked == []
 
     assert await post.outbox.handed_over(line.outbox_id)
@@ -203,13 +203,13 @@ async def test_a_reminder_of_what_is_still_to_be_brought_is_brought_along_withou
     case = await post.case()
     (first,) = await post.lines(case)
     await post.attempt(first)
-    await post.house.record(case)
+    await post.worker.record(case)
     await post.reminds(case)
     first, reminder = await post.lines(case)
     await post.partner("ok")  # a receiver is registered meanwhile
 
     await post.attempt(reminder)
-    await post.house.record(case)
+    await post.worker.record(case)
 
     assert [row.status for row in await post.lines(case)] == ["by_hand", "by_hand"]
     assert (await tasks(post, case)).count("bring a partner its message by hand") == 1
@@ -222,7 +222,7 @@ async def test_what_was_to_be_brought_can_be_delivered_once_there_is_a_receiver(
     case = await post.case()
     (line,) = await post.lines(case)
     await post.attempt(line)
-    await post.house.record(case)
+    await post.worker.record(case)
     await post.partner("ok")
 
     assert await post.outbox.redeliver(line.outbox_id)
@@ -238,26 +238,26 @@ async def test_a_receiver_that_says_it_is_gone_is_not_asked_again_and_a_person_i
     for case in (first, second):
         (line,) = await post.lines(case)
         assert await post.attempt(line) == OVER
-        await post.house.record(case)
+        await post.worker.record(case)
 
     assert len(post.stranger.asked) == 1
-    clinic = await partners.get(post.house.pool, CLINIC)
+    clinic = await partners.get(post.worker.pool, CLINIC)
     assert clinic is not None
     assert clinic.receiver_url is None
-    assert "ReferralDeliveryFailed" in await post.house.names(first)
+    assert "ReferralDeliveryFailed" in await post.worker.names(first)
     assert "a message to a partner was not delivered" in await tasks(post, first)
     assert {row.stream_id for row in await post.outbox.by_hand(CLINIC)} == {first, second}
 
     await post.partner("gone,ok")  # registered anew, though it is the same
-    assert await partner_keys.outbound(post.house.pool, post.house.keys.master, CLINIC)
+    assert await partner_keys.outbound(post.worker.pool, post.worker.keys.master, CLINIC)
 
 
 async def test_a_receiver_registered_since_is_not_forgotten_with_the_old_one(post: Post) -> None:
     await post.partner("ok")
 
-    assert not await partners.receiver_is_gone(post.house.pool, CLINIC, "http://127.0.0.1:1/old")
+    assert not await partners.receiver_is_gone(post.worker.pool, CLINIC, "http://127.0.0.1:1/old")
 
-    assert await partner_keys.outbound(post.house.pool, post.house.keys.master, CLINIC)
+    assert await partner_keys.outbound(post.worker.pool, post.worker.keys.master, CLINIC)
 
 
 # Given up
@@ -271,13 +271,13 @@ async def test_a_dead_letter_is_a_fact_of_its_case_and_a_task_for_a_person(post:
 
     await post.delivering.give_up(str(line.outbox_id))
     await post.delivering.give_up(str(line.outbox_id))
-    await post.house.record(case)
+    await post.worker.record(case)
 
     dead = await post.now(line)
     assert (dead.status, dead.last_error) == ("dead", "HTTP_500")
-    assert (await post.house.names(case)).count("ReferralDeliveryFailed") == 1
+    assert (await post.worker.names(case)).count("ReferralDeliveryFailed") == 1
     assert "a message to a partner was not delivered" in await tasks(post, case)
-    (told,) = await post.house.pool.fetch("SELECT kind, name, actor, status FROM inbox WHERE kind = 'system'")
+    (told,) = await post.worker.pool.fetch("SELECT kind, name, actor, status FROM inbox WHERE kind = 'system'")
     assert tuple(told) == ("system", "system.report", "system", "applied")
 
 
@@ -288,7 +288,7 @@ async def test_a_dead_letter_is_tried_anew_under_its_old_id_and_may_die_again(po
     for _ in range(2):
         await post.attempt(line)
         await post.delivering.give_up(str(line.outbox_id))
-        await post.house.record(case)
+        await post.worker.record(case)
         assert await post.outbox.redeliver(line.outbox_id)
         assert not await post.outbox.redeliver(line.outbox_id)
         assert (await post.now(line)).attempts == 0
@@ -296,7 +296,7 @@ async def test_a_dead_letter_is_tried_anew_under_its_old_id_and_may_die_again(po
 
     assert await post.attempt(line) == OVER
 
-    assert (await post.house.names(case)).count("ReferralDeliveryFailed") == 2
+    assert (await post.worker.names(case)).count("ReferralDeliveryFailed") == 2
     assert len({asked["headers"]["webhook-id"] for asked in post.stranger.asked}) == 1
 
 
@@ -304,20 +304,20 @@ async def test_of_a_person_who_was_erased_nothing_leaves_and_nothing_is_reported
     await post.partner("ok")
     case = await post.case()
     (line,) = await post.lines(case)
-    await post.house.keys.destroy(case)
+    await post.worker.keys.destroy(case)
 
     assert await post.attempt(line) == OVER
 
     assert (await post.now(line)).status == "dead"
     assert post.stranger.asked == []
-    assert await post.house.pool.fetchval("SELECT count(*) FROM inbox WHERE kind = 'system'") == 0
+    assert await post.worker.pool.fetchval("SELECT count(*) FROM inbox WHERE kind = 'system'") == 0
 
 
 async def test_a_message_that_was_tampered_with_is_a_dead_letter_and_never_leaves(post: Post) -> None:
     await post.partner("ok")
     case = await post.case()
     (line,) = await post.lines(case)
-    await post.house.owner.execute(
+    await post.worker.owner.execute(
         "UPDATE outbox SET body = overlay(body PLACING '\\x00'::bytea FROM 40 FOR 1) WHERE outbox_id = $1",
         line.outbox_id,
     )
@@ -329,5 +329,5 @@ async def test_a_message_that_was_tampered_with_is_a_dead_letter_and_never_leave
 
 
 async def tasks(post: Post, case: UUID) -> list[str]:
-    state = await post.house.state(case)
+    state = await post.worker.state(case)
     return [task.task for task in state.tasks.values()]  # type: ignore[union-attr]

@@ -12,7 +12,7 @@ from tests.activities.conftest import CLINIC, Post
 
 async def told(post: Post, case: UUID, **when: Any) -> list[str]:
     """What became of all that the clinic was to be told."""
-    found = await show(post.house.pool, post.house.keys, case, **when)
+    found = await show(post.worker.pool, post.worker.keys, case, **when)
     return [each["fate"] for each in found["disclosures"] if each["recipient"] == CLINIC]
 
 

@@ -30,15 +30,15 @@ AT_THE_GATE = "2026-12-14T05:00:00Z"
 
 @pytest.fixture
 async def gate(database: Any, servers: Any) -> AsyncIterator[AirportGate]:
-    async with an_intake(database, servers) as house:
-        await house.stands_at("2026-11-23T08:00:00Z")
-        archive = RecordedArchive(house.pool, house.owner)
-        archive.keys = house.keys
-        planned = await house.begin("PlanMovement", kind="movement", called=FLIGHT["movement"], **PLAN)
+    async with an_intake(database, servers) as worker:
+        await worker.stands_at("2026-11-23T08:00:00Z")
+        archive = RecordedArchive(worker.pool, worker.owner)
+        archive.keys = worker.keys
+        planned = await worker.begin("PlanMovement", kind="movement", called=FLIGHT["movement"], **PLAN)
         assert planned.stream_id
-        found = AirportGate(house, archive, planned.stream_id)
+        found = AirportGate(worker, archive, planned.stream_id)
         await found.says(planned.stream_id, "ConfirmMovement", carrier="Buraq")
-        await house.stands_at(AT_THE_GATE)
+        await worker.stands_at(AT_THE_GATE)
         yield found
 
 
@@ -56,7 +56,7 @@ PLAN = {
 class AirportGate:
     """A confirmed flight and its passengers, each told in memory and kept in a real log; no workflow runs."""
 
-    house: RunningWorker
+    worker: RunningWorker
     archive: RecordedArchive
     flight: UUID
 
@@ -65,9 +65,9 @@ class AirportGate:
         events = [self.on_this_flight(event) for event in told.events]
         case = await self.archive.keep(events, open=True)
         seat = json.dumps({"message": "RequestSeat", "fields": {"case_id": str(case)}, "reason": None}).encode()
-        await self.house.inbox.put(IncomingMessage(uuid4(), self.flight, "letter", "letter", seat, "system", "awda"))
-        await self.house.record(self.flight)
-        await self.house.record(case)  # the seat is hers already
+        await self.worker.inbox.put(IncomingMessage(uuid4(), self.flight, "letter", "letter", seat, "system", "awda"))
+        await self.worker.record(self.flight)
+        await self.worker.record(case)  # the seat is hers already
         return case
 
     def on_this_flight(self, event: Event) -> Event:
@@ -75,36 +75,36 @@ class AirportGate:
 
     async def says(self, stream: UUID, name: str, **fields: Any) -> dict[str, Any]:
         """Said and recorded."""
-        receipt = await self.house.say(stream, name, **fields)
-        await self.house.record(stream)
-        return await self.house.became(receipt.message_id)
+        receipt = await self.worker.say(stream, name, **fields)
+        await self.worker.record(stream)
+        return await self.worker.became(receipt.message_id)
 
     async def doors_close(self, **fields: Any) -> asyncio.Task[Any]:
-        await self.house.say(self.flight, "RecordFlightDeparture", **fields)
-        return asyncio.create_task(self.house.record(self.flight))
+        await self.worker.say(self.flight, "RecordFlightDeparture", **fields)
+        return asyncio.create_task(self.worker.record(self.flight))
 
     async def departure(self) -> MovementFlightDeparted:
-        log = await self.house.log(self.flight)
+        log = await self.worker.log(self.flight)
         return next(event for event in log if isinstance(event, MovementFlightDeparted))
 
     async def has_departed(self) -> bool:
-        state = await self.house.state(self.flight)
+        state = await self.worker.state(self.flight)
         return isinstance(state, Movement) and state.status == "DEPARTED"
 
 
 async def test_a_boarding_said_just_before_doors_close_is_on_the_list_and_in_the_air(gate: AirportGate) -> None:
     case = await gate.passenger(a_frozen_case().having("CheckInPassenger"))
-    await gate.house.say(case, "BoardPassenger")
+    await gate.worker.say(case, "BoardPassenger")
 
     closing = await gate.doors_close()
     await asyncio.sleep(0.2)
     assert not await gate.has_departed()
-    await gate.house.record(case)
+    await gate.worker.record(case)
     await closing
-    await gate.house.record(case)
+    await gate.worker.record(case)
 
     assert (await gate.departure()).boarded == (case,)
-    names = await gate.house.names(case)
+    names = await gate.worker.names(case)
     assert "PassengerNoShow" not in names
     assert names.count("FlightDeparted") == 1
 
@@ -125,14 +125,14 @@ RESTRICTING: Final[dict[str, tuple[str, dict[str, Any]]]] = {
 async def test_whoever_restricts_before_doors_close_is_not_on_board_by_the_rules(gate: AirportGate, said: str) -> None:
     name, fields = RESTRICTING[said]
     case = await gate.passenger(a_boarded_case())
-    receipt = await gate.house.say(case, name, **fields)
+    receipt = await gate.worker.say(case, name, **fields)
 
     closing = await gate.doors_close()
     await asyncio.sleep(0.1)
-    await gate.house.record(case)
+    await gate.worker.record(case)
     await closing
 
-    assert (await gate.house.became(receipt.message_id))["status"] == "applied"
+    assert (await gate.worker.became(receipt.message_id))["status"] == "applied"
     departure = await gate.departure()
     assert (departure.boarded, departure.left_behind) == ((), (case,))
 
@@ -141,21 +141,21 @@ async def test_what_is_said_between_reading_and_writing_is_heard_before_doors_cl
     gate: AirportGate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     case = await gate.passenger(a_boarded_case())
-    write, tries = gate.house.recording.recorder.write, list[Exception]()
+    write, tries = gate.worker.recording.recorder.write, list[Exception]()
 
     async def write_after_a_withdrawal(plan: Any) -> Any:
         if plan.stream_id == gate.flight and not tries:
-            await gate.house.say(case, "WithdrawVoluntaryReturn", channel="AIRPORT")
+            await gate.worker.say(case, "WithdrawVoluntaryReturn", channel="AIRPORT")
         try:
             return await write(plan)
         except StaleRevisionError as stale:
             tries.append(stale)
             raise
 
-    monkeypatch.setattr(gate.house.recording.recorder, "write", write_after_a_withdrawal)
+    monkeypatch.setattr(gate.worker.recording.recorder, "write", write_after_a_withdrawal)
     closing = await gate.doors_close()
     await asyncio.sleep(0.3)
-    await gate.house.record(case)
+    await gate.worker.record(case)
     await closing
 
     assert len(tries) == 1
@@ -164,21 +164,21 @@ async def test_what_is_said_between_reading_and_writing_is_heard_before_doors_cl
 
 async def test_doors_that_nobody_can_close_ask_for_a_list_and_hold_up_nothing_else(gate: AirportGate) -> None:
     case = await gate.passenger(a_boarded_case())
-    await gate.house.say(case, "AddNote", note="nobody records this")
+    await gate.worker.say(case, "AddNote", note="nobody records this")
 
     closing = await gate.doors_close()
     with pytest.raises(ApplicationError, match="STALE"):
         await closing
 
-    gate.house.recording.doors.patience_s = 0
+    gate.worker.recording.passenger_check.patience_s = 0
     became = await gate.says(gate.flight, "RecordFlightDeparture")
     assert (became["status"], became["rule"]) == ("refused", "MOVEMENT.UNHEARD")
 
     became = await gate.says(gate.flight, "RecordFlightDeparture", boarded=[str(case)])
     assert became["status"] == "applied"
     assert (await gate.departure()).breaches == (case,)
-    await gate.house.record(case)
-    assert isinstance(state := await gate.house.state(case), Case)
+    await gate.worker.record(case)
+    assert isinstance(state := await gate.worker.state(case), Case)
     assert state.phase == "TRANSIT"
 
 
@@ -207,7 +207,7 @@ async def test_who_is_still_aboard_although_her_case_is_in_doubt_is_not_on_board
 async def test_who_is_aboard_to_where_it_became_unsafe_is_not_on_board_by_the_rules(gate: AirportGate) -> None:
     case = await gate.passenger(a_boarded_case())
     place = ("NGA", "NG-LA", AdvisoryLevel.NO_RETURN, "2026-4")
-    await change(gate.house.pool, *place, basis="UNHCR position of May", by="staff:fatima")  # and the case is not told
+    await change(gate.worker.pool, *place, basis="UNHCR position of May", by="staff:fatima")  # and the case is not told
 
     refused = await gate.says(gate.flight, "RecordFlightDeparture")
     assert refused["rule"] == "MOVEMENT.UNHEARD"

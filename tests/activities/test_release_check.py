@@ -62,7 +62,7 @@ async def test_nothing_leaves_although_nobody_has_recorded_it_yet(
     await post.partner("ok", partner_id)
     case = await post.case()
     (line,) = await post.lines(case, partner_id)
-    await post.house.say(case, name, **fields)
+    await post.worker.say(case, name, **fields)
 
     assert await post.attempt(line) == HELD
 
@@ -73,12 +73,12 @@ async def test_what_is_being_recorded_is_waited_for(post: Post) -> None:
     await post.partner("ok")
     case = await post.case()
     (line,) = await post.lines(case)
-    await post.house.say(case, "AddNote", note="called")
+    await post.worker.say(case, "AddNote", note="called")
 
     attempt = asyncio.create_task(post.attempt(line))
     await asyncio.sleep(0.3)
     assert post.stranger.notes() == []
-    await post.house.record(case)
+    await post.worker.record(case)
 
     assert await attempt == OVER
     assert (await post.now(line)).status == "delivered"
@@ -110,7 +110,7 @@ async def test_a_message_that_is_held_back_leaves_once_its_case_has_gone_on(post
 
 
 async def under_way(post: Post) -> list[UUID]:
-    return [row[0] for row in await post.house.pool.fetch("SELECT outbox_id FROM outgoing_now")]
+    return [row[0] for row in await post.worker.pool.fetch("SELECT outbox_id FROM outgoing_now")]
 
 
 async def test_a_demonstration_does_not_wait_for_what_is_held_back(post: Post) -> None:
@@ -120,15 +120,15 @@ async def test_a_demonstration_does_not_wait_for_what_is_held_back(post: Post) -
     case = await post.case()
     await post.says(case, "PlaceHold", hold_type="CONSENT", reason="x")
     busy = _BUSY.partition("OR EXISTS (SELECT FROM streams s LEFT JOIN")[0]
-    assert await post.house.pool.fetchval(busy)
+    assert await post.worker.pool.fetchval(busy)
 
     for line in await post.outbox.pending():
         await post.attempt(line)
 
     assert [line.status for line in await post.lines(case, EMBASSY)] == ["pending"]
-    assert not await post.house.pool.fetchval(busy)
+    assert not await post.worker.pool.fetchval(busy)
     await post.says(case, "AddNote", note="moved on")
-    assert await post.house.pool.fetchval(busy), "it is looked at again"
+    assert await post.worker.pool.fetchval(busy), "it is looked at again"
 
 
 # Endings
@@ -142,7 +142,7 @@ async def test_what_was_not_delivered_when_its_referral_ends_is_withdrawn_in_the
     await post.says(case, "CancelReferral", referral_id=str(referral.referral_id), reason="another clinic")
 
     sent, reminder, ending = await post.lines(case)
-    head = await post.house.pool.fetchrow("SELECT recorded_at FROM events ORDER BY position DESC LIMIT 1")
+    head = await post.worker.pool.fetchrow("SELECT recorded_at FROM events ORDER BY position DESC LIMIT 1")
     assert head is not None
 
     assert [sent.status, reminder.status, ending.status] == ["withdrawn", "withdrawn", "pending"]
@@ -180,12 +180,12 @@ async def ends(post: Post, case: UUID) -> Delivery:
     *_, ending = await post.lines(case)
     assert ending.name == "referral.cancelled"
     assert await post.attempt(ending) == OVER
-    await post.house.record(case)
+    await post.worker.record(case)
     return await post.now(ending)
 
 
 async def revision(post: Post, case: UUID) -> int:
-    found: int = await post.house.pool.fetchval("SELECT revision FROM streams WHERE stream_id = $1", case)
+    found: int = await post.worker.pool.fetchval("SELECT revision FROM streams WHERE stream_id = $1", case)
     return found
 
 
@@ -208,7 +208,7 @@ async def test_what_somebody_has_in_hand_may_be_known_so_that_its_end_is_brought
     case = await post.case()
     (sent,) = await post.lines(case)
     await post.attempt(sent)
-    await post.house.record(case)
+    await post.worker.record(case)
     assert await post.outbox.taken_along(sent.outbox_id, await revision(post, case))
 
     assert (await ends(post, case)).status == "by_hand"
@@ -224,15 +224,15 @@ async def test_whoever_was_brought_a_referral_or_has_answered_it_is_told_of_its_
     case = await post.case()
     (sent,) = await post.lines(case)
     await post.attempt(sent)
-    await post.house.record(case)
+    await post.worker.record(case)
     referral = await post.referral(case)
     if how == "ReportHandedOver":
         await post.says(case, how, referral_id=str(referral.referral_id), how="PAPER")
     else:
         fields: dict[str, Any] = {"signal_id": str(UUID(int=8)), "referral_token": referral.token, "partner_id": CLINIC}
         about = {"signal_type": how, "occurred_at": "2026-11-24T10:00:00Z"}
-        await post.house.say(case, "ReceivePartnerSignal", by=f"partner:{CLINIC}", **(fields | about))
-        await post.house.record(case)
+        await post.worker.say(case, "ReceivePartnerSignal", by=f"partner:{CLINIC}", **(fields | about))
+        await post.worker.record(case)
 
     assert (await ends(post, case)).status == "by_hand"
 
@@ -266,7 +266,7 @@ async def test_what_is_still_to_be_brought_by_hand_is_withdrawn_with_its_referra
     case = await post.case()
     (sent,) = await post.lines(case)
     await post.attempt(sent)
-    await post.house.record(case)
+    await post.worker.record(case)
     referral = await post.referral(case)
 
     await post.says(case, "CancelReferral", referral_id=str(referral.referral_id), reason="x")
@@ -281,7 +281,7 @@ async def test_what_is_still_to_be_brought_by_hand_is_withdrawn_with_its_referra
 async def by_hand(post: Post, case: UUID) -> Delivery:
     (sent,) = await post.lines(case)
     await post.attempt(sent)
-    await post.house.record(case)
+    await post.worker.record(case)
     return await post.now(sent)
 
 
@@ -294,7 +294,7 @@ async def test_what_a_person_says_to_have_brought_is_settled_in_the_same_recordi
 
     await post.says(case, "ReportHandedOver", referral_id=str(referral.referral_id), how="PAPER")
 
-    recorded_at = await post.house.pool.fetchval("SELECT recorded_at FROM events ORDER BY position DESC LIMIT 1")
+    recorded_at = await post.worker.pool.fetchval("SELECT recorded_at FROM events ORDER BY position DESC LIMIT 1")
     brought = await post.now(sent)
     assert (brought.status, brought.settled_at) == ("delivered", recorded_at)
     assert brought.begun_at is not None
@@ -307,7 +307,7 @@ async def test_what_was_brought_stays_brought_although_its_referral_ends_in_the_
     case = await post.case()
     sent, referral = await by_hand(post, case), await post.referral(case)
     mine = str(referral.referral_id)
-    await post.house.say(case, "ReportHandedOver", referral_id=mine, how="PAPER")
+    await post.worker.say(case, "ReportHandedOver", referral_id=mine, how="PAPER")
 
     await post.says(case, "CancelReferral", referral_id=mine, reason="x")
 
@@ -328,8 +328,8 @@ async def test_a_referral_that_was_answered_meanwhile_is_not_sent_any_more(post:
         "outcome_code": "NO_SIGNIFICANT_CONDITION",
         "occurred_at": "2026-11-24T10:00:00Z",
     }
-    await post.house.say(case, "ReceivePartnerSignal", by=f"partner:{CLINIC}", **fields)
-    await post.house.record(case)
+    await post.worker.say(case, "ReceivePartnerSignal", by=f"partner:{CLINIC}", **fields)
+    await post.worker.record(case)
 
     assert (await post.now(line)).status == "withdrawn"
     assert await post.attempt(line) == OVER
@@ -395,7 +395,7 @@ class Overtaking(WebhookClient):
 
 def overtaken(post: Post, happens: Callable[[], Awaitable[None]]) -> DeliveryActivities:
     way = Overtaking(loopback=True, happens=happens)
-    return DeliveryActivities(post.house.pool, post.house.keys, way)
+    return DeliveryActivities(post.worker.pool, post.worker.keys, way)
 
 
 @pytest.mark.parametrize("what", FORBIDDING)
@@ -424,7 +424,7 @@ async def test_whatever_was_said_before_the_first_byte_keeps_it_back_although_no
     (line,) = await post.lines(case)
 
     async def happens() -> None:
-        await post.house.say(case, "WithdrawConsent", purpose="SHARE_CLINIC")
+        await post.worker.say(case, "WithdrawConsent", purpose="SHARE_CLINIC")
 
     assert await overtaken(post, happens).attempt(line.outbox_id) == HELD
 
@@ -510,7 +510,7 @@ async def test_a_case_that_cannot_be_read_lets_nothing_leave(post: Post) -> None
     await post.partner("ok")
     case = await post.case()
     (line,) = await post.lines(case)
-    async with post.house.owner.acquire() as hand, hand.transaction():
+    async with post.worker.owner.acquire() as hand, hand.transaction():
         await hand.execute("SET LOCAL session_replication_role = replica")
         await hand.execute("UPDATE events SET topic = 'Nobody' WHERE stream_id = $1 AND version = 5", case)
 

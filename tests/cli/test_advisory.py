@@ -148,39 +148,39 @@ def _pending(shelf: Shelf) -> list[str]:
 async def test_sc_19_on_real_servers_who_returns_there_is_held_and_the_others_are_not_touched(
     database: Database, servers: Servers, tmp_path: Path
 ) -> None:
-    async with a_running_worker(database, servers) as house:
-        there, elsewhere = [await _a_safe_case(house, area) for area in ("NG-LA", "NG-KN")]
-        await Projector(house.pool).catch_up()
+    async with a_running_worker(database, servers) as worker:
+        there, elsewhere = [await _a_safe_case(worker, area) for area in ("NG-LA", "NG-KN")]
+        await Projector(worker.pool).catch_up()
 
         done = await asyncio.to_thread(_run, database, tmp_path, *CHANGE, *BASIS, "--json")
 
         assert done.exit_code == ExitCode.DONE, done.output
         said = json.loads(done.stdout)
-        assert (said["assess_anew"], said["untouched"], said["undecided"]) == ([await _number(house, there)], 1, [])
-        assert (await house.names(there))[-5:].count("HoldPlaced") == 1
-        assert await _safety(house, there) is ClearanceStatus.REVOKED
-        assert await _safety(house, elsewhere) is ClearanceStatus.VALID
+        assert (said["assess_anew"], said["untouched"], said["undecided"]) == ([await _number(worker, there)], 1, [])
+        assert (await worker.names(there))[-5:].count("HoldPlaced") == 1
+        assert await _safety(worker, there) is ClearanceStatus.REVOKED
+        assert await _safety(worker, elsewhere) is ClearanceStatus.VALID
 
         again = {"result": "SAFE", "individual": True, "advisory_version": "2026-4"}
-        refused = await house.told(there, "AssessSafetyOfReturn", **again, area="NG-LA")
+        refused = await worker.told(there, "AssessSafetyOfReturn", **again, area="NG-LA")
         assert (refused["status"], refused["rule"]) == ("refused", "SAFETY.NO_RETURN")
-        await a_taken_message(house, there, "AssessSafetyOfReturn", **again, area="NG-KN")
-        assert await _safety(house, there) is ClearanceStatus.VALID
+        await a_taken_message(worker, there, "AssessSafetyOfReturn", **again, area="NG-KN")
+        assert await _safety(worker, there) is ClearanceStatus.VALID
 
 
-async def _a_safe_case(house: RunningWorker, area: str) -> Any:
-    case = await a_screened_case(house)
-    await house.until(case, "ReferralSent")
-    await a_taken_message(house, case, "AssessSafetyOfReturn", area=area, result="SAFE", advisory_version="2026-3")
+async def _a_safe_case(worker: RunningWorker, area: str) -> Any:
+    case = await a_screened_case(worker)
+    await worker.until(case, "ReferralSent")
+    await a_taken_message(worker, case, "AssessSafetyOfReturn", area=area, result="SAFE", advisory_version="2026-3")
     return case
 
 
-async def _number(house: RunningWorker, case: Any) -> str:
-    return str(await house.pool.fetchval("SELECT number FROM streams WHERE stream_id = $1", case))
+async def _number(worker: RunningWorker, case: Any) -> str:
+    return str(await worker.pool.fetchval("SELECT number FROM streams WHERE stream_id = $1", case))
 
 
-async def _safety(house: RunningWorker, case: Any) -> ClearanceStatus:
-    state = await house.state(case)
+async def _safety(worker: RunningWorker, case: Any) -> ClearanceStatus:
+    state = await worker.state(case)
     assert isinstance(state, Case)
     return state.clearances[ClearanceKind.SAFETY_OF_RETURN].status
 

@@ -39,23 +39,23 @@ def run(database: Any, tmp_path: Path) -> Awda:
 
 def at_the_desk(database: Any, work: Callable[[SentReferrals], Awaitable[T]]) -> T:
     async def working() -> T:
-        async with open_intake(database.app_dsn, MASTER_KEY) as desk:
-            found = await a_case_with_partners(desk, KIND)
-            await Outbox(desk.pool).to_hand((await line(found)).outbox_id, "NO_RECEIVER")
+        async with open_intake(database.app_dsn, MASTER_KEY) as intake:
+            found = await a_case_with_partners(intake, KIND)
+            await Outbox(intake.pool).to_hand((await line(found)).outbox_id, "NO_RECEIVER")
             return await work(found)
 
     return asyncio.run(working())
 
 
 async def line(asked: SentReferrals) -> Delivery:
-    (found,) = await Outbox(asked.desk.pool).of_partner(PARTNER)
+    (found,) = await Outbox(asked.intake.pool).of_partner(PARTNER)
     return found
 
 
 def again(database: Any, outbox_id: Any) -> Delivery:
     async def looking() -> Delivery | None:
-        async with open_intake(database.app_dsn, MASTER_KEY) as desk:
-            return await Outbox(desk.pool).get(outbox_id)
+        async with open_intake(database.app_dsn, MASTER_KEY) as intake:
+            return await Outbox(intake.pool).get(outbox_id)
 
     found = asyncio.run(looking())
     assert found is not None

@@ -40,8 +40,8 @@ def run(database: Any, tmp_path: Path) -> Awda:
 @pytest.fixture
 def case(database: Any) -> str:
     async def prepared() -> str:
-        async with open_intake(database.app_dsn, MASTER_KEY) as desk:
-            return (await a_case_with_partners(desk, "CONSULAR_IDENTITY", "COMMUNITY_LIAISON")).number
+        async with open_intake(database.app_dsn, MASTER_KEY) as intake:
+            return (await a_case_with_partners(intake, "CONSULAR_IDENTITY", "COMMUNITY_LIAISON")).number
 
     return asyncio.run(prepared())
 
@@ -50,9 +50,9 @@ def recorded(database: Any) -> None:
     """What a worker would do."""
 
     async def record() -> None:
-        async with open_intake(database.app_dsn, MASTER_KEY) as desk:
-            for head in await open_streams(desk.pool, "contact"):
-                await RecordingActivities(desk.pool, desk.keys).catch_up(RecordRequest(stream_id=head.stream_id))
+        async with open_intake(database.app_dsn, MASTER_KEY) as intake:
+            for head in await open_streams(intake.pool, "contact"):
+                await RecordingActivities(intake.pool, intake.keys).catch_up(RecordRequest(stream_id=head.stream_id))
 
     asyncio.run(record())
 

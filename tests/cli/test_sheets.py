@@ -33,7 +33,7 @@ SCAN = b"%PDF-1.7 the signed sheet"
 class SheetWorkplace:
     """A home with a worker beside it, the command, and a folder for files."""
 
-    house: RunningWorker
+    worker: RunningWorker
     office: SheetOffice
     run: Callable[..., Any]
     folder: Path
@@ -53,7 +53,7 @@ class SheetWorkplace:
 
     async def verified(self) -> dict[str, Any]:
         """What ``awda verify`` says, once the read tables are there."""
-        await Projector(self.house.pool).catch_up()
+        await Projector(self.worker.pool).catch_up()
         told: dict[str, Any] = json.loads((await self.run("verify", "--json")).stdout)
         return told
 
@@ -61,7 +61,7 @@ class SheetWorkplace:
         return str(self.folder / name)
 
     async def number(self, case: UUID) -> str:
-        return str(await self.house.pool.fetchval("SELECT number FROM streams WHERE stream_id = $1", case))
+        return str(await self.worker.pool.fetchval("SELECT number FROM streams WHERE stream_id = $1", case))
 
 
 @pytest.fixture
@@ -76,16 +76,16 @@ async def place(database: Database, servers: Servers, tmp_path: Path) -> AsyncIt
     async def run(*words: str) -> Result:
         return await asyncio.to_thread(lambda: CliRunner(env=env).invoke(awda, words))
 
-    async with a_running_worker(database, servers) as house, open_intake(database.app_dsn, MASTER_KEY) as desk:
-        await house.stands_at("2026-11-23T08:00:00+00:00")
-        await with_partners(desk)
-        yield SheetWorkplace(house, SheetOffice(desk), run, tmp_path, tmp_path / "home")
+    async with a_running_worker(database, servers) as worker, open_intake(database.app_dsn, MASTER_KEY) as intake:
+        await worker.stands_at("2026-11-23T08:00:00+00:00")
+        await with_partners(intake)
+        yield SheetWorkplace(worker, SheetOffice(intake), run, tmp_path, tmp_path / "home")
 
 
 async def test_a_sheet_goes_out_comes_back_and_its_scan_is_kept_in_every_case_it_answered(
     place: SheetWorkplace,
 ) -> None:
-    one, other, silent = [await a_waiting_person(place.house, person) for person in (MUSA, MUSA, MUSA)]
+    one, other, silent = [await a_waiting_person(place.worker, person) for person in (MUSA, MUSA, MUSA)]
     told = await place.out()
     assert (told["rows"], told["left_out"]) == (3, [])
     assert Path(told["file"]).stat().st_mode & 0o077 == 0, "it names people"
@@ -107,8 +107,8 @@ async def test_a_sheet_goes_out_comes_back_and_its_scan_is_kept_in_every_case_it
     ]  # fmt: skip
     assert len(found["scan"]) == 2
     for case in (one, other):
-        await place.house.until(case, "EvidenceAttached")
-    assert "EvidenceAttached" not in await place.house.names(silent)
+        await place.worker.until(case, "EvidenceAttached")
+    assert "EvidenceAttached" not in await place.worker.names(silent)
 
     number = await place.number(one)
     history = json.loads((await place.run("case", "history", number, "--json")).stdout)
@@ -132,7 +132,7 @@ async def test_a_sheet_goes_out_comes_back_and_its_scan_is_kept_in_every_case_it
 
 
 async def test_rows_with_something_wrong_end_partly_done_and_the_others_are_in(place: SheetWorkplace) -> None:
-    one, other = await a_waiting_person(place.house), await a_waiting_person(place.house, MUSA)
+    one, other = await a_waiting_person(place.worker), await a_waiting_person(place.worker, MUSA)
     found = await place.office.out()
     Path(place.file("sheet.csv")).write_bytes(filled(found, CONFIRMED, {"result": "Maybe", "withdrawal": "yes"}))
 
@@ -145,12 +145,12 @@ async def test_rows_with_something_wrong_end_partly_done_and_the_others_are_in(p
     assert (bad["row"], bad["column"], bad["value"]) == (3, "Result", "Maybe")
     assert bad["todo"]
     assert "1 of 2 rows need somebody" in done.stderr
-    assert "NationalityConfirmed" in await place.house.names(one)
-    assert "WITHDRAWAL_REPORTED" in await place.house.names(other)
+    assert "NationalityConfirmed" in await place.worker.names(one)
+    assert "WITHDRAWAL_REPORTED" in await place.worker.names(other)
 
 
 async def test_a_line_that_waits_for_a_person_ends_partly_done(place: SheetWorkplace) -> None:
-    await a_waiting_person(place.house)
+    await a_waiting_person(place.worker)
     found = await place.office.out()
     Path(place.file("sheet.csv")).write_bytes(filled(found, CONFIRMED))
     assert (await place.back()).exit_code == ExitCode.DONE
@@ -166,7 +166,7 @@ async def test_a_line_that_waits_for_a_person_ends_partly_done(place: SheetWorkp
 async def test_stopped_half_way_nothing_is_lost_and_the_rest_comes_the_next_time(
     place: SheetWorkplace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cases = [await a_waiting_person(place.house, person) for person in (MUSA, MUSA, MUSA)]
+    cases = [await a_waiting_person(place.worker, person) for person in (MUSA, MUSA, MUSA)]
     Path(place.file("sheet.csv")).write_bytes(filled(await place.office.out(), CONFIRMED, CONFIRMED, CONFIRMED))
     signal, count = Intake.signal, 0
 
@@ -183,20 +183,20 @@ async def test_stopped_half_way_nothing_is_lost_and_the_rest_comes_the_next_time
     done = json.loads((await place.back()).stdout)
     assert [each["repeated"] for each in done["lines"]] == [True, True, False]
     for case in cases:
-        names = await place.house.names(case)
+        names = await place.worker.names(case)
         assert names.count("NationalityConfirmed") == 1
 
 
 @pytest.mark.parametrize("name", ["sheet.xlsx", "sheet.csv", "sheet.html"])
 async def test_a_sheet_is_written_as_its_name_wants_it(place: SheetWorkplace, name: str) -> None:
-    await a_waiting_person(place.house)
+    await a_waiting_person(place.worker)
     await place.out(name, "--language", "ar")
     raw = Path(place.file(name)).read_bytes()
     assert raw.startswith({"sheet.xlsx": b"PK", "sheet.csv": b"\xef\xbb\xbf", "sheet.html": b"<!doctype html>"}[name])
 
 
 async def test_a_sheet_with_nobody_on_it_says_so(place: SheetWorkplace) -> None:
-    await a_waiting_person(place.house)
+    await a_waiting_person(place.worker)
     done = await place.run(
         *("partner", "sheet", "out", "embassy-nga", "--sheet", "exit-list"), "--out", place.file("o.csv")
     )
@@ -222,24 +222,24 @@ async def test_what_cannot_be_is_said_with_a_code(place: SheetWorkplace) -> None
 
 
 async def test_a_scan_that_is_no_scan_is_reported_beside_lines_that_are_in(place: SheetWorkplace) -> None:
-    case = await a_waiting_person(place.house)
+    case = await a_waiting_person(place.worker)
     Path(place.file("sheet.csv")).write_bytes(filled(await place.office.out(), CONFIRMED))
     Path(place.file("scan.html")).write_text("<html>")
     done = await place.back("sheet.csv", "--scan", place.file("scan.html"))
     assert done.exit_code == ExitCode.PARTLY
     told = json.loads(done.stdout)
     assert (told["counts"], told["bad"][0]["column"]) == ({"applied": 1}, "scan")
-    assert "EvidenceAttached" not in await place.house.names(case)
+    assert "EvidenceAttached" not in await place.worker.names(case)
 
 
 async def test_a_file_is_attached_once_found_by_its_digest_and_missed_by_verify(place: SheetWorkplace) -> None:
-    case = await a_waiting_person(place.house)
+    case = await a_waiting_person(place.worker)
     number = await place.number(case)
     Path(place.file("p.png")).write_bytes(b"\x89PNG\r\n\x1a\n a passport")
     first = await place.run("case", "attach", number, place.file("p.png"), "--note", "seen", "--json")
     again = await place.run("case", "attach", number, place.file("p.png"), "--note", "seen", "--json")
     assert [json.loads(done.stdout)["repeated"] for done in (first, again)] == [False, True]
-    await place.house.until(case, "EvidenceAttached")
+    await place.worker.until(case, "EvidenceAttached")
     wrong = await place.run("case", "attach", number, place.file("sheet.csv"))
     assert wrong.exit_code == ExitCode.USAGE
     assert (

@@ -48,15 +48,15 @@ async def stranger(tmp_path: Path) -> AsyncIterator[ReceiverProcess]:
         yield found
 
 
-async def a_clinic(house: RunningWorker, url: str, partner_id: str = CLINIC) -> None:
-    await partners.add(house.pool, partners.RegisteredPartner(partner_id, "A partner", frozenset(), receiver_url=url))
+async def a_clinic(worker: RunningWorker, url: str, partner_id: str = CLINIC) -> None:
+    await partners.add(worker.pool, partners.RegisteredPartner(partner_id, "A partner", frozenset(), receiver_url=url))
     outbound = partner_keys.Direction.OUTBOUND
-    await partner_keys.add_key(house.pool, house.keys.master, partner_id, new_secret(), direction=outbound)
+    await partner_keys.add_key(worker.pool, worker.keys.master, partner_id, new_secret(), direction=outbound)
 
 
-async def its_message(house: RunningWorker, case: UUID, partner_id: str = CLINIC) -> Delivery:
+async def its_message(worker: RunningWorker, case: UUID, partner_id: str = CLINIC) -> Delivery:
     """The referral to a partner, as it waits in the outbox."""
-    outbox = Outbox(house.pool)
+    outbox = Outbox(worker.pool)
     async with asyncio.timeout(30):
         while not (found := [row for row in await outbox.of_partner(partner_id) if row.stream_id == case]):
             await asyncio.sleep(0.05)
@@ -64,11 +64,11 @@ async def its_message(house: RunningWorker, case: UUID, partner_id: str = CLINIC
 
 
 @asynccontextmanager
-async def a_postman(house: RunningWorker) -> AsyncIterator[str]:
+async def a_postman(worker: RunningWorker) -> AsyncIterator[str]:
     """A worker for deliveries, and its queue."""
     queue = f"d-{uuid4().hex[:8]}"
-    delivering = DeliveryActivities(house.pool, house.keys, WebhookClient(loopback=True, read_s=2.0))
-    async with delivery_worker(house.client, delivering, task_queue=queue):
+    delivering = DeliveryActivities(worker.pool, worker.keys, WebhookClient(loopback=True, read_s=2.0))
+    async with delivery_worker(worker.client, delivering, task_queue=queue):
         yield queue
 
 
@@ -89,12 +89,12 @@ async def pauses(handle: WorkflowHandle[DeliveryWorkflow, None]) -> list[float]:
 async def test_after_ten_tries_in_three_days_a_message_is_a_dead_letter_and_its_case_knows(
     database: Database, servers: Servers, stranger: ReceiverProcess
 ) -> None:
-    async with a_running_worker(database, servers) as house, a_postman(house) as queue:
-        await a_clinic(house, stranger.url("fail"))
-        case = await a_screened_case(house)
-        message = await its_message(house, case)
+    async with a_running_worker(database, servers) as worker, a_postman(worker) as queue:
+        await a_clinic(worker, stranger.url("fail"))
+        case = await a_screened_case(worker)
+        message = await its_message(worker, case)
 
-        handle = await begun(TimeSkipper(house.client).client, message.outbox_id, queue)
+        handle = await begun(TimeSkipper(worker.client).client, message.outbox_id, queue)
         async with asyncio.timeout(120):
             await handle.result()
 
@@ -106,10 +106,10 @@ async def test_after_ten_tries_in_three_days_a_message_is_a_dead_letter_and_its_
         assert (
             len({round(pause / planned.total_seconds(), 3) for pause, planned in zip(made, SCHEDULE, strict=True)}) > 1
         )
-        dead = await Outbox(house.pool).get(message.outbox_id)
+        dead = await Outbox(worker.pool).get(message.outbox_id)
         assert dead is not None
         assert (dead.status, dead.attempts, dead.last_error) == ("dead", TRIES, "HTTP_500")
-        assert "ReferralDeliveryFailed" in await house.until(case, "ReferralDeliveryFailed")
+        assert "ReferralDeliveryFailed" in await worker.until(case, "ReferralDeliveryFailed")
         replayer = Replayer(
             workflows=[DeliveryWorkflow], data_converter=pydantic_data_converter, workflow_runner=sandbox("httpcore2")
         )
@@ -124,11 +124,11 @@ def test_the_schedule_is_that_of_standard_webhooks() -> None:
 async def test_a_partner_that_says_how_long_is_left_alone_that_long_and_no_longer_than_a_day(
     database: Database, servers: Servers, stranger: ReceiverProcess
 ) -> None:
-    async with a_running_worker(database, servers) as house, a_postman(house) as queue:
-        await a_clinic(house, stranger.url("busy,closed,fail,ok"))
-        message = await its_message(house, await a_screened_case(house))
+    async with a_running_worker(database, servers) as worker, a_postman(worker) as queue:
+        await a_clinic(worker, stranger.url("busy,closed,fail,ok"))
+        message = await its_message(worker, await a_screened_case(worker))
 
-        handle = await begun(TimeSkipper(house.client).client, message.outbox_id, queue)
+        handle = await begun(TimeSkipper(worker.client).client, message.outbox_id, queue)
         async with asyncio.timeout(120):
             await handle.result()
 
@@ -136,7 +136,7 @@ async def test_a_partner_that_says_how_long_is_left_alone_that_long_and_no_longe
         assert two_hours == 7200
         assert a_day == max(SCHEDULE).total_seconds()
         assert 0.9 <= as_planned / SCHEDULE[2].total_seconds() <= 1.1
-        settled = await Outbox(house.pool).get(message.outbox_id)
+        settled = await Outbox(worker.pool).get(message.outbox_id)
         assert settled is not None
         assert (settled.status, settled.attempts) == ("delivered", 4)
 
@@ -145,13 +145,13 @@ async def test_a_run_that_begins_anew_goes_on_counting(
     database: Database, servers: Servers, stranger: ReceiverProcess
 ) -> None:
     """Temporal's store was lost after eight tries: two are left."""
-    async with a_running_worker(database, servers) as house, a_postman(house) as queue:
-        await a_clinic(house, stranger.url("fail"))
-        message = await its_message(house, await a_screened_case(house))
+    async with a_running_worker(database, servers) as worker, a_postman(worker) as queue:
+        await a_clinic(worker, stranger.url("fail"))
+        message = await its_message(worker, await a_screened_case(worker))
         for _ in range(8):
-            await Outbox(house.pool).failed(message.outbox_id, "HTTP_500")
+            await Outbox(worker.pool).failed(message.outbox_id, "HTTP_500")
 
-        handle = await begun(TimeSkipper(house.client).client, message.outbox_id, queue)
+        handle = await begun(TimeSkipper(worker.client).client, message.outbox_id, queue)
         async with asyncio.timeout(120):
             await handle.result()
 
@@ -162,19 +162,19 @@ async def test_a_run_that_begins_anew_goes_on_counting(
 async def test_a_message_under_a_hold_waits_without_a_workflow_and_leaves_when_it_is_lifted(
     database: Database, servers: Servers, stranger: ReceiverProcess
 ) -> None:
-    async with a_running_worker(database, servers) as house, a_postman(house) as queue:
-        await a_clinic(house, stranger.url("ok"), EMBASSY)
-        case = await a_screened_case(house)
-        message = await its_message(house, case, EMBASSY)
-        await house.told(case, "PlaceHold", hold_type="CONSENT", reason="in doubt")
+    async with a_running_worker(database, servers) as worker, a_postman(worker) as queue:
+        await a_clinic(worker, stranger.url("ok"), EMBASSY)
+        case = await a_screened_case(worker)
+        message = await its_message(worker, case, EMBASSY)
+        await worker.told(case, "PlaceHold", hold_type="CONSENT", reason="in doubt")
         stop = asyncio.Event()
         relay = Relay(
-            house.client, house.pool, house.keys, house.dsn, task_queue=house.queue, deliveries=queue
+            worker.client, worker.pool, worker.keys, worker.dsn, task_queue=worker.queue, deliveries=queue
         )  # fmt: skip
         ringing = asyncio.create_task(relay.run(stop))
         try:
-            await until(house, message.outbox_id, "held_revision IS NOT NULL")
-            handle = house.client.get_workflow_handle(f"delivery-{message.outbox_id}")
+            await until(worker, message.outbox_id, "held_revision IS NOT NULL")
+            handle = worker.client.get_workflow_handle(f"delivery-{message.outbox_id}")
             async with asyncio.timeout(30):
                 while (await handle.describe()).status is WorkflowExecutionStatus.RUNNING:
                     await asyncio.sleep(0.05)
@@ -182,12 +182,12 @@ async def test_a_message_under_a_hold_waits_without_a_workflow_and_leaves_when_i
 
             declared = {"country": "NGA", "form_version": "VRD-1", "language": "en"}
             free = {"understood": True, "free_of_pressure": True, "in_private": True}
-            await house.told(case, "AssessVoluntariness", **free)
-            await house.told(case, "SignVoluntaryReturnDeclaration", **declared)
-            state = await house.state(case)
+            await worker.told(case, "AssessVoluntariness", **free)
+            await worker.told(case, "SignVoluntaryReturnDeclaration", **declared)
+            state = await worker.state(case)
             assert isinstance(state, Case)
-            await house.told(case, "LiftHold", hold_id=str(next(iter(state.holds))), reason="declared anew")
-            await until(house, message.outbox_id, "status = 'delivered'")
+            await worker.told(case, "LiftHold", hold_id=str(next(iter(state.holds))), reason="declared anew")
+            await until(worker, message.outbox_id, "status = 'delivered'")
         finally:
             stop.set()
             await ringing
@@ -195,9 +195,9 @@ async def test_a_message_under_a_hold_waits_without_a_workflow_and_leaves_when_i
         assert len(stranger.asked) == 1
 
 
-async def until(house: RunningWorker, outbox_id: UUID, true: str, seconds: float = 60) -> None:
+async def until(worker: RunningWorker, outbox_id: UUID, true: str, seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
-        while not await house.pool.fetchval(f"SELECT {true} FROM outbox WHERE outbox_id = $1", outbox_id):  # noqa: S608
+        while not await worker.pool.fetchval(f"SELECT {true} FROM outbox WHERE outbox_id = $1", outbox_id):  # noqa: S608
             await asyncio.sleep(0.05)
 
 
@@ -219,13 +219,13 @@ class Undecided:
 
 
 async def test_a_run_that_is_just_ending_hears_that_it_must_look_again(servers: Servers, database: Database) -> None:
-    async with an_intake(database, servers) as desk:
-        undecided, outbox_id, queue = Undecided(desk.client), uuid4(), f"d-{uuid4().hex[:8]}"
+    async with an_intake(database, servers) as intake:
+        undecided, outbox_id, queue = Undecided(intake.client), uuid4(), f"d-{uuid4().hex[:8]}"
         async with Worker(
-            desk.client, task_queue=queue, workflows=[DeliveryWorkflow], activities=[undecided.deliver],
+            intake.client, task_queue=queue, workflows=[DeliveryWorkflow], activities=[undecided.deliver],
             workflow_runner=sandbox("httpx2", "httpcore2", "cryptography"),
         ):  # fmt: skip
-            handle = await begun(desk.client, outbox_id, queue)
+            handle = await begun(intake.client, outbox_id, queue)
             async with asyncio.timeout(60):
                 await handle.result()
 
@@ -239,31 +239,31 @@ async def test_a_worker_killed_in_the_middle_of_an_attempt_costs_no_try_and_chan
     """Real processes, real pauses: the receiver hangs, the worker is killed, another one takes over."""
     home = tmp_path / "home"
     async with (
-        an_intake(database, servers) as desk,
-        worker_processes(database, servers, home, AWDA_LOOPBACK_RECEIVERS="1") as crew,
+        an_intake(database, servers) as intake,
+        worker_processes(database, servers, home, AWDA_LOOPBACK_RECEIVERS="1") as processes,
     ):
         url = stranger.url("hang,fail,ok")
-        await standins.seed(desk.pool, desk.keys.master, lambda name: url if name == "clinic-tripoli" else None)
+        await standins.seed(intake.pool, intake.keys.master, lambda name: url if name == "clinic-tripoli" else None)
         for name in ("case-worker", "relay"):
-            await crew.start(name)
-        receipt = await desk.begin(**REGISTRATION)
+            await processes.start(name)
+        receipt = await intake.begin(**REGISTRATION)
         assert receipt.stream_id is not None
         for name, fields in (*SCREENING, ("CompleteScreening", {})):
-            await desk.say(receipt.stream_id, name, **fields)
+            await intake.say(receipt.stream_id, name, **fields)
         await stranger.noted("asked", 1, seconds=120)
 
-        crew.kill("case-worker")
+        processes.kill("case-worker")
         await stranger.noted("left alone", 1)
         await stranger.noted("asked", 3, seconds=180)
 
         outbox_id = UUID(stranger.asked[0]["headers"]["webhook-id"])
-        await until(desk, outbox_id, "status = 'delivered'")
-        assert crew.deaths == 1
+        await until(intake, outbox_id, "status = 'delivered'")
+        assert processes.deaths == 1
         assert {asked["headers"]["webhook-id"] for asked in stranger.asked} == {str(outbox_id)}
         assert len({asked["body"] for asked in stranger.asked}) == 1
-        settled = await Outbox(desk.pool).get(outbox_id)
+        settled = await Outbox(intake.pool).get(outbox_id)
         assert settled is not None
         assert settled.attempts == 2, "one that failed and one that did not; the one that was cut off is not counted"
-        by_hand = await Outbox(desk.pool).by_hand("embassy-nga")
+        by_hand = await Outbox(intake.pool).by_hand("embassy-nga")
         assert [row.stream_id for row in by_hand] == [receipt.stream_id]
-        await desk.until(receipt.stream_id, "TaskRaised")
+        await intake.until(receipt.stream_id, "TaskRaised")

@@ -25,39 +25,39 @@ PROCESS_OF = {"record": "case-worker", "relay": "relay"}
 async def test_killed_at_a_failpoint_every_message_is_recorded_once(
     place: str, database: Database, servers: Servers, tmp_path: Path
 ) -> None:
-    async with an_intake(database, servers) as desk, worker_processes(database, servers, tmp_path) as crew:
+    async with an_intake(database, servers) as intake, worker_processes(database, servers, tmp_path) as processes:
         for name in ("case-worker", "relay"):
             armed = {"AWDA_FAILPOINT": f"{place}:15"} if PROCESS_OF[place.partition(".")[0]] == name else {}
-            await crew.start(name, **armed)
+            await processes.start(name, **armed)
 
-        said = await asyncio.gather(*(everything_is_said(desk) for _ in range(CASES)))
+        said = await asyncio.gather(*(everything_is_said(intake) for _ in range(CASES)))
 
-        assert crew.deaths >= 1
+        assert processes.deaths >= 1
         for case, message_ids in said:
-            await assert_each_is_recorded_once(desk, case, message_ids)
+            await assert_each_is_recorded_once(intake, case, message_ids)
 
 
-async def everything_is_said(desk: RunningWorker) -> tuple[UUID, list[UUID]]:
+async def everything_is_said(intake: RunningWorker) -> tuple[UUID, list[UUID]]:
     """A case from registration to the end of screening, and the ids of what was said."""
-    begun = await desk.begin(**REGISTRATION)
+    begun = await intake.begin(**REGISTRATION)
     assert begun.stream_id is not None
     said = [begun.message_id]
-    assert (await desk.became(begun.message_id, 90))["status"] == "applied"
+    assert (await intake.became(begun.message_id, 90))["status"] == "applied"
     for name, fields in SCREENING:
         message_id = uuid4()
-        await desk.say(begun.stream_id, name, message_id=message_id, **fields)
+        await intake.say(begun.stream_id, name, message_id=message_id, **fields)
         said.append(message_id)
     for message_id in said:
-        became = await desk.became(message_id, 90)
+        became = await intake.became(message_id, 90)
         assert became["status"] == "applied", became
     return begun.stream_id, said
 
 
-async def assert_each_is_recorded_once(desk: RunningWorker, case: UUID, message_ids: list[UUID]) -> None:
-    names = Counter(await desk.names(case))
+async def assert_each_is_recorded_once(intake: RunningWorker, case: UUID, message_ids: list[UUID]) -> None:
+    names = Counter(await intake.names(case))
     assert names["CaseRegistered"] == names["VoluntaryReturnDeclared"] == names["EligibilityDetermined"] == 1
     assert names["ConsentGiven"] == 6
-    recorded = await desk.pool.fetch(
+    recorded = await intake.pool.fetch(
         "SELECT DISTINCT metadata::json ->> 'message_id' AS id FROM events WHERE stream_id = $1", case
     )
     assert {str(message_id) for message_id in message_ids} <= {row["id"] for row in recorded}

@@ -123,53 +123,53 @@ async def test_a_flights_answers_are_all_settled_within_two_minutes_while_the_wo
     database: Database, servers: Servers, tmp_path: Path
 ) -> None:
     size = FULL if os.environ.get("AWDA_LOAD") == "full" else SHORT
-    async with a_deployment(database, servers, tmp_path, {}, at=None) as town:
-        cases = await everybody_is_asked_about(town, size)
-        secrets = dict(await seed(town.house.owner, MASTER))
-        said = mixed([message for case in cases for message in await answers_about(town, case, size)])
+    async with a_deployment(database, servers, tmp_path, {}, at=None) as deployment:
+        cases = await everybody_is_asked_about(deployment, size)
+        secrets = dict(await seed(deployment.worker.owner, MASTER))
+        said = mixed([message for case in cases for message in await answers_about(deployment, case, size)])
         assert len(said) == size.messages
         sent = {one.own_id: one.partner_id for one in said}
-        callers, began = Callers(int(town.gateway.rpartition(":")[2]), secrets, said), monotonic()
+        callers, began = Callers(int(deployment.gateway.rpartition(":")[2]), secrets, said), monotonic()
 
         calling = asyncio.create_task(callers.send_all())
-        await kill_on_the_way(town, callers, size)
+        await kill_on_the_way(deployment, callers, size)
         await calling
         answered_s, ended = monotonic() - began, monotonic()
         async with asyncio.timeout(PATIENCE_S):
-            while await town.house.pool.fetchval(UNDER_WAY):
+            while await deployment.worker.pool.fetchval(UNDER_WAY):
                 await asyncio.sleep(0.2)
         settled_s = monotonic() - ended
 
         assert callers.receipts.keys() == sent.keys(), "every message was answered"
-        account = await each_is_settled_once(town, cases, sent)
+        account = await each_is_settled_once(deployment, cases, sent)
         assert settled_s <= SETTLED_WITHIN_S
         told = {
             "messages": len(sent), "answered in": f"{answered_s:.1f} s, {len(sent) / answered_s:.0f}/s",
             "slowest answer": f"{callers.slowest:.2f} s", "answered otherwise": dict(callers.otherwise),
-            "settled after the last answer": f"{settled_s:.1f} s", "account": dict(account), "deaths": town.crew.deaths,
+            "settled after the last answer": f"{settled_s:.1f} s", "account": dict(account), "deaths": deployment.processes.deaths,
         }  # fmt: skip
         sys.stderr.write(json.dumps(told, indent=2) + "\n")
 
 
-async def everybody_is_asked_about(town: Deployment, size: LoadSize) -> list[UUID]:
+async def everybody_is_asked_about(deployment: Deployment, size: LoadSize) -> list[UUID]:
     """People who may be on the flight: exit permit and fitness to travel are asked for."""
     at_once = asyncio.Semaphore(COUNSELLORS)
 
     async def one() -> UUID:
         async with at_once:
-            case = await town.a_screened_case()
+            case = await deployment.a_screened_case()
             for kind, (partner_id, _, _) in ENDS.items():
-                await town.takes(case, "CreateReferral", kind=kind, partner_id=partner_id)
+                await deployment.takes(case, "CreateReferral", kind=kind, partner_id=partner_id)
             return case
 
     return list(await asyncio.gather(*(one() for _ in range(size.passengers))))
 
 
-async def answers_about(town: Deployment, case: UUID, size: LoadSize) -> list[SentAnswer]:
+async def answers_about(deployment: Deployment, case: UUID, size: LoadSize) -> list[SentAnswer]:
     """Received, accepted, progress, done: from both partners."""
     found = []
     for kind, (partner_id, outcome, payload) in ENDS.items():
-        token = (await town.referral(case, kind)).token
+        token = (await deployment.referral(case, kind)).token
         found += [_said(partner_id, token, *one) for one in enumerate(steps(size.reports[kind], outcome, payload))]
     return found
 
@@ -197,35 +197,35 @@ def _said(partner_id: str, token: str, nth: int, data: dict[str, Any]) -> SentAn
     return SentAnswer(partner_id, own_id, json.dumps(event).encode(), nth)
 
 
-async def kill_on_the_way(town: Deployment, callers: Callers, size: LoadSize) -> None:
+async def kill_on_the_way(deployment: Deployment, callers: Callers, size: LoadSize) -> None:
     """The worker and the relay in turn, evenly over the messages."""
     kills = ("case-worker", "relay") * size.kills
     for number, name in enumerate(kills, 1):
         while len(callers.receipts) < number * size.messages // (len(kills) + 1):
             await asyncio.sleep(0.02)
-        town.crew.kill(name)
+        deployment.processes.kill(name)
 
 
-async def each_is_settled_once(town: Deployment, cases: list[UUID], sent: dict[str, str]) -> Counter[str]:
+async def each_is_settled_once(deployment: Deployment, cases: list[UUID], sent: dict[str, str]) -> Counter[str]:
     """One row for each message, in one final state; one trace in the log at most; and everything agrees."""
-    found = await town.house.pool.fetch("SELECT message_id, status FROM inbox WHERE name = 'partner.signal'")
+    found = await deployment.worker.pool.fetch("SELECT message_id, status FROM inbox WHERE name = 'partner.signal'")
     rows = {row["message_id"]: row["status"] for row in found}
     assert rows.keys() == {message_id_for(f"partner:{name}", own_id) for own_id, name in sent.items()}
     assert set(rows.values()) <= SETTLED
     for case in cases:
-        traces = Counter(event.signal_id for event in await town.log(case) if isinstance(event, TRACES))
+        traces = Counter(event.signal_id for event in await deployment.log(case) if isinstance(event, TRACES))
         assert set(traces.values()) <= {1}
-    await Projector(town.house.pool).catch_up()
-    report = await verified_at_rest(town)
+    await Projector(deployment.worker.pool).catch_up()
+    report = await verified_at_rest(deployment)
     assert report.result == "clean", report.as_json()
     return Counter(rows.values())
 
 
-async def verified_at_rest(town: Deployment) -> Report:
+async def verified_at_rest(deployment: Deployment) -> Report:
     """What `verify` says once tasks that died with a worker have been taken by the next one: each cost a try."""
     until = monotonic() + TAKEN_AGAIN_S
     while True:
-        report = await verify(town.house.pool, town.house.keys, town.house.client)
+        report = await verify(deployment.worker.pool, deployment.worker.keys, deployment.worker.client)
         if {finding.kind for finding in report.findings} != {"stuck-run"} or monotonic() > until:
             return report
         await asyncio.sleep(1)

@@ -13,49 +13,51 @@ from workflows.starter import workflow_id
 
 
 async def test_a_poisoned_ring_changes_nothing(database: Database, servers: Servers) -> None:
-    async with a_running_worker(database, servers) as house:
-        case = await a_registered_case(house)
-        await house.rests()
-        before = await house.names(case)
-        handle = house.client.get_workflow_handle(workflow_id("case", case))
+    async with a_running_worker(database, servers) as worker:
+        case = await a_registered_case(worker)
+        await worker.rests()
+        before = await worker.names(case)
+        handle = worker.client.get_workflow_handle(workflow_id("case", case))
 
         await handle.signal("ring", args=["DROP TABLE events", {"no": ["such", "thing"]}])
         await handle.signal("ring", args=[None])
         await handle.signal("board_everybody", "now")
 
-        noted = await house.told(case, "AddNote", note="still here")
+        noted = await worker.told(case, "AddNote", note="still here")
         assert noted["status"] == "applied"
-        assert await house.names(case) == [*before, "NoteAdded"]
+        assert await worker.names(case) == [*before, "NoteAdded"]
         assert (await handle.describe()).status is WorkflowExecutionStatus.RUNNING
 
 
 async def test_a_row_with_an_unknown_topic_is_quarantined_and_the_worker_lives(
     database: Database, servers: Servers
 ) -> None:
-    async with a_running_worker(database, servers) as house:
-        sick, well = await a_registered_case(house), await a_registered_case(house)
-        await house.rests()
-        await house.owner.execute(PLANT, sick)
-        house.recording._kept.clear()
+    async with a_running_worker(database, servers) as worker:
+        sick, well = await a_registered_case(worker), await a_registered_case(worker)
+        await worker.rests()
+        await worker.owner.execute(PLANT, sick)
+        worker.recording._kept.clear()
 
-        standing = await house.recording.catch_up(RecordRequest(stream_id=sick))
-        noted = await house.told(well, "AddNote", note="work goes on")
+        standing = await worker.recording.catch_up(RecordRequest(stream_id=sick))
+        noted = await worker.told(well, "AddNote", note="work goes on")
 
         assert standing.waiting_on == "LOG.UNREADABLE"
         assert not standing.over
         assert noted["status"] == "applied"
-        assert await house.pool.fetchval("SELECT topic FROM quarantined_rows WHERE stream_id = $1", sick) == "os:getcwd"
+        assert (
+            await worker.pool.fetchval("SELECT topic FROM quarantined_rows WHERE stream_id = $1", sick) == "os:getcwd"
+        )
 
 
 async def test_a_message_of_no_known_name_or_shape_is_refused_with_its_rule(
     database: Database, servers: Servers
 ) -> None:
-    async with a_running_worker(database, servers) as house:
-        case = await a_registered_case(house)
+    async with a_running_worker(database, servers) as worker:
+        case = await a_registered_case(worker)
 
-        unknown = await house.told(case, "BoardEverybody")
-        misspelt = await house.told(case, "AddNote", note="x", urgent=True)
-        impossible = await house.told(case, "AllocateFunding", project="P", until="2027-02-30T00:00:00Z")
+        unknown = await worker.told(case, "BoardEverybody")
+        misspelt = await worker.told(case, "AddNote", note="x", urgent=True)
+        impossible = await worker.told(case, "AllocateFunding", project="P", until="2027-02-30T00:00:00Z")
 
         assert unknown["rule"] == "MESSAGE.UNKNOWN"
         assert (misspelt["rule"], misspelt["field"]) == ("MESSAGE.INVALID", "urgent")

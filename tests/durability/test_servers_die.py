@@ -77,47 +77,47 @@ async def test_after_a_disaster_every_message_is_recorded_once_and_verify_is_cle
 ) -> None:
     async with (
         servers_of_our_own(tmp_path / "home") as (database, servers),
-        a_running_worker(database, servers) as house,
+        a_running_worker(database, servers) as worker,
     ):
-        speaking = [asyncio.create_task(patiently(house)) for _ in range(CASES)]
+        speaking = [asyncio.create_task(patiently(worker)) for _ in range(CASES)]
         await asyncio.sleep(2)
 
         await disaster(servers)  # type: ignore[operator]  # one of the three above
         if disaster is delete_temporal:
-            await rehydrate(house.pool, house.client, task_queue=house.queue)
+            await rehydrate(worker.pool, worker.client, task_queue=worker.queue)
 
         for case, message_ids in await asyncio.gather(*speaking):
-            await assert_each_is_recorded_once(house, case, message_ids)
-        await assert_verified(house)
+            await assert_each_is_recorded_once(worker, case, message_ids)
+        await assert_verified(worker)
 
 
-async def patiently(house: RunningWorker) -> tuple[UUID, list[UUID]]:
+async def patiently(worker: RunningWorker) -> tuple[UUID, list[UUID]]:
     """A sender that says it again until it is heard, as senders do."""
     while True:
         try:
-            return await everything_is_said(house)
+            return await everything_is_said(worker)
         except AWAY:
             await asyncio.sleep(0.5)
 
 
-async def assert_verified(house: RunningWorker) -> None:
-    await house.rests()
-    await Projector(house.pool).catch_up()
-    report = await verify(house.pool, house.keys, house.client)
+async def assert_verified(worker: RunningWorker) -> None:
+    await worker.rests()
+    await Projector(worker.pool).catch_up()
+    report = await verify(worker.pool, worker.keys, worker.client)
     assert report.result == "clean", report.as_json()
 
 
 async def test_while_the_database_is_away_nothing_fails_and_histories_do_not_grow(tmp_path: Path) -> None:
     async with (
         servers_of_our_own(tmp_path / "home") as (database, servers),
-        a_running_worker(database, servers) as house,
+        a_running_worker(database, servers) as worker,
     ):
-        case = await a_registered_case(house)
+        case = await a_registered_case(worker)
         name, fields = SCREENING[0]
-        handle = house.client.get_workflow_handle(workflow_id("case", case))
+        handle = worker.client.get_workflow_handle(workflow_id("case", case))
         assert servers.postgres
-        said = await house.say(case, name, **fields)
-        await house.became(said.message_id)
+        said = await worker.say(case, name, **fields)
+        await worker.became(said.message_id)
         before = len((await handle.fetch_history()).events)
 
         await servers.postgres.stop()
@@ -126,8 +126,8 @@ async def test_while_the_database_is_away_nothing_fails_and_histories_do_not_gro
         during = len((await handle.fetch_history()).events)
         await servers.postgres.start()
 
-        again = await house.say(case, "AddNote", note="the line is back")
-        assert (await house.became(again.message_id, 60))["status"] == "applied"
+        again = await worker.say(case, "AddNote", note="the line is back")
+        assert (await worker.became(again.message_id, 60))["status"] == "applied"
         assert during - before <= 12, "one attempt beside the workflow, one that waits outside the history"
         assert (await handle.describe()).status is not None
-        await assert_verified(house)
+        await assert_verified(worker)

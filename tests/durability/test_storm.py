@@ -23,9 +23,9 @@ async def test_what_partners_were_acknowledged_for_in_a_storm_is_settled_once_an
     company = dict.fromkeys(COMPANY, "talkative+duplicating")
     async with (
         servers_of_our_own(tmp_path / "home") as (database, servers),
-        a_deployment(database, servers, tmp_path, company, *live, at=None) as town,
+        a_deployment(database, servers, tmp_path, company, *live, at=None) as deployment,
     ):
-        storm = MessageStorm(town, servers, asked)
+        storm = MessageStorm(deployment, servers, asked)
         cases = await storm.prepare()
         prepared_s = monotonic() - began
         await storm.rage()

@@ -45,29 +45,29 @@ class StricterBuild(TestRecording):
 
 
 async def test_two_builds_record_one_case_together_and_verify_is_clean(database: Database, servers: Servers) -> None:
-    async with a_running_worker(database, servers, relay=False) as house:
-        begun = await house.begin(**REGISTRATION)
+    async with a_running_worker(database, servers, relay=False) as worker:
+        begun = await worker.begin(**REGISTRATION)
         assert begun.stream_id is not None
-        case, builds = begun.stream_id, [house.recording, StricterBuild(house.pool, house.keys)] * 2
+        case, builds = begun.stream_id, [worker.recording, StricterBuild(worker.pool, worker.keys)] * 2
         ids: list[UUID] = []
 
         for first in range(0, MESSAGES, AT_ONCE):
-            ids += [await a_note(house, case, number) for number in range(first, first + AT_ONCE)]
+            ids += [await a_note(worker, case, number) for number in range(first, first + AT_ONCE)]
             await asyncio.gather(*(build.catch_up(RecordRequest(stream_id=case)) for build in builds))
 
-        became = await house.pool.fetch("SELECT message_id, status FROM inbox WHERE message_id = ANY ($1)", ids)
-        noted = await house.pool.fetch(NOTED, case)
+        became = await worker.pool.fetch("SELECT message_id, status FROM inbox WHERE message_id = ANY ($1)", ids)
+        noted = await worker.pool.fetch(NOTED, case)
         applied = {str(row["message_id"]) for row in became if row["status"] == "applied"}
         assert {row["status"] for row in became} == {"applied", "refused"}, "both builds had their say"
         assert sorted(row["id"] for row in noted) == sorted(applied), "one event for each applied note, no other"
-        await Projector(house.pool).catch_up()
-        report = await verify(house.pool, house.keys, None, workflows=False)
+        await Projector(worker.pool).catch_up()
+        report = await verify(worker.pool, worker.keys, None, workflows=False)
         assert report.result == "clean", report.as_json()
 
 
-async def a_note(house: RunningWorker, case: UUID, number: int) -> UUID:
+async def a_note(worker: RunningWorker, case: UUID, number: int) -> UUID:
     message_id = uuid4()
-    await house.say(case, "AddNote", message_id=message_id, note=f"{number} of the day")
+    await worker.say(case, "AddNote", message_id=message_id, note=f"{number} of the day")
     return message_id
 
 

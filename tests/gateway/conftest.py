@@ -38,9 +38,9 @@ REGISTRATION: dict[str, Any] = {
 
 
 @pytest.fixture
-async def desk(database: Database) -> AsyncIterator[Intake]:
-    async with open_intake(database.app_dsn, MASTER_KEY) as desk:
-        yield desk
+async def intake(database: Database) -> AsyncIterator[Intake]:
+    async with open_intake(database.app_dsn, MASTER_KEY) as intake:
+        yield intake
 
 
 @dataclass(frozen=True)
@@ -87,31 +87,31 @@ class Clinic:
 
 
 @pytest.fixture
-async def clinic(desk: Intake) -> Clinic:
-    begun = await desk.start_case(REGISTRATION, user="fatima", key=uuid4().hex)
-    case = await stream_of(desk, str(begun.number))
-    return await a_partner(desk, "clinic-tripoli", case, TOKEN)
+async def clinic(intake: Intake) -> Clinic:
+    begun = await intake.start_case(REGISTRATION, user="fatima", key=uuid4().hex)
+    case = await stream_of(intake, str(begun.number))
+    return await a_partner(intake, "clinic-tripoli", case, TOKEN)
 
 
-async def a_partner(desk: Intake, partner_id: str, case: UUID, token: str) -> Clinic:
+async def a_partner(intake: Intake, partner_id: str, case: UUID, token: str) -> Clinic:
     """A partner with a shared secret and an Ed25519 key, which was asked under a token."""
     secret, (private, public) = new_secret(), new_pair()
-    await add(desk.pool, RegisteredPartner(partner_id, partner_id, frozenset()))
-    await add_key(desk.pool, desk.keys.master, partner_id, secret)
-    await add_key(desk.pool, desk.keys.master, partner_id, public)
-    await desk.pool.execute(
+    await add(intake.pool, RegisteredPartner(partner_id, partner_id, frozenset()))
+    await add_key(intake.pool, intake.keys.master, partner_id, secret)
+    await add_key(intake.pool, intake.keys.master, partner_id, public)
+    await intake.pool.execute(
         "INSERT INTO referral_tokens VALUES ($1, $2, $3, $4)", token, case, str(uuid4()), partner_id
     )
     return Clinic(partner_id, secret, private, case)
 
 
-async def stream_of(desk: Intake, number: str) -> UUID:
-    found: UUID = await desk.pool.fetchval("SELECT stream_id FROM streams WHERE number = $1", number)
+async def stream_of(intake: Intake, number: str) -> UUID:
+    found: UUID = await intake.pool.fetchval("SELECT stream_id FROM streams WHERE number = $1", number)
     return found
 
 
-async def rows(desk: Intake, what: str = "status", where: str = "true") -> list[asyncpg.Record]:
-    return await desk.pool.fetch(f"SELECT {what} FROM inbox WHERE {where} ORDER BY arrival")  # noqa: S608 (a test's own words)
+async def rows(intake: Intake, what: str = "status", where: str = "true") -> list[asyncpg.Record]:
+    return await intake.pool.fetch(f"SELECT {what} FROM inbox WHERE {where} ORDER BY arrival")  # noqa: S608 (a test's own words)
 
 
 @asynccontextmanager

@@ -9,20 +9,20 @@ from workers.embedded.installation import Servers
 
 
 async def test_a_screened_case_is_examined_and_documented_side_by_side(database: Database, servers: Servers) -> None:
-    async with a_running_worker(database, servers) as house:
-        case = await a_screened_case(house)
+    async with a_running_worker(database, servers) as worker:
+        case = await a_screened_case(worker)
 
-        names = await house.until(case, "ReferralSent")
+        names = await worker.until(case, "ReferralSent")
 
         assert names.count("StageOpened") == 4
         assert names.count("ReferralSent") == 2
 
 
 async def test_a_refused_message_is_kept_with_its_rule(database: Database, servers: Servers) -> None:
-    async with a_running_worker(database, servers) as house:
-        begun = await house.begin(**{**REGISTRATION, "consent_to_data_processing": False})
+    async with a_running_worker(database, servers) as worker:
+        begun = await worker.begin(**{**REGISTRATION, "consent_to_data_processing": False})
 
-        became = await house.became(begun.message_id)
+        became = await worker.became(begun.message_id)
 
         assert became["status"] == "refused"
         assert became["rule"] == "CONSENT.DATA_PROCESSING"

@@ -39,27 +39,29 @@ def of_kind(events: Iterable[Event], named: type[E], /, **facts: object) -> list
 async def test_sc_02_a_clinic_that_repeats_itself_changes_nothing_and_one_that_contradicts_itself_waits_for_a_person(
     database: Database, servers: Servers, tmp_path: Path
 ) -> None:
-    async with a_deployment(database, servers, tmp_path, {CLINIC: "prompt+duplicating+contradictory"}) as town:
-        case = await town.a_screened_case()
-        await town.rests()
-        clinic = town.neighbours[CLINIC]
+    async with a_deployment(database, servers, tmp_path, {CLINIC: "prompt+duplicating+contradictory"}) as deployment:
+        case = await deployment.a_screened_case()
+        await deployment.rests()
+        clinic = deployment.neighbours[CLINIC]
         done = clinic.attempts[-1]
         assert [one["receipt"] for one in clinic.attempts if one["id"] == done["id"]] == [done["receipt"]] * 3
-        assert len(of_kind(await town.log(case), ReferralCompleted)) == 1, "two technical duplicates leave no event"
-        assert of_kind(await town.log(case), ClearanceGranted, kind="MEDICAL_ASSESSMENT")
-        before = len(await town.log(case))
+        assert len(of_kind(await deployment.log(case), ReferralCompleted)) == 1, (
+            "two technical duplicates leave no event"
+        )
+        assert of_kind(await deployment.log(case), ClearanceGranted, kind="MEDICAL_ASSESSMENT")
+        before = len(await deployment.log(case))
 
-        await town.after(days=1)
-        assert await town.account(CLINIC) == {"applied": 3, "ignored": 1}
-        await town.after(days=1)
-        assert await town.account(CLINIC) == {"applied": 3, "ignored": 1, "quarantined": 1}
-        assert (await town.state(case)).stages[Stage.MEDICAL].status == "COMPLETED", "not decided yet"
+        await deployment.after(days=1)
+        assert await deployment.account(CLINIC) == {"applied": 3, "ignored": 1}
+        await deployment.after(days=1)
+        assert await deployment.account(CLINIC) == {"applied": 3, "ignored": 1, "quarantined": 1}
+        assert (await deployment.state(case)).stages[Stage.MEDICAL].status == "COMPLETED", "not decided yet"
         doubtful = clinic.attempts[-1]["id"]
         resolved = {"signal_id": doubtful, "decision": "AMEND", "reason": "the clinic was called"}
-        await town.takes(case, "ResolveQuarantinedSignal", **resolved)
-        await town.rests()
+        await deployment.takes(case, "ResolveQuarantinedSignal", **resolved)
+        await deployment.rests()
 
-        after = (await town.log(case))[before:]
+        after = (await deployment.log(case))[before:]
         assert_in_order(
             [event.name for event in after],
             *("PartnerSignalIgnored", "PartnerSignalQuarantined", "QuarantinedSignalResolved"),
@@ -74,12 +76,12 @@ async def test_sc_02_a_clinic_that_repeats_itself_changes_nothing_and_one_that_c
 async def test_sc_03_an_embassy_that_says_done_first_is_believed_and_its_late_steps_change_nothing(
     database: Database, servers: Servers, tmp_path: Path
 ) -> None:
-    async with a_deployment(database, servers, tmp_path, {EMBASSY: "prompt+out-of-order"}) as town:
-        case = await town.a_screened_case()
-        await town.rests()
+    async with a_deployment(database, servers, tmp_path, {EMBASSY: "prompt+out-of-order"}) as deployment:
+        case = await deployment.a_screened_case()
+        await deployment.rests()
 
-        asked = await town.referral(case, "CONSULAR_IDENTITY")
-        log = [event for event in await town.log(case) if event.facts.get("referral_id") == asked.referral_id]
+        asked = await deployment.referral(case, "CONSULAR_IDENTITY")
+        log = [event for event in await deployment.log(case) if event.facts.get("referral_id") == asked.referral_id]
         assert_in_order(
             [event.name for event in log],
             *("ReferralSent", "ReferralCompleted", "PartnerSignalIgnored", "PartnerSignalIgnored"),
@@ -87,25 +89,25 @@ async def test_sc_03_an_embassy_that_says_done_first_is_believed_and_its_late_st
         completed = of_kind(log, ReferralCompleted)[0]
         assert completed.facts["inferred_steps"] == ("ACCEPTED", "STARTED")
         assert len(of_kind(log, PartnerSignalIgnored, cause="OUT_OF_ORDER_SUPERSEDED")) == 2
-        assert "NationalityConfirmed" in await town.names(case)
+        assert "NationalityConfirmed" in await deployment.names(case)
 
 
 async def test_sc_04_a_hospital_that_answers_what_was_cancelled_is_heard_and_a_medical_officer_is_called(
     database: Database, servers: Servers, tmp_path: Path
 ) -> None:
-    async with a_deployment(database, servers, tmp_path, {CLINIC: "stubborn+bad-news"}) as town:
-        case = await town.a_screened_case()
-        await town.takes(case, "CreateReferral", kind="SPECIALIST_CARE")
-        hospital = await town.referral(case, "SPECIALIST_CARE")
-        await town.rests()
-        await town.takes(case, "CancelReferral", referral_id=str(hospital.referral_id), reason="wrong person")
-        await town.rests()
-        clinic = town.neighbours[CLINIC]
+    async with a_deployment(database, servers, tmp_path, {CLINIC: "stubborn+bad-news"}) as deployment:
+        case = await deployment.a_screened_case()
+        await deployment.takes(case, "CreateReferral", kind="SPECIALIST_CARE")
+        hospital = await deployment.referral(case, "SPECIALIST_CARE")
+        await deployment.rests()
+        await deployment.takes(case, "CancelReferral", referral_id=str(hospital.referral_id), reason="wrong person")
+        await deployment.rests()
+        clinic = deployment.neighbours[CLINIC]
         assert "org.iom.vhr.referral.cancelled.v1" in (await clinic.agenda())["received"]
 
-        await town.after(days=31)
+        await deployment.after(days=31)
 
-        log = await town.log(case)
+        log = await deployment.log(case)
         late = of_kind(log, LateSignalRecorded, referral_id=hospital.referral_id)
         assert {one.facts["disposition"] for one in late} == {"REFERRAL_CANCELLED"}
         admitted = next(one for one in late if one.outcome == "ADMITTED")
@@ -113,51 +115,51 @@ async def test_sc_04_a_hospital_that_answers_what_was_cancelled_is_heard_and_a_m
             one for one in of_kind(log, TaskRaised, queue="MEDICAL_OFFICER") if one.timestamp == admitted.timestamp
         )
         assert task.due - task.timestamp == timedelta(hours=4)
-        assert (await town.state(case)).referrals[hospital.referral_id].status is ReferralStatus.CANCELLED
+        assert (await deployment.state(case)).referrals[hospital.referral_id].status is ReferralStatus.CANCELLED
         assert not of_kind(log, ClearanceGranted, evidence=str(hospital.referral_id))
 
 
 async def test_sc_05_after_closure_an_answer_is_recorded_and_a_concern_proposes_to_reopen(
     database: Database, servers: Servers, tmp_path: Path
 ) -> None:
-    async with a_deployment(database, servers, tmp_path, {EMBASSY: "silent", CLINIC: "silent"}) as town:
-        case = await town.a_screened_case()
-        await town.rests()
-        await town.takes(case, "WithdrawVoluntaryReturn", channel="HOTLINE")
-        await town.takes(case, "CloseCase", reason="WITHDRAWN_BY_MIGRANT", approved_by="fatima")
-        await town.after(days=20)
+    async with a_deployment(database, servers, tmp_path, {EMBASSY: "silent", CLINIC: "silent"}) as deployment:
+        case = await deployment.a_screened_case()
+        await deployment.rests()
+        await deployment.takes(case, "WithdrawVoluntaryReturn", channel="HOTLINE")
+        await deployment.takes(case, "CloseCase", reason="WITHDRAWN_BY_MIGRANT", approved_by="fatima")
+        await deployment.after(days=20)
 
-        await town.says(EMBASSY, "CONSULAR_IDENTITY", "COMPLETED", outcome="NATIONALITY_CONFIRMED")
-        assert await town.account(EMBASSY) == {"late": 1}
-        assert "CaseReopenProposed" not in await town.names(case), "not material"
+        await deployment.says(EMBASSY, "CONSULAR_IDENTITY", "COMPLETED", outcome="NATIONALITY_CONFIRMED")
+        assert await deployment.account(EMBASSY) == {"late": 1}
+        assert "CaseReopenProposed" not in await deployment.names(case), "not material"
 
-        await town.says(CLINIC, "MEDICAL_ASSESSMENT", "CONCERN_REPORTED", reason="abuse during detention")
-        assert await town.account(CLINIC) == {"late": 1}
+        await deployment.says(CLINIC, "MEDICAL_ASSESSMENT", "CONCERN_REPORTED", reason="abuse during detention")
+        assert await deployment.account(CLINIC) == {"late": 1}
         assert_in_order(
-            await town.names(case), "CaseClosed", "LateSignalRecorded", "LateSignalRecorded", "CaseReopenProposed"
+            await deployment.names(case), "CaseClosed", "LateSignalRecorded", "LateSignalRecorded", "CaseReopenProposed"
         )
-        assert (await town.state(case)).phase is Phase.CLOSED, "only a person reopens"
-        assert {one.facts["disposition"] for one in of_kind(await town.log(case), LateSignalRecorded)} == {
+        assert (await deployment.state(case)).phase is Phase.CLOSED, "only a person reopens"
+        assert {one.facts["disposition"] for one in of_kind(await deployment.log(case), LateSignalRecorded)} == {
             "CASE_CLOSED"
         }
 
-        await town.takes(case, "ReopenCase", target_phase="INTAKE", reason="new facts")
-        assert (await town.state(case)).phase is Phase.INTAKE
+        await deployment.takes(case, "ReopenCase", target_phase="INTAKE", reason="new facts")
+        assert (await deployment.state(case)).phase is Phase.INTAKE
 
 
 async def test_sc_20_an_embassy_that_never_answers_is_reminded_and_reported_upwards_in_working_days(
     database: Database, servers: Servers, tmp_path: Path
 ) -> None:
     sunday = "2026-12-20T08:00:00+00:00"  # the 24th is a holiday, the 25th a Friday
-    async with a_deployment(database, servers, tmp_path, {EMBASSY: "silent"}, at=sunday) as town:
-        case = await town.a_screened_case()
-        await town.rests()
-        asked = await town.referral(case, "CONSULAR_IDENTITY")
+    async with a_deployment(database, servers, tmp_path, {EMBASSY: "silent"}, at=sunday) as deployment:
+        case = await deployment.a_screened_case()
+        await deployment.rests()
+        asked = await deployment.referral(case, "CONSULAR_IDENTITY")
         assert asked.dues["ack"] == datetime(2026, 12, 23, 15, 0, tzinfo=UTC), "three working days, 17:00 in Tripoli"
 
-        await town.at("2027-01-04T08:00:00+00:00")
+        await deployment.at("2027-01-04T08:00:00+00:00")
 
-        silence = [event for event in await town.log(case) if event.facts.get("referral_id") == asked.referral_id]
+        silence = [event for event in await deployment.log(case) if event.facts.get("referral_id") == asked.referral_id]
         assert_in_order(
             [event.name for event in silence],
             *("ReferralSent", "ReferralReminderSent", "ReferralOverdue", "ReferralReminderSent"),
@@ -167,55 +169,55 @@ async def test_sc_20_an_embassy_that_never_answers_is_reminded_and_reported_upwa
         assert levels == [("L1", "29 Dec"), ("L2", "03 Jan")], (
             "the second level comes with the next working morning's digest"
         )
-        received = (await town.neighbours[EMBASSY].agenda())["received"]
+        received = (await deployment.neighbours[EMBASSY].agenda())["received"]
         assert received.count("org.iom.vhr.referral.reminder.v1") >= 2, "reminders reach the embassy too"
-        assert await town.account(EMBASSY) == {}
+        assert await deployment.account(EMBASSY) == {}
 
-        await town.says(EMBASSY, "CONSULAR_IDENTITY", "ACKNOWLEDGED")
-        assert (await town.referral(case, "CONSULAR_IDENTITY")).timeliness == "ON_TIME"
-        await town.says(EMBASSY, "CONSULAR_IDENTITY", "ACCEPTED")
-        assert await town.account(EMBASSY) == {"applied": 2}
+        await deployment.says(EMBASSY, "CONSULAR_IDENTITY", "ACKNOWLEDGED")
+        assert (await deployment.referral(case, "CONSULAR_IDENTITY")).timeliness == "ON_TIME"
+        await deployment.says(EMBASSY, "CONSULAR_IDENTITY", "ACCEPTED")
+        assert await deployment.account(EMBASSY) == {"applied": 2}
 
-        await silence_until_overdue(town, case)
-        await town.takes(case, "ConfirmReferralExpiry", referral_id=str(asked.referral_id), reason="silent")
+        await silence_until_overdue(deployment, case)
+        await deployment.takes(case, "ConfirmReferralExpiry", referral_id=str(asked.referral_id), reason="silent")
         again = {"referral_id": str(asked.referral_id), "partner_id": EMBASSY, "reason": "asked once more"}
-        await town.takes(case, "ReassignReferral", **again)
-        await town.rests()
+        await deployment.takes(case, "ReassignReferral", **again)
+        await deployment.rests()
         assert_in_order(
-            await town.names(case), "ReferralAccepted", "ReferralOverdue", "ReferralExpired", "ReferralReassigned"
+            await deployment.names(case), "ReferralAccepted", "ReferralOverdue", "ReferralExpired", "ReferralReassigned"
         )
 
 
-async def silence_until_overdue(town: Deployment, case: UUID) -> None:
+async def silence_until_overdue(deployment: Deployment, case: UUID) -> None:
     """The embassy accepted and does nothing: its last due date passes."""
-    asked = await town.referral(case, "CONSULAR_IDENTITY")
-    await town.at(asked.dues["complete"] + timedelta(hours=1))
+    asked = await deployment.referral(case, "CONSULAR_IDENTITY")
+    await deployment.at(asked.dues["complete"] + timedelta(hours=1))
 
 
 async def test_sc_21_a_full_safe_house_is_replaced_and_the_survivor_waits_since_the_first_one_was_asked(
     database: Database, servers: Servers, tmp_path: Path
 ) -> None:
     full, free = "partner-046", "partner-047"
-    async with a_deployment(database, servers, tmp_path, {full: "prompt+rejecting", free: "prompt"}) as town:
-        case = await town.a_registered_case()
-        await town.agrees_to(case, "SHARE_PROTECTION")
-        await town.takes(case, "CreateReferral", kind="VOT_ASSISTANCE", partner_id=full, urgent=True)
-        await town.rests()
-        first = await town.referral(case, "VOT_ASSISTANCE")
+    async with a_deployment(database, servers, tmp_path, {full: "prompt+rejecting", free: "prompt"}) as deployment:
+        case = await deployment.a_registered_case()
+        await deployment.agrees_to(case, "SHARE_PROTECTION")
+        await deployment.takes(case, "CreateReferral", kind="VOT_ASSISTANCE", partner_id=full, urgent=True)
+        await deployment.rests()
+        first = await deployment.referral(case, "VOT_ASSISTANCE")
         assert (first.partner_id, first.status) == (full, ReferralStatus.REJECTED)
-        assert town.neighbours[free].acknowledged == {}, "nobody else was told"
+        assert deployment.neighbours[free].acknowledged == {}, "nobody else was told"
 
-        await town.after(hours=1)
-        await town.takes(
+        await deployment.after(hours=1)
+        await deployment.takes(
             case, "ReassignReferral", referral_id=str(first.referral_id), partner_id=free, reason="the other is full"
         )
-        await town.rests()
+        await deployment.rests()
 
-        second = await town.referral(case, "VOT_ASSISTANCE")
+        second = await deployment.referral(case, "VOT_ASSISTANCE")
         assert (second.partner_id, second.status, second.outcome) == (free, ReferralStatus.COMPLETED, "ADMITTED")
         assert second.replaces == first.referral_id
         assert_in_order(
-            await town.names(case),
+            await deployment.names(case),
             *("ReferralRejected", "TaskRaised", "ReferralReassigned", "ReferralCreated", "ReferralCompleted"),
         )
         assert first.sent_at
@@ -225,51 +227,51 @@ async def test_sc_21_a_full_safe_house_is_replaced_and_the_survivor_waits_since_
 
 async def test_a_wrong_clock_loses_nothing(database: Database, servers: Servers, tmp_path: Path) -> None:
     manners = {CLINIC: "prompt+fast-clock", EMBASSY: "prompt+slow-clock"}
-    async with a_deployment(database, servers, tmp_path, manners) as town:
-        case = await town.a_screened_case()
-        await town.rests()
+    async with a_deployment(database, servers, tmp_path, manners) as deployment:
+        case = await deployment.a_screened_case()
+        await deployment.rests()
 
-        assert "NationalityConfirmed" in await town.names(case)
-        granted = of_kind(await town.log(case), ClearanceGranted, kind="MEDICAL_ASSESSMENT")[0]
-        assert granted.facts["valid_from"] <= await town.now(), "nothing counts from a day that has not come"
-        assert set(await town.account(CLINIC)) == {"applied"}
+        assert "NationalityConfirmed" in await deployment.names(case)
+        granted = of_kind(await deployment.log(case), ClearanceGranted, kind="MEDICAL_ASSESSMENT")[0]
+        assert granted.facts["valid_from"] <= await deployment.now(), "nothing counts from a day that has not come"
+        assert set(await deployment.account(CLINIC)) == {"applied"}
 
 
 async def test_a_partner_whose_machine_signs_by_a_wrong_clock_is_turned_away_until_it_is_put_right(
     database: Database, servers: Servers, tmp_path: Path
 ) -> None:
-    async with a_deployment(database, servers, tmp_path, {CLINIC: "prompt+wrong-signing-clock"}) as town:
-        case = await town.a_screened_case()
-        await town.rests()
-        clinic = town.neighbours[CLINIC]
+    async with a_deployment(database, servers, tmp_path, {CLINIC: "prompt+wrong-signing-clock"}) as deployment:
+        case = await deployment.a_screened_case()
+        await deployment.rests()
+        clinic = deployment.neighbours[CLINIC]
         assert {one["status"] for one in clinic.attempts} == {401}
-        assert await town.account(CLINIC) == {}
+        assert await deployment.account(CLINIC) == {}
 
         await clinic.behaves("prompt")
-        await town.rests()
+        await deployment.rests()
 
-        assert await town.account(CLINIC) == {"applied": 3}
-        assert (await town.referral(case, "MEDICAL_ASSESSMENT")).status is ReferralStatus.COMPLETED
+        assert await deployment.account(CLINIC) == {"applied": 3}
+        assert (await deployment.referral(case, "MEDICAL_ASSESSMENT")).status is ReferralStatus.COMPLETED
 
 
 async def test_what_is_sent_again_a_year_later_gets_its_receipt_and_changes_nothing(
     database: Database, servers: Servers, tmp_path: Path
 ) -> None:
-    async with a_deployment(database, servers, tmp_path, {CLINIC: "prompt"}) as town:
-        case = await town.a_screened_case()
-        await town.rests()
-        await town.takes(case, "WithdrawVoluntaryReturn", channel="HOTLINE")
-        await town.takes(case, "CloseCase", reason="WITHDRAWN_BY_MIGRANT", approved_by="fatima")
-        await town.after(days=366)
-        clinic = town.neighbours[CLINIC]
-        before, receipts, account = await town.log(case), clinic.acknowledged, await town.account(CLINIC)
+    async with a_deployment(database, servers, tmp_path, {CLINIC: "prompt"}) as deployment:
+        case = await deployment.a_screened_case()
+        await deployment.rests()
+        await deployment.takes(case, "WithdrawVoluntaryReturn", channel="HOTLINE")
+        await deployment.takes(case, "CloseCase", reason="WITHDRAWN_BY_MIGRANT", approved_by="fatima")
+        await deployment.after(days=366)
+        clinic = deployment.neighbours[CLINIC]
+        before, receipts, account = await deployment.log(case), clinic.acknowledged, await deployment.account(CLINIC)
 
         again = await clinic.post("/repeat", partner_id=CLINIC)
 
         assert [one["receipt"] for one in again.json()] == list(receipts.values())
-        await town.rests()
-        assert len(await town.log(case)) == len(before)
-        assert await town.account(CLINIC) == account
+        await deployment.rests()
+        assert len(await deployment.log(case)) == len(before)
+        assert await deployment.account(CLINIC) == account
 
 
 EVERYBODY = {
@@ -299,19 +301,19 @@ async def test_whoever_is_asked_answers_in_their_own_manner_and_every_receipt_is
     database: Database, servers: Servers, tmp_path: Path
 ) -> None:
     manners = {name: manner for name, (_, manner) in EVERYBODY.items()}
-    async with a_deployment(database, servers, tmp_path, manners) as town:
-        case = await town.a_screened_case()
-        await town.agrees_to(case, *PURPOSES)
-        asked = [one.partner_id for one in (await town.state(case)).referrals.values()]
+    async with a_deployment(database, servers, tmp_path, manners) as deployment:
+        case = await deployment.a_screened_case()
+        await deployment.agrees_to(case, *PURPOSES)
+        asked = [one.partner_id for one in (await deployment.state(case)).referrals.values()]
         for name, (kind, _) in EVERYBODY.items():
             if name not in asked:
-                await town.takes(case, "CreateReferral", kind=kind, partner_id=name)
+                await deployment.takes(case, "CreateReferral", kind=kind, partner_id=name)
 
-        await town.after(days=40)
+        await deployment.after(days=40)
 
-        for name, neighbour in town.neighbours.items():
+        for name, neighbour in deployment.neighbours.items():
             assert "org.iom.vhr.referral.sent.v1" in (await neighbour.agenda())["received"], name
-            account, acknowledged = await town.account(name), neighbour.acknowledged
+            account, acknowledged = await deployment.account(name), neighbour.acknowledged
             assert sum(account.values()) == len(acknowledged), (name, account)
             assert account.keys() <= {"applied", "ignored", "late", "quarantined", "refused"}, (name, account)
             assert bool(acknowledged) == (name != "partner-017"), name

@@ -33,26 +33,26 @@ def replayer() -> Replayer:
     )
 
 
-async def history_of(house: RunningWorker, case: UUID) -> WorkflowHistory:
-    return await house.client.get_workflow_handle(workflow_id("case", case)).fetch_history()
+async def history_of(worker: RunningWorker, case: UUID) -> WorkflowHistory:
+    return await worker.client.get_workflow_handle(workflow_id("case", case)).fetch_history()
 
 
 async def test_a_case_that_is_never_cached_is_carried_as_far(database: Database, servers: Servers) -> None:
-    async with a_running_worker(database, servers, cached=0) as house:
-        case = await a_screened_case(house)
+    async with a_running_worker(database, servers, cached=0) as worker:
+        case = await a_screened_case(worker)
 
-        names = await house.until(case, "ReferralSent")
+        names = await worker.until(case, "ReferralSent")
 
         assert names.count("StageOpened") == 4
-        await replayer().replay_workflow(await history_of(house, case))
+        await replayer().replay_workflow(await history_of(worker, case))
 
 
 async def test_the_history_of_a_cleared_case_replays(database: Database, servers: Servers) -> None:
-    async with a_running_worker(database, servers) as house:
-        case = await a_cleared_case(house)
-        await house.rests()
+    async with a_running_worker(database, servers) as worker:
+        case = await a_cleared_case(worker)
+        await worker.rests()
 
-        history = await history_of(house, case)
+        history = await history_of(worker, case)
 
         assert len(history.events) > 20
         await replayer().replay_workflow(history)
@@ -78,11 +78,11 @@ def test_recorded_histories_replay_under_any_hash_seed(seed: str) -> None:
 
 
 async def test_a_history_holds_no_word_about_the_person(database: Database, servers: Servers) -> None:
-    async with a_running_worker(database, servers) as house:
-        case = await a_cleared_case(house)
-        await house.rests()
+    async with a_running_worker(database, servers) as worker:
+        case = await a_cleared_case(worker)
+        await worker.rests()
 
-        told = (await history_of(house, case)).to_json()
+        told = (await history_of(worker, case)).to_json()
 
         for word in ("Aminata", "Okafor", "+218910000001", "LP-100", "NIGERIA", "MEDICAL_ASSESSMENT_OUTCOME"):
             assert word not in told

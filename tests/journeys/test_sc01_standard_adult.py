@@ -58,20 +58,20 @@ DECISIVE = [
 
 
 async def test_sc_01_a_standard_adult_goes_home_through_all_seven_stages(database: Database, servers: Servers) -> None:
-    async with a_running_worker(database, servers) as house:
-        await house.stands_at("2026-11-23T08:00:00+00:00")
-        case = await a_cleared_case(house)
-        movement = await is_seated(house, case)
-        await flies(house, case, movement)
-        await is_received(house, case)
-        await is_reintegrated(house, case)
+    async with a_running_worker(database, servers) as worker:
+        await worker.stands_at("2026-11-23T08:00:00+00:00")
+        case = await a_cleared_case(worker)
+        movement = await is_seated(worker, case)
+        await flies(worker, case, movement)
+        await is_received(worker, case)
+        await is_reintegrated(worker, case)
 
-        assert follows(DECISIVE, await house.names(case))
-        state = await house.state(case)
+        assert follows(DECISIVE, await worker.names(case))
+        state = await worker.state(case)
         assert isinstance(state, Case)
         assert state.phase is Phase.CLOSED
         assert {status.status for status in state.stages.values()} == {StageStatus.COMPLETED}
-        landed = await house.state(movement)
+        landed = await worker.state(movement)
         assert isinstance(landed, Movement)
         assert landed.status == "ARRIVED"
 
@@ -79,72 +79,72 @@ async def test_sc_01_a_standard_adult_goes_home_through_all_seven_stages(databas
 async def test_stages_open_in_the_order_of_the_procedure_and_only_when_ordered(
     database: Database, servers: Servers
 ) -> None:
-    async with a_running_worker(database, servers) as house:
-        await house.stands_at("2026-11-23T08:00:00+00:00")
-        case = await a_screened_case(house)
-        await house.until(case, "ReferralSent")
+    async with a_running_worker(database, servers) as worker:
+        await worker.stands_at("2026-11-23T08:00:00+00:00")
+        case = await a_screened_case(worker)
+        await worker.until(case, "ReferralSent")
 
-        opened = [event.facts["stage"] for event in await house.log(case) if event.name == "StageOpened"]
+        opened = [event.facts["stage"] for event in await worker.log(case) if event.name == "StageOpened"]
 
         assert opened == [Stage.SCREENING, Stage.PROTECTION, Stage.MEDICAL, Stage.DOCUMENTS]
 
 
-async def is_seated(house: RunningWorker, case: UUID) -> UUID:
-    flight = await house.begin("PlanMovement", kind="movement", called=FLIGHT["number"], **FLIGHT)
+async def is_seated(worker: RunningWorker, case: UUID) -> UUID:
+    flight = await worker.begin("PlanMovement", kind="movement", called=FLIGHT["number"], **FLIGHT)
     movement = flight.stream_id
     assert movement is not None
-    await a_taken_message(house, movement, "ConfirmMovement", carrier="charter")
+    await a_taken_message(worker, movement, "ConfirmMovement", carrier="charter")
     about = {"movement_id": str(movement), "movement": FLIGHT["number"], "std": FLIGHT["std"], "sta": FLIGHT["sta"]}
-    await a_taken_message(house, case, "NominatePassenger", **about)
-    await house.until(case, "SeatReserved")
-    await house.at("2026-12-01T08:00:00+00:00")
-    assert (await house.heard(case, "RECEPTION", "ACCEPTED", "CONFIRMED"))["status"] == "applied"
+    await a_taken_message(worker, case, "NominatePassenger", **about)
+    await worker.until(case, "SeatReserved")
+    await worker.at("2026-12-01T08:00:00+00:00")
+    assert (await worker.heard(case, "RECEPTION", "ACCEPTED", "CONFIRMED"))["status"] == "applied"
     return movement
 
 
-async def flies(house: RunningWorker, case: UUID, movement: UUID) -> None:
-    await house.at("2026-12-12T14:00:00+00:00")
-    await house.until(case, "ManifestFrozen")
-    await a_taken_message(house, case, "IssueFitToTravel", result="FIT")
-    await house.at("2026-12-14T04:30:00+00:00")
-    await a_taken_message(house, case, "ReaffirmVoluntaryReturn")
-    await a_taken_message(house, case, "RecordDepartureInterview", in_private=True, voluntary_reaffirmed=True)
-    await a_taken_message(house, case, "CheckInPassenger")
-    await a_taken_message(house, case, "BoardPassenger")
-    await house.at(FLIGHT["std"])
-    await a_taken_message(house, movement, "RecordFlightDeparture")
-    await house.until(case, "FlightDeparted")
-    await house.at(FLIGHT["sta"])
-    await a_taken_message(house, movement, "RecordFlightArrival")
-    await house.until(case, "FlightArrived")
+async def flies(worker: RunningWorker, case: UUID, movement: UUID) -> None:
+    await worker.at("2026-12-12T14:00:00+00:00")
+    await worker.until(case, "ManifestFrozen")
+    await a_taken_message(worker, case, "IssueFitToTravel", result="FIT")
+    await worker.at("2026-12-14T04:30:00+00:00")
+    await a_taken_message(worker, case, "ReaffirmVoluntaryReturn")
+    await a_taken_message(worker, case, "RecordDepartureInterview", in_private=True, voluntary_reaffirmed=True)
+    await a_taken_message(worker, case, "CheckInPassenger")
+    await a_taken_message(worker, case, "BoardPassenger")
+    await worker.at(FLIGHT["std"])
+    await a_taken_message(worker, movement, "RecordFlightDeparture")
+    await worker.until(case, "FlightDeparted")
+    await worker.at(FLIGHT["sta"])
+    await a_taken_message(worker, movement, "RecordFlightArrival")
+    await worker.until(case, "FlightArrived")
 
 
-async def is_received(house: RunningWorker, case: UUID) -> None:
-    await a_taken_message(house, case, "ConfirmArrival")
-    await a_taken_message(house, case, "RecordReception", met=True, met_by="Ngozi")
-    await a_taken_message(house, case, "ProvideImmediateAssistance", items=["meal", "NFI kit"], cash_eur=65)
-    await a_taken_message(house, case, "ProvideOnwardTransport", mode="BUS")
-    assert (await house.heard(case, "RECEPTION", "COMPLETED", "RECEIVED"))["status"] == "applied"
-    await a_taken_message(house, case, "CompleteReception", outcome="RECEIVED")
+async def is_received(worker: RunningWorker, case: UUID) -> None:
+    await a_taken_message(worker, case, "ConfirmArrival")
+    await a_taken_message(worker, case, "RecordReception", met=True, met_by="Ngozi")
+    await a_taken_message(worker, case, "ProvideImmediateAssistance", items=["meal", "NFI kit"], cash_eur=65)
+    await a_taken_message(worker, case, "ProvideOnwardTransport", mode="BUS")
+    assert (await worker.heard(case, "RECEPTION", "COMPLETED", "RECEIVED"))["status"] == "applied"
+    await a_taken_message(worker, case, "CompleteReception", outcome="RECEIVED")
 
 
-async def is_reintegrated(house: RunningWorker, case: UUID) -> None:
-    await house.until(case, "ReceptionCompleted")
-    await house.after(days=5)
-    await a_taken_message(house, case, "EnrolReintegration", office="Lagos")
-    await house.heard(case, "REINTEGRATION_COUNSELLING", "COMPLETED", "COUNSELLED")
-    await a_taken_message(house, case, "AssessReintegrationNeeds", needs=["ECONOMIC"])
+async def is_reintegrated(worker: RunningWorker, case: UUID) -> None:
+    await worker.until(case, "ReceptionCompleted")
+    await worker.after(days=5)
+    await a_taken_message(worker, case, "EnrolReintegration", office="Lagos")
+    await worker.heard(case, "REINTEGRATION_COUNSELLING", "COMPLETED", "COUNSELLED")
+    await a_taken_message(worker, case, "AssessReintegrationNeeds", needs=["ECONOMIC"])
     item = {"item_id": "shop", "type": "MICROBUSINESS", "description": "small shop", "amount_eur": 900}
-    await a_taken_message(house, case, "DraftPlan", items=[item], signed_by_returnee=True)
-    await a_taken_message(house, case, "ApprovePlan", by="staff:amaka")
-    await house.after(days=2)
-    await house.heard(case, "REINTEGRATION_SERVICE", "COMPLETED", "DELIVERED")
-    await house.after(days=180)
-    await a_taken_message(house, case, "RecordMonitoring", month=6, finding="shop open")
-    await house.after(days=180)
-    await a_taken_message(house, case, "RecordRss", wave="ENDLINE", rss_version="1", composite=0.7)
-    await a_taken_message(house, case, "CompleteReintegration")
-    await a_taken_message(house, case, "CloseCase", reason="COMPLETED_REINTEGRATION", approved_by="amaka")
+    await a_taken_message(worker, case, "DraftPlan", items=[item], signed_by_returnee=True)
+    await a_taken_message(worker, case, "ApprovePlan", by="staff:amaka")
+    await worker.after(days=2)
+    await worker.heard(case, "REINTEGRATION_SERVICE", "COMPLETED", "DELIVERED")
+    await worker.after(days=180)
+    await a_taken_message(worker, case, "RecordMonitoring", month=6, finding="shop open")
+    await worker.after(days=180)
+    await a_taken_message(worker, case, "RecordRss", wave="ENDLINE", rss_version="1", composite=0.7)
+    await a_taken_message(worker, case, "CompleteReintegration")
+    await a_taken_message(worker, case, "CloseCase", reason="COMPLETED_REINTEGRATION", approved_by="amaka")
 
 
 def follows(wanted: list[str], names: list[str]) -> bool:

@@ -22,31 +22,31 @@ MONDAY = "2026-11-23T08:00:00+00:00"
 async def test_sc_02_a_conflicting_clinic_result_waits_for_a_person_and_then_holds_the_case(
     database: Database, servers: Servers
 ) -> None:
-    async with a_running_worker(database, servers) as house:
-        await house.stands_at(MONDAY)
-        case = await a_cleared_case(house)
-        before = len(await house.log(case))
-        first = next(event for event in await house.log(case) if isinstance(event, ReferralCompleted))
+    async with a_running_worker(database, servers) as worker:
+        await worker.stands_at(MONDAY)
+        case = await a_cleared_case(worker)
+        before = len(await worker.log(case))
+        first = next(event for event in await worker.log(case) if isinstance(event, ReferralCompleted))
 
-        same = await house.heard(
+        same = await worker.heard(
             case, "MEDICAL_ASSESSMENT", "COMPLETED", "NO_SIGNIFICANT_CONDITION", signal_id=first.signal_id
         )
         assert same["status"] == "applied"
-        assert len(await house.log(case)) == before, "a technical duplicate leaves no event"
+        assert len(await worker.log(case)) == before, "a technical duplicate leaves no event"
 
-        again = await house.heard(case, "MEDICAL_ASSESSMENT", "COMPLETED", "NO_SIGNIFICANT_CONDITION")
+        again = await worker.heard(case, "MEDICAL_ASSESSMENT", "COMPLETED", "NO_SIGNIFICANT_CONDITION")
         assert (again["status"], again["cause"]) == ("ignored", "ALREADY_TERMINAL_SAME_OUTCOME")
         doubtful = uuid4()
-        other = await house.heard(case, "MEDICAL_ASSESSMENT", "COMPLETED", "TREATMENT_REQUIRED", signal_id=doubtful)
+        other = await worker.heard(case, "MEDICAL_ASSESSMENT", "COMPLETED", "TREATMENT_REQUIRED", signal_id=doubtful)
         assert (other["status"], other["cause"]) == ("quarantined", "CONFLICTING_OUTCOME")
-        state = await a_case(house, case)
+        state = await a_case(worker, case)
         assert state.has_clearance(ClearanceKind.MEDICAL_ASSESSMENT, state.modified_on), "not decided yet"
 
         await a_taken_message(
-            house, case, "ResolveQuarantinedSignal", signal_id=str(doubtful), decision="AMEND", reason="clinic called"
+            worker, case, "ResolveQuarantinedSignal", signal_id=str(doubtful), decision="AMEND", reason="clinic called"
         )
 
-        after = (await house.log(case))[before:]
+        after = (await worker.log(case))[before:]
         assert names_of(after, TaskRaised) == [
             "PartnerSignalIgnored",
             "PartnerSignalQuarantined",
@@ -66,16 +66,16 @@ async def test_sc_02_a_conflicting_clinic_result_waits_for_a_person_and_then_hol
 async def test_sc_03_an_embassy_that_says_done_first_is_believed_and_its_late_steps_change_nothing(
     database: Database, servers: Servers
 ) -> None:
-    async with a_running_worker(database, servers) as house:
-        await house.stands_at(MONDAY)
-        case = await a_screened_case(house)
-        await house.until(case, "ReferralSent")
-        before = len(await house.log(case))
+    async with a_running_worker(database, servers) as worker:
+        await worker.stands_at(MONDAY)
+        case = await a_screened_case(worker)
+        await worker.until(case, "ReferralSent")
+        before = len(await worker.log(case))
 
-        await house.heard(case, "CONSULAR_IDENTITY", "COMPLETED", "NATIONALITY_CONFIRMED")
-        late = [await house.heard(case, "CONSULAR_IDENTITY", step) for step in ("ACKNOWLEDGED", "ACCEPTED")]
+        await worker.heard(case, "CONSULAR_IDENTITY", "COMPLETED", "NATIONALITY_CONFIRMED")
+        late = [await worker.heard(case, "CONSULAR_IDENTITY", step) for step in ("ACKNOWLEDGED", "ACCEPTED")]
 
-        after = (await house.log(case))[before:]
+        after = (await worker.log(case))[before:]
         completed = next(event for event in after if isinstance(event, ReferralCompleted))
         assert completed.inferred_steps == ("ACCEPTED", "STARTED")
         assert "NationalityConfirmed" in [event.name for event in after]
@@ -86,71 +86,73 @@ async def test_sc_03_an_embassy_that_says_done_first_is_believed_and_its_late_st
 async def test_sc_04_a_critical_result_for_a_cancelled_referral_is_kept_and_a_medical_officer_is_called(
     database: Database, servers: Servers
 ) -> None:
-    async with a_running_worker(database, servers) as house:
-        await house.stands_at(MONDAY)
-        case = await a_screened_case(house)
-        await a_taken_message(house, case, "CreateReferral", kind="SPECIALIST_CARE")
+    async with a_running_worker(database, servers) as worker:
+        await worker.stands_at(MONDAY)
+        case = await a_screened_case(worker)
+        await a_taken_message(worker, case, "CreateReferral", kind="SPECIALIST_CARE")
         hospital = [
-            found for found in (await a_case(house, case)).referrals.values() if found.asked_kind == "SPECIALIST_CARE"
+            found for found in (await a_case(worker, case)).referrals.values() if found.asked_kind == "SPECIALIST_CARE"
         ]
         await a_taken_message(
-            house, case, "CancelReferral", referral_id=str(hospital[0].referral_id), reason="wrong person"
+            worker, case, "CancelReferral", referral_id=str(hospital[0].referral_id), reason="wrong person"
         )
-        before = len(await house.log(case))
+        before = len(await worker.log(case))
 
-        told = await house.heard(case, "SPECIALIST_CARE", "COMPLETED", "ADMITTED")
+        told = await worker.heard(case, "SPECIALIST_CARE", "COMPLETED", "ADMITTED")
 
         assert (told["status"], told["cause"]) == ("late", "REFERRAL_CANCELLED")
-        after = (await house.log(case))[before:]
+        after = (await worker.log(case))[before:]
         assert [event.name for event in after] == ["LateSignalRecorded", "HoldPlaced", "TaskRaised"]
         task = next(event for event in after if isinstance(event, TaskRaised))
         assert task.queue == "MEDICAL_OFFICER"
         assert task.due - task.timestamp == timedelta(hours=4)
-        state = await a_case(house, case)
+        state = await a_case(worker, case)
         assert state.referrals[hospital[0].referral_id].status is ReferralStatus.CANCELLED
 
 
 async def test_sc_05_after_closure_only_what_is_material_proposes_to_reopen_and_a_person_decides(
     database: Database, servers: Servers
 ) -> None:
-    async with a_running_worker(database, servers) as house:
-        await house.stands_at(MONDAY)
-        case = await a_screened_case(house)
-        await house.until(case, "ReferralSent")
-        await a_taken_message(house, case, "WithdrawVoluntaryReturn", channel="HOTLINE")
-        await a_taken_message(house, case, "CloseCase", reason="WITHDRAWN_BY_MIGRANT", approved_by="fatima")
-        await house.after(days=20)
+    async with a_running_worker(database, servers) as worker:
+        await worker.stands_at(MONDAY)
+        case = await a_screened_case(worker)
+        await worker.until(case, "ReferralSent")
+        await a_taken_message(worker, case, "WithdrawVoluntaryReturn", channel="HOTLINE")
+        await a_taken_message(worker, case, "CloseCase", reason="WITHDRAWN_BY_MIGRANT", approved_by="fatima")
+        await worker.after(days=20)
 
-        confirmed = await house.heard(case, "CONSULAR_IDENTITY", "COMPLETED", "NATIONALITY_CONFIRMED")
+        confirmed = await worker.heard(case, "CONSULAR_IDENTITY", "COMPLETED", "NATIONALITY_CONFIRMED")
         assert (confirmed["status"], confirmed["cause"]) == ("late", "CASE_CLOSED")
-        assert "CaseReopenProposed" not in await house.names(case), "not material"
+        assert "CaseReopenProposed" not in await worker.names(case), "not material"
 
-        concern = await house.heard(case, "MEDICAL_ASSESSMENT", "CONCERN_REPORTED", reason="abuse in detention")
+        concern = await worker.heard(case, "MEDICAL_ASSESSMENT", "CONCERN_REPORTED", reason="abuse in detention")
         assert concern["status"] == "late"
-        assert (await house.names(case))[-1] == "CaseReopenProposed"
-        assert (await a_case(house, case)).phase is Phase.CLOSED, "only a person reopens"
+        assert (await worker.names(case))[-1] == "CaseReopenProposed"
+        assert (await a_case(worker, case)).phase is Phase.CLOSED, "only a person reopens"
 
-        await a_taken_message(house, case, "ReopenCase", target_phase="INTAKE", reason="new facts")
-        opened = await house.until(case, "StageOpened", times=5)  # screening is done again
-        await house.rests()
-        assert (await a_case(house, case)).phase is Phase.INTAKE
+        await a_taken_message(worker, case, "ReopenCase", target_phase="INTAKE", reason="new facts")
+        opened = await worker.until(case, "StageOpened", times=5)  # screening is done again
+        await worker.rests()
+        assert (await a_case(worker, case)).phase is Phase.INTAKE
         assert opened.count("StageOpened") == 5
-        late = [event for event in await house.log(case) if isinstance(event, LateSignalRecorded)]
+        late = [event for event in await worker.log(case) if isinstance(event, LateSignalRecorded)]
         assert {event.disposition for event in late} == {"CASE_CLOSED"}
 
 
 async def test_sc_20_an_embassy_that_never_answers_climbs_the_ladder_in_working_days(
     database: Database, servers: Servers
 ) -> None:
-    async with a_running_worker(database, servers) as house:
-        await house.stands_at("2026-12-20T08:00:00+00:00")  # Sunday; the 24th is a holiday, the 25th a Friday
-        case = await a_screened_case(house)
-        await house.until(case, "ReferralSent")
-        embassy = next(ref for ref in (await a_case(house, case)).referrals.values() if ref.partner_id == "embassy-nga")
+    async with a_running_worker(database, servers) as worker:
+        await worker.stands_at("2026-12-20T08:00:00+00:00")  # Sunday; the 24th is a holiday, the 25th a Friday
+        case = await a_screened_case(worker)
+        await worker.until(case, "ReferralSent")
+        embassy = next(
+            ref for ref in (await a_case(worker, case)).referrals.values() if ref.partner_id == "embassy-nga"
+        )
         assert embassy.dues["ack"] == datetime(2026, 12, 23, 15, 0, tzinfo=UTC), "three working days, 17:00 in Tripoli"
 
-        await house.at("2027-01-04T08:00:00+00:00")
-        silence = [event.name for event in await house.log(case) if about(event, embassy.referral_id)]
+        await worker.at("2027-01-04T08:00:00+00:00")
+        silence = [event.name for event in await worker.log(case) if about(event, embassy.referral_id)]
         assert silence[2:] == [
             "ReferralReminderSent",
             "ReferralOverdue",
@@ -158,39 +160,39 @@ async def test_sc_20_an_embassy_that_never_answers_climbs_the_ladder_in_working_
             "ReferralEscalated",
             "ReferralEscalated",
         ]
-        levels = [event for event in await house.log(case) if about(event, embassy.referral_id)][-2:]
+        levels = [event for event in await worker.log(case) if about(event, embassy.referral_id)][-2:]
         assert [(event.facts["level"], event.timestamp.date().isoformat()) for event in levels] == [
             ("L1", "2026-12-29"),
             ("L2", "2027-01-03"),  # with the digest of the next working morning
         ]
 
-        await house.heard(case, "CONSULAR_IDENTITY", "ACKNOWLEDGED")
-        assert (await a_case(house, case)).referrals[embassy.referral_id].timeliness is Timeliness.ON_TIME
-        await house.heard(case, "CONSULAR_IDENTITY", "ACCEPTED")
-        await house.at(embassy.dues["stands"] + timedelta(days=1))
+        await worker.heard(case, "CONSULAR_IDENTITY", "ACKNOWLEDGED")
+        assert (await a_case(worker, case)).referrals[embassy.referral_id].timeliness is Timeliness.ON_TIME
+        await worker.heard(case, "CONSULAR_IDENTITY", "ACCEPTED")
+        await worker.at(embassy.dues["stands"] + timedelta(days=1))
         assert "ReferralOverdue" in [
-            event.name for event in (await house.log(case))[-20:] if about(event, embassy.referral_id)
+            event.name for event in (await worker.log(case))[-20:] if about(event, embassy.referral_id)
         ]
         await a_taken_message(
-            house, case, "ConfirmReferralExpiry", referral_id=str(embassy.referral_id), reason="silent"
+            worker, case, "ConfirmReferralExpiry", referral_id=str(embassy.referral_id), reason="silent"
         )
-        other = await house.told(
+        other = await worker.told(
             case, "ReassignReferral", referral_id=str(embassy.referral_id), partner_id="embassy-gha", reason="none"
         )
         assert other["rule"] == "PARTNER.UNKNOWN"
         await a_taken_message(
-            house,
+            worker,
             case,
             "ReassignReferral",
             referral_id=str(embassy.referral_id),
             partner_id="embassy-nga",
             reason="again",
         )
-        assert (await house.names(case)).count("ReferralReassigned") == 1
+        assert (await worker.names(case)).count("ReferralReassigned") == 1
 
 
-async def a_case(house: RunningWorker, case: UUID) -> Case:
-    state = await house.state(case)
+async def a_case(worker: RunningWorker, case: UUID) -> Case:
+    state = await worker.state(case)
     assert isinstance(state, Case)
     return state
 

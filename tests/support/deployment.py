@@ -99,8 +99,8 @@ class PartnerProcess:
 class Deployment:
     """What a test may ask of the town: staff say something, time passes, a partner says something, what stands."""
 
-    house: RunningWorker
-    crew: WorkerProcesses
+    worker: RunningWorker
+    processes: WorkerProcesses
     staff: StaffClient
     quiet: Quiescence
     neighbours: dict[str, PartnerProcess]
@@ -112,16 +112,16 @@ class Deployment:
     async def a_registered_case(self) -> UUID:
         began = await self._handed_in("cases", "RegisterCase", REGISTRATION)
         assert began.status == "applied", began
-        case: UUID = await self.house.pool.fetchval("SELECT stream_id FROM streams WHERE number = $1", began.number)
+        case: UUID = await self.worker.pool.fetchval("SELECT stream_id FROM streams WHERE number = $1", began.number)
         self.cases[case] = str(began.number)
-        await self.house.until(case, "ScreeningStarted", PATIENCE_S)
+        await self.worker.until(case, "ScreeningStarted", PATIENCE_S)
         return case
 
     async def a_screened_case(self) -> UUID:
         case = await self.a_registered_case()
         for name, fields in (*SCREENING, ("CompleteScreening", {})):
             await self.takes(case, name, **fields)
-        await self.house.until(case, "ReferralSent", PATIENCE_S)
+        await self.worker.until(case, "ReferralSent", PATIENCE_S)
         return case
 
     async def tells(self, case: UUID, name: str, **fields: Any) -> MessageOutcome:
@@ -148,12 +148,12 @@ class Deployment:
     # Time, and partners
 
     async def now(self) -> datetime:
-        return await clock.now(self.house.pool)
+        return await clock.now(self.worker.pool)
 
     async def rests(self) -> None:
         """Everybody has done what is due at this moment: messages, deadlines, deliveries, and partners' answers."""
         while True:
-            self.house.notifier.notify(INBOX)
+            self.worker.notifier.notify(INBOX)
             await self.quiet.wait(await self.now())
             if not await self._partners_act():
                 return
@@ -163,9 +163,9 @@ class Deployment:
         until = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
         await self.rests()
         while (soonest := await self._soonest()) and soonest <= until:
-            await clock.move(self.house.pool, max(soonest, await self.now()))
+            await clock.move(self.worker.pool, max(soonest, await self.now()))
             await self.rests()
-        await clock.move(self.house.pool, until)
+        await clock.move(self.worker.pool, until)
         await self.rests()
 
     async def after(self, **span: float) -> None:
@@ -193,15 +193,15 @@ class Deployment:
     # What stands
 
     async def state(self, case: UUID) -> Case:
-        state = await self.house.state(case)
+        state = await self.worker.state(case)
         assert isinstance(state, Case)
         return state
 
     async def log(self, case: UUID) -> list[Event]:
-        return await self.house.log(case)
+        return await self.worker.log(case)
 
     async def names(self, case: UUID) -> list[str]:
-        return await self.house.names(case)
+        return await self.worker.names(case)
 
     async def referral(self, case: UUID, kind: str, which: int = -1) -> Referral:
         found = [one for one in (await self.state(case)).referrals.values() if one.asked_kind is ReferralKind(kind)]
@@ -209,7 +209,7 @@ class Deployment:
 
     async def account(self, partner_id: str) -> Counter[str]:
         """How many of a partner's messages ended in which way."""
-        found = await self.house.pool.fetch(ACCOUNT, f"partner:{partner_id}")
+        found = await self.worker.pool.fetch(ACCOUNT, f"partner:{partner_id}")
         return Counter({row["status"]: row["count"] for row in found})
 
 
@@ -227,24 +227,24 @@ async def a_deployment(
 ) -> AsyncIterator[Deployment]:
     """Everything runs until the test has ended. ``partners``: who is played, and in which manner."""
     async with AsyncExitStack() as stack:
-        house = await stack.enter_async_context(an_intake(database, servers))
+        worker = await stack.enter_async_context(an_intake(database, servers))
         http = await stack.enter_async_context(httpx2.AsyncClient(timeout=60, trust_env=False))
         port = free_port()
         gateway = f"http://127.0.0.1:{port}"
         played = {name: PartnerProcess(name, free_port(), folder, http) for name in partners}
         if at:
-            await house.stands_at(at)
-        secrets = await seed(house.owner, MASTER, lambda name: played[name].url if name in played else None)
+            await worker.stands_at(at)
+        secrets = await seed(worker.owner, MASTER, lambda name: played[name].url if name in played else None)
         environment = {"AWDA_PORT": str(port), "AWDA_LOOPBACK_RECEIVERS": "1"}
-        crew = await stack.enter_async_context(worker_processes(database, servers, folder, **environment))
+        processes = await stack.enter_async_context(worker_processes(database, servers, folder, **environment))
         for name in PROCESSES:
-            await crew.start(name)
+            await processes.start(name)
         for name, one in played.items():
             stack.push_async_callback(one.stop)
             await one.start(secrets[name], gateway, "--manner", partners[name], *told)
         await _all_answer(http, [f"{gateway}/healthz", *(f"http://127.0.0.1:{o.port}/agenda" for o in played.values())])
         client = await stack.enter_async_context(httpx2.AsyncClient(base_url=gateway, timeout=60, trust_env=False))
-        yield Deployment(house, crew, StaffClient(client), Quiescence(house.pool, house.keys), played, gateway)
+        yield Deployment(worker, processes, StaffClient(client), Quiescence(worker.pool, worker.keys), played, gateway)
 
 
 async def _all_answer(http: httpx2.AsyncClient, urls: list[str]) -> None:

@@ -38,40 +38,40 @@ SCREENING: tuple[tuple[str, dict[str, Any]], ...] = (
 )
 
 
-async def a_registered_case(house: RunningWorker) -> UUID:
-    begun = await house.begin(**REGISTRATION)
+async def a_registered_case(worker: RunningWorker) -> UUID:
+    begun = await worker.begin(**REGISTRATION)
     assert begun.stream_id is not None
-    assert (await house.became(begun.message_id))["status"] == "applied"
-    await house.until(begun.stream_id, "ScreeningStarted")
+    assert (await worker.became(begun.message_id))["status"] == "applied"
+    await worker.until(begun.stream_id, "ScreeningStarted")
     return begun.stream_id
 
 
-async def a_screened_case(house: RunningWorker) -> UUID:
-    case = await a_registered_case(house)
+async def a_screened_case(worker: RunningWorker) -> UUID:
+    case = await a_registered_case(worker)
     for name, fields in SCREENING:
-        await house.say(case, name, **fields)
-    became = await house.told(case, "CompleteScreening")
+        await worker.say(case, name, **fields)
+    became = await worker.told(case, "CompleteScreening")
     assert became["status"] == "applied", became
     return case
 
 
-async def a_cleared_case(house: RunningWorker) -> UUID:
+async def a_cleared_case(worker: RunningWorker) -> UUID:
     """Safe to return, examined, documented, funded: only the flight is missing."""
-    case = await a_screened_case(house)
-    await house.until(case, "ReferralSent")
-    await house.told(case, "AssessSafetyOfReturn", area="NG-LA", result="SAFE", advisory_version="2026-3")
-    await house.heard(case, "MEDICAL_ASSESSMENT", "COMPLETED", "NO_SIGNIFICANT_CONDITION")
-    await house.heard(case, "CONSULAR_IDENTITY", "COMPLETED", "NATIONALITY_CONFIRMED")
+    case = await a_screened_case(worker)
+    await worker.until(case, "ReferralSent")
+    await worker.told(case, "AssessSafetyOfReturn", area="NG-LA", result="SAFE", advisory_version="2026-3")
+    await worker.heard(case, "MEDICAL_ASSESSMENT", "COMPLETED", "NO_SIGNIFICANT_CONDITION")
+    await worker.heard(case, "CONSULAR_IDENTITY", "COMPLETED", "NATIONALITY_CONFIRMED")
     paper = {"kind": "LAISSEZ_PASSER", "number": "LP-100", "expires_on": "2027-01-22"}
-    await house.heard(case, "TRAVEL_DOCUMENT", "COMPLETED", "ISSUED", payload=paper)
+    await worker.heard(case, "TRAVEL_DOCUMENT", "COMPLETED", "ISSUED", payload=paper)
     permit = {"permit_number": "X-7", "airport": "MJI", "expires_on": "2027-01-05"}
-    await house.heard(case, "EXIT_PERMIT", "COMPLETED", "GRANTED", payload=permit)
-    became = await house.told(case, "AllocateFunding", project="VHR-1", until="2027-12-31T00:00:00+00:00")
+    await worker.heard(case, "EXIT_PERMIT", "COMPLETED", "GRANTED", payload=permit)
+    became = await worker.told(case, "AllocateFunding", project="VHR-1", until="2027-12-31T00:00:00+00:00")
     assert became["status"] == "applied", became
     return case
 
 
-async def a_taken_message(house: RunningWorker, stream: UUID, name: str, **fields: Any) -> None:
+async def a_taken_message(worker: RunningWorker, stream: UUID, name: str, **fields: Any) -> None:
     """Said, and applied."""
-    became = await house.told(stream, name, **fields)
+    became = await worker.told(stream, name, **fields)
     assert became["status"] == "applied", (name, became)

@@ -88,7 +88,7 @@ def size() -> StormSize:
 class MessageStorm:
     """One storm over one town."""
 
-    town: Deployment
+    deployment: Deployment
     servers: Servers
     size: StormSize
     kills: list[str] = field(default_factory=list)
@@ -97,7 +97,7 @@ class MessageStorm:
     @property
     def acknowledged(self) -> dict[str, dict[str, str]]:
         """What each partner wrote down for itself: the receipts, by the id of the message."""
-        return {name: one.acknowledged for name, one in self.town.neighbours.items()}
+        return {name: one.acknowledged for name, one in self.deployment.neighbours.items()}
 
     @property
     def count(self) -> int:
@@ -112,17 +112,17 @@ class MessageStorm:
 
     async def _a_case(self, counsellors: asyncio.Semaphore) -> UUID:
         async with counsellors:
-            case = await self.town.a_screened_case()
-            await self.town.agrees_to(case, *(purpose for _, purpose in SENDERS.values()))
+            case = await self.deployment.a_screened_case()
+            await self.deployment.agrees_to(case, *(purpose for _, purpose in SENDERS.values()))
             for partner_id, (kind, _) in SENDERS.items():
-                await self.town.takes(case, "CreateReferral", kind=kind, partner_id=partner_id)
+                await self.deployment.takes(case, "CreateReferral", kind=kind, partner_id=partner_id)
             return case
 
     # During
 
     async def rage(self) -> None:
         """Kill one after the other, evenly over the messages; the next one when the last one has come back."""
-        for one in self.town.neighbours.values():
+        for one in self.deployment.neighbours.values():
             (await one.post("/speak")).raise_for_status()
         for number, name in enumerate(self._victims(), 1):
             await self._acknowledged(number * self.size.messages // (self.size.kills + 1))
@@ -147,15 +147,15 @@ class MessageStorm:
 
     async def _kill(self, name: str) -> None:
         if name in CREW:
-            self.town.crew.kill(name)
+            self.deployment.processes.kill(name)
         else:
             await {"postgres": kill_postgres, "temporal": kill_temporal}[name](self.servers)
 
     async def _is_back(self, name: str) -> None:
         alive: dict[str, Callable[[], Awaitable[Any]]] = {
-            "gateway": lambda: self.town.staff.http.get("/healthz"),
-            "postgres": lambda: self.town.house.pool.fetchval("SELECT 1"),
-            "temporal": self.town.house.client.service_client.check_health,
+            "gateway": lambda: self.deployment.staff.http.get("/healthz"),
+            "postgres": lambda: self.deployment.worker.pool.fetchval("SELECT 1"),
+            "temporal": self.deployment.worker.client.service_client.check_health,
         }
         async with asyncio.timeout(PATIENCE_S):
             while not await _answers(alive.get(name, _at_once)):
@@ -173,24 +173,24 @@ class MessageStorm:
         return monotonic() - began
 
     async def _is_quiet(self) -> bool:
-        speaking = [(await one.agenda())["waiting"] for one in self.town.neighbours.values()]
-        return not any(speaking) and not await self.town.house.pool.fetchval(UNDER_WAY)
+        speaking = [(await one.agenda())["waiting"] for one in self.deployment.neighbours.values()]
+        return not any(speaking) and not await self.deployment.worker.pool.fetchval(UNDER_WAY)
 
     async def assert_accounted_for(self) -> Counter[str]:
         """Hold the partners' logs against the accounts: the same messages, each settled in exactly one way."""
         total: Counter[str] = Counter()
         for partner_id, receipts in self.acknowledged.items():
-            rows = await self.town.house.pool.fetch(ROWS, f"partner:{partner_id}")
+            rows = await self.deployment.worker.pool.fetch(ROWS, f"partner:{partner_id}")
             expected = {message_id_for(f"partner:{partner_id}", own_id) for own_id in receipts}
             assert {row["message_id"] for row in rows} == expected, (partner_id, len(rows), len(expected))
             assert {row["status"] for row in rows} <= SETTLED, Counter(row["status"] for row in rows)
-            account = await self.town.account(partner_id)
+            account = await self.deployment.account(partner_id)
             assert sum(account.values()) == len(receipts), (partner_id, account, len(receipts))
             total += account
         return total
 
     def assert_receipts_never_changed(self) -> None:
-        for one in self.town.neighbours.values():
+        for one in self.deployment.neighbours.values():
             given: dict[str, set[str]] = {}
             for attempt in one.attempts:
                 if attempt["status"] == 202:
@@ -200,20 +200,20 @@ class MessageStorm:
     async def assert_nothing_twice(self, cases: list[UUID]) -> None:
         """No signal left two traces in the log."""
         for case in cases:
-            traces = Counter(event.signal_id for event in await self.town.log(case) if isinstance(event, TRACES))
+            traces = Counter(event.signal_id for event in await self.deployment.log(case) if isinstance(event, TRACES))
             assert set(traces.values()) <= {1}, traces.most_common(3)
 
     async def assert_verified(self) -> None:
-        await Projector(self.town.house.pool).catch_up()
-        report = await verify(self.town.house.pool, self.town.house.keys, self.town.house.client)
+        await Projector(self.deployment.worker.pool).catch_up()
+        report = await verify(self.deployment.worker.pool, self.deployment.worker.keys, self.deployment.worker.client)
         assert report.result == "clean", report.as_json()
 
     @property
     def figures(self) -> dict[str, Any]:
-        attempts = [one["status"] for neighbour in self.town.neighbours.values() for one in neighbour.attempts]
+        attempts = [one["status"] for neighbour in self.deployment.neighbours.values() for one in neighbour.attempts]
         return {
             "kills": dict(Counter(self.kills)),
-            "processes that died": self.town.crew.deaths,
+            "processes that died": self.deployment.processes.deaths,
             "attempts": len(attempts),
             "answered otherwise": dict(Counter(str(status) for status in attempts if status != 202)),
             "acknowledged": self.count,

@@ -64,7 +64,7 @@ async def worker_processes(
     database: Database, servers: Servers, home: Path, **more: Any
 ) -> AsyncIterator[WorkerProcesses]:
     """A crew on a test's own database. Nothing runs yet."""
-    crew = WorkerProcesses(
+    processes = WorkerProcesses(
         {
             **os.environ,
             "PYTHONPATH": str(PROJECT),
@@ -76,6 +76,6 @@ async def worker_processes(
         }
     )
     try:
-        yield crew
+        yield processes
     finally:
-        await crew.stop()
+        await processes.stop()

@@ -37,7 +37,7 @@ PERSONAL: Final = ("Aminata", "Okafor", "1996", "218910000001")
 class SentReferrals:
     """One case, and the referrals that were sent for it."""
 
-    desk: Intake
+    intake: Intake
     recording: RecordingActivities
     number: str
     case_id: UUID
@@ -45,17 +45,17 @@ class SentReferrals:
 
     @property
     def links(self) -> TaskLinks:
-        return TaskLinks(self.desk, self.face)
+        return TaskLinks(self.intake, self.face)
 
     async def hand_in(self, name: str, **fields: Any) -> UUID:
         """A staff message that nobody has recorded yet."""
-        return (await self.desk.send(self.number, name, fields, user="fatima", key=uuid4().hex)).message_id
+        return (await self.intake.send(self.number, name, fields, user="fatima", key=uuid4().hex)).message_id
 
     async def say(self, name: str, **fields: Any) -> dict[str, Any]:
         """A staff message, recorded at once; what became of it."""
         message_id = await self.hand_in(name, **fields)
         await self.record()
-        found = await self.desk.wait(message_id, 0)
+        found = await self.intake.wait(message_id, 0)
         assert found is not None
         assert found.status == "applied", found
         return dict(found.result)
@@ -64,10 +64,10 @@ class SentReferrals:
         await self.recording.catch_up(RecordRequest(stream_id=self.case_id))
 
     async def case(self) -> Case:
-        return (await live_case(self.desk.pool, self.desk.keys, self.case_id)).case
+        return (await live_case(self.intake.pool, self.intake.keys, self.case_id)).case
 
     async def events(self) -> list[Event]:
-        entries = (await live_case(self.desk.pool, self.desk.keys, self.case_id)).folded.entries
+        entries = (await live_case(self.intake.pool, self.intake.keys, self.case_id)).folded.entries
         return [entry.event for entry in entries if entry.event]
 
     async def referral(self, kind: str) -> Referral:
@@ -86,18 +86,20 @@ class SentReferrals:
 
     async def signals(self) -> list[dict[str, Any]]:
         """Every signal that came in, in order: who sent it by what way, and what has become of it."""
-        rows = await self.desk.pool.fetch(
+        rows = await self.intake.pool.fetch(
             "SELECT message_id, actor, source, status FROM inbox WHERE kind = 'signal' ORDER BY arrival"
         )
         return [dict(row) for row in rows]
 
 
-async def a_case_with_partners(desk: Intake, *kinds: str) -> SentReferrals:
+async def a_case_with_partners(intake: Intake, *kinds: str) -> SentReferrals:
     """A registered person, every consent given, one partner that takes everything, asked for some of it."""
-    await add(desk.pool, RegisteredPartner(PARTNER, "Embassy", frozenset(ReferralKind), "NGA"))
-    begun = await desk.start_case(REGISTRATION, user="fatima", key=uuid4().hex)
+    await add(intake.pool, RegisteredPartner(PARTNER, "Embassy", frozenset(ReferralKind), "NGA"))
+    begun = await intake.start_case(REGISTRATION, user="fatima", key=uuid4().hex)
     number = str(begun.number)
-    asked = SentReferrals(desk, RecordingActivities(desk.pool, desk.keys), number, await stream_of(desk, number))
+    asked = SentReferrals(
+        intake, RecordingActivities(intake.pool, intake.keys), number, await stream_of(intake, number)
+    )
     for purpose in Purpose:
         await asked.hand_in("RecordConsent", purpose=purpose, form_version="C-1", language="en")
     for kind in kinds:

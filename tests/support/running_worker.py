@@ -210,8 +210,8 @@ async def an_intake(database: Any, servers: Any) -> AsyncIterator[RunningWorker]
     keys = KeyStore(pool, MASTER)
     client = await connect(servers.temporal_address, servers.temporal_namespace)
     try:
-        async with Notifier(database.app_dsn) as notifier, open_connections(database.app_dsn) as lines:
-            recording = TestRecording(pool, keys, notifier, lines)
+        async with Notifier(database.app_dsn) as notifier, open_connections(database.app_dsn) as connections:
+            recording = TestRecording(pool, keys, notifier, connections)
             yield RunningWorker(pool, owner, keys, Inbox(pool, keys), notifier, client, recording, database.app_dsn)
     finally:
         await pool.close()
@@ -223,14 +223,14 @@ async def a_running_worker(
     database: Any, servers: Any, *, relay: bool = True, cached: int = 100
 ) -> AsyncIterator[RunningWorker]:
     """The worker and the relay run until the test has ended."""
-    async with an_intake(database, servers) as house:
+    async with an_intake(database, servers) as worker:
         stop, running = asyncio.Event(), []
-        ringing = Relay(house.client, house.pool, house.keys, house.dsn, task_queue=house.queue, deliveries=None)
-        async with case_worker(house.client, house.recording, task_queue=house.queue, cached=cached):
+        ringing = Relay(worker.client, worker.pool, worker.keys, worker.dsn, task_queue=worker.queue, deliveries=None)
+        async with case_worker(worker.client, worker.recording, task_queue=worker.queue, cached=cached):
             if relay:
                 running.append(asyncio.create_task(ringing.run(stop)))
             try:
-                yield house
+                yield worker
             finally:
                 stop.set()
                 await asyncio.gather(*running)

@@ -39,33 +39,35 @@ MUSA = Person(
 Cells = Mapping[str, str]
 
 
-async def with_partners(desk: Intake) -> None:
+async def with_partners(intake: Intake) -> None:
     """The partners that the house's recording asks, in the table where sheets look."""
     for partner in PARTNERS.partners.values():
-        await add(desk.pool, RegisteredPartner(partner.partner_id, partner.partner_id, partner.kinds, partner.country))
+        await add(
+            intake.pool, RegisteredPartner(partner.partner_id, partner.partner_id, partner.kinds, partner.country)
+        )
 
 
-async def a_waiting_person(house: RunningWorker, person: Person = AMINATA) -> UUID:
+async def a_waiting_person(worker: RunningWorker, person: Person = AMINATA) -> UUID:
     """Screened; embassy and clinic have been asked."""
-    begun = await house.begin(**{**REGISTRATION, "person": person.model_dump(mode="json", exclude_none=True)})
+    begun = await worker.begin(**{**REGISTRATION, "person": person.model_dump(mode="json", exclude_none=True)})
     assert begun.stream_id is not None
-    assert (await house.became(begun.message_id))["status"] == "applied"
-    await house.until(begun.stream_id, "ScreeningStarted")
+    assert (await worker.became(begun.message_id))["status"] == "applied"
+    await worker.until(begun.stream_id, "ScreeningStarted")
     for name, fields in SCREENING:
-        await house.say(begun.stream_id, name, **fields)
-    await a_taken_message(house, begun.stream_id, "CompleteScreening")
-    await asked(house, begun.stream_id, "MEDICAL_ASSESSMENT")
-    await asked(house, begun.stream_id, "CONSULAR_IDENTITY")
+        await worker.say(begun.stream_id, name, **fields)
+    await a_taken_message(worker, begun.stream_id, "CompleteScreening")
+    await asked(worker, begun.stream_id, "MEDICAL_ASSESSMENT")
+    await asked(worker, begun.stream_id, "CONSULAR_IDENTITY")
     return begun.stream_id
 
 
-async def asked(house: RunningWorker, case: UUID, kind: str) -> None:
+async def asked(worker: RunningWorker, case: UUID, kind: str) -> None:
     """Wait until a partner has been asked for this."""
-    await house.until(case, "ReferralSent")
+    await worker.until(case, "ReferralSent")
     for _ in range(400):
-        if any(event.name == "ReferralSent" and event.facts["kind"] == kind for event in await house.log(case)):
+        if any(event.name == "ReferralSent" and event.facts["kind"] == kind for event in await worker.log(case)):
             return
-        await house.rests()
+        await worker.rests()
     raise AssertionError(f"nobody was asked for {kind}")
 
 
@@ -73,22 +75,22 @@ async def asked(house: RunningWorker, case: UUID, kind: str) -> None:
 class SheetOffice:
     """Somebody at a desk, with sheets."""
 
-    desk: Intake
+    intake: Intake
     partner_id: str = "embassy-nga"
     kind: SheetKind = SheetKind.EMBASSY_SESSION
     user: str = "fatima"
 
     async def out(self, **how: Any) -> SheetIssue:
-        return await issue_sheet(self.desk, self.partner_id, self.kind, user=how.pop("user", self.user), **how)
+        return await issue_sheet(self.intake, self.partner_id, self.kind, user=how.pop("user", self.user), **how)
 
     async def checked(self, name: str, raw: bytes) -> CheckedSheet:
-        return await check(self.desk, await registered(self.desk, self.partner_id), read_sheet(name, raw))
+        return await check(self.intake, await registered(self.intake, self.partner_id), read_sheet(name, raw))
 
     async def back(self, name: str, raw: bytes, user: str | None = None) -> tuple[list[LineResult], list[RowError]]:
         """Bring it in, and wait for what becomes of every line."""
         checked = await self.checked(name, raw)
-        brought, bad = await collect_sheet(self.desk, checked, user or self.user)
-        return await settled(self.desk, brought, 30), [*checked.bad, *bad]
+        brought, bad = await collect_sheet(self.intake, checked, user or self.user)
+        return await settled(self.intake, brought, 30), [*checked.bad, *bad]
 
     async def filled(
         self, found: SheetIssue, *rows: Cells, written: str = "csv"

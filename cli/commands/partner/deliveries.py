@@ -56,24 +56,24 @@ Example: `awda partner test clinic-misrata --inbound` (prints a signed curl that
 def test_partner(*, partner_id: str, inbound: bool, url: str | None, as_json: bool) -> None:
     """Try the line to a partner: a signed test event to its receiver, and what came back."""
     if inbound:
-        request = run_with_context(lambda house: _as_the_partner(house, partner_id, url))
+        request = run_with_context(lambda context: _as_the_partner(context, partner_id, url))
         emit({"partner_id": partner_id, "curl": request}, as_json=as_json, plain=lambda: click.echo(request))
         return
-    told = run_with_context(lambda house: _knock(house, partner_id))
+    told = run_with_context(lambda context: _knock(context, partner_id))
     emit(told, as_json=as_json, plain=lambda: print_fields(told))
     if not told["received"]:
         todo = MISLED.get(told.get("error", ""), "its log, its receiver's address, its key")
         raise CommandError(ExitCode.DOWN, f"{partner_id} did not take the test event.", todo)
 
 
-async def _knock(house: CommandContext, partner_id: str) -> dict[str, Any]:
-    to = await _where(house, partner_id)
+async def _knock(context: CommandContext, partner_id: str) -> dict[str, Any]:
+    to = await _where(context, partner_id)
     event_id, started = str(uuid4()), time.monotonic()
     body = test_event(event_id, datetime.now(UTC))
     headers = {**sign_with(to.secrets, event_id, int(time.time()), body), "content-type": CLOUD_EVENT}
     told = {"partner_id": partner_id, "url": to.url, "event_id": event_id}
     try:
-        answer = await (await _way_out(house)).post(to.url, headers, body)
+        answer = await (await _way_out(context)).post(to.url, headers, body)
     except NotReachedError as why:
         return {**told, "received": False, "error": why.word, "seconds": _since(started)}
     shown = {"status": answer.status, "answer": answer.said.decode(errors="replace")}
@@ -81,17 +81,17 @@ async def _knock(house: CommandContext, partner_id: str) -> dict[str, Any]:
     return {**told, "received": received, **shown, "seconds": _since(started)}
 
 
-async def _way_out(house: CommandContext) -> WebhookClient:
+async def _way_out(context: CommandContext) -> WebhookClient:
     """The way a delivery takes: to this machine itself only where partners are made up."""
-    loopback = house.settings.loopback_receivers or SamplePartners.play_in(house.home)
-    return await partner_client(replace(house.settings, loopback_receivers=loopback), house.pool)
+    loopback = context.settings.loopback_receivers or SamplePartners.play_in(context.home)
+    return await partner_client(replace(context.settings, loopback_receivers=loopback), context.pool)
 
 
-async def _where(house: CommandContext, partner_id: str) -> OutboundKeys:
-    known = await get(house.pool, partner_id)
+async def _where(context: CommandContext, partner_id: str) -> OutboundKeys:
+    known = await get(context.pool, partner_id)
     if known is None:
         raise UnknownPartnerError(f"there is no partner {partner_id!r}")
-    to = await outbound(house.pool, house.keys.master, partner_id)
+    to = await outbound(context.pool, context.keys.master, partner_id)
     if to is None:
         lacks = "a receiver" if not known.receiver_url else "an outbound key" if known.active else "to be active"
         todo = f"awda partner add {partner_id} --receiver URL, awda partner key add {partner_id} --outbound --generate"
@@ -113,11 +113,11 @@ def test_event(event_id: str, at: datetime) -> bytes:
     return json.dumps(event, separators=(",", ":")).encode()
 
 
-async def _as_the_partner(house: CommandContext, partner_id: str, url: str | None) -> str:
+async def _as_the_partner(context: CommandContext, partner_id: str, url: str | None) -> str:
     """A rehearsal that this partner's shared secret has signed, as a command line."""
-    if await get(house.pool, partner_id) is None:
+    if await get(context.pool, partner_id) is None:
         raise UnknownPartnerError(f"there is no partner {partner_id!r}")
-    keys = await keys_of(house.pool, house.keys.master, partner_id)
+    keys = await keys_of(context.pool, context.keys.master, partner_id)
     shared = [key.text for key in keys if key.algorithm == "v1"]
     if not shared:
         said = f"{partner_id} has no shared secret here; only it can sign with its own private key."
@@ -149,10 +149,10 @@ def _rehearsed(partner_id: str, message_id: str) -> str:
 def deliveries(*, partner_id: str, limit: int, as_json: bool) -> None:
     """List what was sent to a partner, newest first, and what became of it."""
 
-    async def work(house: CommandContext) -> list[Delivery]:
-        if await get(house.pool, partner_id) is None:
+    async def work(context: CommandContext) -> list[Delivery]:
+        if await get(context.pool, partner_id) is None:
             raise UnknownPartnerError(f"there is no partner {partner_id!r}")
-        return await Outbox(house.pool).of_partner(partner_id, limit)
+        return await Outbox(context.pool).of_partner(partner_id, limit)
 
     found = [_delivery(each) for each in run_with_context(work)]
     columns = ("outbox_id", "name", "status", "attempts", "created_at", "last_error")
@@ -179,8 +179,8 @@ def _delivery(each: Delivery) -> dict[str, Any]:
 def redeliver(*, outbox_id: UUID, as_json: bool) -> None:
     """Send again what was given up: from now on it is tried as if it were new."""
 
-    async def work(house: CommandContext) -> None:
-        outbox = Outbox(house.pool)
+    async def work(context: CommandContext) -> None:
+        outbox = Outbox(context.pool)
         known = await outbox.get(outbox_id)
         if known is None:
             raise CommandError(
@@ -189,7 +189,7 @@ def redeliver(*, outbox_id: UUID, as_json: bool) -> None:
         if not await outbox.redeliver(outbox_id):
             said = f"{outbox_id} is {known.status}: only what was given up is sent again."
             raise CommandError(ExitCode.CONFLICT, said, f"awda partner deliveries {known.partner_id}")
-        house.desk.notifier.notify(OUTBOX)
+        context.intake.notifier.notify(OUTBOX)
 
     run_with_context(work)
     told = {"outbox_id": str(outbox_id), "status": "pending"}
@@ -203,7 +203,7 @@ def show_digest(*, since: date | None, as_json: bool) -> None:
     """Whom nobody has heard from although it was escalated: by day, partner and kind, newest first."""
     found = [
         {**asdict(each), "since": when(each.since)}
-        for each in run_with_context(lambda house: digest(house.pool, since))
+        for each in run_with_context(lambda context: digest(context.pool, since))
     ]
     columns = ("day", "partner_id", "kind", "timeliness", "referrals", "since")
     headings = [name.replace("_", " ") for name in columns]

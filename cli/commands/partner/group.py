@@ -35,7 +35,7 @@ def partner() -> None:
 @as_json
 def list_partners(*, as_json: bool) -> None:
     """List partners, what they may be asked, and where they listen."""
-    found = [_told(each) for each in run_with_context(lambda house: listed(house.pool))]
+    found = [_told(each) for each in run_with_context(lambda context: listed(context.pool))]
     columns = ("partner_id", "name", "type", "country", "active", "receiver_url", "kinds")
 
     def plain() -> None:
@@ -69,12 +69,12 @@ def _told(each: RegisteredPartner) -> dict[str, Any]:
 def show_partner(*, partner_id: str, as_json: bool) -> None:
     """What is known of a partner: what it is, its keys, and what was changed of both."""
 
-    async def work(house: CommandContext) -> dict[str, Any]:
-        known = await get(house.pool, partner_id)
+    async def work(context: CommandContext) -> dict[str, Any]:
+        known = await get(context.pool, partner_id)
         if known is None:
             raise UnknownPartnerError(f"there is no partner {partner_id!r}")
-        keys = [shown_key(entry) for entry in await key_entries(house.pool, partner_id)]
-        past = [_changed(change) for change in await changes(house.pool, partner_id)]
+        keys = [shown_key(entry) for entry in await key_entries(context.pool, partner_id)]
+        past = [_changed(change) for change in await changes(context.pool, partner_id)]
         return {**_told(known), "keys": keys, "changes": past}
 
     found = run_with_context(work)
@@ -129,12 +129,12 @@ def add_partner(*, partner_id: str, user: str, as_json: bool, **given: Any) -> N
     """Register a partner, or change what is registered of it: what is not given stays as it is."""
     told = _given(given)
 
-    async def work(house: CommandContext) -> RegisteredPartner:
-        known = await get(house.pool, partner_id)
+    async def work(context: CommandContext) -> RegisteredPartner:
+        known = await get(context.pool, partner_id)
         changed = _with(partner_id, known, told)
         _insist_on_telling_nothing(changed, is_new=known is None)
-        await add(house.pool, changed, by=f"staff:{user}")
-        return await get(house.pool, partner_id) or changed
+        await add(context.pool, changed, by=f"staff:{user}")
+        return await get(context.pool, partner_id) or changed
 
     found = run_with_context(work)
     emit(_told(found), as_json=as_json, plain=lambda: click.echo(f"{partner_id} is registered."))

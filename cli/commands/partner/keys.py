@@ -87,10 +87,10 @@ def add_partner_key(
     secret, shown = _key(text, direction, generate=generate, ed25519=ed25519)
     scope = KeyScope(_set(kinds, ReferralKind), _set(signals, SignalType))
 
-    async def work(house: CommandContext) -> KeyEntry:
+    async def work(context: CommandContext) -> KeyEntry:
         about = {"direction": direction, "scope": scope, "by": f"staff:{user}", **when}
-        made = await add_key(house.pool, house.keys.master, partner_id, secret, **about)
-        return await key_entry(house.pool, made)
+        made = await add_key(context.pool, context.keys.master, partner_id, secret, **about)
+        return await key_entry(context.pool, made)
 
     _given(run_with_context(work), shown, as_json=as_json)
 
@@ -101,10 +101,10 @@ def add_partner_key(
 def list_keys(*, partner_id: str, as_json: bool) -> None:
     """List a partner's keys: what each is for, how long it counts, and when it was last used."""
 
-    async def work(house: CommandContext) -> list[KeyEntry]:
-        if await get(house.pool, partner_id) is None:
+    async def work(context: CommandContext) -> list[KeyEntry]:
+        if await get(context.pool, partner_id) is None:
             raise UnknownPartnerError(f"there is no partner {partner_id!r}")
-        return await key_entries(house.pool, partner_id)
+        return await key_entries(context.pool, partner_id)
 
     found = [shown_key(entry) for entry in run_with_context(work)]
     columns = ("key_id", "direction", "algorithm", "state", "kinds", "signals", "valid_until", "last_used_at")
@@ -133,11 +133,11 @@ Example: `awda partner key rotate key-1f2e3d4c5b6a whpk_…` (a partner's new pu
 def rotate(*, key_id: str, text: str | None, grace: timedelta, user: str, as_json: bool) -> None:
     """Replace a key by a new one of the same direction and scope; the old one ends by itself after the grace."""
 
-    async def work(house: CommandContext) -> tuple[KeyEntry, str | None]:
-        old = await key_entry(house.pool, key_id)
+    async def work(context: CommandContext) -> tuple[KeyEntry, str | None]:
+        old = await key_entry(context.pool, key_id)
         secret, shown = _next(old, text)
-        new = await rotate_key(house.pool, house.keys.master, key_id, secret, grace=grace, by=f"staff:{user}")
-        return await key_entry(house.pool, new), shown
+        new = await rotate_key(context.pool, context.keys.master, key_id, secret, grace=grace, by=f"staff:{user}")
+        return await key_entry(context.pool, new), shown
 
     entry, shown = run_with_context(work)
     lasting = str(grace).removesuffix(", 0:00:00")
@@ -152,9 +152,9 @@ def rotate(*, key_id: str, text: str | None, grace: timedelta, user: str, as_jso
 def revoke(*, key_id: str, user: str, as_json: bool) -> None:
     """Accept a key no longer, within two seconds: for one that somebody else may have."""
 
-    async def work(house: CommandContext) -> KeyEntry:
-        await revoke_key(house.pool, key_id, by=f"staff:{user}")
-        return await key_entry(house.pool, key_id)
+    async def work(context: CommandContext) -> KeyEntry:
+        await revoke_key(context.pool, key_id, by=f"staff:{user}")
+        return await key_entry(context.pool, key_id)
 
     entry = run_with_context(work)
     emit(

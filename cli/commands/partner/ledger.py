@@ -42,9 +42,11 @@ def accounts(*, partner_id: str | None, since: datetime | None, until: datetime 
         raise click.BadParameter("the last day comes before the first", param_hint="--until")
     days = (since.date() if since else None, until.date() if until else None)
 
-    async def work(house: CommandContext) -> list[dict[str, Any]]:
-        who = [await _known(house, partner_id)] if partner_id else await house.desk.ledgers.partners()
-        return [_summed(each, [account_of(day) for day in await house.desk.ledgers.days(each, *days)]) for each in who]
+    async def work(context: CommandContext) -> list[dict[str, Any]]:
+        who = [await _known(context, partner_id)] if partner_id else await context.intake.ledgers.partners()
+        return [
+            _summed(each, [account_of(day) for day in await context.intake.ledgers.days(each, *days)]) for each in who
+        ]
 
     found = run_with_context(work)
     rows = [[each["partner"], day["day"], *(day[name] for name in COUNTED)] for each in found for day in each["days"]]
@@ -62,8 +64,8 @@ def _summed(partner_id: str, days: list[dict[str, Any]]) -> dict[str, Any]:
     return {"partner": partner_id, "days": days, "unaccounted": sum(day["unaccounted"] for day in days)}
 
 
-async def _known(house: CommandContext, partner_id: str) -> str:
-    if await get(house.pool, partner_id) is None:
+async def _known(context: CommandContext, partner_id: str) -> str:
+    if await get(context.pool, partner_id) is None:
         raise UnknownPartnerError(f"there is no partner {partner_id!r}")
     return partner_id
 
@@ -75,10 +77,10 @@ def receipt(*, receipt: str, as_json: bool) -> None:
     """Check a receipt that a partner brings: its signature, and whether our ledger still says the same."""
     text = sys.stdin.read() if receipt == "-" else receipt
 
-    async def work(house: CommandContext) -> tuple[dict[str, Any], bool]:
-        keys = {**await published(house.pool), (key := ReceiptKey(house.keys.master)).kid: key.public}
+    async def work(context: CommandContext) -> tuple[dict[str, Any], bool]:
+        keys = {**await published(context.pool), (key := ReceiptKey(context.keys.master)).kid: key.public}
         stated = opened(text, keys)
-        entries = await house.desk.ledgers.entries(str(stated["partner"]), int(stated["number"]) - 1, 1)
+        entries = await context.intake.ledgers.entries(str(stated["partner"]), int(stated["number"]) - 1, 1)
         return stated, bool(entries) and _agrees(stated, entries[0])
 
     try:
@@ -109,9 +111,9 @@ def quarantine() -> None:
 def list_doubts(*, partner_id: str | None, as_json: bool) -> None:
     """List what waits for a person, longest first, and what may be decided."""
 
-    async def work(house: CommandContext) -> list[dict[str, Any]]:
-        who = await _known(house, partner_id) if partner_id else None
-        return await waiting(house.pool, house.keys, who)
+    async def work(context: CommandContext) -> list[dict[str, Any]]:
+        who = await _known(context, partner_id) if partner_id else None
+        return await waiting(context.pool, context.keys, who)
 
     found = run_with_context(work)
     columns = ("message_id", "partner", "received_at", "cause", "case_number", "referral_kind", "pair", "may")
@@ -128,7 +130,7 @@ def list_doubts(*, partner_id: str | None, as_json: bool) -> None:
 @as_json
 def show_doubt(*, message_id: UUID, as_json: bool) -> None:
     """Show what a message says, beside what it contradicts or may have been exchanged for."""
-    found = run_with_context(lambda house: shown(house.pool, house.keys, message_id))
+    found = run_with_context(lambda context: shown(context.pool, context.keys, message_id))
     if found is None:
         raise CommandError(
             ExitCode.NOT_FOUND, f"Message {message_id} does not wait for a person.", "awda partner quarantine list"
@@ -165,14 +167,14 @@ def resolve_doubt(
         {"decision": decision, "reason": reason, "case_number": case_number, "referral_id": referral_id}
     )
 
-    async def work(house: CommandContext) -> SubmissionResult:
+    async def work(context: CommandContext) -> SubmissionResult:
         try:
-            taken = await resolve(house.desk, message_id, said, user, key or new_key())
+            taken = await resolve(context.intake, message_id, said, user, key or new_key())
         except DeclinedError as no:
             if no.problem != "not-found" or case_number:
                 raise
             raise CommandError(ExitCode.NOT_FOUND, no.detail, "awda partner quarantine list") from None
-        return await house.desk.wait(taken.message_id, 10) or taken
+        return await context.intake.wait(taken.message_id, 10) or taken
 
     answer = run_with_context(work)
     emit(told(answer), as_json=as_json, plain=lambda: click.echo(f"{message_id}: {decision} ({answer.status})"))
@@ -185,9 +187,9 @@ def resolve_doubt(
 def show_history(*, partner_id: str, as_json: bool) -> None:
     """Show what people decided about a partner's messages that no case could take."""
 
-    async def work(house: CommandContext) -> list[dict[str, Any]]:
+    async def work(context: CommandContext) -> list[dict[str, Any]]:
         try:
-            return await history(house.pool, house.keys, desk_of(await _known(house, partner_id)))
+            return await history(context.pool, context.keys, desk_of(await _known(context, partner_id)))
         except UnknownStreamError:
             return []
 

@@ -54,19 +54,19 @@ def by_hand(*, partner_id: str | None, printed: bool, as_json: bool) -> None:
     """
     if printed and partner_id is None:
         raise click.UsageError("--print is for one partner at a time: name it")
-    found = run_with_context(lambda house: _waiting(house, partner_id, printed=printed))
+    found = run_with_context(lambda context: _waiting(context, partner_id, printed=printed))
     emit(found, as_json=as_json, plain=lambda: _tell(found, printed=printed))
 
 
-async def _waiting(house: CommandContext, partner_id: str | None, *, printed: bool) -> list[dict[str, Any]]:
-    if partner_id is not None and await get(house.pool, partner_id) is None:
+async def _waiting(context: CommandContext, partner_id: str | None, *, printed: bool) -> list[dict[str, Any]]:
+    if partner_id is not None and await get(context.pool, partner_id) is None:
         raise UnknownPartnerError(f"there is no partner {partner_id!r}")
-    waiting = await Outbox(house.pool).by_hand(partner_id)
-    cases = await heads(house.pool, list({each.stream_id for each in waiting}))
+    waiting = await Outbox(context.pool).by_hand(partner_id)
+    cases = await heads(context.pool, list({each.stream_id for each in waiting}))
     listed = [_listed(each, cases[each.stream_id].number) for each in waiting]
     if not printed:
         return listed
-    leaving = ReleaseCheck(house.pool, house.keys)
+    leaving = ReleaseCheck(context.pool, context.keys)
     return [row | await _letter(leaving, each) for row, each in zip(listed, waiting, strict=True)]
 
 
@@ -128,17 +128,17 @@ def handed_over(*, number: str, how: str, referral: UUID | None, kind: str | Non
     Whatever of that referral was to be brought by hand is settled with it, and so is the task to bring it.
     """
     called = number.strip().upper()
-    meant = run_with_context(lambda house: _meant(house, called, referral, kind))
+    meant = run_with_context(lambda context: _meant(context, called, referral, kind))
     fields = {"referral_id": str(meant), "how": how.upper()}
     submit(
         SubmissionOptions(**acts),
-        lambda house, by: house.desk.send(called, "ReportHandedOver", fields, **by),
+        lambda context, by: context.intake.send(called, "ReportHandedOver", fields, **by),
         as_json=as_json,
     )
 
 
-async def _meant(house: CommandContext, number: str, referral: UUID | None, kind: str | None) -> UUID:
-    case = (await replay(house.pool, house.keys, await house.stream(number))).state
+async def _meant(context: CommandContext, number: str, referral: UUID | None, kind: str | None) -> UUID:
+    case = (await replay(context.pool, context.keys, await context.stream(number))).state
     if not isinstance(case, Case):
         raise CommandError(ExitCode.NOT_FOUND, f"{number} is no case.", "awda case list")
     return chosen(case, referral, kind).referral_id

@@ -66,9 +66,9 @@ def out(
     if writer is None:
         raise click.BadParameter(f"{file.name} is none of .xlsx, .csv, .html", param_hint="--out")
 
-    async def work(house: CommandContext) -> SheetIssue:
+    async def work(context: CommandContext) -> SheetIssue:
         return await issue_sheet(
-            house.desk, partner_id, SheetKind(kind), user=user, language=language,
+            context.intake, partner_id, SheetKind(kind), user=user, language=language,
             movement=flight.strip().upper() if flight else None, seconds=wait,
         )  # fmt: skip
 
@@ -139,7 +139,7 @@ def bring(
     """
     asked = CollectRequest(file, partner_id, user, scan, wait, dry_run)
     raw = asked.read()
-    found = run_with_context(lambda house: _bring(house, asked, raw))
+    found = run_with_context(lambda context: _bring(context, asked, raw))
     emit(found.json(dry_run=dry_run), as_json=as_json, plain=lambda: _tell_in(found, dry_run=dry_run))
     if not found.done:
         rows = {each.row for each in found.bad} | {each.row for each in found.lines if each.status not in FINE}
@@ -166,46 +166,46 @@ class CollectRequest:
         return self.file.read_bytes()
 
 
-async def _bring(house: CommandContext, asked: CollectRequest, raw: bytes) -> CollectResult:
-    partner = await registered(house.desk, asked.partner_id)
-    checked = await check(house.desk, partner, read_sheet(asked.file.name, raw))
+async def _bring(context: CommandContext, asked: CollectRequest, raw: bytes) -> CollectResult:
+    partner = await registered(context.intake, asked.partner_id)
+    checked = await check(context.intake, partner, read_sheet(asked.file.name, raw))
     for note in checked.notes:
         log(note)
     found = CollectResult(checked, bad=list(checked.bad))
     if asked.dry_run:
-        found.known = len(await sheets.known(house.pool, [each.line_id for each in checked.ready]))
+        found.known = len(await sheets.known(context.pool, [each.line_id for each in checked.ready]))
         return found
     with progress_bar("Bringing in", len(checked.ready)) as shown:
-        found.lines, more = await collect_sheet(house.desk, checked, asked.user, shown)
+        found.lines, more = await collect_sheet(context.intake, checked, asked.user, shown)
     found.bad += more
     if asked.scan:
-        await _attach_scan(house, asked.scan, asked.user, found)
+        await _attach_scan(context, asked.scan, asked.user, found)
     with progress_bar("Recording"):
-        found.lines = sorted(await settled(house.desk, found.lines, asked.wait), key=lambda each: each.row)
+        found.lines = sorted(await settled(context.intake, found.lines, asked.wait), key=lambda each: each.row)
     return found
 
 
-async def _attach_scan(house: CommandContext, scan: Path, user: str, found: CollectResult) -> None:
+async def _attach_scan(context: CommandContext, scan: Path, user: str, found: CollectResult) -> None:
     """The lines are in whatever becomes of the scan; what is wrong with it is told beside them."""
     try:
-        found.scanned = await _attach(house, found.checked, scan, user)
+        found.scanned = await _attach(context, found.checked, scan, user)
     except DeclinedError as no:
         found.bad.append(RowError(0, "scan", scan.name, no.detail, "attach it by itself: awda case attach CASE FILE"))
 
 
-async def _attach(house: CommandContext, checked: CheckedSheet, scan: Path, user: str) -> list[AttachmentReceipt]:
+async def _attach(context: CommandContext, checked: CheckedSheet, scan: Path, user: str) -> list[AttachmentReceipt]:
     """For the cases that were answered, under the keys of everybody whose name is on the paper."""
     attached = []
     placed = [each.placed for each in checked.ready if each.placed]
     ours = [each for each in placed if each.partner_id == checked.partner.partner_id]
     for sheet_id in dict.fromkeys(each.sheet_id for each in ours):
-        issued = await sheets.sheet(house.pool, sheet_id)
+        issued = await sheets.sheet(context.pool, sheet_id)
         cases = list(dict.fromkeys(each.stream_id for each in ours if each.sheet_id == sheet_id))
-        holders = await sheets.everybody_on(house.pool, [sheet_id])
+        holders = await sheets.everybody_on(context.pool, [sheet_id])
         about = EvidenceDetails(scan.name[-120:], None, SHEETS[issued.kind].compartment if issued else "GEN", sheet_id)
-        store = content_store(house)
+        store = content_store(context)
         with scan.open("rb") as opened:
-            attached += await attach(house.desk, store, opened, about, holders=holders, cases=cases, user=user)
+            attached += await attach(context.intake, store, opened, about, holders=holders, cases=cases, user=user)
     return attached
 
 

@@ -42,8 +42,8 @@ def give_link(
     face = PublicAddress.read()
     asked = key or new_key()
 
-    async def work(house: CommandContext) -> IssuedLink:
-        links = TaskLinks(house.desk, face)
+    async def work(context: CommandContext) -> IssuedLink:
+        links = TaskLinks(context.intake, face)
         return await links.issue(number.strip().upper(), user=user, key=asked, referral_id=referral, kind=kind)
 
     issued = run_with_context(work)
@@ -87,8 +87,8 @@ def base_of(face: PublicAddress) -> str:
 def list_links(*, number: str | None, revoke: UUID | None, as_json: bool) -> None:
     """List task links, newest first, or end one. A link itself is never shown again."""
 
-    async def work(house: CommandContext) -> list[dict[str, Any]]:
-        links = TaskLinks(house.desk, PublicAddress())
+    async def work(context: CommandContext) -> list[dict[str, Any]]:
+        links = TaskLinks(context.intake, PublicAddress())
         if revoke and not await links.links.revoke(revoke):
             raise CommandError(
                 ExitCode.NOT_FOUND, f"There is no link {revoke} that is still open.", "awda partner links"

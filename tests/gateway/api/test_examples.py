@@ -50,8 +50,8 @@ def endpoint(client: httpx2.AsyncClient) -> str:
     return f"{client.base_url}/api/v1/inbox/clinic-tripoli".replace("//api", "/api")
 
 
-async def arrived(desk: Intake) -> list[tuple[Any, ...]]:
-    return [tuple(row) for row in await rows(desk, "message_id, status", "kind = 'signal'")]
+async def arrived(intake: Intake) -> list[tuple[Any, ...]]:
+    return [tuple(row) for row in await rows(intake, "message_id, status", "kind = 'signal'")]
 
 
 # The client
@@ -70,19 +70,19 @@ def test_the_client_has_thirty_lines_and_needs_the_standard_library_only() -> No
 
 
 async def test_the_client_reports_a_completion_and_prints_its_receipt(
-    database: Database, desk: Intake, clinic: Clinic
+    database: Database, intake: Intake, clinic: Clinic
 ) -> None:
     async with serving(database) as (client, _, _):
         said = (str(PAGES / "client.py"), endpoint(client), TOKEN, "COMPLETED", "NO_SIGNIFICANT_CONDITION")
         code, out, err = await run(*BARE, *said, env={"AWDA_SECRET": clinic.secret})
 
     assert (code, err) == (0, "")
-    assert [status for _, status in await arrived(desk)] == ["pending"]
+    assert [status for _, status in await arrived(intake)] == ["pending"]
     assert out.strip().count(".") == 2, "a signed receipt"
 
 
 async def test_the_client_sends_again_until_the_gateway_is_there_and_it_counts_once(
-    database: Database, desk: Intake, clinic: Clinic
+    database: Database, intake: Intake, clinic: Clinic
 ) -> None:
     settings, stop = GatewaySettings(database.app_dsn, MASTER_KEY, port=a_free_port()), asyncio.Event()
     url = f"http://127.0.0.1:{settings.port}/api/v1/inbox/clinic-tripoli"
@@ -98,7 +98,7 @@ async def test_the_client_sends_again_until_the_gateway_is_there_and_it_counts_o
     await asyncio.wait_for(running, 10)
 
     assert (code, second[:2]) == (0, (0, first))
-    assert len(await arrived(desk)) == 1
+    assert len(await arrived(intake)) == 1
 
 
 async def refused_once(port: int) -> None:
@@ -133,33 +133,33 @@ async def test_the_client_stops_where_a_person_has_to_look(
 
 @needs_shell
 async def test_the_script_with_a_shared_secret_is_taken_as_it_stands_on_the_page(
-    database: Database, desk: Intake, clinic: Clinic
+    database: Database, intake: Intake, clinic: Clinic
 ) -> None:
     async with serving(database) as (client, _, _):
         given = {"WHERE": endpoint(client), "SECRET": clinic.secret, "TOKEN": TOKEN}
         code, out, err = await run("sh", stdin=script_with("hexkey"), env=given)
 
     assert code == 0, err
-    assert [status for _, status in await arrived(desk)] == ["pending"]
+    assert [status for _, status in await arrived(intake)] == ["pending"]
     assert json.loads(out)["receipt"].count(".") == 2, "a signed receipt"
 
 
 @needs_shell
 async def test_the_script_with_a_key_pair_makes_it_and_signs_with_it(
-    database: Database, desk: Intake, clinic: Clinic, tmp_path: Path
+    database: Database, intake: Intake, clinic: Clinic, tmp_path: Path
 ) -> None:
     code, public, err = await run("sh", stdin=script_with("genpkey"), cwd=tmp_path, env={})
     assert (code, public[:5]) == (0, "whpk_"), err
-    for entry in await partner_keys.key_entries(desk.pool, clinic.partner_id):
-        await partner_keys.revoke_key(desk.pool, entry.key_id)
-    await partner_keys.add_key(desk.pool, desk.keys.master, clinic.partner_id, public.strip())
+    for entry in await partner_keys.key_entries(intake.pool, clinic.partner_id):
+        await partner_keys.revoke_key(intake.pool, entry.key_id)
+    await partner_keys.add_key(intake.pool, intake.keys.master, clinic.partner_id, public.strip())
 
     async with serving(database) as (client, _, _):
         given = {"WHERE": endpoint(client), "TOKEN": TOKEN}
         code, out, err = await run("sh", stdin=script_with("pkeyutl"), cwd=tmp_path, env=given)
 
     assert code == 0, err
-    assert [status for _, status in await arrived(desk)] == ["pending"]
+    assert [status for _, status in await arrived(intake)] == ["pending"]
     assert json.loads(out)["receipt"].count(".") == 2, "a signed receipt"
 
 
@@ -167,10 +167,10 @@ async def test_the_script_with_a_key_pair_makes_it_and_signs_with_it(
 
 
 async def test_a_rehearsal_judges_signature_and_shape_and_keeps_nothing(
-    client: httpx2.AsyncClient, desk: Intake, clinic: Clinic
+    client: httpx2.AsyncClient, intake: Intake, clinic: Clinic
 ) -> None:
     where, event = f"/api/v1/inbox/{clinic.partner_id}/rehearsal", clinic.event()
-    entry = next(e for e in await partner_keys.key_entries(desk.pool, clinic.partner_id) if e.algorithm == "v1a")
+    entry = next(e for e in await partner_keys.key_entries(intake.pool, clinic.partner_id) if e.algorithm == "v1a")
 
     headers, body = clinic.signed(event, key=clinic.private, at=time.time() - 100)
     good = await client.post(where, content=body, headers=headers)
@@ -182,7 +182,7 @@ async def test_a_rehearsal_judges_signature_and_shape_and_keeps_nothing(
     assert good.json()["keys"] == [entry.key_id]
     assert 99 <= good.json()["clock_behind_s"] <= 130
     assert (forged.status_code, unfit.status_code) == (401, 422)
-    assert await arrived(desk) == []
+    assert await arrived(intake) == []
 
 
 async def test_a_rehearsal_does_not_tell_whether_there_is_such_a_referral(
@@ -207,22 +207,22 @@ async def post(url: str, body: bytes, headers: dict[str, str]) -> int:
 
 
 async def test_the_receiver_keeps_what_we_send_it_once_and_before_it_answers(
-    desk: Intake, clinic: Clinic, tmp_path: Path
+    intake: Intake, clinic: Clinic, tmp_path: Path
 ) -> None:
     secret, old = new_secret(), new_secret()
     with a_receiver(f"{old} {secret}", tmp_path / "kept") as receiving:
         known = RegisteredPartner(clinic.partner_id, "Clinic", frozenset(), receiver_url=receiving.url)
-        await partners.add(desk.pool, known)
+        await partners.add(intake.pool, known)
         outbound = Direction.OUTBOUND
-        first = await partner_keys.add_key(desk.pool, desk.keys.master, clinic.partner_id, old, direction=outbound)
-        await partner_keys.rotate_key(desk.pool, desk.keys.master, first, secret)
-        outbox_id = await a_delivery(desk, clinic)
+        first = await partner_keys.add_key(intake.pool, intake.keys.master, clinic.partner_id, old, direction=outbound)
+        await partner_keys.rotate_key(intake.pool, intake.keys.master, first, secret)
+        outbox_id = await a_delivery(intake, clinic)
 
-        to = await partner_keys.outbound(desk.pool, desk.keys.master, clinic.partner_id)
-        delivery = await Outbox(desk.pool).get(outbox_id)
+        to = await partner_keys.outbound(intake.pool, intake.keys.master, clinic.partner_id)
+        delivery = await Outbox(intake.pool).get(outbox_id)
         assert to is not None
         assert delivery is not None
-        body = open_delivery(await desk.keys.keyring(delivery.stream_id), delivery)
+        body = open_delivery(await intake.keys.keyring(delivery.stream_id), delivery)
         message = cloud_event(delivery, body or b"")
         for _ in range(2):
             headers = sign_with(to.secrets, str(outbox_id), int(time.time()), message)
@@ -233,13 +233,13 @@ async def test_the_receiver_keeps_what_we_send_it_once_and_before_it_answers(
         assert receiving.kept[0]["data"] == {"referral_token": TOKEN, "reason": "CASE_NOT_PROCEEDING"}
 
 
-async def a_delivery(desk: Intake, clinic: Clinic) -> UUID:
+async def a_delivery(intake: Intake, clinic: Clinic) -> UUID:
     """A message in the outbox, as a recording leaves it there."""
     outbox_id, body = uuid4(), {"referral_token": TOKEN, "reason": "CASE_NOT_PROCEEDING"}
-    keyring = await desk.keys.keyring(clinic.case)
+    keyring = await intake.keys.keyring(clinic.case)
     left = outgoing(keyring, outbox_id, clinic.partner_id, "referral.cancelled", json.dumps(body).encode())
     put = "INSERT INTO outbox (outbox_id, stream_id, partner_id, name, body) VALUES ($1, $2, $3, $4, $5)"
-    await desk.pool.execute(put, outbox_id, clinic.case, left.partner_id, left.name, left.body)
+    await intake.pool.execute(put, outbox_id, clinic.case, left.partner_id, left.name, left.body)
     return outbox_id
 
 

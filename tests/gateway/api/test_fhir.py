@@ -47,9 +47,9 @@ CLINIC = "clinic-misrata"
 class System:
     """A clinic's system that speaks FHIR, and the house it speaks to."""
 
-    house: RunningWorker
+    worker: RunningWorker
     client: httpx2.AsyncClient
-    desk: Intake
+    intake: Intake
     secret: str
     case: UUID = field(default_factory=uuid4)
     token: str = ""
@@ -84,42 +84,42 @@ class System:
         answer = await self.put(task, message_id=own_id)
         assert answer.status_code == 202, answer.text
         assert answer.json()["issue"][0]["diagnostics"].split()[-1].count(".") == 2, "a signed receipt"
-        return await self.house.became(message_id_for(f"partner:{CLINIC}", own_id))
+        return await self.worker.became(message_id_for(f"partner:{CLINIC}", own_id))
 
 
 @pytest.fixture
-async def system(database: Database, servers: Servers, desk: Intake) -> AsyncIterator[System]:
-    async with a_system(database, servers, desk) as system:
+async def system(database: Database, servers: Servers, intake: Intake) -> AsyncIterator[System]:
+    async with a_system(database, servers, intake) as system:
         yield system
 
 
 @asynccontextmanager
-async def a_system(database: Database, servers: Servers, desk: Intake) -> AsyncIterator[System]:
-    async with a_running_worker(database, servers) as house, an_app(database) as client:
-        found = System(house, client, desk, new_secret())
+async def a_system(database: Database, servers: Servers, intake: Intake) -> AsyncIterator[System]:
+    async with a_running_worker(database, servers) as worker, an_app(database) as client:
+        found = System(worker, client, intake, new_secret())
         kinds = frozenset({ReferralKind.MEDICAL_ASSESSMENT})
-        await partners.add(desk.pool, RegisteredPartner(CLINIC, "Clinic", kinds))
-        await partner_keys.add_key(desk.pool, desk.keys.master, CLINIC, found.secret)
-        found.case = await a_screened_case(house)
-        await house.until(found.case, "ReferralSent")
-        await house.rests()
-        found.token = await desk.pool.fetchval("SELECT token FROM referral_tokens WHERE partner_id = $1", CLINIC)
+        await partners.add(intake.pool, RegisteredPartner(CLINIC, "Clinic", kinds))
+        await partner_keys.add_key(intake.pool, intake.keys.master, CLINIC, found.secret)
+        found.case = await a_screened_case(worker)
+        await worker.until(found.case, "ReferralSent")
+        await worker.rests()
+        found.token = await intake.pool.fetchval("SELECT token FROM referral_tokens WHERE partner_id = $1", CLINIC)
         yield found
 
 
 async def outbox(system: System, name: str) -> str | None:
     asked = "SELECT status FROM outbox WHERE partner_id = $1 AND name = $2"
-    found: str | None = await system.desk.pool.fetchval(asked, CLINIC, name)
+    found: str | None = await system.intake.pool.fetchval(asked, CLINIC, name)
     return found
 
 
 async def line(system: System, name: str) -> Delivery:
     """The newest message of that name to the clinic. Nobody delivers in this house: it waits as it was recorded."""
-    return next(each for each in await Outbox(system.desk.pool).of_partner(CLINIC) if each.name == name)
+    return next(each for each in await Outbox(system.intake.pool).of_partner(CLINIC) if each.name == name)
 
 
 async def referral_of(system: System) -> str:
-    found: str = await system.desk.pool.fetchval(
+    found: str = await system.intake.pool.fetchval(
         "SELECT referral_id FROM referral_tokens WHERE token = $1", system.token
     )
     return found
@@ -127,7 +127,7 @@ async def referral_of(system: System) -> str:
 
 async def cancelled(system: System) -> None:
     """The referral has been cancelled, and its notice is on the way."""
-    told = await system.house.told(
+    told = await system.worker.told(
         system.case, "CancelReferral", referral_id=await referral_of(system), reason="not for others to know"
     )
     assert told["status"] == "applied", told
@@ -136,7 +136,7 @@ async def cancelled(system: System) -> None:
 async def listens(system: System) -> None:
     """The clinic has a receiver."""
     kinds = frozenset({ReferralKind.MEDICAL_ASSESSMENT})
-    await partners.add(system.desk.pool, RegisteredPartner(CLINIC, "Clinic", kinds, receiver_url="https://c.example"))
+    await partners.add(system.intake.pool, RegisteredPartner(CLINIC, "Clinic", kinds, receiver_url="https://c.example"))
 
 
 async def found(system: System, **asked: Any) -> tuple[list[str], bool]:
@@ -165,7 +165,7 @@ async def test_a_clinic_without_a_receiver_is_handed_its_referral_by_reading_it(
 
 
 async def test_what_somebody_was_to_bring_is_handed_over_by_reading_as_well(system: System) -> None:
-    await Outbox(system.desk.pool).to_hand((await line(system, "referral.sent")).outbox_id, "NO_RECEIVER")
+    await Outbox(system.intake.pool).to_hand((await line(system, "referral.sent")).outbox_id, "NO_RECEIVER")
 
     assert (await system.task())["status"] == "requested"
     assert await outbox(system, "referral.sent") == "delivered"
@@ -173,8 +173,8 @@ async def test_what_somebody_was_to_bring_is_handed_over_by_reading_as_well(syst
 
 async def test_what_is_read_is_what_was_sent_even_if_more_is_known_now(system: System) -> None:
     await system.task()
-    (row,) = await system.desk.pool.fetch("SELECT * FROM outbox WHERE partner_id = $1", CLINIC)
-    ring = await system.desk.keys.keyring(system.case)
+    (row,) = await system.intake.pool.fetch("SELECT * FROM outbox WHERE partner_id = $1", CLINIC)
+    ring = await system.intake.keys.keyring(system.case)
     sent = json.loads(open_body(ring, system.case, f"outbox:{row['outbox_id']}", row["body"]) or b"")
 
     text = json.dumps(await system.task())
@@ -185,7 +185,7 @@ async def test_what_is_read_is_what_was_sent_even_if_more_is_known_now(system: S
 
 @pytest.mark.parametrize("settle", ["withdraw", "dead"])
 async def test_what_never_reached_the_partner_does_not_exist_for_it(system: System, settle: str) -> None:
-    outbox, outbox_id = Outbox(system.desk.pool), (await line(system, "referral.sent")).outbox_id
+    outbox, outbox_id = Outbox(system.intake.pool), (await line(system, "referral.sent")).outbox_id
     assert await (outbox.withdraw(outbox_id) if settle == "withdraw" else outbox.dead(outbox_id, "GAVE_UP"))
 
     assert (await system.get(f"/Task/{system.id}")).status_code == 404
@@ -196,14 +196,14 @@ async def test_a_partner_with_a_receiver_is_told_there_first(system: System) -> 
     await listens(system)
 
     assert (await system.get(f"/Task/{system.id}")).status_code == 404
-    await Outbox(system.desk.pool).delivered((await line(system, "referral.sent")).outbox_id)
+    await Outbox(system.intake.pool).delivered((await line(system, "referral.sent")).outbox_id)
     assert (await system.get(f"/Task/{system.id}")).status_code == 200
 
 
 async def test_nothing_is_handed_over_without_consent(system: System) -> None:
-    placed = await system.house.told(system.case, "PlaceHold", hold_type="MEDICAL", reason="she asked us to wait")
+    placed = await system.worker.told(system.case, "PlaceHold", hold_type="MEDICAL", reason="she asked us to wait")
     assert placed["status"] == "applied", placed
-    withdrawn = await system.house.told(system.case, "WithdrawConsent", purpose="SHARE_CLINIC")
+    withdrawn = await system.worker.told(system.case, "WithdrawConsent", purpose="SHARE_CLINIC")
     assert withdrawn["status"] == "applied", withdrawn
 
     assert (await system.get(f"/Task/{system.id}")).status_code == 404
@@ -212,13 +212,13 @@ async def test_nothing_is_handed_over_without_consent(system: System) -> None:
 
 async def test_an_ending_shows_when_the_notice_of_it_has_arrived_and_not_before(system: System) -> None:
     await listens(system)
-    await Outbox(system.desk.pool).delivered((await line(system, "referral.sent")).outbox_id)
+    await Outbox(system.intake.pool).delivered((await line(system, "referral.sent")).outbox_id)
     before = await system.task()
     await cancelled(system)
 
     assert await system.task() == before
 
-    await Outbox(system.desk.pool).delivered((await line(system, "referral.cancelled")).outbox_id)
+    await Outbox(system.intake.pool).delivered((await line(system, "referral.cancelled")).outbox_id)
     is_over(before, await system.task())
 
 
@@ -227,13 +227,13 @@ async def test_a_partner_without_a_receiver_learns_of_an_end_by_reading(system: 
     before = await system.task()
     await cancelled(system)
     if by_hand:
-        await Outbox(system.desk.pool).to_hand((await line(system, "referral.cancelled")).outbox_id, "NO_RECEIVER")
+        await Outbox(system.intake.pool).to_hand((await line(system, "referral.cancelled")).outbox_id, "NO_RECEIVER")
 
     is_over(before, await system.task())
 
     notice = await line(system, "referral.cancelled")
     assert (notice.status, notice.begun_at is not None) == ("delivered", True)
-    assert await Outbox(system.desk.pool).by_hand(CLINIC) == []
+    assert await Outbox(system.intake.pool).by_hand(CLINIC) == []
 
 
 def is_over(before: dict[str, Any], after: dict[str, Any]) -> None:
@@ -245,7 +245,7 @@ def is_over(before: dict[str, Any], after: dict[str, Any]) -> None:
 
 async def test_an_error_ends_a_task_in_the_same_words_as_anything_else(system: System) -> None:
     await system.task()
-    error = await system.house.told(
+    error = await system.worker.told(
         system.case, "MarkReferralEnteredInError", referral_id=await referral_of(system), reason="the wrong clinic"
     )
     assert error["status"] == "applied", error
@@ -262,7 +262,7 @@ async def test_what_has_changed_since_is_read_once_it_has_been_sent_too(
     assert "+218910000001" in json.dumps(before)
     known = minimum_data
     monkeypatch.setattr(outgoing, "minimum_data", lambda *about: {**known(*about), "phone": "+218910000009"})
-    amended = await system.house.told(system.case, "AmendReferral", referral_id=await referral_of(system))
+    amended = await system.worker.told(system.case, "AmendReferral", referral_id=await referral_of(system))
     assert amended["status"] == "applied", amended
 
     after = await system.task()
@@ -285,7 +285,7 @@ async def test_after_the_end_nothing_of_the_person_is_told_any_more(system: Syst
 
 async def test_after_erasure_the_skeleton_remains(system: System) -> None:
     await system.task()
-    await system.desk.keys.destroy(system.case)
+    await system.intake.keys.destroy(system.case)
 
     async with an_app_again(system) as later:
         task = await later.task()
@@ -297,9 +297,9 @@ async def test_after_erasure_the_skeleton_remains(system: System) -> None:
 @asynccontextmanager
 async def an_app_again(system: System) -> AsyncIterator[System]:
     """The gateway restarted, so that it remembers no key."""
-    database = Database("", "", system.house.dsn)
+    database = Database("", "", system.worker.dsn)
     async with an_app(database) as client:
-        yield System(system.house, client, system.desk, system.secret, system.case, system.token)
+        yield System(system.worker, client, system.intake, system.secret, system.case, system.token)
 
 
 # Whose it is
@@ -307,8 +307,8 @@ async def an_app_again(system: System) -> AsyncIterator[System]:
 
 async def test_anothers_task_an_unknown_one_and_nonsense_are_answered_alike(system: System) -> None:
     other, secret = "clinic-sebha", new_secret()
-    await partners.add(system.desk.pool, RegisteredPartner(other, "Clinic", frozenset()))
-    await partner_keys.add_key(system.desk.pool, system.desk.keys.master, other, secret)
+    await partners.add(system.intake.pool, RegisteredPartner(other, "Clinic", frozenset()))
+    await partner_keys.add_key(system.intake.pool, system.intake.keys.master, other, secret)
     await system.task()
 
     foreign = await system.get(f"/Task/{system.id}", partner=other, key=secret)
@@ -322,7 +322,7 @@ async def test_anothers_task_an_unknown_one_and_nonsense_are_answered_alike(syst
 async def test_a_key_for_other_kinds_neither_reads_nor_writes(system: System) -> None:
     task, narrow = await system.task(), new_secret()
     scope = KeyScope(frozenset({ReferralKind.CONSULAR_IDENTITY}))
-    await partner_keys.add_key(system.desk.pool, system.desk.keys.master, CLINIC, narrow, scope=scope)
+    await partner_keys.add_key(system.intake.pool, system.intake.keys.master, CLINIC, narrow, scope=scope)
 
     read = await system.get(f"/Task/{system.id}", key=narrow)
     found = await system.get("/Task", key=narrow)
@@ -331,7 +331,7 @@ async def test_a_key_for_other_kinds_neither_reads_nor_writes(system: System) ->
 
     assert (read.status_code, found.json().get("entry", [])) == (404, [])
     assert answer.status_code == 202
-    kept = await rows(system.desk, "status, result::json->>'cause'", "kind = 'signal'")
+    kept = await rows(system.intake, "status, result::json->>'cause'", "kind = 'signal'")
     assert [tuple(row) for row in kept] == [("quarantined", NOT_FOR_THIS)]
     assert (await system.task())["status"] == "requested"
 
@@ -387,9 +387,9 @@ async def test_pages_follow_one_another_until_all_has_been_shown(system: System)
 
 
 async def asked_again(system: System) -> None:
-    told = await system.house.told(system.case, "CreateReferral", kind="MEDICAL_ASSESSMENT", partner_id=CLINIC)
+    told = await system.worker.told(system.case, "CreateReferral", kind="MEDICAL_ASSESSMENT", partner_id=CLINIC)
     assert told["status"] == "applied", told
-    await system.house.rests()
+    await system.worker.rests()
 
 
 async def test_what_is_on_the_next_page_is_handed_over_there_and_not_before(system: System) -> None:
@@ -398,7 +398,7 @@ async def test_what_is_on_the_next_page_is_handed_over_there_and_not_before(syst
     _, more = await found(system, _count=1)
 
     assert more
-    letters = await Outbox(system.desk.pool).of_partner(CLINIC)
+    letters = await Outbox(system.intake.pool).of_partner(CLINIC)
     assert sorted(each.status for each in letters) == ["delivered", "pending"]
 
 
@@ -415,8 +415,8 @@ async def test_nothing_is_handed_over_that_a_search_does_not_show(system: System
 
 async def an_hour_later(system: System) -> str:
     """From now on time stands still. A minute ago, as a search has it."""
-    at = await clock.now(system.desk.pool) + timedelta(hours=1)
-    await system.house.stands_at(at)
+    at = await clock.now(system.intake.pool) + timedelta(hours=1)
+    await system.worker.stands_at(at)
     return (at - timedelta(minutes=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -444,7 +444,7 @@ async def test_no_search_tells_that_something_happened_in_a_case(system: System,
     quiet = await found(system, _count=1, _lastUpdated=f"ge{since}")
     name, fields = HIDDEN[what]
 
-    told = await system.house.told(system.case, name, **fields)
+    told = await system.worker.told(system.case, name, **fields)
 
     assert told["status"] == "applied", told
     assert await found(system, _count=1, _lastUpdated=f"ge{since}") == quiet == ([], False)
@@ -452,12 +452,12 @@ async def test_no_search_tells_that_something_happened_in_a_case(system: System,
 
 async def test_an_end_that_was_not_told_yet_makes_nothing_new(system: System) -> None:
     await listens(system)
-    await Outbox(system.desk.pool).delivered((await line(system, "referral.sent")).outbox_id)
+    await Outbox(system.intake.pool).delivered((await line(system, "referral.sent")).outbox_id)
     since = await an_hour_later(system)
 
     await cancelled(system)
     assert await found(system, _count=1, _lastUpdated=f"ge{since}") == ([], False)
-    await Outbox(system.desk.pool).delivered((await line(system, "referral.cancelled")).outbox_id)
+    await Outbox(system.intake.pool).delivered((await line(system, "referral.cancelled")).outbox_id)
     assert await found(system, _count=1, _lastUpdated=f"ge{since}") == ([system.id], False)
 
 
@@ -481,11 +481,11 @@ async def test_what_the_partner_said_itself_is_new(system: System) -> None:
     ],
 )
 async def test_a_search_that_is_not_understood_is_not_answered_as_if_it_were(
-    client: httpx2.AsyncClient, desk: Intake, asked: dict[str, str]
+    client: httpx2.AsyncClient, intake: Intake, asked: dict[str, str]
 ) -> None:
     secret = new_secret()
-    await partners.add(desk.pool, RegisteredPartner(CLINIC, "Clinic", frozenset()))
-    await partner_keys.add_key(desk.pool, desk.keys.master, CLINIC, secret)
+    await partners.add(intake.pool, RegisteredPartner(CLINIC, "Clinic", frozenset()))
+    await partner_keys.add_key(intake.pool, intake.keys.master, CLINIC, secret)
     url = httpx2.URL(f"http://127.0.0.1:8600/api/v1/partners/{CLINIC}/fhir/Task", params=asked)
     signed = sign(secret, "m-1", int(time.time()), b"GET " + url.raw_path)
 
@@ -509,13 +509,13 @@ async def test_a_referral_is_carried_through_by_a_system_that_speaks_only_fhir(s
     ):  # fmt: skip
         became = await system.says(status, statusReason={"text": "because"})
         assert became["status"] == "applied", (status, became)
-        assert (await system.house.names(system.case)).count(event) >= 1, event
+        assert (await system.worker.names(system.case)).count(event) >= 1, event
         assert (await system.task())["status"] == status
     examined = {"type": {"text": "examined_at"}, "valueDateTime": "2026-11-24T09:00:00+02:00"}
     became = await system.says("completed", output=[outcome("NO_SIGNIFICANT_CONDITION"), examined])
 
     assert became["status"] == "applied", became
-    names = await system.house.names(system.case)
+    names = await system.worker.names(system.case)
     assert {"ReferralCompleted", "ClearanceGranted"} <= set(names)
     assert "PartnerSignalIgnored" not in names
 
@@ -526,11 +526,11 @@ async def test_an_update_sent_again_says_what_it_said_the_first_time(system: Sys
     answers = []
     for _ in range(2):
         answers.append(await system.put(task, message_id="m-1"))
-        await system.house.rests()
+        await system.worker.rests()
 
     assert [answer.status_code for answer in answers] == [202, 202]
     assert answers[0].json() == answers[1].json()
-    assert (await system.house.names(system.case)).count("ReferralStarted") == 1
+    assert (await system.worker.names(system.case)).count("ReferralStarted") == 1
     other = await system.put({**task, "status": "failed"}, message_id="m-1")
     assert other.status_code == 409
 
@@ -540,7 +540,7 @@ async def test_a_withdrawal_is_heard_over_fhir_whatever_the_task_says(system: Sy
     became = await system.says("requested", businessStatus=word)
 
     assert became["status"] == "applied", became
-    assert "HoldPlaced" in await system.house.names(system.case)
+    assert "HoldPlaced" in await system.worker.names(system.case)
 
 
 async def test_whether_there_is_such_a_referral_cannot_be_read_from_the_answer(system: System) -> None:
@@ -570,7 +570,7 @@ async def test_what_is_no_answer_of_a_partner_is_turned_away_with_its_place(syst
         assert answer.status_code == 422, (changed, answer.text)
         assert pointer in [error["pointer"] for error in answer.json()["errors"]], changed
         assert "Okafor" not in answer.text
-    assert await rows(system.desk, where="kind = 'signal'") == []
+    assert await rows(system.intake, where="kind = 'signal'") == []
 
 
 async def test_another_format_a_wrong_signature_and_too_much_are_turned_away(system: System) -> None:

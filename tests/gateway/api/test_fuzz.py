@@ -30,7 +30,7 @@ CHECKS = (
     find_spec("schemathesis") is None, reason="requirements-fuzz.lock is not installed; `make test` does"
 )
 async def test_the_published_description_holds_whatever_is_sent(
-    database: Database, desk: Intake, clinic: Clinic, tmp_path: Path
+    database: Database, intake: Intake, clinic: Clinic, tmp_path: Path
 ) -> None:
     async with serving(database) as (client, _, _):
         known = {"AWDA_FUZZ_SECRET": clinic.secret, "AWDA_FUZZ_TOKEN": TOKEN}
@@ -48,5 +48,5 @@ async def test_the_published_description_holds_whatever_is_sent(
         said, _ = await fuzz.communicate()
 
         assert fuzz.returncode == 0, said.decode()
-        signals = await desk.pool.fetchval("SELECT count(*) FROM inbox WHERE name = 'partner.signal'")
+        signals = await intake.pool.fetchval("SELECT count(*) FROM inbox WHERE name = 'partner.signal'")
         assert signals > 0, "some of it was signed and taken in"

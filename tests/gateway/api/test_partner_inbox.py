@@ -45,7 +45,7 @@ async def posted(client: httpx2.AsyncClient, clinic: Clinic, event: dict[str, An
 
 
 async def test_a_receipt_states_what_came_and_is_checked_with_the_published_key(
-    client: httpx2.AsyncClient, desk: Intake, clinic: Clinic
+    client: httpx2.AsyncClient, intake: Intake, clinic: Clinic
 ) -> None:
     event = clinic.event()
     body = clinic.signed(event)[1]
@@ -53,38 +53,38 @@ async def test_a_receipt_states_what_came_and_is_checked_with_the_published_key(
     first, second = await posted(client, clinic, event), await posted(client, clinic, clinic.event())
 
     keys = {each["kid"]: each for each in (await client.get("/partners/receipt-key")).json()["keys"]}
-    stated = opened(first.json()["receipt"], await published(desk.pool))
+    stated = opened(first.json()["receipt"], await published(intake.pool))
     assert set(first.json()) == {"receipt", "status"}
     assert (stated["partner"], stated["id"], stated["number"]) == (clinic.partner_id, event["id"], 1)
     assert stated["sha256"] == sha256(body).hexdigest()
-    assert set(await published(desk.pool)) == set(keys)
-    assert opened(second.json()["receipt"], await published(desk.pool))["number"] == 2
+    assert set(await published(intake.pool)) == set(keys)
+    assert opened(second.json()["receipt"], await published(intake.pool))["number"] == 2
 
 
 async def test_a_year_later_the_same_message_has_the_same_receipt_and_no_effect(
-    database: Database, client: httpx2.AsyncClient, desk: Intake, clinic: Clinic
+    database: Database, client: httpx2.AsyncClient, intake: Intake, clinic: Clinic
 ) -> None:
     event = clinic.event()
     first = await posted(client, clinic, event)
     async with asyncpg.create_pool(database.owner_dsn) as owner:
-        await clock.stand_still(owner, await clock.now(desk.pool) + timedelta(days=366))
-    await desk.pool.execute("UPDATE inbox SET status = 'applied' WHERE kind = 'signal'")
+        await clock.stand_still(owner, await clock.now(intake.pool) + timedelta(days=366))
+    await intake.pool.execute("UPDATE inbox SET status = 'applied' WHERE kind = 'signal'")
 
     later = await posted(client, clinic, event)
 
     assert (later.status_code, later.json()) == (202, first.json())
-    assert len(await rows(desk, where="kind = 'signal'")) == 1
+    assert len(await rows(intake, where="kind = 'signal'")) == 1
 
 
 async def test_every_receipt_seals_the_ledger_before_it(
-    client: httpx2.AsyncClient, desk: Intake, clinic: Clinic
+    client: httpx2.AsyncClient, intake: Intake, clinic: Clinic
 ) -> None:
     stated = [
-        opened((await posted(client, clinic, clinic.event())).json()["receipt"], await published(desk.pool))
+        opened((await posted(client, clinic, clinic.event())).json()["receipt"], await published(intake.pool))
         for _ in range(3)
     ]
 
-    found = await desk.ledgers.entries(clinic.partner_id)
+    found = await intake.ledgers.entries(clinic.partner_id)
     assert [each["ledger"] for each in stated] == [entry.hash.hex() for entry in found]
 
 
@@ -92,7 +92,7 @@ async def test_every_receipt_seals_the_ledger_before_it(
 
 
 async def test_the_same_id_with_another_body_is_refused_and_kept_for_a_person(
-    client: httpx2.AsyncClient, desk: Intake, clinic: Clinic
+    client: httpx2.AsyncClient, intake: Intake, clinic: Clinic
 ) -> None:
     event = clinic.event()
     await posted(client, clinic, event)
@@ -102,23 +102,23 @@ async def test_the_same_id_with_another_body_is_refused_and_kept_for_a_person(
 
     assert [answer.status_code for answer in answers] == [409, 409]
     assert answers[0].json()["type"] == "/problems/id-reused"
-    kept = await rows(desk, "name, stream_id, status, contradicts IS NOT NULL AS second", "kind = 'signal'")
+    kept = await rows(intake, "name, stream_id, status, contradicts IS NOT NULL AS second", "kind = 'signal'")
     assert [tuple(row) for row in kept] == [
         ("partner.signal", clinic.case, "pending", False),
         ("partner.contradiction", clinic.case, "pending", True),
     ]
-    assert [day.sent for day in await desk.ledgers.days(clinic.partner_id)] == [1]
+    assert [day.sent for day in await intake.ledgers.days(clinic.partner_id)] == [1]
 
 
-async def test_a_contradiction_without_a_case_waits_at_the_desk(desk: Intake, clinic: Clinic) -> None:
+async def test_a_contradiction_without_a_case_waits_at_the_desk(intake: Intake, clinic: Clinic) -> None:
     event = clinic.event(data={"referral_token": "x" * 22})
-    await desk.receive(clinic.partner_id, *clinic.signed(event))
+    await intake.receive(clinic.partner_id, *clinic.signed(event))
     other = {**event, "data": {**event["data"], "outcome_code": "UNFIT_TEMPORARY"}}
 
     with pytest.raises(DeclinedError, match="id-reused"):
-        await desk.receive(clinic.partner_id, *clinic.signed(other))
+        await intake.receive(clinic.partner_id, *clinic.signed(other))
 
-    kept = await rows(desk, "status, result::json->>'cause' AS cause", "kind = 'signal'")
+    kept = await rows(intake, "status, result::json->>'cause' AS cause", "kind = 'signal'")
     assert [tuple(row) for row in kept] == [("quarantined", "UNKNOWN_TOKEN"), ("quarantined", "CONFLICTING_DUPLICATE")]
 
 
@@ -126,12 +126,16 @@ async def test_a_contradiction_without_a_case_waits_at_the_desk(desk: Intake, cl
 
 
 async def test_known_unknown_and_anothers_referral_are_answered_alike(
-    client: httpx2.AsyncClient, desk: Intake, clinic: Clinic
+    client: httpx2.AsyncClient, intake: Intake, clinic: Clinic
 ) -> None:
-    await a_partner(desk, "clinic-misrata", clinic.case, "a-token-of-misrata's")
+    await a_partner(intake, "clinic-misrata", clinic.case, "a-token-of-misrata's")
     erased = "a-token-of-somebody-erased"
-    await desk.pool.execute("INSERT INTO referral_tokens VALUES ($1, $2, 'r', $3)", erased, uuid4(), clinic.partner_id)
-    await desk.keys.destroy(await desk.pool.fetchval("SELECT stream_id FROM referral_tokens WHERE token = $1", erased))
+    await intake.pool.execute(
+        "INSERT INTO referral_tokens VALUES ($1, $2, 'r', $3)", erased, uuid4(), clinic.partner_id
+    )
+    await intake.keys.destroy(
+        await intake.pool.fetchval("SELECT stream_id FROM referral_tokens WHERE token = $1", erased)
+    )
 
     answers = [
         await posted(client, clinic, clinic.event(data={"referral_token": token}))
@@ -142,42 +146,42 @@ async def test_known_unknown_and_anothers_referral_are_answered_alike(
     assert {answer.json()["status"] for answer in answers} == {"received"}
     assert len({tuple(answer.headers.keys()) for answer in answers}) == 1
     assert len({tuple(sorted(answer.json())) for answer in answers}) == 1
-    stated = [opened(answer.json()["receipt"], await published(desk.pool)) for answer in answers]
+    stated = [opened(answer.json()["receipt"], await published(intake.pool)) for answer in answers]
     assert len({tuple(each) for each in stated}) == 1
     assert len({len(answer.content) for answer in answers}) == 1
 
 
-async def test_known_and_unknown_cost_the_same_queries(desk: Intake, clinic: Clinic) -> None:
+async def test_known_and_unknown_cost_the_same_queries(intake: Intake, clinic: Clinic) -> None:
     """Rough timing rests on this: neither the token nor the partner decides how much is asked of the database."""
-    await desk.receive(clinic.partner_id, *clinic.signed(clinic.event()))
+    await intake.receive(clinic.partner_id, *clinic.signed(clinic.event()))
     asked: list[int] = []
     for token in (TOKEN, "x" * 22):
-        before = await _queries(desk)
-        await desk.receive(clinic.partner_id, *clinic.signed(clinic.event(data={"referral_token": token})))
-        asked.append(await _queries(desk) - before)
+        before = await _queries(intake)
+        await intake.receive(clinic.partner_id, *clinic.signed(clinic.event(data={"referral_token": token})))
+        asked.append(await _queries(intake) - before)
 
     assert asked[0] == asked[1] <= 3
 
 
-async def _queries(desk: Intake) -> int:
+async def _queries(intake: Intake) -> int:
     """How many statements the desk's pool has run since it was first asked."""
-    counted = getattr(desk, "_counted", None)
+    counted = getattr(intake, "_counted", None)
     if counted is None:
         counted = [0]
-        object.__setattr__(desk, "_counted", counted)
-        for holder in desk.pool._holders:  # type: ignore[attr-defined]
+        object.__setattr__(intake, "_counted", counted)
+        for holder in intake.pool._holders:  # type: ignore[attr-defined]
             if holder._con is not None:
                 holder._con.add_query_logger(lambda _: counted.__setitem__(0, counted[0] + 1))
     return int(counted[0])
 
 
-async def test_a_statement_of_the_person_reaches_the_case_of_any_token(desk: Intake, clinic: Clinic) -> None:
-    embassy = await a_partner(desk, "embassy-nga", clinic.case, "a-token-of-the-embassy")
+async def test_a_statement_of_the_person_reaches_the_case_of_any_token(intake: Intake, clinic: Clinic) -> None:
+    embassy = await a_partner(intake, "embassy-nga", clinic.case, "a-token-of-the-embassy")
     said = {"referral_token": TOKEN, "signal_type": "WITHDRAWAL_REPORTED", "outcome_code": None}
 
-    await desk.receive(embassy.partner_id, *embassy.signed(embassy.event(data=said)))
+    await intake.receive(embassy.partner_id, *embassy.signed(embassy.event(data=said)))
 
-    assert [tuple(row) for row in await rows(desk, "stream_id, status", "kind = 'signal'")] == [
+    assert [tuple(row) for row in await rows(intake, "stream_id, status", "kind = 'signal'")] == [
         (clinic.case, "pending")
     ]
 
@@ -185,21 +189,21 @@ async def test_a_statement_of_the_person_reaches_the_case_of_any_token(desk: Int
 # Other doors
 
 
-async def test_an_answer_through_another_door_is_one_of_the_partners_messages(desk: Intake, clinic: Clinic) -> None:
+async def test_an_answer_through_another_door_is_one_of_the_partners_messages(intake: Intake, clinic: Clinic) -> None:
     by = {"actor": "staff:fatima", "source": "sheet:4711"}
 
-    first, again = [await desk.signal(clinic.partner_id, "row-3", FIELDS, **by) for _ in range(2)]
+    first, again = [await intake.signal(clinic.partner_id, "row-3", FIELDS, **by) for _ in range(2)]
 
     assert (first.repeated, again.repeated, again.receipt) == (False, True, first.receipt)
     assert first.ledger_number == 1
-    assert [tuple(row) for row in await rows(desk, "actor, source, partner_id", "kind = 'signal'")] == [
+    assert [tuple(row) for row in await rows(intake, "actor, source, partner_id", "kind = 'signal'")] == [
         ("staff:fatima", "sheet:4711", clinic.partner_id)
     ]
 
 
-async def test_two_doors_may_use_the_same_key(desk: Intake, clinic: Clinic) -> None:
-    one = await desk.signal(clinic.partner_id, "1", FIELDS, source="sheet:1")
-    other = await desk.signal(clinic.partner_id, "1", FIELDS, source="sheet:2")
+async def test_two_doors_may_use_the_same_key(intake: Intake, clinic: Clinic) -> None:
+    one = await intake.signal(clinic.partner_id, "1", FIELDS, source="sheet:1")
+    other = await intake.signal(clinic.partner_id, "1", FIELDS, source="sheet:2")
 
     assert one.message_id != other.message_id
 
@@ -209,10 +213,10 @@ async def test_two_doors_may_use_the_same_key(desk: Intake, clinic: Clinic) -> N
     [("a b", {}), ("", {}), ("k", {"colour": "blue"}), ("k", {"partner_id": "embassy-nga"}), ("k", {"signal_type": 7})],
 )
 async def test_what_is_no_answer_is_declined_at_every_door(
-    desk: Intake, clinic: Clinic, key: str, changed: dict[str, Any]
+    intake: Intake, clinic: Clinic, key: str, changed: dict[str, Any]
 ) -> None:
     with pytest.raises(DeclinedError) as no:
-        await desk.signal(clinic.partner_id, key, {**FIELDS, **changed})
+        await intake.signal(clinic.partner_id, key, {**FIELDS, **changed})
 
     assert no.value.problem == "shape"
 
@@ -220,76 +224,76 @@ async def test_what_is_no_answer_is_declined_at_every_door(
 # Keys
 
 
-async def test_a_revoked_key_stops_counting_within_seconds(desk: Intake, clinic: Clinic) -> None:
+async def test_a_revoked_key_stops_counting_within_seconds(intake: Intake, clinic: Clinic) -> None:
     assert signers.FRESH_S <= 2
-    await desk.receive(clinic.partner_id, *clinic.signed(clinic.event()))
-    for key in await keys_of(desk.pool, desk.keys.master, clinic.partner_id):
-        await revoke_key(desk.pool, key.key_id)
+    await intake.receive(clinic.partner_id, *clinic.signed(clinic.event()))
+    for key in await keys_of(intake.pool, intake.keys.master, clinic.partner_id):
+        await revoke_key(intake.pool, key.key_id)
 
     with pytest.raises(DeclinedError, match="signature"):  # noqa: PT012 (until it is turned away)
         async with asyncio.timeout(30):
             while True:
-                await desk.receive(clinic.partner_id, *clinic.signed(clinic.event()))
+                await intake.receive(clinic.partner_id, *clinic.signed(clinic.event()))
                 await asyncio.sleep(0.05)
 
 
-async def test_a_key_counts_as_soon_as_it_was_added(desk: Intake, clinic: Clinic) -> None:
-    await desk.receive(clinic.partner_id, *clinic.signed(clinic.event()))
-    secret, (first, *_) = new_secret(), await key_entries(desk.pool, clinic.partner_id)
-    await revoke_key(desk.pool, first.key_id)  # two may count at a time
-    await add_key(desk.pool, desk.keys.master, clinic.partner_id, secret)
+async def test_a_key_counts_as_soon_as_it_was_added(intake: Intake, clinic: Clinic) -> None:
+    await intake.receive(clinic.partner_id, *clinic.signed(clinic.event()))
+    secret, (first, *_) = new_secret(), await key_entries(intake.pool, clinic.partner_id)
+    await revoke_key(intake.pool, first.key_id)  # two may count at a time
+    await add_key(intake.pool, intake.keys.master, clinic.partner_id, secret)
 
-    assert (await desk.receive(clinic.partner_id, *clinic.signed(clinic.event(), key=secret))).status == "pending"
+    assert (await intake.receive(clinic.partner_id, *clinic.signed(clinic.event(), key=secret))).status == "pending"
 
 
 async def test_a_key_that_cannot_be_opened_keeps_nobody_else_out(
-    desk: Intake, clinic: Clinic, database: Database
+    intake: Intake, clinic: Clinic, database: Database
 ) -> None:
-    await a_partner(desk, "clinic-misrata", clinic.case, "a-token-of-misrata's")
+    await a_partner(intake, "clinic-misrata", clinic.case, "a-token-of-misrata's")
     async with asyncpg.create_pool(database.owner_dsn) as owner:
         await owner.execute(
             "UPDATE partner_keys SET secret = '\\x00' WHERE partner_id = 'clinic-misrata' AND secret IS NOT NULL"
         )
 
-    assert (await desk.receive(clinic.partner_id, *clinic.signed(clinic.event()))).status == "pending"
+    assert (await intake.receive(clinic.partner_id, *clinic.signed(clinic.event()))).status == "pending"
 
 
 # Many at once
 
 
-async def test_what_arrives_together_is_written_together_and_each_is_answered(desk: Intake, clinic: Clinic) -> None:
+async def test_what_arrives_together_is_written_together_and_each_is_answered(intake: Intake, clinic: Clinic) -> None:
     lots: list[int] = []
-    take = desk.ledgers.take
+    take = intake.ledgers.take
 
     async def counted(signals: Sequence[PartnerMessage]) -> list[Accepted]:
         lots.append(len(signals))
         return await take(signals)
 
-    desk.gathering = BatchWriter(counted)
+    intake.gathering = BatchWriter(counted)
     events = [clinic.event() for _ in range(3 * LARGEST)]
 
-    answers = await asyncio.gather(*(desk.receive(clinic.partner_id, *clinic.signed(event)) for event in events))
+    answers = await asyncio.gather(*(intake.receive(clinic.partner_id, *clinic.signed(event)) for event in events))
 
     assert {answer.ledger_number for answer in answers} == set(range(1, len(events) + 1))
     assert sum(lots) == len(events)
     assert len(lots) < len(events) / 2
 
 
-async def test_twenty_copies_at_once_are_one_message(desk: Intake, clinic: Clinic) -> None:
+async def test_twenty_copies_at_once_are_one_message(intake: Intake, clinic: Clinic) -> None:
     event = clinic.event()
 
-    answers = await asyncio.gather(*(desk.receive(clinic.partner_id, *clinic.signed(event)) for _ in range(20)))
+    answers = await asyncio.gather(*(intake.receive(clinic.partner_id, *clinic.signed(event)) for _ in range(20)))
 
     assert len({answer.receipt for answer in answers}) == 1
     assert [answer.repeated for answer in answers].count(False) == 1
 
 
-async def test_one_that_cannot_be_kept_does_not_spoil_the_others(desk: Intake, clinic: Clinic) -> None:
-    answer = await desk.receive(clinic.partner_id, *clinic.signed(clinic.event()))
+async def test_one_that_cannot_be_kept_does_not_spoil_the_others(intake: Intake, clinic: Clinic) -> None:
+    answer = await intake.receive(clinic.partner_id, *clinic.signed(clinic.event()))
     spoilt = PartnerMessage(clinic.partner_id, "n\0t text", TOKEN, b"{}", b"{}", "partner:x\0", "partner:x")
     good = [replace(spoilt, own_id=f"m-{n}", actor="partner:x") for n in range(5)]
 
-    found = await asyncio.gather(*map(desk.gathering.put, [*good[:3], spoilt, *good[3:]]), return_exceptions=True)
+    found = await asyncio.gather(*map(intake.gathering.put, [*good[:3], spoilt, *good[3:]]), return_exceptions=True)
 
     assert [isinstance(each, Accepted) for each in found] == [True] * 3 + [False] + [True] * 2
     assert answer.ledger_number == 1

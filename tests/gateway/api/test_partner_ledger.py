@@ -108,7 +108,9 @@ async def test_an_id_that_was_used_twice_is_marked_so(client: httpx2.AsyncClient
 # What a partner may know
 
 
-async def test_what_became_of_a_message_does_not_show(client: httpx2.AsyncClient, desk: Intake, clinic: Clinic) -> None:
+async def test_what_became_of_a_message_does_not_show(
+    client: httpx2.AsyncClient, intake: Intake, clinic: Clinic
+) -> None:
     """Two worlds that differ only in what the cases made of the messages look alike to the partner, to the byte."""
     tokens = (TOKEN, "x" * 22, TOKEN, TOKEN, TOKEN, TOKEN)
     for token in tokens:
@@ -116,7 +118,7 @@ async def test_what_became_of_a_message_does_not_show(client: httpx2.AsyncClient
     shown = []
     for world in (STATUSES, STATUSES[::-1], ("applied",) * 6, ("quarantined",) * 6):
         for number, status in enumerate(world, 1):
-            await desk.pool.execute(
+            await intake.pool.execute(
                 "UPDATE inbox SET status = $1, result = $2 WHERE message_id = (SELECT message_id FROM ledger WHERE seq = $3)",
                 status, json.dumps({"cause": status}), number,
             )  # fmt: skip
@@ -152,9 +154,9 @@ async def test_either_kind_of_key_may_ask(client: httpx2.AsyncClient, clinic: Cl
 
 
 async def test_a_signature_holds_for_one_question_of_one_partner(
-    client: httpx2.AsyncClient, desk: Intake, clinic: Clinic
+    client: httpx2.AsyncClient, intake: Intake, clinic: Clinic
 ) -> None:
-    other = await a_partner(desk, "embassy-nga", clinic.case, "a-token-of-the-embassy")
+    other = await a_partner(intake, "embassy-nga", clinic.case, "a-token-of-the-embassy")
     feed_line = f"GET /api/v1/partners/{clinic.partner_id}/feed"
     for answer in (
         await asked(client, clinic, "feed?after=3", line=feed_line),
@@ -178,7 +180,7 @@ async def test_a_signed_question_is_no_message(client: httpx2.AsyncClient, clini
 
 
 async def test_staff_see_what_became_of_everything_and_that_it_adds_up(
-    client: httpx2.AsyncClient, desk: Intake, clinic: Clinic
+    client: httpx2.AsyncClient, intake: Intake, clinic: Clinic
 ) -> None:
     for token in (TOKEN, "x" * 22, "y" * 22):
         await posted(client, clinic, clinic.event(data={"referral_token": token}))

@@ -42,7 +42,7 @@ MEDICAL = "MEDICAL_ASSESSMENT"
 class QuarantineSetup:
     """A house that works, a gateway in front of it, and the clinic that was asked about a screened case."""
 
-    house: RunningWorker
+    worker: RunningWorker
     client: httpx2.AsyncClient
     clinic: Clinic
     case: UUID
@@ -65,27 +65,29 @@ class QuarantineSetup:
         return found
 
     async def referral(self, case: UUID | None = None) -> Referral:
-        return await self.house.asked(case or self.case, MEDICAL)
+        return await self.worker.asked(case or self.case, MEDICAL)
 
     async def number(self, case: UUID | None = None) -> str:
-        return str(await self.house.pool.fetchval("SELECT number FROM streams WHERE stream_id = $1", case or self.case))
+        return str(
+            await self.worker.pool.fetchval("SELECT number FROM streams WHERE stream_id = $1", case or self.case)
+        )
 
     async def becomes(self, message_id: UUID, status: str, cause: str | None = None) -> None:
         """Wait until a message has become this; it may have been something else before."""
         async with asyncio.timeout(30):
-            while not _is(await self.house.became(message_id), status, cause):
+            while not _is(await self.worker.became(message_id), status, cause):
                 await asyncio.sleep(0.05)
 
     async def rows(self, what: str, where: str = "kind = 'signal'") -> list[Any]:
-        return list(await self.house.pool.fetch(f"SELECT {what} FROM inbox WHERE {where} ORDER BY arrival"))  # noqa: S608
+        return list(await self.worker.pool.fetch(f"SELECT {what} FROM inbox WHERE {where} ORDER BY arrival"))  # noqa: S608
 
     async def balances(self) -> None:
         """The accounts add up, and everything agrees with everything."""
         days = (await self.client.get(f"/api/v1/partners/{CLINIC}/accounts")).json()["days"]
         assert [day["unaccounted"] for day in days] == [0] * len(days)
-        await self.house.rests()
-        await Projector(self.house.pool).catch_up()
-        report = await verify(self.house.pool, self.house.keys, self.house.client, workflows=False, patience_s=0.5)
+        await self.worker.rests()
+        await Projector(self.worker.pool).catch_up()
+        report = await verify(self.worker.pool, self.worker.keys, self.worker.client, workflows=False, patience_s=0.5)
         assert str(report) == "clean"
 
 
@@ -95,12 +97,12 @@ def _is(became: dict[str, Any], status: str, cause: str | None) -> bool:
 
 @asynccontextmanager
 async def a_place(database: Database, servers: Servers) -> AsyncIterator[QuarantineSetup]:
-    async with a_running_worker(database, servers) as house, an_app(database) as client:
-        case = await a_screened_case(house)
+    async with a_running_worker(database, servers) as worker, an_app(database) as client:
+        case = await a_screened_case(worker)
         secret = new_secret()
-        await add(house.pool, RegisteredPartner(CLINIC, "Clinic", frozenset()))
-        await add_key(house.pool, house.keys.master, CLINIC, secret)
-        place = QuarantineSetup(house, client, Clinic(CLINIC, secret, "", case), case, "")
+        await add(worker.pool, RegisteredPartner(CLINIC, "Clinic", frozenset()))
+        await add_key(worker.pool, worker.keys.master, CLINIC, secret)
+        place = QuarantineSetup(worker, client, Clinic(CLINIC, secret, "", case), case, "")
         place.token = await the_token(place, case)
         yield place
 
@@ -108,7 +110,7 @@ async def a_place(database: Database, servers: Servers) -> AsyncIterator[Quarant
 async def the_token(place: QuarantineSetup, case: UUID) -> str:
     """What the clinic was given to quote, once it was asked."""
     async with asyncio.timeout(30):
-        while not (token := await place.house.pool.fetchval(_TOKEN, case, CLINIC)):
+        while not (token := await place.worker.pool.fetchval(_TOKEN, case, CLINIC)):
             await asyncio.sleep(0.05)
     return str(token)
 
@@ -133,14 +135,14 @@ def a_token_to_come() -> str:
 async def appears(place: QuarantineSetup, token: str, partner_id: str = CLINIC) -> None:
     """As after a restore: the referral is known under that token again, and to the case as well."""
     referral = await place.referral()
-    await place.house.pool.execute(
+    await place.worker.pool.execute(
         "INSERT INTO referral_tokens (token, stream_id, referral_id, partner_id) VALUES ($1, $2, $3, $4)",
         token, place.case, str(referral.referral_id), partner_id,
     )  # fmt: skip
 
 
 async def test_an_early_signal_applies_itself_when_its_token_comes_and_keeps_its_time(place: QuarantineSetup) -> None:
-    owner = place.house.owner
+    owner = place.worker.owner
     async with owner.acquire() as hand, hand.transaction():
         await hand.execute("SET LOCAL session_replication_role = replica")
         await hand.execute("DELETE FROM referral_tokens WHERE token = $1", place.token)
@@ -152,7 +154,7 @@ async def test_an_early_signal_applies_itself_when_its_token_comes_and_keeps_its
     await appears(place, place.token)
 
     await place.becomes(message_id, "applied")
-    completed = [event for event in await place.house.log(place.case) if event.name == "ReferralCompleted"]
+    completed = [event for event in await place.worker.log(place.case) if event.name == "ReferralCompleted"]
     assert [event.timestamp for event in completed] == [received]
     assert await place.waiting() == []
     await place.balances()
@@ -161,7 +163,7 @@ async def test_an_early_signal_applies_itself_when_its_token_comes_and_keeps_its
 async def test_an_early_signal_is_given_to_its_case_once_whoever_finds_it(place: QuarantineSetup) -> None:
     token = a_token_to_come()
     message_id = await place.says(token=token)
-    finders = [Quarantine(place.house.pool, place.house.keys) for _ in range(8)]
+    finders = [Quarantine(place.worker.pool, place.worker.keys) for _ in range(8)]
     await appears(place, token)
 
     ready = [await each.ready(message_id, place.case) for each in finders]
@@ -178,8 +180,8 @@ async def test_a_token_of_another_partner_takes_nothing_up(place: QuarantineSetu
     message_id = await place.says(token=token)
     await appears(place, token, "embassy-nga")
 
-    assert await Quarantine(place.house.pool, place.house.keys).take_up_early() == set()
-    assert (await place.house.became(message_id))["status"] == "quarantined"
+    assert await Quarantine(place.worker.pool, place.worker.keys).take_up_early() == set()
+    assert (await place.worker.became(message_id))["status"] == "quarantined"
 
 
 async def test_what_was_set_aside_stays_so_when_its_token_comes(place: QuarantineSetup) -> None:
@@ -188,8 +190,8 @@ async def test_what_was_set_aside_stays_so_when_its_token_comes(place: Quarantin
     assert (await place.decides(message_id, "SET_ASIDE")).status_code == 200
     await appears(place, token)
 
-    assert await Quarantine(place.house.pool, place.house.keys).take_up_early() == set()
-    assert (await place.house.became(message_id))["status"] == "quarantined"
+    assert await Quarantine(place.worker.pool, place.worker.keys).take_up_early() == set()
+    assert (await place.worker.became(message_id))["status"] == "quarantined"
     await place.balances()
 
 
@@ -197,30 +199,30 @@ async def test_the_repeat_of_an_early_signal_is_the_same_message_before_and_afte
     event = place.clinic.event(data={"referral_token": "early-" + "x" * 16})
     first = await posted(place.client, place.clinic, event)
     await appears(place, "early-" + "x" * 16)
-    await place.house.until(place.case, "ReferralSent")
+    await place.worker.until(place.case, "ReferralSent")
     second = await posted(place.client, place.clinic, event)
 
     assert (second.status_code, second.json()) == (202, first.json())
     assert len(await place.rows("status")) == 1
 
 
-async def test_an_early_message_of_an_erased_case_waits_for_nobody(desk: Intake, clinic: Clinic) -> None:
-    await desk.receive(clinic.partner_id, *clinic.signed(clinic.event(data={"referral_token": "early-" + "x" * 16})))
-    await desk.pool.execute(
+async def test_an_early_message_of_an_erased_case_waits_for_nobody(intake: Intake, clinic: Clinic) -> None:
+    await intake.receive(clinic.partner_id, *clinic.signed(clinic.event(data={"referral_token": "early-" + "x" * 16})))
+    await intake.pool.execute(
         "INSERT INTO referral_tokens VALUES ($1, $2, 'r', $3)", "early-" + "x" * 16, clinic.case, clinic.partner_id
     )
-    await desk.keys.destroy(clinic.case)
+    await intake.keys.destroy(clinic.case)
 
-    quarantine = Quarantine(desk.pool, desk.keys)
+    quarantine = Quarantine(intake.pool, intake.keys)
     assert await quarantine.take_up_early() == set()
     assert [doubt.cause for doubt in await quarantine.doubts()] == ["ERASED"]
-    assert not await desk.pool.fetchval("SELECT EXISTS (SELECT FROM inbox WHERE token_hash IS NOT NULL)")
+    assert not await intake.pool.fetchval("SELECT EXISTS (SELECT FROM inbox WHERE token_hash IS NOT NULL)")
 
 
-async def test_no_token_can_be_read_from_what_is_looked_up(desk: Intake, clinic: Clinic) -> None:
+async def test_no_token_can_be_read_from_what_is_looked_up(intake: Intake, clinic: Clinic) -> None:
     token = "early-" + "x" * 16
-    await desk.receive(clinic.partner_id, *clinic.signed(clinic.event(data={"referral_token": token})))
-    (row,) = await rows(desk, "token_hash", "token_hash IS NOT NULL")
+    await intake.receive(clinic.partner_id, *clinic.signed(clinic.event(data={"referral_token": token})))
+    (row,) = await rows(intake, "token_hash", "token_hash IS NOT NULL")
 
     assert row["token_hash"] not in (sha256(token.encode()).digest(), token.encode())
 
@@ -239,7 +241,7 @@ async def test_a_stray_signal_is_given_to_a_referral_of_that_partner_and_applied
     assert answer.status_code == 200, answer.text
     await place.becomes(message_id, "applied")
     assert (await place.referral()).outcome == GOOD
-    (event,) = await place.house.log(desk_of(CLINIC))
+    (event,) = await place.worker.log(desk_of(CLINIC))
     assert event.name == "SignalAssigned"
     assert event.facts["kept_message"] == message_id
     assert event.facts["reason"] == "the clinic says so"
@@ -253,7 +255,7 @@ async def test_a_stray_signal_is_set_aside_with_a_reason_and_has_no_effect(place
     answer = await place.decides(message_id, "SET_ASIDE")
 
     assert answer.status_code == 200, answer.text
-    assert [event.name for event in await place.house.log(desk_of(CLINIC))] == ["SignalSetAside"]
+    assert [event.name for event in await place.worker.log(desk_of(CLINIC))] == ["SignalSetAside"]
     assert await place.waiting() == []
     assert (await place.referral()).status == "SENT"
     await place.balances()
@@ -266,7 +268,7 @@ async def test_a_decision_sent_twice_is_one_decision(place: QuarantineSetup) -> 
 
     assert (first.status_code, again.status_code) == (200, 200)
     assert again.json()["message_id"] == first.json()["message_id"]
-    assert len(await place.house.log(desk_of(CLINIC))) == 1
+    assert len(await place.worker.log(desk_of(CLINIC))) == 1
 
 
 async def test_of_two_people_who_decide_at_once_one_decides(place: QuarantineSetup) -> None:
@@ -275,7 +277,7 @@ async def test_of_two_people_who_decide_at_once_one_decides(place: QuarantineSet
     answers = await asyncio.gather(*(place.decides(message_id, "SET_ASIDE") for _ in range(6)))
 
     assert sorted(answer.status_code for answer in answers) == [200, 409, 409, 409, 409, 409]
-    assert len(await place.house.log(desk_of(CLINIC))) == 1
+    assert len(await place.worker.log(desk_of(CLINIC))) == 1
     assert len(await place.rows("status", f"stream_id = '{desk_of(CLINIC)}'")) == 1
 
 
@@ -291,7 +293,7 @@ async def test_what_a_case_could_not_place_may_be_given_to_it_again(place: Quara
     async with asyncio.timeout(20):
         while [row["cause"] for row in await place.waiting()] != ["UNKNOWN_REFERRAL"]:
             await asyncio.sleep(0.05)
-    assert [event.name for event in await place.house.log(desk_of(CLINIC))] == ["SignalTakenUpAgain"]
+    assert [event.name for event in await place.worker.log(desk_of(CLINIC))] == ["SignalTakenUpAgain"]
     referral = str((await place.referral()).referral_id)
     await place.decides(message_id, "ASSIGN", case_number=await place.number(), referral_id=referral)
     await place.becomes(message_id, "applied")
@@ -314,7 +316,7 @@ async def test_a_conflicting_outcome_is_decided_in_its_case(place: QuarantineSet
     assert answer.status_code == 200, answer.text
     assert (await place.referral()).outcome == BAD
     assert await place.waiting() == []
-    await Quarantine(place.house.pool, place.house.keys).note_resolved()
+    await Quarantine(place.worker.pool, place.worker.keys).note_resolved()
     assert [row[0] for row in await place.rows("resolved_by IS NOT NULL", "status = 'quarantined'")] == [True]
     await place.balances()
 
@@ -322,7 +324,7 @@ async def test_a_conflicting_outcome_is_decided_in_its_case(place: QuarantineSet
 async def test_a_second_body_under_one_id_is_shown_beside_the_first_and_decided(place: QuarantineSetup) -> None:
     event = place.clinic.event(data={"referral_token": place.token})
     await posted(place.client, place.clinic, event)
-    await place.house.became(message_id_for(f"partner:{CLINIC}", event["id"]))
+    await place.worker.became(message_id_for(f"partner:{CLINIC}", event["id"]))
     await posted(place.client, place.clinic, {**event, "data": {**event["data"], "outcome_code": BAD}})
     async with asyncio.timeout(20):
         while not (waiting := await place.waiting()):
@@ -353,10 +355,10 @@ WRONG: list[Any] = [
 
 
 async def test_a_decision_that_cannot_be_is_refused_by_pointer_and_changes_nothing(
-    client: httpx2.AsyncClient, desk: Intake, clinic: Clinic, subtests: pytest.Subtests
+    client: httpx2.AsyncClient, intake: Intake, clinic: Clinic, subtests: pytest.Subtests
 ) -> None:
     await posted(client, clinic, clinic.event(data={"referral_token": "x" * 22}))
-    (row,) = await rows(desk, "message_id", "kind = 'signal'")
+    (row,) = await rows(intake, "message_id", "kind = 'signal'")
     path = f"/api/v1/quarantine/{row['message_id']}"
 
     for body, status, where in WRONG:
@@ -377,7 +379,7 @@ async def test_a_decision_that_cannot_be_is_refused_by_pointer_and_changes_nothi
 
 async def test_a_signal_is_never_assigned_to_another_partners_referral(place: QuarantineSetup) -> None:
     message_id = await place.says(token="mistyped-" + "x" * 12)
-    state = await place.house.state(place.case)
+    state = await place.worker.state(place.case)
     assert isinstance(state, Case)
     theirs = next(each for each in state.referrals.values() if each.partner_id != CLINIC)
 
@@ -412,11 +414,11 @@ async def test_results_that_were_exchanged_are_shown_together_and_never_copied(p
 
 async def another_case(place: QuarantineSetup, person: dict[str, Any]) -> UUID:
     registration = {**steps.REGISTRATION, "person": person}
-    begun = await place.house.begin(**registration)
+    begun = await place.worker.begin(**registration)
     assert begun.stream_id is not None
-    await place.house.until(begun.stream_id, "ScreeningStarted")
+    await place.worker.until(begun.stream_id, "ScreeningStarted")
     for name, fields in steps.SCREENING:
-        await place.house.say(begun.stream_id, name, **fields)
-    await place.house.told(begun.stream_id, "CompleteScreening")
+        await place.worker.say(begun.stream_id, name, **fields)
+    await place.worker.told(begun.stream_id, "CompleteScreening")
     await the_token(place, begun.stream_id)
     return begun.stream_id

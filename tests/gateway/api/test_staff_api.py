@@ -87,12 +87,12 @@ async def test_the_same_key_for_another_body_is_a_422(client: httpx2.AsyncClient
     assert problem_of(answer)["type"] == "/problems/key-reused"
 
 
-async def test_without_an_idempotency_key_nothing_is_taken(client: httpx2.AsyncClient, desk: Intake) -> None:
+async def test_without_an_idempotency_key_nothing_is_taken(client: httpx2.AsyncClient, intake: Intake) -> None:
     answer = await client.post("/api/v1/cases", json=REGISTER)
 
     assert answer.status_code == 400
     assert "Idempotency-Key" in problem_of(answer)["detail"]
-    assert await rows(desk) == []
+    assert await rows(intake) == []
 
 
 async def test_an_impossible_date_is_named_with_field_value_and_rule(client: httpx2.AsyncClient) -> None:
@@ -108,21 +108,21 @@ async def test_an_impossible_date_is_named_with_field_value_and_rule(client: htt
     assert kept.json()["status"] == "refused"
 
 
-async def test_the_user_named_is_the_one_who_is_kept(client: httpx2.AsyncClient, desk: Intake) -> None:
+async def test_the_user_named_is_the_one_who_is_kept(client: httpx2.AsyncClient, intake: Intake) -> None:
     await post(client, "/cases", REGISTER)
     await post(client, "/cases", REGISTER, **{"X-Awda-User": "fatima"})
 
-    assert [row["actor"] for row in await rows(desk, "actor")] == ["staff:operator", "staff:fatima"]
+    assert [row["actor"] for row in await rows(intake, "actor")] == ["staff:operator", "staff:fatima"]
 
 
-async def test_what_is_said_about_a_message_is_no_field_of_it(client: httpx2.AsyncClient, desk: Intake) -> None:
+async def test_what_is_said_about_a_message_is_no_field_of_it(client: httpx2.AsyncClient, intake: Intake) -> None:
     number = await registered(client)
     about = {"happened_at": "2026-01-05T08:00:00Z", "reason": "told by phone"}
 
     answer = await post(client, f"/cases/{number}/messages", {"message": "AddNote", "note": "x", "about": about})
 
     assert answer.status_code == 202
-    assert (await rows(desk, "claimed_at"))[-1]["claimed_at"].isoformat() == "2026-01-05T08:00:00+00:00"
+    assert (await rows(intake, "claimed_at"))[-1]["claimed_at"].isoformat() == "2026-01-05T08:00:00+00:00"
 
 
 UNFIT_ABOUT: list[Any] = [
@@ -294,9 +294,9 @@ async def test_what_another_sites_page_asks_for_is_asked_by_nobody(database: Dat
 FORMS: Final = ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x")
 
 
-async def test_nothing_that_a_page_can_send_unasked_changes_anything(database: Database, desk: Intake) -> None:
+async def test_nothing_that_a_page_can_send_unasked_changes_anything(database: Database, intake: Intake) -> None:
     """A form sends no header of its own: what changes something wants one, or a kind of body that no form has."""
-    await add(desk.pool, RegisteredPartner("x", "Embassy", frozenset()))
+    await add(intake.pool, RegisteredPartner("x", "Embassy", frozenset()))
     async with an_app(database) as client:
         posts = [
             route
@@ -339,7 +339,7 @@ async def test_what_goes_wrong_inside_is_a_500_that_tells_nothing(
 
 async def test_a_database_that_is_away_is_a_503_that_asks_to_try_again(database: Database) -> None:
     async with an_app(database) as client:
-        client._transport.app.state.desk.pool.terminate()  # type: ignore[attr-defined]
+        client._transport.app.state.intake.pool.terminate()  # type: ignore[attr-defined]
         for answer in (await post(client, "/cases", REGISTER), await client.get("/healthz")):
             assert answer.status_code == 503
             assert answer.headers["retry-after"]
@@ -360,7 +360,7 @@ async def sent(client: httpx2.AsyncClient, partner_id: str, headers: dict[str, s
 
 
 async def test_a_signal_is_answered_with_a_receipt_after_the_commit(
-    client: httpx2.AsyncClient, clinic: Clinic, desk: Intake
+    client: httpx2.AsyncClient, clinic: Clinic, intake: Intake
 ) -> None:
     event = clinic.event()
 
@@ -370,7 +370,7 @@ async def test_a_signal_is_answered_with_a_receipt_after_the_commit(
     assert first.status_code == second.status_code == 202
     assert first.json() == second.json()
     assert first.json()["status"] == "received"
-    assert len(await rows(desk, where="kind = 'signal'")) == 1
+    assert len(await rows(intake, where="kind = 'signal'")) == 1
 
 
 async def test_whether_there_is_such_a_referral_cannot_be_read_from_the_answer(
@@ -473,9 +473,9 @@ async def test_a_case_is_carried_on_and_read_over_http(database: Database, serve
 
 
 async def test_the_worklist_is_read_page_by_page(database: Database, servers: Servers) -> None:
-    async with a_running_worker(database, servers) as house, an_app(database) as client:
+    async with a_running_worker(database, servers) as worker, an_app(database) as client:
         begun = [await post(client, "/cases", REGISTER, Prefer="wait=20") for _ in range(3)]
-        await Projector(house.pool).catch_up()
+        await Projector(worker.pool).catch_up()
 
         first = await client.get("/api/v1/cases", params={"limit": 2, "country": "NGA"})
         second = await client.get(first.links["next"]["url"])
@@ -488,30 +488,30 @@ async def test_the_worklist_is_read_page_by_page(database: Database, servers: Se
     assert "Aminata" not in first.text
 
 
-async def the_token(house: RunningWorker) -> str:
+async def the_token(worker: RunningWorker) -> str:
     """What the clinic was given to quote, once it was asked."""
     asked = "SELECT token FROM referral_tokens WHERE partner_id = 'clinic-misrata'"
     async with asyncio.timeout(20):
-        while (token := await house.pool.fetchval(asked)) is None:
+        while (token := await worker.pool.fetchval(asked)) is None:
             await asyncio.sleep(0.05)
     return str(token)
 
 
 async def test_a_partners_signal_moves_the_referral_it_answers(
-    database: Database, servers: Servers, desk: Intake
+    database: Database, servers: Servers, intake: Intake
 ) -> None:
-    async with a_running_worker(database, servers) as house, an_app(database) as client:
-        case = await a_screened_case(house)
-        token = await the_token(house)
-        clinic = await a_partner(desk, "clinic-misrata", case, "a-token-for-no-referral")
+    async with a_running_worker(database, servers) as worker, an_app(database) as client:
+        case = await a_screened_case(worker)
+        token = await the_token(worker)
+        clinic = await a_partner(intake, "clinic-misrata", case, "a-token-for-no-referral")
 
         event = clinic.event(data={"referral_token": token})
         answer = await sent(client, clinic.partner_id, *clinic.signed(event, key=clinic.private))
 
         assert answer.status_code == 202
-        became = await house.became(message_id_for("partner:clinic-misrata", event["id"]))
+        became = await worker.became(message_id_for("partner:clinic-misrata", event["id"]))
         assert became["status"] == "applied", became
-        assert "ReferralCompleted" in await house.names(case)
+        assert "ReferralCompleted" in await worker.names(case)
 
 
 async def test_staff_read_the_digest_of_who_does_not_answer(client: httpx2.AsyncClient, database: Database) -> None:

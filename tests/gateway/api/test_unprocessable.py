@@ -40,7 +40,7 @@ def break_rules(place: QuarantineSetup, kind: str, *names: str) -> None:
             raise ZeroDivisionError
         return real.decide(state, message, ctx)
 
-    place.house.recording.kinds = {**KINDS, kind: replace(real, decide=decide)}
+    place.worker.recording.kinds = {**KINDS, kind: replace(real, decide=decide)}
 
 
 async def sent(place: QuarantineSetup, body: dict[str, Any], key: str = "one") -> httpx2.Response:
@@ -49,15 +49,15 @@ async def sent(place: QuarantineSetup, body: dict[str, Any], key: str = "one") -
 
 
 async def doubts(place: QuarantineSetup) -> Sequence[UUID]:
-    state = await place.house.state(place.case)
+    state = await place.worker.state(place.case)
     assert isinstance(state, Case)
     return list(state.doubts)
 
 
 async def findings(place: QuarantineSetup) -> list[str]:
-    await place.house.rests()
-    await Projector(place.house.pool).catch_up()
-    report = await verify(place.house.pool, place.house.keys, place.house.client, workflows=False, patience_s=0.5)
+    await place.worker.rests()
+    await Projector(place.worker.pool).catch_up()
+    report = await verify(place.worker.pool, place.worker.keys, place.worker.client, workflows=False, patience_s=0.5)
     return [f"{finding.kind} {finding.detail}" for finding in report.findings]
 
 
@@ -87,7 +87,7 @@ async def test_what_was_not_taken_in_is_shown_named_by_verify_and_taken_in_once_
     await place.becomes(message_id, "applied")
 
     assert (await doubts(place), await place.waiting(), await findings(place)) == ([], [], [])
-    names = await place.house.names(place.case)
+    names = await place.worker.names(place.case)
     assert "VoluntaryReturnWithdrawn" in names
     assert names.count("QuarantinedMessageResolved") == 2
 
@@ -98,7 +98,7 @@ async def test_what_crashes_once_more_is_in_doubt_once_more(place: QuarantineSet
     before = (await place.waiting())[0]
 
     assert (await place.decides(message_id, "AGAIN")).status_code == 200
-    await place.house.rests()
+    await place.worker.rests()
     await place.becomes(message_id, "quarantined")
 
     assert await doubts(place) == [message_id]
@@ -112,7 +112,7 @@ async def test_what_is_set_aside_counts_no_longer_and_its_decision_is_in_the_cas
     assert (await place.decides(message_id, "SET_ASIDE")).status_code == 200
 
     assert (await doubts(place), await place.waiting(), await findings(place)) == ([], [], [])
-    assert (await place.house.names(place.case))[-1] == "QuarantinedMessageResolved"
+    assert (await place.worker.names(place.case))[-1] == "QuarantinedMessageResolved"
 
 
 async def test_a_letter_that_a_movement_cannot_take_is_shown_and_may_be_given_to_it_again(
@@ -126,11 +126,11 @@ async def test_a_letter_that_a_movement_cannot_take_is_shown_and_may_be_given_to
         "std": "2027-12-14T09:00:00Z",
         "sta": "2027-12-14T14:00:00Z",
     }
-    flight = await place.house.begin("PlanMovement", kind="movement", called=plan["number"], **plan)  # type: ignore[arg-type]
+    flight = await place.worker.begin("PlanMovement", kind="movement", called=plan["number"], **plan)  # type: ignore[arg-type]
     assert flight.stream_id
-    await place.house.became(flight.message_id)
+    await place.worker.became(flight.message_id)
     break_rules(place, "movement", "ConfirmMovement")
-    order = await place.house.say(flight.stream_id, "ConfirmMovement", carrier="Buraq")
+    order = await place.worker.say(flight.stream_id, "ConfirmMovement", carrier="Buraq")
     await place.becomes(order.message_id, "quarantined")
 
     (shown,) = await place.waiting()
@@ -143,10 +143,10 @@ async def test_a_letter_that_a_movement_cannot_take_is_shown_and_may_be_given_to
 
 
 async def test_a_body_that_was_changed_can_only_be_set_aside(place: QuarantineSetup) -> None:
-    await place.house.rests()
+    await place.worker.rests()
     note = IncomingMessage(uuid4(), place.case, "staff", "staff.message", b"{}", "staff:fatima", "fatima")
-    async with place.house.owner.acquire() as hand, hand.transaction():
-        receipt = await Inbox(cast("Any", hand), place.house.keys).put(note)
+    async with place.worker.owner.acquire() as hand, hand.transaction():
+        receipt = await Inbox(cast("Any", hand), place.worker.keys).put(note)
         await hand.execute("SET LOCAL session_replication_role = replica")
         changed = "UPDATE inbox SET body = overlay(body placing '\\x00' from 40) WHERE message_id = $1"
         await hand.execute(changed, receipt.message_id)

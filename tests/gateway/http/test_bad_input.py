@@ -97,8 +97,10 @@ def kind_of(path: str) -> str:
     return CLOUD_EVENT if "inbox" in path else "application/json"
 
 
-async def test_who_floods_is_told_to_wait_and_nobody_else_is(database: Database, desk: Intake, clinic: Clinic) -> None:
-    calm = await a_partner(desk, "exit-authority", clinic.case, "another-token-of-a-test")
+async def test_who_floods_is_told_to_wait_and_nobody_else_is(
+    database: Database, intake: Intake, clinic: Clinic
+) -> None:
+    calm = await a_partner(intake, "exit-authority", clinic.case, "another-token-of-a-test")
     async with a_gateway(database, AWDA_PARTNER_RATE="5") as gateway:
         told: Counter[int] = Counter()
         lines = [await line(gateway.port) for _ in range(16)]
@@ -114,7 +116,7 @@ async def test_who_floods_is_told_to_wait_and_nobody_else_is(database: Database,
         await asyncio.gather(*flood, return_exceptions=True)
         assert set(answered) == {202}
         assert set(told) == {202, 429}
-        kept = Counter(row["source"] for row in await rows(desk, "source", "name = 'partner.signal'"))
+        kept = Counter(row["source"] for row in await rows(intake, "source", "name = 'partner.signal'"))
         assert kept["partner:exit-authority"] == len(answered)
         assert told[202] <= kept["partner:clinic-tripoli"] <= told[202] + len(lines), "acknowledged, or cut off since"
 

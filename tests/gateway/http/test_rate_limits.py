@@ -271,13 +271,15 @@ async def test_the_answer_to_a_body_that_is_too_large_is_a_problem_document(data
 async def a_gateway(database: Database, servers: Servers, home: Path, **more: str) -> AsyncIterator[tuple[int, int]]:
     """A gateway in a process of its own: its port and its pid."""
     port = a_free_port()
-    async with worker_processes(database, servers, home, AWDA_PORT=str(port), AWDA_HOST="127.0.0.1", **more) as crew:
-        await crew.start("gateway")
+    async with worker_processes(
+        database, servers, home, AWDA_PORT=str(port), AWDA_HOST="127.0.0.1", **more
+    ) as processes:
+        await processes.start("gateway")
         async with httpx2.AsyncClient(trust_env=False) as client:
             async with asyncio.timeout(PATIENCE_S):
                 while not await _is_well(client, port):
                     await asyncio.sleep(0.05)
-        yield port, crew.running["gateway"].pid
+        yield port, processes.running["gateway"].pid
 
 
 async def _is_well(client: httpx2.AsyncClient, port: int) -> bool:

@@ -35,9 +35,9 @@ KINDS = {
 
 
 @pytest.fixture
-async def house(database: Database, servers: Servers) -> AsyncIterator[RunningWorker]:
-    async with a_running_worker(database, servers) as house:
-        yield house
+async def worker(database: Database, servers: Servers) -> AsyncIterator[RunningWorker]:
+    async with a_running_worker(database, servers) as worker:
+        yield worker
 
 
 @pytest.fixture
@@ -45,15 +45,15 @@ def store(tmp_path: Path) -> FolderContentStore:
     return FolderContentStore(tmp_path / "files")
 
 
-async def a_case(house: RunningWorker) -> UUID:
-    begun = await house.begin(**REGISTRATION)
+async def a_case(worker: RunningWorker) -> UUID:
+    begun = await worker.begin(**REGISTRATION)
     assert begun.stream_id is not None
-    await house.became(begun.message_id)
+    await worker.became(begun.message_id)
     return begun.stream_id
 
 
 async def given(
-    desk: Intake,
+    intake: Intake,
     store: FolderContentStore,
     case: UUID,
     content: bytes = PDF,
@@ -61,11 +61,11 @@ async def given(
     **more: Any,
 ) -> AttachmentReceipt:
     how = {"holders": [case], "cases": [case], "user": "fatima"} | more
-    return (await attach(desk, store, io.BytesIO(content), about, **how))[0]
+    return (await attach(intake, store, io.BytesIO(content), about, **how))[0]
 
 
-async def attached(house: RunningWorker, case: UUID) -> list[Any]:
-    return [event for event in await house.log(case) if event.name == "EvidenceAttached"]
+async def attached(worker: RunningWorker, case: UUID) -> list[Any]:
+    return [event for event in await worker.log(case) if event.name == "EvidenceAttached"]
 
 
 def kept(store: FolderContentStore) -> list[Path]:
@@ -73,58 +73,58 @@ def kept(store: FolderContentStore) -> list[Path]:
 
 
 async def test_a_file_is_attached_and_comes_back_as_it_was(
-    house: RunningWorker, desk: Intake, store: FolderContentStore
+    worker: RunningWorker, intake: Intake, store: FolderContentStore
 ) -> None:
-    case = await a_case(house)
+    case = await a_case(worker)
     about = EvidenceDetails("Okafor, Aminata – جواز.pdf", "seen at the embassy", "GEN")
-    receipt = await given(desk, store, case, about=about)
-    assert (await house.became(receipt.message_id))["status"] == "applied"
+    receipt = await given(intake, store, case, about=about)
+    assert (await worker.became(receipt.message_id))["status"] == "applied"
 
-    (event,) = await attached(house, case)
+    (event,) = await attached(worker, case)
     assert event.say() == "Evidence attached: Okafor, Aminata – جواز.pdf (seen at the embassy)."
     (file,) = kept(store)
     assert file.name == event.file_hash == digest_of(io.BytesIO(file.read_bytes()))
     for digest in (event.file_hash, event.file_hash[:8], event.told["content_hash"], event.told["content_hash"][:12]):
-        found = await evidence(desk, store, case, digest)
+        found = await evidence(intake, store, case, digest)
         assert b"".join(found.pieces()) == PDF
         assert (found.file_name, found.media_type) == (about.file_name, "application/pdf")
 
 
 async def test_the_same_file_twice_is_one_file_whoever_attaches_it(
-    house: RunningWorker, desk: Intake, store: FolderContentStore
+    worker: RunningWorker, intake: Intake, store: FolderContentStore
 ) -> None:
-    case = await a_case(house)
-    first, again = await given(desk, store, case), await given(desk, store, case, user="omar")
+    case = await a_case(worker)
+    first, again = await given(intake, store, case), await given(intake, store, case, user="omar")
     assert (first.message_id, first.repeated) == (again.message_id, False)
     assert again.repeated
-    await house.became(first.message_id)
-    assert len(await attached(house, case)) == len(kept(store)) == 1
+    await worker.became(first.message_id)
+    assert len(await attached(worker, case)) == len(kept(store)) == 1
 
 
 async def test_a_file_is_what_it_begins_as_and_not_what_it_is_called(
-    house: RunningWorker, desk: Intake, store: FolderContentStore
+    worker: RunningWorker, intake: Intake, store: FolderContentStore
 ) -> None:
-    case = await a_case(house)
+    case = await a_case(worker)
     for content in KINDS.values():
-        await house.became((await given(desk, store, case, content, EvidenceDetails("innocent.exe"))).message_id)
-    assert [event.told["media_type"] for event in await attached(house, case)] == list(KINDS)
+        await worker.became((await given(intake, store, case, content, EvidenceDetails("innocent.exe"))).message_id)
+    assert [event.told["media_type"] for event in await attached(worker, case)] == list(KINDS)
 
 
 async def test_what_is_neither_picture_nor_page_is_not_taken(
-    house: RunningWorker, desk: Intake, store: FolderContentStore
+    worker: RunningWorker, intake: Intake, store: FolderContentStore
 ) -> None:
-    case = await a_case(house)
+    case = await a_case(worker)
     for content in (b"", b"MZ\x90\x00 a program", b"<html><script>", b"PK\x03\x04", b" %PDF-1.7", b"%PD"):
         with pytest.raises(DeclinedError) as no:
-            await given(desk, store, case, content)
+            await given(intake, store, case, content)
         assert no.value.problem == "media-type"
     assert kept(store) == []
 
 
 async def test_a_file_beyond_the_limit_is_declined_while_it_comes(
-    house: RunningWorker, desk: Intake, store: FolderContentStore
+    worker: RunningWorker, intake: Intake, store: FolderContentStore
 ) -> None:
-    case = await a_case(house)
+    case = await a_case(worker)
     taken = []
 
     class Endless(io.BytesIO):
@@ -133,14 +133,16 @@ async def test_a_file_beyond_the_limit_is_declined_while_it_comes(
             return b"%PDF-" + bytes(size or 0)
 
     with pytest.raises(DeclinedError) as no:
-        await attach(desk, store, Endless(), EvidenceDetails("big.pdf"), holders=[case], cases=[case], user="fatima")
+        await attach(intake, store, Endless(), EvidenceDetails("big.pdf"), holders=[case], cases=[case], user="fatima")
     assert no.value.problem == "too-large"
     assert sum(size or 0 for size in taken) < NEWEST.in_force.evidence_bytes + 1_000_000
     assert kept(store) == []
 
 
-async def test_what_is_said_of_a_file_has_limits(house: RunningWorker, desk: Intake, store: FolderContentStore) -> None:
-    case = await a_case(house)
+async def test_what_is_said_of_a_file_has_limits(
+    worker: RunningWorker, intake: Intake, store: FolderContentStore
+) -> None:
+    case = await a_case(worker)
     for about in (
         EvidenceDetails(""),
         EvidenceDetails("x" * 121),
@@ -148,7 +150,7 @@ async def test_what_is_said_of_a_file_has_limits(house: RunningWorker, desk: Int
         EvidenceDetails("x", None, "TRAF"),
     ):
         with pytest.raises(DeclinedError) as no:
-            await given(desk, store, case, about=about)
+            await given(intake, store, case, about=about)
         assert no.value.rule == "MESSAGE.INVALID"
     assert kept(store) == []
 
@@ -157,27 +159,27 @@ async def test_what_is_said_of_a_file_has_limits(house: RunningWorker, desk: Int
 
 
 async def test_with_the_keys_the_file_is_gone_and_what_happened_can_still_be_read(
-    house: RunningWorker, desk: Intake, store: FolderContentStore
+    worker: RunningWorker, intake: Intake, store: FolderContentStore
 ) -> None:
-    case = await a_case(house)
-    await house.became((await given(desk, store, case)).message_id)
-    (event,) = await attached(house, case)
-    await desk.keys.destroy(case)
+    case = await a_case(worker)
+    await worker.became((await given(intake, store, case)).message_id)
+    (event,) = await attached(worker, case)
+    await intake.keys.destroy(case)
     with pytest.raises(KeyErasedError):
-        await evidence(desk, store, case, event.file_hash)
+        await evidence(intake, store, case, event.file_hash)
     with pytest.raises(DeclinedError) as no:
-        await given(desk, store, case, PDF + b"more")
+        await given(intake, store, case, PDF + b"more")
     assert no.value.problem == "erased"
-    (erased,) = await attached(house, case)
+    (erased,) = await attached(worker, case)
     assert erased.say() == "Evidence attached: [erased]."
 
 
 async def test_a_scan_that_names_several_is_kept_once_and_gone_for_all_when_one_is_erased(
-    house: RunningWorker, desk: Intake, store: FolderContentStore
+    worker: RunningWorker, intake: Intake, store: FolderContentStore
 ) -> None:
-    one, other, silent = [await a_case(house) for _ in range(3)]
+    one, other, silent = [await a_case(worker) for _ in range(3)]
     receipts = await attach(
-        desk,
+        intake,
         store,
         io.BytesIO(PDF),
         EvidenceDetails("list.pdf"),
@@ -186,20 +188,20 @@ async def test_a_scan_that_names_several_is_kept_once_and_gone_for_all_when_one_
         user="fatima",
     )
     for receipt in receipts:
-        await house.became(receipt.message_id)
-    hashes = {event.file_hash for case in (one, other) for event in await attached(house, case)}
+        await worker.became(receipt.message_id)
+    hashes = {event.file_hash for case in (one, other) for event in await attached(worker, case)}
     assert len(hashes) == len(kept(store)) == 1
-    assert await attached(house, silent) == []
+    assert await attached(worker, silent) == []
     (file_hash,) = hashes
-    assert b"".join((await evidence(desk, store, other, file_hash)).pieces()) == PDF
+    assert b"".join((await evidence(intake, store, other, file_hash)).pieces()) == PDF
 
-    await desk.keys.destroy(silent)
+    await intake.keys.destroy(silent)
 
     for case in (one, other):
         with pytest.raises(KeyErasedError):
-            await evidence(desk, store, case, file_hash)
+            await evidence(intake, store, case, file_hash)
     again = await attach(
-        desk,
+        intake,
         store,
         io.BytesIO(PDF),
         EvidenceDetails("list.pdf"),
@@ -214,34 +216,36 @@ async def test_a_scan_that_names_several_is_kept_once_and_gone_for_all_when_one_
 
 
 async def test_a_file_that_is_missing_or_changed_is_said_to_be(
-    house: RunningWorker, desk: Intake, store: FolderContentStore
+    worker: RunningWorker, intake: Intake, store: FolderContentStore
 ) -> None:
-    case = await a_case(house)
-    await house.became((await given(desk, store, case)).message_id)
+    case = await a_case(worker)
+    await worker.became((await given(intake, store, case)).message_id)
     (file,) = kept(store)
     raw = file.read_bytes()
     file.write_bytes(raw[:-1] + bytes([raw[-1] ^ 1]))
     with pytest.raises(TamperedError):
-        await evidence(desk, store, case, file.name)
+        await evidence(intake, store, case, file.name)
     file.unlink()
     with pytest.raises(FileNotStoredError):
-        await evidence(desk, store, case, file.name)
+        await evidence(intake, store, case, file.name)
 
 
 async def test_a_file_is_found_only_in_the_case_that_names_it(
-    house: RunningWorker, desk: Intake, store: FolderContentStore
+    worker: RunningWorker, intake: Intake, store: FolderContentStore
 ) -> None:
-    case, other = await a_case(house), await a_case(house)
-    await house.became((await given(desk, store, case)).message_id)
-    (event,) = await attached(house, case)
+    case, other = await a_case(worker), await a_case(worker)
+    await worker.became((await given(intake, store, case)).message_id)
+    (event,) = await attached(worker, case)
     for stream, digest in ((other, event.file_hash), (case, event.file_hash[:7]), (case, ""), (case, "zz" * 32)):
         with pytest.raises(EvidenceNotFoundError):
-            await evidence(desk, store, stream, digest)
+            await evidence(intake, store, stream, digest)
 
 
-async def test_nobody_attaches_a_file_by_only_saying_so(house: RunningWorker, desk: Intake, database: Database) -> None:
-    case = await a_case(house)
-    number = await desk.pool.fetchval("SELECT number FROM streams WHERE stream_id = $1", case)
+async def test_nobody_attaches_a_file_by_only_saying_so(
+    worker: RunningWorker, intake: Intake, database: Database
+) -> None:
+    case = await a_case(worker)
+    number = await intake.pool.fetchval("SELECT number FROM streams WHERE stream_id = $1", case)
     said = {"message": "AttachEvidence", "file_hash": "ab" * 32, "content_hash": "cd" * 32, "file_name": "x"}
     async with an_app(database) as client:
         answer = await client.post(
@@ -251,17 +255,17 @@ async def test_nobody_attaches_a_file_by_only_saying_so(house: RunningWorker, de
         assert answer.status_code == 422
         assert "not for staff to send" in answer.json()["detail"]
         assert (await client.get("/schemas/AttachEvidence.json")).status_code == 404
-    assert await attached(house, case) == []
+    assert await attached(worker, case) == []
 
 
 # Over HTTP
 
 
 async def test_a_file_travels_over_http_with_its_name_beside_it(
-    house: RunningWorker, desk: Intake, database: Database, tmp_path: Path
+    worker: RunningWorker, intake: Intake, database: Database, tmp_path: Path
 ) -> None:
-    case = await a_case(house)
-    number = await desk.pool.fetchval("SELECT number FROM streams WHERE stream_id = $1", case)
+    case = await a_case(worker)
+    number = await intake.pool.fetchval("SELECT number FROM streams WHERE stream_id = $1", case)
     where = f"/api/v1/cases/{number}/files"
     labels = {"X-Awda-File-Name": "Rapport%20m%C3%A9dical.pdf", "X-Awda-Note": "clinic", "X-Awda-Compartment": "MED"}
     async with an_app(database, files=tmp_path / "files") as client:
@@ -270,8 +274,8 @@ async def test_a_file_travels_over_http_with_its_name_beside_it(
         client.headers["Idempotency-Key"] = "k"
         answer = await client.post(where, content=PDF, headers={"content-type": "application/pdf", **labels})
         assert answer.status_code == 202, answer.text
-        await house.became(UUID(answer.json()["message_id"]))
-        (event,) = await attached(house, case)
+        await worker.became(UUID(answer.json()["message_id"]))
+        (event,) = await attached(worker, case)
         assert event.say() == "Evidence attached: Rapport médical.pdf (clinic)."
         assert event.care_about is not None
         file = await client.get(f"{where}/{event.file_hash}")
@@ -290,16 +294,16 @@ async def test_a_file_travels_over_http_with_its_name_beside_it(
         assert lied.status_code == 415
         elsewhere = await client.post("/api/v1/cases/LBY-2026-999999/files", content=PDF)
         assert elsewhere.status_code == 404
-        await desk.keys.destroy(case)
+        await intake.keys.destroy(case)
         assert (await client.get(f"{where}/{event.file_hash}")).status_code == 410
-    assert len(await attached(house, case)) == 1
+    assert len(await attached(worker, case)) == 1
 
 
 async def test_a_gateway_without_a_content_store_says_so(
-    house: RunningWorker, desk: Intake, database: Database
+    worker: RunningWorker, intake: Intake, database: Database
 ) -> None:
-    case = await a_case(house)
-    number = await desk.pool.fetchval("SELECT number FROM streams WHERE stream_id = $1", case)
+    case = await a_case(worker)
+    number = await intake.pool.fetchval("SELECT number FROM streams WHERE stream_id = $1", case)
     async with an_app(database) as client:
         answer = await client.post(f"/api/v1/cases/{number}/files", content=PDF, headers={"Idempotency-Key": "k"})
     assert answer.status_code == 503

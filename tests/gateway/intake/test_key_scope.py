@@ -50,9 +50,9 @@ class HospitalSystem:
 
 
 @pytest.fixture
-async def hospital(desk: Intake) -> HospitalSystem:
-    begun = await desk.start_case(REGISTRATION, user="fatima", key=uuid4().hex)
-    case, pool, master = await stream_of(desk, str(begun.number)), desk.pool, desk.keys.master
+async def hospital(intake: Intake) -> HospitalSystem:
+    begun = await intake.start_case(REGISTRATION, user="fatima", key=uuid4().hex)
+    case, pool, master = await stream_of(intake, str(begun.number)), intake.pool, intake.keys.master
     await partners.add(pool, RegisteredPartner(HOSPITAL, "Hospital", frozenset(ReferralKind)))
     whole, (laboratory, public), front_desk = new_secret(), new_pair(), new_secret()
     await partner_keys.add_key(pool, master, HOSPITAL, whole)
@@ -66,7 +66,7 @@ async def hospital(desk: Intake) -> HospitalSystem:
     steps = frozenset({SignalType.ACKNOWLEDGED, SignalType.ACCEPTED})
     await partner_keys.add_key(pool, master, HOSPITAL, front_desk, scope=KeyScope(signals=steps))
     tokens = await asked(
-        desk,
+        intake,
         case,
         ReferralKind.MEDICAL_ASSESSMENT,
         ReferralKind.SPECIALIST_CARE,
@@ -76,7 +76,7 @@ async def hospital(desk: Intake) -> HospitalSystem:
     return HospitalSystem(case, whole, laboratory, front_desk, tokens)
 
 
-async def asked(desk: Intake, case: UUID, *kinds: ReferralKind) -> dict[ReferralKind, str]:
+async def asked(intake: Intake, case: UUID, *kinds: ReferralKind) -> dict[ReferralKind, str]:
     """Referrals as the recording writes them: the public kind in the open, the true one sealed."""
     tokens = {kind: f"a-token-for-{kind.lower()}" for kind in kinds}
     facts = [
@@ -88,30 +88,30 @@ async def asked(desk: Intake, case: UUID, *kinds: ReferralKind) -> dict[Referral
         )
         for kind in kinds
     ]
-    await recorded(desk, case, *facts)
+    await recorded(intake, case, *facts)
     for kind, token in tokens.items():
         columns = (token, case, str(uuid5(case, kind)), HOSPITAL)
-        await desk.pool.execute("INSERT INTO referral_tokens VALUES ($1, $2, $3, $4)", *columns)
+        await intake.pool.execute("INSERT INTO referral_tokens VALUES ($1, $2, $3, $4)", *columns)
     return tokens
 
 
-async def recorded(desk: Intake, case: UUID, *facts: Event) -> None:
-    loaded = await Recorder(desk.pool).load(case)
+async def recorded(intake: Intake, case: UUID, *facts: Event) -> None:
+    loaded = await Recorder(intake.pool).load(case)
     assert loaded.head is not None
     first, at = loaded.head.version + 1, datetime.now(UTC)
-    mapper = EventMapper(await desk.keys.keyring(case))
+    mapper = EventMapper(await intake.keys.keyring(case))
     about = Metadata(happened_at=at, recorded_at=at, actor="system", message_id=uuid4(), policy="test")
     events = [mapper.new(fact.stamped(case, first + nth, at), uuid4(), about) for nth, fact in enumerate(facts)]
-    await Recorder(desk.pool).write(Changeset(case, loaded.head.revision, loaded.head.hash, first, events))
+    await Recorder(intake.pool).write(Changeset(case, loaded.head.revision, loaded.head.hash, first, events))
 
 
 async def post(client: httpx2.AsyncClient, headers: dict[str, str], body: bytes) -> httpx2.Response:
     return await client.post(f"/api/v1/inbox/{HOSPITAL}", content=body, headers=headers)
 
 
-async def kept(desk: Intake) -> list[tuple[Any, ...]]:
+async def kept(intake: Intake) -> list[tuple[Any, ...]]:
     what = "stream_id IS NOT NULL, status, result::json->>'cause'"
-    return [tuple(row) for row in await rows(desk, what, "kind = 'signal'")]
+    return [tuple(row) for row in await rows(intake, what, "kind = 'signal'")]
 
 
 APPLIES = (True, "pending", None)
@@ -120,18 +120,18 @@ SET_ASIDE = (False, "quarantined", NOT_FOR_THIS)
 
 
 async def test_a_laboratorys_key_cannot_report_an_embassys_outcome(
-    desk: Intake, hospital: HospitalSystem, caplog: pytest.LogCaptureFixture
+    intake: Intake, hospital: HospitalSystem, caplog: pytest.LogCaptureFixture
 ) -> None:
     event = hospital.event(ReferralKind.CONSULAR_IDENTITY, outcome_code="NATIONALITY_CONFIRMED")
 
     with caplog.at_level(logging.WARNING, "awda.gateway"):
-        await desk.receive(HOSPITAL, *hospital.signed(event, hospital.laboratory))
-    assert await kept(desk) == [SET_ASIDE]
+        await intake.receive(HOSPITAL, *hospital.signed(event, hospital.laboratory))
+    assert await kept(intake) == [SET_ASIDE]
     assert NOT_FOR_THIS in caplog.text
 
     another = hospital.event(ReferralKind.CONSULAR_IDENTITY, outcome_code="NATIONALITY_CONFIRMED")
-    await desk.receive(HOSPITAL, *hospital.signed(another, hospital.whole))
-    assert await kept(desk) == [SET_ASIDE, APPLIES]
+    await intake.receive(HOSPITAL, *hospital.signed(another, hospital.whole))
+    assert await kept(intake) == [SET_ASIDE, APPLIES]
 
 
 @pytest.mark.parametrize(
@@ -143,43 +143,45 @@ async def test_a_laboratorys_key_cannot_report_an_embassys_outcome(
     ],
 )
 async def test_the_kind_that_counts_is_the_one_that_was_really_asked(
-    desk: Intake, hospital: HospitalSystem, kind: ReferralKind, became: tuple[Any, ...]
+    intake: Intake, hospital: HospitalSystem, kind: ReferralKind, became: tuple[Any, ...]
 ) -> None:
     """MHPSS and specialist care go by one public name; the laboratory's key is for one of them."""
-    await desk.receive(HOSPITAL, *hospital.signed(hospital.event(kind), hospital.laboratory))
+    await intake.receive(HOSPITAL, *hospital.signed(hospital.event(kind), hospital.laboratory))
 
-    assert await kept(desk) == [became]
+    assert await kept(intake) == [became]
 
 
-async def test_a_key_for_some_signals_says_no_others(desk: Intake, hospital: HospitalSystem) -> None:
+async def test_a_key_for_some_signals_says_no_others(intake: Intake, hospital: HospitalSystem) -> None:
     for signal in ("ACCEPTED", "COMPLETED"):
         event = hospital.event(ReferralKind.MEDICAL_ASSESSMENT, signal_type=signal)
-        await desk.receive(HOSPITAL, *hospital.signed(event, hospital.front_desk))
+        await intake.receive(HOSPITAL, *hospital.signed(event, hospital.front_desk))
 
-    assert await kept(desk) == [APPLIES, SET_ASIDE]
+    assert await kept(intake) == [APPLIES, SET_ASIDE]
 
 
 @pytest.mark.parametrize("signal", ["WITHDRAWAL_REPORTED", "CONCERN_REPORTED", "CONTACT_CHANGED"])
-async def test_what_the_person_says_is_heard_under_any_key(desk: Intake, hospital: HospitalSystem, signal: str) -> None:
+async def test_what_the_person_says_is_heard_under_any_key(
+    intake: Intake, hospital: HospitalSystem, signal: str
+) -> None:
     for key in (hospital.laboratory, hospital.front_desk):
         event = hospital.event(ReferralKind.CONSULAR_IDENTITY, signal_type=signal, outcome_code=None)
-        await desk.receive(HOSPITAL, *hospital.signed(event, key))
+        await intake.receive(HOSPITAL, *hospital.signed(event, key))
 
-    assert await kept(desk) == [APPLIES, APPLIES]
+    assert await kept(intake) == [APPLIES, APPLIES]
 
 
-async def test_signed_by_two_keys_it_is_enough_that_one_may_say_it(desk: Intake, hospital: HospitalSystem) -> None:
+async def test_signed_by_two_keys_it_is_enough_that_one_may_say_it(intake: Intake, hospital: HospitalSystem) -> None:
     event, at = hospital.event(ReferralKind.CONSULAR_IDENTITY), time.time()
     (narrow, body), (wide, _) = (hospital.signed(event, key, at) for key in (hospital.laboratory, hospital.whole))
     both = narrow | {"webhook-signature": f"{narrow['webhook-signature']} {wide['webhook-signature']}"}
 
-    await desk.receive(HOSPITAL, both, body)
+    await intake.receive(HOSPITAL, both, body)
 
-    assert await kept(desk) == [APPLIES]
+    assert await kept(intake) == [APPLIES]
 
 
 async def test_the_answer_does_not_tell_whether_the_key_was_for_this(
-    client: httpx2.AsyncClient, desk: Intake, hospital: HospitalSystem
+    client: httpx2.AsyncClient, intake: Intake, hospital: HospitalSystem
 ) -> None:
     events = [hospital.event(kind) for kind in (ReferralKind.MEDICAL_ASSESSMENT, ReferralKind.CONSULAR_IDENTITY)]
     unknown = {**hospital.event(ReferralKind.MHPSS)}
@@ -190,78 +192,82 @@ async def test_the_answer_does_not_tell_whether_the_key_was_for_this(
     assert {answer.status_code for answer in answers} == {202}
     assert {answer.json()["status"] for answer in answers} == {"received"}
     assert len({tuple(answer.headers.keys()) for answer in answers}) == 1
-    assert [row[1] for row in await kept(desk)] == ["pending", "quarantined", "quarantined"]
+    assert [row[1] for row in await kept(intake)] == ["pending", "quarantined", "quarantined"]
 
 
 async def test_sent_again_it_gets_the_same_receipt_and_still_has_no_effect(
-    desk: Intake, hospital: HospitalSystem
+    intake: Intake, hospital: HospitalSystem
 ) -> None:
     event = hospital.event(ReferralKind.CONSULAR_IDENTITY)
 
-    first = await desk.receive(HOSPITAL, *hospital.signed(event, hospital.laboratory))
-    second = await desk.receive(HOSPITAL, *hospital.signed(event, hospital.laboratory))
+    first = await intake.receive(HOSPITAL, *hospital.signed(event, hospital.laboratory))
+    second = await intake.receive(HOSPITAL, *hospital.signed(event, hospital.laboratory))
 
     assert (second.receipt, second.repeated) == (first.receipt, True)
-    assert await kept(desk) == [SET_ASIDE]
+    assert await kept(intake) == [SET_ASIDE]
 
 
 async def test_a_key_limited_to_kinds_is_not_believed_about_a_referral_nobody_can_read(
-    desk: Intake, hospital: HospitalSystem
+    intake: Intake, hospital: HospitalSystem
 ) -> None:
-    begun = await desk.start_case(REGISTRATION, user="fatima", key=uuid4().hex)
-    columns = ("a-token-without-a-referral", await stream_of(desk, str(begun.number)), str(uuid4()), HOSPITAL)
-    await desk.pool.execute("INSERT INTO referral_tokens VALUES ($1, $2, $3, $4)", *columns)
+    begun = await intake.start_case(REGISTRATION, user="fatima", key=uuid4().hex)
+    columns = ("a-token-without-a-referral", await stream_of(intake, str(begun.number)), str(uuid4()), HOSPITAL)
+    await intake.pool.execute("INSERT INTO referral_tokens VALUES ($1, $2, $3, $4)", *columns)
     event = hospital.event(ReferralKind.MHPSS, referral_token="a-token-without-a-referral")
 
-    await desk.receive(HOSPITAL, *hospital.signed(event, hospital.laboratory))
+    await intake.receive(HOSPITAL, *hospital.signed(event, hospital.laboratory))
 
-    assert await kept(desk) == [SET_ASIDE]
+    assert await kept(intake) == [SET_ASIDE]
 
 
-async def test_a_revoked_key_is_turned_away_within_two_seconds(desk: Intake, hospital: HospitalSystem) -> None:
-    await desk.receive(HOSPITAL, *hospital.signed(hospital.event(ReferralKind.MHPSS), hospital.whole))
-    (whole,) = [key for key in await partner_keys.key_entries(desk.pool, HOSPITAL) if not key.scope.limited]
+async def test_a_revoked_key_is_turned_away_within_two_seconds(intake: Intake, hospital: HospitalSystem) -> None:
+    await intake.receive(HOSPITAL, *hospital.signed(hospital.event(ReferralKind.MHPSS), hospital.whole))
+    (whole,) = [key for key in await partner_keys.key_entries(intake.pool, HOSPITAL) if not key.scope.limited]
 
-    await partner_keys.revoke_key(desk.pool, whole.key_id)
+    await partner_keys.revoke_key(intake.pool, whole.key_id)
     assert FRESH_S <= 2.0
-    desk.signers._read_at -= FRESH_S  # as if they had passed
+    intake.signers._read_at -= FRESH_S  # as if they had passed
 
     with pytest.raises(DeclinedError) as no:
-        await desk.receive(HOSPITAL, *hospital.signed(hospital.event(ReferralKind.MHPSS), hospital.whole))
+        await intake.receive(HOSPITAL, *hospital.signed(hospital.event(ReferralKind.MHPSS), hospital.whole))
     assert no.value.problem == "signature"
 
 
-async def test_while_a_key_is_replaced_no_message_is_turned_away(desk: Intake, hospital: HospitalSystem) -> None:
-    (old,) = [key for key in await partner_keys.key_entries(desk.pool, HOSPITAL) if not key.scope.limited]
+async def test_while_a_key_is_replaced_no_message_is_turned_away(intake: Intake, hospital: HospitalSystem) -> None:
+    (old,) = [key for key in await partner_keys.key_entries(intake.pool, HOSPITAL) if not key.scope.limited]
     new = new_secret()
 
-    await partner_keys.rotate_key(desk.pool, desk.keys.master, old.key_id, new)
+    await partner_keys.rotate_key(intake.pool, intake.keys.master, old.key_id, new)
     for key in (hospital.whole, new):
-        await desk.receive(HOSPITAL, *hospital.signed(hospital.event(ReferralKind.MHPSS), key))
+        await intake.receive(HOSPITAL, *hospital.signed(hospital.event(ReferralKind.MHPSS), key))
 
-    assert await kept(desk) == [APPLIES, APPLIES]
+    assert await kept(intake) == [APPLIES, APPLIES]
     used = [
-        entry.last_used_at for entry in await partner_keys.key_entries(desk.pool, HOSPITAL) if not entry.scope.limited
+        entry.last_used_at for entry in await partner_keys.key_entries(intake.pool, HOSPITAL) if not entry.scope.limited
     ]
     assert None not in used
 
 
-async def test_our_own_outbound_key_opens_no_door_here(desk: Intake, hospital: HospitalSystem) -> None:
+async def test_our_own_outbound_key_opens_no_door_here(intake: Intake, hospital: HospitalSystem) -> None:
     ours = new_secret()
-    await partner_keys.add_key(desk.pool, desk.keys.master, HOSPITAL, ours, direction=partner_keys.Direction.OUTBOUND)
+    await partner_keys.add_key(
+        intake.pool, intake.keys.master, HOSPITAL, ours, direction=partner_keys.Direction.OUTBOUND
+    )
 
     with pytest.raises(DeclinedError) as no:
-        await desk.receive(HOSPITAL, *hospital.signed(hospital.event(ReferralKind.MHPSS), ours))
+        await intake.receive(HOSPITAL, *hospital.signed(hospital.event(ReferralKind.MHPSS), ours))
 
     assert no.value.problem == "signature"
 
 
-async def test_a_message_set_aside_is_kept_sealed_and_without_its_case(desk: Intake, hospital: HospitalSystem) -> None:
+async def test_a_message_set_aside_is_kept_sealed_and_without_its_case(
+    intake: Intake, hospital: HospitalSystem
+) -> None:
     event = hospital.event(ReferralKind.CONSULAR_IDENTITY, reason="a reason nobody may read")
 
-    await desk.receive(HOSPITAL, *hospital.signed(event, hospital.laboratory))
+    await intake.receive(HOSPITAL, *hospital.signed(event, hospital.laboratory))
 
-    ((stream, body, result),) = [tuple(row) for row in await rows(desk, "stream_id, body, result", "kind = 'signal'")]
+    ((stream, body, result),) = [tuple(row) for row in await rows(intake, "stream_id, body, result", "kind = 'signal'")]
     assert stream is None
     assert b"nobody may read" not in body
     assert json.loads(result) == {"status": "quarantined", "cause": NOT_FOR_THIS}

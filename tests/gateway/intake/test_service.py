@@ -29,38 +29,38 @@ FLIGHT = {
 }
 
 
-async def begun(desk: Intake, key: str = "k-1", **changed: Any) -> SubmissionResult:
-    return await desk.start_case({**REGISTRATION, **changed}, user="fatima", key=key)
+async def begun(intake: Intake, key: str = "k-1", **changed: Any) -> SubmissionResult:
+    return await intake.start_case({**REGISTRATION, **changed}, user="fatima", key=key)
 
 
-async def test_a_case_gets_a_number_and_its_message_waits(desk: Intake) -> None:
-    answer = await begun(desk)
+async def test_a_case_gets_a_number_and_its_message_waits(intake: Intake) -> None:
+    answer = await begun(intake)
 
     assert answer.number is not None
     assert answer.number.startswith("LBY-")
     assert (answer.status, answer.repeated) == ("pending", False)
 
 
-async def test_the_same_key_twice_starts_one_case(desk: Intake) -> None:
-    first, second = await begun(desk), await begun(desk)
+async def test_the_same_key_twice_starts_one_case(intake: Intake) -> None:
+    first, second = await begun(intake), await begun(intake)
 
     assert second.repeated
     assert (second.number, second.message_id) == (first.number, first.message_id)
-    assert await desk.pool.fetchval("SELECT count(*) FROM streams") == 1
+    assert await intake.pool.fetchval("SELECT count(*) FROM streams") == 1
 
 
-async def test_the_same_key_of_somebody_else_is_another_message(desk: Intake) -> None:
-    first = await begun(desk)
-    second = await desk.start_case(REGISTRATION, user="omar", key="k-1")
+async def test_the_same_key_of_somebody_else_is_another_message(intake: Intake) -> None:
+    first = await begun(intake)
+    second = await intake.start_case(REGISTRATION, user="omar", key="k-1")
 
     assert second.number != first.number
 
 
-async def test_the_same_key_for_something_else_is_declined(desk: Intake) -> None:
-    await begun(desk)
+async def test_the_same_key_for_something_else_is_declined(intake: Intake) -> None:
+    await begun(intake)
 
     with pytest.raises(DeclinedError) as no:
-        await begun(desk, office="Misrata")
+        await begun(intake, office="Misrata")
 
     assert no.value.problem == "key-reused"
 
@@ -76,38 +76,38 @@ async def test_the_same_key_for_something_else_is_declined(desk: Intake) -> None
     ],
 )
 async def test_an_unfit_field_is_named_with_its_value_and_the_refusal_is_kept(
-    desk: Intake, changed: dict[str, Any], pointer: str, value: object
+    intake: Intake, changed: dict[str, Any], pointer: str, value: object
 ) -> None:
     with pytest.raises(DeclinedError) as no:
-        await begun(desk, **changed)
+        await begun(intake, **changed)
 
     assert (no.value.problem, no.value.rule) == ("invalid-message", "MESSAGE.INVALID")
     assert [(flaw.pointer, flaw.value) for flaw in no.value.flaws] == [(pointer, value)]
-    kept = await rows(desk, "message_id, status, actor, result, settled_at IS NOT NULL AS settled")
+    kept = await rows(intake, "message_id, status, actor, result, settled_at IS NOT NULL AS settled")
     assert [tuple(row)[:3] for row in kept] == [(no.value.message_id, "refused", "staff:fatima")]
     assert kept[0]["settled"]
     assert json.loads(kept[0]["result"])["field"] == pointer
 
 
-async def test_a_refusal_repeated_is_the_same_refusal(desk: Intake) -> None:
+async def test_a_refusal_repeated_is_the_same_refusal(intake: Intake) -> None:
     with pytest.raises(DeclinedError) as first:
-        await begun(desk, colour="blue")
+        await begun(intake, colour="blue")
     with pytest.raises(DeclinedError) as second:
-        await begun(desk, colour="blue")
+        await begun(intake, colour="blue")
 
     assert second.value.repeated
     assert second.value.message_id == first.value.message_id
-    assert len(await rows(desk)) == 1
+    assert len(await rows(intake)) == 1
 
 
-async def test_an_unknown_message_is_refused_with_the_nearest_name(desk: Intake) -> None:
-    number = str((await begun(desk)).number)
+async def test_an_unknown_message_is_refused_with_the_nearest_name(intake: Intake) -> None:
+    number = str((await begun(intake)).number)
 
     with pytest.raises(DeclinedError, match="did you mean PlaceHold") as no:
-        await desk.send(number, "PlaceHolt", {}, user="fatima", key="k-2")
+        await intake.send(number, "PlaceHolt", {}, user="fatima", key="k-2")
 
     assert no.value.rule == "MESSAGE.UNKNOWN"
-    assert (await rows(desk, "status"))[-1]["status"] == "refused"
+    assert (await rows(intake, "status"))[-1]["status"] == "refused"
 
 
 NOT_FOR_STAFF: list[Any] = [
@@ -122,48 +122,48 @@ NOT_FOR_STAFF: list[Any] = [
 ]
 
 
-async def test_what_staff_may_not_send_to_a_case_is_refused(desk: Intake, subtests: pytest.Subtests) -> None:
+async def test_what_staff_may_not_send_to_a_case_is_refused(intake: Intake, subtests: pytest.Subtests) -> None:
     for name in NOT_FOR_STAFF:
         with subtests.test(name=str(name)[:60]):
-            number = str((await begun(desk)).number)
+            number = str((await begun(intake)).number)
 
             with pytest.raises(DeclinedError) as no:
-                await desk.send(number, name, {}, user="fatima", key=uuid4().hex)
+                await intake.send(number, name, {}, user="fatima", key=uuid4().hex)
 
             assert no.value.flaws[0].pointer == "/message"
 
 
-async def test_only_a_registration_starts_a_case(desk: Intake) -> None:
+async def test_only_a_registration_starts_a_case(intake: Intake) -> None:
     with pytest.raises(DeclinedError) as no:
-        await desk.start_case({"note": "hello"}, user="fatima", key="k-1", name="AddNote")
+        await intake.start_case({"note": "hello"}, user="fatima", key="k-1", name="AddNote")
 
     assert no.value.flaws[0].code == "message.needs_a_case"
-    assert await desk.pool.fetchval("SELECT count(*) FROM streams") == 0
+    assert await intake.pool.fetchval("SELECT count(*) FROM streams") == 0
 
 
-async def test_a_case_nobody_opened_is_not_found(desk: Intake) -> None:
+async def test_a_case_nobody_opened_is_not_found(intake: Intake) -> None:
     with pytest.raises(DeclinedError) as no:
-        await desk.send("LBY-2026-999999", "AddNote", {"note": "hello"}, user="fatima", key="k-1")
+        await intake.send("LBY-2026-999999", "AddNote", {"note": "hello"}, user="fatima", key="k-1")
 
     assert no.value.problem == "not-found"
-    assert await rows(desk) == []
+    assert await rows(intake) == []
 
 
-async def test_what_has_not_happened_yet_cannot_be_reported(desk: Intake) -> None:
-    number = str((await begun(desk)).number)
+async def test_what_has_not_happened_yet_cannot_be_reported(intake: Intake) -> None:
+    number = str((await begun(intake)).number)
     tomorrow = datetime.now(UTC) + timedelta(days=1)
 
     with pytest.raises(DeclinedError) as no:
-        await desk.send(number, "AddNote", {"note": "x"}, user="fatima", key="k-2", happened_at=tomorrow)
+        await intake.send(number, "AddNote", {"note": "x"}, user="fatima", key="k-2", happened_at=tomorrow)
 
     assert no.value.flaws[0].code == "time.future"
 
 
-async def test_a_message_is_kept_sealed_with_its_reason_and_the_time_it_tells_of(desk: Intake) -> None:
-    number = str((await begun(desk)).number)
+async def test_a_message_is_kept_sealed_with_its_reason_and_the_time_it_tells_of(intake: Intake) -> None:
+    number = str((await begun(intake)).number)
     yesterday = datetime.now(UTC) - timedelta(days=1)
 
-    answer = await desk.send(
+    answer = await intake.send(
         number,
         "AddNote",
         {"note": "Aminata called"},
@@ -173,11 +173,11 @@ async def test_a_message_is_kept_sealed_with_its_reason_and_the_time_it_tells_of
         reason="by phone",
     )
 
-    stream = await stream_of(desk, number)
-    body, claimed = (await rows(desk, "body, claimed_at"))[-1]
+    stream = await stream_of(intake, number)
+    body, claimed = (await rows(intake, "body, claimed_at"))[-1]
     assert claimed == yesterday
     assert b"Aminata" not in body
-    opened = open_body(await desk.keys.keyring(stream), stream, f"inbox:{answer.message_id}", body)
+    opened = open_body(await intake.keys.keyring(stream), stream, f"inbox:{answer.message_id}", body)
     assert json.loads(opened or b"") == {
         "message": "AddNote",
         "fields": {"note": "Aminata called"},
@@ -185,15 +185,15 @@ async def test_a_message_is_kept_sealed_with_its_reason_and_the_time_it_tells_of
     }
 
 
-async def test_a_movement_is_planned_once_under_its_number(desk: Intake) -> None:
-    planned = await desk.send(MOVEMENT, "PlanMovement", FLIGHT, user="omar", key="k-1")
-    again = await desk.send(MOVEMENT, "PlanMovement", FLIGHT, user="omar", key="k-1")
+async def test_a_movement_is_planned_once_under_its_number(intake: Intake) -> None:
+    planned = await intake.send(MOVEMENT, "PlanMovement", FLIGHT, user="omar", key="k-1")
+    again = await intake.send(MOVEMENT, "PlanMovement", FLIGHT, user="omar", key="k-1")
 
     assert (planned.number, planned.repeated, again.repeated) == (MOVEMENT, False, True)
     with pytest.raises(DeclinedError) as no:
-        await desk.send(MOVEMENT, "PlanMovement", FLIGHT, user="omar", key="k-2")
+        await intake.send(MOVEMENT, "PlanMovement", FLIGHT, user="omar", key="k-2")
     assert no.value.problem == "number-taken"
-    assert (await desk.send(MOVEMENT, "FreezeManifest", {}, user="omar", key="k-3")).status == "pending"
+    assert (await intake.send(MOVEMENT, "FreezeManifest", {}, user="omar", key="k-3")).status == "pending"
 
 
 SENDERS: list[Any] = [
@@ -207,40 +207,40 @@ SENDERS: list[Any] = [
 ]
 
 
-async def test_a_sender_without_a_proper_name_or_key_is_declined(desk: Intake, subtests: pytest.Subtests) -> None:
+async def test_a_sender_without_a_proper_name_or_key_is_declined(intake: Intake, subtests: pytest.Subtests) -> None:
     for user, key in SENDERS:
         with subtests.test(user=str(user)[:60]):
             with pytest.raises(DeclinedError) as no:
-                await desk.start_case(REGISTRATION, user=user, key=key)
+                await intake.start_case(REGISTRATION, user=user, key=key)
 
             assert no.value.problem in {"bad-user", "bad-key"}
 
 
-async def test_the_bell_rings_after_the_commit(desk: Intake, database: Database) -> None:
+async def test_the_bell_rings_after_the_commit(intake: Intake, database: Database) -> None:
     heard: asyncio.Queue[str] = asyncio.Queue()
     listening = asyncio.create_task(listen(database.app_dsn, INBOX, heard.put_nowait))
     assert await asyncio.wait_for(heard.get(), 5) == ""
 
-    answer = await begun(desk)
+    answer = await begun(intake)
 
-    assert await asyncio.wait_for(heard.get(), 5) == str(await stream_of(desk, str(answer.number)))
+    assert await asyncio.wait_for(heard.get(), 5) == str(await stream_of(intake, str(answer.number)))
     listening.cancel()
 
 
-async def test_an_erased_case_takes_nothing_more(desk: Intake) -> None:
-    number = str((await begun(desk)).number)
-    await desk.keys.destroy(await stream_of(desk, number))
+async def test_an_erased_case_takes_nothing_more(intake: Intake) -> None:
+    number = str((await begun(intake)).number)
+    await intake.keys.destroy(await stream_of(intake, number))
 
     with pytest.raises(DeclinedError) as no:
-        await desk.send(number, "AddNote", {"note": "x"}, user="fatima", key="k-2")
+        await intake.send(number, "AddNote", {"note": "x"}, user="fatima", key="k-2")
 
     assert no.value.problem == "erased"
 
 
 async def test_many_refusals_at_once_all_find_a_connection(database: Database) -> None:
-    async with open_intake(database.app_dsn, MASTER_KEY) as desk:
+    async with open_intake(database.app_dsn, MASTER_KEY) as intake:
         refused = await asyncio.wait_for(
-            asyncio.gather(*(begun(desk, f"k-{n}", colour="blue") for n in range(60)), return_exceptions=True), 20
+            asyncio.gather(*(begun(intake, f"k-{n}", colour="blue") for n in range(60)), return_exceptions=True), 20
         )
 
     assert all(isinstance(no, DeclinedError) for no in refused)
@@ -249,12 +249,12 @@ async def test_many_refusals_at_once_all_find_a_connection(database: Database) -
 # Partners
 
 
-async def test_a_partners_answer_is_taken_in_for_its_case(desk: Intake, clinic: Clinic) -> None:
+async def test_a_partners_answer_is_taken_in_for_its_case(intake: Intake, clinic: Clinic) -> None:
     event = clinic.event()
 
-    answer = await desk.receive(clinic.partner_id, *clinic.signed(event))
+    answer = await intake.receive(clinic.partner_id, *clinic.signed(event))
 
-    row = (await rows(desk, "stream_id, kind, name, actor, status, claimed_at"))[-1]
+    row = (await rows(intake, "stream_id, kind, name, actor, status, claimed_at"))[-1]
     assert tuple(row) == (
         *(clinic.case, "signal", "partner.signal", "partner:clinic-tripoli", "pending"),
         datetime(2026, 11, 23, 9, tzinfo=UTC),
@@ -262,36 +262,36 @@ async def test_a_partners_answer_is_taken_in_for_its_case(desk: Intake, clinic: 
     assert answer.receipt
 
 
-async def test_an_exact_repeat_gets_the_same_receipt_under_a_new_time(desk: Intake, clinic: Clinic) -> None:
+async def test_an_exact_repeat_gets_the_same_receipt_under_a_new_time(intake: Intake, clinic: Clinic) -> None:
     event = clinic.event()
 
-    first = await desk.receive(clinic.partner_id, *clinic.signed(event, at=datetime.now(UTC).timestamp() - 100))
-    second = await desk.receive(clinic.partner_id, *clinic.signed(event, key=clinic.private))
+    first = await intake.receive(clinic.partner_id, *clinic.signed(event, at=datetime.now(UTC).timestamp() - 100))
+    second = await intake.receive(clinic.partner_id, *clinic.signed(event, key=clinic.private))
 
     assert (second.receipt, second.repeated) == (first.receipt, True)
-    assert len(await rows(desk, where="kind = 'signal'")) == 1
+    assert len(await rows(intake, where="kind = 'signal'")) == 1
 
 
-async def test_the_same_id_with_another_body_is_a_conflict(desk: Intake, clinic: Clinic) -> None:
+async def test_the_same_id_with_another_body_is_a_conflict(intake: Intake, clinic: Clinic) -> None:
     event = clinic.event()
-    await desk.receive(clinic.partner_id, *clinic.signed(event))
+    await intake.receive(clinic.partner_id, *clinic.signed(event))
 
     other = {**event, "data": {**event["data"], "outcome_code": "UNFIT_TEMPORARY"}}
     with pytest.raises(DeclinedError) as no:
-        await desk.receive(clinic.partner_id, *clinic.signed(other))
+        await intake.receive(clinic.partner_id, *clinic.signed(other))
 
     assert no.value.problem == "id-reused"
 
 
-async def test_an_unknown_token_and_anothers_are_quarantined_without_a_case(desk: Intake, clinic: Clinic) -> None:
-    other = await a_partner(desk, "clinic-misrata", clinic.case, "a-token-of-misrata's")
+async def test_an_unknown_token_and_anothers_are_quarantined_without_a_case(intake: Intake, clinic: Clinic) -> None:
+    other = await a_partner(intake, "clinic-misrata", clinic.case, "a-token-of-misrata's")
     unknown = clinic.event(data={"referral_token": "x" * 22})
     foreign = clinic.event(data={"referral_token": "a-token-of-misrata's"})
 
-    answers = [await desk.receive(clinic.partner_id, *clinic.signed(event)) for event in (unknown, foreign, unknown)]
+    answers = [await intake.receive(clinic.partner_id, *clinic.signed(event)) for event in (unknown, foreign, unknown)]
 
     assert answers[2].receipt == answers[0].receipt
-    kept = await rows(desk, "stream_id, status, result::json->>'cause' AS cause", "kind = 'signal'")
+    kept = await rows(intake, "stream_id, status, result::json->>'cause' AS cause", "kind = 'signal'")
     assert [tuple(row) for row in kept] == [
         (None, "quarantined", "UNKNOWN_TOKEN"),
         (None, "quarantined", "FOREIGN_TOKEN"),
@@ -299,12 +299,12 @@ async def test_an_unknown_token_and_anothers_are_quarantined_without_a_case(desk
     assert other.case == clinic.case
 
 
-async def test_an_answer_for_an_erased_case_is_received_like_any_other(desk: Intake, clinic: Clinic) -> None:
-    await desk.keys.destroy(clinic.case)
+async def test_an_answer_for_an_erased_case_is_received_like_any_other(intake: Intake, clinic: Clinic) -> None:
+    await intake.keys.destroy(clinic.case)
 
-    assert (await desk.receive(clinic.partner_id, *clinic.signed(clinic.event()))).receipt
+    assert (await intake.receive(clinic.partner_id, *clinic.signed(clinic.event()))).receipt
 
-    assert [tuple(row) for row in await rows(desk, "stream_id, status", "kind = 'signal'")] == [(None, "quarantined")]
+    assert [tuple(row) for row in await rows(intake, "stream_id, status", "kind = 'signal'")] == [(None, "quarantined")]
 
 
 CLOCKS: list[Any] = [
@@ -315,10 +315,10 @@ CLOCKS: list[Any] = [
 ]
 
 
-async def test_a_partners_wrong_clock_loses_nothing(desk: Intake, clinic: Clinic, subtests: pytest.Subtests) -> None:
+async def test_a_partners_wrong_clock_loses_nothing(intake: Intake, clinic: Clinic, subtests: pytest.Subtests) -> None:
     for when in CLOCKS:
         with subtests.test(when=str(when)[:60]):
-            answer = await desk.receive(clinic.partner_id, *clinic.signed(clinic.event(data={"occurred_at": when})))
+            answer = await intake.receive(clinic.partner_id, *clinic.signed(clinic.event(data={"occurred_at": when})))
 
             assert answer.status == "pending"
 
@@ -338,7 +338,7 @@ SHAPES: list[Any] = [
 
 
 async def test_a_signal_of_another_shape_is_declined_by_pointer(
-    desk: Intake, clinic: Clinic, subtests: pytest.Subtests
+    intake: Intake, clinic: Clinic, subtests: pytest.Subtests
 ) -> None:
     for changed, pointer in SHAPES:
         with subtests.test(changed=str(changed)[:60]):
@@ -346,7 +346,7 @@ async def test_a_signal_of_another_shape_is_declined_by_pointer(
             message_id = str(uuid4()) if pointer == "/id" else json.loads(body)["id"]
 
             with pytest.raises(DeclinedError) as no:
-                await desk.receive(clinic.partner_id, *clinic.signed_bytes(body, message_id))
+                await intake.receive(clinic.partner_id, *clinic.signed_bytes(body, message_id))
 
             assert no.value.problem == "shape"
             assert pointer in [flaw.pointer for flaw in no.value.flaws]
@@ -370,11 +370,11 @@ TWO_READINGS: list[Any] = [
 
 
 async def test_json_with_two_readings_is_declined_and_nothing_crashes(
-    desk: Intake, clinic: Clinic, subtests: pytest.Subtests
+    intake: Intake, clinic: Clinic, subtests: pytest.Subtests
 ) -> None:
     for body in TWO_READINGS:
         with subtests.test(body=str(body)[:60]):
             with pytest.raises(DeclinedError) as no:
-                await desk.receive(clinic.partner_id, *clinic.signed_bytes(body, str(uuid4())))
+                await intake.receive(clinic.partner_id, *clinic.signed_bytes(body, str(uuid4())))
 
             assert no.value.problem == "shape"

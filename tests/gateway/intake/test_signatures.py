@@ -260,7 +260,7 @@ def all_mangled(clinic: Clinic) -> list[tuple[str, dict[str, str], bytes]]:
 
 
 async def test_two_hundred_forged_signatures_are_all_turned_away(
-    client: httpx2.AsyncClient, clinic: Clinic, desk: Intake
+    client: httpx2.AsyncClient, clinic: Clinic, intake: Intake
 ) -> None:
     forged = all_mangled(clinic)
     assert len(forged) >= 200
@@ -271,7 +271,7 @@ async def test_two_hundred_forged_signatures_are_all_turned_away(
             answer = await client.post(f"/api/v1/inbox/{clinic.partner_id}", content=body, headers=headers)
             assert answer.status_code == 401, name
 
-    assert await rows(desk, where="kind = 'signal'") == []
+    assert await rows(intake, where="kind = 'signal'") == []
 
 
 def unfit_bodies(event: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
@@ -309,7 +309,7 @@ def unfit_bodies(event: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
 
 
 async def test_a_hundred_signed_bodies_that_are_no_signal_are_all_turned_away(
-    client: httpx2.AsyncClient, clinic: Clinic, desk: Intake
+    client: httpx2.AsyncClient, clinic: Clinic, intake: Intake
 ) -> None:
     unfit = list(unfit_bodies(clinic.event(id="m-1")))
     assert len(unfit) >= 100
@@ -320,54 +320,57 @@ async def test_a_hundred_signed_bodies_that_are_no_signal_are_all_turned_away(
         assert answer.status_code == 422, (name, answer.text)
         assert answer.headers["content-type"] == "application/problem+json"
 
-    assert await rows(desk, where="kind = 'signal'") == []
+    assert await rows(intake, where="kind = 'signal'") == []
 
 
 # Partners
 
 
-async def test_a_partner_is_registered_changed_and_listed_for_the_rules(desk: Intake) -> None:
-    await seed(desk.pool, desk.keys.master)
-    known = await directory(desk.pool)
-    clinic = await get(desk.pool, "clinic-tripoli")
+async def test_a_partner_is_registered_changed_and_listed_for_the_rules(intake: Intake) -> None:
+    await seed(intake.pool, intake.keys.master)
+    known = await directory(intake.pool)
+    clinic = await get(intake.pool, "clinic-tripoli")
     assert clinic is not None
 
-    await add(desk.pool, RegisteredPartner("clinic-tripoli", clinic.name, clinic.kinds, active=False))
+    await add(intake.pool, RegisteredPartner("clinic-tripoli", clinic.name, clinic.kinds, active=False))
 
     assert {"embassy-nga", "reception-nga", "provider-nga", "exit-authority"} <= set(known.partners)
     assert known.partners["embassy-nga"].country == "NGA"
-    assert "clinic-tripoli" not in (await directory(desk.pool)).partners
+    assert "clinic-tripoli" not in (await directory(intake.pool)).partners
 
 
-async def test_seeding_again_keeps_secrets_and_what_was_changed(desk: Intake) -> None:
-    first = await seed(desk.pool, desk.keys.master, lambda partner: f"http://127.0.0.1:9/receive/{partner}")
-    await add(desk.pool, RegisteredPartner("carrier", "Another carrier", frozenset(), active=False))
+async def test_seeding_again_keeps_secrets_and_what_was_changed(intake: Intake) -> None:
+    first = await seed(intake.pool, intake.keys.master, lambda partner: f"http://127.0.0.1:9/receive/{partner}")
+    await add(intake.pool, RegisteredPartner("carrier", "Another carrier", frozenset(), active=False))
 
-    second = await seed(desk.pool, desk.keys.master)
+    second = await seed(intake.pool, intake.keys.master)
 
     assert first == second
-    carrier, clinic = await get(desk.pool, "carrier"), await outbound(desk.pool, desk.keys.master, "clinic-tripoli")
+    carrier, clinic = (
+        await get(intake.pool, "carrier"),
+        await outbound(intake.pool, intake.keys.master, "clinic-tripoli"),
+    )
     assert carrier is not None
     assert (carrier.name, carrier.active) == ("Another carrier", False)
     assert clinic is not None
     assert (clinic.url, clinic.secrets) == ("http://127.0.0.1:9/receive/clinic-tripoli", (first["clinic-tripoli"],))
-    assert await outbound(desk.pool, desk.keys.master, "carrier") is None
+    assert await outbound(intake.pool, intake.keys.master, "carrier") is None
 
 
-async def test_a_secret_is_sealed_and_a_revoked_key_counts_no_more(desk: Intake, clinic: Clinic) -> None:
-    keys = await keys_of(desk.pool, desk.keys.master, clinic.partner_id)
-    stored = await desk.pool.fetchval("SELECT secret FROM partner_keys WHERE algorithm = 'v1'")
+async def test_a_secret_is_sealed_and_a_revoked_key_counts_no_more(intake: Intake, clinic: Clinic) -> None:
+    keys = await keys_of(intake.pool, intake.keys.master, clinic.partner_id)
+    stored = await intake.pool.fetchval("SELECT secret FROM partner_keys WHERE algorithm = 'v1'")
     assert base64.b64decode(clinic.secret[6:]) not in stored
     assert {key.text for key in keys} >= {clinic.secret}
 
-    assert all([await revoke_key(desk.pool, key.key_id) for key in keys])
+    assert all([await revoke_key(intake.pool, key.key_id) for key in keys])
 
-    assert await keys_of(desk.pool, desk.keys.master, clinic.partner_id) == []
-    assert not await revoke_key(desk.pool, keys[0].key_id)
+    assert await keys_of(intake.pool, intake.keys.master, clinic.partner_id) == []
+    assert not await revoke_key(intake.pool, keys[0].key_id)
 
 
-async def test_a_key_needs_a_partner_and_a_private_key_stays_where_it_is(desk: Intake) -> None:
+async def test_a_key_needs_a_partner_and_a_private_key_stays_where_it_is(intake: Intake) -> None:
     with pytest.raises(UnknownPartnerError):
-        await add_key(desk.pool, desk.keys.master, "nobody", new_secret())
+        await add_key(intake.pool, intake.keys.master, "nobody", new_secret())
     with pytest.raises(InvalidKeyError, match="stays with the partner"):
-        await add_key(desk.pool, desk.keys.master, "nobody", new_pair()[0])
+        await add_key(intake.pool, intake.keys.master, "nobody", new_pair()[0])

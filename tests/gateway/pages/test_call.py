@@ -36,22 +36,22 @@ async def asks(client: httpx2.AsyncClient, **typed: str) -> httpx2.Response:
     return await client.post("/call", data={**hidden(page), **TYPED, **typed})
 
 
-async def test_a_request_is_taken_with_a_number_and_a_promise(client: httpx2.AsyncClient, desk: Intake) -> None:
+async def test_a_request_is_taken_with_a_number_and_a_promise(client: httpx2.AsyncClient, intake: Intake) -> None:
     answer = await asks(client)
 
     assert answer.status_code == 200
     assert re.fullmatch(r"CON-20\d\d-000001", receipt_of(answer))
-    (kept,) = await rows(desk, "kind, name, actor, status, body")
+    (kept,) = await rows(intake, "kind, name, actor, status, body")
     assert (kept["kind"], kept["name"], kept["actor"], kept["status"]) == (
         "system", "contact.request", "public", "pending",
     )  # fmt: skip
     assert b"Aminata" not in kept["body"]
-    assert await rows(desk, where="stream_id IN (SELECT stream_id FROM streams WHERE kind = 'case')") == []
-    due = LIBYA.after(await clock.now(desk.pool), NEWEST.in_force.contact).astimezone(LIBYA.zone)
+    assert await rows(intake, where="stream_id IN (SELECT stream_id FROM streams WHERE kind = 'case')") == []
+    due = LIBYA.after(await clock.now(intake.pool), NEWEST.in_force.contact).astimezone(LIBYA.zone)
     assert f"{due:%Y-%m-%d 17:00} UTC+2" in answer.text
 
 
-async def test_the_same_form_sent_twice_at_once_is_one_request(client: httpx2.AsyncClient, desk: Intake) -> None:
+async def test_the_same_form_sent_twice_at_once_is_one_request(client: httpx2.AsyncClient, intake: Intake) -> None:
     page = await client.get("/call")
     form = {**hidden(page), **TYPED}
 
@@ -59,7 +59,7 @@ async def test_the_same_form_sent_twice_at_once_is_one_request(client: httpx2.As
     changed = await client.post("/call", data={**form, "when": "never mind"})
 
     assert len({receipt_of(answer) for answer in (*answers, changed)}) == 1
-    assert len(await open_streams(desk.pool, "contact")) == 1
+    assert len(await open_streams(intake.pool, "contact")) == 1
 
 
 @pytest.mark.parametrize(
@@ -73,22 +73,22 @@ async def test_the_same_form_sent_twice_at_once_is_one_request(client: httpx2.As
     ],
 )
 async def test_what_cannot_be_called_is_said_and_nothing_is_lost(
-    client: httpx2.AsyncClient, desk: Intake, typed: dict[str, str], told: str
+    client: httpx2.AsyncClient, intake: Intake, typed: dict[str, str], told: str
 ) -> None:
     answer = await asks(client, **typed)
 
     assert answer.status_code == 422
     assert told in answer.text
     assert (typed.get("when") or "after six") in answer.text
-    assert await rows(desk) == []
+    assert await rows(intake) == []
 
 
-async def test_another_language_keeps_what_was_typed(client: httpx2.AsyncClient, desk: Intake) -> None:
+async def test_another_language_keeps_what_was_typed(client: httpx2.AsyncClient, intake: Intake) -> None:
     answer = await asks(client, switch="ar")
 
     assert 'dir="rtl"' in answer.text
     assert "after six" in answer.text
-    assert await rows(desk) == []
+    assert await rows(intake) == []
 
 
 async def test_a_flood_from_one_address_is_held_back_and_no_other(database: Database) -> None:
@@ -147,24 +147,24 @@ def test_a_number_is_understood_as_people_write_it(typed: str, meant: str | None
 async def test_a_request_is_recorded_noticed_when_nobody_calls_and_settled(
     database: Database, servers: Servers
 ) -> None:
-    async with a_running_worker(database, servers) as house:
-        await house.stands_at("2026-11-23T08:00:00Z")
-        desk = Intake(house.pool, house.keys, house.notifier)
-        taken = await request_call(desk, {"phone": "+218910000001", "language": "ha", "channel": "PAGE"}, key="1")
-        head = await by_number(house.pool, taken.number)
+    async with a_running_worker(database, servers) as worker:
+        await worker.stands_at("2026-11-23T08:00:00Z")
+        intake = Intake(worker.pool, worker.keys, worker.notifier)
+        taken = await request_call(intake, {"phone": "+218910000001", "language": "ha", "channel": "PAGE"}, key="1")
+        head = await by_number(worker.pool, taken.number)
         assert head is not None
-        await house.until(head.stream_id, "ContactRequested")
-        await house.at("2026-11-24T14:59:00Z")
-        assert "ContactOverdue" not in await house.names(head.stream_id)
+        await worker.until(head.stream_id, "ContactRequested")
+        await worker.at("2026-11-24T14:59:00Z")
+        assert "ContactOverdue" not in await worker.names(head.stream_id)
 
-        await house.at("2026-11-24T15:01:00Z")
-        refused = await told(desk, house, taken.number, "EndContact", {"outcome": "FORGOTTEN"})
-        tried = await told(desk, house, taken.number, "RecordContactTry", {"result": "NO_ANSWER"})
-        done = await told(desk, house, taken.number, "EndContact", {"outcome": "REACHED", "note": "wants to wait"})
-        again = await told(desk, house, taken.number, "EndContact", {"outcome": "REACHED"})
-        names = await house.names(head.stream_id)
-        await Projector(house.pool).catch_up()
-        report = await verify(house.pool, house.keys, house.client, workflows=True)
+        await worker.at("2026-11-24T15:01:00Z")
+        refused = await told(intake, worker, taken.number, "EndContact", {"outcome": "FORGOTTEN"})
+        tried = await told(intake, worker, taken.number, "RecordContactTry", {"result": "NO_ANSWER"})
+        done = await told(intake, worker, taken.number, "EndContact", {"outcome": "REACHED", "note": "wants to wait"})
+        again = await told(intake, worker, taken.number, "EndContact", {"outcome": "REACHED"})
+        names = await worker.names(head.stream_id)
+        await Projector(worker.pool).catch_up()
+        report = await verify(worker.pool, worker.keys, worker.client, workflows=True)
 
     assert names == ["ContactRequested", "ContactOverdue", "ContactTried", "ContactEnded"]
     assert (refused, tried, done, again) == ("MESSAGE.INVALID", "applied", "applied", "CONTACT.OVER")
@@ -172,13 +172,13 @@ async def test_a_request_is_recorded_noticed_when_nobody_calls_and_settled(
     assert report.unchecked == []
 
 
-async def told(desk: Intake, house: RunningWorker, number: str, message: str, fields: dict[str, Any]) -> str:
+async def told(intake: Intake, worker: RunningWorker, number: str, message: str, fields: dict[str, Any]) -> str:
     """What became of a staff message: its status, or the rule that refused it."""
     try:
-        taken = await desk.send(number, message, fields, user="fatima", key=uuid4().hex)
+        taken = await intake.send(number, message, fields, user="fatima", key=uuid4().hex)
     except DeclinedError as no:
         return str(no.rule)
-    became = await house.became(taken.message_id)
+    became = await worker.became(taken.message_id)
     return str(became.get("rule", became["status"]))
 
 

@@ -65,9 +65,9 @@ class Tags(HTMLParser):
 
 
 @pytest.fixture
-async def everything(desk: Intake) -> SentReferrals:
+async def everything(intake: Intake) -> SentReferrals:
     """One case for which every kind of partner was asked."""
-    return await a_case_with_partners(desk, *ASKED)
+    return await a_case_with_partners(intake, *ASKED)
 
 
 @pytest.fixture

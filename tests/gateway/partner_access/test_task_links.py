@@ -52,8 +52,8 @@ WRONG = ("000001", "000002", "000003", "000004", "000005")
 
 
 @pytest.fixture
-async def asked(desk: Intake) -> SentReferrals:
-    return await a_case_with_partners(desk, "CONSULAR_IDENTITY")
+async def asked(intake: Intake) -> SentReferrals:
+    return await a_case_with_partners(intake, "CONSULAR_IDENTITY")
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ async def test_an_embassy_confirms_a_nationality_with_a_link_and_a_code(asked: S
     assert CONFIRMED in offered(page)
     assert [signal["status"] for signal in await asked.signals()] == ["applied", "applied"]
     assert receipt_of(answer)
-    kept = await asked.desk.pool.fetchval("SELECT receipt FROM task_link_answers WHERE receipt IS NOT NULL")
+    kept = await asked.intake.pool.fetchval("SELECT receipt FROM task_link_answers WHERE receipt IS NOT NULL")
     assert kept == str((await asked.signals())[-1]["message_id"]), "which signals came by a link can be told"
     assert (await asked.case()).nationality_confirmed
 
@@ -176,8 +176,8 @@ async def test_what_is_not_finished_is_told_as_progress(asked: SentReferrals, em
     assert "ReferralProgressReported" in [event.name for event in await asked.events()]
 
 
-async def test_an_issued_document_comes_with_its_number_and_its_end(desk: Intake, embassy: Browser) -> None:
-    asked = await a_case_with_partners(desk, "TRAVEL_DOCUMENT")
+async def test_an_issued_document_comes_with_its_number_and_its_end(intake: Intake, embassy: Browser) -> None:
+    asked = await a_case_with_partners(intake, "TRAVEL_DOCUMENT")
     issued = await asked.link("TRAVEL_DOCUMENT")
     page = await embassy.opens(issued)
 
@@ -194,8 +194,8 @@ async def test_an_issued_document_comes_with_its_number_and_its_end(desk: Intake
     assert (paper.facts["number"], str(paper.facts["expires_on"])) == ("LP-7", "2099-01-31")
 
 
-async def test_whoever_takes_a_child_over_says_that_the_identity_was_checked(desk: Intake, embassy: Browser) -> None:
-    asked = await a_case_with_partners(desk, "CHILD_HANDOVER")
+async def test_whoever_takes_a_child_over_says_that_the_identity_was_checked(intake: Intake, embassy: Browser) -> None:
+    asked = await a_case_with_partners(intake, "CHILD_HANDOVER")
     issued = await asked.link("CHILD_HANDOVER")
 
     page = await embassy.opens(issued)
@@ -210,10 +210,10 @@ async def test_whoever_takes_a_child_over_says_that_the_identity_was_checked(des
     assert told[-1] == ("ReferralAccepted", {"id_checked": True}), "before the flight, done is a promise"
 
 
-async def test_the_day_of_an_examination_reaches_the_clearance(desk: Intake, embassy: Browser) -> None:
-    asked = await a_case_with_partners(desk, "MEDICAL_ASSESSMENT")
+async def test_the_day_of_an_examination_reaches_the_clearance(intake: Intake, embassy: Browser) -> None:
+    asked = await a_case_with_partners(intake, "MEDICAL_ASSESSMENT")
     issued = await asked.link("MEDICAL_ASSESSMENT")
-    day = (await clock.now(desk.pool) - timedelta(days=10)).date()
+    day = (await clock.now(intake.pool) - timedelta(days=10)).date()
 
     await embassy.sends(issued, await embassy.opens(issued), "COMPLETED:NO_SIGNIFICANT_CONDITION", day=day.isoformat())
     await asked.record()
@@ -324,12 +324,12 @@ async def test_neither_link_nor_code_nor_ticket_nor_name_is_stored(
     ] == []
 
 
-async def test_who_opened_when_is_never_changed(asked: SentReferrals, embassy: Browser, desk: Intake) -> None:
+async def test_who_opened_when_is_never_changed(asked: SentReferrals, embassy: Browser, intake: Intake) -> None:
     await embassy.opens(await asked.link())
 
     for change in ("UPDATE task_link_openings SET lang = 'xx'", "DELETE FROM task_link_openings"):
         with pytest.raises(asyncpg.PostgresError):
-            await desk.pool.execute(change)
+            await intake.pool.execute(change)
 
 
 async def test_a_link_is_typed_from_paper_in_any_spelling(asked: SentReferrals, embassy: Browser) -> None:
@@ -364,8 +364,8 @@ async def refusal(asked: SentReferrals, kind: str = "CONSULAR_IDENTITY") -> str 
     return no.value.rule
 
 
-async def test_no_link_is_given_out_without_consent_or_against_a_hold(desk: Intake, embassy: Browser) -> None:
-    asked = await a_case_with_partners(desk, "RECEPTION")
+async def test_no_link_is_given_out_without_consent_or_against_a_hold(intake: Intake, embassy: Browser) -> None:
+    asked = await a_case_with_partners(intake, "RECEPTION")
     await embassy.opens(await asked.link("RECEPTION"))
     await asked.record()
     await asked.say("PlaceHold", hold_type="CONSENT", reason="not sure any more")
@@ -385,8 +385,8 @@ async def test_no_link_is_given_out_for_what_has_ended_or_was_never_sent(asked: 
     assert await refusal(asked, "MEDICAL_ASSESSMENT") == "REFERRAL.NOT_SENT"
 
 
-async def test_no_link_is_given_out_for_a_partner_that_is_not_active(asked: SentReferrals, desk: Intake) -> None:
-    await add(desk.pool, RegisteredPartner(PARTNER, "Embassy", frozenset(), active=False))
+async def test_no_link_is_given_out_for_a_partner_that_is_not_active(asked: SentReferrals, intake: Intake) -> None:
+    await add(intake.pool, RegisteredPartner(PARTNER, "Embassy", frozenset(), active=False))
 
     assert await refusal(asked) == "PARTNER.INACTIVE"
 
@@ -401,23 +401,23 @@ async def test_what_was_said_and_is_not_recorded_yet_counts_against_a_link(
 
 
 async def test_a_contradiction_that_nobody_has_recorded_yet_counts_against_a_link(
-    asked: SentReferrals, desk: Intake, monkeypatch: pytest.MonkeyPatch
+    asked: SentReferrals, intake: Intake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Under one id a partner has said two things: until somebody has heard both, nothing more is told."""
     monkeypatch.setattr(task_links, "PATIENCE_S", 0.1)
     referral = await asked.referral("CONSULAR_IDENTITY")
     said = {"signal_id": str(uuid4()), "referral_token": referral.token, "occurred_at": "2026-11-23T09:00:00Z"}
-    await desk.signal(PARTNER, "one", {**said, "signal_type": "ACKNOWLEDGED"}, source="paper")
+    await intake.signal(PARTNER, "one", {**said, "signal_type": "ACKNOWLEDGED"}, source="paper")
     assert (await asked.link()).code
 
     with pytest.raises(DeclinedError):
-        await desk.signal(PARTNER, "one", {**said, "signal_type": "PROGRESS"}, source="paper")
+        await intake.signal(PARTNER, "one", {**said, "signal_type": "PROGRESS"}, source="paper")
 
     assert await refusal(asked) == "CASE.UNSETTLED"
 
 
-async def test_a_referral_is_meant_by_its_kind_or_by_being_the_only_one(desk: Intake) -> None:
-    asked = await a_case_with_partners(desk, "CONSULAR_IDENTITY")
+async def test_a_referral_is_meant_by_its_kind_or_by_being_the_only_one(intake: Intake) -> None:
+    asked = await a_case_with_partners(intake, "CONSULAR_IDENTITY")
     only = await asked.links.issue(asked.number, user="fatima", key="1")
     await asked.ask("EXIT_PERMIT")
     with pytest.raises(DeclinedError) as no:
@@ -431,12 +431,12 @@ async def test_a_referral_is_meant_by_its_kind_or_by_being_the_only_one(desk: In
 
 
 async def waiting(asked: SentReferrals) -> Delivery:
-    (found,) = await Outbox(asked.desk.pool).of_partner(PARTNER)
+    (found,) = await Outbox(asked.intake.pool).of_partner(PARTNER)
     return found
 
 
 async def test_giving_out_a_link_settles_what_waited_to_be_handed_over(asked: SentReferrals) -> None:
-    await Outbox(asked.desk.pool).to_hand((await waiting(asked)).outbox_id, "NO_RECEIVER")
+    await Outbox(asked.intake.pool).to_hand((await waiting(asked)).outbox_id, "NO_RECEIVER")
 
     await asked.link()
 
@@ -451,7 +451,7 @@ async def test_whoever_opens_a_link_knows_of_what_was_still_to_be_delivered_or_b
 
     assert "Aminata" in (await embassy.opens(issued)).text
     assert ((await waiting(asked)).status, (await waiting(asked)).begun_at is not None) == ("pending", True)
-    await Outbox(asked.desk.pool).to_hand((await waiting(asked)).outbox_id, "NO_RECEIVER")
+    await Outbox(asked.intake.pool).to_hand((await waiting(asked)).outbox_id, "NO_RECEIVER")
     await embassy.opens(issued)
     assert (await waiting(asked)).status == "delivered"
 
@@ -479,8 +479,8 @@ async def test_a_page_is_not_shown_when_its_case_goes_on_at_that_moment(
 # What may be seen, when
 
 
-async def test_the_page_shows_what_was_disclosed_and_nothing_else(desk: Intake, embassy: Browser) -> None:
-    asked = await a_case_with_partners(desk, "RECEPTION")
+async def test_the_page_shows_what_was_disclosed_and_nothing_else(intake: Intake, embassy: Browser) -> None:
+    asked = await a_case_with_partners(intake, "RECEPTION")
     await asked.say("AddNote", note="Sister in Abuja")
 
     page = await embassy.opens(await asked.link("RECEPTION"))
@@ -492,9 +492,9 @@ async def test_the_page_shows_what_was_disclosed_and_nothing_else(desk: Intake, 
     assert labels[2:] == ["Family name", "Given names", "Sex", "Date of birth", "Nationality", "Telephone", "Languages"]
 
 
-async def test_what_is_learned_after_a_disclosure_is_not_shown(desk: Intake) -> None:
-    asked = await a_case_with_partners(desk, "EXIT_PERMIT")
-    found = await live_case(desk.pool, desk.keys, asked.case_id)
+async def test_what_is_learned_after_a_disclosure_is_not_shown(intake: Intake) -> None:
+    asked = await a_case_with_partners(intake, "EXIT_PERMIT")
+    found = await live_case(intake.pool, intake.keys, asked.case_id)
     referral = found.case.referrals[(await asked.referral("EXIT_PERMIT")).referral_id]
 
     found.case.seat = Seat(NAMESPACE, FLIGHT["movement"], MONDAY, MONDAY, "LOS")
@@ -531,10 +531,10 @@ async def test_what_forbids_telling_between_issue_and_opening_leaves_an_empty_pa
     assert offered(page) == ["WITHDRAWAL_REPORTED", "CONCERN_REPORTED"]
 
 
-async def test_an_empty_page_looks_the_same_whatever_the_reason(desk: Intake, embassy: Browser) -> None:
+async def test_an_empty_page_looks_the_same_whatever_the_reason(intake: Intake, embassy: Browser) -> None:
     seen = set()
     for order in ("withdrawn", "afraid", "cancelled"):
-        asked = await a_case_with_partners(desk, "CONSULAR_IDENTITY")
+        asked = await a_case_with_partners(intake, "CONSULAR_IDENTITY")
         issued = await asked.link()
         if order == "withdrawn":
             await asked.say("WithdrawVoluntaryReturn", channel="PHONE")
@@ -582,9 +582,9 @@ async def test_a_withdrawal_told_with_the_link_closes_it_at_once(
     assert "Aminata" not in (await embassy.opens(issued)).text
 
 
-async def test_an_erased_person_is_on_no_page(asked: SentReferrals, embassy: Browser, desk: Intake) -> None:
+async def test_an_erased_person_is_on_no_page(asked: SentReferrals, embassy: Browser, intake: Intake) -> None:
     issued = await asked.link()
-    await desk.keys.destroy(asked.case_id)
+    await intake.keys.destroy(asked.case_id)
 
     page = await embassy.opens(issued)
 
@@ -687,21 +687,21 @@ async def test_a_page_of_a_link_that_was_withdrawn_since_cannot_be_sent(asked: S
 
 
 async def test_a_page_that_lay_open_too_long_cannot_be_sent(
-    desk: Intake, embassy: Browser, owner: asyncpg.Connection[Any]
+    intake: Intake, embassy: Browser, owner: asyncpg.Connection[Any]
 ) -> None:
     await owner.execute("INSERT INTO programme_clock (stands_at) VALUES (clock_timestamp())")
-    asked = await a_case_with_partners(desk, "CONSULAR_IDENTITY")
+    asked = await a_case_with_partners(intake, "CONSULAR_IDENTITY")
     issued = await asked.link()
     page = await embassy.opens(issued)
-    begun = await clock.now(desk.pool)
+    begun = await clock.now(intake.pool)
 
-    await clock.move(desk.pool, begun + timedelta(hours=1, minutes=59))
+    await clock.move(intake.pool, begun + timedelta(hours=1, minutes=59))
     soon = await embassy.sends(issued, page, "STARTED")
-    await clock.move(desk.pool, begun + timedelta(hours=2, minutes=1))
+    await clock.move(intake.pool, begun + timedelta(hours=2, minutes=1))
     late = await embassy.sends(issued, page, CONFIRMED)
-    await clock.move(desk.pool, begun + timedelta(days=6, hours=23))
+    await clock.move(intake.pool, begun + timedelta(days=6, hours=23))
     again = await embassy.opens(issued)
-    await clock.move(desk.pool, begun + timedelta(days=7, minutes=1))
+    await clock.move(intake.pool, begun + timedelta(days=7, minutes=1))
     over = await embassy.opens(issued)
 
     assert [each.status_code for each in (soon, late, again, over)] == [200, 403, 200, 403]
@@ -808,7 +808,7 @@ async def test_a_database_that_is_away_is_a_page_that_asks_to_try_again(
     asked: SentReferrals, client: httpx2.AsyncClient
 ) -> None:
     issued = await asked.link()
-    client._transport.app.state.desk.pool.terminate()  # type: ignore[attr-defined]
+    client._transport.app.state.intake.pool.terminate()  # type: ignore[attr-defined]
 
     answer = await Browser(client).opens(issued)
 
@@ -819,8 +819,8 @@ async def test_a_database_that_is_away_is_a_page_that_asks_to_try_again(
 # Community leaders
 
 
-async def test_a_community_leader_reads_please_call_and_nothing_else_once(desk: Intake, database: Database) -> None:
-    asked = await a_case_with_partners(desk, "COMMUNITY_LIAISON")
+async def test_a_community_leader_reads_please_call_and_nothing_else_once(intake: Intake, database: Database) -> None:
+    asked = await a_case_with_partners(intake, "COMMUNITY_LIAISON")
     issued = await asked.link("COMMUNITY_LIAISON")
     async with an_app(database, face=PublicAddress("", LINE)) as client:
         leader = Browser(client, "fr")
@@ -839,8 +839,8 @@ async def test_a_community_leader_reads_please_call_and_nothing_else_once(desk: 
     assert (await asked.referral("COMMUNITY_LIAISON")).status is ReferralStatus.ACKNOWLEDGED
 
 
-async def test_without_a_number_to_call_nobody_is_asked_to_call(desk: Intake) -> None:
-    asked = await a_case_with_partners(desk, "COMMUNITY_LIAISON")
+async def test_without_a_number_to_call_nobody_is_asked_to_call(intake: Intake) -> None:
+    asked = await a_case_with_partners(intake, "COMMUNITY_LIAISON")
     asked.face = PublicAddress()
 
     assert await refusal(asked, "COMMUNITY_LIAISON") == "LINK.NO_LINE"

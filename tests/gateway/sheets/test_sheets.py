@@ -38,22 +38,22 @@ AT = "2026-11-23T08:00:00+00:00"
 
 @asynccontextmanager
 async def an_office(
-    database: Database, servers: Servers, desk: Intake
+    database: Database, servers: Servers, intake: Intake
 ) -> AsyncIterator[tuple[RunningWorker, SheetOffice]]:
-    async with a_running_worker(database, servers) as house:
-        await house.stands_at(AT)
-        await with_partners(desk)
-        yield house, SheetOffice(desk)
+    async with a_running_worker(database, servers) as worker:
+        await worker.stands_at(AT)
+        await with_partners(intake)
+        yield worker, SheetOffice(intake)
 
 
 # Out
 
 
 async def test_a_sheet_shows_the_minimum_and_an_opaque_code_and_records_what_it_told(
-    database: Database, servers: Servers, desk: Intake
+    database: Database, servers: Servers, intake: Intake
 ) -> None:
-    async with an_office(database, servers, desk) as (house, office):
-        case = await a_waiting_person(house)
+    async with an_office(database, servers, intake) as (worker, office):
+        case = await a_waiting_person(worker)
         found = await office.out()
         (row,) = found.page.rows
         assert set(row.person) == {"family_name", "given_names", "sex", "date_of_birth", "dob_precision", "nationality"}
@@ -62,67 +62,67 @@ async def test_a_sheet_shows_the_minimum_and_an_opaque_code_and_records_what_it_
             raw = written(found.page)
             assert b"LBY-" not in raw
             assert str(AMINATA.phone).encode() not in raw
-        names = await house.names(case)
+        names = await worker.names(case)
         assert names.count("ReferralListed") == 1
-        told = [event for event in await house.log(case) if event.name == "DisclosureRecorded"]
+        told = [event for event in await worker.log(case) if event.name == "DisclosureRecorded"]
         assert told[-1].facts["recipient"] == "embassy-nga"
         assert set(told[-1].facts["fields"]) == set(row.person)
 
 
 async def test_the_same_sheet_on_the_same_day_is_the_same_and_tells_nobody_anything_new(
-    database: Database, servers: Servers, desk: Intake
+    database: Database, servers: Servers, intake: Intake
 ) -> None:
-    async with an_office(database, servers, desk) as (house, office):
-        case = await a_waiting_person(house)
+    async with an_office(database, servers, intake) as (worker, office):
+        case = await a_waiting_person(worker)
         one, other = await office.out(), await office.out(language="ar")
         assert one.page.sheet == other.page.sheet
         assert [row.code for row in one.page.rows] == [row.code for row in other.page.rows]
-        assert (await house.names(case)).count("ReferralListed") == 1
+        assert (await worker.names(case)).count("ReferralListed") == 1
         await office.out(user="omar")
-        assert (await house.names(case)).count("ReferralListed") == 2, "another reader is another disclosure"
-        await house.after(days=1)
+        assert (await worker.names(case)).count("ReferralListed") == 2, "another reader is another disclosure"
+        await worker.after(days=1)
         next_day = await office.out()
         assert next_day.page.sheet.sheet_id != one.page.sheet.sheet_id
         assert next_day.page.rows[0].code != one.page.rows[0].code
 
 
 async def test_nobody_is_listed_who_is_protected_or_took_a_consent_back(
-    database: Database, servers: Servers, desk: Intake
+    database: Database, servers: Servers, intake: Intake
 ) -> None:
-    async with an_office(database, servers, desk) as (house, office):
-        held, unwilling, listed = [await a_waiting_person(house, person) for person in (AMINATA, MUSA, AMINATA)]
-        await a_taken_message(house, held, "PlaceHold", hold_type="PROTECTION", reason="she was sold")
-        await a_taken_message(house, unwilling, "WithdrawConsent", purpose="SHARE_EMBASSY")
+    async with an_office(database, servers, intake) as (worker, office):
+        held, unwilling, listed = [await a_waiting_person(worker, person) for person in (AMINATA, MUSA, AMINATA)]
+        await a_taken_message(worker, held, "PlaceHold", hold_type="PROTECTION", reason="she was sold")
+        await a_taken_message(worker, unwilling, "WithdrawConsent", purpose="SHARE_EMBASSY")
         found = await office.out()
         assert len(found.page.rows) == 1
-        assert (await house.names(listed)).count("ReferralListed") == 1
-        assert "ReferralListed" not in await house.names(held) + await house.names(unwilling)
+        assert (await worker.names(listed)).count("ReferralListed") == 1
+        assert "ReferralListed" not in await worker.names(held) + await worker.names(unwilling)
         assert {each.rule for each in found.left_out} <= {"HOLD.PROTECTION", "CONSENT.SHARE_EMBASSY"}, "neutral words"
 
 
 async def test_a_consent_taken_back_while_the_sheet_is_made_is_seen_where_it_is_recorded(
-    database: Database, servers: Servers, desk: Intake, monkeypatch: pytest.MonkeyPatch
+    database: Database, servers: Servers, intake: Intake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with an_office(database, servers, desk) as (house, office):
-        case = await a_waiting_person(house)
+    async with an_office(database, servers, intake) as (worker, office):
+        case = await a_waiting_person(worker)
         sending = Intake.send
 
         async def withdrawn_first(self: Intake, number: str, name: object, fields: Any, **about: Any) -> Any:
-            await a_taken_message(house, case, "PlaceHold", hold_type="PROTECTION", reason="at the last moment")
+            await a_taken_message(worker, case, "PlaceHold", hold_type="PROTECTION", reason="at the last moment")
             return await sending(self, number, name, fields, **about)
 
         monkeypatch.setattr(Intake, "send", withdrawn_first)
         found = await office.out()
         assert found.page.rows == ()
         assert {each.rule for each in found.left_out} <= {"HOLD.PROTECTION", "REFERRAL.OVER"}
-        assert "ReferralListed" not in await house.names(case)
+        assert "ReferralListed" not in await worker.names(case)
 
 
 async def test_what_was_refused_this_morning_is_asked_anew(
-    database: Database, servers: Servers, desk: Intake, monkeypatch: pytest.MonkeyPatch
+    database: Database, servers: Servers, intake: Intake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with an_office(database, servers, desk) as (house, office):
-        case = await a_waiting_person(house)
+    async with an_office(database, servers, intake) as (worker, office):
+        case = await a_waiting_person(worker)
         sending = Intake.send
 
         async def refused_at_first(self: Intake, number: str, name: object, fields: Any, **about: Any) -> Any:
@@ -132,20 +132,20 @@ async def test_what_was_refused_this_morning_is_asked_anew(
 
         monkeypatch.setattr(Intake, "send", refused_at_first)
         assert len((await office.out()).page.rows) == 1
-        assert "ReferralListed" in await house.names(case)
+        assert "ReferralListed" in await worker.names(case)
 
 
 async def test_what_nobody_has_recorded_yet_stands_on_no_sheet(
-    database: Database, servers: Servers, desk: Intake, monkeypatch: pytest.MonkeyPatch
+    database: Database, servers: Servers, intake: Intake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with an_office(database, servers, desk) as (house, office):
-        case = await a_waiting_person(house)
-        monkeypatch.setattr(house.recording, "catch_up", _away)
+    async with an_office(database, servers, intake) as (worker, office):
+        case = await a_waiting_person(worker)
+        monkeypatch.setattr(worker.recording, "catch_up", _away)
         found = await office.out(seconds=0.2)
         assert found.page.rows == ()
         assert [each.rule for each in found.left_out] == ["NOT_RECORDED_YET"]
         monkeypatch.undo()
-        await house.until(case, "ReferralListed", 60)
+        await worker.until(case, "ReferralListed", 60)
         assert len((await office.out()).page.rows) == 1
 
 
@@ -154,14 +154,14 @@ async def _away(_order: object) -> None:
 
 
 async def test_a_sheet_for_a_flight_names_only_who_has_a_seat_on_it(
-    database: Database, servers: Servers, desk: Intake
+    database: Database, servers: Servers, intake: Intake
 ) -> None:
-    async with an_office(database, servers, desk) as (house, office):
-        on_it, _not_on_it = await a_waiting_person(house), await a_waiting_person(house, MUSA)
-        exits = SheetOffice(desk, "exit-authority", SheetKind.EXIT_LIST)
-        await has_papers(house, office)
-        await asked(house, on_it, "EXIT_PERMIT")
-        await is_seated(house, on_it)
+    async with an_office(database, servers, intake) as (worker, office):
+        on_it, _not_on_it = await a_waiting_person(worker), await a_waiting_person(worker, MUSA)
+        exits = SheetOffice(intake, "exit-authority", SheetKind.EXIT_LIST)
+        await has_papers(worker, office)
+        await asked(worker, on_it, "EXIT_PERMIT")
+        await is_seated(worker, on_it)
         assert len((await exits.out()).page.rows) == 2
         (row,) = (await exits.out(movement=FLIGHT["movement"])).page.rows
         assert row.person["family_name"] == "Okafor"
@@ -171,19 +171,19 @@ async def test_a_sheet_for_a_flight_names_only_who_has_a_seat_on_it(
 
 
 async def test_what_became_known_after_the_listing_stands_on_the_next_sheet_and_not_on_this(
-    database: Database, servers: Servers, desk: Intake, monkeypatch: pytest.MonkeyPatch
+    database: Database, servers: Servers, intake: Intake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with an_office(database, servers, desk) as (house, office):
-        case = await a_waiting_person(house)
-        await a_waiting_person(house, MUSA)
-        await has_papers(house, office)
-        await asked(house, case, "EXIT_PERMIT")
-        exits = SheetOffice(desk, "exit-authority", SheetKind.EXIT_LIST)
+    async with an_office(database, servers, intake) as (worker, office):
+        case = await a_waiting_person(worker)
+        await a_waiting_person(worker, MUSA)
+        await has_papers(worker, office)
+        await asked(worker, case, "EXIT_PERMIT")
+        exits = SheetOffice(intake, "exit-authority", SheetKind.EXIT_LIST)
         settled = handing_out.until_settled
 
         async def seated_meanwhile(*about: Any) -> Any:
             found = await settled(*about)
-            await is_seated(house, case)
+            await is_seated(worker, case)
             return found
 
         monkeypatch.setattr(handing_out, "until_settled", seated_meanwhile)
@@ -194,7 +194,7 @@ async def test_what_became_known_after_the_listing_stands_on_the_next_sheet_and_
         assert [row.person["flight"]["movement"] for row in second.page.rows if "flight" in row.person] == [
             FLIGHT["movement"]
         ]
-        told = [event.facts for event in await house.log(case) if event.name == "DisclosureRecorded"]
+        told = [event.facts for event in await worker.log(case) if event.name == "DisclosureRecorded"]
         assert ["flight" in each["fields"] for each in told if each["recipient"] == "exit-authority"][-2:] == [
             False,
             True,
@@ -214,39 +214,39 @@ def test_nobody_can_guess_from_its_id_what_a_line_says() -> None:
     assert len(set(ids)) == len(ids)
 
 
-async def has_papers(house: RunningWorker, office: SheetOffice) -> None:
+async def has_papers(worker: RunningWorker, office: SheetOffice) -> None:
     """Both people's nationality is confirmed and their document issued, by two sheets in a row."""
     brought, bad = await office.filled(await office.out(), CONFIRMED, CONFIRMED)
     assert [each.status for each in brought] == ["applied", "applied"], (brought, bad)
-    await house.rests()
+    await worker.rests()
     issued = {"result": "Issued", "document kind": "Laissez-passer", "expires on": "22/01/2027"}
     second = await office.out()
     rows = [{**issued, "document number": f"LP-{count}"} for count in (1, 2)]
     brought, bad = await office.filled(second, *rows)
     assert [each.status for each in brought] == ["applied", "applied"], (brought, bad)
-    await house.rests()
+    await worker.rests()
 
 
-async def is_seated(house: RunningWorker, case: UUID) -> None:
+async def is_seated(worker: RunningWorker, case: UUID) -> None:
     """Safe to return, examined, funded, nominated: seated on the example flight."""
-    flight = await house.begin("PlanMovement", kind="movement", called=PLANNED["number"], **PLANNED)
+    flight = await worker.begin("PlanMovement", kind="movement", called=PLANNED["number"], **PLANNED)
     assert flight.stream_id is not None
-    await a_taken_message(house, flight.stream_id, "ConfirmMovement", carrier="charter")
-    await a_taken_message(house, case, "AssessSafetyOfReturn", area="NG-LA", result="SAFE", advisory_version="2026-3")
-    await house.heard(case, "MEDICAL_ASSESSMENT", "COMPLETED", "NO_SIGNIFICANT_CONDITION")
-    await a_taken_message(house, case, "AllocateFunding", project="VHR-1", until="2027-12-31T00:00:00+00:00")
+    await a_taken_message(worker, flight.stream_id, "ConfirmMovement", carrier="charter")
+    await a_taken_message(worker, case, "AssessSafetyOfReturn", area="NG-LA", result="SAFE", advisory_version="2026-3")
+    await worker.heard(case, "MEDICAL_ASSESSMENT", "COMPLETED", "NO_SIGNIFICANT_CONDITION")
+    await a_taken_message(worker, case, "AllocateFunding", project="VHR-1", until="2027-12-31T00:00:00+00:00")
     about = {name: PLANNED[name] for name in ("std", "sta")} | {"movement": PLANNED["number"]}
-    await a_taken_message(house, case, "NominatePassenger", **about, movement_id=str(flight.stream_id))
-    await house.until(case, "SeatReserved")
-    await house.rests()
+    await a_taken_message(worker, case, "NominatePassenger", **about, movement_id=str(flight.stream_id))
+    await worker.until(case, "SeatReserved")
+    await worker.rests()
 
 
 async def test_a_sheet_settles_what_waited_to_be_brought_by_hand_and_is_known_beside_what_is_delivered(
-    database: Database, servers: Servers, desk: Intake
+    database: Database, servers: Servers, intake: Intake
 ) -> None:
-    async with an_office(database, servers, desk) as (house, office):
-        brought, delivered = await a_waiting_person(house), await a_waiting_person(house, MUSA)
-        outbox = Outbox(desk.pool)
+    async with an_office(database, servers, intake) as (worker, office):
+        brought, delivered = await a_waiting_person(worker), await a_waiting_person(worker, MUSA)
+        outbox = Outbox(intake.pool)
         before = {line.stream_id: line.outbox_id for line in await outbox.of_partner("embassy-nga")}
         assert await outbox.to_hand(before[brought], "NO_RECEIVER")
 
@@ -262,10 +262,10 @@ async def test_a_sheet_settles_what_waited_to_be_brought_by_hand_and_is_known_be
 
 @pytest.mark.parametrize(("written", "language"), [("csv", "en"), ("xlsx", "fr"), ("xlsx", "ar")])
 async def test_an_embassy_session_comes_back_as_signals_with_who_recorded_them(
-    database: Database, servers: Servers, desk: Intake, written: str, language: str
+    database: Database, servers: Servers, intake: Intake, written: str, language: str
 ) -> None:
-    async with an_office(database, servers, desk) as (house, office):
-        confirmed, absent = await a_waiting_person(house), await a_waiting_person(house, MUSA)
+    async with an_office(database, servers, intake) as (worker, office):
+        confirmed, absent = await a_waiting_person(worker), await a_waiting_person(worker, MUSA)
         found = await office.out(language=language)
         words = {"fr": ("Nationalité confirmée", "23/11/2026"), "ar": ("تم تأكيد الجنسية", "٢٣/١١/٢٠٢٦")}
         result, date = words.get(language, ("Nationality confirmed", "2026-11-23"))
@@ -275,15 +275,15 @@ async def test_an_embassy_session_comes_back_as_signals_with_who_recorded_them(
 
         assert bad == []
         assert [(each.part, each.status, each.repeated) for each in brought] == [("result", "applied", False)] * 2
-        assert "NationalityConfirmed" in await house.names(confirmed)
-        assert "NationalityConfirmed" not in await house.names(absent)
-        assert "ReferralProgressReported" in await house.names(absent)
-        said = {event.name: event for event in await house.log(confirmed)}
+        assert "NationalityConfirmed" in await worker.names(confirmed)
+        assert "NationalityConfirmed" not in await worker.names(absent)
+        assert "ReferralProgressReported" in await worker.names(absent)
+        said = {event.name: event for event in await worker.log(confirmed)}
         sheet_id = found.page.sheet.sheet_id
         assert said["SignalRecordedOnBehalf"].say() == (
             f"Recorded by staff:fatima on behalf of embassy-nga, from sheet {sheet_id}."
         )
-        row = await desk.pool.fetchrow(
+        row = await intake.pool.fetchrow(
             "SELECT actor, source, kind FROM inbox WHERE message_id = $1", brought[0].message_id
         )
         assert row is not None
@@ -291,11 +291,11 @@ async def test_an_embassy_session_comes_back_as_signals_with_who_recorded_them(
 
 
 async def test_a_clinic_afternoon_comes_back_and_a_restrictive_result_needs_nothing_else(
-    database: Database, servers: Servers, desk: Intake
+    database: Database, servers: Servers, intake: Intake
 ) -> None:
-    async with an_office(database, servers, desk) as (house, _):
-        well, ill = await a_waiting_person(house), await a_waiting_person(house, MUSA)
-        clinic = SheetOffice(desk, "clinic-misrata", SheetKind.CLINIC_AFTERNOON)
+    async with an_office(database, servers, intake) as (worker, _):
+        well, ill = await a_waiting_person(worker), await a_waiting_person(worker, MUSA)
+        clinic = SheetOffice(intake, "clinic-misrata", SheetKind.CLINIC_AFTERNOON)
         found = await clinic.out()
         assert {"phone", "languages"} <= set(found.page.rows[0].person)
         assert "nationality" not in found.page.rows[0].person
@@ -306,35 +306,37 @@ async def test_a_clinic_afternoon_comes_back_and_a_restrictive_result_needs_noth
 
         assert {each.status for each in brought} == {"applied"}
         assert [(each.column, each.value) for each in bad] == [("Valid until", "next spring")]
-        state = await house.state(well)
+        state = await worker.state(well)
         assert isinstance(state, Case)
         assert "MEDICAL_ASSESSMENT" in state.clearances
-        assert "HoldPlaced" in await house.names(ill)
+        assert "HoldPlaced" in await worker.names(ill)
 
 
-async def test_an_exit_list_and_a_reception_desk_come_back(database: Database, servers: Servers, desk: Intake) -> None:
-    async with an_office(database, servers, desk) as (house, office):
-        granted, refused = await a_waiting_person(house), await a_waiting_person(house, MUSA)
-        await has_papers(house, office)
+async def test_an_exit_list_and_a_reception_desk_come_back(
+    database: Database, servers: Servers, intake: Intake
+) -> None:
+    async with an_office(database, servers, intake) as (worker, office):
+        granted, refused = await a_waiting_person(worker), await a_waiting_person(worker, MUSA)
+        await has_papers(worker, office)
         for case in (granted, refused):
-            await asked(house, case, "EXIT_PERMIT")
-        exits = SheetOffice(desk, "exit-authority", SheetKind.EXIT_LIST)
+            await asked(worker, case, "EXIT_PERMIT")
+        exits = SheetOffice(intake, "exit-authority", SheetKind.EXIT_LIST)
         permit = {"result": "Granted", "permit number": "X-7", "airport": "Mitiga", "expires on": "05.01.2027"}
         brought, bad = await exits.filled(
             await exits.out(), permit, {"result": "Refusé", "reason class": "منع من السفر"}
         )
         assert ({each.status for each in brought}, bad) == ({"applied"}, [])
-        given = next(event for event in await house.log(granted) if event.name == "ExitPermitGranted")
+        given = next(event for event in await worker.log(granted) if event.name == "ExitPermitGranted")
         assert given.facts == {"airport": "MJI", "expires_on": given.facts["expires_on"], "permit_number": "X-7"}
-        assert "ExitPermitRefused" in await house.names(refused)
+        assert "ExitPermitRefused" in await worker.names(refused)
 
-        await is_seated(house, granted)
-        await house.at("2026-12-01T08:00:00+00:00")
-        await asked(house, granted, "RECEPTION")
-        reception = SheetOffice(desk, "reception-nga", SheetKind.RECEPTION_DESK)
+        await is_seated(worker, granted)
+        await worker.at("2026-12-01T08:00:00+00:00")
+        await asked(worker, granted, "RECEPTION")
+        reception = SheetOffice(intake, "reception-nga", SheetKind.RECEPTION_DESK)
         brought, bad = await reception.filled(await reception.out(), {"result": "Reception confirmed"})
         assert ([each.status for each in brought], bad) == (["applied"], [])
-        state = await house.state(granted)
+        state = await worker.state(granted)
         assert isinstance(state, Case)
         assert "RECEPTION_CONFIRMED" in state.clearances
 
@@ -343,38 +345,38 @@ async def test_an_exit_list_and_a_reception_desk_come_back(database: Database, s
 
 
 async def test_the_same_sheet_twice_starts_nothing_twice_whoever_brings_it(
-    database: Database, servers: Servers, desk: Intake
+    database: Database, servers: Servers, intake: Intake
 ) -> None:
-    async with an_office(database, servers, desk) as (house, office):
-        case = await a_waiting_person(house)
+    async with an_office(database, servers, intake) as (worker, office):
+        case = await a_waiting_person(worker)
         raw = filled(await office.out(), CONFIRMED)
         first, _ = await office.back("a.csv", raw)
-        before = await what_partners_said(house, case)
+        before = await what_partners_said(worker, case)
         again, bad = await office.back("b.csv", raw, user="omar")
-        assert await the_plain_columns(desk) == set()
+        assert await the_plain_columns(intake) == set()
         assert (first[0].message_id, first[0].repeated) == (again[0].message_id, False)
         assert (again[0].repeated, again[0].status, bad) == (True, "applied", [])
-        await house.rests()
-        assert await what_partners_said(house, case) == before
+        await worker.rests()
+        assert await what_partners_said(worker, case) == before
 
 
-async def the_plain_columns(desk: Intake) -> set[str]:
+async def the_plain_columns(intake: Intake) -> set[str]:
     """Words about the person that stand unsealed in the tables of sheets and messages."""
     tables = ("sheets", "sheet_rows", "sheet_lines", "inbox", "outbox", "referral_tokens")
-    rows = [row[0] for name in tables for row in await desk.pool.fetch(f"SELECT {name}::text FROM {name}")]  # noqa: S608
+    rows = [row[0] for name in tables for row in await intake.pool.fetch(f"SELECT {name}::text FROM {name}")]  # noqa: S608
     words = ("Okafor", "Aminata", "NATIONALITY_CONFIRMED", "1996-04-02")
     return {word for word in words for row in rows if word in row or word.encode().hex() in row}
 
 
-async def what_partners_said(house: RunningWorker, case: UUID) -> list[str]:
-    return [event.name for event in await house.log(case) if "signal_id" in event.facts]
+async def what_partners_said(worker: RunningWorker, case: UUID) -> list[str]:
+    return [event.name for event in await worker.log(case) if "signal_id" in event.facts]
 
 
 async def test_a_corrected_row_is_a_new_fact_and_what_was_right_after_all_is_not_mistaken_for_a_repeat(
-    database: Database, servers: Servers, desk: Intake
+    database: Database, servers: Servers, intake: Intake
 ) -> None:
-    async with an_office(database, servers, desk) as (house, office):
-        case = await a_waiting_person(house)
+    async with an_office(database, servers, intake) as (worker, office):
+        case = await a_waiting_person(worker)
         found = await office.out()
         await office.filled(found, CONFIRMED)
         (corrected,), bad = await office.filled(found, {"result": "Not confirmed", "date": "2026-11-23"})
@@ -384,27 +386,27 @@ async def test_a_corrected_row_is_a_new_fact_and_what_was_right_after_all_is_not
         assert [each.problem for each in bad] == [
             "the same was brought in before, and something else in its place since"
         ]
-        assert (await house.names(case)).count("PartnerSignalQuarantined") == 1
+        assert (await worker.names(case)).count("PartnerSignalQuarantined") == 1
 
 
 async def test_rows_that_are_left_empty_say_nothing_and_rows_in_another_order_say_the_same(
-    database: Database, servers: Servers, desk: Intake
+    database: Database, servers: Servers, intake: Intake
 ) -> None:
-    async with an_office(database, servers, desk) as (house, office):
-        answered, silent = await a_waiting_person(house), await a_waiting_person(house, MUSA)
+    async with an_office(database, servers, intake) as (worker, office):
+        answered, silent = await a_waiting_person(worker), await a_waiting_person(worker, MUSA)
         raw = filled(await office.out(), CONFIRMED).decode()
         heads, *rows = raw.splitlines()
         brought, bad = await office.back("sheet.csv", "\n".join([heads, *reversed(rows)]).encode())
         assert ([each.status for each in brought], bad) == (["applied"], [])
-        assert "NationalityConfirmed" in await house.names(answered)
-        assert "NationalityConfirmed" not in await house.names(silent)
+        assert "NationalityConfirmed" in await worker.names(answered)
+        assert "NationalityConfirmed" not in await worker.names(silent)
 
 
 async def test_codes_that_have_slipped_to_other_people_are_noticed(
-    database: Database, servers: Servers, desk: Intake
+    database: Database, servers: Servers, intake: Intake
 ) -> None:
-    async with an_office(database, servers, desk) as (house, office):
-        await a_waiting_person(house), await a_waiting_person(house, MUSA)
+    async with an_office(database, servers, intake) as (worker, office):
+        await a_waiting_person(worker), await a_waiting_person(worker, MUSA)
         found = await office.out()
         one, other = (spaced(row.code) for row in found.page.rows)
         raw = filled(found, CONFIRMED, {"result": "Not confirmed", "withdrawal": "yes"}).decode()
@@ -422,60 +424,60 @@ async def test_codes_that_have_slipped_to_other_people_are_noticed(
 
 
 async def test_a_code_that_is_nobodys_is_reported_and_the_persons_own_word_is_kept_for_a_person(
-    database: Database, servers: Servers, desk: Intake
+    database: Database, servers: Servers, intake: Intake
 ) -> None:
-    async with an_office(database, servers, desk) as (house, office):
-        case = await a_waiting_person(house)
+    async with an_office(database, servers, intake) as (worker, office):
+        case = await a_waiting_person(worker)
         found = await office.out()
         code = spaced(found.page.rows[0].code)
         raw = filled(found, {**CONFIRMED, "withdrawal": "yes"}).decode()
-        before = await house.names(case)
+        before = await worker.names(case)
         for wrong, said in ((row_code("1234567"), "is on no sheet"), (code[:-1], "a sign of"), ("", "no row code")):
             brought, bad = await office.back("sheet.csv", raw.replace(code, wrong).encode())
             assert [(each.part, each.status) for each in brought] == [("withdrawal", "quarantined")]
             assert brought[0].result["cause"] == "UNKNOWN_TOKEN"
             assert len(bad) == 1
             assert said in bad[0].problem, (wrong, bad)
-        assert await house.names(case) == before
+        assert await worker.names(case) == before
 
 
 async def test_another_partners_code_is_told_no_differently_from_one_that_does_not_exist(
-    database: Database, servers: Servers, desk: Intake
+    database: Database, servers: Servers, intake: Intake
 ) -> None:
-    async with an_office(database, servers, desk) as (house, office):
-        case = await a_waiting_person(house)
+    async with an_office(database, servers, intake) as (worker, office):
+        case = await a_waiting_person(worker)
         raw = filled(await office.out(), {**CONFIRMED, "concern": "she fears her uncle"})
-        clinic = SheetOffice(desk, "clinic-misrata", SheetKind.CLINIC_AFTERNOON)
+        clinic = SheetOffice(intake, "clinic-misrata", SheetKind.CLINIC_AFTERNOON)
         brought, (bad,) = await clinic.back("sheet.csv", raw)
         assert bad.problem == "this code is on no sheet of this partner"
         assert [each.part for each in brought] == ["concern"], "the person's own word is lost through no door"
         assert brought[0].status in ("quarantined", "applied")
-        assert "NationalityConfirmed" not in await house.names(case)
+        assert "NationalityConfirmed" not in await worker.names(case)
 
 
 async def test_two_rows_of_one_code_that_disagree_permit_nothing(
-    database: Database, servers: Servers, desk: Intake
+    database: Database, servers: Servers, intake: Intake
 ) -> None:
-    async with an_office(database, servers, desk) as (house, _):
-        case = await a_waiting_person(house)
-        clinic = SheetOffice(desk, "clinic-misrata", SheetKind.CLINIC_AFTERNOON)
+    async with an_office(database, servers, intake) as (worker, _):
+        case = await a_waiting_person(worker)
+        clinic = SheetOffice(intake, "clinic-misrata", SheetKind.CLINIC_AFTERNOON)
         found = await clinic.out()
         fit = filled(found, {"result": "No significant condition", "date": "22/11/2026"}).decode().splitlines()
         ill = filled(found, {"result": "UNFIT_TEMPORARY"}).decode().splitlines()
         brought, bad = await clinic.back("sheet.csv", "\n".join([*fit, ill[1]]).encode())
         assert [each.row for each in bad] == [2, 3]
         assert [(each.row, each.status) for each in brought] == [(3, "applied")]
-        assert "ClearanceGranted" not in (await house.names(case))[-8:]
+        assert "ClearanceGranted" not in (await worker.names(case))[-8:]
 
 
 # The person's own word
 
 
 async def test_what_the_person_says_is_taken_first_and_whatever_else_is_wrong_in_the_row(
-    database: Database, servers: Servers, desk: Intake
+    database: Database, servers: Servers, intake: Intake
 ) -> None:
-    async with an_office(database, servers, desk) as (house, office):
-        willing, unwilling = await a_waiting_person(house), await a_waiting_person(house, MUSA)
+    async with an_office(database, servers, intake) as (worker, office):
+        willing, unwilling = await a_waiting_person(worker), await a_waiting_person(worker, MUSA)
         found = await office.out()
         rows = (CONFIRMED, {"result": "Konfirmed", "date": "yesterday", "withdrawal": "??", "concern": "=her brother"})
 
@@ -485,24 +487,24 @@ async def test_what_the_person_says_is_taken_first_and_whatever_else_is_wrong_in
             ("withdrawal", "applied"), ("concern", "applied"), ("result", "applied"),
         ]  # fmt: skip
         assert [(each.column, each.value) for each in bad] == [("Result", "Konfirmed")]
-        state = await house.state(unwilling)
+        state = await worker.state(unwilling)
         assert isinstance(state, Case)
         assert {hold.type.value for hold in state.holds.values()} == {"CONSENT", "PROTECTION"}
-        assert "WITHDRAWAL_REPORTED" not in await house.names(willing)
-        concern = [event for event in await house.log(unwilling) if event.name == "CONCERN_REPORTED"]
+        assert "WITHDRAWAL_REPORTED" not in await worker.names(willing)
+        concern = [event for event in await worker.log(unwilling) if event.name == "CONCERN_REPORTED"]
         assert concern[0].facts["content"]["reason"] == "=her brother", "taken as text, and sealed"
 
 
 async def test_the_persons_own_word_stands_on_a_sheet_of_a_referral_that_has_ended(
-    database: Database, servers: Servers, desk: Intake
+    database: Database, servers: Servers, intake: Intake
 ) -> None:
-    async with an_office(database, servers, desk) as (house, office):
-        case = await a_waiting_person(house)
+    async with an_office(database, servers, intake) as (worker, office):
+        case = await a_waiting_person(worker)
         found = await office.out()
         await office.filled(found, CONFIRMED)
         (late,), _ = await office.filled(found, {"withdrawal": "نعم"})
         assert late.status == "applied"
-        state = await house.state(case)
+        state = await worker.state(case)
         assert isinstance(state, Case)
         assert "CONSENT" in {hold.type.value for hold in state.holds.values()}
 
@@ -511,11 +513,11 @@ async def test_the_persons_own_word_stands_on_a_sheet_of_a_referral_that_has_end
 
 
 async def test_a_name_that_is_a_formula_goes_out_as_text_and_comes_back_as_the_same_text(
-    database: Database, servers: Servers, desk: Intake
+    database: Database, servers: Servers, intake: Intake
 ) -> None:
     evil = MUSA.model_copy(update={"given_names": '=HYPERLINK("http://x","y")', "family_name": "@SUM(1)"})
-    async with an_office(database, servers, desk) as (house, office):
-        await a_waiting_person(house, evil)
+    async with an_office(database, servers, intake) as (worker, office):
+        await a_waiting_person(worker, evil)
         found = await office.out()
         sheet = load_workbook(io.BytesIO(as_xlsx(found.page))).worksheets[0]
         assert {cell.data_type for row in sheet.iter_rows() for cell in row if cell.value} == {"s"}
@@ -527,11 +529,11 @@ async def test_a_name_that_is_a_formula_goes_out_as_text_and_comes_back_as_the_s
 
 
 async def test_a_printed_page_has_no_script_and_reads_from_the_right_in_arabic(
-    database: Database, servers: Servers, desk: Intake
+    database: Database, servers: Servers, intake: Intake
 ) -> None:
     evil = MUSA.model_copy(update={"given_names": "<script>alert(1)</script>"})
-    async with an_office(database, servers, desk) as (house, office):
-        await a_waiting_person(house, evil)
+    async with an_office(database, servers, intake) as (worker, office):
+        await a_waiting_person(worker, evil)
         page = as_html((await office.out(language="ar")).page).decode()
         assert '<html lang="ar" dir="rtl">' in page
         assert "<script" not in page
@@ -543,13 +545,13 @@ async def test_a_printed_page_has_no_script_and_reads_from_the_right_in_arabic(
 
 
 async def test_a_sheet_is_fetched_filled_and_brought_back_over_http(
-    database: Database, servers: Servers, desk: Intake, tmp_path: Any
+    database: Database, servers: Servers, intake: Intake, tmp_path: Any
 ) -> None:
     async with (
-        an_office(database, servers, desk) as (house, office),
+        an_office(database, servers, intake) as (worker, office),
         an_app(database, files=tmp_path / "files") as client,
     ):
-        case = await a_waiting_person(house)
+        case = await a_waiting_person(worker)
         where = "/api/v1/partners/embassy-nga/sheets"
         client.headers |= {"Idempotency-Key": "k", "X-Awda-User": "fatima"}
         told = (await client.post(f"{where}/embassy-session")).json()
@@ -572,15 +574,15 @@ async def test_a_sheet_is_fetched_filled_and_brought_back_over_http(
         done = await client.post(where, content=raw, headers={**headers, "Prefer": "wait=20"})
         assert done.status_code == 200
         assert (done.json()["done"], done.json()["counts"]) == (True, {"applied": 1})
-        assert "NationalityConfirmed" in await house.names(case)
+        assert "NationalityConfirmed" in await worker.names(case)
 
         scan = await client.post(
             f"{where}/{told['sheet_id']}/scan", content=b"%PDF-1.7 signed", headers={"content-type": "application/pdf"}
         )
         assert scan.status_code == 202, scan.text
-        await house.until(case, "EvidenceAttached")
-        attached = next(event for event in await house.log(case) if event.name == "EvidenceAttached")
-        number = await desk.pool.fetchval("SELECT number FROM streams WHERE stream_id = $1", case)
+        await worker.until(case, "EvidenceAttached")
+        attached = next(event for event in await worker.log(case) if event.name == "EvidenceAttached")
+        number = await intake.pool.fetchval("SELECT number FROM streams WHERE stream_id = $1", case)
         file = await client.get(f"/api/v1/cases/{number}/files/{attached.facts['file_hash'][:12]}")
         assert (file.content, file.headers["content-type"]) == (b"%PDF-1.7 signed", "application/pdf")
         assert file.headers["content-disposition"].startswith("attachment;")
@@ -588,44 +590,44 @@ async def test_a_sheet_is_fetched_filled_and_brought_back_over_http(
 
 
 async def test_the_same_key_hands_out_the_same_sheet_and_records_nothing_twice_even_on_another_day(
-    database: Database, servers: Servers, desk: Intake
+    database: Database, servers: Servers, intake: Intake
 ) -> None:
-    async with an_office(database, servers, desk) as (house, _), an_app(database) as client:
-        case = await a_waiting_person(house)
+    async with an_office(database, servers, intake) as (worker, _), an_app(database) as client:
+        case = await a_waiting_person(worker)
         where = "/api/v1/partners/embassy-nga/sheets/embassy-session"
         client.headers |= {"Idempotency-Key": "monday", "X-Awda-User": "fatima"}
         first = (await client.post(where)).json()
-        recorded = await house.names(case)
+        recorded = await worker.names(case)
         assert recorded.count("ReferralListed") == 1
 
-        await house.after(days=1)
+        await worker.after(days=1)
         again = (await client.post(where, params={"language": "ar"})).json()
 
         assert (again["sheet_id"], again["rows"][0]["row_code"]) == (first["sheet_id"], first["rows"][0]["row_code"])
-        assert await house.names(case) == recorded
+        assert await worker.names(case) == recorded
         other = await client.post(where.replace("embassy-session", "exit-list"))
         assert (other.status_code, other.json()["type"]) == (422, "/problems/key-reused")
         fresh = (await client.post(where, headers={"Idempotency-Key": "tuesday"})).json()
         assert fresh["sheet_id"] != first["sheet_id"]
 
 
-async def test_looking_hands_nothing_out(database: Database, servers: Servers, desk: Intake) -> None:
-    async with an_office(database, servers, desk) as (house, _), an_app(database) as client:
-        case = await a_waiting_person(house)
+async def test_looking_hands_nothing_out(database: Database, servers: Servers, intake: Intake) -> None:
+    async with an_office(database, servers, intake) as (worker, _), an_app(database) as client:
+        case = await a_waiting_person(worker)
         headers = {"Idempotency-Key": "k"}
         for method in ("GET", "HEAD"):
             answer = await client.request(
                 method, "/api/v1/partners/embassy-nga/sheets/embassy-session", headers=headers
             )
             assert answer.status_code == 405
-        assert "ReferralListed" not in await house.names(case)
-        assert await desk.pool.fetchval("SELECT count(*) FROM sheets") == 0
+        assert "ReferralListed" not in await worker.names(case)
+        assert await intake.pool.fetchval("SELECT count(*) FROM sheets") == 0
 
 
 async def test_what_is_no_sheet_is_a_problem_that_says_what_to_do(
-    database: Database, servers: Servers, desk: Intake
+    database: Database, servers: Servers, intake: Intake
 ) -> None:
-    await with_partners(desk)
+    await with_partners(intake)
     async with an_app(database) as client:
         where = "/api/v1/partners/embassy-nga/sheets"
         csv, key = {"content-type": "text/csv"}, {"Idempotency-Key": "k"}
