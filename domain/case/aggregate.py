@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import Final
 from uuid import UUID
 
 from domain.case.referral import Referral
-from domain.kernel.event import NEVER, Event
+from domain.kernel.aggregate import Aggregate
+from domain.kernel.event import NEVER
 from domain.kernel.person import Person
 from domain.kernel.policy import NEWEST, Policy, policy_of
 from domain.kernel.vocabulary import (
@@ -30,8 +31,6 @@ from domain.kernel.vocabulary import (
     Stage,
     StageStatus,
 )
-
-Fact = TypeVar("Fact", bound=Event)
 
 ENDED = frozenset({StageStatus.COMPLETED, StageStatus.NOT_REQUIRED, StageStatus.ABANDONED})
 
@@ -118,13 +117,9 @@ class Task:
 
 
 @dataclass(slots=True)
-class Case:
-    """One person's return, as the sum of its events."""
+class Case(Aggregate):
+    """The aggregate root: one person's return, rebuilt from its events."""
 
-    id: UUID
-    version: int = 0
-    modified_on: datetime = NEVER
-    number: str = ""
     edition: str = ""
     policy_edition: str = NEWEST.edition
     country_of_return: str = ""
@@ -152,26 +147,6 @@ class Case:
     retention_told: bool = False
     doubts: dict[UUID, datetime] = field(default_factory=dict)
     """Messages that could not be taken in and wait for a person, by their ids (``domain.signals.unprocessable``)."""
-    facts: dict[str, list[Event]] = field(default_factory=dict)
-
-    # what has been recorded
-
-    def remember(self, event: Event) -> None:
-        self.facts.setdefault(event.TOPIC, []).append(event)
-
-    def latest(self, fact: type[Fact]) -> Fact | None:
-        """The newest fact of a kind, if there is one."""
-        found = self.facts.get(fact.TOPIC)
-        return found[-1] if found else None  # type: ignore[return-value]  # topics and classes are one to one
-
-    def has(self, topic: str) -> bool:
-        """Whether a fact of that topic was ever recorded; for what stands in a later stage's file."""
-        return topic in self.facts
-
-    def every(self, fact: type[Fact]) -> list[Fact]:
-        return self.facts.get(fact.TOPIC, [])  # type: ignore[return-value]  # topics and classes are one to one
-
-    # questions
 
     @property
     def policy(self) -> Policy:
@@ -185,14 +160,6 @@ class Case:
     @property
     def departed(self) -> bool:
         return self.phase in (Phase.TRANSIT, Phase.POST_ARRIVAL)
-
-    @property
-    def nationality_confirmed(self) -> bool:
-        """What was answered last counts: a confirmation may be taken back, and is of the nationality named then."""
-        said, unsaid = self.facts.get("NationalityConfirmed"), self.facts.get("NationalityNotConfirmed")
-        if not said:
-            return False
-        return said[-1].originator_version > max(unsaid[-1].originator_version if unsaid else 0, self.nationality_since)
 
     @property
     def done(self) -> tuple[Stage, ...]:

@@ -8,10 +8,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID, uuid5
 
 from domain.kernel.directory import Directory
 from domain.kernel.policy import NEWEST, Policy
+
+
+@dataclass(frozen=True)
+class PassengerReport:
+    """What the cases of a movement's passengers say at departure, by case id.
+
+    ``undecided`` are cases with a message that is not decided yet: what they would say is not known.
+    """
+
+    on_board: frozenset[UUID] = frozenset()
+    undecided: frozenset[UUID] = frozenset()
+
+
+NO_PASSENGERS: Final = PassengerReport()
 
 
 @dataclass(frozen=True)
@@ -26,10 +41,8 @@ class Context:
     token: Callable[[], str]
     claimed_at: datetime | None = None
     policy: Policy = NEWEST
-    boarded: frozenset[UUID] = frozenset()
-    """For a flight's departure only: the cases whose own streams say that the person is on board."""
-    unheard: frozenset[UUID] = frozenset()
-    """For a flight's departure only: the cases that were not heard out: nobody knows what they would say."""
+    passengers: PassengerReport = NO_PASSENGERS
+    """What the cases of the passengers say; given to a movement that records its departure, empty otherwise."""
 
     @property
     def said_at(self) -> datetime:

@@ -82,21 +82,24 @@ class Event(BaseModel, CanMutateAggregate[UUID]):
         """Turn the state of an older version into today's. Older than ``VERSION`` only."""
         return state
 
-    def stamped(self, stream_id: UUID, version: int, at: datetime) -> Self:
-        """The same fact, placed: in which stream, at which version, in effect from when."""
+    def placed_in(self, stream_id: UUID, version: int, at: datetime) -> Self:
+        """Returns a copy with its place: the stream, the version there, and when it took effect (UTC)."""
         return self.model_copy(update={"originator_id": stream_id, "originator_version": version, "timestamp": at})
 
+    def mutate(self, aggregate: Any) -> Any:
+        """Applies the event to its aggregate, which must be exactly one version behind, and returns the aggregate.
+
+        Raises ``OriginatorIDError`` or ``OriginatorVersionError`` if the event belongs elsewhere.
+        """
+        return super().mutate(aggregate)
+
     def apply(self, aggregate: Any) -> None:
-        """Fold the fact into its stream: remembered by topic, then whatever it changes."""
-        aggregate.remember(self)
-        self.change(aggregate)
+        """Registers the event with its aggregate and applies its change; called by the library's ``mutate``."""
+        aggregate.events_by_topic.setdefault(self.TOPIC, []).append(self)
+        self.apply_to(aggregate)
 
-    def fold_into(self, stream: Any) -> None:
-        """Put the fact into its stream, which must be just before it. Raises if it belongs elsewhere."""
-        self.mutate(stream)
-
-    def change(self, stream: Any) -> None:
-        """What the fact changes in its case or movement; nothing, unless a subclass says so."""
+    def apply_to(self, aggregate: Any) -> None:
+        """Changes the state of the aggregate. Changes nothing unless a subclass overrides it."""
 
     @property
     def name(self) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from domain.case.aggregate import Case, Fact
+from domain.case.aggregate import Case
 from domain.clearance.actions import grant, hold, soon, task
 from domain.clearance.protection_concern import (
     CONCERN,
@@ -55,6 +55,7 @@ from domain.events.screening import (
     VoluntaryReturnDeclared,
     VulnerabilityAssessed,
 )
+from domain.kernel.aggregate import SomeEvent
 from domain.kernel.context import Context
 from domain.kernel.errors import Rejected
 from domain.kernel.event import Event
@@ -191,7 +192,7 @@ def assess_voluntariness(case: Case, report: AssessVoluntariness, ctx: Context) 
         held_at=ctx.said_at,
         coercion_indicators=report.coercion_indicators,
     )
-    if result != "VOLUNTARY" and case.has(VoluntaryReturnDeclared.TOPIC):
+    if result != "VOLUNTARY" and case.has(VoluntaryReturnDeclared):
         yield from _declared_in_vain(case, ctx)
 
 
@@ -263,7 +264,7 @@ def _insist_on_free_will(case: Case, ctx: Context) -> None:
 def _has_been_detained(case: Case) -> bool:
     """Also whoever has been released since: the second interview may be held outside (domain.md 00, 16)."""
     at_first = case.latest(CaseRegistered)
-    return case.has(DetentionRecorded.TOPIC) or (at_first is not None and at_first.living_situation in DETAINED)
+    return case.has(DetentionRecorded) or (at_first is not None and at_first.living_situation in DETAINED)
 
 
 def _insist_on_two_interviews(case: Case, ctx: Context) -> None:
@@ -343,7 +344,7 @@ def _needed_for_eligibility(case: Case, ctx: Context) -> Iterator[Requirement]:
         yield Requirement("PERSON.DECLARATION", "COUNSELLOR", "domain 7.1")
 
 
-def _recent(case: Case, fact: type[Fact], ctx: Context) -> Fact | None:
+def _recent(case: Case, fact: type[SomeEvent], ctx: Context) -> SomeEvent | None:
     """The newest fact of a kind, if it is not so old that the person is screened again (domain.md 4.7)."""
     oldest = LIBYA.before(ctx.at, ctx.policy.in_force.screening_stale)
     return found if (found := case.latest(fact)) is not None and found.timestamp >= oldest else None
@@ -355,7 +356,7 @@ def _declared(case: Case) -> bool:
     return declared is not None and still_stands(case, declared, declared.signed_at)
 
 
-def _since_opening(case: Case, fact: type[Fact]) -> Fact | None:
+def _since_opening(case: Case, fact: type[SomeEvent]) -> SomeEvent | None:
     """The newest fact of a kind, if it was recorded after screening began or was taken up again."""
     begun = case.stages[Stage.SCREENING].begun
     return found if (found := case.latest(fact)) is not None and found.originator_version > begun else None

@@ -78,7 +78,7 @@ class LogWriter:
         first, decision = loaded.head.version + 1, uuid4()
         mapper = EventMapper(self.keys.from_rows(case, loaded.keys))
         events = [
-            new(mapper, fact.stamped(case, first + nth, loaded.now), uuid5(decision, str(nth)), loaded.now)
+            new(mapper, fact.placed_in(case, first + nth, loaded.now), uuid5(decision, str(nth)), loaded.now)
             for nth, fact in enumerate(facts)
         ]
         return Changeset(case, loaded.head.revision, loaded.head.hash, first, events, **more)
@@ -93,7 +93,7 @@ class LogWriter:
 def new(mapper: EventMapper, event: Event, event_id: UUID, at: datetime) -> NewEvent:
     """The event as the recorder takes it."""
     about = Metadata(happened_at=at, recorded_at=at, actor="staff:amal", message_id=event_id, policy="test-1")
-    return mapper.new(event, event_id, about)
+    return mapper.to_new_event(event, event_id, about)
 
 
 def message(case: UUID | None, body: bytes = b"{}", message_id: UUID | None = None) -> IncomingMessage:
