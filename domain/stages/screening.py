@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from domain.case.aggregate import Case
+from domain.casework.consent import record_consent, withdraw_consent
 from domain.clearance.actions import grant, hold, soon, task
 from domain.clearance.protection_concern import (
     CONCERN,
@@ -42,8 +43,6 @@ from domain.events.case import CaseRegistered
 from domain.events.screening import (
     ELIGIBLE,
     ConsentGiven,
-    ConsentRefused,
-    ConsentWithdrawn,
     CounsellingSessionHeld,
     DetentionRecorded,
     DetentionReleased,
@@ -63,8 +62,6 @@ from domain.kernel.message import Message
 from domain.kernel.vocabulary import DETAINED, ClearanceKind, HoldType, Phase, Purpose, RiskLevel, Stage, StageStatus
 from domain.kernel.working_time import LIBYA
 from domain.procedure import NEWEST as NEWEST_PROCEDURE
-from domain.referral.disclosure import PUBLIC_PURPOSE
-from domain.referral.requests import send_drafts
 from domain.stages.stage import Requirement, StageRules
 
 HELD_AFTER: Final[Mapping[str, HoldType]] = {
@@ -113,34 +110,6 @@ def register_case(case: Case, order: RegisterCase, ctx: Context) -> Iterator[Eve
         yield hold(HoldType.DETENTION, ctx)
     if order.person.is_child(ctx.at.date()):
         yield hold(HoldType.CHILD, ctx)
-
-
-def record_consent(case: Case, report: RecordConsent, ctx: Context) -> Iterator[Event]:
-    if not report.given:
-        yield ConsentRefused(**_named(report.purpose), form_version=report.form_version)
-        return
-    yield ConsentGiven(
-        **_named(report.purpose),
-        form_version=report.form_version,
-        language=report.language,
-        method=report.method,
-        given_by=report.given_by,
-        excluded_partners=report.excluded_partners,
-        witness=report.witness,
-    )
-    yield from send_drafts(case, ctx)
-
-
-def withdraw_consent(case: Case, order: WithdrawConsent, _ctx: Context) -> Iterator[Event]:
-    if order.purpose not in case.consents:
-        raise Rejected("CONSENT.NEVER_GIVEN", "no such consent is recorded", field="purpose")
-    yield ConsentWithdrawn(**_named(order.purpose))
-
-
-def _named(purpose: Purpose) -> dict[str, Any]:
-    """A purpose under its public name, with the true one sealed where they differ."""
-    public = PUBLIC_PURPOSE.get(purpose, purpose)
-    return {"purpose": public, "true_purpose": purpose if public is not purpose else None}
 
 
 def record_counselling(_case: Case, report: RecordCounselling, _ctx: Context) -> Iterator[Event]:
