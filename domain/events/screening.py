@@ -93,15 +93,15 @@ class NonRefoulementScreened(Event):
 
     TOPIC: ClassVar[str] = "NonRefoulementScreened"
     SENTENCE: ClassVar[str] = "Asked in private about return."
-    VERSION: ClassVar[int] = 2
+    class_version: ClassVar[int] = 2
 
     outcome: Annotated[str | None, Sealed(Compartment.ASYL)] = None
     account: Annotated[str | None, Sealed(Compartment.ASYL)] = None
 
-    @classmethod
-    def upcast(cls, state: dict[str, Any], version: int) -> dict[str, Any]:  # noqa: ARG003 (there is one older version)
-        """The first version said in public whether documents may start, which only fear ever forbade."""
-        return {name: value for name, value in state.items() if name != "documents_may_start"}
+    @staticmethod
+    def upcast_v1_v2(state: dict[str, Any]) -> None:
+        """Removes a public field of the first version: only fear of return ever set it to false."""
+        state.pop("documents_may_start", None)
 
 
 class VulnerabilityAssessed(Event):

@@ -66,7 +66,8 @@ class Event(BaseModel, CanMutateAggregate[UUID]):
 
     TOPIC: ClassVar[str] = ""
     SENTENCE: ClassVar[str] = ""
-    VERSION: ClassVar[int] = 1
+    class_version: ClassVar[int] = 1
+    """As in the library: a class of version 2 has a static method ``upcast_v1_v2(state)``."""
 
     originator_id: UUID = NOWHERE
     originator_version: int = 0
@@ -78,9 +79,10 @@ class Event(BaseModel, CanMutateAggregate[UUID]):
         register(cls)
 
     @classmethod
-    def upcast(cls, state: dict[str, Any], version: int) -> dict[str, Any]:  # noqa: ARG003 (older versions have none)
-        """Turn the state of an older version into today's. Older than ``VERSION`` only."""
-        return state
+    def upcast(cls, state: dict[str, Any], version: int) -> None:
+        """Changes a state that was stored by an earlier version of the class, in place, to the state of today."""
+        for known in range(version, cls.class_version):
+            getattr(cls, f"upcast_v{known}_v{known + 1}")(state)
 
     def placed_in(self, stream_id: UUID, version: int, at: datetime) -> Self:
         """Returns a copy with its place: the stream, the version there, and when it took effect (UTC)."""

@@ -112,8 +112,8 @@ class EventMapper(Mapper[UUID]):
             state[SEALED] = {
                 name: self._seal_field(event, name, shape.sealed[name], value) for name, value in sealed.items()
             }
-        if event.VERSION > 1:
-            state[EDITION] = event.VERSION
+        if event.class_version > 1:
+            state[EDITION] = event.class_version
         return to_json(state)
 
     def _may_seal(self, shape: _Shape, values: Mapping[str, Any]) -> bool:
@@ -206,10 +206,12 @@ def _happened_at(row: EventRow) -> datetime:
 
 
 def _upcast(event_class: type[Event], values: dict[str, Any], written_as: int) -> dict[str, Any]:
-    if written_as > event_class.VERSION:
-        msg = f"it was written as version {written_as} and this programme knows {event_class.VERSION}: update it first"
+    if written_as > event_class.class_version:
+        known = event_class.class_version
+        msg = f"it was written as version {written_as} and this programme knows version {known}: update it first"
         raise ValueError(msg)
-    return event_class.upcast(values, written_as) if written_as < event_class.VERSION else values
+    event_class.upcast(values, written_as)
+    return values
 
 
 def _unreadable(stream_id: UUID, version: int, topic: str, unfit: Exception) -> UnreadableEventError:
@@ -231,7 +233,7 @@ def _shape(event_class: type[Event]) -> _Shape:
         msg = f"{event_class.__name__}.{SEALED} would be overwritten: give the field another name"
         raise TypeError(msg)
     sealed = sealed_fields(event_class)
-    return _Shape(sealed, not sealed and event_class.VERSION == 1)
+    return _Shape(sealed, not sealed and event_class.class_version == 1)
 
 
 _UNUSED = JSONTranscoder()  # the library asks for one; pydantic does the work

@@ -41,13 +41,13 @@ class WallPainted(Event):
 
     TOPIC: ClassVar[str] = "test.wall-painted"
     SENTENCE: ClassVar[str] = "The wall was painted {colour}."
-    VERSION: ClassVar[int] = 2
+    class_version: ClassVar[int] = 2
 
     colour: str
 
-    @classmethod
-    def upcast(cls, state: dict[str, Any], version: int) -> dict[str, Any]:
-        return {**state, "colour": state["paint"]} if version == 1 else state
+    @staticmethod
+    def upcast_v1_v2(state: dict[str, Any]) -> None:
+        state["colour"] = state.pop("paint")
 
 
 FACTS = {fact.TOPIC: REGISTRY.pop(fact.TOPIC) for fact in (LanternLit, LetterKept, WallPainted)}
