@@ -1,7 +1,7 @@
-"""The case: phase, seven stages, holds, clearances, referrals, tasks.
+"""The case aggregate: phase, stages, holds, clearances, consents, referrals, seat and tasks.
 
-A case is never one enum (domain.md 4.1): its parts are small and fold separately.
-Everything here can be rebuilt from the neutral part of the events; what is sealed is only carried along.
+A case has no single status (domain.md 4.1): each part has its own. Every part that a rule reads can be rebuilt from the
+public fields of the events, so that a case stays valid after its keys are destroyed.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ ERASE_TASK = "erase personal data"
 
 @dataclass(slots=True)
 class StageState:
-    """``begun`` is the version at which it was last opened or taken up again: what stands after it belongs to it.
+    """State of one stage. ``begun`` is the version at which it was last opened or reopened.
 
-    Which fact came after which is read from their order in the log. Times cannot tell: a message may be stamped a
-    moment before a stage opens and be committed a moment after.
+    Which event came first is decided by version, not by time: a message may be received just before a stage opens and
+    be recorded just after.
     """
 
     status: StageStatus = StageStatus.NOT_STARTED
@@ -53,7 +53,7 @@ class StageState:
 
 @dataclass(slots=True)
 class Hold:
-    """A reason not to go on. Several may be active; lifting one lifts no other."""
+    """A hold on the case. Several may be active; lifting one lifts no other."""
 
     hold_id: UUID
     type: HoldType
@@ -63,12 +63,12 @@ class Hold:
     owner: str
     subtype: str | None = None
     version: int = 0
-    """At which version of the case it was placed."""
+    """Version of the case at which it was placed."""
 
 
 @dataclass(slots=True)
 class Clearance:
-    """A permission. ``valid_until`` is inclusive to the second (UTC); ``None`` is until something ends it."""
+    """A clearance. ``valid_until`` is inclusive to the second (UTC); ``None`` means until an event ends it."""
 
     kind: ClearanceKind
     status: ClearanceStatus
@@ -99,10 +99,10 @@ class Seat:
     sta: datetime
     destination: str
     country: str | None = None
-    """Where the destination lies, if the movement says so."""
+    """Country of the destination, if the movement gives it."""
     since: datetime = NEVER
     version: int = 0
-    """At which version of the case it was reserved."""
+    """Version of the case at which it was reserved."""
     status: str = "RESERVED"
     frozen: bool = False
 
@@ -124,9 +124,9 @@ class Case(Aggregate):
     policy_edition: str = NEWEST.edition
     country_of_return: str = ""
     country_since: int = 0
-    """At which version of the case the person chose another country than before."""
+    """Version of the case at which the person chose a different country of return."""
     nationality_since: int = 0
-    """At which version of the case the person named another nationality than before; nought if never."""
+    """Version of the case at which the person named a different nationality; 0 if never."""
     living_situation: LivingSituation = LivingSituation.OTHER
     person: Person | None = None
     priority: Priority = Priority.P4_STANDARD
@@ -139,18 +139,18 @@ class Case(Aggregate):
     tasks: dict[UUID, Task] = field(default_factory=dict)
     seat: Seat | None = None
     nomination: tuple[UUID, str] | None = None
-    """The movement whose seat was asked for and has neither been given nor given up: its id and number."""
+    """Id and number of the movement on which a seat was requested and is still pending."""
     displaced: int = 0
     no_shows: int = 0
     closed_at: datetime | None = None
     reopen_proposed: bool = False
     retention_told: bool = False
     doubts: dict[UUID, datetime] = field(default_factory=dict)
-    """Messages that could not be taken in and wait for a person, by their ids (``domain.signals.unprocessable``)."""
+    """Quarantined messages that wait for a person's decision, by id (``domain.signals.unprocessable``)."""
 
     @property
     def policy(self) -> Policy:
-        """The pinned edition; what is in force now is in the moment."""
+        """The edition pinned when the case was opened; the edition in force is in the decision context."""
         return policy_of(self.policy_edition)
 
     @property
@@ -183,12 +183,12 @@ class Case(Aggregate):
         return consent is not None and consent.given and partner_id not in consent.excluded
 
     def excluded_for(self, purpose: Purpose) -> frozenset[str]:
-        """The organisations that the person does not want to be told, for this purpose."""
+        """Returns the partners that the person excluded for a purpose."""
         consent = self.consents.get(purpose)
         return consent.excluded if consent else frozenset()
 
     def referrals_of(self, kind: ReferralKind, since: int = 0) -> list[Referral]:
-        """The referrals of a kind, oldest first, that were made after that version of the case."""
+        """Returns the referrals of a public kind made after a version of the case, oldest first."""
         return [found for found in self.referrals.values() if found.kind is kind and found.version > since]
 
     def open_referrals(self) -> Iterator[Referral]:
@@ -207,7 +207,7 @@ def _seat_is(case: Case, status: str) -> None:
 
 
 def _waits_for(case: Case, movement_id: UUID) -> bool:
-    """Whether a seat on that movement was asked for, and neither given nor given up since."""
+    """Returns whether a request for a seat on that movement is pending."""
     return case.nomination is not None and case.nomination[0] == movement_id
 
 

@@ -1,6 +1,7 @@
-"""What a rule is given beside the case and the message: when it is, who speaks, which partners there are.
+"""The decision context: what a rule receives besides the aggregate and the message.
 
-Rules have no clock and make up no identities: both come in here, so that deciding twice decides alike.
+Rules read no clock and generate no random ids. Both come from the context, so that deciding the same message twice
+gives the same events.
 """
 
 from __future__ import annotations
@@ -31,7 +32,10 @@ NO_PASSENGERS: Final = PassengerReport()
 
 @dataclass(frozen=True)
 class Context:
-    """``at`` is when the message takes effect and ``recorded_at`` the database's clock at recording (both UTC)."""
+    """Time, sender and directory of one decision.
+
+    ``at`` is when the message takes effect; ``recorded_at`` is the database's clock at recording (both UTC).
+    """
 
     at: datetime
     recorded_at: datetime
@@ -46,9 +50,9 @@ class Context:
 
     @property
     def said_at(self) -> datetime:
-        """When it was said: by the sender's word, but never later than it came (UTC)."""
+        """Returns when the statement was made, as its sender claims, but never later than it was received (UTC)."""
         return min(self.claimed_at or self.at, self.at)
 
     def new_id(self, label: str) -> UUID:
-        """An identity that deciding again gives again."""
+        """Returns an id that is the same whenever this message is decided."""
         return uuid5(self.message_id, label)
