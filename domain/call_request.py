@@ -1,7 +1,7 @@
-"""Somebody asks to be called. Not a case: nobody has been asked anything yet, and perhaps nobody ever will be.
+"""A callback request: a person asks to be called, through the public page, by telephone or a community leader.
 
-Whoever asks, by the open page, by telephone or through a community leader, gets a call within the policy's time.
-A request is a stream of its own: small, sealed under keys of its own, with a deadline, and over once it is settled.
+It is not a case, and no case may follow. It is a stream of its own, with its own keys, one deadline (the call, within
+the time of the policy), and it ends when a person closes it.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ Outcome = Literal["REACHED", "CASE_STARTED", "NOT_REACHED", "NOT_WANTED", "DUPLI
 QUEUE: Final = "COUNSELLOR"
 
 TOLD: Final = "CASE_SUPERVISOR"
-"""Who calls, and who is told when nobody has."""
+"""The role that calls back, and the role informed when the call is overdue."""
 
 
 @dataclass(slots=True)
 class CallRequest(Aggregate):
-    """One request to be called. ``due`` is until when somebody should have called (UTC)."""
+    """One callback request. ``due`` is until when the call must be made (UTC)."""
 
     status: str = ""
     channel: str = ""
@@ -59,7 +59,7 @@ class CallRequest(Aggregate):
         return self.status == "ENDED"
 
 
-# Facts. Topics say which stream they belong to.
+# Events. Topics name the stream they belong to.
 
 
 class ContactEvent(Event):
@@ -72,7 +72,7 @@ class ContactEvent(Event):
 
 class ContactRequested(ContactEvent):
     TOPIC: ClassVar[str] = "Contact/ContactRequested"
-    SENTENCE: ClassVar[str] = "Asked to be called, in {language} ({channel}), by {due}."
+    SENTENCE: ClassVar[str] = "Callback requested in {language} through {channel}; call due by {due}."
 
     channel: str
     language: str
@@ -89,7 +89,7 @@ class ContactRequested(ContactEvent):
 
 class ContactTried(ContactEvent):
     TOPIC: ClassVar[str] = "Contact/ContactTried"
-    SENTENCE: ClassVar[str] = "Called without success: {result}."
+    SENTENCE: ClassVar[str] = "Call attempted without success: {result}."
 
     result: str
 
@@ -99,7 +99,7 @@ class ContactTried(ContactEvent):
 
 class ContactOverdue(ContactEvent):
     TOPIC: ClassVar[str] = "Contact/ContactOverdue"
-    SENTENCE: ClassVar[str] = "Nobody has settled it by {due}; told {to}."
+    SENTENCE: ClassVar[str] = "Overdue since {due}; escalated to {to}."
 
     due: AwareDatetime
     to: str
@@ -110,7 +110,7 @@ class ContactOverdue(ContactEvent):
 
 class ContactEnded(ContactEvent):
     TOPIC: ClassVar[str] = "Contact/ContactEnded"
-    SENTENCE: ClassVar[str] = "Settled: {outcome}."
+    SENTENCE: ClassVar[str] = "Closed: {outcome}."
 
     outcome: str
     note: Annotated[str | None, Sealed(Compartment.GEN)] = None
@@ -119,7 +119,7 @@ class ContactEnded(ContactEvent):
         contact.status, contact.outcome = "ENDED", self.outcome
 
 
-# Messages
+# Commands
 
 
 class ContactMessage(Message):
@@ -127,7 +127,7 @@ class ContactMessage(Message):
 
 
 class RequestContact(ContactMessage):
-    """Somebody wants a call. A name, a word on when a call is safe: whatever they chose to say, and no more."""
+    """A person asks to be called. Name and note are optional: only what the person chose to give."""
 
     phone: Phone
     language: Language
@@ -145,12 +145,12 @@ class EndContact(ContactMessage):
     note: Annotated[str, Field(min_length=1, max_length=500)] | None = None
 
 
-# Rules
+# Handlers
 
 
 def request_contact(contact: CallRequest, asked: RequestContact, ctx: Context) -> Iterator[Event]:
     if contact.status:
-        raise Rejected("CONTACT.EXISTS", f"{contact.number} is already {contact.status}")
+        raise Rejected("CONTACT.EXISTS", f"callback request {contact.number} exists already")
     yield ContactRequested(due=LIBYA.after(ctx.at, ctx.policy.in_force.contact), **asked.model_dump())
 
 
@@ -166,7 +166,9 @@ def end_contact(contact: CallRequest, order: EndContact, _ctx: Context) -> Itera
 
 def _insist_on_open(contact: CallRequest) -> None:
     if contact.status != "OPEN":
-        raise Rejected("CONTACT.OVER", f"{contact.number} is settled already; a new call is a new request")
+        raise Rejected(
+            "CONTACT.OVER", f"callback request {contact.number} is closed; log a new request for another call"
+        )
 
 
 RULES: Final[Mapping[type[Message], Callable[[CallRequest, Any, Context], Iterator[Event]]]] = {
@@ -177,10 +179,10 @@ RULES: Final[Mapping[type[Message], Callable[[CallRequest, Any, Context], Iterat
 
 
 def decide(contact: CallRequest, message: Message, ctx: Context) -> list[Event]:
-    """The events a message brings about, already folded. Raises ``Rejected``."""
+    """Returns the events that a message causes, already applied. Raises ``Rejected``."""
     rule = RULES.get(type(message))
     if rule is None:
-        raise Rejected("MESSAGE.NOT_FOR_A_CONTACT", f"{type(message).__name__} is not for a request to be called")
+        raise Rejected("MESSAGE.NOT_FOR_A_CONTACT", f"{type(message).__name__} does not apply to a callback request")
     return _fold(contact, rule(contact, message, ctx), ctx)
 
 
@@ -193,11 +195,11 @@ def _fold(contact: CallRequest, events: Iterator[Event], ctx: Context) -> list[E
     return decided
 
 
-# Its own deadline: the call
+# Deadline: the call
 
 
 def deadlines(contact: CallRequest) -> list[Deadline]:
-    """Somebody who waits in vain for a call is noticed once; the request stays open until a person settles it."""
+    """Returns the deadline of the call. It is escalated once; the request stays open until a person closes it."""
     if contact.status != "OPEN" or contact.overdue:
         return []
     return [Deadline(contact.due, "contact", str(contact.id))]
