@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support import exclusive, markers
 from tests.support.databases import Database, Databases
 from workers.embedded.installation import Servers
 from workers.embedded.installation import servers as real_servers
@@ -27,6 +29,35 @@ FAST_TIMERS = (
     "--dynamic-config-value",
     'history.timerProcessorMaxTimeShift="1ms"',
 )
+
+
+GUARD = markers.UnitGuard()
+
+TURNS = exclusive.of_this_run()
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Assigns the marker before `-m` selects by it."""
+    markers.assign(item)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Orders the files for parallel workers: what takes longest is handed out first, so that all end together."""
+    if TURNS:
+        items.sort(key=markers.place_in_line)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Surrounds one test with all its fixtures: alone where it must be, without processes where it is a unit test."""
+    alone = item.get_closest_marker("exclusive") is not None
+    with TURNS.hold(exclusive=alone) if TURNS else nullcontext(), GUARD.watching(item):
+        return (yield)
+
+
+def pytest_unconfigure() -> None:
+    if TURNS:
+        TURNS.close()
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ from cli.output import ExitCode
 from cli.registration_list import SAMPLE
 from workers.embedded.processes import PROJECT
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.exclusive]
 
 Done = subprocess.CompletedProcess[str]
 

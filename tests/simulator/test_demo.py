@@ -17,6 +17,8 @@ from simulator.scenarios import journey_script
 from workers.embedded.installation import servers
 from workers.settings import InvalidSettingError, Settings
 
+pytestmark = pytest.mark.integration  # starts servers of its own
+
 CASES, SEED = 5, 7
 
 TIMED = {"seconds", "cases_per_second"}
