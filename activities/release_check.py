@@ -41,7 +41,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Release:
+class ReleaseDecision:
     """What was decided, on which revision of the case, and what the partner was to be told of the referral before."""
 
     verdict: Verdict
@@ -56,13 +56,13 @@ class ReleaseCheck:
     def __init__(self, pool: asyncpg.Pool[asyncpg.Record], keys: KeyStore) -> None:
         self.keys, self.recorder, self.outbox = keys, Recorder(pool), Outbox(pool)
 
-    async def ask(self, delivery: Delivery) -> Release:
+    async def ask(self, delivery: Delivery) -> ReleaseDecision:
         """Whether it may leave. What has been said to the case and is not recorded yet is waited for."""
         loaded = await self._heard_out(delivery.stream_id)
         keyring, earlier = self.keys.from_rows(delivery.stream_id, loaded.keys), await self.outbox.earlier(delivery)
         case = _folded(keyring, loaded)
         verdict = Verdict.HELD if case is None else judge(case, delivery, earlier, loaded.now)
-        return Release(verdict, loaded.head.revision if loaded.head else 0, keyring, earlier)
+        return ReleaseDecision(verdict, loaded.head.revision if loaded.head else 0, keyring, earlier)
 
     async def _heard_out(self, stream_id: UUID) -> StreamSnapshot:
         loaded = await self.recorder.load(stream_id, limit=1)
