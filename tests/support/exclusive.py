@@ -35,6 +35,15 @@ class TurnTaking:
         finally:
             fcntl.flock(self.turn, fcntl.LOCK_UN)
 
+    def is_free(self, *, exclusive: bool) -> bool:
+        """Returns whether ``hold`` would not have to wait."""
+        try:
+            fcntl.flock(self.turn, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        fcntl.flock(self.turn, fcntl.LOCK_UN)
+        return True
+
     def close(self) -> None:
         """Deletes the files; a worker that still has them open keeps its locks."""
         for file in (self.gate, self.turn):

@@ -2,7 +2,7 @@
 
 A test is `integration` when one of its fixtures, directly or through other fixtures, starts a server or a process, or
 when it or its module carries the marker because its own code does so. Every other test is `unit`. While a unit test
-runs, starting a process is an error, so the first run finds a marker that is missing.
+runs, starting a process is an error, and so is a connection to a database, so the first run finds a missing marker.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ ORDER: Final = ("exclusive", "slow", "integration")
 
 
 class UnitGuard:
-    """Fails a unit test when it starts a process. An audit hook cannot be removed, so one serves the whole run."""
+    """Fails a unit test when it starts a process or connects to the socket of a database.
+
+    An audit hook cannot be removed, so one serves the whole run.
+    """
 
     def __init__(self) -> None:
         self.test: str | None = None
@@ -41,20 +44,25 @@ class UnitGuard:
         finally:
             self.test = None
 
-    def _audit(self, event: str, _arguments: tuple[object, ...]) -> None:
-        if self.test is not None and event in PROCESS_EVENTS:
+    def _audit(self, event: str, arguments: tuple[object, ...]) -> None:
+        if self.test is None:
+            return
+        if event in PROCESS_EVENTS or (event == "socket.connect" and isinstance(arguments[1], str | bytes)):
             pytest.fail(
-                f"{self.test} is a unit test and starts a process ({event}). "
-                "Mark it with pytest.mark.integration, or test it without a process."
+                f"{self.test} is a unit test and needs a process or a server ({event}). "
+                "Mark it with pytest.mark.integration, or test it without."
             )
+
+
+def is_integration(item: pytest.Item) -> bool:
+    """Returns whether a test is marked so, or uses a fixture that starts a server or a process."""
+    marked = item.get_closest_marker("integration") is not None
+    return marked or not STARTING_FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
 
 
 def assign(item: pytest.Item) -> None:
     """Adds `unit` or `integration` to a collected test."""
-    if item.get_closest_marker("integration") is not None:
-        return
-    starts = STARTING_FIXTURES.intersection(getattr(item, "fixturenames", ()))
-    item.add_marker(pytest.mark.integration if starts else pytest.mark.unit)
+    item.add_marker(pytest.mark.integration if is_integration(item) else pytest.mark.unit)
 
 
 def place_in_line(item: pytest.Item) -> int:
