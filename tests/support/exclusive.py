@@ -1,4 +1,4 @@
-"""Lets a test that measures time or memory run while no other test runs, when pytest runs tests in parallel.
+"""Lets a test that depends on the speed of the machine run alone, when pytest runs tests in parallel.
 
 Ordinary tests share a lock; a test marked `exclusive` takes the lock alone. Both pass a gate first, and a test that
 waits for the lock keeps the gate closed, so an exclusive test starts as soon as the tests that already run have ended.
