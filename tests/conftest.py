@@ -1,4 +1,4 @@
-"""Real servers for every test: one PostgreSQL and one Temporal for a whole run, an empty database for each test."""
+"""Real servers for integration tests: one PostgreSQL and one Temporal per worker, one empty database per test."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ settings.register_profile(
     "awda", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
 
-settings.load_profile("awda")  # no test may fail because a machine was slow
+settings.load_profile("awda")  # no deadline: no test may fail because the machine is slow
 
 FAST_TIMERS = (
     "--dynamic-config-value",
@@ -62,7 +62,7 @@ def pytest_unconfigure() -> None:
 
 @pytest.fixture(scope="session")
 async def servers() -> AsyncIterator[Servers]:
-    """Under pytest-xdist each worker has servers of its own."""
+    """The servers of one process that runs tests; parallel workers do not share them."""
     home = Path(tempfile.mkdtemp(prefix="awda-tests-"))
     async with real_servers(home, headless=True, temporal_extra=FAST_TIMERS, throw_away=True) as found:
         yield found
@@ -70,7 +70,7 @@ async def servers() -> AsyncIterator[Servers]:
 
 @pytest.fixture(scope="session")
 async def databases(servers: Servers) -> Databases:
-    """The databases of the server, none of them made yet."""
+    """The databases of that server, with the template that all are copied from."""
     assert servers.postgres
     found = Databases(servers.postgres)
     await found.begin()
@@ -79,6 +79,7 @@ async def databases(servers: Servers) -> Databases:
 
 @pytest.fixture
 async def database(databases: Databases) -> AsyncIterator[Database]:
+    """An empty, migrated database."""
     found = await databases.take()
     yield found
     await databases.give_back(found)
