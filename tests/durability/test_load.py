@@ -119,6 +119,7 @@ class Callers:
 
 
 @pytest.mark.slow
+@pytest.mark.exclusive
 async def test_a_flights_answers_are_all_settled_within_two_minutes_while_the_worker_and_the_relay_are_killed(
     database: Database, servers: Servers, tmp_path: Path
 ) -> None:

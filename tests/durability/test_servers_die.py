@@ -25,6 +25,8 @@ from workers.embedded.installation import Servers
 from workers.embedded.installation import servers as real_servers
 from workflows.starter import workflow_id
 
+pytestmark = pytest.mark.integration  # starts servers of its own
+
 CASES = 4
 
 AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
@@ -107,6 +109,7 @@ async def assert_verified(worker: RunningWorker) -> None:
     assert report.result == "clean", report.as_json()
 
 
+@pytest.mark.slow
 async def test_while_the_database_is_away_nothing_fails_and_histories_do_not_grow(tmp_path: Path) -> None:
     async with (
         servers_of_our_own(tmp_path / "home") as (database, servers),

@@ -13,8 +13,11 @@ from tests.durability.test_servers_die import servers_of_our_own
 from tests.support.deployment import a_deployment
 from tests.support.message_storm import COMPANY, MessageStorm, size
 
+pytestmark = pytest.mark.integration  # starts servers of its own
+
 
 @pytest.mark.slow
+@pytest.mark.exclusive
 async def test_what_partners_were_acknowledged_for_in_a_storm_is_settled_once_and_their_own_logs_say_so(
     tmp_path: Path,
 ) -> None:

@@ -65,6 +65,7 @@ async def test_a_history_recorded_before_still_replays(recorded: Path) -> None:
 
 
 @pytest.mark.parametrize("seed", ["0", "1", "4242"])
+@pytest.mark.integration
 def test_recorded_histories_replay_under_any_hash_seed(seed: str) -> None:
     told = "import asyncio, tests.journeys.test_replay as t\n"
     told += "for p in t.RECORDED: asyncio.run(t.test_a_history_recorded_before_still_replays(p))"

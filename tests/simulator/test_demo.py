@@ -15,7 +15,10 @@ from simulator.demo import run_demo
 from simulator.people import people
 from simulator.scenarios import journey_script
 from workers.embedded.installation import servers
+from workers.embedded.temporal import free_port
 from workers.settings import InvalidSettingError, Settings
+
+pytestmark = pytest.mark.integration  # starts servers of its own
 
 CASES, SEED = 5, 7
 
@@ -32,7 +35,7 @@ def home() -> Iterator[Path]:
 
 async def lived(home: Path, **more: Any) -> dict[str, Any]:
     async with asyncio.timeout(300):
-        found = await run_demo(Settings(home=home), cases=CASES, seed=SEED, **more)
+        found = await run_demo(Settings(home=home, port=free_port()), cases=CASES, seed=SEED, **more)
     return {name: value for name, value in found.items() if name not in TIMED}
 
 

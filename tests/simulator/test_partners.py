@@ -360,6 +360,7 @@ def test_a_partner_can_be_told_what_to_say_of_what_it_was_asked_and_of_nothing_e
         clinic.say(ReferralKind.TRAVEL_DOCUMENT, MONDAY, signal_type="CONCERN_REPORTED")
 
 
+@pytest.mark.integration
 async def test_a_partner_that_is_asked_for_patience_waits_and_sends_the_same_again(tmp_path: Path) -> None:
     async with a_receiver_process(tmp_path) as gateway:
         sender = SignalSender(gateway.url("rest,rest,taken?to="), {"clinic-tripoli": new_secret()})
@@ -374,6 +375,7 @@ async def test_a_partner_that_is_asked_for_patience_waits_and_sends_the_same_aga
     assert len(gateway.asked) == 3
 
 
+@pytest.mark.integration
 async def test_a_partner_that_is_turned_away_without_being_asked_for_patience_has_failed(tmp_path: Path) -> None:
     async with a_receiver_process(tmp_path) as gateway:
         sender = SignalSender(gateway.url("fail?to="), {"clinic-tripoli": new_secret()})
