@@ -1,4 +1,4 @@
-"""``awda verify``: one file for each comparison, and the report.
+"""``awda verify``: compares events, messages, read tables, workflows, files and ledgers, and reports differences.
 
-Start with ``verify.py``.
+One module for each comparison, and the report. It only reads. Start with ``verify.py``.
 """

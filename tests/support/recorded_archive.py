@@ -10,7 +10,7 @@ from uuid import UUID, uuid4, uuid5
 
 import asyncpg
 
-from audit.verification.messages import GOES_OUT
+from audit.verification.messages import SENDS_A_MESSAGE
 from domain.kernel.event import Event, Metadata
 from store.crypto.keys import KeyStore, MasterKey
 from store.log.mapper import EventMapper
@@ -78,7 +78,7 @@ class RecordedArchive:
             )
             placed = event.stamped(stream, version, event.timestamp)
             new.append(mapper.new(placed, uuid5(message_id, str(version)), about))
-            if event.TOPIC in GOES_OUT:
+            if event.TOPIC in SENDS_A_MESSAGE:
                 out.append(
                     outgoing(keyring, uuid5(stream, f"outbox/{version}"), "clinic-tripoli", "referral.sent", b"{}")
                 )
