@@ -237,12 +237,12 @@ async def test_why_names_the_change_of_nationality_because_of_which_consent_is_r
     explanation = await why(archive.pool, archive.keys, stream, directory=PARTNERS)
 
     changed = scenario.named("NationalityChanged")[-1]
-    asked = [each for each in explanation["waiting_on"] if each["stage"] == "DOCUMENTS"]
-    assert [each["code"] for each in asked][-1] == "PERSON.SHARE_EMBASSY"
-    assert {(each["since"], each["because"]["version"]) for each in asked} == {
+    requirements = [each for each in explanation["waiting_on"] if each["stage"] == "DOCUMENTS"]
+    assert [each["code"] for each in requirements][-1] == "PERSON.SHARE_EMBASSY"
+    assert {(each["since"], each["because"]["version"]) for each in requirements} == {
         ("2026-11-24T08:00:00Z", changed.originator_version)
     }
-    assert [message["message"] for message in asked[-1]["settled_by"]] == ["RecordConsent"]
+    assert [message["message"] for message in requirements[-1]["settled_by"]] == ["RecordConsent"]
 
 
 @pytest.mark.parametrize("journey", [another_nationality, another_place])

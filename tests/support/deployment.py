@@ -132,7 +132,7 @@ class Deployment:
         key = uuid4().hex
         async with asyncio.timeout(PATIENCE_S):
             while True:
-                became = await self.staff.hand_in(path, name, fields, user="fatima", key=key, wait=True)
+                became = await self.staff.submit(path, name, fields, user="fatima", key=key, wait=True)
                 if became.status != "taken":
                     return became
 
