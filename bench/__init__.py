@@ -1,1 +1,4 @@
-"""Benchmarks: ratios of paired runs, interleaved on the same servers, so that a noisy machine disturbs both alike."""
+"""Benchmarks. Most compare two implementations in interleaved runs on the same servers, so that noise affects both.
+
+Run ``make bench``. Nothing imports this package except tests. Start with ``measure.py``.
+"""

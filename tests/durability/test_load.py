@@ -20,7 +20,7 @@ import pytest
 
 from audit.verification.report import Report
 from audit.verification.verify import verify
-from bench.client import BrokenConnectionError, HttpConnection, Reply, line, post
+from bench.client import BrokenConnectionError, HttpConnection, Reply, connect_to, post
 from gateway.intake.partners import CLOUD_EVENT, SIGNAL_TYPE, source_of
 from store.crypto.webhook_signatures import sign
 from store.messages.inbox import SETTLED, message_id_for
@@ -98,7 +98,7 @@ class Callers:
         while self.waiting:
             said = self.waiting.pop()
             try:
-                made = made or await line(self.port)
+                made = made or await connect_to(self.port)
                 reply = await made.ask(self._request(said))
             except (BrokenConnectionError, OSError) as fault:
                 made, reply = None, Reply(0, type(fault).__name__.encode(), 0.0, "0.2")
