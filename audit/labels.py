@@ -11,6 +11,7 @@ IRREGULAR: Final[Mapping[str, str]] = {
     "CHILD_BIA": "best interests assessment",
     "GBV_SERVICES": "gender-based violence services",
     "MHPSS": "mental health and psychosocial support",
+    "UNHCR": "UNHCR",
     "UNHCR_ASYLUM": "UNHCR asylum",
     "VOT_ASSISTANCE": "assistance to a victim of trafficking",
 }

@@ -1,1 +1,4 @@
-"""Tools for who works on the programme: generated pages, stored samples."""
+"""Tools for maintainers: they generate documentation pages and sample files.
+
+Run each with ``python -m tools.NAME``. Nothing imports this package except tests.
+"""
