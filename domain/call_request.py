@@ -7,13 +7,13 @@ A request is a stream of its own: small, sealed under keys of its own, with a de
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Final, Literal
-from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
+from domain.kernel.aggregate import Aggregate
 from domain.kernel.context import Context
 from domain.kernel.deadline import Deadline
 from domain.kernel.errors import Rejected
@@ -39,13 +39,9 @@ TOLD: Final = "CASE_SUPERVISOR"
 
 
 @dataclass(slots=True)
-class CallRequest:
+class CallRequest(Aggregate):
     """One request to be called. ``due`` is until when somebody should have called (UTC)."""
 
-    id: UUID
-    version: int = 0
-    modified_on: datetime = NEVER
-    number: str = ""
     status: str = ""
     channel: str = ""
     language: str = ""
@@ -57,10 +53,6 @@ class CallRequest:
     overdue: bool = False
     tries: int = 0
     outcome: str | None = None
-    facts: dict[str, list[Event]] = field(default_factory=dict)
-
-    def remember(self, event: Event) -> None:
-        self.facts.setdefault(event.TOPIC, []).append(event)
 
     @property
     def over(self) -> bool:
@@ -89,7 +81,7 @@ class ContactRequested(ContactEvent):
     phone: Annotated[str | None, Sealed(Compartment.GEN)] = None
     note: Annotated[str | None, Sealed(Compartment.GEN)] = None
 
-    def change(self, contact: CallRequest) -> None:
+    def apply_to(self, contact: CallRequest) -> None:
         contact.status, contact.channel, contact.language = "OPEN", self.channel, self.language
         contact.given_name, contact.phone, contact.note = self.given_name, self.phone, self.note
         contact.since, contact.due = self.timestamp, self.due
@@ -101,7 +93,7 @@ class ContactTried(ContactEvent):
 
     result: str
 
-    def change(self, contact: CallRequest) -> None:
+    def apply_to(self, contact: CallRequest) -> None:
         contact.tries += 1
 
 
@@ -112,7 +104,7 @@ class ContactOverdue(ContactEvent):
     due: AwareDatetime
     to: str
 
-    def change(self, contact: CallRequest) -> None:
+    def apply_to(self, contact: CallRequest) -> None:
         contact.overdue = True
 
 
@@ -123,7 +115,7 @@ class ContactEnded(ContactEvent):
     outcome: str
     note: Annotated[str | None, Sealed(Compartment.GEN)] = None
 
-    def change(self, contact: CallRequest) -> None:
+    def apply_to(self, contact: CallRequest) -> None:
         contact.status, contact.outcome = "ENDED", self.outcome
 
 
@@ -195,8 +187,8 @@ def decide(contact: CallRequest, message: Message, ctx: Context) -> list[Event]:
 def _fold(contact: CallRequest, events: Iterator[Event], ctx: Context) -> list[Event]:
     decided = []
     for event in events:
-        placed = event.stamped(contact.id, contact.version + 1, ctx.at)
-        placed.fold_into(contact)
+        placed = event.placed_in(contact.id, contact.version + 1, ctx.at)
+        placed.mutate(contact)
         decided.append(placed)
     return decided
 

@@ -22,6 +22,7 @@ from domain.commands.seat_letters import (
     TakeSeat,
 )
 from domain.events.departure import PassengerNominated, SeatReleased
+from domain.kernel.aggregate import Aggregate
 from domain.kernel.context import Context
 from domain.kernel.deadline import Deadline
 from domain.kernel.errors import Rejected
@@ -40,13 +41,9 @@ Airport = Annotated[str, Field(pattern="^[A-Z]{3}$", description="IATA")]
 
 
 @dataclass(slots=True)
-class Movement:
+class Movement(Aggregate):
     """One flight. ``seats`` are the cases that hold a place; ``waiting`` those that would take one."""
 
-    id: UUID
-    version: int = 0
-    modified_on: datetime = NEVER
-    number: str = ""
     status: str = ""
     origin: str = ""
     destination: str = ""
@@ -57,10 +54,6 @@ class Movement:
     seats: dict[UUID, str] = field(default_factory=dict)
     waiting: list[UUID] = field(default_factory=list)
     atd: datetime | None = None
-    facts: dict[str, list[Event]] = field(default_factory=dict)
-
-    def remember(self, event: Event) -> None:
-        self.facts.setdefault(event.TOPIC, []).append(event)
 
     @property
     def over(self) -> bool:
@@ -92,7 +85,7 @@ class MovementPlanned(MovementEvent):
     country: Country | None = None
     """Where the destination lies."""
 
-    def change(self, movement: Movement) -> None:
+    def apply_to(self, movement: Movement) -> None:
         movement.country = self.country
         movement.number, movement.status, movement.capacity = self.number, "PLANNED", self.capacity
         movement.origin, movement.destination = self.origin, self.destination
@@ -105,7 +98,7 @@ class MovementConfirmed(MovementEvent):
 
     carrier: str
 
-    def change(self, movement: Movement) -> None:
+    def apply_to(self, movement: Movement) -> None:
         movement.status = "CONFIRMED"
 
 
@@ -115,7 +108,7 @@ class MovementSeatReserved(MovementEvent):
 
     case_id: UUID
 
-    def change(self, movement: Movement) -> None:
+    def apply_to(self, movement: Movement) -> None:
         movement.seats[self.case_id] = "RESERVED"
         if self.case_id in movement.waiting:
             movement.waiting.remove(self.case_id)
@@ -127,7 +120,7 @@ class MovementPassengerWaitlisted(MovementEvent):
 
     case_id: UUID
 
-    def change(self, movement: Movement) -> None:
+    def apply_to(self, movement: Movement) -> None:
         movement.waiting.append(self.case_id)
 
 
@@ -137,7 +130,7 @@ class MovementSeatReleased(MovementEvent):
 
     case_id: UUID
 
-    def change(self, movement: Movement) -> None:
+    def apply_to(self, movement: Movement) -> None:
         movement.seats.pop(self.case_id, None)
         if self.case_id in movement.waiting:
             movement.waiting.remove(self.case_id)
@@ -149,7 +142,7 @@ class MovementManifestFrozen(MovementEvent):
 
     passengers: int
 
-    def change(self, movement: Movement) -> None:
+    def apply_to(self, movement: Movement) -> None:
         movement.status = "FROZEN"
 
 
@@ -160,7 +153,7 @@ class MovementCancelled(MovementEvent):
     passengers: tuple[UUID, ...] = ()
     cause: Annotated[str | None, Sealed(Compartment.GEN)] = None
 
-    def change(self, movement: Movement) -> None:
+    def apply_to(self, movement: Movement) -> None:
         movement.status = "CANCELLED"
         movement.seats.clear()
         movement.waiting.clear()
@@ -176,7 +169,7 @@ class MovementFlightDeparted(MovementEvent):
     left_behind: tuple[UUID, ...] = ()
     breaches: tuple[UUID, ...] = ()
 
-    def change(self, movement: Movement) -> None:
+    def apply_to(self, movement: Movement) -> None:
         movement.status, movement.atd = "DEPARTED", self.atd
         movement.seats = dict.fromkeys(self.boarded, "BOARDED")
 
@@ -188,7 +181,7 @@ class MovementFlightArrived(MovementEvent):
     ata: AwareDatetime
     destination: str
 
-    def change(self, movement: Movement) -> None:
+    def apply_to(self, movement: Movement) -> None:
         movement.status = "ARRIVED"
         movement.seats = dict.fromkeys(movement.seats, "ARRIVED")
 
@@ -302,16 +295,16 @@ def record_flight_departure(movement: Movement, report: RecordFlightDeparture, c
     Without a list the cases are asked; where one has not been heard out, only the gate can say who is on board.
     """
     _insist(movement, "CONFIRMED", "FROZEN")
-    if report.boarded is None and (unheard := len(ctx.unheard & set(movement.seats))):
+    if report.boarded is None and (unheard := len(ctx.passengers.undecided & set(movement.seats))):
         detail = f"{unheard} passengers' cases have not been heard out; report who is on board in `boarded`"
         raise Rejected("MOVEMENT.UNHEARD", detail, field="boarded")
-    on_board = tuple(report.boarded) if report.boarded is not None else tuple(sorted(ctx.boarded))
+    on_board = tuple(report.boarded) if report.boarded is not None else tuple(sorted(ctx.passengers.on_board))
     yield MovementFlightDeparted(
         atd=report.atd or ctx.at,
         count=len(on_board),
         boarded=on_board,
         left_behind=tuple(case_id for case_id in movement.seats if case_id not in on_board),
-        breaches=tuple(case_id for case_id in on_board if case_id not in ctx.boarded),
+        breaches=tuple(case_id for case_id in on_board if case_id not in ctx.passengers.on_board),
     )
 
 
@@ -351,8 +344,8 @@ def decide(movement: Movement, message: Message, ctx: Context) -> list[Event]:
 def _fold(movement: Movement, events: Iterator[Event], ctx: Context) -> list[Event]:
     decided = []
     for event in events:
-        placed = event.stamped(movement.id, movement.version + 1, ctx.at)
-        placed.fold_into(movement)
+        placed = event.placed_in(movement.id, movement.version + 1, ctx.at)
+        placed.mutate(movement)
         decided.append(placed)
     return decided
 

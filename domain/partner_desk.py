@@ -7,30 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Annotated, Any, ClassVar, Final
 from uuid import UUID
 
+from domain.kernel.aggregate import Aggregate
 from domain.kernel.context import Context
 from domain.kernel.errors import Rejected
-from domain.kernel.event import NEVER, Compartment, Event, Sealed
+from domain.kernel.event import Compartment, Event, Sealed
 from domain.kernel.message import Message, Text, Word
 from domain.progress import Progress
 
 
 @dataclass(slots=True)
-class PartnerDesk:
+class PartnerDesk(Aggregate):
     """What was decided, by message; a message that came back into doubt may be decided about again."""
 
-    id: UUID
-    version: int = 0
-    modified_on: datetime = NEVER
-    number: str = ""
     decided: dict[UUID, str] = field(default_factory=dict)
-    facts: dict[str, list[Event]] = field(default_factory=dict)
-
-    def remember(self, event: Event) -> None:
-        self.facts.setdefault(event.TOPIC, []).append(event)
 
 
 # Facts
@@ -49,7 +41,7 @@ class DeskEvent(Event):
     def name(self) -> str:
         return self.TOPIC.removeprefix("Desk/")
 
-    def change(self, desk: PartnerDesk) -> None:
+    def apply_to(self, desk: PartnerDesk) -> None:
         desk.decided[self.kept_message] = self.name
 
 
@@ -112,8 +104,8 @@ def decide(desk: PartnerDesk, message: Message, ctx: Context) -> list[Event]:
     kind = REPORTS.get(type(message))
     if kind is None:
         raise Rejected("MESSAGE.NOT_FOR_A_DESK", f"{type(message).__name__} is not for a partner's desk")
-    placed = kind.model_validate(message.model_dump()).stamped(desk.id, desk.version + 1, ctx.at)
-    placed.fold_into(desk)
+    placed = kind.model_validate(message.model_dump()).placed_in(desk.id, desk.version + 1, ctx.at)
+    placed.mutate(desk)
     return [placed]
 
 

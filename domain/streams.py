@@ -35,11 +35,11 @@ class StreamKind:
     next_wake: Callable[[Any, Context], Deadline | None]
     lapse: Callable[[Any, Deadline, Context], list[Event]]
     opening: Callable[[Any, Stage, Context], list[Event]]
-    standing: Callable[..., Progress]
+    progress_of: Callable[..., Progress]
     letters: Callable[[Any, Event], Iterator[tuple[UUID, Message]]]
-    in_doubt: tuple[Callable[[Any, UUID, str, Context], list[Event]], ...] = ()
+    on_quarantine: tuple[Callable[[Any, UUID, str, Context], list[Event]], ...] = ()
     """What to record of a message that could not be taken in; each asks for less than the one before."""
-    taken_in: Callable[[Any, UUID, Context], list[Event]] = lambda _state, _message_id, _ctx: []
+    on_release: Callable[[Any, UUID, Context], list[Event]] = lambda _state, _message_id, _ctx: []
     """What to record once it has been taken in after all."""
 
 

@@ -13,6 +13,7 @@ from domain.case.aggregate import Case
 from domain.clearance.actions import hold, soon, task
 from domain.clearance.revocations import Trigger, revocations
 from domain.events.case import HoldPlaced, RestrictedFactRecorded
+from domain.events.screening import NonRefoulementScreened
 from domain.kernel.context import Context
 from domain.kernel.event import Event
 from domain.kernel.vocabulary import HoldType
@@ -46,6 +47,6 @@ def asked_in_private(case: Case) -> bool:
     Whatever that was, so that none can be told by it. A hold is public, and remains when the seals are gone. So it is
     after another nationality was named: that country may be the one they fear.
     """
-    asked, placed = case.facts.get("NonRefoulementScreened", []), case.every(HoldPlaced)
+    asked, placed = case.latest(NonRefoulementScreened), case.every(HoldPlaced)
     newest = max((hold.originator_version for hold in placed if hold.hold_type is HoldType.PROTECTION), default=0)
-    return bool(asked) and asked[-1].originator_version > max(newest, case.nationality_since)
+    return asked is not None and asked.originator_version > max(newest, case.nationality_since)

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import reduce
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Final, Protocol
 
+from domain.case.aggregate import Case
+from domain.events.protection import ReturnAdvisoryChanged, SafetyOfReturnAssessed
 from domain.kernel.advisory import Advisory
 from domain.kernel.vocabulary import AdvisoryLevel, ClearanceKind, ClearanceStatus
-
-if TYPE_CHECKING:
-    from domain.case.aggregate import Case
 
 STRICTNESS: Final = (AdvisoryLevel.OPEN, AdvisoryLevel.CAUTION_INDIVIDUAL_ASSESSMENT, AdvisoryLevel.NO_RETURN)
 
@@ -64,8 +63,8 @@ def advised(case: Case, advisories: Sequence[Advisory], place: str | None) -> Ad
 
     ``advisories`` are known to everybody; what the case itself has been told may be newer than a worker's copy of them.
     """
-    told: list[Any] = case.facts.get("ReturnAdvisoryChanged", [])
-    known = reduce(with_change, (each.advisory for each in told), list(advisories))
+    changes = case.every(ReturnAdvisoryChanged)
+    known = reduce(with_change, (change.advisory for change in changes), list(advisories))
     return in_force(known, case.country_of_return, place)
 
 
@@ -93,5 +92,5 @@ def place_of(case: Case) -> str | None:
 def cleared_by(case: Case) -> SafetyAssessment | None:
     """The assessment that the clearance rests on; an officer may have granted it without one."""
     clearance = case.clearances.get(ClearanceKind.SAFETY_OF_RETURN)
-    found: list[Any] = case.facts.get("SafetyOfReturnAssessed", [])
-    return found[-1] if found and clearance and clearance.evidence == found[-1].evidence else None
+    assessed = case.latest(SafetyOfReturnAssessed)
+    return assessed if assessed and clearance and clearance.evidence == assessed.evidence else None

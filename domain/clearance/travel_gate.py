@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from domain.case.aggregate import Case, Clearance, Seat
+from domain.clearance.nationality import nationality_confirmed
 from domain.clearance.return_advisory import outdated
 from domain.clearance.voluntariness import still_stands
+from domain.events.departure import VoluntaryReturnReaffirmed
 from domain.kernel.advisory import Advisory
 from domain.kernel.holds import BLOCKED_BY
 from domain.kernel.policy import InForce
@@ -132,7 +134,7 @@ def _advised(case: Case, advisories: Sequence[Advisory]) -> Iterator[str]:
 
 def _begun(case: Case, checkpoint: Checkpoint) -> Iterator[str]:
     """Before nomination, papers need only be on their way."""
-    if checkpoint is Checkpoint.NOMINATE and not case.nationality_confirmed:
+    if checkpoint is Checkpoint.NOMINATE and not nationality_confirmed(case):
         yield "GATE.TRAVEL_DOCUMENT.NATIONALITY_NOT_CONFIRMED"
 
 
@@ -144,8 +146,7 @@ def _own_word(case: Case, checkpoint: Checkpoint, journey: Journey, policy: InFo
     if checkpoint not in AT_THE_AIRPORT:
         return
     oldest = LIBYA.before(journey.std, policy.reaffirmation)
-    words: list[Any] = case.facts.get("VoluntaryReturnReaffirmed", [])
-    said = [word for word in words if word.when >= oldest]
+    said = [word for word in case.every(VoluntaryReturnReaffirmed) if word.when >= oldest]
     if not said:
         yield "GATE.REAFFIRMATION.MISSING"
     elif not any(still_stands(case, word, word.when) for word in said):

@@ -11,22 +11,25 @@ from datetime import datetime
 from typing import Any, Final
 
 from domain.case.aggregate import Case
+from domain.events.case import HoldPlaced
+from domain.events.documents import NationalityChanged
+from domain.events.screening import DetentionRecorded, VoluntarinessAssessed, VoluntaryReturnWithdrawn
 from domain.kernel.event import Event
 from domain.kernel.vocabulary import HoldType
 
-DOUBTS: Final[Mapping[str, Callable[[Any], bool]]] = {
-    "VoluntaryReturnWithdrawn": lambda _withdrawn: True,
-    "VoluntarinessAssessed": lambda assessed: assessed.result != "VOLUNTARY",
-    "DetentionRecorded": lambda _detained: True,
-    "HoldPlaced": lambda placed: placed.hold_type is HoldType.CONSENT,
-    "NationalityChanged": lambda _changed: True,
+DOUBTS: Final[Mapping[type[Event], Callable[[Any], bool]]] = {
+    VoluntaryReturnWithdrawn: lambda _withdrawn: True,
+    VoluntarinessAssessed: lambda assessed: assessed.result != "VOLUNTARY",
+    DetentionRecorded: lambda _detained: True,
+    HoldPlaced: lambda placed: placed.hold_type is HoldType.CONSENT,
+    NationalityChanged: lambda _changed: True,
 }
-"""Facts after which the wish is asked about anew, by topic."""
+"""Events after which the person is asked again whether they want to return."""
 
 
 def latest_doubt(case: Case) -> Event | None:
     """The last fact by which the person may not want to go of their own free will."""
-    found = (event for topic, doubts in DOUBTS.items() for event in case.facts.get(topic, ()) if doubts(event))
+    found = (event for kind, is_doubt in DOUBTS.items() for event in case.every(kind) if is_doubt(event))
     return max(found, key=lambda event: event.originator_version, default=None)
 
 
@@ -38,5 +41,5 @@ def still_stands(case: Case, word: Event, said_at: datetime) -> bool:
 
 def is_voluntary(case: Case) -> bool:
     """Whether the newest assessment is a clear yes, and nothing has put the wish in doubt since."""
-    found: list[Any] = case.facts.get("VoluntarinessAssessed", [])
-    return bool(found) and found[-1].result == "VOLUNTARY" and still_stands(case, found[-1], found[-1].when)
+    assessed = case.latest(VoluntarinessAssessed)
+    return assessed is not None and assessed.result == "VOLUNTARY" and still_stands(case, assessed, assessed.when)
