@@ -1,5 +1,4 @@
-"""Queries over recorded data: replay, history, explanation, disclosures and verification.
+"""Reading the past: replay, history, explanations, disclosures, and whether all records agree.
 
-This package only reads. It may read everything below it (the log, messages, read tables, workflows) and never
-changes or decides anything. Start with ``replay.py``.
+Nothing here records or decides, except ``rehydrate.py``, which starts missing workflows. Start with ``replay.py``.
 """

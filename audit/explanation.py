@@ -10,7 +10,6 @@ from uuid import UUID
 from audit.as_of_now import at_present
 from audit.case_view import moved, when
 from audit.history import sentence
-from audit.labels import in_words
 from audit.replay import Pool, Readable, ReplayedEvent, ReplayedStream, iso_utc, replay
 from domain.call_request import CallRequest
 from domain.call_request import deadlines as call_request_deadlines
@@ -24,8 +23,9 @@ from domain.kernel.context import Context
 from domain.kernel.deadline import Deadline
 from domain.kernel.directory import Directory
 from domain.kernel.event import Event
+from domain.kernel.labels import label, words
 from domain.kernel.message import MESSAGES
-from domain.kernel.vocabulary import Stage
+from domain.kernel.vocabulary import ClearanceKind, Stage
 from domain.movement import Movement, deadlines
 from domain.partner_desk import PartnerDesk
 from domain.referral.escalation import due_date_and_reason
@@ -156,7 +156,7 @@ def _next(case: Case, ctx: Context) -> dict[str, Any] | None:
 
 
 def _title(stage: str) -> str:
-    return f"the {STAGES[Stage(stage)].title.lower()} stage"
+    return f"the {label(Stage(stage))} stage"
 
 
 def _step(kind: str, at: datetime, what: str) -> dict[str, Any]:
@@ -166,8 +166,8 @@ def _step(kind: str, at: datetime, what: str) -> dict[str, Any]:
 def _next_escalation(case: Case, due: Deadline) -> str:
     referral_id, _, name = due.subject.partition("/")
     referral, (step, _, action) = case.referrals[UUID(referral_id)], name.partition(".")
-    kind, partner = f"the {in_words(referral.kind)} referral", referral.partner_id
-    supervisor = in_words(ESCALATED_TO["L1"])
+    kind, partner = f"the {label(referral.kind)} referral", referral.partner_id
+    supervisor = words(ESCALATED_TO["L1"])
     if step.startswith("pause"):
         return f"Awda asks the {supervisor} to review why {partner} has paused {kind}"
     to_do, done = PARTNER_STEPS.get(step, ("answer", "answered"))
@@ -176,7 +176,7 @@ def _next_escalation(case: Case, due: Deadline) -> str:
     if action == "overdue":
         return f"{kind} becomes overdue because {partner} has not {done} it"
     if action in ESCALATED_TO:
-        return f"Awda informs the {in_words(ESCALATED_TO[action])} that {partner} has not {done} {kind}"
+        return f"Awda informs the {words(ESCALATED_TO[action])} that {partner} has not {done} {kind}"
     return f"Awda asks the {supervisor} to confirm that {partner} does not respond to {kind}"
 
 
@@ -191,20 +191,20 @@ PARTNER_STEPS: Final[Mapping[str, tuple[str, str]]] = {
 
 def _next_letter(case: Case, due: Deadline) -> str:
     referral = case.referrals[UUID(due.subject)]
-    kind = f"the {in_words(referral.kind)} referral"
+    kind = f"the {label(referral.kind)} referral"
     return f"Awda notifies {referral.partner_id} in its daily letters that {kind} has ended"
 
 
 def _next_review(case: Case, due: Deadline) -> str:
     hold = case.holds[UUID(due.subject)]
-    return f"Awda asks the {in_words(hold.owner)} to review the {in_words(hold.type)} hold"
+    return f"Awda asks the {words(hold.owner)} to review the {label(hold.type)} hold"
 
 
 NEXT_STEPS: Final[Mapping[str, Callable[[Case, Deadline], str]]] = {
     "referral": _next_escalation,
     "ending": _next_letter,
     "hold": _next_review,
-    "clearance": lambda _case, due: f"the {in_words(due.subject)} clearance expires and its stage resumes",
+    "clearance": lambda _case, due: f"the {label(ClearanceKind(due.subject))} clearance expires and its stage resumes",
     "retention": lambda _case, _due: (
         "the retention period ends and Awda asks the data protection focal point to decide on erasure"
     ),

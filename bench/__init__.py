@@ -1,4 +1,4 @@
-"""Benchmarks. Most compare two implementations in interleaved runs on the same servers, so that noise affects both.
+"""Benchmarks: ratios of paired, interleaved runs on the same servers, so that a noisy machine disturbs both alike.
 
-Run ``make bench``. Nothing imports this package except tests. Start with ``measure.py``.
+Tests do not belong here: a benchmark reports figures and whether they meet their target. Start with ``__main__.py``.
 """

@@ -1,5 +1,4 @@
-"""The simulator: synthetic people, simulated partners and simulated staff, for demonstrations and tests.
+"""Synthetic people, simulated partners and staff, so that a demo carries cases through all stages in minutes.
 
-Staff and partners use the HTTP API only, except that the demonstration itself starts the servers and moves the
-programme clock. Production code never imports this package. Start with ``demo.py``.
+Nothing here runs in production. Start with ``demo.py``.
 """

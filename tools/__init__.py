@@ -1,4 +1,4 @@
-"""Tools for maintainers: they generate documentation pages and sample files.
+"""Tools for developers: generated pages, stored samples.
 
-Run each with ``python -m tools.NAME``. Nothing imports this package except tests.
+Nothing here is part of the running programme. Start with ``docs.py``.
 """

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 
-from audit.labels import in_words
 from domain.decider import STAGES
 from domain.events.escalation import ESCALATED_TO
+from domain.kernel.labels import label, words
 from domain.kernel.policy import NEWEST, ResponseTimes
 from domain.kernel.vocabulary import PUBLIC_KIND, ReferralKind, Stage
 from domain.procedure import EDITIONS, Procedure
@@ -89,12 +89,12 @@ def _stages() -> Iterator[str]:
     for stage, rules in STAGES.items():
         yield f"### {rules.title}"
         yield ""
-        yield from _in_words(stage)
+        yield from _label(stage)
         yield from _messages(rules)
         yield ""
 
 
-def _in_words(stage: Stage) -> Iterator[str]:
+def _label(stage: Stage) -> Iterator[str]:
     """Yields the docstring of the stage's module as a table."""
     docstring = inspect.getdoc(import_module(f"domain.stages.{stage.lower()}")) or ""
     title, _, rest = docstring.partition("\n")
@@ -136,7 +136,7 @@ def _deadlines() -> Iterator[str]:
     for level, to in ESCALATED_TO.items():
         usual = pinned.escalations[level] if level != "L3" else "never"
         urgent = pinned.urgent_first_escalation if level == "L1" else usual
-        yield f"| {level}: {in_words(to)} | {usual} | {urgent} | {pinned.life_escalations[level]} |"
+        yield f"| {level}: {words(to)} | {usual} | {urgent} | {pinned.life_escalations[level]} |"
     yield ""
     yield "Except where a life is at risk, escalations above the first level are sent in a daily digest,"
     yield f"at {pinned.digest_at:%H:%M} on working days in Libya."
@@ -158,7 +158,7 @@ PAGES: Mapping[Path, Callable[[], str]] = {PAGE: page, signals.PAGE: signals.pag
 def _recipients(kind: ReferralKind) -> str:
     """Returns the recipients of a public kind, including those of the sealed kinds that it stands for."""
     hidden = [true for true, public in PUBLIC_KIND.items() if public is kind]
-    return ", ".join(dict.fromkeys(in_words(RECIPIENT_OF[each]) for each in (*hidden, kind) if each in RECIPIENT_OF))
+    return ", ".join(dict.fromkeys(label(RECIPIENT_OF[each]) for each in (*hidden, kind) if each in RECIPIENT_OF))
 
 
 def _spans(answer: ResponseTimes) -> str:

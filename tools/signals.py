@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from audit.labels import in_words
 from domain.commands.signal import ReceivePartnerSignal
+from domain.kernel.labels import label
 from domain.kernel.policy import NEWEST
 from domain.kernel.vocabulary import STATEMENTS, ReferralStatus, SignalType
 from domain.referral.disclosure import MAY_SEE, RECIPIENT_OF
@@ -108,7 +108,7 @@ def _kinds() -> Iterator[str]:
         answer = NEWEST.pinned.answer(kind, urgent=False)
         read = ", ".join(f"`{name}`" for name in OUTCOMES[kind].payload.model_fields)
         outcomes = "; ".join(_carried(signal, codes) for signal, codes in outcomes_of(kind).items())
-        yield f"| `{kind}` | {in_words(recipient)} | {answer.ack} | {answer.complete} | {outcomes} | {read} |"
+        yield f"| `{kind}` | {label(recipient)} | {answer.ack} | {answer.complete} | {outcomes} | {read} |"
     yield ""
 
 
@@ -126,7 +126,7 @@ def _disclosed() -> Iterator[str]:
     yield "| Recipient | Fields of `person` |"
     yield "|---|---|"
     for recipient, fields in MAY_SEE.items():
-        yield f"| {in_words(recipient)} | {', '.join(f'`{name}`' for name in sorted(fields))} |"
+        yield f"| {label(recipient)} | {', '.join(f'`{name}`' for name in sorted(fields))} |"
     yield ""
 
 

@@ -1,4 +1,4 @@
-"""``awda verify``: compares events, messages, read tables, workflows, files and ledgers, and reports differences.
+"""``awda verify``: one file for each comparison, and the report.
 
-One module for each comparison, and the report. It only reads. Start with ``verify.py``.
+Repairs do not belong here: a finding is reported, never corrected. Start with ``verify.py``.
 """
