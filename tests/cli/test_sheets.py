@@ -257,7 +257,7 @@ async def test_a_file_is_attached_once_found_by_its_digest_and_missed_by_verify(
     files[0].write_bytes(b"something else")
     (finding,) = [f for f in (await place.verified())["findings"] if f["kind"] == "file"]
     assert finding["case"] == number
-    assert "not the one that was attached" in finding["detail"]
+    assert "differs from the file that was attached" in finding["detail"]
     files[0].unlink()
     (finding,) = [f for f in (await place.verified())["findings"] if f["kind"] == "file"]
-    assert "not in the content store" in finding["detail"]
+    assert "missing from the content store" in finding["detail"]
