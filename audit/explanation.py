@@ -11,6 +11,7 @@ from audit.as_of_now import at_present
 from audit.case_view import moved, when
 from audit.history import sentence
 from audit.replay import Pool, Readable, ReplayedEvent, ReplayedStream, iso_utc, replay
+from audit.rule_book import rule_book
 from domain.call_request import CallRequest
 from domain.call_request import deadlines as deadlines_of_contact
 from domain.case.aggregate import Case
@@ -73,6 +74,7 @@ def _awaited(folded: ReplayedStream, case: Case, stage: Stage, lack: Requirement
         "stage": stage.value,
         "who": asked.partner_id if asked else lack.who,
         "rule": lack.rule,
+        "rule_title": rule.title if (rule := rule_book().find(lack.rule)) else None,
         "since": when(since),
         "due": when(due.at if due else None if asked else lack.due),
         "moved": moved(due),
