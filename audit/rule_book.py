@@ -21,6 +21,8 @@ RULE: Final = re.compile(r'^<a id="(?P<anchor>[^"]+)"></a>\n### (?P<code>\S+): (
 
 LIST_ITEM: Final = re.compile(r"^\* (Also shown as|Code|Tests): (.+)$", re.MULTILINE)
 
+LINK: Final = re.compile(r"\[([^\]]+)\]\([^)]+\)")
+
 QUOTED: Final = re.compile(r"`([^`]+)`")
 
 SECTION: Final = re.compile(r"^#{1,3} ", re.MULTILINE)
@@ -98,7 +100,7 @@ def parse(page: str, text: str) -> Iterator[Rule]:
         yield Rule(
             code=found["code"],
             title=found["title"],
-            text=LIST_ITEM.sub("", body).strip(),
+            text=LINK.sub(r"\1", LIST_ITEM.sub("", body)).strip(),
             page=page,
             anchor=found["anchor"],
             shown_as=listed.get("Also shown as", ()),

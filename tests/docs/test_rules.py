@@ -374,7 +374,8 @@ def test_a_code_of_two_rules_is_refused(tmp_path: Path) -> None:
 
 def test_a_rule_is_read_with_everything_that_its_entry_says() -> None:
     (rule,) = parse(
-        "page.md", '# Page\n\n<a id="a.b"></a>\n### A.B: One\n\nText, here.\n\n* Code: `x.py`\n* Tests: `t.py`\n'
+        "page.md",
+        '# Page\n\n<a id="a.b"></a>\n### A.B: One\n\nText, [here](b.md#b).\n\n* Code: `x.py`\n* Tests: `t.py`\n',
     )
     assert rule == Rule("A.B", "One", "Text, here.", "page.md", "a.b", (), ("x.py",), ("t.py",))
     assert rule.location == "docs/rules/page.md#a.b"
