@@ -11,6 +11,7 @@ from audit.as_of_now import at_present
 from audit.case_view import moved, when
 from audit.history import sentence
 from audit.replay import Pool, Readable, ReplayedEvent, ReplayedStream, iso_utc, replay
+from audit.rule_book import rule_book
 from domain.call_request import CallRequest
 from domain.call_request import deadlines as call_request_deadlines
 from domain.case.aggregate import Case
@@ -77,6 +78,7 @@ def _awaited(
         "stage": stage.value,
         "who": referral.partner_id if referral else requirement.who,
         "rule": requirement.rule,
+        "rule_title": rule.title if (rule := rule_book().find(requirement.rule)) else None,
         "since": when(since),
         "due": when(due.at if due else None if referral else requirement.due),
         "moved": moved(due),

@@ -190,7 +190,7 @@ async def test_why_names_what_is_awaited_since_when_and_because_of_which_event(a
     assert clinic["who"] == "clinic-misrata"
     assert clinic["because"]["version"] == sent.originator_version
     assert clinic["because"]["sentence"] == sent.say()
-    assert clinic["rule"] == "domain 7.3"
+    assert clinic["rule"] == "MEDICAL.CLEARANCES"
     assert clinic["since"] == "2026-11-23T08:00:00Z"
     assert explanation["next"]["what"] == "Awda reminds clinic-misrata to acknowledge the medical assessment referral"
 
