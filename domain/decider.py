@@ -223,7 +223,7 @@ AFTER_CLOSURE: Final = frozenset(
     | {RecordContactAttempt, WithdrawConsent, FlightHasDeparted, FlightHasArrived, TakeSeat, SeatUnavailable}
     | {ReportDeliveryFailure, ReportHandedOver}
 )
-"""What may still be recorded on a closed case (INV-18; domain.md 00, 21)."""
+"""What may still be recorded on a closed case (rule INV-18)."""
 
 SETTLES_WITHIN: Final = 25
 
@@ -329,7 +329,7 @@ def _meaning(case: Case, event: PartnerReport, ctx: Context) -> Iterator[Event]:
 
 
 def _by_itself(case: Case, referral: Referral, event: PartnerReport, ctx: Context, *, read: bool) -> Iterator[Event]:
-    """A grave answer holds the journey, whichever kind gives it (domain.md 00, 3)."""
+    """A grave answer holds the journey, whichever kind gives it (rule SIGNAL.RESTRICTS_AT_ONCE)."""
     held = grave(referral.asked_kind, event.outcome, event.content)
     if held is not None and not case.departed:
         yield hold(held, ctx)

@@ -1,4 +1,7 @@
-"""What a partner may answer on a page, for each kind of referral (domain.md 6), as the table of payloads says."""
+"""What a partner may answer on a page, for each kind of referral, as the table of payloads says.
+
+See rule REFERRAL.OUTCOMES.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +66,7 @@ STATEMENTS: Final = (
     OutcomeChoice(SignalType.WITHDRAWAL_REPORTED, None, "always", "withdrawal"),
     OutcomeChoice(SignalType.CONCERN_REPORTED, None, "always", "concern"),
 )
-"""What may be said at any time, whatever has become of the referral (domain.md 00, 2)."""
+"""What may be said at any time, whatever has become of the referral (rule SIGNAL.STATEMENT)."""
 
 
 def every(kind: ReferralKind) -> Iterator[OutcomeChoice]:

@@ -1,7 +1,7 @@
 """A referral as a FHIR R4 Task, and an updated Task as a signal: tables, and nothing that reads or writes.
 
-Status words go one to one (domain.md 5.1). What the person is called goes into a contained Patient, the rest of what
-the partner was sent into ``Task.input``: the same fields as in the message it was sent, and no others.
+Status words go one to one (rule REFERRAL.STATUS). What the person is called goes into a contained Patient, the rest of
+what the partner was sent into ``Task.input``: the same fields as in the message it was sent, and no others.
 """
 
 from __future__ import annotations

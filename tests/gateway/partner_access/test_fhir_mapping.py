@@ -93,7 +93,7 @@ def said(status: str, message_id: str = "m-1", **changed: Any) -> dict[str, Any]
     return fields
 
 
-# Status, row by row (domain.md 5.1)
+# Status, row by row (rule REFERRAL.STATUS)
 
 
 @pytest.mark.parametrize(
