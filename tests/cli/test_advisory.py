@@ -55,15 +55,15 @@ def test_a_version_says_one_thing_about_a_place(shelf: Shelf) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("Nigeria",), "no country that anybody returns to"),
-        (("NGR",), "no country that anybody returns to"),
-        (("NGA", "--area", "Lagos"), "no part of NGA"),
-        (("NGA", "--area", "NE-LA"), "no part of NGA"),
+        (("Nigeria",), "'Nigeria' is not a known country of return"),
+        (("NGR",), "'NGR' is not a known country of return"),
+        (("NGA", "--area", "Lagos"), "'Lagos' is not a part of NGA; write its code (ISO 3166-2), in the form NG-BO"),
+        (("NGA", "--area", "NE-LA"), "'NE-LA' is not a part of NGA"),
         (("NGA", "--level", "DANGEROUS"), "is not one of"),
-        (("NGA", "--as", "a b"), "no user's name"),
-        (("NGA", "--version", "May 2026"), "is no version"),
-        (("NGA", "--version", "x" * 41), "is no version"),
-        (("NGA", "--basis", " "), "say on what it rests"),
+        (("NGA", "--as", "a b"), "'a b' is not a user name"),
+        (("NGA", "--version", "May 2026"), "'May 2026' is not a version"),
+        (("NGA", "--version", "x" * 41), "is not a version"),
+        (("NGA", "--basis", " "), "give the source in 1 to 2000 characters"),
     ],
 )
 def test_what_cannot_be_meant_is_a_matter_of_usage(shelf: Shelf, words: tuple[str, ...], said: str) -> None:
@@ -108,7 +108,7 @@ def test_a_change_that_was_replaced_is_told_to_nobody(shelf: Shelf) -> None:
     shelf.asked("advisory", "change", "NGA", "--area", "NG-LA", "--level", "OPEN", "--version", "2026-5", *BASIS)
     done = shelf.run(*CHANGE, *BASIS)
     assert done.exit_code == ExitCode.CONFLICT
-    assert "2026-4 counts no more: 2026-5 says OPEN about NG-LA" in done.output
+    assert "Version 2026-4 is no longer in force: the current version for NG-LA is 2026-5 (open)." in done.output
 
 
 def test_verify_names_an_advisory_of_which_cases_have_not_been_told(shelf: Shelf) -> None:

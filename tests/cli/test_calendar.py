@@ -43,7 +43,7 @@ def test_an_announcement_is_kept_once_with_who_made_it(shelf: Shelf) -> None:
 
     assert first["news"] is True
     assert again.exit_code == ExitCode.DONE
-    assert "as staff:fatima announced" in again.stdout
+    assert "2026-11-24 is a public holiday in Libya (Day of mourning); staff:fatima announced it" in again.stdout
     listed = shelf.asked("calendar", "list", "LBY")
     assert [(each["day"], each["name"], each["announced_by"]) for each in listed] == [
         ("2026-11-24", "Day of mourning", "staff:fatima")
@@ -52,7 +52,8 @@ def test_an_announcement_is_kept_once_with_who_made_it(shelf: Shelf) -> None:
 
 
 @pytest.mark.parametrize(
-    ("country", "day", "said"), [("Libya", "2026-11-24", "no calendar is kept"), ("LBY", "tomorrow", "is not a date")]
+    ("country", "day", "said"),
+    [("Libya", "2026-11-24", "there is no calendar for 'Libya'"), ("LBY", "tomorrow", "is not a date")],
 )
 def test_a_country_or_a_day_that_nobody_knows_is_a_matter_of_usage(
     shelf: Shelf, country: str, day: str, said: str

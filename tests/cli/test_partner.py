@@ -100,7 +100,7 @@ def test_who_has_such_an_id_already_may_be_changed_and_it_is_said(run: Awda) -> 
     changed = run("add", "protection-office", "--kind", "GBV_SERVICES")
 
     assert changed.exit_code == ExitCode.DONE
-    assert "sealed nowhere" in changed.stderr
+    assert "The id 'protection-office' contains 'protect', which reveals the service" in changed.stderr
     assert run("add", "protection-office", "--inactive").exit_code == ExitCode.DONE
 
 
@@ -159,12 +159,12 @@ def test_a_list_of_nothing_says_so_to_people_and_is_empty_for_programs(run: Awda
 
 
 def test_a_partner_without_a_key_is_shown_as_one(run: Awda, clinic: str) -> None:
-    assert "It has no key" in run("show", clinic).stderr
+    assert "The partner has no key" in run("show", clinic).stderr
 
 
 def test_accounts_of_days_that_end_before_they_begin_are_a_slip(run: Awda, clinic: str) -> None:
     done = run("accounts", clinic, "--since", "2026-12-02", "--until", "2026-12-01")
-    assert (done.exit_code, "before the first" in done.stderr) == (ExitCode.USAGE, True)
+    assert (done.exit_code, "before the first day" in done.stderr) == (ExitCode.USAGE, True)
 
 
 def test_a_partner_is_shown_with_its_keys_and_who_changed_what(run: Awda, clinic: str) -> None:
@@ -235,8 +235,8 @@ def test_a_key_is_replaced_and_the_old_one_ends_by_itself(run: Awda, clinic: str
     assert run("key", "rotate", old).exit_code == ExitCode.CONFLICT
     last = run("key", "rotate", new["key_id"], "--grace", "0m", "--json")
     assert told(last)["state"] == "live"
-    assert f"{new['key_id']} counts no longer." in last.stderr
-    assert "goes on counting for 7 days, then" in run("key", "rotate", told(last)["key_id"]).stderr
+    assert f"Key {new['key_id']} is no longer valid." in last.stderr
+    assert "remains valid for 7 days." in run("key", "rotate", told(last)["key_id"]).stderr
 
 
 def test_a_partners_public_key_is_replaced_by_the_partner(run: Awda, clinic: str) -> None:
@@ -317,11 +317,14 @@ def test_a_test_event_takes_the_way_of_a_delivery_and_never_leads_inside(
 
 
 def test_without_receiver_or_key_nothing_is_sent(run: Awda, clinic: str) -> None:
-    for lacks, words in (("a receiver", ("--receiver", "https://c.example")), ("an outbound key", ("--inactive",))):
+    for reason, words in (
+        ("has no receiver", ("--receiver", "https://c.example")),
+        ("no outbound key", ("--inactive",)),
+    ):
         done = run("test", clinic)
-        assert (done.exit_code, lacks in done.stderr) == (ExitCode.REFUSED, True)
+        assert (done.exit_code, reason in done.stderr) == (ExitCode.REFUSED, True)
         run("add", clinic, *words)
-    assert "to be active" in run("test", clinic).stderr
+    assert "it is inactive" in run("test", clinic).stderr
 
 
 @pytest.mark.skipif(not (shutil.which("sh") and shutil.which("curl")), reason="no shell or curl here")

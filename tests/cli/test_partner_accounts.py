@@ -84,7 +84,7 @@ def test_what_is_unaccounted_for_ends_the_command_with_a_failure(given: Given, d
     done = given.run("accounts", CLINIC)
 
     assert done.exit_code == ExitCode.UNVERIFIED
-    assert "1 messages are unaccounted for" in done.stderr
+    assert "1 acknowledged messages are unaccounted for" in done.stderr
 
 
 async def _lose(database: Database, answer: SubmissionResult) -> None:
@@ -154,4 +154,4 @@ def test_a_decision_that_cannot_be_changes_nothing(given: Given, words: tuple[st
 
 def test_what_the_lists_print_is_one_line_a_row(given: Given) -> None:
     plain: Any = given.run("quarantine", "list").stdout.splitlines()
-    assert [line.split("\t")[3] for line in plain] == ["UNKNOWN_TOKEN"] * 3
+    assert [line.split("\t")[3] for line in plain] == ["unknown token"] * 3

@@ -109,14 +109,14 @@ def test_nothing_is_printed_that_may_not_be_told_any_more(run: Awda, database: A
 
     assert done.exit_code == ExitCode.DONE, done.output
     assert "Aminata" not in done.output
-    assert "HELD" in done.stderr
+    assert "must not be disclosed now: it is held in the current state of the case." in done.stderr
     assert again(database, waiting.outbox_id).begun_at is None
 
 
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (("--print",), ExitCode.USAGE, "name it"),
+        (("--print",), ExitCode.USAGE, "requires a PARTNER"),
         (("embassy-atlantis",), ExitCode.NOT_FOUND, "embassy-atlantis"),
         (("--help",), ExitCode.DONE, "handed-over"),
     ],

@@ -66,7 +66,7 @@ def test_link_and_code_are_printed_apart(run: Awda, case: str) -> None:
     assert link.endswith("?lang=ar")
     assert len(code) == 6
     assert code not in link
-    assert "by another way" in done.stderr
+    assert "over another channel" in done.stderr
 
 
 def test_a_page_to_hand_over_has_the_link_and_never_the_code(run: Awda, case: str) -> None:

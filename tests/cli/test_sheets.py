@@ -144,7 +144,7 @@ async def test_rows_with_something_wrong_end_partly_done_and_the_others_are_in(p
     (bad,) = told["bad"]
     assert (bad["row"], bad["column"], bad["value"]) == (3, "Result", "Maybe")
     assert bad["todo"]
-    assert "1 of 2 rows need somebody" in done.stderr
+    assert "1 of 2 rows need attention" in done.stderr
     assert "NationalityConfirmed" in await place.worker.names(one)
     assert "WITHDRAWAL_REPORTED" in await place.worker.names(other)
 
@@ -200,7 +200,10 @@ async def test_a_sheet_with_nobody_on_it_says_so(place: SheetWorkplace) -> None:
     done = await place.run(
         *("partner", "sheet", "out", "embassy-nga", "--sheet", "exit-list"), "--out", place.file("o.csv")
     )
-    assert (done.exit_code, "Nobody is on it" in done.output) == (ExitCode.DONE, True)
+    assert (done.exit_code, "The partner has no open referral for this kind of sheet" in done.output) == (
+        ExitCode.DONE,
+        True,
+    )
 
 
 async def test_what_cannot_be_is_said_with_a_code(place: SheetWorkplace) -> None:

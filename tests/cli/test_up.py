@@ -85,7 +85,7 @@ def test_a_home_comes_up_is_used_goes_down_and_comes_back_the_same(awda: Awda, h
     assert time.monotonic() - began < 15
     assert awda("case", "list").returncode == ExitCode.DOWN
     assert awda("up", "--detach").returncode == ExitCode.DONE
-    assert "runs from" in awda("up", "--detach").stderr
+    assert "is already running in" in awda("up", "--detach").stderr
     assert awda("up").returncode == ExitCode.CONFLICT
 
     assert awda("case", "replay", number).stdout == before
