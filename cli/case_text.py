@@ -32,6 +32,9 @@ REFERRAL_HEADINGS: Final = ("referral", "partner", "status", "timeliness", "sent
 
 DISCLOSURE_HEADINGS: Final = ("disclosed to", "personal data", "consent", "state", "disclosed at")
 
+FIELDS: Final[Mapping[str, str]] = {"dob_precision": "precision of date of birth"}
+"""Fields of personal data whose name is not a plain word."""
+
 DISCLOSURE_STATES: Final[Mapping[str, str]] = {
     "TOLD": "disclosed",
     "MAY_KNOW": "possibly disclosed",
@@ -89,7 +92,7 @@ def _disclosure(disclosure: Data) -> list[Any]:
     consent = disclosure["consent"]
     return [
         disclosure["recipient"],
-        ", ".join(field.replace("_", " ") for field in disclosure["fields"]),
+        ", ".join(FIELDS.get(field) or field.replace("_", " ") for field in disclosure["fields"]),
         label(Purpose(consent)) if consent in Purpose.__members__ else words(consent or ""),
         DISCLOSURE_STATES[disclosure["fate"]],
         minute(disclosure["told_at"]),

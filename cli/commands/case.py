@@ -67,7 +67,7 @@ def send(*, number: str, message: str, data: str | None, as_json: bool, **how: A
 
 
 @case.command("list", epilog="Example: `awda case list --phase PRE_DEPARTURE --json`")
-@click.option("--phase", help="List only cases in this phase, by its code.")
+@click.option("--phase", help="List only cases in this phase, such as PRE_DEPARTURE.")
 @click.option(
     "--waiting-on", metavar="CODE", help="List only cases that wait for this code, or for a code that begins with it."
 )
