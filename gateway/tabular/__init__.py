@@ -1,4 +1,4 @@
-"""Reading CSV, XLSX and JSON files, and normalizing what people write in them.
+"""Reading CSV, XLSX and JSON files, and normalizing the values that people write in them.
 
-No web framework is imported here. Start with ``files.py``.
+No web framework is imported here, and nothing about sheets or registration lists. Start with ``files.py``.
 """
