@@ -89,7 +89,7 @@ async def test_a_sheet_goes_out_comes_back_and_its_scan_is_kept_in_every_case_it
     told = await place.out()
     assert (told["rows"], told["left_out"]) == (3, [])
     assert Path(told["file"]).stat().st_mode & 0o077 == 0, "it names people"
-    raw = filled(await place.office.out(), CONFIRMED, CONFIRMED)
+    raw = filled(await place.office.issue(), CONFIRMED, CONFIRMED)
     Path(place.file("sheet.csv")).write_bytes(raw)
     Path(place.file("scan.pdf")).write_bytes(SCAN)
 
@@ -133,7 +133,7 @@ async def test_a_sheet_goes_out_comes_back_and_its_scan_is_kept_in_every_case_it
 
 async def test_rows_with_something_wrong_end_partly_done_and_the_others_are_in(place: SheetWorkplace) -> None:
     one, other = await a_waiting_person(place.worker), await a_waiting_person(place.worker, MUSA)
-    found = await place.office.out()
+    found = await place.office.issue()
     Path(place.file("sheet.csv")).write_bytes(filled(found, CONFIRMED, {"result": "Maybe", "withdrawal": "yes"}))
 
     done = await place.back()
@@ -151,7 +151,7 @@ async def test_rows_with_something_wrong_end_partly_done_and_the_others_are_in(p
 
 async def test_a_line_that_waits_for_a_person_ends_partly_done(place: SheetWorkplace) -> None:
     await a_waiting_person(place.worker)
-    found = await place.office.out()
+    found = await place.office.issue()
     Path(place.file("sheet.csv")).write_bytes(filled(found, CONFIRMED))
     assert (await place.back()).exit_code == ExitCode.DONE
     Path(place.file("sheet.csv")).write_bytes(filled(found, {"result": "Not confirmed"}))
@@ -167,7 +167,7 @@ async def test_stopped_half_way_nothing_is_lost_and_the_rest_comes_the_next_time
     place: SheetWorkplace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cases = [await a_waiting_person(place.worker, person) for person in (MUSA, MUSA, MUSA)]
-    Path(place.file("sheet.csv")).write_bytes(filled(await place.office.out(), CONFIRMED, CONFIRMED, CONFIRMED))
+    Path(place.file("sheet.csv")).write_bytes(filled(await place.office.issue(), CONFIRMED, CONFIRMED, CONFIRMED))
     signal, count = Intake.signal, 0
 
     async def interrupted(self: Intake, *about: Any, **more: Any) -> Any:
@@ -223,7 +223,7 @@ async def test_what_cannot_be_is_said_with_a_code(place: SheetWorkplace) -> None
 
 async def test_a_scan_that_is_no_scan_is_reported_beside_lines_that_are_in(place: SheetWorkplace) -> None:
     case = await a_waiting_person(place.worker)
-    Path(place.file("sheet.csv")).write_bytes(filled(await place.office.out(), CONFIRMED))
+    Path(place.file("sheet.csv")).write_bytes(filled(await place.office.issue(), CONFIRMED))
     Path(place.file("scan.html")).write_text("<html>")
     done = await place.back("sheet.csv", "--scan", place.file("scan.html"))
     assert done.exit_code == ExitCode.PARTLY
