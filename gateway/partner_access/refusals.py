@@ -33,7 +33,7 @@ def explain(rule: str) -> str:
     An unknown rule is returned as it is.
     """
     if rule.startswith(_HOLD):
-        return f"the case has a {_words(rule, _HOLD)} hold; its owner must review it before the partner is contacted"
+        return f"the case has a hold ({_words(rule, _HOLD)}); its owner must review it before the partner is contacted"
     if rule.startswith(_CONSENT):
         consent = _words(rule, _CONSENT)
         return f"the person's consent ({consent}) is not in force for this partner; ask the person and record it"

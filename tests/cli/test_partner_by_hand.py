@@ -67,7 +67,7 @@ async def as_it_is(asked: SentReferrals) -> tuple[str, Delivery]:
 
 
 async def without_consent(asked: SentReferrals) -> tuple[str, Delivery]:
-    await asked.say("PlaceHold", hold_type="CONSENT", reason="she is not sure")
+    await asked.record_message("PlaceHold", hold_type="CONSENT", reason="she is not sure")
     return asked.number, await line(asked)
 
 

@@ -1,4 +1,4 @@
-"""A task link as a partner without a system meets it: a code, a page, an answer, a receipt."""
+"""Task links from the view of a partner without a system: a code, a page, an answer, a receipt."""
 
 from __future__ import annotations
 
@@ -63,19 +63,19 @@ def embassy(client: httpx2.AsyncClient) -> Browser:
 
 @pytest.fixture
 async def owner(database: Database) -> Any:
-    """Somebody who may change any row."""
+    """A database role that may change any row."""
     connection = await asyncpg.connect(database.owner_dsn)
     yield connection
     await connection.close()
 
 
 def wrong_for(code: str) -> list[str]:
-    """Five codes, none of which is the right one."""
+    """Returns five wrong codes."""
     return [each if each != code else "999999" for each in WRONG]
 
 
 def outside(page: httpx2.Response) -> tuple[int, bytes, dict[str, str]]:
-    """All that can be seen of an answer."""
+    """Returns everything of a response that is visible from outside."""
     return page.status_code, page.content, dict(page.headers)
 
 
@@ -97,7 +97,7 @@ async def test_an_embassy_confirms_a_nationality_with_a_link_and_a_code(asked: S
     assert [signal["status"] for signal in await asked.signals()] == ["applied", "applied"]
     assert receipt_of(answer)
     kept = await asked.intake.pool.fetchval("SELECT receipt FROM task_link_answers WHERE receipt IS NOT NULL")
-    assert kept == str((await asked.signals())[-1]["message_id"]), "which signals came by a link can be told"
+    assert kept == str((await asked.signals())[-1]["message_id"]), "the log shows which signals came by a link"
     assert (await asked.case()).nationality_confirmed
 
 
@@ -109,12 +109,12 @@ async def test_the_receipt_says_number_time_and_words_and_the_link_is_used_up(
 
     answer = await embassy.sends(issued, page, CONFIRMED, note="file 7", day="2026-01-05")
 
-    assert "Nationality is confirmed" in answer.text
+    assert "Nationality confirmed" in answer.text
     assert "file 7" in answer.text
     assert "2026-01-05" in answer.text
     assert re.search(r"20\d\d-\d\d-\d\d \d\d:\d\d UTC<", answer.text)
     assert re.search(r"20\d\d-\d\d-\d\d \d\d:\d\d UTC\+1<", answer.text)
-    assert "used up" in answer.text
+    assert "The link can no longer be used." in answer.text
     assert not [word for word in PERSONAL[:2] if word in answer.text]
     assert (await embassy.opens(issued)).status_code == 403
 
@@ -143,7 +143,7 @@ async def test_yes_today_and_done_tomorrow_go_with_the_same_link(asked: SentRefe
     done = await embassy.sends(issued, again, CONFIRMED)
     await asked.record()
 
-    assert "used up" in done.text
+    assert "The link can no longer be used." in done.text
     assert (await asked.referral("CONSULAR_IDENTITY")).status is ReferralStatus.COMPLETED
 
 
@@ -194,7 +194,7 @@ async def test_an_issued_document_comes_with_its_number_and_its_end(intake: Inta
     assert (paper.facts["number"], str(paper.facts["expires_on"])) == ("LP-7", "2099-01-31")
 
 
-async def test_whoever_takes_a_child_over_says_that_the_identity_was_checked(intake: Intake, embassy: Browser) -> None:
+async def test_the_identity_check_is_reported_when_a_child_is_handed_over(intake: Intake, embassy: Browser) -> None:
     asked = await a_case_with_partners(intake, "CHILD_HANDOVER")
     issued = await asked.link("CHILD_HANDOVER")
 
@@ -204,10 +204,10 @@ async def test_whoever_takes_a_child_over_says_that_the_identity_was_checked(int
 
     assert 'type="checkbox" name="id_checked"' in page.text
     assert "The identity document was checked" in receipt.text
-    told = [
+    reports = [
         (event.name, event.told.get("payload")) for event in await asked.events() if isinstance(event, PartnerReport)
     ]
-    assert told[-1] == ("ReferralAccepted", {"id_checked": True}), "before the flight, done is a promise"
+    assert reports[-1] == ("ReferralAccepted", {"id_checked": True}), "before the flight, done is a promise"
 
 
 async def test_the_day_of_an_examination_reaches_the_clearance(intake: Intake, embassy: Browser) -> None:
@@ -238,7 +238,7 @@ async def test_a_link_is_opened_and_answered_over_a_real_port_and_logged_nowhere
     assert [secret for secret in (issued.token, issued.code, *PERSONAL) if secret in logged] == []
 
 
-# What can be seen from outside
+# What is visible from outside
 
 
 async def test_unknown_used_expired_withdrawn_and_locked_links_are_answered_alike(
@@ -281,14 +281,14 @@ async def test_five_wrong_codes_end_a_link_and_four_do_not(asked: SentReferrals,
     issued = await asked.link()
     for code in wrong_for(issued.code)[:4]:
         await embassy.opens(issued, code)
-    assert (await embassy.opens(issued)).status_code == 200, "a right code gives its own try back, and no other"
+    assert (await embassy.opens(issued)).status_code == 200, "a correct code restores its own attempt only"
 
     await embassy.opens(issued, wrong_for(issued.code)[4])
 
     assert (await embassy.opens(issued)).status_code == 403
 
 
-async def test_whoever_guesses_many_codes_at_once_has_five_tries_all_the_same(
+async def test_many_codes_guessed_at_once_count_as_five_attempts_at_most(
     asked: SentReferrals, embassy: Browser
 ) -> None:
     issued = await asked.link()
@@ -359,59 +359,60 @@ async def test_the_same_key_gives_the_same_link_and_another_key_ends_it(asked: S
 
 
 async def refusal(asked: SentReferrals, kind: str = "CONSULAR_IDENTITY") -> str | None:
-    with pytest.raises(DeclinedError) as no:
+    with pytest.raises(DeclinedError) as error:
         await asked.link(kind)
-    return no.value.rule
+    assert "; " in error.value.detail or ": " in error.value.detail, "a reason and a next step"
+    return error.value.rule
 
 
-async def test_no_link_is_given_out_without_consent_or_against_a_hold(intake: Intake, embassy: Browser) -> None:
+async def test_no_link_is_issued_without_consent_or_against_a_hold(intake: Intake, embassy: Browser) -> None:
     asked = await a_case_with_partners(intake, "RECEPTION")
     await embassy.opens(await asked.link("RECEPTION"))
     await asked.record()
-    await asked.say("PlaceHold", hold_type="CONSENT", reason="not sure any more")
+    await asked.record_message("PlaceHold", hold_type="CONSENT", reason="not sure any more")
     assert await refusal(asked, "RECEPTION") == "HOLD.CONSENT"
 
-    await asked.say("WithdrawConsent", purpose="SHARE_RECEPTION")
+    await asked.record_message("WithdrawConsent", purpose="SHARE_RECEPTION")
     assert await refusal(asked, "RECEPTION") == "CONSENT.SHARE_RECEPTION"
 
 
-async def test_no_link_is_given_out_for_what_has_ended_or_was_never_sent(asked: SentReferrals) -> None:
+async def test_no_link_is_issued_for_what_has_ended_or_was_never_sent(asked: SentReferrals) -> None:
     referral = await asked.referral("CONSULAR_IDENTITY")
-    await asked.say("CancelReferral", referral_id=str(referral.referral_id), reason="asked twice")
+    await asked.record_message("CancelReferral", referral_id=str(referral.referral_id), reason="asked twice")
     assert await refusal(asked) == "REFERRAL.OVER"
 
-    await asked.say("WithdrawConsent", purpose="SHARE_CLINIC")
-    await asked.ask("MEDICAL_ASSESSMENT")
+    await asked.record_message("WithdrawConsent", purpose="SHARE_CLINIC")
+    await asked.refer("MEDICAL_ASSESSMENT")
     assert await refusal(asked, "MEDICAL_ASSESSMENT") == "REFERRAL.NOT_SENT"
 
 
-async def test_no_link_is_given_out_for_a_partner_that_is_not_active(asked: SentReferrals, intake: Intake) -> None:
+async def test_no_link_is_issued_for_a_partner_that_is_not_active(asked: SentReferrals, intake: Intake) -> None:
     await add(intake.pool, RegisteredPartner(PARTNER, "Embassy", frozenset(), active=False))
 
     assert await refusal(asked) == "PARTNER.INACTIVE"
 
 
-async def test_what_was_said_and_is_not_recorded_yet_counts_against_a_link(
+async def test_a_message_that_is_not_recorded_yet_prevents_a_link(
     asked: SentReferrals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(task_links, "PATIENCE_S", 0.1)
-    await asked.hand_in("WithdrawConsent", purpose="SHARE_EMBASSY")
+    await asked.submit("WithdrawConsent", purpose="SHARE_EMBASSY")
 
     assert await refusal(asked) == "CASE.UNSETTLED"
 
 
-async def test_a_contradiction_that_nobody_has_recorded_yet_counts_against_a_link(
+async def test_a_contradiction_that_is_not_recorded_yet_prevents_a_link(
     asked: SentReferrals, intake: Intake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Under one id a partner has said two things: until somebody has heard both, nothing more is told."""
+    """A partner sent two different signals under one id: until both are recorded, nothing more is disclosed."""
     monkeypatch.setattr(task_links, "PATIENCE_S", 0.1)
     referral = await asked.referral("CONSULAR_IDENTITY")
-    said = {"signal_id": str(uuid4()), "referral_token": referral.token, "occurred_at": "2026-11-23T09:00:00Z"}
-    await intake.signal(PARTNER, "one", {**said, "signal_type": "ACKNOWLEDGED"}, source="paper")
+    signal = {"signal_id": str(uuid4()), "referral_token": referral.token, "occurred_at": "2026-11-23T09:00:00Z"}
+    await intake.signal(PARTNER, "one", {**signal, "signal_type": "ACKNOWLEDGED"}, source="paper")
     assert (await asked.link()).code
 
     with pytest.raises(DeclinedError):
-        await intake.signal(PARTNER, "one", {**said, "signal_type": "PROGRESS"}, source="paper")
+        await intake.signal(PARTNER, "one", {**signal, "signal_type": "PROGRESS"}, source="paper")
 
     assert await refusal(asked) == "CASE.UNSETTLED"
 
@@ -419,14 +420,14 @@ async def test_a_contradiction_that_nobody_has_recorded_yet_counts_against_a_lin
 async def test_a_referral_is_meant_by_its_kind_or_by_being_the_only_one(intake: Intake) -> None:
     asked = await a_case_with_partners(intake, "CONSULAR_IDENTITY")
     only = await asked.links.issue(asked.number, user="fatima", key="1")
-    await asked.ask("EXIT_PERMIT")
-    with pytest.raises(DeclinedError) as no:
+    await asked.refer("EXIT_PERMIT")
+    with pytest.raises(DeclinedError) as error:
         await asked.links.issue(asked.number, user="fatima", key="2")
     named = await asked.links.issue(asked.number, user="fatima", key="3", kind="exit_permit")
 
     assert only.link.referral_id == (await asked.referral("CONSULAR_IDENTITY")).referral_id
-    assert no.value.rule == "LINK.WHICH"
-    assert "EXIT_PERMIT" in no.value.detail
+    assert error.value.rule == "LINK.WHICH"
+    assert "EXIT_PERMIT" in error.value.detail
     assert named.link.referral_id == (await asked.referral("EXIT_PERMIT")).referral_id
 
 
@@ -435,7 +436,7 @@ async def waiting(asked: SentReferrals) -> Delivery:
     return found
 
 
-async def test_giving_out_a_link_settles_what_waited_to_be_handed_over(asked: SentReferrals) -> None:
+async def test_issuing_a_link_settles_pending_manual_deliveries(asked: SentReferrals) -> None:
     await Outbox(asked.intake.pool).to_hand((await waiting(asked)).outbox_id, "NO_RECEIVER")
 
     await asked.link()
@@ -443,7 +444,7 @@ async def test_giving_out_a_link_settles_what_waited_to_be_handed_over(asked: Se
     assert ((await waiting(asked)).status, (await waiting(asked)).begun_at is not None) == ("delivered", True)
 
 
-async def test_whoever_opens_a_link_knows_of_what_was_still_to_be_delivered_or_brought(
+async def test_opening_a_link_settles_what_was_still_to_be_delivered(
     asked: SentReferrals, embassy: Browser, owner: Any
 ) -> None:
     issued = await asked.link()
@@ -460,28 +461,28 @@ async def test_a_page_is_not_shown_when_its_case_goes_on_at_that_moment(
     asked: SentReferrals, embassy: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     issued = await asked.link()
-    looking = live_case
+    load = live_case
 
-    async def overtaken(*about: Any) -> Any:
-        found = await looking(*about)
-        if len(happened) < happens:
-            happened.append(1)
-            await asked.say("AddNote", note="called")
+    async def changed_meanwhile(*arguments: Any) -> Any:
+        found = await load(*arguments)
+        if len(changes) < most_changes:
+            changes.append(1)
+            await asked.record_message("AddNote", note="called")
         return found
 
-    monkeypatch.setattr(task_links, "live", overtaken)
-    happened, happens = list[int](), 1
-    assert "Aminata" in (await embassy.opens(issued)).text, "it is looked at again"
-    happened, happens = [], 99
+    monkeypatch.setattr(task_links, "live_case", changed_meanwhile)
+    changes, most_changes = list[int](), 1
+    assert "Aminata" in (await embassy.opens(issued)).text, "the case is loaded again"
+    changes, most_changes = [], 99
     assert "Aminata" not in (await embassy.opens(issued)).text
 
 
-# What may be seen, when
+# What is shown, and when
 
 
 async def test_the_page_shows_what_was_disclosed_and_nothing_else(intake: Intake, embassy: Browser) -> None:
     asked = await a_case_with_partners(intake, "RECEPTION")
-    await asked.say("AddNote", note="Sister in Abuja")
+    await asked.record_message("AddNote", note="Sister in Abuja")
 
     page = await embassy.opens(await asked.link("RECEPTION"))
 
@@ -499,8 +500,8 @@ async def test_what_is_learned_after_a_disclosure_is_not_shown(intake: Intake) -
 
     found.case.seat = Seat(NAMESPACE, FLIGHT["movement"], MONDAY, MONDAY, "LOS")
 
-    assert "flight" in minimum_data(found.case, referral), "it may be told"
-    assert "flight" not in task_of(found, referral).person, "and was not, when the referral was sent"
+    assert "flight" in minimum_data(found.case, referral), "it may be disclosed"
+    assert "flight" not in task_of(found, referral).person, "but it was not disclosed when the referral was sent"
 
 
 @pytest.mark.parametrize(
@@ -520,7 +521,7 @@ async def test_what_forbids_telling_between_issue_and_opening_leaves_an_empty_pa
 ) -> None:
     issued = await asked.link()
     more = {"referral_id": str(issued.link.referral_id)} if order == "CancelReferral" else {}
-    await asked.say(order, **fields, **more)
+    await asked.record_message(order, **fields, **more)
 
     page = await embassy.opens(issued)
 
@@ -537,28 +538,28 @@ async def test_an_empty_page_looks_the_same_whatever_the_reason(intake: Intake, 
         asked = await a_case_with_partners(intake, "CONSULAR_IDENTITY")
         issued = await asked.link()
         if order == "withdrawn":
-            await asked.say("WithdrawVoluntaryReturn", channel="PHONE")
+            await asked.record_message("WithdrawVoluntaryReturn", channel="PHONE")
         elif order == "afraid":
-            await asked.say("RecordNonRefoulementScreen", outcome="CLAIM", account="feared by her family")
+            await asked.record_message("RecordNonRefoulementScreen", outcome="CLAIM", account="feared by her family")
         else:
-            await asked.say("CancelReferral", referral_id=str(issued.link.referral_id), reason="asked twice")
+            await asked.record_message("CancelReferral", referral_id=str(issued.link.referral_id), reason="asked twice")
         seen.add(re.sub(r'name="ticket" value="[^"]+"', "", (await embassy.opens(issued)).text))
 
     assert len(seen) == 1
 
 
-async def test_a_withdrawal_that_nobody_has_recorded_yet_keeps_the_page_closed(
+async def test_a_withdrawal_that_is_not_recorded_yet_keeps_the_page_closed(
     asked: SentReferrals, embassy: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(task_links, "PATIENCE_S", 0.1)
     issued = await asked.link()
-    await asked.hand_in("WithdrawConsent", purpose="SHARE_EMBASSY")
+    await asked.submit("WithdrawConsent", purpose="SHARE_EMBASSY")
 
     waiting = await embassy.opens(issued)
     await asked.record()
     recorded = await embassy.opens(issued)
 
-    assert "cannot be shown just now" in waiting.text
+    assert "cannot be shown at the moment" in waiting.text
     assert "has ended" in recorded.text
     assert not [word for word in PERSONAL if word in waiting.text + recorded.text]
 
@@ -592,7 +593,7 @@ async def test_an_erased_person_is_on_no_page(asked: SentReferrals, embassy: Bro
     assert not [word for word in PERSONAL if word in page.text]
 
 
-# Nothing that was said is lost, nothing is taken twice
+# Answers are neither lost nor submitted twice
 
 
 async def test_two_browsers_that_send_the_same_at_once_make_one_signal(asked: SentReferrals, embassy: Browser) -> None:
@@ -624,7 +625,7 @@ async def test_the_form_sent_again_from_its_page_brings_the_same_receipt(
     assert 'lang="fr"' in french.text
 
 
-async def test_two_browsers_that_say_different_things_are_both_heard(asked: SentReferrals, embassy: Browser) -> None:
+async def test_different_answers_from_two_browsers_are_both_recorded(asked: SentReferrals, embassy: Browser) -> None:
     issued = await asked.link()
     one, other = [await embassy.opens(issued) for _ in range(2)]
     await embassy.sends(issued, one, CONFIRMED)
@@ -641,7 +642,7 @@ async def test_an_answer_crosses_a_withdrawal_of_consent_and_is_recorded(
 ) -> None:
     issued = await asked.link()
     page = await embassy.opens(issued)
-    await asked.say("CancelReferral", referral_id=str(issued.link.referral_id), reason="x")
+    await asked.record_message("CancelReferral", referral_id=str(issued.link.referral_id), reason="x")
 
     answer = await embassy.sends(issued, page, CONFIRMED)
     await asked.record()
@@ -652,7 +653,7 @@ async def test_an_answer_crosses_a_withdrawal_of_consent_and_is_recorded(
 
 async def test_a_statement_is_taken_after_the_request_has_ended(asked: SentReferrals, embassy: Browser) -> None:
     issued = await asked.link()
-    await asked.say("CancelReferral", referral_id=str(issued.link.referral_id), reason="x")
+    await asked.record_message("CancelReferral", referral_id=str(issued.link.referral_id), reason="x")
 
     page = await embassy.opens(issued)
     answer = await embassy.sends(issued, page, "WITHDRAWAL_REPORTED", note="she told the consul")
@@ -661,7 +662,7 @@ async def test_a_statement_is_taken_after_the_request_has_ended(asked: SentRefer
     assert answer.status_code == 200
     assert (await asked.signals())[-1]["status"] == "applied"
     assert (await asked.case()).holds_of(HoldType.CONSENT)
-    assert (await embassy.opens(issued)).status_code == 200, "a statement uses no link up"
+    assert (await embassy.opens(issued)).status_code == 200, "a statement does not end the link"
 
 
 async def test_the_same_statement_on_another_day_is_another_statement(asked: SentReferrals, embassy: Browser) -> None:
@@ -682,7 +683,7 @@ async def test_a_page_of_a_link_that_was_withdrawn_since_cannot_be_sent(asked: S
     answer = await embassy.sends(issued, page, CONFIRMED)
 
     assert answer.status_code == 403
-    assert "Nothing was sent" in answer.text
+    assert "Nothing was submitted" in answer.text
     assert len(await asked.signals()) == 1
 
 
@@ -728,34 +729,34 @@ async def test_a_ticket_from_nowhere_opens_nothing(asked: SentReferrals, embassy
     assert await asked.signals() == []
 
 
-# What is typed
+# Entries
 
-UNMENDED: list[tuple[dict[str, str], str]] = [
-    ({}, "Choose one answer"),
-    ({"say": "COMPLETED:NONSENSE"}, "Choose one answer"),
-    ({"say": "AMENDED"}, "Choose one answer"),
-    ({"say": "REJECTED", "note": " "}, "why it is not possible"),
-    ({"say": "STARTED", "day": "soon"}, "The day is not clear"),
-    ({"say": "STARTED", "day": "2026-02-30"}, "The day is not clear"),
-    ({"say": "STARTED", "day": "0001-01-01"}, "The day is not clear"),
-    ({"say": "STARTED", "day": "2199-01-01"}, "has not come yet"),
-    ({"say": "STARTED", "note": "x" * 2001}, "That is too long"),
+INVALID: list[tuple[dict[str, str], str]] = [
+    ({}, "Your response: choose one of the options."),
+    ({"say": "COMPLETED:NONSENSE"}, "Your response: choose one of the options."),
+    ({"say": "AMENDED"}, "Your response: choose one of the options."),
+    ({"say": "REJECTED", "note": " "}, "Additional information: give the reason why it is not possible."),
+    ({"say": "STARTED", "day": "soon"}, "Date: enter year, month and day"),
+    ({"say": "STARTED", "day": "2026-02-30"}, "Date: enter year, month and day"),
+    ({"say": "STARTED", "day": "0001-01-01"}, "Date: enter year, month and day"),
+    ({"say": "STARTED", "day": "2199-01-01"}, "Date: enter today or an earlier date."),
+    ({"say": "STARTED", "note": "x" * 2001}, "Additional information: enter at most 2000 characters."),
 ]
 
 
-@pytest.mark.parametrize(("typed", "told"), UNMENDED, ids=lambda each: str(each)[:40])
-async def test_what_must_be_mended_is_said_and_what_was_typed_is_kept(
-    asked: SentReferrals, embassy: Browser, typed: dict[str, str], told: str
+@pytest.mark.parametrize(("entries", "error"), INVALID, ids=lambda each: str(each)[:40])
+async def test_an_error_is_reported_and_the_entries_are_kept(
+    asked: SentReferrals, embassy: Browser, entries: dict[str, str], error: str
 ) -> None:
     issued = await asked.link()
     page = await embassy.opens(issued)
 
-    answer = await embassy.sends(issued, page, typed.pop("say", ""), **{"note": "kept words", **typed})
+    answer = await embassy.sends(issued, page, entries.pop("say", ""), **{"note": "kept words", **entries})
 
     assert answer.status_code == 422
-    assert told in answer.text
+    assert error in answer.text
     assert 'role="alert"' in answer.text
-    assert typed.get("note", "kept words") in answer.text
+    assert entries.get("note", "kept words") in answer.text
     assert len(await asked.signals()) == 1
 
 
@@ -771,7 +772,7 @@ async def test_another_language_keeps_what_was_typed_and_sends_nothing(asked: Se
     assert len(await asked.signals()) == 1
 
 
-async def test_what_is_typed_is_shown_as_text(asked: SentReferrals, embassy: Browser) -> None:
+async def test_entries_are_shown_as_text(asked: SentReferrals, embassy: Browser) -> None:
     issued = await asked.link()
     page = await embassy.opens(issued)
 
@@ -792,7 +793,7 @@ BROKEN: list[tuple[bytes, str]] = [
 
 
 @pytest.mark.parametrize(("body", "media"), BROKEN, ids=lambda each: str(each)[:30])
-async def test_what_is_no_form_is_answered_with_a_page(
+async def test_a_malformed_form_is_answered_with_a_page(
     asked: SentReferrals, embassy: Browser, body: bytes, media: str
 ) -> None:
     issued = await asked.link()
@@ -801,10 +802,10 @@ async def test_what_is_no_form_is_answered_with_a_page(
 
     assert answer.status_code == 400
     assert answer.headers["content-type"].startswith("text/html")
-    assert "Nothing was taken in" in answer.text
+    assert "Nothing was submitted" in answer.text
 
 
-async def test_a_database_that_is_away_is_a_page_that_asks_to_try_again(
+async def test_an_unavailable_database_is_a_page_that_asks_to_try_again(
     asked: SentReferrals, client: httpx2.AsyncClient
 ) -> None:
     issued = await asked.link()
@@ -828,10 +829,10 @@ async def test_a_community_leader_reads_please_call_and_nothing_else_once(intake
         again = await leader.opens(issued)
 
     text = re.sub(r"(?s)<style>.*?</style>|<[^>]+>|[\u2068\u2069]", " ", html.unescape(page.text))
-    said = " ".join(text.split())
-    assert said == (
-        "Merci d'appeler l'OIM · IOM Organisation internationale pour les migrations (OIM) "
-        f"Merci d'appeler l'OIM Merci de demander à Aminata d'appeler l'OIM. {LINE}"
+    shown = " ".join(text.split())
+    assert shown == (
+        "Veuillez appeler l'OIM · IOM Organisation internationale pour les migrations (OIM) "
+        f"Veuillez appeler l'OIM Veuillez demander à Aminata d'appeler l'OIM. {LINE}"
     )
     assert "<form" not in page.text
     assert again.status_code == 403
@@ -839,7 +840,7 @@ async def test_a_community_leader_reads_please_call_and_nothing_else_once(intake
     assert (await asked.referral("COMMUNITY_LIAISON")).status is ReferralStatus.ACKNOWLEDGED
 
 
-async def test_without_a_number_to_call_nobody_is_asked_to_call(intake: Intake) -> None:
+async def test_without_a_number_to_call_no_call_link_is_issued(intake: Intake) -> None:
     asked = await a_case_with_partners(intake, "COMMUNITY_LIAISON")
     asked.face = PublicAddress()
 
@@ -849,34 +850,34 @@ async def test_without_a_number_to_call_nobody_is_asked_to_call(intake: Intake) 
 # Staff, over HTTP
 
 
-async def test_staff_give_out_list_and_end_links_over_http(asked: SentReferrals, client: httpx2.AsyncClient) -> None:
+async def test_staff_issue_list_and_end_links_over_http(asked: SentReferrals, client: httpx2.AsyncClient) -> None:
     referral = await asked.referral("CONSULAR_IDENTITY")
     path = f"/api/v1/cases/{asked.number}"
     given = await client.post(f"{path}/referrals/{referral.referral_id}/links", headers={"Idempotency-Key": "k"})
     same = await client.post(f"{path}/referrals/{referral.referral_id}/links", headers={"Idempotency-Key": "k"})
-    told = given.json()
-    await client.post(told["link"].removeprefix("http://127.0.0.1:8600"), data={"code": told["code"]})
+    link = given.json()
+    await client.post(link["link"].removeprefix("http://127.0.0.1:8600"), data={"code": link["code"]})
 
     listed = (await client.get(f"{path}/links")).json()["links"]
-    ended = await client.delete(f"{path}/links/{told['link_id']}")
+    ended = await client.delete(f"{path}/links/{link['link_id']}")
     after = (await client.get(f"{path}/links")).json()["links"]
 
-    assert (given.status_code, same.json()) == (201, told)
-    assert told["link"].startswith("http://127.0.0.1:8600/p/")
-    assert told["code"] not in told["link"]
+    assert (given.status_code, same.json()) == (201, link)
+    assert link["link"].startswith("http://127.0.0.1:8600/p/")
+    assert link["code"] not in link["link"]
     assert [(each["status"], len(each["opened"])) for each in listed] == [("open", 1)]
-    assert told["link"].rpartition("/")[2] not in str(listed)
-    assert ended.json() == {"link_id": told["link_id"], "revoked": True}
+    assert link["link"].rpartition("/")[2] not in str(listed)
+    assert ended.json() == {"link_id": link["link_id"], "revoked": True}
     assert [each["status"] for each in after] == ["revoked"]
 
 
-async def test_what_staff_may_not_do_with_links_is_a_problem(asked: SentReferrals, client: httpx2.AsyncClient) -> None:
+async def test_a_forbidden_action_with_links_is_a_problem(asked: SentReferrals, client: httpx2.AsyncClient) -> None:
     referral = await asked.referral("CONSULAR_IDENTITY")
     path = f"/api/v1/cases/{asked.number}"
     key = {"Idempotency-Key": "k"}
     await Browser(client).opens(await asked.link())
     await asked.record()
-    await asked.say("WithdrawConsent", purpose="SHARE_EMBASSY")
+    await asked.record_message("WithdrawConsent", purpose="SHARE_EMBASSY")
 
     refused = await client.post(f"{path}/referrals/{referral.referral_id}/links", headers=key)
     keyless = await client.post(f"{path}/referrals/{referral.referral_id}/links")
@@ -889,7 +890,7 @@ async def test_what_staff_may_not_do_with_links_is_a_problem(asked: SentReferral
     assert refused.json()["rule"] == "CONSENT.SHARE_EMBASSY"
 
 
-def test_every_status_of_a_referral_under_way_offers_a_last_word() -> None:
+def test_every_status_of_a_referral_under_way_offers_a_final_answer() -> None:
     for kind in set(ASKED) - CALLS:
         for status in set(ReferralStatus) - TERMINAL - {ReferralStatus.DRAFT}:
             signals = {choice.signal for choice in fitting(kind, status)}
@@ -897,5 +898,5 @@ def test_every_status_of_a_referral_under_way_offers_a_last_word() -> None:
             assert len(signals & {"REJECTED", "FAILED"}) == 1, (kind, status)
 
 
-def test_the_made_up_person_is_the_one_that_pages_must_not_show() -> None:
+def test_the_fictitious_person_is_the_one_that_pages_must_not_show() -> None:
     assert REGISTRATION["person"]["given_names"] == PERSONAL[0]
