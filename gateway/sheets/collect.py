@@ -265,7 +265,7 @@ async def collect_sheet(
 def _superseded(each: ReadyLine) -> list[RowError]:
     """Returns the error for a result that was submitted, then corrected, and is now submitted again.
 
-    Without it, such a result could not be told apart from a repetition.
+    Without it, such a result would look like a repetition.
     """
     if each.part != RESULT:
         return []

@@ -17,9 +17,9 @@ from domain.kernel.vocabulary import ReferralKind
 from domain.referral.sheets import ANSWERS, CELLS, RESULT, SHEETS, CellType, spaced
 from gateway.sheets.row_parser import CODE, clean, safe
 from gateway.sheets.translations import (
-    ASKED,
     HEADINGS,
     REFUSALS,
+    REQUESTS,
     RESULTS,
     RIGHT_TO_LEFT,
     SAYINGS,
@@ -97,7 +97,7 @@ class SheetPage:
         if column == CODE:
             return spaced(row.code)
         if column == "asked for":
-            return ASKED[row.kind].in_(self.language)
+            return REQUESTS[row.kind].in_(self.language)
         value = row.person.get(column)
         return "" if value is None else FORMATTERS.get(column, _plain)(value, row.person, self.language)
 
@@ -342,7 +342,7 @@ def _table(page: SheetPage) -> Iterator[str]:
 def _legend(page: SheetPage) -> Iterator[str]:
     yield f"<h2>{escape(page.text('results'))}</h2><dl>"
     for kind in page.kinds:
-        yield f"<dt>{escape(ASKED[kind].in_(page.language))}</dt><dd>{escape(' / '.join(page.choices(kind)))}</dd>"
+        yield f"<dt>{escape(REQUESTS[kind].in_(page.language))}</dt><dd>{escape(' / '.join(page.choices(kind)))}</dd>"
     for column in page.open:
         if column in CELLS and CELLS[column] in (CellType.DOCUMENT, CellType.REFUSAL):
             words = DOCUMENT_NAMES if CELLS[column] is CellType.DOCUMENT else REFUSALS

@@ -3,7 +3,7 @@
 Three kinds of statement follow different rules:
 
 * The person's own statement (withdrawal or concern) is accepted whatever else is in the row.
-* A restrictive result is accepted as far as it can be read, so that nobody travels because a date was illegible.
+* A restrictive result is accepted as far as it can be read, so that an illegible date never lets a person travel.
 * A permissive result is accepted only when it is complete and correct.
 """
 

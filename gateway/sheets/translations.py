@@ -125,7 +125,7 @@ RESULTS: Final[Mapping[str, Translation]] = {
     "CAREGIVER_ABSENT": Translation("Caregiver absent", "Responsable absent", "مقدم الرعاية غائب"),
 }
 
-ASKED: Final[Mapping[str, Translation]] = {
+REQUESTS: Final[Mapping[str, Translation]] = {
     ReferralKind.CONSULAR_IDENTITY: Translation("Nationality", "Nationalité", "الجنسية"),
     ReferralKind.TRAVEL_DOCUMENT: Translation("Travel document", "Document de voyage", "وثيقة السفر"),
     ReferralKind.MEDICAL_ASSESSMENT: Translation("Medical examination", "Examen médical", "فحص طبي"),

@@ -16,7 +16,7 @@ from difflib import get_close_matches
 from typing import Final
 
 from gateway.tabular.names import LANGUAGE_NAMES, country_name
-from gateway.tabular.normalization import ANSWERS, NATIONALITIES, TONGUES, folded, known, likeness, tidy
+from gateway.tabular.normalization import ANSWERS, LANGUAGE_SPELLINGS, NATIONALITIES, folded, known, likeness, tidy
 
 HOME_PREFIX: Final = "+218"  # a number without a country code is taken as Libyan
 
@@ -191,7 +191,7 @@ def tongues(text: str) -> list[str]:
 
 
 def _language(text: str) -> str:
-    if found := known(TONGUES, text):
+    if found := known(LANGUAGE_SPELLINGS, text):
         return found
     choices = ", ".join(sorted(each.en for each in LANGUAGE_NAMES.values()))
     raise UnclearCellError(f"{tidy(text)!r} is not a known language", f"write one of: {choices}")

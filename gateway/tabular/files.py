@@ -26,15 +26,15 @@ LIMIT: Final = 20_000_000  # bytes
 
 PARTS: Final = 500  # files inside a workbook
 
-BEGINNING: Final = 65_536  # bytes of each of them that are searched for declarations before it is parsed
+SEARCHED: Final = 65_536  # bytes of each of them that are searched for declarations before it is parsed
 
-WIDTH: Final = 200  # columns that are read
+MOST_COLUMNS: Final = 200  # columns that are read
 
-TALLEST: Final = 1_048_576  # the most rows that a spreadsheet can have
+MOST_ROWS: Final = 1_048_576  # the most rows that a spreadsheet can have
 
 TITLE_ROWS: Final = 15  # the headings must be in one of the first rows
 
-ENOUGH: Final = 2  # known headings that identify the heading row
+HEADINGS_NEEDED: Final = 2  # known headings that identify the heading row
 
 ARABIC_WORD: Final = re.compile("[\u0621-\u064a]{3,}")
 
@@ -124,7 +124,7 @@ def _csv(name: str, raw: bytes, form: ListFormat) -> TableFile:
         raise UnusableFileError(f"{name} is not a text file: save it as CSV (UTF-8) and submit that file")
     found = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
     try:
-        rows = list(_enough(found, form))
+        rows = list(_limited(found, form))
     except csv.Error:
         raise UnusableFileError(
             f"{name} has a cell that does not end: find the quotation mark without a partner and correct it"
@@ -163,12 +163,12 @@ def _xlsx(name: str, raw: bytes, form: ListFormat) -> TableFile:
     from openpyxl import load_workbook  # noqa: PLC0415 - takes half a second, and only spreadsheets need it
     from openpyxl.utils.exceptions import InvalidFileException  # noqa: PLC0415
 
-    _insist_on_workbook(name, raw, form)
+    _require_workbook(name, raw, form)
     try:
         book = load_workbook(io.BytesIO(raw), read_only=True, data_only=form.computed, keep_links=False)
         shown = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"] or book.worksheets
-        found = shown[0].iter_rows(values_only=True, max_row=TALLEST, max_col=WIDTH)
-        rows = list(_enough((_as_written(row, form) for row in found), form))
+        found = shown[0].iter_rows(values_only=True, max_row=MOST_ROWS, max_col=MOST_COLUMNS)
+        rows = list(_limited((_as_written(row, form) for row in found), form))
     except (InvalidFileException, zipfile.BadZipFile, zlib.error, ParseError, *UNREADABLE):
         raise UnusableFileError(
             f"{name} is not an .xlsx workbook: save it as .xlsx or CSV and submit that file"
@@ -189,7 +189,7 @@ def _as_written(row: Sequence[object], form: ListFormat) -> Sequence[str]:
     return () if row.count(None) == len(row) else [_as_text(cell, times=form.times) for cell in row]
 
 
-def _insist_on_workbook(name: str, raw: bytes, form: ListFormat) -> None:
+def _require_workbook(name: str, raw: bytes, form: ListFormat) -> None:
     """Checks the archive's directory before anything is unpacked: a small file may unpack into a very large one."""
     try:
         too_large, has_declarations = _inspect(zipfile.ZipFile(io.BytesIO(raw)), form)
@@ -217,7 +217,7 @@ def _inspect(book: zipfile.ZipFile, form: ListFormat) -> tuple[bool, bool]:
 def _has_declarations(book: zipfile.ZipFile, part: zipfile.ZipInfo) -> bool:
     """Returns whether a part declares entities, which could expand without limit or refer to external files."""
     with book.open(part) as opened:
-        begin = opened.read(BEGINNING).replace(b"\0", b"")
+        begin = opened.read(SEARCHED).replace(b"\0", b"")
     return b"<!DOCTYPE" in begin or b"<!ENTITY" in begin
 
 
@@ -246,7 +246,7 @@ def _json(name: str, raw: bytes, form: ListFormat) -> TableFile:
         raise UnusableFileError(f"{name} is not JSON: give a list of objects, one for each {form.person}") from None
     if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
         raise UnusableFileError(f'{name} is not a list of objects: write [{{"{form.example.split(",")[0]}": …}}, …]')
-    _insist_on_rows(len(found), name, form)
+    _require_row_limit(len(found), name, form)
     names = list(dict.fromkeys(str(name) for each in found for name in each))
     headings, notes = _headings(names, form)
     lines = [TableRow(row, _cells_of(each, headings)) for row, each in enumerate(found, 1)]
@@ -265,17 +265,17 @@ def _json_as_text(value: object) -> str:
 
 
 def _listing(rows: Sequence[Sequence[str]], name: str, form: ListFormat, notes: tuple[str, ...] = ()) -> TableFile:
-    top = next((at for at, row in enumerate(rows[:TITLE_ROWS]) if _known_headings(row, form) >= ENOUGH), None)
+    top = next((at for at, row in enumerate(rows[:TITLE_ROWS]) if _known_headings(row, form) >= HEADINGS_NEEDED), None)
     if top is None:
         raise UnusableFileError(
             f"{name} has no row of column headings: write them in the first row, for example {form.example}"
         )
-    _insist_on_rows(sum(1 for row in rows[top + 1 :] if row), name, form)
+    _require_row_limit(sum(1 for row in rows[top + 1 :] if row), name, form)
     headings, heading_notes = _headings(rows[top], form)
     return TableFile(tuple(_lines(rows, top, headings)), headings, notes + heading_notes)
 
 
-def _enough(found: Iterable[Sequence[str]], form: ListFormat) -> Iterator[Sequence[str]]:
+def _limited(found: Iterable[Sequence[str]], form: ListFormat) -> Iterator[Sequence[str]]:
     """Yields the rows, blank ones as ``()``, and stops once there are more than the list may have."""
     filled = 0
     for row in found:
@@ -286,7 +286,7 @@ def _enough(found: Iterable[Sequence[str]], form: ListFormat) -> Iterator[Sequen
             return
 
 
-def _insist_on_rows(count: int, name: str, form: ListFormat) -> None:
+def _require_row_limit(count: int, name: str, form: ListFormat) -> None:
     if count > form.rows:
         raise UnusableFileError(
             f"{name} has more than {form.rows} rows: divide the list and submit the parts separately"

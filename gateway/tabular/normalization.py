@@ -72,7 +72,7 @@ ANSWERS: Final = spelled({
     "no": "n|false|0|refused|not given|non|faux|refusé|لا|رفض|غير موافق",
 })  # fmt: skip
 
-TONGUES: Final = known_by(LANGUAGE_NAMES)
+LANGUAGE_SPELLINGS: Final = known_by(LANGUAGE_NAMES)
 
 NATIONALITIES: Final = known_by(COUNTRIES)
 """Every way to write a nationality: the country's codes, its names, and the names of its people."""

@@ -27,10 +27,10 @@ LINE: Final = "+218 21 555 0100"
 
 PARTNER: Final = "embassy-nga"
 
-ASKED: Final = tuple(sorted(set(ReferralKind) - {ReferralKind.HEALTH_SERVICE}))
+ALL_KINDS: Final = tuple(sorted(set(ReferralKind) - {ReferralKind.HEALTH_SERVICE}))
 
 PERSONAL: Final = ("Aminata", "Okafor", "1996", "218910000001")
-"""Personal data that nobody may read to whom it was not disclosed."""
+"""Personal data that must not be visible where it was not disclosed."""
 
 
 @dataclass

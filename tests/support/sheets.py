@@ -56,12 +56,12 @@ async def a_waiting_person(worker: RunningWorker, person: Person = AMINATA) -> U
     for name, fields in SCREENING:
         await worker.say(begun.stream_id, name, **fields)
     await a_taken_message(worker, begun.stream_id, "CompleteScreening")
-    await asked(worker, begun.stream_id, "MEDICAL_ASSESSMENT")
-    await asked(worker, begun.stream_id, "CONSULAR_IDENTITY")
+    await wait_for_referral(worker, begun.stream_id, "MEDICAL_ASSESSMENT")
+    await wait_for_referral(worker, begun.stream_id, "CONSULAR_IDENTITY")
     return begun.stream_id
 
 
-async def asked(worker: RunningWorker, case: UUID, kind: str) -> None:
+async def wait_for_referral(worker: RunningWorker, case: UUID, kind: str) -> None:
     """Waits until a referral of this kind has been sent."""
     await worker.until(case, "ReferralSent")
     for _ in range(400):

@@ -20,7 +20,7 @@ from gateway.partner_access.task_links import CALLS
 from gateway.public_address import InvalidPublicAddressError, PublicAddress
 from tests.gateway.conftest import an_app
 from tests.support.databases import Database
-from tests.support.referral_fixtures import ASKED, LINE, Browser, SentReferrals, a_case_with_partners, offered
+from tests.support.referral_fixtures import ALL_KINDS, LINE, Browser, SentReferrals, a_case_with_partners, offered
 
 HEADERS = {
     "x-content-type-options": "nosniff",
@@ -67,7 +67,7 @@ class Tags(HTMLParser):
 @pytest.fixture
 async def everything(intake: Intake) -> SentReferrals:
     """One case with a referral of every kind."""
-    return await a_case_with_partners(intake, *ASKED)
+    return await a_case_with_partners(intake, *ALL_KINDS)
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ issued_links: dict[str, Any] = {}
 
 async def visits(asked: SentReferrals, browser: Browser) -> dict[str, httpx2.Response]:
     pages: dict[str, httpx2.Response] = {}
-    for kind in ASKED:
+    for kind in ALL_KINDS:
         issued = await asked.link(kind)
         pages[kind] = await browser.opens(issued)
         if kind == "TRAVEL_DOCUMENT":
@@ -109,7 +109,7 @@ async def visits(asked: SentReferrals, browser: Browser) -> dict[str, httpx2.Res
 async def test_every_page_is_small_strict_accessible_and_not_sensitive(
     visited: dict[str, httpx2.Response], subtests: pytest.Subtests
 ) -> None:
-    assert len(visited) == 3 * (len(ASKED) + 6)
+    assert len(visited) == 3 * (len(ALL_KINDS) + 6)
     for name, page in visited.items():
         with subtests.test(page=name):
             what, lang = name.split()
@@ -192,7 +192,7 @@ def test_every_language_has_the_same_keys() -> None:
 def test_every_kind_and_every_outcome_has_a_text() -> None:
     codes = {choice.outcome for kind in OUTCOMES for choice in every(kind) if choice.outcome}
     assert codes == set(LANGUAGES["en"].outcome)
-    assert set(LANGUAGES["en"].kind) == set(ASKED) == set(OUTCOMES)
+    assert set(LANGUAGES["en"].kind) == set(ALL_KINDS) == set(OUTCOMES)
 
 
 def test_every_text_is_used() -> None:

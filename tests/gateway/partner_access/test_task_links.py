@@ -32,7 +32,7 @@ from tests.gateway.test_server import serving
 from tests.support.builders import FLIGHT, MONDAY, NAMESPACE
 from tests.support.databases import Database
 from tests.support.referral_fixtures import (
-    ASKED,
+    ALL_KINDS,
     LINE,
     PARTNER,
     PERSONAL,
@@ -52,7 +52,7 @@ WRONG = ("000001", "000002", "000003", "000004", "000005")
 
 
 @pytest.fixture
-async def asked(intake: Intake) -> SentReferrals:
+async def referrals(intake: Intake) -> SentReferrals:
     return await a_case_with_partners(intake, "CONSULAR_IDENTITY")
 
 
@@ -82,29 +82,31 @@ def outside(page: httpx2.Response) -> tuple[int, bytes, dict[str, str]]:
 # From the code to the receipt
 
 
-async def test_an_embassy_confirms_a_nationality_with_a_link_and_a_code(asked: SentReferrals, embassy: Browser) -> None:
-    issued = await asked.link()
+async def test_an_embassy_confirms_a_nationality_with_a_link_and_a_code(
+    referrals: SentReferrals, embassy: Browser
+) -> None:
+    issued = await referrals.link()
 
     first = await embassy.goes_to(f"/p/{issued.token}")
     page = await embassy.opens(issued)
     answer = await embassy.sends(issued, page, CONFIRMED)
-    await asked.record()
+    await referrals.record()
 
     assert (first.status_code, page.status_code, answer.status_code) == (200, 200, 200)
     assert not [word for word in PERSONAL if word in first.text]
     assert "Aminata" in page.text
     assert CONFIRMED in offered(page)
-    assert [signal["status"] for signal in await asked.signals()] == ["applied", "applied"]
+    assert [signal["status"] for signal in await referrals.signals()] == ["applied", "applied"]
     assert receipt_of(answer)
-    kept = await asked.intake.pool.fetchval("SELECT receipt FROM task_link_answers WHERE receipt IS NOT NULL")
-    assert kept == str((await asked.signals())[-1]["message_id"]), "the log shows which signals came by a link"
-    assert (await asked.case()).nationality_confirmed
+    kept = await referrals.intake.pool.fetchval("SELECT receipt FROM task_link_answers WHERE receipt IS NOT NULL")
+    assert kept == str((await referrals.signals())[-1]["message_id"]), "the log shows which signals came by a link"
+    assert (await referrals.case()).nationality_confirmed
 
 
 async def test_the_receipt_says_number_time_and_words_and_the_link_is_used_up(
-    asked: SentReferrals, embassy: Browser
+    referrals: SentReferrals, embassy: Browser
 ) -> None:
-    issued = await asked.link()
+    issued = await referrals.link()
     page = await embassy.opens(issued)
 
     answer = await embassy.sends(issued, page, CONFIRMED, note="file 7", day="2026-01-05")
@@ -119,114 +121,116 @@ async def test_the_receipt_says_number_time_and_words_and_the_link_is_used_up(
     assert (await embassy.opens(issued)).status_code == 403
 
 
-async def test_opening_it_is_the_acknowledgement_and_is_kept(asked: SentReferrals, embassy: Browser) -> None:
-    issued = await asked.link()
+async def test_opening_it_is_the_acknowledgement_and_is_kept(referrals: SentReferrals, embassy: Browser) -> None:
+    issued = await referrals.link()
 
     await embassy.opens(issued)
     await embassy.opens(issued)
-    await asked.record()
+    await referrals.record()
 
-    assert (await asked.referral("CONSULAR_IDENTITY")).status is ReferralStatus.ACKNOWLEDGED
-    assert [(each["actor"], each["source"]) for each in await asked.signals()] == [(f"partner:{PARTNER}",) * 2]
-    opened = await asked.links.links.openings([issued.link.link_id])
+    assert (await referrals.referral("CONSULAR_IDENTITY")).status is ReferralStatus.ACKNOWLEDGED
+    assert [(each["actor"], each["source"]) for each in await referrals.signals()] == [(f"partner:{PARTNER}",) * 2]
+    opened = await referrals.links.links.openings([issued.link.link_id])
     assert len(opened[issued.link.link_id]) == 2
 
 
-async def test_yes_today_and_done_tomorrow_go_with_the_same_link(asked: SentReferrals, embassy: Browser) -> None:
-    issued = await asked.link()
+async def test_yes_today_and_done_tomorrow_go_with_the_same_link(referrals: SentReferrals, embassy: Browser) -> None:
+    issued = await referrals.link()
 
     yes = await embassy.sends(issued, await embassy.opens(issued), "ACCEPTED")
-    await asked.record()
+    await referrals.record()
     again = await embassy.opens(issued)
     assert "ACCEPTED" not in offered(again)
     assert "open the same link again" in yes.text
     done = await embassy.sends(issued, again, CONFIRMED)
-    await asked.record()
+    await referrals.record()
 
     assert "The link can no longer be used." in done.text
-    assert (await asked.referral("CONSULAR_IDENTITY")).status is ReferralStatus.COMPLETED
+    assert (await referrals.referral("CONSULAR_IDENTITY")).status is ReferralStatus.COMPLETED
 
 
 async def test_not_possible_is_a_refusal_before_the_work_and_a_failure_after(
-    asked: SentReferrals, embassy: Browser
+    referrals: SentReferrals, embassy: Browser
 ) -> None:
-    issued = await asked.link()
+    issued = await referrals.link()
     before = await embassy.opens(issued)
     await embassy.sends(issued, before, "STARTED")
-    await asked.record()
+    await referrals.record()
 
     after = await embassy.opens(issued)
     await embassy.sends(issued, after, "FAILED", note="the file is lost")
-    await asked.record()
+    await referrals.record()
 
     assert "REJECTED" in offered(before)
     assert "FAILED" not in offered(before)
     assert "FAILED" in offered(after)
     assert "REJECTED" not in offered(after)
-    assert (await asked.referral("CONSULAR_IDENTITY")).status is ReferralStatus.FAILED
+    assert (await referrals.referral("CONSULAR_IDENTITY")).status is ReferralStatus.FAILED
 
 
-async def test_what_is_not_finished_is_told_as_progress(asked: SentReferrals, embassy: Browser) -> None:
-    issued = await asked.link()
+async def test_what_is_not_finished_is_told_as_progress(referrals: SentReferrals, embassy: Browser) -> None:
+    issued = await referrals.link()
 
     await embassy.sends(issued, await embassy.opens(issued), "PROGRESS:VERIFICATION_IN_CAPITAL")
-    await asked.record()
+    await referrals.record()
 
-    assert not (await asked.referral("CONSULAR_IDENTITY")).over
-    assert "ReferralProgressReported" in [event.name for event in await asked.events()]
+    assert not (await referrals.referral("CONSULAR_IDENTITY")).over
+    assert "ReferralProgressReported" in [event.name for event in await referrals.events()]
 
 
 async def test_an_issued_document_comes_with_its_number_and_its_end(intake: Intake, embassy: Browser) -> None:
-    asked = await a_case_with_partners(intake, "TRAVEL_DOCUMENT")
-    issued = await asked.link("TRAVEL_DOCUMENT")
+    referrals = await a_case_with_partners(intake, "TRAVEL_DOCUMENT")
+    issued = await referrals.link("TRAVEL_DOCUMENT")
     page = await embassy.opens(issued)
 
     bare = await embassy.sends(issued, page, "COMPLETED:ISSUED", number="LP-7")
     full = await embassy.sends(
         issued, page, "COMPLETED:ISSUED", number="LP-7", expires_on="2099-01-31", kind="LAISSEZ_PASSER"
     )
-    await asked.record()
+    await referrals.record()
 
     assert bare.status_code == 422
     assert 'value="LP-7"' in bare.text
     assert "LP-7" in full.text
-    (paper,) = [event for event in await asked.events() if event.name == "TravelDocumentIssued"]
+    (paper,) = [event for event in await referrals.events() if event.name == "TravelDocumentIssued"]
     assert (paper.facts["number"], str(paper.facts["expires_on"])) == ("LP-7", "2099-01-31")
 
 
 async def test_the_identity_check_is_reported_when_a_child_is_handed_over(intake: Intake, embassy: Browser) -> None:
-    asked = await a_case_with_partners(intake, "CHILD_HANDOVER")
-    issued = await asked.link("CHILD_HANDOVER")
+    referrals = await a_case_with_partners(intake, "CHILD_HANDOVER")
+    issued = await referrals.link("CHILD_HANDOVER")
 
     page = await embassy.opens(issued)
     receipt = await embassy.sends(issued, page, "COMPLETED:HANDED_OVER", id_checked="yes")
-    await asked.record()
+    await referrals.record()
 
     assert 'type="checkbox" name="id_checked"' in page.text
     assert "The identity document was checked" in receipt.text
     reports = [
-        (event.name, event.told.get("payload")) for event in await asked.events() if isinstance(event, PartnerReport)
+        (event.name, event.told.get("payload"))
+        for event in await referrals.events()
+        if isinstance(event, PartnerReport)
     ]
     assert reports[-1] == ("ReferralAccepted", {"id_checked": True}), "before the flight, done is a promise"
 
 
 async def test_the_day_of_an_examination_reaches_the_clearance(intake: Intake, embassy: Browser) -> None:
-    asked = await a_case_with_partners(intake, "MEDICAL_ASSESSMENT")
-    issued = await asked.link("MEDICAL_ASSESSMENT")
+    referrals = await a_case_with_partners(intake, "MEDICAL_ASSESSMENT")
+    issued = await referrals.link("MEDICAL_ASSESSMENT")
     day = (await clock.now(intake.pool) - timedelta(days=10)).date()
 
     await embassy.sends(issued, await embassy.opens(issued), "COMPLETED:NO_SIGNIFICANT_CONDITION", day=day.isoformat())
-    await asked.record()
+    await referrals.record()
 
-    (granted,) = [event for event in await asked.events() if event.name == "ClearanceGranted"]
+    (granted,) = [event for event in await referrals.events() if event.name == "ClearanceGranted"]
     assert granted.facts["valid_until"].date() == day + timedelta(days=90)
 
 
 async def test_a_link_is_opened_and_answered_over_a_real_port_and_logged_nowhere(
-    asked: SentReferrals, database: Database, caplog: pytest.LogCaptureFixture
+    referrals: SentReferrals, database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
-    issued = await asked.link()
+    issued = await referrals.link()
     async with serving(database) as (client, _, _):
         embassy = Browser(client)
         answers = [await embassy.sends(issued, await embassy.opens(issued), CONFIRMED, note="for Aminata")]
@@ -242,26 +246,26 @@ async def test_a_link_is_opened_and_answered_over_a_real_port_and_logged_nowhere
 
 
 async def test_unknown_used_expired_withdrawn_and_locked_links_are_answered_alike(
-    asked: SentReferrals, embassy: Browser, owner: asyncpg.Connection[Any]
+    referrals: SentReferrals, embassy: Browser, owner: asyncpg.Connection[Any]
 ) -> None:
     unknown = await embassy.client.post("/p/0000-0000-0000-0000-0000-0000-00", data={"code": "123456", "lang": "en"})
     seen = {"unknown": outside(unknown)}
 
-    replaced = await asked.link()
-    issued = await asked.link()
+    replaced = await referrals.link()
+    issued = await referrals.link()
     seen["replaced"] = outside(await embassy.opens(replaced))
     seen["wrong code"] = outside(await embassy.opens(issued, wrong_for(issued.code)[0]))
     seen["no code"] = outside(await embassy.opens(issued, ""))
     await owner.execute("UPDATE task_links SET expires_at = awda_now() - interval '1 s' WHERE ended_at IS NULL")
     seen["expired"] = outside(await embassy.opens(issued))
-    issued = await asked.link()
-    await asked.links.links.revoke(issued.link.link_id)
+    issued = await referrals.link()
+    await referrals.links.links.revoke(issued.link.link_id)
     seen["revoked"] = outside(await embassy.opens(issued))
-    issued = await asked.link()
+    issued = await referrals.link()
     for code in wrong_for(issued.code):
         await embassy.opens(issued, code)
     seen["locked"] = outside(await embassy.opens(issued))
-    issued = await asked.link()
+    issued = await referrals.link()
     await embassy.sends(issued, await embassy.opens(issued), CONFIRMED)
     seen["used"] = outside(await embassy.opens(issued))
 
@@ -269,16 +273,16 @@ async def test_unknown_used_expired_withdrawn_and_locked_links_are_answered_alik
     assert {name: each == seen["unknown"] for name, each in seen.items()} == dict.fromkeys(seen, True)
 
 
-async def test_before_a_code_is_given_every_link_looks_the_same(asked: SentReferrals, embassy: Browser) -> None:
-    issued = await asked.link()
+async def test_before_a_code_is_given_every_link_looks_the_same(referrals: SentReferrals, embassy: Browser) -> None:
+    issued = await referrals.link()
 
     pages = [await embassy.goes_to(f"/p/{token}") for token in (issued.token, "nothing", "0" * 500, "%00", "p%C3%BC")]
 
     assert len({str(outside(page)) for page in pages}) == 1
 
 
-async def test_five_wrong_codes_end_a_link_and_four_do_not(asked: SentReferrals, embassy: Browser) -> None:
-    issued = await asked.link()
+async def test_five_wrong_codes_end_a_link_and_four_do_not(referrals: SentReferrals, embassy: Browser) -> None:
+    issued = await referrals.link()
     for code in wrong_for(issued.code)[:4]:
         await embassy.opens(issued, code)
     assert (await embassy.opens(issued)).status_code == 200, "a correct code restores its own attempt only"
@@ -289,22 +293,22 @@ async def test_five_wrong_codes_end_a_link_and_four_do_not(asked: SentReferrals,
 
 
 async def test_many_codes_guessed_at_once_count_as_five_attempts_at_most(
-    asked: SentReferrals, embassy: Browser
+    referrals: SentReferrals, embassy: Browser
 ) -> None:
-    issued = await asked.link()
+    issued = await referrals.link()
     guesses = [f"{guess:06}" for guess in range(40) if f"{guess:06}" != issued.code]
 
     await asyncio.gather(*(embassy.opens(issued, guess) for guess in guesses))
 
-    (link,) = await asked.links.links.listed()
+    (link,) = await referrals.links.links.listed()
     assert link.tries == 5
     assert (await embassy.opens(issued)).status_code == 403
 
 
 async def test_neither_link_nor_code_nor_ticket_nor_name_is_stored(
-    asked: SentReferrals, embassy: Browser, owner: asyncpg.Connection[Any]
+    referrals: SentReferrals, embassy: Browser, owner: asyncpg.Connection[Any]
 ) -> None:
-    issued = await asked.link()
+    issued = await referrals.link()
     page = await embassy.opens(issued)
     await embassy.sends(issued, page, "ACCEPTED", note="come at nine")
 
@@ -324,16 +328,16 @@ async def test_neither_link_nor_code_nor_ticket_nor_name_is_stored(
     ] == []
 
 
-async def test_who_opened_when_is_never_changed(asked: SentReferrals, embassy: Browser, intake: Intake) -> None:
-    await embassy.opens(await asked.link())
+async def test_who_opened_when_is_never_changed(referrals: SentReferrals, embassy: Browser, intake: Intake) -> None:
+    await embassy.opens(await referrals.link())
 
     for change in ("UPDATE task_link_openings SET lang = 'xx'", "DELETE FROM task_link_openings"):
         with pytest.raises(asyncpg.PostgresError):
             await intake.pool.execute(change)
 
 
-async def test_a_link_is_typed_from_paper_in_any_spelling(asked: SentReferrals, embassy: Browser) -> None:
-    issued = await asked.link()
+async def test_a_link_is_typed_from_paper_in_any_spelling(referrals: SentReferrals, embassy: Browser) -> None:
+    issued = await referrals.link()
     typed = issued.token.upper().replace("-", " ").replace("0", "O").replace("1", "I")
     arabic = issued.code.translate(str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩"))
 
@@ -346,128 +350,130 @@ async def test_a_link_is_typed_from_paper_in_any_spelling(asked: SentReferrals, 
 # Issuing
 
 
-async def test_the_same_key_gives_the_same_link_and_another_key_ends_it(asked: SentReferrals, embassy: Browser) -> None:
-    first, same = await asked.link(key="k"), await asked.link(key="k")
+async def test_the_same_key_gives_the_same_link_and_another_key_ends_it(
+    referrals: SentReferrals, embassy: Browser
+) -> None:
+    first, same = await referrals.link(key="k"), await referrals.link(key="k")
     assert (first.token, first.code) == (same.token, same.code)
     assert first.link == same.link
 
-    other = await asked.link(key="other")
+    other = await referrals.link(key="other")
 
     assert (await embassy.opens(first)).status_code == 403
     assert (await embassy.opens(other)).status_code == 200
     assert {other.token, other.code}.isdisjoint({first.token, first.code})
 
 
-async def refusal(asked: SentReferrals, kind: str = "CONSULAR_IDENTITY") -> str | None:
+async def refusal(referrals: SentReferrals, kind: str = "CONSULAR_IDENTITY") -> str | None:
     with pytest.raises(DeclinedError) as error:
-        await asked.link(kind)
+        await referrals.link(kind)
     assert "; " in error.value.detail or ": " in error.value.detail, "a reason and a next step"
     return error.value.rule
 
 
 async def test_no_link_is_issued_without_consent_or_against_a_hold(intake: Intake, embassy: Browser) -> None:
-    asked = await a_case_with_partners(intake, "RECEPTION")
-    await embassy.opens(await asked.link("RECEPTION"))
-    await asked.record()
-    await asked.record_message("PlaceHold", hold_type="CONSENT", reason="not sure any more")
-    assert await refusal(asked, "RECEPTION") == "HOLD.CONSENT"
+    referrals = await a_case_with_partners(intake, "RECEPTION")
+    await embassy.opens(await referrals.link("RECEPTION"))
+    await referrals.record()
+    await referrals.record_message("PlaceHold", hold_type="CONSENT", reason="not sure any more")
+    assert await refusal(referrals, "RECEPTION") == "HOLD.CONSENT"
 
-    await asked.record_message("WithdrawConsent", purpose="SHARE_RECEPTION")
-    assert await refusal(asked, "RECEPTION") == "CONSENT.SHARE_RECEPTION"
-
-
-async def test_no_link_is_issued_for_what_has_ended_or_was_never_sent(asked: SentReferrals) -> None:
-    referral = await asked.referral("CONSULAR_IDENTITY")
-    await asked.record_message("CancelReferral", referral_id=str(referral.referral_id), reason="asked twice")
-    assert await refusal(asked) == "REFERRAL.OVER"
-
-    await asked.record_message("WithdrawConsent", purpose="SHARE_CLINIC")
-    await asked.refer("MEDICAL_ASSESSMENT")
-    assert await refusal(asked, "MEDICAL_ASSESSMENT") == "REFERRAL.NOT_SENT"
+    await referrals.record_message("WithdrawConsent", purpose="SHARE_RECEPTION")
+    assert await refusal(referrals, "RECEPTION") == "CONSENT.SHARE_RECEPTION"
 
 
-async def test_no_link_is_issued_for_a_partner_that_is_not_active(asked: SentReferrals, intake: Intake) -> None:
+async def test_no_link_is_issued_for_what_has_ended_or_was_never_sent(referrals: SentReferrals) -> None:
+    referral = await referrals.referral("CONSULAR_IDENTITY")
+    await referrals.record_message("CancelReferral", referral_id=str(referral.referral_id), reason="requested twice")
+    assert await refusal(referrals) == "REFERRAL.OVER"
+
+    await referrals.record_message("WithdrawConsent", purpose="SHARE_CLINIC")
+    await referrals.refer("MEDICAL_ASSESSMENT")
+    assert await refusal(referrals, "MEDICAL_ASSESSMENT") == "REFERRAL.NOT_SENT"
+
+
+async def test_no_link_is_issued_for_a_partner_that_is_not_active(referrals: SentReferrals, intake: Intake) -> None:
     await add(intake.pool, RegisteredPartner(PARTNER, "Embassy", frozenset(), active=False))
 
-    assert await refusal(asked) == "PARTNER.INACTIVE"
+    assert await refusal(referrals) == "PARTNER.INACTIVE"
 
 
 async def test_a_message_that_is_not_recorded_yet_prevents_a_link(
-    asked: SentReferrals, monkeypatch: pytest.MonkeyPatch
+    referrals: SentReferrals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(task_links, "PATIENCE_S", 0.1)
-    await asked.submit("WithdrawConsent", purpose="SHARE_EMBASSY")
+    await referrals.submit("WithdrawConsent", purpose="SHARE_EMBASSY")
 
-    assert await refusal(asked) == "CASE.UNSETTLED"
+    assert await refusal(referrals) == "CASE.UNSETTLED"
 
 
 async def test_a_contradiction_that_is_not_recorded_yet_prevents_a_link(
-    asked: SentReferrals, intake: Intake, monkeypatch: pytest.MonkeyPatch
+    referrals: SentReferrals, intake: Intake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A partner sent two different signals under one id: until both are recorded, nothing more is disclosed."""
     monkeypatch.setattr(task_links, "PATIENCE_S", 0.1)
-    referral = await asked.referral("CONSULAR_IDENTITY")
+    referral = await referrals.referral("CONSULAR_IDENTITY")
     signal = {"signal_id": str(uuid4()), "referral_token": referral.token, "occurred_at": "2026-11-23T09:00:00Z"}
     await intake.signal(PARTNER, "one", {**signal, "signal_type": "ACKNOWLEDGED"}, source="paper")
-    assert (await asked.link()).code
+    assert (await referrals.link()).code
 
     with pytest.raises(DeclinedError):
         await intake.signal(PARTNER, "one", {**signal, "signal_type": "PROGRESS"}, source="paper")
 
-    assert await refusal(asked) == "CASE.UNSETTLED"
+    assert await refusal(referrals) == "CASE.UNSETTLED"
 
 
 async def test_a_referral_is_meant_by_its_kind_or_by_being_the_only_one(intake: Intake) -> None:
-    asked = await a_case_with_partners(intake, "CONSULAR_IDENTITY")
-    only = await asked.links.issue(asked.number, user="fatima", key="1")
-    await asked.refer("EXIT_PERMIT")
+    referrals = await a_case_with_partners(intake, "CONSULAR_IDENTITY")
+    only = await referrals.links.issue(referrals.number, user="fatima", key="1")
+    await referrals.refer("EXIT_PERMIT")
     with pytest.raises(DeclinedError) as error:
-        await asked.links.issue(asked.number, user="fatima", key="2")
-    named = await asked.links.issue(asked.number, user="fatima", key="3", kind="exit_permit")
+        await referrals.links.issue(referrals.number, user="fatima", key="2")
+    named = await referrals.links.issue(referrals.number, user="fatima", key="3", kind="exit_permit")
 
-    assert only.link.referral_id == (await asked.referral("CONSULAR_IDENTITY")).referral_id
+    assert only.link.referral_id == (await referrals.referral("CONSULAR_IDENTITY")).referral_id
     assert error.value.rule == "LINK.WHICH"
     assert "EXIT_PERMIT" in error.value.detail
-    assert named.link.referral_id == (await asked.referral("EXIT_PERMIT")).referral_id
+    assert named.link.referral_id == (await referrals.referral("EXIT_PERMIT")).referral_id
 
 
-async def waiting(asked: SentReferrals) -> Delivery:
-    (found,) = await Outbox(asked.intake.pool).of_partner(PARTNER)
+async def waiting(referrals: SentReferrals) -> Delivery:
+    (found,) = await Outbox(referrals.intake.pool).of_partner(PARTNER)
     return found
 
 
-async def test_issuing_a_link_settles_pending_manual_deliveries(asked: SentReferrals) -> None:
-    await Outbox(asked.intake.pool).to_hand((await waiting(asked)).outbox_id, "NO_RECEIVER")
+async def test_issuing_a_link_settles_pending_manual_deliveries(referrals: SentReferrals) -> None:
+    await Outbox(referrals.intake.pool).to_hand((await waiting(referrals)).outbox_id, "NO_RECEIVER")
 
-    await asked.link()
+    await referrals.link()
 
-    assert ((await waiting(asked)).status, (await waiting(asked)).begun_at is not None) == ("delivered", True)
+    assert ((await waiting(referrals)).status, (await waiting(referrals)).begun_at is not None) == ("delivered", True)
 
 
 async def test_opening_a_link_settles_what_was_still_to_be_delivered(
-    asked: SentReferrals, embassy: Browser, owner: Any
+    referrals: SentReferrals, embassy: Browser, owner: Any
 ) -> None:
-    issued = await asked.link()
+    issued = await referrals.link()
     await owner.execute("UPDATE outbox SET begun_at = NULL")
 
     assert "Aminata" in (await embassy.opens(issued)).text
-    assert ((await waiting(asked)).status, (await waiting(asked)).begun_at is not None) == ("pending", True)
-    await Outbox(asked.intake.pool).to_hand((await waiting(asked)).outbox_id, "NO_RECEIVER")
+    assert ((await waiting(referrals)).status, (await waiting(referrals)).begun_at is not None) == ("pending", True)
+    await Outbox(referrals.intake.pool).to_hand((await waiting(referrals)).outbox_id, "NO_RECEIVER")
     await embassy.opens(issued)
-    assert (await waiting(asked)).status == "delivered"
+    assert (await waiting(referrals)).status == "delivered"
 
 
 async def test_a_page_is_not_shown_when_its_case_goes_on_at_that_moment(
-    asked: SentReferrals, embassy: Browser, monkeypatch: pytest.MonkeyPatch
+    referrals: SentReferrals, embassy: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    issued = await asked.link()
+    issued = await referrals.link()
     load = live_case
 
     async def changed_meanwhile(*arguments: Any) -> Any:
         found = await load(*arguments)
         if len(changes) < most_changes:
             changes.append(1)
-            await asked.record_message("AddNote", note="called")
+            await referrals.record_message("AddNote", note="called")
         return found
 
     monkeypatch.setattr(task_links, "live_case", changed_meanwhile)
@@ -481,22 +487,22 @@ async def test_a_page_is_not_shown_when_its_case_goes_on_at_that_moment(
 
 
 async def test_the_page_shows_what_was_disclosed_and_nothing_else(intake: Intake, embassy: Browser) -> None:
-    asked = await a_case_with_partners(intake, "RECEPTION")
-    await asked.record_message("AddNote", note="Sister in Abuja")
+    referrals = await a_case_with_partners(intake, "RECEPTION")
+    await referrals.record_message("AddNote", note="Sister in Abuja")
 
-    page = await embassy.opens(await asked.link("RECEPTION"))
+    page = await embassy.opens(await referrals.link("RECEPTION"))
 
     assert "+218910000001" in page.text
     assert "Abuja" not in page.text
-    assert asked.number not in page.text
+    assert referrals.number not in page.text
     labels = re.findall(r"<dt>([^<]+)</dt>", page.text)
     assert labels[2:] == ["Family name", "Given names", "Sex", "Date of birth", "Nationality", "Telephone", "Languages"]
 
 
 async def test_what_is_learned_after_a_disclosure_is_not_shown(intake: Intake) -> None:
-    asked = await a_case_with_partners(intake, "EXIT_PERMIT")
-    found = await live_case(intake.pool, intake.keys, asked.case_id)
-    referral = found.case.referrals[(await asked.referral("EXIT_PERMIT")).referral_id]
+    referrals = await a_case_with_partners(intake, "EXIT_PERMIT")
+    found = await live_case(intake.pool, intake.keys, referrals.case_id)
+    referral = found.case.referrals[(await referrals.referral("EXIT_PERMIT")).referral_id]
 
     found.case.seat = Seat(NAMESPACE, FLIGHT["movement"], MONDAY, MONDAY, "LOS")
 
@@ -517,11 +523,11 @@ async def test_what_is_learned_after_a_disclosure_is_not_shown(intake: Intake) -
     ],
 )
 async def test_what_forbids_telling_between_issue_and_opening_leaves_an_empty_page(
-    asked: SentReferrals, embassy: Browser, order: str, fields: dict[str, Any]
+    referrals: SentReferrals, embassy: Browser, order: str, fields: dict[str, Any]
 ) -> None:
-    issued = await asked.link()
+    issued = await referrals.link()
     more = {"referral_id": str(issued.link.referral_id)} if order == "CancelReferral" else {}
-    await asked.record_message(order, **fields, **more)
+    await referrals.record_message(order, **fields, **more)
 
     page = await embassy.opens(issued)
 
@@ -535,28 +541,32 @@ async def test_what_forbids_telling_between_issue_and_opening_leaves_an_empty_pa
 async def test_an_empty_page_looks_the_same_whatever_the_reason(intake: Intake, embassy: Browser) -> None:
     seen = set()
     for order in ("withdrawn", "afraid", "cancelled"):
-        asked = await a_case_with_partners(intake, "CONSULAR_IDENTITY")
-        issued = await asked.link()
+        referrals = await a_case_with_partners(intake, "CONSULAR_IDENTITY")
+        issued = await referrals.link()
         if order == "withdrawn":
-            await asked.record_message("WithdrawVoluntaryReturn", channel="PHONE")
+            await referrals.record_message("WithdrawVoluntaryReturn", channel="PHONE")
         elif order == "afraid":
-            await asked.record_message("RecordNonRefoulementScreen", outcome="CLAIM", account="feared by her family")
+            await referrals.record_message(
+                "RecordNonRefoulementScreen", outcome="CLAIM", account="feared by her family"
+            )
         else:
-            await asked.record_message("CancelReferral", referral_id=str(issued.link.referral_id), reason="asked twice")
+            await referrals.record_message(
+                "CancelReferral", referral_id=str(issued.link.referral_id), reason="requested twice"
+            )
         seen.add(re.sub(r'name="ticket" value="[^"]+"', "", (await embassy.opens(issued)).text))
 
     assert len(seen) == 1
 
 
 async def test_a_withdrawal_that_is_not_recorded_yet_keeps_the_page_closed(
-    asked: SentReferrals, embassy: Browser, monkeypatch: pytest.MonkeyPatch
+    referrals: SentReferrals, embassy: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(task_links, "PATIENCE_S", 0.1)
-    issued = await asked.link()
-    await asked.submit("WithdrawConsent", purpose="SHARE_EMBASSY")
+    issued = await referrals.link()
+    await referrals.submit("WithdrawConsent", purpose="SHARE_EMBASSY")
 
     waiting = await embassy.opens(issued)
-    await asked.record()
+    await referrals.record()
     recorded = await embassy.opens(issued)
 
     assert "cannot be shown at the moment" in waiting.text
@@ -564,8 +574,10 @@ async def test_a_withdrawal_that_is_not_recorded_yet_keeps_the_page_closed(
     assert not [word for word in PERSONAL if word in waiting.text + recorded.text]
 
 
-async def test_a_partners_own_answer_that_waits_does_not_close_its_page(asked: SentReferrals, embassy: Browser) -> None:
-    issued = await asked.link()
+async def test_a_partners_own_answer_that_waits_does_not_close_its_page(
+    referrals: SentReferrals, embassy: Browser
+) -> None:
+    issued = await referrals.link()
 
     await embassy.sends(issued, await embassy.opens(issued), "ACCEPTED")
 
@@ -573,19 +585,19 @@ async def test_a_partners_own_answer_that_waits_does_not_close_its_page(asked: S
 
 
 async def test_a_withdrawal_told_with_the_link_closes_it_at_once(
-    asked: SentReferrals, embassy: Browser, monkeypatch: pytest.MonkeyPatch
+    referrals: SentReferrals, embassy: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(task_links, "PATIENCE_S", 0.1)
-    issued = await asked.link()
+    issued = await referrals.link()
 
     await embassy.sends(issued, await embassy.opens(issued), "WITHDRAWAL_REPORTED")
 
     assert "Aminata" not in (await embassy.opens(issued)).text
 
 
-async def test_an_erased_person_is_on_no_page(asked: SentReferrals, embassy: Browser, intake: Intake) -> None:
-    issued = await asked.link()
-    await intake.keys.destroy(asked.case_id)
+async def test_an_erased_person_is_on_no_page(referrals: SentReferrals, embassy: Browser, intake: Intake) -> None:
+    issued = await referrals.link()
+    await intake.keys.destroy(referrals.case_id)
 
     page = await embassy.opens(issued)
 
@@ -596,26 +608,28 @@ async def test_an_erased_person_is_on_no_page(asked: SentReferrals, embassy: Bro
 # Answers are neither lost nor submitted twice
 
 
-async def test_two_browsers_that_send_the_same_at_once_make_one_signal(asked: SentReferrals, embassy: Browser) -> None:
-    issued = await asked.link()
+async def test_two_browsers_that_send_the_same_at_once_make_one_signal(
+    referrals: SentReferrals, embassy: Browser
+) -> None:
+    issued = await referrals.link()
     pages = [await embassy.opens(issued) for _ in range(2)]
 
     answers = await asyncio.gather(*(embassy.sends(issued, page, CONFIRMED) for page in pages * 4))
-    await asked.record()
+    await referrals.record()
 
     assert len({receipt_of(answer) for answer in answers}) == 1
-    assert len(await asked.signals()) == 2, "the opening and the answer"
-    (link,) = await asked.links.links.listed()
+    assert len(await referrals.signals()) == 2, "the opening and the answer"
+    (link,) = await referrals.links.links.listed()
     assert link.answers == 1
 
 
 async def test_the_form_sent_again_from_its_page_brings_the_same_receipt(
-    asked: SentReferrals, embassy: Browser
+    referrals: SentReferrals, embassy: Browser
 ) -> None:
-    issued = await asked.link()
+    issued = await referrals.link()
     page = await embassy.opens(issued)
     first = await embassy.sends(issued, page, CONFIRMED)
-    await asked.record()
+    await referrals.record()
 
     second = await embassy.sends(issued, page, CONFIRMED)
     french = await embassy.client.post(f"/p/{issued.token}", data={**hidden(first), "lang": "fr"})
@@ -625,74 +639,80 @@ async def test_the_form_sent_again_from_its_page_brings_the_same_receipt(
     assert 'lang="fr"' in french.text
 
 
-async def test_different_answers_from_two_browsers_are_both_recorded(asked: SentReferrals, embassy: Browser) -> None:
-    issued = await asked.link()
+async def test_different_answers_from_two_browsers_are_both_recorded(
+    referrals: SentReferrals, embassy: Browser
+) -> None:
+    issued = await referrals.link()
     one, other = [await embassy.opens(issued) for _ in range(2)]
     await embassy.sends(issued, one, CONFIRMED)
 
     late = await embassy.sends(issued, other, "COMPLETED:NOT_CONFIRMED")
-    await asked.record()
+    await referrals.record()
 
     assert late.status_code == 200
-    assert [signal["status"] for signal in await asked.signals()] == ["applied", "applied", "quarantined"]
+    assert [signal["status"] for signal in await referrals.signals()] == ["applied", "applied", "quarantined"]
 
 
 async def test_an_answer_crosses_a_withdrawal_of_consent_and_is_recorded(
-    asked: SentReferrals, embassy: Browser
+    referrals: SentReferrals, embassy: Browser
 ) -> None:
-    issued = await asked.link()
+    issued = await referrals.link()
     page = await embassy.opens(issued)
-    await asked.record_message("CancelReferral", referral_id=str(issued.link.referral_id), reason="x")
+    await referrals.record_message("CancelReferral", referral_id=str(issued.link.referral_id), reason="x")
 
     answer = await embassy.sends(issued, page, CONFIRMED)
-    await asked.record()
+    await referrals.record()
 
     assert answer.status_code == 200
-    assert (await asked.signals())[-1]["status"] == "late"
+    assert (await referrals.signals())[-1]["status"] == "late"
 
 
-async def test_a_statement_is_taken_after_the_request_has_ended(asked: SentReferrals, embassy: Browser) -> None:
-    issued = await asked.link()
-    await asked.record_message("CancelReferral", referral_id=str(issued.link.referral_id), reason="x")
+async def test_a_statement_is_taken_after_the_request_has_ended(referrals: SentReferrals, embassy: Browser) -> None:
+    issued = await referrals.link()
+    await referrals.record_message("CancelReferral", referral_id=str(issued.link.referral_id), reason="x")
 
     page = await embassy.opens(issued)
-    answer = await embassy.sends(issued, page, "WITHDRAWAL_REPORTED", note="she told the consul")
-    await asked.record()
+    answer = await embassy.sends(issued, page, "WITHDRAWAL_REPORTED", note="she informed the consul")
+    await referrals.record()
 
     assert answer.status_code == 200
-    assert (await asked.signals())[-1]["status"] == "applied"
-    assert (await asked.case()).holds_of(HoldType.CONSENT)
+    assert (await referrals.signals())[-1]["status"] == "applied"
+    assert (await referrals.case()).holds_of(HoldType.CONSENT)
     assert (await embassy.opens(issued)).status_code == 200, "a statement does not end the link"
 
 
-async def test_the_same_statement_on_another_day_is_another_statement(asked: SentReferrals, embassy: Browser) -> None:
-    issued = await asked.link()
+async def test_the_same_statement_on_another_day_is_another_statement(
+    referrals: SentReferrals, embassy: Browser
+) -> None:
+    issued = await referrals.link()
     await embassy.sends(issued, await embassy.opens(issued), "CONCERN_REPORTED")
-    await asked.record()
+    await referrals.record()
     await embassy.sends(issued, await embassy.opens(issued), "CONCERN_REPORTED")
-    await asked.record()
+    await referrals.record()
 
-    assert [signal["status"] for signal in await asked.signals()] == ["applied"] * 3
+    assert [signal["status"] for signal in await referrals.signals()] == ["applied"] * 3
 
 
-async def test_a_page_of_a_link_that_was_withdrawn_since_cannot_be_sent(asked: SentReferrals, embassy: Browser) -> None:
-    issued = await asked.link()
+async def test_a_page_of_a_link_that_was_withdrawn_since_cannot_be_sent(
+    referrals: SentReferrals, embassy: Browser
+) -> None:
+    issued = await referrals.link()
     page = await embassy.opens(issued)
-    await asked.links.links.revoke(issued.link.link_id)
+    await referrals.links.links.revoke(issued.link.link_id)
 
     answer = await embassy.sends(issued, page, CONFIRMED)
 
     assert answer.status_code == 403
     assert "Nothing was submitted" in answer.text
-    assert len(await asked.signals()) == 1
+    assert len(await referrals.signals()) == 1
 
 
 async def test_a_page_that_lay_open_too_long_cannot_be_sent(
     intake: Intake, embassy: Browser, owner: asyncpg.Connection[Any]
 ) -> None:
     await owner.execute("INSERT INTO programme_clock (stands_at) VALUES (clock_timestamp())")
-    asked = await a_case_with_partners(intake, "CONSULAR_IDENTITY")
-    issued = await asked.link()
+    referrals = await a_case_with_partners(intake, "CONSULAR_IDENTITY")
+    issued = await referrals.link()
     page = await embassy.opens(issued)
     begun = await clock.now(intake.pool)
 
@@ -708,8 +728,8 @@ async def test_a_page_that_lay_open_too_long_cannot_be_sent(
     assert [each.status_code for each in (soon, late, again, over)] == [200, 403, 200, 403]
 
 
-async def test_a_link_takes_so_many_answers_and_no_more(asked: SentReferrals, embassy: Browser) -> None:
-    issued = await asked.link()
+async def test_a_link_takes_so_many_answers_and_no_more(referrals: SentReferrals, embassy: Browser) -> None:
+    issued = await referrals.link()
     page = await embassy.opens(issued)
 
     statuses = [
@@ -719,14 +739,14 @@ async def test_a_link_takes_so_many_answers_and_no_more(asked: SentReferrals, em
     assert statuses == [200] * 20 + [403]
 
 
-async def test_a_ticket_from_nowhere_opens_nothing(asked: SentReferrals, embassy: Browser) -> None:
-    issued = await asked.link()
+async def test_a_ticket_from_nowhere_opens_nothing(referrals: SentReferrals, embassy: Browser) -> None:
+    issued = await referrals.link()
 
     answer = await embassy.client.post(f"/p/{issued.token}", data={"ticket": "x" * 22, "say": CONFIRMED})
 
     assert answer.status_code == 403
     assert not [word for word in PERSONAL if word in answer.text]
-    assert await asked.signals() == []
+    assert await referrals.signals() == []
 
 
 # Entries
@@ -746,9 +766,9 @@ INVALID: list[tuple[dict[str, str], str]] = [
 
 @pytest.mark.parametrize(("entries", "error"), INVALID, ids=lambda each: str(each)[:40])
 async def test_an_error_is_reported_and_the_entries_are_kept(
-    asked: SentReferrals, embassy: Browser, entries: dict[str, str], error: str
+    referrals: SentReferrals, embassy: Browser, entries: dict[str, str], error: str
 ) -> None:
-    issued = await asked.link()
+    issued = await referrals.link()
     page = await embassy.opens(issued)
 
     answer = await embassy.sends(issued, page, entries.pop("say", ""), **{"note": "kept words", **entries})
@@ -757,11 +777,13 @@ async def test_an_error_is_reported_and_the_entries_are_kept(
     assert error in answer.text
     assert 'role="alert"' in answer.text
     assert entries.get("note", "kept words") in answer.text
-    assert len(await asked.signals()) == 1
+    assert len(await referrals.signals()) == 1
 
 
-async def test_another_language_keeps_what_was_typed_and_sends_nothing(asked: SentReferrals, embassy: Browser) -> None:
-    issued = await asked.link()
+async def test_another_language_keeps_what_was_typed_and_sends_nothing(
+    referrals: SentReferrals, embassy: Browser
+) -> None:
+    issued = await referrals.link()
     page = await embassy.opens(issued)
 
     arabic = await embassy.sends(issued, page, CONFIRMED, note="kept words", switch="ar")
@@ -769,11 +791,11 @@ async def test_another_language_keeps_what_was_typed_and_sends_nothing(asked: Se
     assert 'lang="ar" dir="rtl"' in arabic.text
     assert "kept words" in arabic.text
     assert f'value="{CONFIRMED}" checked' in arabic.text
-    assert len(await asked.signals()) == 1
+    assert len(await referrals.signals()) == 1
 
 
-async def test_entries_are_shown_as_text(asked: SentReferrals, embassy: Browser) -> None:
-    issued = await asked.link()
+async def test_entries_are_shown_as_text(referrals: SentReferrals, embassy: Browser) -> None:
+    issued = await referrals.link()
     page = await embassy.opens(issued)
 
     answer = await embassy.sends(issued, page, "STARTED", note='<script>alert("x")</script>\x00\x1b')
@@ -794,9 +816,9 @@ BROKEN: list[tuple[bytes, str]] = [
 
 @pytest.mark.parametrize(("body", "media"), BROKEN, ids=lambda each: str(each)[:30])
 async def test_a_malformed_form_is_answered_with_a_page(
-    asked: SentReferrals, embassy: Browser, body: bytes, media: str
+    referrals: SentReferrals, embassy: Browser, body: bytes, media: str
 ) -> None:
-    issued = await asked.link()
+    issued = await referrals.link()
 
     answer = await embassy.client.post(f"/p/{issued.token}", content=body, headers={"content-type": media})
 
@@ -806,9 +828,9 @@ async def test_a_malformed_form_is_answered_with_a_page(
 
 
 async def test_an_unavailable_database_is_a_page_that_asks_to_try_again(
-    asked: SentReferrals, client: httpx2.AsyncClient
+    referrals: SentReferrals, client: httpx2.AsyncClient
 ) -> None:
-    issued = await asked.link()
+    issued = await referrals.link()
     client._transport.app.state.intake.pool.terminate()  # type: ignore[attr-defined]
 
     answer = await Browser(client).opens(issued)
@@ -821,8 +843,8 @@ async def test_an_unavailable_database_is_a_page_that_asks_to_try_again(
 
 
 async def test_a_community_leader_reads_please_call_and_nothing_else_once(intake: Intake, database: Database) -> None:
-    asked = await a_case_with_partners(intake, "COMMUNITY_LIAISON")
-    issued = await asked.link("COMMUNITY_LIAISON")
+    referrals = await a_case_with_partners(intake, "COMMUNITY_LIAISON")
+    issued = await referrals.link("COMMUNITY_LIAISON")
     async with an_app(database, face=PublicAddress("", LINE)) as client:
         leader = Browser(client, "fr")
         page = await leader.opens(issued)
@@ -836,23 +858,23 @@ async def test_a_community_leader_reads_please_call_and_nothing_else_once(intake
     )
     assert "<form" not in page.text
     assert again.status_code == 403
-    await asked.record()
-    assert (await asked.referral("COMMUNITY_LIAISON")).status is ReferralStatus.ACKNOWLEDGED
+    await referrals.record()
+    assert (await referrals.referral("COMMUNITY_LIAISON")).status is ReferralStatus.ACKNOWLEDGED
 
 
 async def test_without_a_number_to_call_no_call_link_is_issued(intake: Intake) -> None:
-    asked = await a_case_with_partners(intake, "COMMUNITY_LIAISON")
-    asked.face = PublicAddress()
+    referrals = await a_case_with_partners(intake, "COMMUNITY_LIAISON")
+    referrals.face = PublicAddress()
 
-    assert await refusal(asked, "COMMUNITY_LIAISON") == "LINK.NO_LINE"
+    assert await refusal(referrals, "COMMUNITY_LIAISON") == "LINK.NO_LINE"
 
 
 # Staff, over HTTP
 
 
-async def test_staff_issue_list_and_end_links_over_http(asked: SentReferrals, client: httpx2.AsyncClient) -> None:
-    referral = await asked.referral("CONSULAR_IDENTITY")
-    path = f"/api/v1/cases/{asked.number}"
+async def test_staff_issue_list_and_end_links_over_http(referrals: SentReferrals, client: httpx2.AsyncClient) -> None:
+    referral = await referrals.referral("CONSULAR_IDENTITY")
+    path = f"/api/v1/cases/{referrals.number}"
     given = await client.post(f"{path}/referrals/{referral.referral_id}/links", headers={"Idempotency-Key": "k"})
     same = await client.post(f"{path}/referrals/{referral.referral_id}/links", headers={"Idempotency-Key": "k"})
     link = given.json()
@@ -871,13 +893,13 @@ async def test_staff_issue_list_and_end_links_over_http(asked: SentReferrals, cl
     assert [each["status"] for each in after] == ["revoked"]
 
 
-async def test_a_forbidden_action_with_links_is_a_problem(asked: SentReferrals, client: httpx2.AsyncClient) -> None:
-    referral = await asked.referral("CONSULAR_IDENTITY")
-    path = f"/api/v1/cases/{asked.number}"
+async def test_a_forbidden_action_with_links_is_a_problem(referrals: SentReferrals, client: httpx2.AsyncClient) -> None:
+    referral = await referrals.referral("CONSULAR_IDENTITY")
+    path = f"/api/v1/cases/{referrals.number}"
     key = {"Idempotency-Key": "k"}
-    await Browser(client).opens(await asked.link())
-    await asked.record()
-    await asked.record_message("WithdrawConsent", purpose="SHARE_EMBASSY")
+    await Browser(client).opens(await referrals.link())
+    await referrals.record()
+    await referrals.record_message("WithdrawConsent", purpose="SHARE_EMBASSY")
 
     refused = await client.post(f"{path}/referrals/{referral.referral_id}/links", headers=key)
     keyless = await client.post(f"{path}/referrals/{referral.referral_id}/links")
@@ -891,7 +913,7 @@ async def test_a_forbidden_action_with_links_is_a_problem(asked: SentReferrals, 
 
 
 def test_every_status_of_a_referral_under_way_offers_a_final_answer() -> None:
-    for kind in set(ASKED) - CALLS:
+    for kind in set(ALL_KINDS) - CALLS:
         for status in set(ReferralStatus) - TERMINAL - {ReferralStatus.DRAFT}:
             signals = {choice.signal for choice in fitting(kind, status)}
             assert {"COMPLETED", "WITHDRAWAL_REPORTED", "CONCERN_REPORTED"} <= signals

@@ -17,7 +17,7 @@ from domain.referral.sheets import ANSWERS, CELLS, LISTED_KINDS, SHEETS, STATEME
 from gateway.intake.validation import unfit
 from gateway.sheets.rendering import as_html
 from gateway.sheets.row_parser import RowContext, RowStatement, clean, form, read_row, safe, unsafe
-from gateway.sheets.translations import ASKED, COLUMNS, HEADINGS, LANGUAGES, REFUSALS, RESULTS
+from gateway.sheets.translations import COLUMNS, HEADINGS, LANGUAGES, REFUSALS, REQUESTS, RESULTS
 from gateway.tabular.files import RowError, TableRow, UnusableFileError, read_bytes
 from gateway.tabular.names import COUNTRIES, DOCUMENT_NAMES, LANGUAGE_NAMES, Translation, country_name, language_name
 from gateway.tabular.normalization import NATIONALITIES, known, known_by
@@ -78,7 +78,7 @@ def test_every_printed_heading_is_accepted_in_a_returned_sheet(language: Any) ->
     }
 
 
-@pytest.mark.parametrize("words", [HEADINGS, RESULTS, ASKED, REFUSALS, COUNTRIES, LANGUAGE_NAMES, DOCUMENT_NAMES])
+@pytest.mark.parametrize("words", [HEADINGS, RESULTS, REQUESTS, REFUSALS, COUNTRIES, LANGUAGE_NAMES, DOCUMENT_NAMES])
 def test_every_text_has_three_languages(words: dict[str, Translation]) -> None:
     assert [name for name, each in words.items() if not all((each.en, each.fr, each.ar))] == []
 
@@ -338,11 +338,11 @@ def test_any_file_is_read_or_refused(raw: bytes, name: str) -> None:
 def test_the_returned_sample_is_read_without_errors(kind: SheetKind) -> None:
     raw = (sample_sheets.FOLDER / f"{kind}-filled.csv").read_bytes()
     listing = read_bytes("sample.csv", raw, form(10))
-    asked = {sample_sheets.code_of(kind, at): what for at, (what, _) in enumerate(sample_sheets.SAMPLES[kind][3])}
+    kinds = {sample_sheets.code_of(kind, at): what for at, (what, _) in enumerate(sample_sheets.SAMPLES[kind][3])}
     for line in listing.lines:
         code = read_code(line.cells["row code"])
         assert code is not None
-        context = RowContext(asked[code], ISSUED, date(2026, 12, 20), TRIPOLI)
+        context = RowContext(kinds[code], ISSUED, date(2026, 12, 20), TRIPOLI)
         statements, errors = read_row(line, listing.headings, context)
         assert errors == []
         assert bool(statements) is any(line.cells[column] for column in ("result", *STATEMENT_COLUMNS))

@@ -31,7 +31,7 @@ from tests.support.databases import Database
 from tests.support.journey_steps import FLIGHT as PLANNED
 from tests.support.journey_steps import a_taken_message
 from tests.support.running_worker import RunningWorker, a_running_worker
-from tests.support.sheets import MUSA, SheetOffice, a_waiting_person, asked, filled, with_partners
+from tests.support.sheets import MUSA, SheetOffice, a_waiting_person, filled, wait_for_referral, with_partners
 from workers.embedded.installation import Servers
 
 CONFIRMED = {"result": "NATIONALITY_CONFIRMED", "date": "2026-11-23"}
@@ -163,7 +163,7 @@ async def test_a_sheet_for_a_flight_lists_only_people_with_a_seat_on_it(
         on_it, _not_on_it = await a_waiting_person(worker), await a_waiting_person(worker, MUSA)
         exits = SheetOffice(intake, "exit-authority", SheetKind.EXIT_LIST)
         await have_documents(worker, office)
-        await asked(worker, on_it, "EXIT_PERMIT")
+        await wait_for_referral(worker, on_it, "EXIT_PERMIT")
         await is_seated(worker, on_it)
         assert len((await exits.issue()).page.rows) == 2
         (row,) = (await exits.issue(movement=FLIGHT["movement"])).page.rows
@@ -180,7 +180,7 @@ async def test_data_that_became_known_after_the_listing_is_on_the_next_sheet_onl
         case = await a_waiting_person(worker)
         await a_waiting_person(worker, MUSA)
         await have_documents(worker, office)
-        await asked(worker, case, "EXIT_PERMIT")
+        await wait_for_referral(worker, case, "EXIT_PERMIT")
         exits = SheetOffice(intake, "exit-authority", SheetKind.EXIT_LIST)
         settled = sheet_issue.until_settled
 
@@ -320,7 +320,7 @@ async def test_an_exit_list_and_a_reception_desk_are_collected(
         granted, refused = await a_waiting_person(worker), await a_waiting_person(worker, MUSA)
         await have_documents(worker, office)
         for case in (granted, refused):
-            await asked(worker, case, "EXIT_PERMIT")
+            await wait_for_referral(worker, case, "EXIT_PERMIT")
         exits = SheetOffice(intake, "exit-authority", SheetKind.EXIT_LIST)
         permit = {"result": "Granted", "permit number": "X-7", "airport": "Mitiga", "expires on": "05.01.2027"}
         lines, errors = await exits.collect_filled(
@@ -333,7 +333,7 @@ async def test_an_exit_list_and_a_reception_desk_are_collected(
 
         await is_seated(worker, granted)
         await worker.at("2026-12-01T08:00:00+00:00")
-        await asked(worker, granted, "RECEPTION")
+        await wait_for_referral(worker, granted, "RECEPTION")
         reception = SheetOffice(intake, "reception-nga", SheetKind.RECEPTION_DESK)
         lines, errors = await reception.collect_filled(await reception.issue(), {"result": "Reception confirmed"})
         assert ([each.status for each in lines], errors) == (["applied"], [])
