@@ -138,7 +138,7 @@ def _document_errors(form: FormData, kind: ReferralKind | None, choice: OutcomeC
         return []
     expires_on = _day(form.get("expires_on"))
     if not form.get(number) or len(form.get(number)) > SHORT or expires_on is None:
-        return [InvalidEntry("number_needed", number)]
+        return [InvalidEntry("number_needed" if number == "number" else "permit_number_needed", number)]
     return [InvalidEntry("expiry_unclear", "expires_on")] if isinstance(expires_on, InvalidEntry) else []
 
 

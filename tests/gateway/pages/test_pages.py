@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from html.parser import HTMLParser
 from typing import Any
 
@@ -13,6 +14,7 @@ from domain.kernel.vocabulary import ReferralKind
 from domain.referral.disclosure import MAY_SEE
 from domain.referral.outcomes import OUTCOMES
 from gateway.intake.service import Intake
+from gateway.pages.forms import FormData, InvalidEntry, answer
 from gateway.pages.outcome_choices import every
 from gateway.pages.render import HERE, LARGEST, STYLE, person
 from gateway.pages.translations import LANGUAGES, in_language
@@ -231,6 +233,37 @@ def test_every_field_that_may_be_disclosed_has_a_label_and_is_shown() -> None:
     assert (shown["Sex"], shown["Nationality"], shown["Languages"]) == ("Female", "Nigeria", "Hausa, xx")
     assert (shown["Flight"], shown["Departure"]) == ("MOV-1", "2026-12-14 09:00 UTC")
     assert (shown["Interview"], shown["Age group"]) == ("Consulate, 2026-12-01 08:00 UTC", "Child")
+
+
+# Errors of a form
+
+
+@pytest.mark.parametrize(
+    ("kind", "outcome", "field", "error"),
+    [
+        (ReferralKind.TRAVEL_DOCUMENT, "COMPLETED:ISSUED", "number", "Document number: enter the number"),
+        (ReferralKind.EXIT_PERMIT, "COMPLETED:GRANTED", "permit_number", "Permit number: enter the number"),
+    ],
+)
+def test_a_missing_number_is_reported_by_the_name_of_its_field(
+    kind: ReferralKind, outcome: str, field: str, error: str
+) -> None:
+    (found,) = invalid_entries(FormData({"say": outcome}), kind)
+    assert found.field == field
+    assert LANGUAGES["en"].ui[found.text_key].startswith(error)
+
+
+def test_an_unreadable_expiry_date_is_reported_by_the_name_of_its_field() -> None:
+    form = FormData({"say": "COMPLETED:ISSUED", "number": "LP-7", "expires_on": "next year"})
+    (found,) = invalid_entries(form, ReferralKind.TRAVEL_DOCUMENT)
+    assert found.field == "expires_on"
+    assert LANGUAGES["en"].ui[found.text_key].startswith("Valid until: enter year, month and day")
+
+
+def invalid_entries(form: FormData, kind: ReferralKind) -> list[InvalidEntry]:
+    found = answer(form, kind, date(2026, 11, 23))
+    assert isinstance(found, list)
+    return found
 
 
 # Appearance
