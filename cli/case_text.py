@@ -10,6 +10,7 @@ import click
 
 from cli.output import print_fields, print_table
 from domain.kernel.labels import label, requirement, words
+from domain.kernel.names import COUNTRIES, country_name
 from domain.kernel.vocabulary import (
     ClearanceKind,
     ClearanceStatus,
@@ -24,7 +25,6 @@ from domain.kernel.vocabulary import (
 )
 from domain.referral.disclosure import Recipient
 from gateway.pages.time_format import clock
-from gateway.tabular.normalization import COUNTRIES, country_name
 
 Data = Mapping[str, Any]
 

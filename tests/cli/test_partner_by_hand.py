@@ -67,7 +67,7 @@ async def unchanged(sent: SentReferrals) -> tuple[str, Delivery]:
 
 
 async def without_consent(sent: SentReferrals) -> tuple[str, Delivery]:
-    await sent.say("PlaceHold", hold_type="CONSENT", reason="she is not sure")
+    await sent.record_message("PlaceHold", hold_type="CONSENT", reason="she is not sure")
     return sent.number, await line(sent)
 
 

@@ -93,7 +93,7 @@ async def test_a_sheet_is_issued_and_collected_and_its_scan_is_attached_to_every
     result = await place.out()
     assert (result["rows"], result["left_out"]) == (3, [])
     assert Path(result["file"]).stat().st_mode & 0o077 == 0, "it contains personal data"
-    raw = filled(await place.office.out(), CONFIRMED, CONFIRMED)
+    raw = filled(await place.office.issue(), CONFIRMED, CONFIRMED)
     Path(place.file("sheet.csv")).write_bytes(raw)
     Path(place.file("scan.pdf")).write_bytes(SCAN)
 
@@ -137,7 +137,7 @@ async def test_a_sheet_is_issued_and_collected_and_its_scan_is_attached_to_every
 
 async def test_rows_with_errors_end_partly_done_and_the_others_are_recorded(place: SheetWorkplace) -> None:
     one, other = await a_waiting_person(place.worker), await a_waiting_person(place.worker, MUSA)
-    found = await place.office.out()
+    found = await place.office.issue()
     Path(place.file("sheet.csv")).write_bytes(filled(found, CONFIRMED, {"result": "Maybe", "withdrawal": "yes"}))
 
     done = await place.back()
@@ -155,7 +155,7 @@ async def test_rows_with_errors_end_partly_done_and_the_others_are_recorded(plac
 
 async def test_a_line_held_for_review_ends_partly_done(place: SheetWorkplace) -> None:
     await a_waiting_person(place.worker)
-    found = await place.office.out()
+    found = await place.office.issue()
     Path(place.file("sheet.csv")).write_bytes(filled(found, CONFIRMED))
     assert (await place.back()).exit_code == ExitCode.DONE
     Path(place.file("sheet.csv")).write_bytes(filled(found, {"result": "Not confirmed"}))
@@ -171,7 +171,7 @@ async def test_after_an_interruption_the_next_run_submits_the_rest(
     place: SheetWorkplace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cases = [await a_waiting_person(place.worker, person) for person in (MUSA, MUSA, MUSA)]
-    Path(place.file("sheet.csv")).write_bytes(filled(await place.office.out(), CONFIRMED, CONFIRMED, CONFIRMED))
+    Path(place.file("sheet.csv")).write_bytes(filled(await place.office.issue(), CONFIRMED, CONFIRMED, CONFIRMED))
     signal, count = Intake.signal, 0
 
     async def interrupted(self: Intake, *about: Any, **more: Any) -> Any:
@@ -230,7 +230,7 @@ async def test_invalid_arguments_have_exit_codes(place: SheetWorkplace) -> None:
 
 async def test_an_unusable_scan_is_reported_beside_recorded_lines(place: SheetWorkplace) -> None:
     case = await a_waiting_person(place.worker)
-    Path(place.file("sheet.csv")).write_bytes(filled(await place.office.out(), CONFIRMED))
+    Path(place.file("sheet.csv")).write_bytes(filled(await place.office.issue(), CONFIRMED))
     Path(place.file("scan.html")).write_text("<html>")
     done = await place.back("sheet.csv", "--scan", place.file("scan.html"))
     assert done.exit_code == ExitCode.PARTLY
