@@ -166,4 +166,4 @@ def minute(moment: str | None) -> str:
 
 def country(code: str | None) -> str:
     """Returns a country's English name; a code that is not in the list of countries stays as it is."""
-    return country_name(code) if code in COUNTRIES else code or ""
+    return country_name(code) if code and code in COUNTRIES else code or ""
