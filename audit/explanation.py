@@ -15,7 +15,7 @@ from domain.call_request import CallRequest
 from domain.call_request import deadlines as deadlines_of_contact
 from domain.case.aggregate import Case
 from domain.case.referral import Referral
-from domain.decider import STAGES, may_open, next_wake, requirements_by_stage, workable
+from domain.decider import STAGES, about_to_open, next_wake, requirements_by_stage
 from domain.events.case import CaseClosed, ClearanceExpired, ClearanceRevoked, HoldPlaced, StageOpened, StageReopened
 from domain.events.referral import ReferralSent
 from domain.kernel.context import Context
@@ -137,7 +137,7 @@ def _because(entry: ReplayedEvent | None) -> dict[str, Any] | None:
 
 def _next(case: Case, ctx: Context) -> dict[str, Any] | None:
     """What happens if nobody does anything: a stage that may open, or the earliest deadline."""
-    opening = [] if case.closed else [stage for stage in may_open(case, ctx) if stage in workable(case)]
+    opening = about_to_open(case, ctx)
     if opening:
         return _step("open", ctx.at, f"{' and '.join(opening)} will be opened")
     due = next_wake(case, ctx)

@@ -1,4 +1,4 @@
-"""The engine against its floor: the same server, sandbox and number of rings, with an activity that does nothing.
+"""The engine against its floor: the same server, sandbox and number of signals, with an activity that does nothing.
 
 Twenty cases at once, seven messages each; a case says the next thing when the last one is settled.
 """
@@ -83,7 +83,7 @@ def incoming(stream: UUID | None, message_id: UUID, name: str, fields: dict[str,
 
 @dataclass
 class Engine:
-    """The whole way of a message, but for HTTP: inbox row, relay, ring, recording, projector."""
+    """The complete path of a message, without HTTP: inbox row, relay, signal, recording, projector."""
 
     place: BenchServers
     recording: WatchedRecording
@@ -120,23 +120,23 @@ async def nothing(order: RecordRequest) -> Progress:
 
 @workflow.defn(name="FloorWorkflow")
 class FloorWorkflow:
-    """A ring, a local activity that does nothing, and again."""
+    """For each signal, runs a local activity that does nothing."""
 
     def __init__(self) -> None:
-        self.rung = self.heard = 0
+        self.signals_received = self.signals_handled = 0
 
     @workflow.run
     async def run(self, case_id: str) -> None:
         while True:
-            await workflow.wait_condition(lambda: self.rung > self.heard)
-            self.heard = self.rung
+            await workflow.wait_condition(lambda: self.signals_received > self.signals_handled)
+            self.signals_handled = self.signals_received
             await workflow.execute_local_activity(
                 nothing, RecordRequest(stream_id=UUID(case_id)), schedule_to_close_timeout=timedelta(seconds=3)
             )
 
-    @workflow.signal
-    def ring(self) -> None:
-        self.rung += 1
+    @workflow.signal(name="ring")
+    def message_waiting(self) -> None:
+        self.signals_received += 1
 
 
 @dataclass
