@@ -88,7 +88,7 @@ class Site:
         """The same role and database, through our server's socket."""
         assert self.servers.postgres
         parts = urlsplit(url)
-        where = urlencode({"host": str(self.servers.postgres.sockets), "port": "5432"})
+        where = urlencode({"host": str(self.servers.postgres.socket_folder), "port": "5432"})
         return f"postgresql://{parts.username}@{parts.path}?{where}"
 
     def start(self, service: str) -> subprocess.Popen[bytes]:
@@ -154,7 +154,7 @@ def postgres_environment(site: Site) -> dict[str, str]:
     password = site.servers.home.secret(SERVICES["postgres"]["environment"]["POSTGRES_USER"])
     (site.secrets / "awda_owner_password").unlink()
     (site.secrets / "awda_owner_password").write_text(password)  # the server was made by its supervisor, not by us
-    return env | {"PGHOST": str(site.servers.postgres.sockets), "PGPASSWORD": password}
+    return env | {"PGHOST": str(site.servers.postgres.socket_folder), "PGPASSWORD": password}
 
 
 async def until_served(site: Site) -> None:
