@@ -27,7 +27,7 @@ from workflows.starter import workflow_id
 
 CASES = 4
 
-AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 AWAY_S = float(os.environ.get("AWDA_AWAY_S", "20"))
 

@@ -128,8 +128,8 @@ class Supervised:
     async def stop(self) -> None:
         """Ends the program, by force if its signals do not end it in time."""
         self.release()
-        timeout = len(self.command.signals) * self.command.grace + 1.0
-        await self.wait_until_ended(timeout)
+        timeout_s = len(self.command.signals) * self.command.grace + 1.0
+        await self.wait_until_ended(timeout_s)
         if self.guard:
             kill_group(self.guard.pid)
             await asyncio.to_thread(self.guard.wait)
