@@ -55,7 +55,7 @@ def submit(acting: SubmissionOptions, handing: Handing, *, as_json: bool, number
         taken = await handing(context, acting.by)
         if taken.settled or acting.no_wait:
             return taken
-        return await context.intake.wait(taken.message_id, acting.wait) or taken
+        return await context.intake.staff.wait(taken.message_id, acting.wait) or taken
 
     answer = run_with_context(work)
     emit(told(answer), as_json=as_json, plain=lambda: _say(answer, number_only=number_only))

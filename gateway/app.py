@@ -72,7 +72,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with open_intake(settings.database_url, settings.master_key) as intake:
             app.state.intake = intake
-            await intake.publish_key()
+            await intake.partners.publish_key()
             yield
 
     app = Application(

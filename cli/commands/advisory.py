@@ -164,7 +164,7 @@ async def _tell_all(context: CommandContext, known: AdvisoryChange, wait_s: floa
     await all_told(context.pool, known.advisory)
     until = monotonic() + wait_s
     for case in cases:
-        _count(told, case.number, await context.intake.wait(case.message_id, max(0.0, until - monotonic())))
+        _count(told, case.number, await context.intake.staff.wait(case.message_id, max(0.0, until - monotonic())))
     return told
 
 

@@ -97,6 +97,6 @@ def _tell(number: str, message: str, fields: dict[str, Any], *, as_json: bool, *
         raise CommandError(ExitCode.NOT_FOUND, f"{number!r} is no request to be called.", "awda contact list")
     submit(
         SubmissionOptions(**how),
-        lambda context, by: context.intake.send(called, message, fields, **by),
+        lambda context, by: context.intake.staff.send(called, message, fields, **by),
         as_json=as_json,
     )

@@ -151,19 +151,19 @@ async def update_task(request: Request, partner_id: str, task_id: str) -> JSONRe
     if request.headers.get("content-type", "").split(";")[0].strip().lower() not in TAKEN:
         raise ProblemError("media-type", f"send the task as {FHIR_JSON}")
     headers, body = signed_headers(request), await limited(request, PARTNER_BODY)
-    by = await intake.authenticate(partner_id, headers, body)
+    by = await intake.partners.authenticate(partner_id, headers, body)
     task = _task(fhir, body, task_id)
     fields = signal_of(partner_id, headers[ID], task)
     if goes_on(task):
         fields["signal_type"] = await _going_on(intake, partner_id, headers[ID], fields, by)
     if flaws := unfit(ReceivePartnerSignal, fields):
         raise DeclinedError("shape", sentence(flaws), flaws=tuple(flaws))
-    answer = await intake.take(partner_id, headers[ID], by, fields)
+    answer = await intake.partners.accept(partner_id, headers[ID], by, fields)
     return _answer(fhir.outcome, outcome_of(answer.receipt), 202)
 
 
 async def _reader(request: Request, partner_id: str) -> tuple[PartnerKey, ...]:
-    return await intake_of(request).authenticate(partner_id, signed_headers(request), request_line(request))
+    return await intake_of(request).partners.authenticate(partner_id, signed_headers(request), request_line(request))
 
 
 async def _going_on(intake: Intake, partner_id: str, key: str, fields: Json, by: tuple[PartnerKey, ...]) -> str:

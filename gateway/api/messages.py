@@ -60,7 +60,7 @@ async def start_case(
 ) -> JSONResponse:
     """Start a case with its registration."""
     intake, wanted, said = intake_of(request), required(key), await submitted_message(request)
-    answer = await intake.start_case(
+    answer = await intake.staff.start_case(
         said.fields,
         user=caller.user,
         key=wanted,
@@ -92,7 +92,7 @@ async def plan_movement(
 ) -> JSONResponse:
     """Plan a movement: ``PlanMovement``, with its number among the fields."""
     intake, wanted, said = intake_of(request), required(key), await submitted_message(request)
-    answer = await intake.plan(
+    answer = await intake.staff.plan(
         said.fields,
         user=caller.user,
         key=wanted,
@@ -121,7 +121,7 @@ async def _sent(
     wanted, said, intake = required(key), await submitted_message(request), intake_of(request)
     if number.startswith("MOV-") is not to_movement:
         raise ProblemError("not-found", f"there is no {'movement' if to_movement else 'case'} {number[:64]!r}")
-    answer = await intake.send(
+    answer = await intake.staff.send(
         number,
         said.name,
         said.fields,
@@ -149,7 +149,7 @@ async def answered(intake: Intake, answer: SubmissionResult, prefer: str | None)
         headers["Idempotent-Replayed"] = "true"
     if not wanted:
         return JSONResponse(told_of(answer), 202, headers)
-    final = await intake.wait(answer.message_id, wanted) or answer
+    final = await intake.staff.wait(answer.message_id, wanted) or answer
     headers["Preference-Applied"] = f"wait={wanted}"
     if final.status == "refused":
         return refused(final, headers)

@@ -53,7 +53,7 @@ DESCRIBED: Final[dict[str, Any]] = {
 async def receive(request: Request) -> JSONResponse:
     """Take in a signal. The answer is the same whatever the signal is about."""
     body = await limited(request, PARTNER_BODY)
-    answer = await intake_of(request).receive(request.path_params["partner_id"], signed_headers(request), body)
+    answer = await intake_of(request).partners.receive(request.path_params["partner_id"], signed_headers(request), body)
     return _Taken({"receipt": answer.receipt, "status": RECEIVED}, 202)
 
 

@@ -64,7 +64,7 @@ def reads(action: Action) -> Callable[[Request, str], Awaitable[LedgerReader]]:
 
     async def allowed(request: Request, partner_id: str) -> LedgerReader:
         if any(name in request.headers for name in HEADERS):
-            await intake_of(request).authenticate(partner_id, signed_headers(request), request_line(request))
+            await intake_of(request).partners.authenticate(partner_id, signed_headers(request), request_line(request))
             return LedgerReader(itself=True)
         authorise(caller_of(request), action, partner_id)
         if "\0" in partner_id or await get(intake_of(request).pool, partner_id) is None:

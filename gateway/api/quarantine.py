@@ -137,7 +137,7 @@ async def resolve(
 
 async def _decided_before(intake: Intake, message_id: UUID, user: str, key: str) -> SubmissionResult:
     """The same decision sent again is answered as before; anything else comes too late."""
-    before = await intake.wait(message_id_for(user, key), 0)
+    before = await intake.staff.wait(message_id_for(user, key), 0)
     if before is not None:
         return before
     if await intake.inbox.result(message_id) is None:
@@ -151,7 +151,7 @@ async def _in_its_case(
     fields: dict[str, Any] = {"signal_id": doubt.signal_id, "decision": decision.decision, "reason": decision.reason}
     corrected = {"outcome_code": decision.outcome_code, "payload": decision.payload}
     fields |= {name: part for name, part in corrected.items() if part is not None}
-    return await intake.send(str(doubt.number), "ResolveQuarantinedSignal", fields, user=user, key=key)
+    return await intake.staff.send(str(doubt.number), "ResolveQuarantinedSignal", fields, user=user, key=key)
 
 
 async def _at_the_desk(
@@ -185,7 +185,7 @@ async def _carry_out(
             await open_desk(connection, doubt.desk)
         receipt = await Inbox(cast("asyncpg.Pool[asyncpg.Record]", connection), intake.keys).put(report)
         if receipt.conflicting or receipt.repeated:
-            return intake.taken(receipt, None)
+            return intake.staff.acknowledge(receipt, None)
         if ready is None:
             done = await quarantine.set_aside(connection, doubt.message_id, receipt.message_id)
         else:
@@ -194,7 +194,7 @@ async def _carry_out(
             raise DeclinedError("conflict", f"somebody else has just decided about message {doubt.message_id}")
     if ready is not None:
         intake.notifier.notify(INBOX, ready.stream_id)
-    return intake.taken(receipt, None)
+    return intake.staff.acknowledge(receipt, None)
 
 
 async def _prepared(

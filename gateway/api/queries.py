@@ -139,7 +139,7 @@ async def read_message(
     request: Request, message_id: UUID, _: Annotated[Caller, Depends(may(Action.READ_MESSAGE))]
 ) -> JSONResponse:
     """What has become of a message."""
-    answer = await intake_of(request).wait(message_id, 0)
+    answer = await intake_of(request).staff.wait(message_id, 0)
     if answer is None:
         raise ProblemError("not-found", f"there is no message {message_id}")
     return JSONResponse(told_of(answer))

@@ -24,6 +24,6 @@ async def rehearse(request: Request, partner_id: str) -> JSONResponse:
     The answer names the key that was recognised, and by how many seconds the sender's clock is behind ours.
     """
     headers = signed_headers(request)
-    by, _ = await intake_of(request).hear(partner_id, headers, await limited(request, PARTNER_BODY))
+    by, _ = await intake_of(request).partners.verify_event(partner_id, headers, await limited(request, PARTNER_BODY))
     behind = round(time.time() - int(headers[TIMESTAMP]))
     return JSONResponse({"status": "rehearsed", "keys": [key.key_id for key in by], "clock_behind_s": behind})

@@ -51,14 +51,11 @@ _WHEN: Final = TypeAdapter(AwareDatetime)
 class PartnerIntake:
     """The side of the desk where partners hand messages in."""
 
-    pool: asyncpg.Pool[asyncpg.Record]
-    keys: KeyStore
-    notifier: Notifier
-    ledgers: Ledger
-    signers: SignatureVerifier
-    receipt_key: ReceiptKey
-    gathering: BatchWriter
-    _key_is_known: bool
+    def __init__(self, pool: asyncpg.Pool[asyncpg.Record], keys: KeyStore, notifier: Notifier, ledgers: Ledger) -> None:
+        self.pool, self.keys, self.notifier = pool, keys, notifier
+        self.signature_verifier, self.receipt_key = SignatureVerifier(pool, keys.master), ReceiptKey(keys.master)
+        self.batch_writer = BatchWriter(ledgers.take)
+        self._receipt_key_published = False
 
     async def receive(self, partner_id: str, headers: Mapping[str, str], body: bytes) -> SubmissionResult:
         """Take in one signed completion signal. ``headers`` by lower-case name, as received. Raises ``DeclinedError``.
@@ -66,9 +63,11 @@ class PartnerIntake:
         Only signature, size, media type and shape can be declined: whose referral it is, and whether there is one,
         a partner learns from nobody.
         """
-        return await self.take(partner_id, headers[ID], *await self.hear(partner_id, headers, body), sent=body)
+        return await self.accept(
+            partner_id, headers[ID], *await self.verify_event(partner_id, headers, body), sent=body
+        )
 
-    async def take(
+    async def accept(
         self,
         partner_id: str,
         key: str,
@@ -82,7 +81,7 @@ class PartnerIntake:
         signal = _signal(partner_id, key, fields, sent=sent)
         return await self._keep_signal(signal if may else replace(signal, barred=NOT_FOR_THIS))
 
-    async def hear(
+    async def verify_event(
         self, partner_id: str, headers: Mapping[str, str], body: bytes
     ) -> tuple[tuple[PartnerKey, ...], dict[str, Any]]:
         """What a partner says, and the keys that signed it. Raises ``DeclinedError``."""
@@ -93,7 +92,7 @@ class PartnerIntake:
         by = await self.authenticate(partner_id, headers, body)
         return by, _signal_fields(partner_id, headers[ID], body)
 
-    async def signal(
+    async def submit(
         self,
         partner_id: str,
         key: str,
@@ -119,16 +118,16 @@ class PartnerIntake:
     async def authenticate(self, partner_id: str, headers: Mapping[str, str], content: bytes) -> tuple[PartnerKey, ...]:
         """The keys of the partner that signed this. Raises ``DeclinedError``, alike for whatever does not fit."""
         named = partner_id if PARTNER.fullmatch(partner_id) else ""
-        by = await self.signers.of(named, headers, content)
+        by = await self.signature_verifier.of(named, headers, content)
         if not by:
             log.warning("a message was turned away: its signature is not one of the partner it names")
             raise DeclinedError("signature", "the signature, its time or its sender cannot be accepted")
-        await self.signers.notice(by)
+        await self.signature_verifier.notice(by)
         return by
 
     async def _keep_signal(self, signal: PartnerMessage) -> SubmissionResult:
         """Keep a partner's message, ring for it, and answer with its receipt, whatever it is about."""
-        taken = await self.gathering.put(signal)
+        taken = await self.batch_writer.put(signal)
         if taken.conflicting:
             await self._keep_contradiction(signal, taken)
             raise DeclinedError(
@@ -149,14 +148,14 @@ class PartnerIntake:
 
     async def publish_key(self) -> None:
         """Let partners know the key by which they check receipts, before the first is given."""
-        if not self._key_is_known:
+        if not self._receipt_key_published:
             await publish(self.pool, self.receipt_key)
-            self._key_is_known = True
+            self._receipt_key_published = True
 
     async def _keep_contradiction(self, signal: PartnerMessage, taken: Accepted) -> None:
         """The same id with another body is not acknowledged; it is kept, and counts for what it restricts."""
         body = body_of("ReceiveContradiction", json.loads(signal.body)["fields"], None)
-        kept = await self.gathering.put(replace(signal, body=body, contradicts=taken.message_id))
+        kept = await self.batch_writer.put(replace(signal, body=body, contradicts=taken.message_id))
         log.warning("message %s contradicts %s and waits for a person", kept.message_id, taken.message_id)
         self._ring(kept)
 

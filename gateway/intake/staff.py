@@ -45,10 +45,8 @@ class SubmissionContext:
 class StaffIntake:
     """The side of the desk where staff hand messages in."""
 
-    pool: asyncpg.Pool[asyncpg.Record]
-    keys: KeyStore
-    notifier: Notifier
-    inbox: Inbox
+    def __init__(self, pool: asyncpg.Pool[asyncpg.Record], keys: KeyStore, notifier: Notifier, inbox: Inbox) -> None:
+        self.pool, self.keys, self.notifier, self.inbox = pool, keys, notifier, inbox
 
     async def start_case(
         self,
@@ -68,7 +66,7 @@ class StaffIntake:
             flaws = [FieldError("/message", "message.needs_a_case", said, name)]
         await self._insist(incoming, [*flaws, *await self._time_flaws(happened_at)])
         receipt = await self.inbox.start_case(incoming)
-        return self.taken(receipt, receipt.number)
+        return self.acknowledge(receipt, receipt.number)
 
     async def send(
         self,
@@ -95,7 +93,7 @@ class StaffIntake:
         flaws = [*field_errors(name, fields, to=head.kind), *await self._time_flaws(happened_at)]
         try:
             await self._insist(incoming, flaws)
-            return self.taken(await self.inbox.put(incoming), number)
+            return self.acknowledge(await self.inbox.put(incoming), number)
         except KeyErasedError:
             raise DeclinedError("erased", f"{number} was erased: nothing can be added to it any more") from None
 
@@ -131,14 +129,14 @@ class StaffIntake:
             receipt = await self.inbox.start_stream("movement", number, incoming)
         except NumberTakenError as taken:
             raise DeclinedError("number-taken", str(taken), rule="MOVEMENT.EXISTS") from None
-        return self.taken(receipt, number)
+        return self.acknowledge(receipt, number)
 
     async def wait(self, message_id: UUID, seconds: float) -> SubmissionResult | None:
         """What has become of a message, once it is settled or so many seconds have gone; ``None`` if it never came."""
         found = await self.inbox.wait_for(message_id, seconds)
         return None if found is None else _so_far(found, await self._number(found.stream_id))
 
-    def taken(self, receipt: Receipt, number: str | None) -> SubmissionResult:
+    def acknowledge(self, receipt: Receipt, number: str | None) -> SubmissionResult:
         if receipt.conflicting:
             raise DeclinedError(
                 "key-reused",
@@ -167,7 +165,7 @@ class StaffIntake:
         rule = "MESSAGE.UNKNOWN" if flaws[0].code == "message.unknown" else "MESSAGE.INVALID"
         fields = ", ".join(flaw.pointer for flaw in flaws)
         receipt = await self._keep(incoming, "refused", {"rule": rule, "field": fields})
-        answer = self.taken(receipt, None)
+        answer = self.acknowledge(receipt, None)
         raise DeclinedError(
             "invalid-message",
             sentence(flaws),

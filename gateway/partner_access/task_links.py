@@ -256,7 +256,7 @@ class TaskLinks:
             "occurred_at": occurred_at.astimezone(UTC).isoformat(),
         }
         fields = {name: value for name, value in told.items() if value is not None}
-        return await self.intake.signal(link.partner_id, f"link:{link.link_id}:{slot}", fields)
+        return await self.intake.partners.submit(link.partner_id, f"link:{link.link_id}:{slot}", fields)
 
     def _digest(self, said: LinkAnswer) -> str:
         told = [said.signal, said.outcome, said.note, str(said.day or ""), dict(said.details)]

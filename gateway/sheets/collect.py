@@ -236,7 +236,9 @@ async def collect_sheet(
     """Hand every line in. Each is committed before the next: stopped half-way, the same again brings the rest."""
     brought, bad = list[LineResult](), list[RowError]()
     for count, each in enumerate(checked.ready, 1):
-        answer = await intake.signal(checked.partner.partner_id, str(each.line_id), each.fields, actor=f"staff:{user}")
+        answer = await intake.partners.submit(
+            checked.partner.partner_id, str(each.line_id), each.fields, actor=f"staff:{user}"
+        )
         brought.append(
             LineResult(each.row, each.code, each.part, answer.message_id, answer.status, answer.repeated, answer.result)
         )

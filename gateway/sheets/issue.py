@@ -196,7 +196,7 @@ async def _list(intake: Intake, each: _Found, sheet_id: UUID, user: str) -> UUID
     for attempt in range(ATTEMPTS):
         key = f"list-{each.asked.referral_id}-{told}-{attempt}"
         try:
-            answer = await intake.send(each.number, "ListReferral", fields, user=user, key=key)
+            answer = await intake.staff.send(each.number, "ListReferral", fields, user=user, key=key)
         except DeclinedError:
             return None
         if answer.status != "refused":

@@ -88,7 +88,7 @@ class Clinic:
 
 @pytest.fixture
 async def clinic(intake: Intake) -> Clinic:
-    begun = await intake.start_case(REGISTRATION, user="fatima", key=uuid4().hex)
+    begun = await intake.staff.start_case(REGISTRATION, user="fatima", key=uuid4().hex)
     case = await stream_of(intake, str(begun.number))
     return await a_partner(intake, "clinic-tripoli", case, TOKEN)
 

@@ -49,13 +49,13 @@ class SentReferrals:
 
     async def hand_in(self, name: str, **fields: Any) -> UUID:
         """A staff message that nobody has recorded yet."""
-        return (await self.intake.send(self.number, name, fields, user="fatima", key=uuid4().hex)).message_id
+        return (await self.intake.staff.send(self.number, name, fields, user="fatima", key=uuid4().hex)).message_id
 
     async def say(self, name: str, **fields: Any) -> dict[str, Any]:
         """A staff message, recorded at once; what became of it."""
         message_id = await self.hand_in(name, **fields)
         await self.record()
-        found = await self.intake.wait(message_id, 0)
+        found = await self.intake.staff.wait(message_id, 0)
         assert found is not None
         assert found.status == "applied", found
         return dict(found.result)
@@ -95,7 +95,7 @@ class SentReferrals:
 async def a_case_with_partners(intake: Intake, *kinds: str) -> SentReferrals:
     """A registered person, every consent given, one partner that takes everything, asked for some of it."""
     await add(intake.pool, RegisteredPartner(PARTNER, "Embassy", frozenset(ReferralKind), "NGA"))
-    begun = await intake.start_case(REGISTRATION, user="fatima", key=uuid4().hex)
+    begun = await intake.staff.start_case(REGISTRATION, user="fatima", key=uuid4().hex)
     number = str(begun.number)
     asked = SentReferrals(
         intake, RecordingActivities(intake.pool, intake.keys), number, await stream_of(intake, number)

@@ -174,7 +174,7 @@ def resolve_doubt(
             if no.problem != "not-found" or case_number:
                 raise
             raise CommandError(ExitCode.NOT_FOUND, no.detail, "awda partner quarantine list") from None
-        return await context.intake.wait(taken.message_id, 10) or taken
+        return await context.intake.staff.wait(taken.message_id, 10) or taken
 
     answer = run_with_context(work)
     emit(told(answer), as_json=as_json, plain=lambda: click.echo(f"{message_id}: {decision} ({answer.status})"))

@@ -132,7 +132,7 @@ def handed_over(*, number: str, how: str, referral: UUID | None, kind: str | Non
     fields = {"referral_id": str(meant), "how": how.upper()}
     submit(
         SubmissionOptions(**acts),
-        lambda context, by: context.intake.send(called, "ReportHandedOver", fields, **by),
+        lambda context, by: context.intake.staff.send(called, "ReportHandedOver", fields, **by),
         as_json=as_json,
     )
 

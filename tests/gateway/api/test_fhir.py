@@ -596,13 +596,13 @@ WITHOUT = """
 import sys
 sys.modules["fhir"] = None
 from gateway.app import create_app, GatewaySettings
-from gateway.fhir import library
-from gateway.problems import PROBLEMS, Problem
+from gateway.api.fhir import library
+from gateway.http.problems import PROBLEMS, ProblemError
 app = create_app(GatewaySettings("postgresql://nowhere", b"x" * 32))
 assert any("fhir" in path for path in app.openapi()["paths"])
 try:
     library()
-except Problem as no:
+except ProblemError as no:
     print(PROBLEMS[no.slug][0], no.detail)
 """
 

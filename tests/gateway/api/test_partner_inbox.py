@@ -112,11 +112,11 @@ async def test_the_same_id_with_another_body_is_refused_and_kept_for_a_person(
 
 async def test_a_contradiction_without_a_case_waits_at_the_desk(intake: Intake, clinic: Clinic) -> None:
     event = clinic.event(data={"referral_token": "x" * 22})
-    await intake.receive(clinic.partner_id, *clinic.signed(event))
+    await intake.partners.receive(clinic.partner_id, *clinic.signed(event))
     other = {**event, "data": {**event["data"], "outcome_code": "UNFIT_TEMPORARY"}}
 
     with pytest.raises(DeclinedError, match="id-reused"):
-        await intake.receive(clinic.partner_id, *clinic.signed(other))
+        await intake.partners.receive(clinic.partner_id, *clinic.signed(other))
 
     kept = await rows(intake, "status, result::json->>'cause' AS cause", "kind = 'signal'")
     assert [tuple(row) for row in kept] == [("quarantined", "UNKNOWN_TOKEN"), ("quarantined", "CONFLICTING_DUPLICATE")]
@@ -153,11 +153,11 @@ async def test_known_unknown_and_anothers_referral_are_answered_alike(
 
 async def test_known_and_unknown_cost_the_same_queries(intake: Intake, clinic: Clinic) -> None:
     """Rough timing rests on this: neither the token nor the partner decides how much is asked of the database."""
-    await intake.receive(clinic.partner_id, *clinic.signed(clinic.event()))
+    await intake.partners.receive(clinic.partner_id, *clinic.signed(clinic.event()))
     asked: list[int] = []
     for token in (TOKEN, "x" * 22):
         before = await _queries(intake)
-        await intake.receive(clinic.partner_id, *clinic.signed(clinic.event(data={"referral_token": token})))
+        await intake.partners.receive(clinic.partner_id, *clinic.signed(clinic.event(data={"referral_token": token})))
         asked.append(await _queries(intake) - before)
 
     assert asked[0] == asked[1] <= 3
@@ -179,7 +179,7 @@ async def test_a_statement_of_the_person_reaches_the_case_of_any_token(intake: I
     embassy = await a_partner(intake, "embassy-nga", clinic.case, "a-token-of-the-embassy")
     said = {"referral_token": TOKEN, "signal_type": "WITHDRAWAL_REPORTED", "outcome_code": None}
 
-    await intake.receive(embassy.partner_id, *embassy.signed(embassy.event(data=said)))
+    await intake.partners.receive(embassy.partner_id, *embassy.signed(embassy.event(data=said)))
 
     assert [tuple(row) for row in await rows(intake, "stream_id, status", "kind = 'signal'")] == [
         (clinic.case, "pending")
@@ -192,7 +192,7 @@ async def test_a_statement_of_the_person_reaches_the_case_of_any_token(intake: I
 async def test_an_answer_through_another_door_is_one_of_the_partners_messages(intake: Intake, clinic: Clinic) -> None:
     by = {"actor": "staff:fatima", "source": "sheet:4711"}
 
-    first, again = [await intake.signal(clinic.partner_id, "row-3", FIELDS, **by) for _ in range(2)]
+    first, again = [await intake.partners.submit(clinic.partner_id, "row-3", FIELDS, **by) for _ in range(2)]
 
     assert (first.repeated, again.repeated, again.receipt) == (False, True, first.receipt)
     assert first.ledger_number == 1
@@ -202,8 +202,8 @@ async def test_an_answer_through_another_door_is_one_of_the_partners_messages(in
 
 
 async def test_two_doors_may_use_the_same_key(intake: Intake, clinic: Clinic) -> None:
-    one = await intake.signal(clinic.partner_id, "1", FIELDS, source="sheet:1")
-    other = await intake.signal(clinic.partner_id, "1", FIELDS, source="sheet:2")
+    one = await intake.partners.submit(clinic.partner_id, "1", FIELDS, source="sheet:1")
+    other = await intake.partners.submit(clinic.partner_id, "1", FIELDS, source="sheet:2")
 
     assert one.message_id != other.message_id
 
@@ -216,7 +216,7 @@ async def test_what_is_no_answer_is_declined_at_every_door(
     intake: Intake, clinic: Clinic, key: str, changed: dict[str, Any]
 ) -> None:
     with pytest.raises(DeclinedError) as no:
-        await intake.signal(clinic.partner_id, key, {**FIELDS, **changed})
+        await intake.partners.submit(clinic.partner_id, key, {**FIELDS, **changed})
 
     assert no.value.problem == "shape"
 
@@ -226,24 +226,26 @@ async def test_what_is_no_answer_is_declined_at_every_door(
 
 async def test_a_revoked_key_stops_counting_within_seconds(intake: Intake, clinic: Clinic) -> None:
     assert signers.FRESH_S <= 2
-    await intake.receive(clinic.partner_id, *clinic.signed(clinic.event()))
+    await intake.partners.receive(clinic.partner_id, *clinic.signed(clinic.event()))
     for key in await keys_of(intake.pool, intake.keys.master, clinic.partner_id):
         await revoke_key(intake.pool, key.key_id)
 
     with pytest.raises(DeclinedError, match="signature"):  # noqa: PT012 (until it is turned away)
         async with asyncio.timeout(30):
             while True:
-                await intake.receive(clinic.partner_id, *clinic.signed(clinic.event()))
+                await intake.partners.receive(clinic.partner_id, *clinic.signed(clinic.event()))
                 await asyncio.sleep(0.05)
 
 
 async def test_a_key_counts_as_soon_as_it_was_added(intake: Intake, clinic: Clinic) -> None:
-    await intake.receive(clinic.partner_id, *clinic.signed(clinic.event()))
+    await intake.partners.receive(clinic.partner_id, *clinic.signed(clinic.event()))
     secret, (first, *_) = new_secret(), await key_entries(intake.pool, clinic.partner_id)
     await revoke_key(intake.pool, first.key_id)  # two may count at a time
     await add_key(intake.pool, intake.keys.master, clinic.partner_id, secret)
 
-    assert (await intake.receive(clinic.partner_id, *clinic.signed(clinic.event(), key=secret))).status == "pending"
+    assert (
+        await intake.partners.receive(clinic.partner_id, *clinic.signed(clinic.event(), key=secret))
+    ).status == "pending"
 
 
 async def test_a_key_that_cannot_be_opened_keeps_nobody_else_out(
@@ -255,7 +257,7 @@ async def test_a_key_that_cannot_be_opened_keeps_nobody_else_out(
             "UPDATE partner_keys SET secret = '\\x00' WHERE partner_id = 'clinic-misrata' AND secret IS NOT NULL"
         )
 
-    assert (await intake.receive(clinic.partner_id, *clinic.signed(clinic.event()))).status == "pending"
+    assert (await intake.partners.receive(clinic.partner_id, *clinic.signed(clinic.event()))).status == "pending"
 
 
 # Many at once
@@ -269,10 +271,12 @@ async def test_what_arrives_together_is_written_together_and_each_is_answered(in
         lots.append(len(signals))
         return await take(signals)
 
-    intake.gathering = BatchWriter(counted)
+    intake.partners.batch_writer = BatchWriter(counted)
     events = [clinic.event() for _ in range(3 * LARGEST)]
 
-    answers = await asyncio.gather(*(intake.receive(clinic.partner_id, *clinic.signed(event)) for event in events))
+    answers = await asyncio.gather(
+        *(intake.partners.receive(clinic.partner_id, *clinic.signed(event)) for event in events)
+    )
 
     assert {answer.ledger_number for answer in answers} == set(range(1, len(events) + 1))
     assert sum(lots) == len(events)
@@ -282,18 +286,22 @@ async def test_what_arrives_together_is_written_together_and_each_is_answered(in
 async def test_twenty_copies_at_once_are_one_message(intake: Intake, clinic: Clinic) -> None:
     event = clinic.event()
 
-    answers = await asyncio.gather(*(intake.receive(clinic.partner_id, *clinic.signed(event)) for _ in range(20)))
+    answers = await asyncio.gather(
+        *(intake.partners.receive(clinic.partner_id, *clinic.signed(event)) for _ in range(20))
+    )
 
     assert len({answer.receipt for answer in answers}) == 1
     assert [answer.repeated for answer in answers].count(False) == 1
 
 
 async def test_one_that_cannot_be_kept_does_not_spoil_the_others(intake: Intake, clinic: Clinic) -> None:
-    answer = await intake.receive(clinic.partner_id, *clinic.signed(clinic.event()))
+    answer = await intake.partners.receive(clinic.partner_id, *clinic.signed(clinic.event()))
     spoilt = PartnerMessage(clinic.partner_id, "n\0t text", TOKEN, b"{}", b"{}", "partner:x\0", "partner:x")
     good = [replace(spoilt, own_id=f"m-{n}", actor="partner:x") for n in range(5)]
 
-    found = await asyncio.gather(*map(intake.gathering.put, [*good[:3], spoilt, *good[3:]]), return_exceptions=True)
+    found = await asyncio.gather(
+        *map(intake.partners.batch_writer.put, [*good[:3], spoilt, *good[3:]]), return_exceptions=True
+    )
 
     assert [isinstance(each, Accepted) for each in found] == [True] * 3 + [False] + [True] * 2
     assert answer.ledger_number == 1

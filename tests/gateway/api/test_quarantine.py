@@ -207,7 +207,9 @@ async def test_the_repeat_of_an_early_signal_is_the_same_message_before_and_afte
 
 
 async def test_an_early_message_of_an_erased_case_waits_for_nobody(intake: Intake, clinic: Clinic) -> None:
-    await intake.receive(clinic.partner_id, *clinic.signed(clinic.event(data={"referral_token": "early-" + "x" * 16})))
+    await intake.partners.receive(
+        clinic.partner_id, *clinic.signed(clinic.event(data={"referral_token": "early-" + "x" * 16}))
+    )
     await intake.pool.execute(
         "INSERT INTO referral_tokens VALUES ($1, $2, 'r', $3)", "early-" + "x" * 16, clinic.case, clinic.partner_id
     )
@@ -221,7 +223,7 @@ async def test_an_early_message_of_an_erased_case_waits_for_nobody(intake: Intak
 
 async def test_no_token_can_be_read_from_what_is_looked_up(intake: Intake, clinic: Clinic) -> None:
     token = "early-" + "x" * 16
-    await intake.receive(clinic.partner_id, *clinic.signed(clinic.event(data={"referral_token": token})))
+    await intake.partners.receive(clinic.partner_id, *clinic.signed(clinic.event(data={"referral_token": token})))
     (row,) = await rows(intake, "token_hash", "token_hash IS NOT NULL")
 
     assert row["token_hash"] not in (sha256(token.encode()).digest(), token.encode())

@@ -30,7 +30,7 @@ FLIGHT = {
 
 
 async def begun(intake: Intake, key: str = "k-1", **changed: Any) -> SubmissionResult:
-    return await intake.start_case({**REGISTRATION, **changed}, user="fatima", key=key)
+    return await intake.staff.start_case({**REGISTRATION, **changed}, user="fatima", key=key)
 
 
 async def test_a_case_gets_a_number_and_its_message_waits(intake: Intake) -> None:
@@ -51,7 +51,7 @@ async def test_the_same_key_twice_starts_one_case(intake: Intake) -> None:
 
 async def test_the_same_key_of_somebody_else_is_another_message(intake: Intake) -> None:
     first = await begun(intake)
-    second = await intake.start_case(REGISTRATION, user="omar", key="k-1")
+    second = await intake.staff.start_case(REGISTRATION, user="omar", key="k-1")
 
     assert second.number != first.number
 
@@ -104,7 +104,7 @@ async def test_an_unknown_message_is_refused_with_the_nearest_name(intake: Intak
     number = str((await begun(intake)).number)
 
     with pytest.raises(DeclinedError, match="did you mean PlaceHold") as no:
-        await intake.send(number, "PlaceHolt", {}, user="fatima", key="k-2")
+        await intake.staff.send(number, "PlaceHolt", {}, user="fatima", key="k-2")
 
     assert no.value.rule == "MESSAGE.UNKNOWN"
     assert (await rows(intake, "status"))[-1]["status"] == "refused"
@@ -128,14 +128,14 @@ async def test_what_staff_may_not_send_to_a_case_is_refused(intake: Intake, subt
             number = str((await begun(intake)).number)
 
             with pytest.raises(DeclinedError) as no:
-                await intake.send(number, name, {}, user="fatima", key=uuid4().hex)
+                await intake.staff.send(number, name, {}, user="fatima", key=uuid4().hex)
 
             assert no.value.flaws[0].pointer == "/message"
 
 
 async def test_only_a_registration_starts_a_case(intake: Intake) -> None:
     with pytest.raises(DeclinedError) as no:
-        await intake.start_case({"note": "hello"}, user="fatima", key="k-1", name="AddNote")
+        await intake.staff.start_case({"note": "hello"}, user="fatima", key="k-1", name="AddNote")
 
     assert no.value.flaws[0].code == "message.needs_a_case"
     assert await intake.pool.fetchval("SELECT count(*) FROM streams") == 0
@@ -143,7 +143,7 @@ async def test_only_a_registration_starts_a_case(intake: Intake) -> None:
 
 async def test_a_case_nobody_opened_is_not_found(intake: Intake) -> None:
     with pytest.raises(DeclinedError) as no:
-        await intake.send("LBY-2026-999999", "AddNote", {"note": "hello"}, user="fatima", key="k-1")
+        await intake.staff.send("LBY-2026-999999", "AddNote", {"note": "hello"}, user="fatima", key="k-1")
 
     assert no.value.problem == "not-found"
     assert await rows(intake) == []
@@ -154,7 +154,7 @@ async def test_what_has_not_happened_yet_cannot_be_reported(intake: Intake) -> N
     tomorrow = datetime.now(UTC) + timedelta(days=1)
 
     with pytest.raises(DeclinedError) as no:
-        await intake.send(number, "AddNote", {"note": "x"}, user="fatima", key="k-2", happened_at=tomorrow)
+        await intake.staff.send(number, "AddNote", {"note": "x"}, user="fatima", key="k-2", happened_at=tomorrow)
 
     assert no.value.flaws[0].code == "time.future"
 
@@ -163,7 +163,7 @@ async def test_a_message_is_kept_sealed_with_its_reason_and_the_time_it_tells_of
     number = str((await begun(intake)).number)
     yesterday = datetime.now(UTC) - timedelta(days=1)
 
-    answer = await intake.send(
+    answer = await intake.staff.send(
         number,
         "AddNote",
         {"note": "Aminata called"},
@@ -186,14 +186,14 @@ async def test_a_message_is_kept_sealed_with_its_reason_and_the_time_it_tells_of
 
 
 async def test_a_movement_is_planned_once_under_its_number(intake: Intake) -> None:
-    planned = await intake.send(MOVEMENT, "PlanMovement", FLIGHT, user="omar", key="k-1")
-    again = await intake.send(MOVEMENT, "PlanMovement", FLIGHT, user="omar", key="k-1")
+    planned = await intake.staff.send(MOVEMENT, "PlanMovement", FLIGHT, user="omar", key="k-1")
+    again = await intake.staff.send(MOVEMENT, "PlanMovement", FLIGHT, user="omar", key="k-1")
 
     assert (planned.number, planned.repeated, again.repeated) == (MOVEMENT, False, True)
     with pytest.raises(DeclinedError) as no:
-        await intake.send(MOVEMENT, "PlanMovement", FLIGHT, user="omar", key="k-2")
+        await intake.staff.send(MOVEMENT, "PlanMovement", FLIGHT, user="omar", key="k-2")
     assert no.value.problem == "number-taken"
-    assert (await intake.send(MOVEMENT, "FreezeManifest", {}, user="omar", key="k-3")).status == "pending"
+    assert (await intake.staff.send(MOVEMENT, "FreezeManifest", {}, user="omar", key="k-3")).status == "pending"
 
 
 SENDERS: list[Any] = [
@@ -211,7 +211,7 @@ async def test_a_sender_without_a_proper_name_or_key_is_declined(intake: Intake,
     for user, key in SENDERS:
         with subtests.test(user=str(user)[:60]):
             with pytest.raises(DeclinedError) as no:
-                await intake.start_case(REGISTRATION, user=user, key=key)
+                await intake.staff.start_case(REGISTRATION, user=user, key=key)
 
             assert no.value.problem in {"bad-user", "bad-key"}
 
@@ -232,7 +232,7 @@ async def test_an_erased_case_takes_nothing_more(intake: Intake) -> None:
     await intake.keys.destroy(await stream_of(intake, number))
 
     with pytest.raises(DeclinedError) as no:
-        await intake.send(number, "AddNote", {"note": "x"}, user="fatima", key="k-2")
+        await intake.staff.send(number, "AddNote", {"note": "x"}, user="fatima", key="k-2")
 
     assert no.value.problem == "erased"
 
@@ -252,7 +252,7 @@ async def test_many_refusals_at_once_all_find_a_connection(database: Database) -
 async def test_a_partners_answer_is_taken_in_for_its_case(intake: Intake, clinic: Clinic) -> None:
     event = clinic.event()
 
-    answer = await intake.receive(clinic.partner_id, *clinic.signed(event))
+    answer = await intake.partners.receive(clinic.partner_id, *clinic.signed(event))
 
     row = (await rows(intake, "stream_id, kind, name, actor, status, claimed_at"))[-1]
     assert tuple(row) == (
@@ -265,8 +265,10 @@ async def test_a_partners_answer_is_taken_in_for_its_case(intake: Intake, clinic
 async def test_an_exact_repeat_gets_the_same_receipt_under_a_new_time(intake: Intake, clinic: Clinic) -> None:
     event = clinic.event()
 
-    first = await intake.receive(clinic.partner_id, *clinic.signed(event, at=datetime.now(UTC).timestamp() - 100))
-    second = await intake.receive(clinic.partner_id, *clinic.signed(event, key=clinic.private))
+    first = await intake.partners.receive(
+        clinic.partner_id, *clinic.signed(event, at=datetime.now(UTC).timestamp() - 100)
+    )
+    second = await intake.partners.receive(clinic.partner_id, *clinic.signed(event, key=clinic.private))
 
     assert (second.receipt, second.repeated) == (first.receipt, True)
     assert len(await rows(intake, where="kind = 'signal'")) == 1
@@ -274,11 +276,11 @@ async def test_an_exact_repeat_gets_the_same_receipt_under_a_new_time(intake: In
 
 async def test_the_same_id_with_another_body_is_a_conflict(intake: Intake, clinic: Clinic) -> None:
     event = clinic.event()
-    await intake.receive(clinic.partner_id, *clinic.signed(event))
+    await intake.partners.receive(clinic.partner_id, *clinic.signed(event))
 
     other = {**event, "data": {**event["data"], "outcome_code": "UNFIT_TEMPORARY"}}
     with pytest.raises(DeclinedError) as no:
-        await intake.receive(clinic.partner_id, *clinic.signed(other))
+        await intake.partners.receive(clinic.partner_id, *clinic.signed(other))
 
     assert no.value.problem == "id-reused"
 
@@ -288,7 +290,9 @@ async def test_an_unknown_token_and_anothers_are_quarantined_without_a_case(inta
     unknown = clinic.event(data={"referral_token": "x" * 22})
     foreign = clinic.event(data={"referral_token": "a-token-of-misrata's"})
 
-    answers = [await intake.receive(clinic.partner_id, *clinic.signed(event)) for event in (unknown, foreign, unknown)]
+    answers = [
+        await intake.partners.receive(clinic.partner_id, *clinic.signed(event)) for event in (unknown, foreign, unknown)
+    ]
 
     assert answers[2].receipt == answers[0].receipt
     kept = await rows(intake, "stream_id, status, result::json->>'cause' AS cause", "kind = 'signal'")
@@ -302,7 +306,7 @@ async def test_an_unknown_token_and_anothers_are_quarantined_without_a_case(inta
 async def test_an_answer_for_an_erased_case_is_received_like_any_other(intake: Intake, clinic: Clinic) -> None:
     await intake.keys.destroy(clinic.case)
 
-    assert (await intake.receive(clinic.partner_id, *clinic.signed(clinic.event()))).receipt
+    assert (await intake.partners.receive(clinic.partner_id, *clinic.signed(clinic.event()))).receipt
 
     assert [tuple(row) for row in await rows(intake, "stream_id, status", "kind = 'signal'")] == [(None, "quarantined")]
 
@@ -318,7 +322,9 @@ CLOCKS: list[Any] = [
 async def test_a_partners_wrong_clock_loses_nothing(intake: Intake, clinic: Clinic, subtests: pytest.Subtests) -> None:
     for when in CLOCKS:
         with subtests.test(when=str(when)[:60]):
-            answer = await intake.receive(clinic.partner_id, *clinic.signed(clinic.event(data={"occurred_at": when})))
+            answer = await intake.partners.receive(
+                clinic.partner_id, *clinic.signed(clinic.event(data={"occurred_at": when}))
+            )
 
             assert answer.status == "pending"
 
@@ -346,7 +352,7 @@ async def test_a_signal_of_another_shape_is_declined_by_pointer(
             message_id = str(uuid4()) if pointer == "/id" else json.loads(body)["id"]
 
             with pytest.raises(DeclinedError) as no:
-                await intake.receive(clinic.partner_id, *clinic.signed_bytes(body, message_id))
+                await intake.partners.receive(clinic.partner_id, *clinic.signed_bytes(body, message_id))
 
             assert no.value.problem == "shape"
             assert pointer in [flaw.pointer for flaw in no.value.flaws]
@@ -375,6 +381,6 @@ async def test_json_with_two_readings_is_declined_and_nothing_crashes(
     for body in TWO_READINGS:
         with subtests.test(body=str(body)[:60]):
             with pytest.raises(DeclinedError) as no:
-                await intake.receive(clinic.partner_id, *clinic.signed_bytes(body, str(uuid4())))
+                await intake.partners.receive(clinic.partner_id, *clinic.signed_bytes(body, str(uuid4())))
 
             assert no.value.problem == "shape"

@@ -175,7 +175,7 @@ async def test_a_request_is_recorded_noticed_when_nobody_calls_and_settled(
 async def told(intake: Intake, worker: RunningWorker, number: str, message: str, fields: dict[str, Any]) -> str:
     """What became of a staff message: its status, or the rule that refused it."""
     try:
-        taken = await intake.send(number, message, fields, user="fatima", key=uuid4().hex)
+        taken = await intake.staff.send(number, message, fields, user="fatima", key=uuid4().hex)
     except DeclinedError as no:
         return str(no.rule)
     became = await worker.became(taken.message_id)

@@ -407,11 +407,11 @@ async def test_a_contradiction_that_nobody_has_recorded_yet_counts_against_a_lin
     monkeypatch.setattr(task_links, "PATIENCE_S", 0.1)
     referral = await asked.referral("CONSULAR_IDENTITY")
     said = {"signal_id": str(uuid4()), "referral_token": referral.token, "occurred_at": "2026-11-23T09:00:00Z"}
-    await intake.signal(PARTNER, "one", {**said, "signal_type": "ACKNOWLEDGED"}, source="paper")
+    await intake.partners.submit(PARTNER, "one", {**said, "signal_type": "ACKNOWLEDGED"}, source="paper")
     assert (await asked.link()).code
 
     with pytest.raises(DeclinedError):
-        await intake.signal(PARTNER, "one", {**said, "signal_type": "PROGRESS"}, source="paper")
+        await intake.partners.submit(PARTNER, "one", {**said, "signal_type": "PROGRESS"}, source="paper")
 
     assert await refusal(asked) == "CASE.UNSETTLED"
 
