@@ -22,13 +22,13 @@ from domain.commands.signal import ReceivePartnerSignal
 from gateway.api.partner_inbox import HEADER
 from gateway.http.dependencies import intake_of
 from gateway.http.problems import ProblemError
-from gateway.http.request_body import limited
+from gateway.http.request_body import read_body
 from gateway.http.signed_request import request_line, signed_headers
 from gateway.intake.partners import PARTNER_BODY
 from gateway.intake.service import Intake
 from gateway.intake.strict_json import StrictJsonError, parse_object
 from gateway.intake.submission import DeclinedError
-from gateway.intake.validation import FieldError, pointer, sentence, unfit
+from gateway.intake.validation import FieldError, pointer, schema_errors, sentence
 from gateway.partner_access.fhir_mapping import (
     FHIR_ID,
     GOING_ON,
@@ -150,13 +150,13 @@ async def update_task(request: Request, partner_id: str, task_id: str) -> JSONRe
     fhir, intake = library(), intake_of(request)
     if request.headers.get("content-type", "").split(";")[0].strip().lower() not in TAKEN:
         raise ProblemError("media-type", f"send the task as {FHIR_JSON}")
-    headers, body = signed_headers(request), await limited(request, PARTNER_BODY)
+    headers, body = signed_headers(request), await read_body(request, PARTNER_BODY)
     by = await intake.partners.authenticate(partner_id, headers, body)
     task = _task(fhir, body, task_id)
     fields = signal_of(partner_id, headers[ID], task)
     if goes_on(task):
         fields["signal_type"] = await _going_on(intake, partner_id, headers[ID], fields, by)
-    if flaws := unfit(ReceivePartnerSignal, fields):
+    if flaws := schema_errors(ReceivePartnerSignal, fields):
         raise DeclinedError("shape", sentence(flaws), flaws=tuple(flaws))
     answer = await intake.partners.accept(partner_id, headers[ID], by, fields)
     return _answer(fhir.outcome, outcome_of(answer.receipt), 202)

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.http.dependencies import intake_of
 from gateway.http.problems import ProblemError, declined, problem_of
-from gateway.http.request_body import limited
+from gateway.http.request_body import read_body
 from gateway.http.signed_request import signed_headers
 from gateway.intake.partners import CLOUD_EVENT, PARTNER_BODY, RECEIVED
 from gateway.intake.submission import DeclinedError
@@ -52,7 +52,7 @@ DESCRIBED: Final[dict[str, Any]] = {
 @router.post("/inbox/{partner_id}", status_code=202, openapi_extra=DESCRIBED)  # noqa: FAST003 (a parameter costs time)
 async def receive(request: Request) -> JSONResponse:
     """Take in a signal. The answer is the same whatever the signal is about."""
-    body = await limited(request, PARTNER_BODY)
+    body = await read_body(request, PARTNER_BODY)
     answer = await intake_of(request).partners.receive(request.path_params["partner_id"], signed_headers(request), body)
     return _Taken({"receipt": answer.receipt, "status": RECEIVED}, 202)
 

@@ -20,7 +20,7 @@ from gateway.api.messages import Key, Prefer, answered, required
 from gateway.http.authorization import Action, Caller, may
 from gateway.http.dependencies import intake_of
 from gateway.http.problems import ProblemError
-from gateway.http.request_body import STAFF_BODY, limited
+from gateway.http.request_body import STAFF_BODY, read_body
 from gateway.intake.service import Intake
 from gateway.intake.staff import NUMBER, SubmissionContext, from_staff
 from gateway.intake.strict_json import StrictJsonError, parse_object
@@ -100,7 +100,7 @@ async def decide(
 ) -> JSONResponse:
     """Decide about a message. The decision is a message of its own, and its effect an event."""
     intake, wanted = intake_of(request), required(key)
-    answer = await resolve(intake, message_id, _decision(await limited(request, STAFF_BODY)), caller.user, wanted)
+    answer = await resolve(intake, message_id, _decision(await read_body(request, STAFF_BODY)), caller.user, wanted)
     return await answered(intake, answer, prefer)
 
 

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 
 from gateway.api.partner_inbox import DESCRIBED
 from gateway.http.dependencies import intake_of
-from gateway.http.request_body import limited
+from gateway.http.request_body import read_body
 from gateway.http.signed_request import signed_headers
 from gateway.intake.partners import PARTNER_BODY
 from store.crypto.webhook_signatures import TIMESTAMP
@@ -24,6 +24,6 @@ async def rehearse(request: Request, partner_id: str) -> JSONResponse:
     The answer names the key that was recognised, and by how many seconds the sender's clock is behind ours.
     """
     headers = signed_headers(request)
-    by, _ = await intake_of(request).partners.verify_event(partner_id, headers, await limited(request, PARTNER_BODY))
+    by, _ = await intake_of(request).partners.verify_event(partner_id, headers, await read_body(request, PARTNER_BODY))
     behind = round(time.time() - int(headers[TIMESTAMP]))
     return JSONResponse({"status": "rehearsed", "keys": [key.key_id for key in by], "clock_behind_s": behind})

@@ -14,7 +14,7 @@ from domain.commands.signal import ReceivePartnerSignal
 from domain.kernel.vocabulary import ReferralKind, SignalType
 from domain.referral.outcomes import OUTCOMES, published
 from gateway.http.problems import ProblemError
-from gateway.intake.validation import TAKEN
+from gateway.intake.validation import HANDLED
 
 router = APIRouter(tags=["reference"])
 
@@ -28,7 +28,7 @@ SENT_BY: Final = ("staff", "partner")
 @router.get("/schemas")
 async def list_schemas() -> JSONResponse:
     """Where each schema is."""
-    messages = {name: f"/schemas/{name}.json" for name, model in sorted(TAKEN.items()) if model.FROM in SENT_BY}
+    messages = {name: f"/schemas/{name}.json" for name, model in sorted(HANDLED.items()) if model.FROM in SENT_BY}
     signals = {kind.value: _address(kind, published(kind)["version"]) for kind in OUTCOMES}
     return JSONResponse({"messages": messages, "signals": signals})
 
@@ -36,7 +36,7 @@ async def list_schemas() -> JSONResponse:
 @router.get("/schemas/{message}.json")
 async def read_schema(message: str) -> JSONResponse:
     """The JSON Schema of a message that staff or partners send."""
-    model = TAKEN.get(message)
+    model = HANDLED.get(message)
     if model is None or model.FROM not in SENT_BY:
         raise ProblemError("not-found", f"there is no message {message[:64]!r} that anybody sends")
     head = {"$schema": DIALECT, "$id": f"/schemas/{message}.json"}

@@ -17,7 +17,7 @@ from gateway.api.messages import LONGEST_WAIT_S, Key, Prefer, required, seconds_
 from gateway.http.authorization import Action, Caller, may
 from gateway.http.dependencies import intake_of
 from gateway.http.problems import ProblemError
-from gateway.http.request_body import limited
+from gateway.http.request_body import read_body
 from gateway.intake.evidence import EvidenceDetails
 from gateway.intake.staff import NUMBER
 from gateway.sheets.collect import FINE, check, collect_sheet, counted, read_sheet, settled
@@ -115,7 +115,7 @@ async def take_sheet(
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if kind not in NAMED:
         raise ProblemError("media-type", f"a sheet comes as one of {', '.join(NAMED)}")
-    body = await limited(request, NEWEST.in_force.sheet_bytes)
+    body = await read_body(request, NEWEST.in_force.sheet_bytes)
     try:
         listing = await asyncio.to_thread(read_sheet, NAMED[kind], body)
     except UnusableFileError as unusable:

@@ -1,4 +1,4 @@
-"""The desk: where staff and partners hand messages in."""
+"""The intake: accepts messages from staff and partners and stores them in the inbox."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Intake:
 
 @asynccontextmanager
 async def open_intake(dsn: str, master_key: bytes) -> AsyncIterator[Intake]:
-    """A desk of one's own, for a command or a demo. What was rung for is sent before it closes."""
+    """Opens an intake with its own connections. Pending notifications are sent before it closes."""
     pool = await open_pool(dsn)
     try:
         async with Notifier(dsn) as notifier:

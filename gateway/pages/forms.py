@@ -14,7 +14,7 @@ from fastapi import Request
 
 from domain.kernel.vocabulary import ReferralKind
 from gateway.http.problems import ProblemError
-from gateway.http.request_body import limited
+from gateway.http.request_body import read_body
 from gateway.pages.outcome_choices import (
     ISSUES,
     ITS_DAY,
@@ -68,7 +68,7 @@ async def read_form(request: Request) -> FormData:
     """The form in a request. Raises ``ProblemError`` for what is no form, or far too large."""
     if request.headers.get("content-type", "").split(";")[0].strip().lower() != FORM:
         raise ProblemError("media-type", "a form is wanted here")
-    body = await limited(request, FORM_BYTES)
+    body = await read_body(request, FORM_BYTES)
     try:
         pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=MOST_FIELDS, errors="strict")
     except ValueError:  # not ASCII, not UTF-8 behind the percent signs, or too many fields

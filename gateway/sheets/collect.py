@@ -22,7 +22,7 @@ from domain.kernel.policy import NEWEST
 from domain.referral.sheets import ANSWERS, CELLS, NOTE, RESULT, STATEMENT_COLUMNS, read_code
 from domain.signals.handler import mismatched
 from gateway.intake.service import Intake
-from gateway.intake.validation import unfit
+from gateway.intake.validation import schema_errors
 from gateway.sheets.issue import until_settled
 from gateway.sheets.row_parser import CODE, RowContext, RowStatement, clean, form, read_row
 from gateway.tabular.files import RowError, TableFile, TableRow, read_bytes
@@ -191,7 +191,7 @@ def _ready(intake: Intake, partner: RegisteredPartner, row: _Row, said: RowState
 
 def _sorted_out(lines: Sequence[ReadyLine]) -> tuple[tuple[ReadyLine, ...], list[RowError]]:
     """The lines that can be handed in, the persons' own words first, and what is wrong with the others."""
-    flawed = {each.line_id: flaws for each in lines if (flaws := unfit(ReceivePartnerSignal, each.fields))}
+    flawed = {each.line_id: flaws for each in lines if (flaws := schema_errors(ReceivePartnerSignal, each.fields))}
     good = [each for each in lines if each.line_id not in flawed]
     bad = [
         RowError(each.row, each.part, str(flaw.value or ""), flaw.message, "correct the row and bring it in again")

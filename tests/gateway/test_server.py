@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.app import Application, GatewaySettings
 from gateway.intake.partners import CLOUD_EVENT
-from gateway.server import ExposedPortError, config_of, insist_on_loopback, serve, settings_of
+from gateway.server import ExposedPortError, config_of, require_loopback, serve, settings_of
 from tests.gateway.conftest import MASTER_KEY, REGISTRATION
 from tests.support.databases import Database
 from workers.settings import Home, Settings
@@ -104,10 +104,10 @@ def test_the_port_is_not_opened_to_people_nobody_signed_in() -> None:
     open_to_all = GatewaySettings("", MASTER_KEY, host=EVERYWHERE)
 
     with pytest.raises(ExposedPortError, match="AWDA_BEHIND_PROXY"):
-        insist_on_loopback(open_to_all)
-    insist_on_loopback(GatewaySettings("", MASTER_KEY, host=EVERYWHERE, proxied=True))
+        require_loopback(open_to_all)
+    require_loopback(GatewaySettings("", MASTER_KEY, host=EVERYWHERE, proxied=True))
     for host in ("127.0.0.1", "localhost", "::1"):
-        insist_on_loopback(GatewaySettings("", MASTER_KEY, host=host))
+        require_loopback(GatewaySettings("", MASTER_KEY, host=host))
 
 
 def test_the_master_key_is_that_of_the_home(tmp_path: Path) -> None:

@@ -91,8 +91,8 @@ async def test_of_one_name_so_many_are_under_way_and_the_others_come_in_their_or
     assert most == 2
     assert [nth for name, nth in order if name == "p"] == list(range(9))
     assert order.index(("q", 0)) < 4
-    assert not turns._lanes
-    assert not turns._here
+    assert not turns._slots
+    assert not turns._requests
 
 
 async def test_who_keeps_to_its_rate_is_let_in_side_by_side_and_who_hurries_in_turn() -> None:

@@ -253,7 +253,7 @@ async def test_nobody_attaches_a_file_by_only_saying_so(
             headers={"Idempotency-Key": "k"},
         )  # fmt: skip
         assert answer.status_code == 422
-        assert "not for staff to send" in answer.json()["detail"]
+        assert "AttachEvidence cannot be sent by staff" in answer.json()["detail"]
         assert (await client.get("/schemas/AttachEvidence.json")).status_code == 404
     assert await attached(worker, case) == []
 

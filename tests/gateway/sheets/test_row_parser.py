@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from domain.commands.signal import ReceivePartnerSignal
 from domain.kernel.vocabulary import ReferralKind, SignalType
 from domain.referral.sheets import ANSWERS, CELLS, LISTED_KINDS, SHEETS, STATEMENT_COLUMNS, SheetKind, read_code
-from gateway.intake.validation import unfit
+from gateway.intake.validation import schema_errors
 from gateway.sheets.rendering import as_html
 from gateway.sheets.row_parser import RowContext, RowStatement, clean, form, read_row, safe, unsafe
 from gateway.sheets.translations import ASKED, COLUMNS, HEADINGS, LANGUAGES, RESULTS, Translation, known_by
@@ -44,7 +44,7 @@ def read(kind: ReferralKind, **cells: str) -> tuple[list[RowStatement], list[Row
 def the_fields(kind: ReferralKind, **cells: str) -> dict[str, Any]:
     (said,), bad = read(kind, **cells)
     assert not bad, bad
-    assert unfit(ReceivePartnerSignal, {**said.fields, **MADE_UP}) == []
+    assert schema_errors(ReceivePartnerSignal, {**said.fields, **MADE_UP}) == []
     return dict(said.fields)
 
 
@@ -317,7 +317,7 @@ def test_whatever_stands_in_a_row_it_is_read_or_reported(
     said, bad = read_row(line, {}, RowContext(kind, ISSUED, TODAY, TRIPOLI))
     assert all(each.problem and each.todo for each in bad)
     for each in said:
-        assert unfit(ReceivePartnerSignal, {**each.fields, **MADE_UP}) == []
+        assert schema_errors(ReceivePartnerSignal, {**each.fields, **MADE_UP}) == []
         assert each.part in ("result", "withdrawal", "concern")
     again, _ = read_row(line, {}, RowContext(kind, ISSUED, TODAY + timedelta(days=3), TRIPOLI))
     assert [each for each in again if each.part != "result"] == [each for each in said if each.part != "result"]
