@@ -11,7 +11,7 @@ from cli.context import CommandContext, run_with_context
 from cli.home import here
 from cli.options import OPERATOR, as_json
 from cli.output import CommandError, ExitCode, emit, log, print_table
-from gateway.api.task_links import listed, told_issued
+from gateway.api.task_links import issued_json, listed
 from gateway.intake.submission import new_key
 from gateway.pages.render import text_of
 from gateway.pages.time_format import clock
@@ -47,7 +47,7 @@ def give_link(
         return await links.issue(number.strip().upper(), user=user, key=asked, referral_id=referral, kind=kind)
 
     issued = run_with_context(work)
-    told = told_issued(issued, base_of(face))
+    told = issued_json(issued, base_of(face))
     told["link"] += f"?lang={lang}"
     if handover:
         click.echo(page_of(told, issued, face, lang))
