@@ -1,4 +1,4 @@
-"""Which key said it: a laboratory's key reports no embassy's outcome, and nobody learns that it tried."""
+"""Key scopes: a laboratory's key cannot report an embassy's outcome, and the response does not disclose the attempt."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ HOSPITAL = "hospital"
 
 @dataclass(frozen=True)
 class HospitalSystem:
-    """A partner with a key for everything, one of its laboratory, and one of its reception desk."""
+    """A partner with an unlimited key, one for its laboratory, and one for its reception desk."""
 
     case: UUID
     whole: str
@@ -65,7 +65,7 @@ async def hospital(intake: Intake) -> HospitalSystem:
     )
     steps = frozenset({SignalType.ACKNOWLEDGED, SignalType.ACCEPTED})
     await partner_keys.add_key(pool, master, HOSPITAL, front_desk, scope=KeyScope(signals=steps))
-    tokens = await asked(
+    tokens = await create_referrals(
         intake,
         case,
         ReferralKind.MEDICAL_ASSESSMENT,
@@ -76,8 +76,8 @@ async def hospital(intake: Intake) -> HospitalSystem:
     return HospitalSystem(case, whole, laboratory, front_desk, tokens)
 
 
-async def asked(intake: Intake, case: UUID, *kinds: ReferralKind) -> dict[ReferralKind, str]:
-    """Referrals as the recording writes them: the public kind in the open, the true one sealed."""
+async def create_referrals(intake: Intake, case: UUID, *kinds: ReferralKind) -> dict[ReferralKind, str]:
+    """Creates referrals as a recording does: the public kind in clear, the true one encrypted."""
     tokens = {kind: f"a-token-for-{kind.lower()}" for kind in kinds}
     facts = [
         ReferralCreated(
@@ -145,13 +145,13 @@ async def test_a_laboratorys_key_cannot_report_an_embassys_outcome(
 async def test_the_kind_that_counts_is_the_one_that_was_really_asked(
     intake: Intake, hospital: HospitalSystem, kind: ReferralKind, became: tuple[Any, ...]
 ) -> None:
-    """MHPSS and specialist care go by one public name; the laboratory's key is for one of them."""
+    """MHPSS and specialist care have the same public kind; the laboratory's key is for one of them."""
     await intake.partners.receive(HOSPITAL, *hospital.signed(hospital.event(kind), hospital.laboratory))
 
     assert await kept(intake) == [became]
 
 
-async def test_a_key_for_some_signals_says_no_others(intake: Intake, hospital: HospitalSystem) -> None:
+async def test_a_key_for_some_signals_cannot_send_others(intake: Intake, hospital: HospitalSystem) -> None:
     for signal in ("ACCEPTED", "COMPLETED"):
         event = hospital.event(ReferralKind.MEDICAL_ASSESSMENT, signal_type=signal)
         await intake.partners.receive(HOSPITAL, *hospital.signed(event, hospital.front_desk))
@@ -170,7 +170,7 @@ async def test_what_the_person_says_is_heard_under_any_key(
     assert await kept(intake) == [APPLIES, APPLIES]
 
 
-async def test_signed_by_two_keys_it_is_enough_that_one_may_say_it(intake: Intake, hospital: HospitalSystem) -> None:
+async def test_of_two_signing_keys_one_with_the_right_scope_is_enough(intake: Intake, hospital: HospitalSystem) -> None:
     event, at = hospital.event(ReferralKind.CONSULAR_IDENTITY), time.time()
     (narrow, body), (wide, _) = (hospital.signed(event, key, at) for key in (hospital.laboratory, hospital.whole))
     both = narrow | {"webhook-signature": f"{narrow['webhook-signature']} {wide['webhook-signature']}"}
@@ -207,7 +207,7 @@ async def test_sent_again_it_gets_the_same_receipt_and_still_has_no_effect(
     assert await kept(intake) == [SET_ASIDE]
 
 
-async def test_a_key_limited_to_kinds_is_not_believed_about_a_referral_nobody_can_read(
+async def test_a_key_limited_to_kinds_is_not_accepted_for_an_unreadable_referral(
     intake: Intake, hospital: HospitalSystem
 ) -> None:
     begun = await intake.staff.start_case(REGISTRATION, user="fatima", key=uuid4().hex)
@@ -226,14 +226,14 @@ async def test_a_revoked_key_is_turned_away_within_two_seconds(intake: Intake, h
 
     await partner_keys.revoke_key(intake.pool, whole.key_id)
     assert FRESH_S <= 2.0
-    intake.partners.signature_verifier._read_at -= FRESH_S  # as if they had passed
+    intake.partners.signature_verifier._read_at -= FRESH_S  # as if that time had passed
 
-    with pytest.raises(DeclinedError) as no:
+    with pytest.raises(DeclinedError) as declined:
         await intake.partners.receive(HOSPITAL, *hospital.signed(hospital.event(ReferralKind.MHPSS), hospital.whole))
-    assert no.value.problem == "signature"
+    assert declined.value.problem == "signature"
 
 
-async def test_while_a_key_is_replaced_no_message_is_turned_away(intake: Intake, hospital: HospitalSystem) -> None:
+async def test_while_a_key_is_replaced_no_message_is_rejected(intake: Intake, hospital: HospitalSystem) -> None:
     (old,) = [key for key in await partner_keys.key_entries(intake.pool, HOSPITAL) if not key.scope.limited]
     new = new_secret()
 
@@ -248,26 +248,26 @@ async def test_while_a_key_is_replaced_no_message_is_turned_away(intake: Intake,
     assert None not in used
 
 
-async def test_our_own_outbound_key_opens_no_door_here(intake: Intake, hospital: HospitalSystem) -> None:
+async def test_an_outbound_key_is_not_accepted_for_inbound_messages(intake: Intake, hospital: HospitalSystem) -> None:
     ours = new_secret()
     await partner_keys.add_key(
         intake.pool, intake.keys.master, HOSPITAL, ours, direction=partner_keys.Direction.OUTBOUND
     )
 
-    with pytest.raises(DeclinedError) as no:
+    with pytest.raises(DeclinedError) as declined:
         await intake.partners.receive(HOSPITAL, *hospital.signed(hospital.event(ReferralKind.MHPSS), ours))
 
-    assert no.value.problem == "signature"
+    assert declined.value.problem == "signature"
 
 
 async def test_a_message_set_aside_is_kept_sealed_and_without_its_case(
     intake: Intake, hospital: HospitalSystem
 ) -> None:
-    event = hospital.event(ReferralKind.CONSULAR_IDENTITY, reason="a reason nobody may read")
+    event = hospital.event(ReferralKind.CONSULAR_IDENTITY, reason="a confidential reason")
 
     await intake.partners.receive(HOSPITAL, *hospital.signed(event, hospital.laboratory))
 
     ((stream, body, result),) = [tuple(row) for row in await rows(intake, "stream_id, body, result", "kind = 'signal'")]
     assert stream is None
-    assert b"nobody may read" not in body
+    assert b"confidential" not in body
     assert json.loads(result) == {"status": "quarantined", "cause": NOT_FOR_THIS}
