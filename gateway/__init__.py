@@ -1,1 +1,4 @@
-"""The doors: staff and partners come in here, and leave with a receipt that is a committed row."""
+"""The gateway: the HTTP API, the public pages, and the application services that accept and read messages.
+
+It stores messages in the inbox and never calls Temporal. Rules about cases belong in ``domain``. Start with ``app.py``.
+"""

@@ -173,7 +173,7 @@ async def _read(request: Request, kind: str, options: ReadOptions, if_none_match
 
 
 async def _replay(request: Request, kind: str, options: ReadOptions) -> ReplayedStream:
-    """The stream named in the path, replayed from the log. Raises ``ProblemError``."""
+    """Returns the stream named in the path, replayed from the log. Raises ``ProblemError``."""
     intake = intake_of(request)
     stream_id = await _found(intake, request.path_params["number"], kind, options.min_version)
     return await replay(intake.pool, intake.keys, stream_id, as_of=options.as_of, known_at=options.known_at)

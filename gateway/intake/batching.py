@@ -65,20 +65,20 @@ class BatchWriter:
     async def _write_batch(self, batch: list[Waiting]) -> None:
         try:
             accepted = await self._take([signal for signal, _ in batch])
-        except Exception as fault:  # noqa: BLE001 (passed on to every caller that waits)
-            await self._failed(batch, fault)
+        except Exception as error:  # noqa: BLE001 (passed on to every caller that waits)
+            await self._failed(batch, error)
         else:
             for (_, answer), result in zip(batch, accepted, strict=True):
                 if not answer.done():
                     answer.set_result(result)
 
-    async def _failed(self, batch: list[Waiting], fault: Exception) -> None:
+    async def _failed(self, batch: list[Waiting], error: Exception) -> None:
         """Retries the messages of a failed batch one by one, so that one bad message does not fail the others."""
-        if len(batch) > 1 and not isinstance(fault, UNANSWERED):
-            log.warning("a batch of %s messages failed (%s); writing them one by one", len(batch), type(fault).__name__)
+        if len(batch) > 1 and not isinstance(error, UNANSWERED):
+            log.warning("a batch of %s messages failed (%s); writing them one by one", len(batch), type(error).__name__)
             for each in batch:
                 await self._write_batch([each])
             return
         for _, answer in batch:
             if not answer.done():
-                answer.set_exception(fault)
+                answer.set_exception(error)
