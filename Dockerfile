@@ -1,4 +1,4 @@
-# One image for every process of Awda; docker-compose.yml says which process a container runs.
+# One image for all processes of Awda; docker-compose.yml selects the process of each container.
 
 FROM python:3.11-slim-bookworm AS built
 COPY requirements.lock /requirements.lock
@@ -26,6 +26,7 @@ COPY workers ./workers
 COPY simulator ./simulator
 COPY cli ./cli
 COPY samples ./samples
+COPY docs/rules ./docs/rules
 ENV PATH=/venv/bin:$PATH PYTHONPATH=/awda PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 AWDA_HOME=/tmp/awda
 USER awda
 ENTRYPOINT ["/awda/deploy/with-secrets"]

@@ -1,5 +1,4 @@
-"""The programme's rules: pure, without clock, input or output.
+"""The domain: events, commands and rules. Pure functions, without clock, input or output.
 
-Servers, HTTP and storage do not belong here; the packages above bring them. Start with ``procedure.py``, then the
-stage that you are interested in.
+No database and no Temporal here. Start with ``procedure.py``, then ``decider.py``.
 """

@@ -1,4 +1,4 @@
-"""What is recorded of a partner's silence: each rung of the ladder, told once (domain.md 5.2)."""
+"""What is recorded of a partner's silence: each rung of the ladder, told once (rule ESCALATION.LADDER)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class _OfTheLadder(Event):
     partner_id: str
     rung: str
 
-    def change(self, case: Case) -> None:
+    def apply_to(self, case: Case) -> None:
         case.referrals[self.referral_id].tell(self.rung, self.says)
 
     @property

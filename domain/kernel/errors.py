@@ -8,7 +8,7 @@ class DomainError(Exception):
 
 
 class Rejected(DomainError):  # noqa: N818 (the ordinary answer of a rule, not a fault of the program)
-    """A rule says no. ``rule`` is its name, ``detail`` says with which value and what to do next."""
+    """A rule rejected the message. ``rule`` is its code; ``detail`` names the value and the next step."""
 
     def __init__(self, rule: str, detail: str, *, field: str | None = None, failures: tuple[str, ...] = ()) -> None:
         super().__init__(f"{rule}: {detail}")
@@ -16,11 +16,11 @@ class Rejected(DomainError):  # noqa: N818 (the ordinary answer of a rule, not a
 
 
 class TooEarly(DomainError):  # noqa: N818 (the message waits; nothing has failed)
-    """Said a moment too early: the stage it belongs to may be opened and is about to be. The message waits."""
+    """The message arrived just before its stage was opened. It stays pending until the stage is open."""
 
 
 class Unroutable(DomainError):  # noqa: N818 (the message is quarantined; nothing has failed)
-    """A message that a person must look at before it can have any effect: quarantined, never dropped."""
+    """The message needs a person's decision before it has any effect. It is quarantined, never dropped."""
 
     def __init__(self, cause: str, detail: str) -> None:
         super().__init__(f"{cause}: {detail}")

@@ -15,6 +15,7 @@ from typing import Final
 from domain.case.aggregate import Case, Seat, _seat_on, _waits_for
 from domain.casework.seat import _give_up_waiting, vacate_seat
 from domain.clearance.actions import grant, hold, revoke, task
+from domain.clearance.nationality import nationality_confirmed
 from domain.clearance.protection_concern import record_private_interview
 from domain.clearance.return_advisory import mark_of
 from domain.clearance.travel_gate import Journey, journey_on, travel_gate
@@ -262,10 +263,10 @@ def flight_has_arrived(case: Case, letter: FlightHasArrived, _ctx: Context) -> I
 
 
 def may_open(case: Case, _ctx: Context) -> str | None:
-    """A provisional seat may be sought once nationality is confirmed (domain.md 4.1)."""
+    """A provisional seat may be sought once nationality is confirmed (rule DEPARTURE.OPENS)."""
     if case.phase not in (Phase.PRE_DEPARTURE, Phase.DEPARTURE):
         return "PHASE"
-    return None if case.nationality_confirmed else "NATIONALITY_NOT_CONFIRMED"
+    return None if nationality_confirmed(case) else "NATIONALITY_NOT_CONFIRMED"
 
 
 def missing(case: Case, ctx: Context) -> list[Requirement]:
@@ -273,15 +274,15 @@ def missing(case: Case, ctx: Context) -> list[Requirement]:
     if case.departed:
         return []
     if not case.has_clearance(ClearanceKind.CONSENT_RETURN, ctx.at):
-        return [Requirement("PERSON.DECLARATION", "COUNSELLOR", "domain 4.3", since)]
+        return [Requirement("PERSON.DECLARATION", "COUNSELLOR", "SCREENING.DECLARATION", since)]
     if not case.has_clearance(ClearanceKind.FUNDING_ALLOCATED, ctx.at):
-        return [Requirement("STAFF.FUNDING", "PROGRAMME_MANAGER", "domain 8.12", since)]
+        return [Requirement("STAFF.FUNDING", "PROGRAMME_MANAGER", "DEPARTURE.FUNDING", since)]
     if seat is None:
-        return [Requirement("STAFF.NOMINATION", "MOVEMENT_OFFICER", "domain 7.5", since)]
+        return [Requirement("STAFF.NOMINATION", "MOVEMENT_OFFICER", "DEPARTURE.NOMINATION", since)]
     if not seat.frozen:
-        return [Requirement("MOVEMENT.FREEZE", "MOVEMENT_OFFICER", "domain 7.5", since, seat.std)]
+        return [Requirement("MOVEMENT.FREEZE", "MOVEMENT_OFFICER", "DEPARTURE.STEPS", since, seat.std)]
     step = {"CONFIRMED": "CHECK_IN", "CHECKED_IN": "BOARDING"}.get(seat.status, "DEPARTURE")
-    return [Requirement(f"MOVEMENT.{step}", "MOVEMENT_OFFICER", "domain 7.5", since, seat.std)]
+    return [Requirement(f"MOVEMENT.{step}", "MOVEMENT_OFFICER", "DEPARTURE.STEPS", since, seat.std)]
 
 
 DEPARTURE = StageRules(

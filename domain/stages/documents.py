@@ -17,6 +17,7 @@ from typing import Final
 from domain.case.aggregate import Case
 from domain.case.referral import Referral
 from domain.clearance.actions import grant, grant_on_answer, revoke, soon, task
+from domain.clearance.nationality import nationality_confirmed
 from domain.clearance.protection_concern import asked_in_private
 from domain.clearance.revocations import Trigger, revocations
 from domain.commands.documents import (
@@ -53,7 +54,7 @@ from domain.kernel.vocabulary import (
     Stage,
     TravelDocumentKind,
 )
-from domain.referral.nationality_change import CHANGED, newest_change, unasked
+from domain.referral.nationality_change import newest_change, unasked
 from domain.referral.outcomes import read
 from domain.referral.payloads import Document, Permit
 from domain.referral.requests import ask_again, refer, should_ask
@@ -89,7 +90,10 @@ def ask_first(case: Case, ctx: Context) -> list[Requirement]:
     codes, needed = unasked(case), not case.has_clearance(ClearanceKind.TRAVEL_DOCUMENT, ctx.at)
     if needed and not case.consents_to(Purpose.SHARE_EMBASSY):
         codes = (*codes, "PERSON.SHARE_EMBASSY")
-    return [Requirement(code, "COUNSELLOR", "domain 7.4", changed.timestamp, after=CHANGED) for code in codes]
+    return [
+        Requirement(code, "COUNSELLOR", "NATIONALITY.ASK_FIRST", changed.timestamp, after=changed.TOPIC)
+        for code in codes
+    ]
 
 
 def of_the_nationality_named(meaning: Meaning) -> Meaning:
@@ -137,7 +141,7 @@ def _not_examined(referral: Referral, outcome: str, ctx: Context) -> Iterator[Ev
 @of_the_nationality_named
 def identity_taken_back(case: Case, referral: Referral, _told: PartnerReport, _ctx: Context) -> Iterator[Event]:
     """Papers that rest on a nationality which is not confirmed any more clear no way."""
-    was_confirmed = case.nationality_confirmed
+    was_confirmed = nationality_confirmed(case)
     yield NationalityNotConfirmed(asked=referral.partner_id)
     if was_confirmed:
         yield from revocations(case, Trigger.NATIONALITY_NOT_CONFIRMED)
@@ -164,7 +168,10 @@ def document_answered(case: Case, referral: Referral, told: PartnerReport, ctx: 
 
 
 def _issued(case: Case, kind: TravelDocumentKind, number: str, ends: date | None) -> Iterator[Event]:
-    """An exit permit holds for one document's number; another document needs another permit (7.4 rule 3)."""
+    """An exit permit holds for one document's number; another document needs another permit.
+
+    See rule DOCUMENTS.PERMIT_NUMBER.
+    """
     before = case.latest(TravelDocumentIssued)
     if before is not None and before.number != number:
         yield from revoke(case, ClearanceKind.EXIT_PERMIT, "DOCUMENT_NUMBER_CHANGED")
@@ -223,7 +230,7 @@ def _insist_on_issuer(case: Case, country: str | None) -> None:
 
 
 def hand_over_travel_document(case: Case, _report: HandOverTravelDocument, _ctx: Context) -> Iterator[Event]:
-    if not case.has(TravelDocumentIssued.TOPIC):
+    if not case.has(TravelDocumentIssued):
         raise Rejected("DOCUMENT.NONE", "no document has been issued yet")
     yield TravelDocumentHandedOver()
 
@@ -237,7 +244,10 @@ def report_document_lost(case: Case, _report: ReportDocumentLost, _ctx: Context)
 
 
 def may_open(case: Case, _ctx: Context) -> str | None:
-    """No word to an embassy before the private question on return has been asked and answered (7.1 rule 1)."""
+    """No word to an embassy before the private question on return has been asked and answered.
+
+    See rule DOCUMENTS.AFTER_INTERVIEW.
+    """
     if case.phase not in (Phase.PRE_DEPARTURE, Phase.DEPARTURE):
         return "PHASE"
     return None if asked_in_private(case) else "DOCUMENTS_MAY_NOT_START"
@@ -248,7 +258,7 @@ def follow_up(case: Case, ctx: Context) -> Iterator[Event]:
     named = case.nationality_since
     if case.departed or ask_first(case, ctx):
         return
-    if not case.nationality_confirmed:
+    if not nationality_confirmed(case):
         asked = case.referrals_of(ReferralKind.CONSULAR_IDENTITY, named)
         if not asked or ask_again(case, asked[-1]):
             yield from refer(case, ReferralKind.CONSULAR_IDENTITY, ctx)
@@ -268,18 +278,18 @@ def missing(case: Case, ctx: Context) -> list[Requirement]:
 
 def _owed(case: Case, ctx: Context) -> list[Requirement]:
     since = case.stages[Stage.DOCUMENTS].since
-    if not case.nationality_confirmed:
-        return [Requirement("EMBASSY.NATIONALITY", "embassy", "domain 7.4", since)]
+    if not nationality_confirmed(case):
+        return [Requirement("EMBASSY.NATIONALITY", "embassy", "DOCUMENTS.IN_ORDER", since)]
     owed = {ClearanceKind.TRAVEL_DOCUMENT: "EMBASSY", ClearanceKind.EXIT_PERMIT: "EXIT_AUTHORITY"}
     return [
-        Requirement(f"{who}.{kind}", who.lower(), "domain 7.4", since)
+        Requirement(f"{who}.{kind}", who.lower(), "DOCUMENTS.IN_ORDER", since)
         for kind, who in owed.items()
         if not case.has_clearance(kind, ctx.at)
     ]
 
 
 def reopens(case: Case, _ctx: Context) -> str | None:
-    if not case.nationality_confirmed:
+    if not nationality_confirmed(case):
         return "NATIONALITY_NOT_CONFIRMED"
     ended = [kind for kind in NEEDED if case.clearances[kind].status is not ClearanceStatus.VALID]
     return ended[0] if ended else None

@@ -76,7 +76,7 @@ def _insist_on_seat(case: Case) -> Seat:
 
 
 def _insist_on_window(case: Case, seat: Seat, issued: datetime, ctx: Context) -> None:
-    """The first look leaves time to act on it; another one may be taken until the doors close (domain.md 00, 17)."""
+    """The first look leaves time to act on it; another one may be taken until the doors close (rule FTT.WINDOW)."""
     opens = LIBYA.before(seat.std, ctx.policy.in_force.fit_to_travel_from)
     closes = LIBYA.before(seat.std, ctx.policy.in_force.fit_to_travel_until)
     if _looked_at_for(case, seat):
@@ -117,7 +117,7 @@ def missing(case: Case, ctx: Context) -> list[Requirement]:
     fit = case.clearances.get(ClearanceKind.FIT_TO_TRAVEL)
     if fit is not None and not fit.valid_at(ctx.at) and not case.departed:
         missing.append(ClearanceKind.FIT_TO_TRAVEL)
-    return [Requirement(f"CLINIC.{kind}", "clinic", "domain 7.3", since) for kind in missing]
+    return [Requirement(f"CLINIC.{kind}", "clinic", "MEDICAL.CLEARANCES", since) for kind in missing]
 
 
 def reopens(case: Case, _ctx: Context) -> str | None:

@@ -44,7 +44,7 @@ NEEDED = (ClearanceKind.PROTECTION_CLEARANCE, ClearanceKind.SAFETY_OF_RETURN)
 
 
 def reassess_safety(case: Case, order: ReassessSafety, ctx: Context) -> Iterator[Event]:
-    """A safety that was assessed under another advisory is none any more (domain.md 4.7, 8.3)."""
+    """A safety that was assessed under another advisory is none any more (rule SAFETY.OUTDATED)."""
     if case.phase is Phase.POST_ARRIVAL:
         raise Rejected("SAFETY.ARRIVED", "the person has arrived; raise a protection concern instead")
     changed = Advisory(order.country, order.area, order.level, order.advisory_version, order.number, order.since)
@@ -128,14 +128,16 @@ def _at_ease(assessed: VulnerabilityAssessed | None) -> bool:
 def missing(case: Case, ctx: Context) -> list[Requirement]:
     officer, since = "PROTECTION_OFFICER", case.stages[Stage.PROTECTION].since
     missing = [
-        Requirement(f"STAFF.{kind}", officer, "domain 4.6", since)
+        Requirement(f"STAFF.{kind}", officer, "PROTECTION.CLEARANCES", since)
         for kind in NEEDED
         if not case.has_clearance(kind, ctx.at)
     ]
     if not missing and (today := outdated(case, ctx.directory.advisories)):
         changed = ReturnAdvisoryChanged.TOPIC
         missing.append(
-            Requirement(f"STAFF.{ClearanceKind.SAFETY_OF_RETURN}", officer, "domain 8.3", today.since, after=changed)
+            Requirement(
+                f"STAFF.{ClearanceKind.SAFETY_OF_RETURN}", officer, "SAFETY.OUTDATED", today.since, after=changed
+            )
         )
     return missing
 

@@ -58,7 +58,7 @@ def accepted(_case: Case, referral: Referral, told: PartnerReport, ctx: Context)
 
 
 def done(_case: Case, referral: Referral, told: PartnerReport, ctx: Context) -> Iterator[Event]:
-    """Said after the flight; before it, done was taken as a yes (domain.md 6, rule 2)."""
+    """Said after the flight; before it, done was taken as a yes (rule RECEPTION.PROMISE)."""
     if told.outcome == "NOT_ARRIVED":
         within = ctx.policy.pinned.withdrawal_contact
         yield task("find out where the person is", "RECEPTION_OFFICER", within, ctx, subject=str(referral.referral_id))
@@ -108,7 +108,7 @@ def provide_onward_transport(case: Case, report: ProvideOnwardTransport, _ctx: C
 
 def complete_reception(case: Case, order: CompleteReception, _ctx: Context) -> Iterator[Event]:
     _insist_on_arrival(case)
-    if order.outcome != "DECLINED" and not case.has(ReturneeMet.TOPIC):
+    if order.outcome != "DECLINED" and not case.has(ReturneeMet):
         raise Rejected("RECEPTION.NOT_MET", "record that the person was met, or that they declined", field="outcome")
     yield ReceptionCompleted(outcome=order.outcome)
 
@@ -147,12 +147,14 @@ def follow_up(case: Case, ctx: Context) -> Iterator[Event]:
 def missing(case: Case, _ctx: Context) -> list[Requirement]:
     since = case.stages[Stage.RECEPTION].since
     if case.phase is not Phase.POST_ARRIVAL:
-        who = "MOVEMENT.ARRIVAL" if not case.has(FlightArrived.TOPIC) else "RECEPTION.ARRIVAL"
-        return [Requirement(who, "RECEPTION_OFFICER", "domain 7.6", since)]
-    if case.has(ReceptionCompleted.TOPIC):
+        who = "MOVEMENT.ARRIVAL" if not case.has(FlightArrived) else "RECEPTION.ARRIVAL"
+        return [Requirement(who, "RECEPTION_OFFICER", "RECEPTION.STEPS", since)]
+    if case.has(ReceptionCompleted):
         return []
-    met = case.has(ReturneeMet.TOPIC)
-    return [Requirement("RECEPTION.COMPLETE" if met else "RECEPTION.MEET", "RECEPTION_OFFICER", "domain 7.6", since)]
+    met = case.has(ReturneeMet)
+    return [
+        Requirement("RECEPTION.COMPLETE" if met else "RECEPTION.MEET", "RECEPTION_OFFICER", "RECEPTION.STEPS", since)
+    ]
 
 
 RECEPTION = StageRules(

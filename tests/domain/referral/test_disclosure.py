@@ -1,4 +1,7 @@
-"""The minimum data set: what each partner is told about a person, and never a field more (domain.md 6.4; 00, 10)."""
+"""The minimum data set: what each partner is told about a person, and never a field more.
+
+See rules DISCLOSURE.MINIMUM_DATA, DISCLOSURE.EMBASSY_AND_AUTHORITIES.
+"""
 
 from __future__ import annotations
 
@@ -114,7 +117,7 @@ def messages(told: CaseScenario, kind: str) -> list[dict[str, Any]]:
         ReferralCancellationNotified.model_validate({**about, "reason": "CASE_NOT_PROCEEDING"}),
     )
     assert {type(event) for event in events} == set(LETTERS)
-    sent = [notifications_of(told.case, event.stamped(told.case.id, 1, told.now)) for event in events]
+    sent = [notifications_of(told.case, event.placed_in(told.case.id, 1, told.now)) for event in events]
     return [message.data for message in sent if message is not None]
 
 
@@ -217,7 +220,7 @@ def test_what_leaves_is_what_is_on_record() -> None:
     assert sorted(left) == sorted(disclosed.values())
 
 
-# Partners that must report people (00, 11)
+# Partners that must report people (rule PARTNER.MANDATORY_REPORTING)
 
 
 def with_a_reporting_clinic() -> CaseScenario:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.clearance.nationality import nationality_confirmed
 from domain.commands.signal import ReceivePartnerSignal
 from domain.kernel.directory import Directory, Partner
 from domain.kernel.event import Compartment
@@ -34,7 +35,7 @@ MONDAY = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 
 KINDS = sorted(OUTCOMES)
 
-# The codes that domain.md 6.1 to 6.3 gives each kind; those that end nothing stand apart.
+# The codes that rule REFERRAL.OUTCOMES gives each kind; those that end nothing stand apart.
 ENDS = {
     "PROTECTION_ASSISTANCE": "SERVICE_PROVIDED PARTIALLY_PROVIDED DECLINED_BY_PERSON SERVICE_UNAVAILABLE NOT_REACHED",
     "VOT_ASSISTANCE": "ADMITTED ASSISTED_OUTSIDE DECLINED_BY_PERSON NO_CAPACITY DISCHARGED",
@@ -252,7 +253,7 @@ def test_a_person_may_say_which_outcome_was_meant() -> None:
         reason="the consul said so on the telephone",
         outcome_code="NATIONALITY_CONFIRMED",
     )
-    assert told.case.nationality_confirmed
+    assert nationality_confirmed(told.case)
 
 
 def test_what_does_not_fit_may_be_set_aside() -> None:

@@ -248,6 +248,7 @@ def test_every_route_asks_whether_the_caller_may(database: Database) -> None:
     unasked |= {f"{fhir}/metadata"} | signed  # a partner is asked for its signature instead
     unasked |= {"/p/{token}", "/call"}  # a code opens the one, anybody may ask for the other
     unasked |= {"/partners/receipt-key", "/schemas", "/schemas/signals/{kind}/v{version}.json"}
+    unasked |= {"/rules", "/rules/{code}"}
 
     asking = {
         route.path: [d for d in route.dependant.dependencies if hasattr(d.call, "action")] for route in routes(app)
