@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ from gateway.intake.partners import CLOUD_EVENT
 from gateway.server import ExposedPortError, config_of, require_loopback, serve, settings_of
 from tests.gateway.conftest import MASTER_KEY, REGISTRATION
 from tests.support.databases import Database
+from tests.support.ports import free_port
 from workers.settings import Home, Settings
 
 MIB = 1024 * 1024
@@ -26,16 +26,9 @@ MIB = 1024 * 1024
 EVERYWHERE = "0.0.0.0"  # noqa: S104 (to be refused)
 
 
-def a_free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
-
-
 @asynccontextmanager
 async def serving(database: Database) -> AsyncIterator[tuple[httpx2.AsyncClient, asyncio.Event, asyncio.Task[None]]]:
-    settings, stop = GatewaySettings(database.app_dsn, MASTER_KEY, port=a_free_port()), asyncio.Event()
+    settings, stop = GatewaySettings(database.app_dsn, MASTER_KEY, port=free_port()), asyncio.Event()
     running = asyncio.create_task(serve(settings, stop=stop))
     url = f"http://127.0.0.1:{settings.port}"
     async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=30) as client:

@@ -28,9 +28,10 @@ from store.partners import registry as partners
 from store.partners.keys import Direction
 from store.partners.registry import RegisteredPartner
 from tests.gateway.conftest import MASTER_KEY, TOKEN, Clinic, rows
-from tests.gateway.test_server import a_free_port, serving
+from tests.gateway.test_server import serving
 from tests.support.databases import Database
 from tests.support.partner_side import BARE, PAGES, PATH, a_receiver, script_with
+from tests.support.ports import free_port
 
 needs_shell = pytest.mark.skipif(
     not all(map(shutil.which, ("sh", "curl", "openssl", "base64", "od"))),
@@ -85,7 +86,7 @@ async def test_the_client_reports_a_completion_and_prints_its_receipt(
 async def test_the_client_retries_until_the_gateway_runs_and_the_signal_counts_once(
     database: Database, intake: Intake, clinic: Clinic
 ) -> None:
-    settings, stop = GatewaySettings(database.app_dsn, MASTER_KEY, port=a_free_port()), asyncio.Event()
+    settings, stop = GatewaySettings(database.app_dsn, MASTER_KEY, port=free_port()), asyncio.Event()
     url = f"http://127.0.0.1:{settings.port}/api/v1/inbox/clinic-tripoli"
     again = {"AWDA_SECRET": clinic.secret, "AT": "2026-11-24T10:15:00+02:00"}
     command = (*BARE, str(PAGES / "client.py"), url, TOKEN, "ACCEPTED", "", str(uuid4()))

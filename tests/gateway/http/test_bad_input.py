@@ -20,7 +20,7 @@ from gateway.intake.partners import CLOUD_EVENT
 from gateway.intake.service import Intake
 from tests.gateway.conftest import MASTER_KEY, Clinic, a_partner, rows
 from tests.support.databases import Database
-from workers.embedded.temporal import free_port
+from tests.support.ports import free_port
 
 MIB = 1024 * 1024
 

@@ -35,8 +35,9 @@ from gateway.http.rate_limits import (
 )
 from gateway.intake.partners import CLOUD_EVENT, PARTNER_BODY
 from tests.gateway.conftest import Clinic, an_app
-from tests.gateway.test_server import a_free_port, serving
+from tests.gateway.test_server import serving
 from tests.support.databases import Database
+from tests.support.ports import free_port
 from tests.support.processes import worker_processes
 from workers.embedded.installation import Servers
 
@@ -270,7 +271,7 @@ async def test_the_answer_to_a_body_that_is_too_large_is_a_problem_document(data
 @asynccontextmanager
 async def a_gateway(database: Database, servers: Servers, home: Path, **more: str) -> AsyncIterator[tuple[int, int]]:
     """Runs a gateway in a process of its own. Yields its port and process id."""
-    port = a_free_port()
+    port = free_port()
     async with worker_processes(
         database, servers, home, AWDA_PORT=str(port), AWDA_HOST="127.0.0.1", **more
     ) as processes:
@@ -402,7 +403,7 @@ async def test_partners_are_answered_while_temporal_is_down(
     database: Database, servers: Servers, tmp_path: Path, clinic: Clinic
 ) -> None:
     """The gateway starts and answers although no Temporal server is listening."""
-    unreachable = {"AWDA_TEMPORAL_ADDRESS": f"127.0.0.1:{a_free_port()}"}
+    unreachable = {"AWDA_TEMPORAL_ADDRESS": f"127.0.0.1:{free_port()}"}
     async with (
         a_gateway(database, servers, tmp_path, **unreachable) as (port, _),
         httpx2.AsyncClient(trust_env=False, timeout=PATIENCE_S) as client,
