@@ -20,7 +20,7 @@ from domain.procedure import EDITIONS, Procedure
 from domain.referral.disclosure import RECIPIENT_OF
 from domain.referral.outcomes import OUTCOMES
 from domain.stages.stage import StageRules
-from tools import letters, signals
+from tools import history_example, letters, signals
 
 PAGE = Path(__file__).parent.parent / "docs" / "procedure.md"
 
@@ -146,7 +146,12 @@ def _deadlines() -> Iterator[str]:
         yield f"| `{clearance}` | {span or 'until something ends it'} |"
 
 
-PAGES: Mapping[Path, Callable[[], str]] = {PAGE: page, signals.PAGE: signals.page, letters.PAGE: letters.page}
+PAGES: Mapping[Path, Callable[[], str]] = {
+    PAGE: page,
+    signals.PAGE: signals.page,
+    letters.PAGE: letters.page,
+    history_example.PAGE: history_example.page,
+}
 """Every page that is generated, as a whole or in part, and what makes it."""
 
 
