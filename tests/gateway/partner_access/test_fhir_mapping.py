@@ -374,6 +374,6 @@ def test_the_statuses_on_the_page_are_those_of_the_table() -> None:
 
 
 def test_every_system_on_the_page_is_one_we_use() -> None:
-    used = (PAGES.parent.parent / "gateway" / "fhir_task.py").read_text()
+    used = (PAGES.parent.parent / "gateway" / "partner_access" / "fhir_mapping.py").read_text()
     for system in set(re.findall(r"urn:awda:([a-z-]+)", PAGE)):
         assert f'"{system}"' in used, system
