@@ -31,9 +31,9 @@ CASE: Final = "LBY-2026-000001"
 
 SCENES: Final[tuple[tuple[tuple[str, ...], tuple[slice, ...]], ...]] = (
     (("case", "list"), (slice(0, 7),)),
-    (("case", "history", CASE), (slice(0, 2), slice(28, 58))),
+    (("case", "history", CASE), (slice(0, 2), slice(24, 46))),
 )
-"""Each command of the picture, and which parts of its output to show; left-out lines are marked."""
+"""Each command of the picture, and which rows of its table to show, counted from the heading."""
 
 REMOTE: Final = re.compile(r"@font-face \{.*?\}\s*|<!--.*?-->\s*", re.DOTALL)
 """What rich adds that names other hosts: fonts to download, and its own address."""
@@ -67,12 +67,16 @@ def drawn(printed: list[tuple[tuple[str, ...], list[str]]]) -> str:
 
 
 def _selected(lines: list[str], parts: tuple[slice, ...]) -> list[str]:
-    first, *others = ([lines[number] for number in range(*part.indices(len(lines)))] for part in parts)
-    return [
-        *first,
-        *(line for part in others for line in ("…", *part)),
-        *(["…"] if parts[-1].stop < len(lines) else []),
-    ]
+    """Returns these parts of a table, with a mark where rows are left out. A row may take several lines."""
+    rows: list[list[str]] = []
+    for line in lines:
+        if rows and not line[:1].strip():
+            rows[-1].append(line)
+        else:
+            rows.append([line])
+    first, *others = ([line for row in rows[part] for line in row] for part in parts)
+    shown = [*first, *(line for part in others for line in ("…", *part))]
+    return [*shown, "…"] if parts[-1].stop < len(rows) else shown
 
 
 def _printed(arguments: tuple[str, ...], environment: dict[str, str]) -> list[str]:
