@@ -17,7 +17,7 @@ GENERATED: Final = {ROOT / "docs" / "procedure.md", ROOT / "docs" / "partners" /
 
 INSTEAD: Final = {
     r"whoever|whomever|whatsoever": "name the actor: staff, the partner, the caller",
-    r"somebody|anybody|everybody": "name the actor, or write: a person, anyone, everyone",
+    r"nobody|somebody|anybody|everybody": "name the actor, or write: no person, a person, anyone, everyone",
     r"told|heard": "informed, notified, received, disclosed",
     r"anew": "again",
     r"by (?:itself|themselves)": "automatically, separately",

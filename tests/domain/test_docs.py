@@ -1,4 +1,4 @@
-"""The pages say what the code says."""
+"""Generated pages are current, and the names in the glossary and the how-to pages exist in the code."""
 
 from __future__ import annotations
 
