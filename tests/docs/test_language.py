@@ -31,7 +31,7 @@ INSTEAD: Final = {
     r"wants|lies|speaks for": "requires, is stored, is valid for",
     r"for ever|way out": "permanently, network access",
     r"turned away|turns away|let in": "refused, accepted",
-    r"made-up|stand-ins?": "fictional, simulated, sample",
+    r"stand-ins?": "simulated or sample partners",
 }
 """What to write instead of each expression."""
 

@@ -86,7 +86,7 @@ def test_the_figures_on_the_page_are_those_in_the_code() -> None:
     assert (TOLERANCE_S, LONGEST_TOLERANCE_S, timedelta(weeks=1)) == (5 * 60, 15 * 60, GRACE)
     assert "ten times over 75 hours" in PAGE
     assert "five minutes; agree on more, at most fifteen" in PAGE
-    assert "the old one remains valid for a week" in PAGE
+    assert "the old key remains valid for a week" in PAGE
 
 
 def test_whoever_speaks_of_a_revoked_key_gives_it_the_two_seconds_that_a_gateway_does() -> None:
