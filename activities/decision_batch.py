@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from domain.events.case import NoteAdded
 from domain.events.signal import LateSignalRecorded, PartnerSignalIgnored, PartnerSignalQuarantined
-from domain.kernel.context import Context
+from domain.kernel.context import NO_PASSENGERS, Context, PassengerReport
 from domain.kernel.deadline import Deadline
 from domain.kernel.directory import Directory
 from domain.kernel.errors import Rejected, TooEarly, Unroutable
@@ -106,8 +106,7 @@ class Batch:
     directory: Directory
     token: Callable[[], str]
     refold: Callable[[Sequence[Event]], State]
-    boarded: frozenset[UUID] = frozenset()
-    unheard: frozenset[UUID] = frozenset()
+    passengers: PassengerReport = NO_PASSENGERS
     decided: list[tuple[Event, Context]] = field(default_factory=list)
     settled: list[MessageResult] = field(default_factory=list)
     early: list[InboxItem] = field(default_factory=list)
@@ -148,8 +147,7 @@ class Batch:
             directory=self.directory,
             token=self.token,
             claimed_at=claimed,
-            boarded=self.boarded,
-            unheard=self.unheard,
+            passengers=self.passengers,
         )
 
     def wake(self) -> Deadline | None:
@@ -218,7 +216,7 @@ class Batch:
         self._settle(waiting, "quarantined", {"cause": cause, "detail": detail})
 
     def _doubt(self, message_id: UUID, cause: str) -> None:
-        for rule in self.kind.in_doubt:
+        for rule in self.kind.on_quarantine:
             ctx = self._aside(message_id, "in doubt")
             try:
                 self._keep(ctx, rule(self.state, message_id, cause, ctx))
@@ -232,7 +230,7 @@ class Batch:
         if waiting.message_id not in getattr(self.state, "doubts", ()):
             return
         ctx = self._aside(waiting.message_id, "taken in")
-        self._keep(ctx, self.kind.taken_in(self.state, waiting.message_id, ctx))
+        self._keep(ctx, self.kind.on_release(self.state, waiting.message_id, ctx))
 
     def _aside(self, message_id: UUID, what: str) -> Context:
         """The moment of what we record about a message, beside what the message itself brings about."""
@@ -240,8 +238,8 @@ class Batch:
 
     def _note(self, reason: str | None, ctx: Context) -> Iterator[Event]:
         if reason and self.kind.name == "case":
-            note = NoteAdded(note=reason).stamped(self.state.id, self.state.version + 1, ctx.at)
-            note.fold_into(self.state)
+            note = NoteAdded(note=reason).placed_in(self.state.id, self.state.version + 1, ctx.at)
+            note.mutate(self.state)
             yield note
 
     def _undo(self, version: int) -> None:

@@ -18,7 +18,6 @@ from pydantic import BaseModel, ConfigDict
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.recording import body_of
 from activities.release_check import Release, ReleaseCheck, Verdict
 from activities.webhook_client import NotReachedError, WebhookClient, WebhookResponse
 from domain.commands.referral import ReportDeliveryFailure
@@ -26,7 +25,7 @@ from domain.referral.delivery import NO_RECEIVER
 from store.crypto.keys import KeyStore
 from store.crypto.webhook_signatures import sign_with
 from store.log.mapper import KeyErasedError, TamperedError
-from store.messages.inbox import Inbox, IncomingMessage
+from store.messages.inbox import Inbox, IncomingMessage, encode_message
 from store.messages.outbox import Delivery, Outbox, open_delivery
 from store.partners.keys import OutboundKeys, outbound
 from store.partners.registry import receiver_is_gone
@@ -200,7 +199,15 @@ def _report(delivery: Delivery, cause: str) -> IncomingMessage | None:
     if delivery.referral_id is None:
         return None
     message = ReportDeliveryFailure(referral_id=UUID(delivery.referral_id), cause=cause, letter=delivery.name)
-    return IncomingMessage(uuid4(), delivery.stream_id, "system", "system.report", body_of(message), "system", "awda")
+    return IncomingMessage(
+        uuid4(),
+        delivery.stream_id,
+        "system",
+        "system.report",
+        encode_message(type(message).__name__, message.model_dump(mode="json", exclude_none=True)),
+        "system",
+        "awda",
+    )
 
 
 def rest_of(retry_after: str | None, now: datetime) -> float:

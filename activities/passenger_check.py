@@ -7,7 +7,7 @@ It does not wait for ever: whoever has not been heard out by then does not count
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Final
@@ -17,10 +17,11 @@ from activities.decision_batch import InboxItem
 from domain.case.aggregate import Case
 from domain.clearance.return_advisory import outdated
 from domain.kernel.advisory import Advisory
+from domain.kernel.context import PassengerReport
 from domain.movement import Movement, RecordFlightDeparture
 from domain.streams import State
-from store.log.recorder import Recorder, StaleRevisionError
-from store.log.rows import StreamSnapshot
+from store.log.recorder import StaleRevisionError
+from store.log.repository import Repository
 from store.messages.inbox import Inbox
 from store.postgres.notifier import INBOX, Notifier
 
@@ -55,6 +56,14 @@ class Passenger:
         return seat is not None and seat.movement_id == movement_id and seat.status == "BOARDED"
 
 
+def report_of(passengers: Sequence[Passenger], movement_id: UUID, advisories: Sequence[Advisory]) -> PassengerReport:
+    """Returns what the cases of the passengers say, for the rules of the movement."""
+    return PassengerReport(
+        on_board=frozenset(each.case_id for each in passengers if each.is_on_board(movement_id, advisories)),
+        undecided=frozenset(each.case_id for each in passengers if each.doubtful(advisories)),
+    )
+
+
 @dataclass(slots=True)
 class PendingReport:
     """Since when (real clock) a report of departure waits for passengers, and whose cases were rung for it."""
@@ -65,12 +74,11 @@ class PendingReport:
 
 @dataclass
 class PassengerCheck:
-    """Looks at passengers. ``read`` folds what was loaded, and answers ``None`` to what cannot be read."""
+    """Checks, before a movement records its departure, that the cases of all passengers have been decided."""
 
-    recorder: Recorder
+    repository: Repository
     inbox: Inbox
     notifier: Notifier | None
-    read: Callable[[StreamSnapshot], Awaitable[State | None]]
     patience_s: float = PATIENCE_S
     waits: OrderedDict[UUID, PendingReport] = field(default_factory=OrderedDict)
 
@@ -103,13 +111,15 @@ class PassengerCheck:
         raise _unheard(len(unsettled))
 
     async def _look_at(self, case_id: UUID, *, impatient: bool) -> Passenger | None:
-        loaded = await self.recorder.load(case_id, limit=1)
-        if loaded.head is None or loaded.head.kind != "case":
+        loaded = await self.repository.load(case_id, limit=1)
+        head, waiting = loaded.snapshot.head, loaded.snapshot.waiting
+        if head is None or head.kind != "case":
             return None
-        if loaded.waiting and not impatient:
+        if waiting and not impatient:
             raise _unheard(1)
-        state = None if loaded.waiting else await self.read(loaded)
-        return Passenger(case_id, loaded.head.revision, state if isinstance(state, Case) else None)
+        await self.repository.report_unreadable(loaded)
+        state = None if waiting or loaded.unreadable else loaded.aggregate()
+        return Passenger(case_id, head.revision, state if isinstance(state, Case) else None)
 
     def _wait_of(self, report: UUID) -> PendingReport:
         if len(self.waits) > KEPT:

@@ -23,25 +23,24 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.decision_batch import GRACE, Batch, InboxItem, read_item, unreadable
-from activities.passenger_check import LOOK_EVERY_S, Passenger, PassengerCheck, PassengersPendingError
+from activities.passenger_check import LOOK_EVERY_S, Passenger, PassengerCheck, PassengersPendingError, report_of
 from domain.case.aggregate import Case
 from domain.events.referral import ReferralHandedOver, ReferralSent
 from domain.kernel.context import Context
 from domain.kernel.directory import Directory
 from domain.kernel.event import Event, Metadata
-from domain.kernel.message import Message
 from domain.kernel.policy import NEWEST
 from domain.progress import Progress, RecordRequest
 from domain.referral.notifications import ENDING, notifications_of, withdrawn_by
 from domain.streams import KINDS, State, StreamKind
 from store.crypto.keys import Keyring, KeyStore
 from store.log.hash_chain import link
-from store.log.mapper import EventMapper, TamperedError, read_all
-from store.log.recorder import Recorder, StaleRevisionError
+from store.log.mapper import EventMapper, TamperedError
+from store.log.recorder import StaleRevisionError
+from store.log.repository import Repository, project_aggregate
 from store.log.rows import (
     Changeset,
     Committed,
-    EventRow,
     NewEvent,
     OutgoingMessage,
     ReferralToken,
@@ -51,7 +50,7 @@ from store.log.rows import (
     WaitingMessage,
 )
 from store.log.streams import heads
-from store.messages.inbox import Inbox, open_waiting
+from store.messages.inbox import Inbox, encode_message, open_waiting
 from store.messages.outbox import outbox_id_of
 from store.messages.outbox import outgoing as seal_outgoing
 from store.postgres.connections import HeldConnections
@@ -85,8 +84,8 @@ class RecordingActivities:
         connections: HeldConnections | None = None,
     ) -> None:
         self.pool, self.keys, self.notifier = pool, keys, notifier
-        self.recorder, self.inbox = Recorder(connections or pool), Inbox(pool, keys)
-        self.passenger_check = PassengerCheck(self.recorder, self.inbox, notifier, self._state_of)
+        self.repository, self.inbox = Repository(connections or pool, keys), Inbox(pool, keys)
+        self.passenger_check = PassengerCheck(self.repository, self.inbox, notifier)
         self._kept: OrderedDict[UUID, CachedStream] = OrderedDict()
         self._directory: tuple[float, Directory] = (float("-inf"), Directory())
 
@@ -94,14 +93,14 @@ class RecordingActivities:
     async def record(self, order: RecordRequest) -> Progress:
         """Let the log of one stream catch up, and say where it stands."""
         try:
-            standing = await self.catch_up(order)
+            progress = await self.catch_up(order)
         except ApplicationError:
             raise
         except Exception as fault:  # noqa: BLE001 (whatever it was, only its kind may enter a history)
             log.warning("recording %s failed: %s", order.stream_id, type(fault).__name__)
             raise ApplicationError(type(fault).__name__) from None
         failpoint("record.before_answer")
-        return standing
+        return progress
 
     async def catch_up(self, order: RecordRequest) -> Progress:
         """The recording itself, without Temporal around it. Raises what the database raises."""
@@ -118,17 +117,17 @@ class RecordingActivities:
 
     async def _once(self, order: RecordRequest) -> Progress:
         kept = self._kept.pop(order.stream_id, None)
-        loaded = await self.recorder.load(order.stream_id, after=kept.version if kept else 0)
+        stream = await self.repository.load(order.stream_id, after=kept.version if kept else 0)
+        loaded, keyring, events = stream.snapshot, stream.keyring, stream.events
         if loaded.head is None:
             return Progress(over=True)
         if kept and not _continues(kept, loaded):
             raise CacheInvalidError
-        keyring = self.keys.from_rows(order.stream_id, loaded.keys)
-        events = await self._read(keyring, loaded.rows)
-        if events is None:
+        if stream.unreadable:
+            await self.repository.report_unreadable(stream)
             return Progress(waiting_on="LOG.UNREADABLE", wait_s=LOOK_AGAIN_S)
         items = [_item(keyring, waiting) for waiting in loaded.waiting]
-        state = fold(loaded.head, kept.state if kept else None, events)
+        state = project_aggregate(loaded.head, events, kept.state if kept else None)
         passengers = await self.passenger_check.passengers(state, items)
         known = await self.partners(fresh=bool(passengers))
         batch = Batch(
@@ -138,37 +137,21 @@ class RecordingActivities:
             directory=known,
             token=lambda: secrets.token_urlsafe(16),
             refold=_refolding(loaded.head, None if kept else events),
-            boarded=frozenset(one.case_id for one in passengers if one.is_on_board(order.stream_id, known.advisories)),
-            unheard=frozenset(one.case_id for one in passengers if one.doubtful(known.advisories)),
+            passengers=report_of(passengers, order.stream_id, known.advisories),
         )
         batch.run(items, more=loaded.more)
         batch.open(order.open)
         written = await self._write(batch, loaded.head, keyring, passengers)
         self._keep(order.stream_id, written, batch.state)
-        standing = batch.kind.standing(batch.state, batch.moment(loaded.now, order.stream_id), more=loaded.more)
-        return standing.model_copy(update={"wait_s": LOOK_AGAIN_S, "may_open": ()}) if batch.broken else standing
-
-    async def _read(self, keyring: Keyring, rows: Sequence[EventRow]) -> list[Event] | None:
-        """The events of a stream; ``None`` if one cannot be read, for nothing is decided on half a history."""
-        events, skipped = read_all(EventMapper(keyring), rows)
-        for skip in skipped:
-            log.error("stream %s version %s cannot be read", skip.row.stream_id, skip.row.version)
-            await self.recorder.quarantine(skip.row, skip.reason)
-        return None if skipped else events
-
-    async def _state_of(self, loaded: StreamSnapshot) -> State | None:
-        """Another stream, as it was loaded; ``None`` if it cannot be read: nothing rests on half a history."""
-        if loaded.head is None:
-            return None
-        events = await self._read(self.keys.from_rows(loaded.head.stream_id, loaded.keys), loaded.rows)
-        return None if events is None else fold(loaded.head, None, events)
+        progress = batch.kind.progress_of(batch.state, batch.moment(loaded.now, order.stream_id), more=loaded.more)
+        return progress.model_copy(update={"wait_s": LOOK_AGAIN_S, "may_open": ()}) if batch.broken else progress
 
     async def _write(
         self, batch: Batch, head: StreamHead, keyring: Keyring, passengers: Sequence[Passenger]
     ) -> Committed:
         state, wake = batch.state, batch.wake()
         mapper, letters = EventMapper(keyring), _letters(batch)
-        standing = batch.kind.standing(state, batch.moment(batch.now, head.stream_id))
+        progress = batch.kind.progress_of(state, batch.moment(batch.now, head.stream_id))
         plan = Changeset(
             stream_id=head.stream_id,
             revision=head.revision,
@@ -185,12 +168,12 @@ class RecordingActivities:
             heads=[(one.case_id, one.revision) for one in passengers],
             quiet=[one.case_id for one in passengers if one.case is not None],
             next_due=wake.due + GRACE if wake else None,
-            open=not standing.over,
+            open=not progress.over,
         )
         if _changes_nothing(plan, head):
             return Committed(head.revision, head.version, head.hash, batch.now)
         failpoint("record.before_write")
-        written = await self.recorder.write(plan)
+        written = await self.repository.recorder.write(plan)
         failpoint("record.after_commit")
         self._tell(plan)
         return written
@@ -255,19 +238,11 @@ def _continues(kept: CachedStream, loaded: StreamSnapshot) -> bool:
     return first.version == kept.version + 1 and link(kept.hash, first.stream_id, first.version, first) == first.hash
 
 
-def fold(head: StreamHead, state: State | None, events: Sequence[Event]) -> State:
-    """A stream as the sum of its events, from the beginning or from where it was kept."""
-    folded: State = state or KINDS[head.kind].blank(head.stream_id, head.number)
-    for event in events:
-        event.fold_into(folded)
-    return folded
-
-
 def _refolding(head: StreamHead, history: Sequence[Event] | None) -> Callable[[Sequence[Event]], State]:
     def refold(decided: Sequence[Event]) -> State:
         if history is None:
             raise CacheInvalidError
-        return fold(head, None, [*history, *decided])
+        return project_aggregate(head, [*history, *decided])
 
     return refold
 
@@ -278,7 +253,7 @@ def _new_events(batch: Batch, mapper: EventMapper) -> list[NewEvent]:
     new = []
     for event, m in batch.decided:
         counts[m.message_id] += 1
-        new.append(mapper.new(event, uuid5(m.message_id, str(counts[m.message_id])), _metadata(m)))
+        new.append(mapper.to_new_event(event, uuid5(m.message_id, str(counts[m.message_id])), _metadata(m)))
     return new
 
 
@@ -296,20 +271,15 @@ def _metadata(ctx: Context) -> Metadata:
 def _letters(batch: Batch) -> list[tuple[UUID, UUID, str, bytes]]:
     """What this recording tells other streams: (message id, stream, name, body)."""
     return [
-        (uuid5(batch.state.id, f"letter/{event.originator_version}/{to}"), to, "letter", body_of(message))
+        (
+            uuid5(batch.state.id, f"letter/{event.originator_version}/{to}"),
+            to,
+            "letter",
+            encode_message(type(message).__name__, message.model_dump(mode="json", exclude_none=True)),
+        )
         for event, _ in batch.decided
         for to, message in batch.kind.letters(batch.state, event)
     ]
-
-
-def body_of(message: Message) -> bytes:
-    """A message as the inbox keeps it."""
-    told = {
-        "message": type(message).__name__,
-        "fields": message.model_dump(mode="json", exclude_none=True),
-        "reason": None,
-    }
-    return json.dumps(told, sort_keys=True, separators=(",", ":")).encode()
 
 
 def _outbox(batch: Batch, keyring: Keyring) -> list[OutgoingMessage]:

@@ -16,13 +16,10 @@ from uuid import UUID
 
 import asyncpg
 
-from activities.recording import fold
 from domain.case.aggregate import Case
 from domain.referral.notifications import ENDING, may_still_leave
 from store.crypto.keys import Keyring, KeyStore
-from store.log.mapper import EventMapper, read_all
-from store.log.recorder import Recorder
-from store.log.rows import StreamSnapshot
+from store.log.repository import LoadedStream, Repository
 from store.messages.outbox import Delivery, Outbox
 
 LOOKS: Final = 50
@@ -54,32 +51,30 @@ class ReleaseCheck:
     """Asks cases for leave."""
 
     def __init__(self, pool: asyncpg.Pool[asyncpg.Record], keys: KeyStore) -> None:
-        self.keys, self.recorder, self.outbox = keys, Recorder(pool), Outbox(pool)
+        self.repository, self.outbox = Repository(pool, keys), Outbox(pool)
 
     async def ask(self, delivery: Delivery) -> Release:
         """Whether it may leave. What has been said to the case and is not recorded yet is waited for."""
-        loaded = await self._heard_out(delivery.stream_id)
-        keyring, earlier = self.keys.from_rows(delivery.stream_id, loaded.keys), await self.outbox.earlier(delivery)
-        case = _folded(keyring, loaded)
-        verdict = Verdict.HELD if case is None else judge(case, delivery, earlier, loaded.now)
-        return Release(verdict, loaded.head.revision if loaded.head else 0, keyring, earlier)
+        loaded = await self._load_when_decided(delivery.stream_id)
+        earlier, case, head = await self.outbox.earlier(delivery), _case(loaded), loaded.snapshot.head
+        verdict = Verdict.HELD if case is None else judge(case, delivery, earlier, loaded.snapshot.now)
+        return Release(verdict, head.revision if head else 0, loaded.keyring, earlier)
 
-    async def _heard_out(self, stream_id: UUID) -> StreamSnapshot:
-        loaded = await self.recorder.load(stream_id, limit=1)
+    async def _load_when_decided(self, stream_id: UUID) -> LoadedStream:
+        loaded = await self.repository.load(stream_id, limit=1)
         for _ in range(LOOKS):
-            if not loaded.waiting:
+            if not loaded.snapshot.waiting:
                 break
             await asyncio.sleep(LOOK_EVERY_S)
-            loaded = await self.recorder.load(stream_id, limit=1)
+            loaded = await self.repository.load(stream_id, limit=1)
         return loaded
 
 
-def _folded(keyring: Keyring, loaded: StreamSnapshot) -> Case | None:
-    """The case; ``None`` if it has not been heard out, or cannot be read: nothing rests on half of it."""
-    if loaded.head is None or loaded.waiting:
+def _case(loaded: LoadedStream) -> Case | None:
+    """Returns the case, or ``None`` while a message waits or a row cannot be read: then nothing is released."""
+    if loaded.snapshot.waiting or loaded.unreadable:
         return None
-    events, skipped = read_all(EventMapper(keyring), loaded.rows)
-    case = None if skipped else fold(loaded.head, None, events)
+    case = loaded.aggregate()
     return case if isinstance(case, Case) else None
 
 

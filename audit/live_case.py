@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from audit.replay import Pool, ReplayedStream, UnknownStreamError, read_row, replay_entries
+from audit.replay import Pool, ReplayedStream, UnknownStreamError, replay_entries, with_metadata
 from domain.case.aggregate import Case
 from domain.commands.signal import ReceivePartnerSignal
 from domain.kernel.vocabulary import STATEMENTS
 from store.crypto.keys import Keyring, KeyStore
-from store.log.mapper import EventMapper, TamperedError
-from store.log.recorder import Recorder
+from store.log.mapper import TamperedError
+from store.log.repository import Repository
 from store.log.rows import WaitingMessage
 from store.messages.inbox import open_waiting
 
@@ -34,18 +34,16 @@ class LiveCase:
 
 async def live_case(pool: Pool, keys: KeyStore, stream_id: UUID) -> LiveCase:
     """The case, and whether its log holds all that was said. Raises ``UnknownStreamError``."""
-    loaded = await Recorder(pool).load(stream_id)
-    if loaded.head is None or loaded.head.kind != "case":
+    loaded = await Repository(pool, keys).load(stream_id)
+    head, entries = loaded.snapshot.head, [with_metadata(entry) for entry in loaded.entries]
+    if head is None:
         raise UnknownStreamError(f"no case {stream_id}")
-    keyring = keys.from_rows(stream_id, loaded.keys)
-    mapper = EventMapper(keyring)
-    entries = [read_row(mapper, row) for row in loaded.rows]
-    state, folded = replay_entries(loaded.head, entries)
+    state, folded = replay_entries(head, entries)
     if not isinstance(state, Case):
         raise UnknownStreamError(f"no case {stream_id}")
-    whole = len(folded) == len(entries) and not loaded.more
-    said = any(_may_forbid(keyring, waiting) for waiting in loaded.waiting)
-    return LiveCase(ReplayedStream(loaded.head, state, tuple(folded)), state, unsettled=said or not whole)
+    whole = len(folded) == len(entries) and not loaded.snapshot.more
+    said = any(_may_forbid(loaded.keyring, waiting) for waiting in loaded.snapshot.waiting)
+    return LiveCase(ReplayedStream(head, state, tuple(folded)), state, unsettled=said or not whole)
 
 
 def _may_forbid(keyring: Keyring, waiting: WaitingMessage) -> bool:

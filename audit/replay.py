@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, date, datetime
 from enum import Enum
@@ -21,9 +21,8 @@ from pydantic import BaseModel
 
 from domain.kernel.event import NOWHERE, Compartment, Event, Metadata
 from domain.streams import KINDS, State
-from store.crypto.keys import BODY, Keyring, KeyRow, KeyStore
-from store.log.mapper import EventMapper, UnreadableEventError
-from store.log.recorder import Recorder
+from store.crypto.keys import KeyStore
+from store.log.repository import ReadRow, Repository
 from store.log.rows import EventRow, StreamHead
 
 log = logging.getLogger("awda.audit")
@@ -34,6 +33,10 @@ Readable: TypeAlias = "frozenset[Compartment] | None"
 """The compartments a reader may open; ``None`` is all of them."""
 
 UNFIT: Final = (KeyError, AttributeError, TypeError, ValueError, OriginatorIDError, OriginatorVersionError)
+
+
+PRINTED_AS: Final = {"events_by_topic": "facts"}
+"""Names of state fields that are printed under an older name, so that replays made years apart can be compared."""
 
 
 class UnknownStreamError(LookupError):
@@ -90,32 +93,20 @@ async def read(
     pool: Pool, keys: KeyStore, stream_id: UUID, readable: Readable = None
 ) -> tuple[StreamHead, tuple[ReplayedEvent, ...]]:
     """Every row of a stream, read with the keys of the compartments named. Raises ``UnknownStreamError``."""
-    loaded = await Recorder(pool).load(stream_id, limit=0)
-    if loaded.head is None:
+    loaded = await Repository(pool, keys).load(stream_id, limit=0, compartments=readable)
+    if loaded.snapshot.head is None:
         raise UnknownStreamError(f"no stream {stream_id}: ask for a case or movement by the number it was given")
-    mapper = EventMapper(restricted(keys, stream_id, loaded.keys, readable))
-    return loaded.head, tuple(read_row(mapper, row) for row in loaded.rows)
+    return loaded.snapshot.head, tuple(map(with_metadata, loaded.entries))
 
 
-def restricted(keys: KeyStore, stream_id: UUID, rows: Iterable[KeyRow], readable: Readable) -> Keyring:
-    """The stream's keys, without those of compartments the reader may not open."""
-    if readable is None:
-        return keys.from_rows(stream_id, rows)
-    may = {keys.master.key_id(stream_id, label) for label in (BODY, *readable)}
-    return keys.from_rows(stream_id, [row for row in rows if row.key_id in may])
-
-
-def read_row(mapper: EventMapper, row: EventRow) -> ReplayedEvent:
-    """A row and what it says; one that cannot be read is an entry too, so that nobody overlooks it."""
+def with_metadata(entry: ReadRow) -> ReplayedEvent:
+    """Adds the metadata of a row; metadata that cannot be read are a problem of the row as well."""
     try:
-        metadata = Metadata.model_validate_json(row.metadata)
+        metadata = Metadata.model_validate_json(entry.row.metadata)
     except ValueError:
-        problem = f"version {row.version}: the metadata cannot be read"
-        return ReplayedEvent(row, None, _unknown_origin(row), problem)
-    try:
-        return ReplayedEvent(row, mapper.read(row), metadata)
-    except UnreadableEventError as unreadable:
-        return ReplayedEvent(row, None, metadata, str(unreadable))
+        problem = f"version {entry.row.version}: the metadata cannot be read"
+        return ReplayedEvent(entry.row, None, _unknown_origin(entry.row), problem)
+    return ReplayedEvent(entry.row, entry.event, metadata, entry.problem)
 
 
 def _unknown_origin(row: EventRow) -> Metadata:
@@ -142,7 +133,7 @@ def replay_entries(head: StreamHead, entries: Sequence[ReplayedEvent]) -> tuple[
 
 def _folds(state: Any, event: Event) -> bool:
     version = state.version + 1
-    placed = event if event.originator_version == version else event.stamped(state.id, version, event.timestamp)
+    placed = event if event.originator_version == version else event.placed_in(state.id, version, event.timestamp)
     try:
         placed.mutate(state)
     except UNFIT:
@@ -154,7 +145,7 @@ def _folds(state: Any, event: Event) -> bool:
 
 def _forget(state: State, event: Event) -> None:
     """An event is remembered before it takes effect; one that took none is forgotten again."""
-    remembered = state.facts.get(event.TOPIC, [])
+    remembered = state.events_by_topic.get(event.TOPIC, [])
     if remembered and remembered[-1] is event:
         remembered.pop()
 
@@ -167,7 +158,9 @@ def canonical(state: State) -> bytes:
 
 def _plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
-        return {each.name: _part(each.name, getattr(value, each.name)) for each in fields(value)}
+        return {
+            PRINTED_AS.get(each.name, each.name): _part(each.name, getattr(value, each.name)) for each in fields(value)
+        }
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
     if isinstance(value, Mapping):
@@ -181,7 +174,7 @@ def _plain(value: Any) -> Any:
 
 def _part(name: str, value: Any) -> Any:
     """What was remembered is in the log already: only which versions is said again."""
-    if name == "facts":
+    if name == "events_by_topic":
         return {topic: [event.originator_version for event in events] for topic, events in value.items() if events}
     return _plain(value)
 

@@ -73,12 +73,12 @@ class AwdaRecorder:
 
     async def append(self, who: int) -> None:
         stream, version, previous, mapper = self.streams.get(who) or self.begin()
-        note = NoteAdded(note=NOTE).stamped(stream, version + 1, NEVER)
+        note = NoteAdded(note=NOTE).placed_in(stream, version + 1, NEVER)
         message_id = UUID(int=stream.int ^ version)  # messages bring their ids
         about = Metadata(
             happened_at=NEVER, recorded_at=NEVER, actor="staff:bench", message_id=message_id, policy="2026-1"
         )
-        new = mapper.new(note, uuid5(message_id, "1"), about)
+        new = mapper.to_new_event(note, uuid5(message_id, "1"), about)
         plan = Changeset(stream, version, previous, version + 1, events=[new])
         written = await self.recorder.write(plan)
         if written.version == STREAM_OF:

@@ -16,12 +16,12 @@ from eventsourcing.utils import clear_topic_cache
 from bench.append import library_environment, owner
 from bench.measure import Measurement, paired
 from bench.place import BenchServers
-from domain.case.aggregate import Case
 from domain.events.case import ContactAttempted
 from domain.kernel.event import NEVER, Event, Metadata
 from store.log.hash_chain import GENESIS
-from store.log.mapper import EventMapper, read_all
+from store.log.mapper import EventMapper
 from store.log.recorder import Recorder
+from store.log.repository import Repository
 from store.log.rows import Changeset
 from store.projections.projector import PROJECTIONS, Projector
 from tests.support.builders import a_closed_case
@@ -54,8 +54,8 @@ def a_long_case() -> list[Event]:
 async def write(place: BenchServers, events: list[Event], mapper: EventMapper, stream: UUID, keep: int = LONG) -> None:
     await place.pool.execute(START, stream, f"R-{stream}")
     about = Metadata(happened_at=NEVER, recorded_at=NEVER, actor="staff:bench", message_id=stream, policy="2026-1")
-    placed = [one.stamped(stream, number, NEVER) for number, one in enumerate(events[:keep], 1)]
-    new = [mapper.new(one, uuid5(stream, str(one.originator_version)), about) for one in placed]
+    placed = [one.placed_in(stream, number, NEVER) for number, one in enumerate(events[:keep], 1)]
+    new = [mapper.to_new_event(one, uuid5(stream, str(one.originator_version)), about) for one in placed]
     await Recorder(place.pool).write(Changeset(stream, 0, GENESIS, 1, events=new))
 
 
@@ -113,15 +113,12 @@ async def load(place: BenchServers) -> Measurement:
     for _ in range(LONG - 1):
         journey.attempt("PHONE", "answered", "x" * 300)
     journeys.save(journey)
-    recorder = Recorder(place.pool)
+    repository = Repository(place.pool, place.keys)
 
     async def ours() -> float:
         began = time.perf_counter()
         for _ in range(LOADS):
-            loaded = await recorder.load(stream)
-            case = Case(stream)
-            for one in read_all(EventMapper(place.keys.from_rows(stream, loaded.keys)), loaded.rows)[0]:
-                one.fold_into(case)
+            await repository.get(stream)
         return LOADS / (time.perf_counter() - began)
 
     async def theirs() -> float:

@@ -9,10 +9,9 @@ from uuid import UUID
 from cli.output import ProgressDisplay
 from cli.registration_list import CheckedList, Registration
 from gateway.intake.service import Intake
-from gateway.intake.submission import body_of
 from gateway.tabular.files import RowError
 from store.crypto.keys import MasterKey
-from store.messages.inbox import IncomingMessage, Receipt, message_id_for
+from store.messages.inbox import IncomingMessage, Receipt, encode_message, message_id_for
 from store.postgres.notifier import INBOX
 
 SOURCE: Final = "registration-list"
@@ -60,7 +59,7 @@ async def _start(intake: Intake, each: Registration, user: str, brought: ImportR
 
 
 def _incoming(master: MasterKey, each: Registration, user: str) -> IncomingMessage:
-    body = body_of("RegisterCase", each.fields, None)
+    body = encode_message("RegisterCase", each.fields)
     actor = f"staff:{user}"
     return IncomingMessage(message_of(master, each), None, "staff", "staff.message", body, actor, SOURCE)
 

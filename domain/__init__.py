@@ -1,1 +1,4 @@
-"""The programme's rules: pure, with no clock and no input or output."""
+"""The domain: events, commands and rules. Pure functions, without clock, input or output.
+
+No database and no Temporal here. Start with ``procedure.py``, then ``decider.py``.
+"""

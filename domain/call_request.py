@@ -1,19 +1,19 @@
-"""Somebody asks to be called. Not a case: nobody has been asked anything yet, and perhaps nobody ever will be.
+"""A callback request: a person asks to be called, through the public page, by telephone or a community leader.
 
-Whoever asks, by the open page, by telephone or through a community leader, gets a call within the policy's time.
-A request is a stream of its own: small, sealed under keys of its own, with a deadline, and over once it is settled.
+It is not a case, and no case may follow. It is a stream of its own, with its own keys, one deadline (the call, within
+the time of the policy), and it ends when a person closes it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Final, Literal
-from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
+from domain.kernel.aggregate import Aggregate
 from domain.kernel.context import Context
 from domain.kernel.deadline import Deadline
 from domain.kernel.errors import Rejected
@@ -35,17 +35,13 @@ Outcome = Literal["REACHED", "CASE_STARTED", "NOT_REACHED", "NOT_WANTED", "DUPLI
 QUEUE: Final = "COUNSELLOR"
 
 TOLD: Final = "CASE_SUPERVISOR"
-"""Who calls, and who is told when nobody has."""
+"""The role that calls back, and the role informed when the call is overdue."""
 
 
 @dataclass(slots=True)
-class CallRequest:
-    """One request to be called. ``due`` is until when somebody should have called (UTC)."""
+class CallRequest(Aggregate):
+    """One callback request. ``due`` is until when the call must be made (UTC)."""
 
-    id: UUID
-    version: int = 0
-    modified_on: datetime = NEVER
-    number: str = ""
     status: str = ""
     channel: str = ""
     language: str = ""
@@ -57,17 +53,13 @@ class CallRequest:
     overdue: bool = False
     tries: int = 0
     outcome: str | None = None
-    facts: dict[str, list[Event]] = field(default_factory=dict)
-
-    def remember(self, event: Event) -> None:
-        self.facts.setdefault(event.TOPIC, []).append(event)
 
     @property
     def over(self) -> bool:
         return self.status == "ENDED"
 
 
-# Facts. Topics say which stream they belong to.
+# Events. Topics name the stream they belong to.
 
 
 class ContactEvent(Event):
@@ -80,7 +72,7 @@ class ContactEvent(Event):
 
 class ContactRequested(ContactEvent):
     TOPIC: ClassVar[str] = "Contact/ContactRequested"
-    SENTENCE: ClassVar[str] = "Asked to be called, in {language} ({channel}), by {due}."
+    SENTENCE: ClassVar[str] = "Callback requested in {language} through {channel}; call due by {due}."
 
     channel: str
     language: str
@@ -89,7 +81,7 @@ class ContactRequested(ContactEvent):
     phone: Annotated[str | None, Sealed(Compartment.GEN)] = None
     note: Annotated[str | None, Sealed(Compartment.GEN)] = None
 
-    def change(self, contact: CallRequest) -> None:
+    def apply_to(self, contact: CallRequest) -> None:
         contact.status, contact.channel, contact.language = "OPEN", self.channel, self.language
         contact.given_name, contact.phone, contact.note = self.given_name, self.phone, self.note
         contact.since, contact.due = self.timestamp, self.due
@@ -97,37 +89,37 @@ class ContactRequested(ContactEvent):
 
 class ContactTried(ContactEvent):
     TOPIC: ClassVar[str] = "Contact/ContactTried"
-    SENTENCE: ClassVar[str] = "Called without success: {result}."
+    SENTENCE: ClassVar[str] = "Call attempted without success: {result}."
 
     result: str
 
-    def change(self, contact: CallRequest) -> None:
+    def apply_to(self, contact: CallRequest) -> None:
         contact.tries += 1
 
 
 class ContactOverdue(ContactEvent):
     TOPIC: ClassVar[str] = "Contact/ContactOverdue"
-    SENTENCE: ClassVar[str] = "Nobody has settled it by {due}; told {to}."
+    SENTENCE: ClassVar[str] = "Overdue since {due}; escalated to {to}."
 
     due: AwareDatetime
     to: str
 
-    def change(self, contact: CallRequest) -> None:
+    def apply_to(self, contact: CallRequest) -> None:
         contact.overdue = True
 
 
 class ContactEnded(ContactEvent):
     TOPIC: ClassVar[str] = "Contact/ContactEnded"
-    SENTENCE: ClassVar[str] = "Settled: {outcome}."
+    SENTENCE: ClassVar[str] = "Closed: {outcome}."
 
     outcome: str
     note: Annotated[str | None, Sealed(Compartment.GEN)] = None
 
-    def change(self, contact: CallRequest) -> None:
+    def apply_to(self, contact: CallRequest) -> None:
         contact.status, contact.outcome = "ENDED", self.outcome
 
 
-# Messages
+# Commands
 
 
 class ContactMessage(Message):
@@ -135,7 +127,7 @@ class ContactMessage(Message):
 
 
 class RequestContact(ContactMessage):
-    """Somebody wants a call. A name, a word on when a call is safe: whatever they chose to say, and no more."""
+    """A person asks to be called. Name and note are optional: only what the person chose to give."""
 
     phone: Phone
     language: Language
@@ -153,12 +145,12 @@ class EndContact(ContactMessage):
     note: Annotated[str, Field(min_length=1, max_length=500)] | None = None
 
 
-# Rules
+# Handlers
 
 
 def request_contact(contact: CallRequest, asked: RequestContact, ctx: Context) -> Iterator[Event]:
     if contact.status:
-        raise Rejected("CONTACT.EXISTS", f"{contact.number} is already {contact.status}")
+        raise Rejected("CONTACT.EXISTS", f"callback request {contact.number} exists already")
     yield ContactRequested(due=LIBYA.after(ctx.at, ctx.policy.in_force.contact), **asked.model_dump())
 
 
@@ -174,7 +166,9 @@ def end_contact(contact: CallRequest, order: EndContact, _ctx: Context) -> Itera
 
 def _insist_on_open(contact: CallRequest) -> None:
     if contact.status != "OPEN":
-        raise Rejected("CONTACT.OVER", f"{contact.number} is settled already; a new call is a new request")
+        raise Rejected(
+            "CONTACT.OVER", f"callback request {contact.number} is closed; log a new request for another call"
+        )
 
 
 RULES: Final[Mapping[type[Message], Callable[[CallRequest, Any, Context], Iterator[Event]]]] = {
@@ -185,27 +179,27 @@ RULES: Final[Mapping[type[Message], Callable[[CallRequest, Any, Context], Iterat
 
 
 def decide(contact: CallRequest, message: Message, ctx: Context) -> list[Event]:
-    """The events a message brings about, already folded. Raises ``Rejected``."""
+    """Returns the events that a message causes, already applied. Raises ``Rejected``."""
     rule = RULES.get(type(message))
     if rule is None:
-        raise Rejected("MESSAGE.NOT_FOR_A_CONTACT", f"{type(message).__name__} is not for a request to be called")
+        raise Rejected("MESSAGE.NOT_FOR_A_CONTACT", f"{type(message).__name__} does not apply to a callback request")
     return _fold(contact, rule(contact, message, ctx), ctx)
 
 
 def _fold(contact: CallRequest, events: Iterator[Event], ctx: Context) -> list[Event]:
     decided = []
     for event in events:
-        placed = event.stamped(contact.id, contact.version + 1, ctx.at)
-        placed.fold_into(contact)
+        placed = event.placed_in(contact.id, contact.version + 1, ctx.at)
+        placed.mutate(contact)
         decided.append(placed)
     return decided
 
 
-# Its own deadline: the call
+# Deadline: the call
 
 
 def deadlines(contact: CallRequest) -> list[Deadline]:
-    """Somebody who waits in vain for a call is noticed once; the request stays open until a person settles it."""
+    """Returns the deadline of the call. It is escalated once; the request stays open until a person closes it."""
     if contact.status != "OPEN" or contact.overdue:
         return []
     return [Deadline(contact.due, "contact", str(contact.id))]

@@ -286,8 +286,8 @@ def _fold(case: Case, events: Iterator[Event], ctx: Context) -> list[Event]:
 def _folded(case: Case, events: Iterator[Event], ctx: Context) -> Iterator[Event]:
     """Each fact, placed and folded; and at once what it brings about, whatever rule recorded it."""
     for event in events:
-        placed = event.stamped(case.id, case.version + 1, ctx.at)
-        placed.fold_into(case)
+        placed = event.placed_in(case.id, case.version + 1, ctx.at)
+        placed.mutate(case)
         yield placed
         yield from _folded(case, _follows(case, placed, ctx), ctx)
 

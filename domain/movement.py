@@ -1,6 +1,6 @@
-"""The movement: one flight's own stream, from plan to landing. It tells its passengers; boarding is theirs to decide.
+"""A movement: one flight from plan to landing, with its manifest.
 
-Who may sit where is settled here; whether a person may board is settled in that person's case, never in the flight's.
+The movement decides who has a seat. Whether a person may board is decided in that person's case, never here.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from domain.commands.seat_letters import (
     TakeSeat,
 )
 from domain.events.departure import PassengerNominated, SeatReleased
+from domain.kernel.aggregate import Aggregate
 from domain.kernel.context import Context
 from domain.kernel.deadline import Deadline
 from domain.kernel.errors import Rejected
@@ -34,19 +35,15 @@ from domain.kernel.working_time import LIBYA
 from domain.progress import Progress
 
 OPEN: Final = frozenset({"PLANNED", "CONFIRMED"})
-"""While the manifest is open seats are given, and one that comes free goes to whoever waits."""
+"""Statuses in which the manifest is open: seats are given, and a released seat goes to the waiting list."""
 
 Airport = Annotated[str, Field(pattern="^[A-Z]{3}$", description="IATA")]
 
 
 @dataclass(slots=True)
-class Movement:
-    """One flight. ``seats`` are the cases that hold a place; ``waiting`` those that would take one."""
+class Movement(Aggregate):
+    """One flight. ``seats`` are the cases with a seat; ``waiting`` is the waiting list, in order."""
 
-    id: UUID
-    version: int = 0
-    modified_on: datetime = NEVER
-    number: str = ""
     status: str = ""
     origin: str = ""
     destination: str = ""
@@ -57,17 +54,13 @@ class Movement:
     seats: dict[UUID, str] = field(default_factory=dict)
     waiting: list[UUID] = field(default_factory=list)
     atd: datetime | None = None
-    facts: dict[str, list[Event]] = field(default_factory=dict)
-
-    def remember(self, event: Event) -> None:
-        self.facts.setdefault(event.TOPIC, []).append(event)
 
     @property
     def over(self) -> bool:
         return self.status in ("ARRIVED", "CANCELLED")
 
 
-# Facts. Topics say which stream they belong to; names are the catalogue's.
+# Events. Topics name the stream they belong to; names are those of the catalogue.
 
 
 class MovementEvent(Event):
@@ -90,9 +83,9 @@ class MovementPlanned(MovementEvent):
     sta: AwareDatetime
     capacity: int
     country: Country | None = None
-    """Where the destination lies."""
+    """Country of the destination."""
 
-    def change(self, movement: Movement) -> None:
+    def apply_to(self, movement: Movement) -> None:
         movement.country = self.country
         movement.number, movement.status, movement.capacity = self.number, "PLANNED", self.capacity
         movement.origin, movement.destination = self.origin, self.destination
@@ -105,7 +98,7 @@ class MovementConfirmed(MovementEvent):
 
     carrier: str
 
-    def change(self, movement: Movement) -> None:
+    def apply_to(self, movement: Movement) -> None:
         movement.status = "CONFIRMED"
 
 
@@ -115,7 +108,7 @@ class MovementSeatReserved(MovementEvent):
 
     case_id: UUID
 
-    def change(self, movement: Movement) -> None:
+    def apply_to(self, movement: Movement) -> None:
         movement.seats[self.case_id] = "RESERVED"
         if self.case_id in movement.waiting:
             movement.waiting.remove(self.case_id)
@@ -127,7 +120,7 @@ class MovementPassengerWaitlisted(MovementEvent):
 
     case_id: UUID
 
-    def change(self, movement: Movement) -> None:
+    def apply_to(self, movement: Movement) -> None:
         movement.waiting.append(self.case_id)
 
 
@@ -137,7 +130,7 @@ class MovementSeatReleased(MovementEvent):
 
     case_id: UUID
 
-    def change(self, movement: Movement) -> None:
+    def apply_to(self, movement: Movement) -> None:
         movement.seats.pop(self.case_id, None)
         if self.case_id in movement.waiting:
             movement.waiting.remove(self.case_id)
@@ -149,7 +142,7 @@ class MovementManifestFrozen(MovementEvent):
 
     passengers: int
 
-    def change(self, movement: Movement) -> None:
+    def apply_to(self, movement: Movement) -> None:
         movement.status = "FROZEN"
 
 
@@ -160,7 +153,7 @@ class MovementCancelled(MovementEvent):
     passengers: tuple[UUID, ...] = ()
     cause: Annotated[str | None, Sealed(Compartment.GEN)] = None
 
-    def change(self, movement: Movement) -> None:
+    def apply_to(self, movement: Movement) -> None:
         movement.status = "CANCELLED"
         movement.seats.clear()
         movement.waiting.clear()
@@ -176,7 +169,7 @@ class MovementFlightDeparted(MovementEvent):
     left_behind: tuple[UUID, ...] = ()
     breaches: tuple[UUID, ...] = ()
 
-    def change(self, movement: Movement) -> None:
+    def apply_to(self, movement: Movement) -> None:
         movement.status, movement.atd = "DEPARTED", self.atd
         movement.seats = dict.fromkeys(self.boarded, "BOARDED")
 
@@ -188,12 +181,12 @@ class MovementFlightArrived(MovementEvent):
     ata: AwareDatetime
     destination: str
 
-    def change(self, movement: Movement) -> None:
+    def apply_to(self, movement: Movement) -> None:
         movement.status = "ARRIVED"
         movement.seats = dict.fromkeys(movement.seats, "ARRIVED")
 
 
-# Messages
+# Commands
 
 
 class MovementMessage(Message):
@@ -209,7 +202,10 @@ class PlanMovement(MovementMessage):
     sta: AwareDatetime
     capacity: Annotated[int, Field(ge=1, le=500)]
     country: Country | None = None
-    """Where the destination lies, if that is no usual airport. Nobody is seated who wants to return elsewhere."""
+    """Country of the destination, if the airport is not known.
+
+    A person with another country of return is not seated.
+    """
 
 
 class ConfirmMovement(MovementMessage):
@@ -225,7 +221,7 @@ class CancelMovement(MovementMessage):
 
 
 class RecordFlightDeparture(MovementMessage):
-    """Doors closed. ``boarded`` is who the gate reports on board; left out, it is whoever boarded in their case."""
+    """The doors are closed. ``boarded`` lists who is on board as reported by the gate; if omitted, the cases decide."""
 
     atd: AwareDatetime | None = None
     boarded: tuple[UUID, ...] | None = None
@@ -247,20 +243,20 @@ class GiveUpSeat(MovementMessage):
     case_id: UUID
 
 
-# Rules
+# Handlers
 
 
 def plan_movement(movement: Movement, order: PlanMovement, ctx: Context) -> Iterator[Event]:
     if movement.status:
-        raise Rejected("MOVEMENT.EXISTS", f"{movement.number} is already {movement.status}")
+        raise Rejected("MOVEMENT.EXISTS", f"movement {movement.number} exists already (status {movement.status})")
     if not ctx.at < order.std < order.sta:
         raise Rejected(
-            "MOVEMENT.TIMES", f"departure {order.std} must lie ahead and before arrival {order.sta}", field="std"
+            "MOVEMENT.TIMES", f"departure {order.std} must be in the future and before arrival {order.sta}", field="std"
         )
     lies_in = COUNTRY_OF.get(order.destination)
     if order.country and lies_in not in (None, order.country):
         raise Rejected(
-            "MOVEMENT.COUNTRY", f"{order.destination} lies in {lies_in}, not in {order.country}", field="country"
+            "MOVEMENT.COUNTRY", f"airport {order.destination} is in {lies_in}, not in {order.country}", field="country"
         )
     yield MovementPlanned(**(order.model_dump() | {"country": order.country or lies_in}))
 
@@ -278,7 +274,7 @@ def request_seat(movement: Movement, letter: RequestSeat, _ctx: Context) -> Iter
 
 
 def give_up_seat(movement: Movement, letter: GiveUpSeat, _ctx: Context) -> Iterator[Event]:
-    """A seat that comes free goes to whoever waited longest, as long as the manifest is open."""
+    """Releases a seat. While the manifest is open it goes to the first on the waiting list."""
     if movement.over or movement.status == "DEPARTED" or letter.case_id not in {*movement.seats, *movement.waiting}:
         return
     yield MovementSeatReleased(case_id=letter.case_id)
@@ -297,21 +293,24 @@ def cancel_movement(movement: Movement, order: CancelMovement, _ctx: Context) ->
 
 
 def record_flight_departure(movement: Movement, report: RecordFlightDeparture, ctx: Context) -> Iterator[Event]:
-    """A report: who is in the air is in the air. Who is on board without having boarded by the rules is a breach.
+    """Records a departure, which is a fact and cannot be rejected for who is on board.
 
-    Without a list the cases are asked; where one has not been heard out, only the gate can say who is on board.
+    A passenger on board whose case does not say so is recorded as a breach. Without a list the cases decide who is on
+    board; if one of them has an undecided message, the gate must give the list.
     """
     _insist(movement, "CONFIRMED", "FROZEN")
-    if report.boarded is None and (unheard := len(ctx.unheard & set(movement.seats))):
-        detail = f"{unheard} passengers' cases have not been heard out; report who is on board in `boarded`"
+    if report.boarded is None and (unheard := len(ctx.passengers.undecided & set(movement.seats))):
+        detail = (
+            f"{unheard} passengers' cases have messages that are not decided yet; list who is on board in `boarded`"
+        )
         raise Rejected("MOVEMENT.UNHEARD", detail, field="boarded")
-    on_board = tuple(report.boarded) if report.boarded is not None else tuple(sorted(ctx.boarded))
+    on_board = tuple(report.boarded) if report.boarded is not None else tuple(sorted(ctx.passengers.on_board))
     yield MovementFlightDeparted(
         atd=report.atd or ctx.at,
         count=len(on_board),
         boarded=on_board,
         left_behind=tuple(case_id for case_id in movement.seats if case_id not in on_board),
-        breaches=tuple(case_id for case_id in on_board if case_id not in ctx.boarded),
+        breaches=tuple(case_id for case_id in on_board if case_id not in ctx.passengers.on_board),
     )
 
 
@@ -323,7 +322,7 @@ def record_flight_arrival(movement: Movement, report: RecordFlightArrival, ctx: 
 def _insist(movement: Movement, *statuses: str) -> None:
     if movement.status not in statuses:
         found = movement.status or "not planned"
-        raise Rejected("MOVEMENT.STATUS", f"the movement is {found}; this needs {' or '.join(statuses)}")
+        raise Rejected("MOVEMENT.STATUS", f"the movement has status {found}; this requires {' or '.join(statuses)}")
 
 
 RULES: Final[Mapping[type[Message], Callable[[Movement, Any, Context], Iterator[Event]]]] = {
@@ -339,29 +338,29 @@ RULES: Final[Mapping[type[Message], Callable[[Movement, Any, Context], Iterator[
 
 
 def decide(movement: Movement, message: Message, ctx: Context) -> list[Event]:
-    """The events a message brings about, already folded. Raises ``Rejected``."""
+    """Returns the events that a message causes, already applied. Raises ``Rejected``."""
     rule = RULES.get(type(message))
     if rule is None:
-        raise Rejected("MESSAGE.NOT_FOR_A_MOVEMENT", f"{type(message).__name__} is not for a movement")
+        raise Rejected("MESSAGE.NOT_FOR_A_MOVEMENT", f"{type(message).__name__} does not apply to a movement")
     if not movement.status and not isinstance(message, PlanMovement):
-        raise Rejected("MOVEMENT.NOT_PLANNED", "the movement was never planned")
+        raise Rejected("MOVEMENT.NOT_PLANNED", "the movement has not been planned")
     return _fold(movement, rule(movement, message, ctx), ctx)
 
 
 def _fold(movement: Movement, events: Iterator[Event], ctx: Context) -> list[Event]:
     decided = []
     for event in events:
-        placed = event.stamped(movement.id, movement.version + 1, ctx.at)
-        placed.fold_into(movement)
+        placed = event.placed_in(movement.id, movement.version + 1, ctx.at)
+        placed.mutate(movement)
         decided.append(placed)
     return decided
 
 
-# Its own deadline: the freeze
+# Deadline: the freeze
 
 
 def deadlines(movement: Movement) -> list[Deadline]:
-    """A confirmed movement freezes by itself, two days before departure."""
+    """Returns the deadline at which the manifest of a confirmed movement is frozen automatically."""
     if movement.status != "CONFIRMED":
         return []
     return [Deadline(LIBYA.before(movement.std, NEWEST.in_force.freeze), "freeze", str(movement.id))]
@@ -382,11 +381,11 @@ def progress_of(movement: Movement, ctx: Context, *, more: bool = False) -> Prog
     )
 
 
-# What it tells its passengers, and they tell it
+# Messages between a movement and its passengers' cases
 
 
 def letters(stream: Movement, event: Event) -> Iterator[tuple[UUID, Message]]:
-    """What a movement's event tells the cases on it: all of them or none, in the recording's own statement."""
+    """Returns the messages to passengers' cases that a movement's event causes; they are written with the event."""
     about = {"movement_id": stream.id, "movement": stream.number}
     if isinstance(event, MovementSeatReserved):
         seat = {
@@ -420,7 +419,7 @@ def _departed(stream: Movement, event: MovementFlightDeparted) -> Iterator[tuple
 
 
 def letters_of_a_case(case_id: UUID, event: Event) -> Iterator[tuple[UUID, Message]]:
-    """What a case's event tells its movement."""
+    """Returns the messages to a movement that a case's event causes."""
     if isinstance(event, PassengerNominated):
         yield event.movement_id, RequestSeat(case_id=case_id)
     elif isinstance(event, SeatReleased):

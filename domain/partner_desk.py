@@ -1,43 +1,36 @@
-"""The desk of one partner: what people decided about its messages that no case could take, and why.
+"""The partner desk: the record of decisions about a partner's messages that could not be matched to a case.
 
-A decision is carried out where it is made: the message is given to its case, or set aside, once. Here it is on record.
+The decision itself (assign to a case, or set aside) is carried out once by the intake; this stream keeps who decided
+what, and why.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Annotated, Any, ClassVar, Final
 from uuid import UUID
 
+from domain.kernel.aggregate import Aggregate
 from domain.kernel.context import Context
 from domain.kernel.errors import Rejected
-from domain.kernel.event import NEVER, Compartment, Event, Sealed
+from domain.kernel.event import Compartment, Event, Sealed
 from domain.kernel.message import Message, Text, Word
 from domain.progress import Progress
 
 
 @dataclass(slots=True)
-class PartnerDesk:
-    """What was decided, by message; a message that came back into doubt may be decided about again."""
+class PartnerDesk(Aggregate):
+    """Decisions by message. A message that is quarantined again may be decided again."""
 
-    id: UUID
-    version: int = 0
-    modified_on: datetime = NEVER
-    number: str = ""
     decided: dict[UUID, str] = field(default_factory=dict)
-    facts: dict[str, list[Event]] = field(default_factory=dict)
-
-    def remember(self, event: Event) -> None:
-        self.facts.setdefault(event.TOPIC, []).append(event)
 
 
-# Facts
+# Events
 
 
 class DeskEvent(Event):
-    """Base: a decision about one message. ``cause`` is why it was in doubt, ``case_id`` an opaque id."""
+    """Base: a decision about one message. ``cause`` is why it was quarantined; ``case_id`` is an opaque id."""
 
     TOPIC: ClassVar[str] = ""
 
@@ -49,15 +42,13 @@ class DeskEvent(Event):
     def name(self) -> str:
         return self.TOPIC.removeprefix("Desk/")
 
-    def change(self, desk: PartnerDesk) -> None:
+    def apply_to(self, desk: PartnerDesk) -> None:
         desk.decided[self.kept_message] = self.name
 
 
 class SignalAssigned(DeskEvent):
     TOPIC: ClassVar[str] = "Desk/SignalAssigned"
-    SENTENCE: ClassVar[str] = (
-        "Message {kept_message} ({cause}) was given to case {case_id}, for another referral there."
-    )
+    SENTENCE: ClassVar[str] = "Message {kept_message} ({cause}) assigned to case {case_id}, for another referral there."
 
     case_id: UUID
     referral_id: UUID
@@ -65,17 +56,17 @@ class SignalAssigned(DeskEvent):
 
 class SignalTakenUpAgain(DeskEvent):
     TOPIC: ClassVar[str] = "Desk/SignalTakenUpAgain"
-    SENTENCE: ClassVar[str] = "Message {kept_message} ({cause}) was given to case {case_id} once more."
+    SENTENCE: ClassVar[str] = "Message {kept_message} ({cause}) sent to case {case_id} again."
 
     case_id: UUID
 
 
 class SignalSetAside(DeskEvent):
     TOPIC: ClassVar[str] = "Desk/SignalSetAside"
-    SENTENCE: ClassVar[str] = "Message {kept_message} ({cause}) was set aside: it has no effect."
+    SENTENCE: ClassVar[str] = "Message {kept_message} ({cause}) set aside without effect."
 
 
-# Messages: reports of what was done, handed on by the desk that takes messages in
+# Messages: reports of decisions, sent by the intake service
 
 
 class DeskMessage(Message):
@@ -108,20 +99,20 @@ REPORTS: Final[Mapping[type[Message], type[DeskEvent]]] = {
 
 
 def decide(desk: PartnerDesk, message: Message, ctx: Context) -> list[Event]:
-    """A report is recorded. Raises ``Rejected`` for what is no report of a decision."""
+    """Returns the event that records a decision. Raises ``Rejected`` for any other message."""
     kind = REPORTS.get(type(message))
     if kind is None:
-        raise Rejected("MESSAGE.NOT_FOR_A_DESK", f"{type(message).__name__} is not for a partner's desk")
-    placed = kind.model_validate(message.model_dump()).stamped(desk.id, desk.version + 1, ctx.at)
-    placed.fold_into(desk)
+        raise Rejected("MESSAGE.NOT_FOR_A_DESK", f"{type(message).__name__} does not apply to a partner desk")
+    placed = kind.model_validate(message.model_dump()).placed_in(desk.id, desk.version + 1, ctx.at)
+    placed.mutate(desk)
     return [placed]
 
 
 def progress_of(desk: PartnerDesk, _ctx: Context, *, more: bool = False) -> Progress:
-    """A desk waits for nobody: it rests until the next decision."""
+    """Returns the progress of a desk, which never waits for anything."""
     return Progress(over=True, more=more, version=desk.version)
 
 
 def nothing(*_: Any) -> Iterator[Any]:
-    """A desk has no stages and writes to nobody."""
+    """Returns nothing: a desk has no stages and sends no messages."""
     return iter(())

@@ -1,4 +1,4 @@
-"""The kinds of streams there are, and how each decides: one table for whoever records, replays or shows them."""
+"""The four kinds of stream and the functions that decide for each: one table for recording, replay and display."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ State = Case | Movement | PartnerDesk | CallRequest
 
 @dataclass(frozen=True)
 class StreamKind:
-    """How one kind of stream begins, decides, lapses and speaks."""
+    """The functions of one kind of stream."""
 
     name: str
     blank: Callable[[UUID, str], Any]
@@ -35,12 +35,12 @@ class StreamKind:
     next_wake: Callable[[Any, Context], Deadline | None]
     lapse: Callable[[Any, Deadline, Context], list[Event]]
     opening: Callable[[Any, Stage, Context], list[Event]]
-    standing: Callable[..., Progress]
+    progress_of: Callable[..., Progress]
     letters: Callable[[Any, Event], Iterator[tuple[UUID, Message]]]
-    in_doubt: tuple[Callable[[Any, UUID, str, Context], list[Event]], ...] = ()
-    """What to record of a message that could not be taken in; each asks for less than the one before."""
-    taken_in: Callable[[Any, UUID, Context], list[Event]] = lambda _state, _message_id, _ctx: []
-    """What to record once it has been taken in after all."""
+    on_quarantine: tuple[Callable[[Any, UUID, str, Context], list[Event]], ...] = ()
+    """Record that a message was quarantined. Each function does less than the one before, in case that one crashes."""
+    on_release: Callable[[Any, UUID, Context], list[Event]] = lambda _state, _message_id, _ctx: []
+    """Record that a quarantined message was processed after all."""
 
 
 def _case(stream_id: UUID, number: str) -> Case:

@@ -39,7 +39,7 @@ def _size(event: Event) -> int:
 
 
 def record(event: Event) -> Path | None:
-    path = RECORDED / f"{event.TOPIC.replace('/', '.')}.v{event.VERSION}.json"
+    path = RECORDED / f"{event.TOPIC.replace('/', '.')}.v{event.class_version}.json"
     if path.exists():
         return None
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -51,7 +51,7 @@ def sample(event: Event) -> dict[str, object]:
     """What was stored, and what it said."""
     return {
         "topic": event.TOPIC,
-        "version": event.VERSION,
+        "version": event.class_version,
         "state": event.model_dump(mode="json", exclude=set(ENVELOPE)),
         "name": event.name,
         "sentence": event.say(),

@@ -20,8 +20,7 @@ from domain.kernel.directory import Directory
 from domain.procedure import NEWEST
 from domain.progress import Progress, stages_to_open
 from store.crypto.keys import KeyStore
-from store.log.mapper import EventMapper, read_all
-from store.log.recorder import Recorder
+from store.log.repository import Repository
 
 LOOK_EVERY_S: Final = 0.02
 
@@ -36,7 +35,7 @@ class Quiescence:
     """Looks at the tables, and at each changed case through the rules."""
 
     def __init__(self, pool: asyncpg.Pool[asyncpg.Record], keys: KeyStore) -> None:
-        self.pool, self.keys, self._recorder = pool, keys, Recorder(pool)
+        self.pool, self._repository = pool, Repository(pool, keys)
         self._cases: dict[UUID, Case] = {}
         self._opening: set[UUID] = set()
 
@@ -70,10 +69,8 @@ class Quiescence:
 
     async def _catch_up(self, stream_id: UUID, number: str) -> None:
         case = self._cases.setdefault(stream_id, Case(stream_id, number=number))
-        loaded = await self._recorder.load(stream_id, after=case.version)
-        events, _ = read_all(EventMapper(self.keys.from_rows(stream_id, loaded.keys)), loaded.rows)
-        for event in events:
-            event.fold_into(case)
+        for event in (await self._repository.load(stream_id, after=case.version)).events:
+            event.mutate(case)
 
     async def _why(self) -> str:
         row: Any = await self.pool.fetchrow(_COUNTS)

@@ -9,12 +9,13 @@ from uuid import UUID
 
 from pydantic_core import from_json
 
-from audit.replay import read_row, replay_entries
+from audit.replay import replay_entries, with_metadata
 from audit.verification.report import Finding, about
 from audit.verification.snapshot import Snapshot
 from store.crypto.keys import InvalidMasterKeyError, KeyStore
 from store.log.hash_chain import ChainBreak, breaks
 from store.log.mapper import SEALED, EventMapper, TamperedError, UnreadableEventError
+from store.log.repository import read_rows
 from store.log.rows import EventRow
 
 CHAIN: Final = {"version": "stream", "the stored bytes": "chain", "the head row": "head"}
@@ -51,7 +52,7 @@ def _readable(keys: KeyStore, stream: Snapshot, rows: list[EventRow]) -> Iterato
     mapper = EventMapper(stream.keyring(keys))
     for row in rows:
         try:
-            mapper.read(row)
+            mapper.to_domain_event(row)
         except TamperedError as tampered:
             yield about(stream.head, row.version, str(tampered), "seal")
         except UnreadableEventError as unreadable:
@@ -81,8 +82,7 @@ def _sealed(row: EventRow) -> Iterator[tuple[str, UUID]]:
 
 
 def _folds(keys: KeyStore, stream: Snapshot, rows: list[EventRow]) -> Iterator[Finding]:
-    mapper = EventMapper(stream.keyring(keys))
-    entries = [read_row(mapper, row) for row in rows]
+    entries = [with_metadata(entry) for entry in read_rows(EventMapper(stream.keyring(keys)), rows)]
     _, folded = replay_entries(stream.head, entries)
     if len(folded) < len(entries):
         done = {entry.row.version for entry in folded}

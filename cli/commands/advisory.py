@@ -16,10 +16,10 @@ from cli.output import CommandError, ExitCode, emit, log, print_table, progress_
 from domain.kernel.places import ALPHA2, part_of
 from domain.kernel.vocabulary import AdvisoryLevel
 from gateway.intake.staff import USER
-from gateway.intake.submission import SubmissionResult, body_of
+from gateway.intake.submission import SubmissionResult
 from gateway.pages.time_format import clock
 from store.log.mapper import KeyErasedError
-from store.messages.inbox import IncomingMessage
+from store.messages.inbox import IncomingMessage, encode_message
 from store.postgres.notifier import INBOX
 from store.reference.advisories import (
     SOURCE,
@@ -178,7 +178,7 @@ async def _tell(context: CommandContext, case: AffectedCase, known: AdvisoryChan
         "number": said.number,
         "since": said.since.isoformat(),
     }
-    body = body_of("ReassessSafety", fields, None)
+    body = encode_message("ReassessSafety", fields)
     incoming = IncomingMessage(
         case.message_id, case.stream_id, "system", "system.report", body, known.changed_by, SOURCE
     )

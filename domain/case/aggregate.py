@@ -1,7 +1,7 @@
-"""The case: phase, seven stages, holds, clearances, referrals, tasks.
+"""The case aggregate: phase, stages, holds, clearances, consents, referrals, seat and tasks.
 
-A case is never one enum (domain.md 4.1): its parts are small and fold separately.
-Everything here can be rebuilt from the neutral part of the events; what is sealed is only carried along.
+A case has no single status (domain.md 4.1): each part has its own. Every part that a rule reads can be rebuilt from the
+public fields of the events, so that a case stays valid after its keys are destroyed.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import Final
 from uuid import UUID
 
 from domain.case.referral import Referral
-from domain.kernel.event import NEVER, Event
+from domain.kernel.aggregate import Aggregate
+from domain.kernel.event import NEVER
 from domain.kernel.person import Person
 from domain.kernel.policy import NEWEST, Policy, policy_of
 from domain.kernel.vocabulary import (
@@ -31,8 +32,6 @@ from domain.kernel.vocabulary import (
     StageStatus,
 )
 
-Fact = TypeVar("Fact", bound=Event)
-
 ENDED = frozenset({StageStatus.COMPLETED, StageStatus.NOT_REQUIRED, StageStatus.ABANDONED})
 
 ERASE_TASK = "erase personal data"
@@ -40,10 +39,10 @@ ERASE_TASK = "erase personal data"
 
 @dataclass(slots=True)
 class StageState:
-    """``begun`` is the version at which it was last opened or taken up again: what stands after it belongs to it.
+    """State of one stage. ``begun`` is the version at which it was last opened or reopened.
 
-    Which fact came after which is read from their order in the log. Times cannot tell: a message may be stamped a
-    moment before a stage opens and be committed a moment after.
+    Which event came first is decided by version, not by time: a message may be received just before a stage opens and
+    be recorded just after.
     """
 
     status: StageStatus = StageStatus.NOT_STARTED
@@ -54,7 +53,7 @@ class StageState:
 
 @dataclass(slots=True)
 class Hold:
-    """A reason not to go on. Several may be active; lifting one lifts no other."""
+    """A hold on the case. Several may be active; lifting one lifts no other."""
 
     hold_id: UUID
     type: HoldType
@@ -64,12 +63,12 @@ class Hold:
     owner: str
     subtype: str | None = None
     version: int = 0
-    """At which version of the case it was placed."""
+    """Version of the case at which it was placed."""
 
 
 @dataclass(slots=True)
 class Clearance:
-    """A permission. ``valid_until`` is inclusive to the second (UTC); ``None`` is until something ends it."""
+    """A clearance. ``valid_until`` is inclusive to the second (UTC); ``None`` means until an event ends it."""
 
     kind: ClearanceKind
     status: ClearanceStatus
@@ -100,10 +99,10 @@ class Seat:
     sta: datetime
     destination: str
     country: str | None = None
-    """Where the destination lies, if the movement says so."""
+    """Country of the destination, if the movement gives it."""
     since: datetime = NEVER
     version: int = 0
-    """At which version of the case it was reserved."""
+    """Version of the case at which it was reserved."""
     status: str = "RESERVED"
     frozen: bool = False
 
@@ -118,20 +117,16 @@ class Task:
 
 
 @dataclass(slots=True)
-class Case:
-    """One person's return, as the sum of its events."""
+class Case(Aggregate):
+    """The aggregate root: one person's return, rebuilt from its events."""
 
-    id: UUID
-    version: int = 0
-    modified_on: datetime = NEVER
-    number: str = ""
     edition: str = ""
     policy_edition: str = NEWEST.edition
     country_of_return: str = ""
     country_since: int = 0
-    """At which version of the case the person chose another country than before."""
+    """Version of the case at which the person chose a different country of return."""
     nationality_since: int = 0
-    """At which version of the case the person named another nationality than before; nought if never."""
+    """Version of the case at which the person named a different nationality; 0 if never."""
     living_situation: LivingSituation = LivingSituation.OTHER
     person: Person | None = None
     priority: Priority = Priority.P4_STANDARD
@@ -144,38 +139,18 @@ class Case:
     tasks: dict[UUID, Task] = field(default_factory=dict)
     seat: Seat | None = None
     nomination: tuple[UUID, str] | None = None
-    """The movement whose seat was asked for and has neither been given nor given up: its id and number."""
+    """Id and number of the movement on which a seat was requested and is still pending."""
     displaced: int = 0
     no_shows: int = 0
     closed_at: datetime | None = None
     reopen_proposed: bool = False
     retention_told: bool = False
     doubts: dict[UUID, datetime] = field(default_factory=dict)
-    """Messages that could not be taken in and wait for a person, by their ids (``domain.signals.unprocessable``)."""
-    facts: dict[str, list[Event]] = field(default_factory=dict)
-
-    # what has been recorded
-
-    def remember(self, event: Event) -> None:
-        self.facts.setdefault(event.TOPIC, []).append(event)
-
-    def latest(self, fact: type[Fact]) -> Fact | None:
-        """The newest fact of a kind, if there is one."""
-        found = self.facts.get(fact.TOPIC)
-        return found[-1] if found else None  # type: ignore[return-value]  # topics and classes are one to one
-
-    def has(self, topic: str) -> bool:
-        """Whether a fact of that topic was ever recorded; for what stands in a later stage's file."""
-        return topic in self.facts
-
-    def every(self, fact: type[Fact]) -> list[Fact]:
-        return self.facts.get(fact.TOPIC, [])  # type: ignore[return-value]  # topics and classes are one to one
-
-    # questions
+    """Quarantined messages that wait for a person's decision, by id (``domain.signals.unprocessable``)."""
 
     @property
     def policy(self) -> Policy:
-        """The pinned edition; what is in force now is in the moment."""
+        """The edition pinned when the case was opened; the edition in force is in the decision context."""
         return policy_of(self.policy_edition)
 
     @property
@@ -185,14 +160,6 @@ class Case:
     @property
     def departed(self) -> bool:
         return self.phase in (Phase.TRANSIT, Phase.POST_ARRIVAL)
-
-    @property
-    def nationality_confirmed(self) -> bool:
-        """What was answered last counts: a confirmation may be taken back, and is of the nationality named then."""
-        said, unsaid = self.facts.get("NationalityConfirmed"), self.facts.get("NationalityNotConfirmed")
-        if not said:
-            return False
-        return said[-1].originator_version > max(unsaid[-1].originator_version if unsaid else 0, self.nationality_since)
 
     @property
     def done(self) -> tuple[Stage, ...]:
@@ -216,12 +183,12 @@ class Case:
         return consent is not None and consent.given and partner_id not in consent.excluded
 
     def excluded_for(self, purpose: Purpose) -> frozenset[str]:
-        """The organisations that the person does not want to be told, for this purpose."""
+        """Returns the partners that the person excluded for a purpose."""
         consent = self.consents.get(purpose)
         return consent.excluded if consent else frozenset()
 
     def referrals_of(self, kind: ReferralKind, since: int = 0) -> list[Referral]:
-        """The referrals of a kind, oldest first, that were made after that version of the case."""
+        """Returns the referrals of a public kind made after a version of the case, oldest first."""
         return [found for found in self.referrals.values() if found.kind is kind and found.version > since]
 
     def open_referrals(self) -> Iterator[Referral]:
@@ -240,7 +207,7 @@ def _seat_is(case: Case, status: str) -> None:
 
 
 def _waits_for(case: Case, movement_id: UUID) -> bool:
-    """Whether a seat on that movement was asked for, and neither given nor given up since."""
+    """Returns whether a request for a seat on that movement is pending."""
     return case.nomination is not None and case.nomination[0] == movement_id
 
 

@@ -1,4 +1,4 @@
-"""Where one referral stands: status, timeliness, which steps are owed and until when."""
+"""A referral: status, timeliness, and the steps that the partner owes with their due dates."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OWED: Final[Mapping[ReferralStatus, tuple[str, ...]]] = {
     ReferralStatus.IN_PROGRESS: ("complete",),
     ReferralStatus.ON_HOLD: ("complete",),
 }
-"""What a partner owes next. One that never says that it has begun owes the completion all the same."""
+"""Steps that a partner owes in each status. The completion is owed even if the start was never reported."""
 
 SAID: Final[Mapping[str, Timeliness]] = {
     "reminder-50": Timeliness.REMINDED,
@@ -28,7 +28,7 @@ SAID: Final[Mapping[str, Timeliness]] = {
     "L2": Timeliness.ESCALATED_L2,
     "L3": Timeliness.ESCALATED_L3,
 }
-"""How late a referral is once a rung of the ladder has been told. What comes after the levels makes nothing later."""
+"""Timeliness of a referral after each escalation step. Steps after the levels do not change it."""
 
 _ORDER: Final = list(Timeliness)
 
@@ -37,9 +37,9 @@ _ORDER: Final = list(Timeliness)
 class Referral:
     """One request to one partner, from draft to its end.
 
-    ``kind`` is public; ``true_kind`` is the sealed one where they differ (``None`` without the compartment).
-    ``dues`` are the due dates (UTC) of each step and until when the request stands; those in ``put_off`` were moved on
-    purpose. ``told`` are the rungs of the ladder that have been told of the steps still owed.
+    ``kind`` is public; ``true_kind`` is the sealed kind where they differ (``None`` without the compartment).
+    ``dues`` are the due dates (UTC) of each step and of the request; those in ``put_off`` were extended on purpose.
+    ``told`` are the escalation steps already recorded for the steps still owed.
     """
 
     referral_id: UUID
@@ -53,7 +53,7 @@ class Referral:
     timeliness: Timeliness = Timeliness.ON_TIME
     sent_at: datetime | None = None
     moved_at: datetime | None = None
-    """Since when the partner owes the step it owes now (UTC)."""
+    """Since when the partner owes the current step (UTC)."""
     dues: dict[str, datetime] = field(default_factory=dict)
     put_off: set[str] = field(default_factory=set)
     told: set[str] = field(default_factory=set)
@@ -71,15 +71,15 @@ class Referral:
     informed: bool = False
     interview: Interview | None = None
     undelivered: bool = False
-    """The request itself did not reach the partner, as far as is known."""
+    """Whether the delivery of the request failed."""
     known: bool = False
-    """Its partner has said something of it, or a person has brought it: it knows, whatever our deliveries say."""
+    """Whether the partner is known to have received it, because it responded or a person delivered it by hand."""
     by_rule: bool = False
-    """Ended because a rule said so, not by staff's order: it may be asked again by itself."""
+    """Ended by a rule, not by staff: it may be requested again automatically."""
     tell_end_at: datetime | None = None
-    """When the partner is told of the end, with the next ordinary letters (UTC)."""
+    """When the partner is notified of the end, with the next daily letters (UTC)."""
     version: int = 0
-    """At which version of the case it was made."""
+    """Version of the case at which it was created."""
 
     @property
     def over(self) -> bool:
@@ -87,17 +87,17 @@ class Referral:
 
     @property
     def asked_kind(self) -> ReferralKind:
-        """The kind the partner was really asked for."""
+        """The true kind of the request."""
         return self.true_kind or self.kind
 
     @property
     def owed(self) -> tuple[str, ...]:
-        """The steps a partner owes now, first things first; after a pause those are owed that were owed before it."""
+        """The steps that the partner owes now, in order; after a pause, those owed before it."""
         return owed_by(self.status, self.dues)
 
     @property
     def awaited(self) -> str | None:
-        """The step that is owed next, or nothing: a draft, a pause, the end."""
+        """The step owed next; ``None`` for a draft, during a pause and after the end."""
         return None if self.status is ReferralStatus.ON_HOLD else next(iter(self.owed), None)
 
     @property
@@ -105,18 +105,18 @@ class Referral:
         return _ORDER.index(self.timeliness) >= _ORDER.index(Timeliness.OVERDUE)
 
     def dues_after(self, at: datetime) -> dict[str, datetime]:
-        """What is owed later when a pause ends: by as long as it lasted."""
+        """Returns the due dates after a pause, extended by its length."""
         pause = at - (self.paused_since or at)
         return {name: self.dues[name] + pause for name in ("complete", "stands") if name in self.dues}
 
     def move(self, at: datetime, to: ReferralStatus, dues: Mapping[str, datetime] | None = None) -> None:
-        """The partner moved. What was told about a step it still owes stays told, and is not told again."""
+        """Changes the status. Escalation steps recorded for a step that is still owed are kept and not repeated."""
         self.status, self.moved_at = to, at
         self.put_off_to(dues or {})
         self.told, self.timeliness = after_a_move(self.status, self.dues, self.told)
 
     def is_known(self) -> None:
-        """Whatever became of our delivery, the partner knows of the request."""
+        """Notes that the partner has received the request, whatever the delivery says."""
         self.known, self.undelivered = True, False
 
     def put_off_to(self, dues: Mapping[str, datetime]) -> None:
@@ -124,13 +124,13 @@ class Referral:
         self.put_off |= dues.keys()
 
     def tell(self, rung: str, timeliness: Timeliness) -> None:
-        """Timeliness only worsens until the awaited step happens: a reminder makes nothing less overdue."""
+        """Records an escalation step. Timeliness only worsens until the awaited step happens."""
         self.told.add(rung)
         self.timeliness = later(self.timeliness, timeliness)
 
 
 def owed_by(status: ReferralStatus, dues: Mapping[str, object]) -> tuple[str, ...]:
-    """The steps owed in a status, as far as they have a due date; for want of one, the completion."""
+    """Returns the steps owed in a status that have a due date, or the completion if none has."""
     steps = OWED.get(status, ())
     return tuple(step for step in steps if step in dues) or (("complete",) if steps else ())
 
@@ -138,7 +138,7 @@ def owed_by(status: ReferralStatus, dues: Mapping[str, object]) -> tuple[str, ..
 def after_a_move(
     status: ReferralStatus, dues: Mapping[str, object], told: Iterable[str]
 ) -> tuple[set[str], Timeliness]:
-    """What is still told, and how late the referral is by it. A pause is not late."""
+    """Returns the escalation steps that still apply, and the resulting timeliness. A pause is not late."""
     owed = owed_by(status, dues)
     kept = {rung for rung in told if rung.partition(".")[0] in owed}
     if status is ReferralStatus.ON_HOLD:

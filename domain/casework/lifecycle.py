@@ -11,6 +11,7 @@ from domain.clearance.actions import hold, task
 from domain.clearance.revocations import Trigger, revocations
 from domain.commands.case import CloseCase, ReopenCase, WithdrawVoluntaryReturn
 from domain.events.case import CaseClosed, CaseReopened, ClearanceExpired
+from domain.events.reintegration import ReintegrationCompleted
 from domain.events.screening import VoluntaryReturnWithdrawn
 from domain.kernel.context import Context
 from domain.kernel.errors import Rejected
@@ -75,9 +76,9 @@ CLOSES_IN: Final[Mapping[ClosureReason, frozenset[Phase]]] = {
     ClosureReason.ENTERED_IN_ERROR: BEFORE,
 }
 
-NEEDS_FIRST: Final[Mapping[ClosureReason, str]] = {
-    ClosureReason.COMPLETED_REINTEGRATION: "ReintegrationCompleted",
-    ClosureReason.WITHDRAWN_BY_MIGRANT: "VoluntaryReturnWithdrawn",
+NEEDS_FIRST: Final[Mapping[ClosureReason, type[Event]]] = {
+    ClosureReason.COMPLETED_REINTEGRATION: ReintegrationCompleted,
+    ClosureReason.WITHDRAWN_BY_MIGRANT: VoluntaryReturnWithdrawn,
 }
 
 
@@ -87,7 +88,9 @@ def close_case(case: Case, order: CloseCase, ctx: Context) -> Iterator[Event]:
         raise Rejected("CLOSURE.PHASE", f"{order.reason} does not close a case in phase {case.phase}", field="reason")
     needed = NEEDS_FIRST.get(order.reason)
     if needed and not case.has(needed):
-        raise Rejected("CLOSURE.NOT_REACHED", f"{order.reason} needs {needed} to be recorded first", field="reason")
+        raise Rejected(
+            "CLOSURE.NOT_REACHED", f"{order.reason} needs {needed.TOPIC} to be recorded first", field="reason"
+        )
     approver = order.approved_by.removeprefix("staff:")
     if approver == ctx.actor.removeprefix("staff:") and order.reason is not ClosureReason.WITHDRAWN_BY_MIGRANT:
         raise Rejected(

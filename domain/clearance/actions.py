@@ -1,4 +1,4 @@
-"""Steps that many rules share: grant and revoke a clearance, place a hold, raise a task."""
+"""Actions that many rules share: grant and revoke a clearance, place a hold, raise a task."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from domain.kernel.vocabulary import ClearanceKind, ClearanceStatus, HoldType, P
 from domain.kernel.working_time import LIBYA, Span
 
 PRINTED = frozenset({ClearanceKind.TRAVEL_DOCUMENT, ClearanceKind.EXIT_PERMIT})
-"""Papers that say themselves until when they hold; the policy's window serves only where they are silent."""
+"""Documents that state their own expiry; the policy's validity applies only if they do not."""
 
 
 def hold(hold_type: HoldType, ctx: Context, *, subtype: str | None = None) -> HoldPlaced:
-    """A hold with an owner and a review date. Its true subtype, where it has one, is sealed."""
+    """Returns the event that places a hold with its owner and review date. A true subtype is sealed."""
     return HoldPlaced(
         hold_id=ctx.new_id(f"hold:{hold_type}"),
         hold_type=hold_type,
@@ -37,7 +37,7 @@ def grant(
     until: datetime | None = None,
     evidence: str = "",
 ) -> ClearanceGranted:
-    """A clearance that starts no earlier than its receipt and lasts no longer than the policy in force.
+    """Returns the event that grants a clearance, valid no longer than the policy in force allows.
 
     ``since`` is the sender's date: validity counts from the earlier of it and the receipt (domain.md 00, 3).
     """
@@ -52,7 +52,7 @@ def grant(
 def grant_on_answer(
     kind: ClearanceKind, ctx: Context, *, since: datetime, until: datetime | None = None, referral_id: UUID, queue: str
 ) -> Iterator[Event]:
-    """A clearance that rests on a partner's answer. One that had lapsed before it came grants nothing."""
+    """Grants a clearance because of a partner's answer. An answer that had expired on receipt grants nothing."""
     granted = grant(kind, ctx, since=since, until=until, evidence=str(referral_id))
     if granted.valid_until is None or granted.valid_until > ctx.at:
         yield granted
@@ -62,14 +62,14 @@ def grant_on_answer(
 
 
 def revoke(case: Case, kind: ClearanceKind, cause: str) -> Iterator[Event]:
-    """End a permission that is in force; nothing to end, nothing recorded."""
+    """Revokes a clearance that is in force; records nothing otherwise."""
     clearance = case.clearances.get(kind)
     if clearance is not None and clearance.status is ClearanceStatus.VALID:
         yield ClearanceRevoked(kind=kind, cause=cause)
 
 
 def task(what: str, queue: str, within: Span, ctx: Context, *, subject: str = "") -> TaskRaised:
-    """Something a person must do, due in Libya's working time."""
+    """Returns the event that raises a task, due in Libya's working time."""
     return TaskRaised(
         task_id=ctx.new_id(f"task:{what}:{subject}"),
         task=what,
@@ -80,19 +80,19 @@ def task(what: str, queue: str, within: Span, ctx: Context, *, subject: str = ""
 
 
 def soon(case: Case, ctx: Context) -> Span:
-    """Within what time somebody must look who may stop the journey: a day, and hours from the frozen manifest on."""
+    """Returns the time for a review that may stop the journey: a day, and hours once the manifest is frozen."""
     pinned = ctx.policy.pinned
     near = case.phase in (Phase.DEPARTURE, Phase.TRANSIT)
     return pinned.late_result_review if near else pinned.withdrawal_contact
 
 
 def granted_by(case: Case, referral_id: UUID) -> list[Clearance]:
-    """The permissions that rest on what one referral brought."""
+    """Returns the clearances that rest on the answer to one referral."""
     return [clearance for clearance in case.clearances.values() if clearance.evidence == str(referral_id)]
 
 
 def end_of(case: Case, granted: list[Clearance], cause: str) -> Iterator[Event]:
-    """End these permissions; one that has been granted anew since is another one, and stays."""
+    """Revokes these clearances, except one that was granted again since on other grounds."""
     for clearance in granted:
         if case.clearances[clearance.kind] is clearance:
             yield from revoke(case, clearance.kind, cause)

@@ -1,7 +1,7 @@
-"""A matter of protection, whatever it is and wherever it is heard: one and the same outside its seals.
+"""Records a protection concern, with the same public events for every concern.
 
-Whether somebody is afraid to return, was sold, or is threatened must not be told by which events follow one another,
-by what a task is called, or by when it is due (domain.md 00, 9).
+Neither the sequence of events, nor the name of a task, nor its due date may reveal whether a person fears return, was
+trafficked or is threatened (domain.md 00, 9).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from domain.case.aggregate import Case
 from domain.clearance.actions import hold, soon, task
 from domain.clearance.revocations import Trigger, revocations
 from domain.events.case import HoldPlaced, RestrictedFactRecorded
+from domain.events.screening import NonRefoulementScreened
 from domain.kernel.context import Context
 from domain.kernel.event import Event
 from domain.kernel.vocabulary import HoldType
@@ -25,7 +26,10 @@ CONCERN = "ProtectionConcernRaised"
 def record_protection_concern(
     case: Case, ctx: Context, *, true_name: str, content: dict[str, Any] | None = None
 ) -> Iterator[Event]:
-    """Hold, revoke, and let a protection officer decide. After departure the country of return takes over."""
+    """Places a hold, revokes the clearance and raises a task for a protection officer.
+
+    After departure the task goes to the country of return.
+    """
     yield RestrictedFactRecorded(compartment_class="PROT", true_name=true_name, content=content)
     yield from revocations(case, Trigger.PROTECTION_HOLD)
     if not case.departed:
@@ -34,18 +38,19 @@ def record_protection_concern(
 
 
 def record_private_interview(case: Case, ctx: Context, *, fear: bool, concern: str | None) -> Iterator[Event]:
-    """What an interview in private brought to light, if anything. Any word of fear counts; there are no magic ones."""
+    """Records the concern raised in a private interview, if any. Any expression of fear counts as a claim."""
     if fear or concern:
         content = {"concern": concern} if concern else None
         yield from record_protection_concern(case, ctx, true_name=CLAIM if fear else CONCERN, content=content)
 
 
 def asked_in_private(case: Case) -> bool:
-    """Whether the private question counts: after anything that concerns protection it is asked anew.
+    """Returns whether the private interview is still valid. After any protection concern it must be held again.
 
-    Whatever that was, so that none can be told by it. A hold is public, and remains when the seals are gone. So it is
-    after another nationality was named: that country may be the one they fear.
+    This applies to every concern alike, so that none can be recognised by it. It is derived from the hold, which is
+    public and remains after the keys are destroyed. A change of nationality also requires a new interview: the person
+    may fear the country now named.
     """
-    asked, placed = case.facts.get("NonRefoulementScreened", []), case.every(HoldPlaced)
+    asked, placed = case.latest(NonRefoulementScreened), case.every(HoldPlaced)
     newest = max((hold.originator_version for hold in placed if hold.hold_type is HoldType.PROTECTION), default=0)
-    return bool(asked) and asked[-1].originator_version > max(newest, case.nationality_since)
+    return asked is not None and asked.originator_version > max(newest, case.nationality_since)

@@ -1,26 +1,26 @@
-"""What is advised about returning to a country or a part of it, and which word of it counts for a person.
+"""Which return advisory applies to a person, and whether an assessment of safety is still valid under it.
 
-Advisories are set by the protection unit and change while people wait (domain.md 8.3). What was assessed under one that
-no longer counts clears no way (domain.md 00, 25): the gate looks by itself, and every case is told besides.
+The protection unit changes advisories while people wait (domain.md 8.3). A safety assessment made under an advisory
+that
+no longer applies clears nobody for travel (domain.md 00, 25): the travel gate checks it, and every case is notified.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import reduce
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Final, Protocol
 
+from domain.case.aggregate import Case
+from domain.events.protection import ReturnAdvisoryChanged, SafetyOfReturnAssessed
 from domain.kernel.advisory import Advisory
 from domain.kernel.vocabulary import AdvisoryLevel, ClearanceKind, ClearanceStatus
-
-if TYPE_CHECKING:
-    from domain.case.aggregate import Case
 
 STRICTNESS: Final = (AdvisoryLevel.OPEN, AdvisoryLevel.CAUTION_INDIVIDUAL_ASSESSMENT, AdvisoryLevel.NO_RETURN)
 
 
 class SafetyAssessment(Protocol):
-    """A safety of return as it was assessed."""
+    """What is needed of a recorded assessment of the safety of return."""
 
     @property
     def area(self) -> str: ...
@@ -31,22 +31,22 @@ class SafetyAssessment(Protocol):
 
 
 def in_force(advisories: Iterable[Advisory], country: str, place: str | None) -> Advisory | None:
-    """The strictest that concerns this place, the newest among equals; ``None`` where nothing is advised."""
+    """Returns the strictest advisory for a place, the newest among equals, or ``None``."""
     found = [each for each in advisories if each.concerns(country, place)]
     return max(found, key=lambda each: (STRICTNESS.index(each.level), each.number), default=None)
 
 
 def with_change(advisories: Sequence[Advisory], changed: Advisory) -> list[Advisory]:
-    """What is advised once a change is known; one that is older than what is known of that place changes nothing."""
+    """Returns the advisories after a change. A change older than the one known for that place is ignored."""
     known = [each for each in advisories if each.place == changed.place]
     others = [each for each in advisories if each.place != changed.place]
     return [*others, max([*known, changed], key=lambda each: each.number)]
 
 
 def still_counts(assessed: SafetyAssessment | None, today: Advisory | None) -> bool:
-    """Whether a safety that was assessed counts today: it lasts as long as what it was assessed under.
+    """Returns whether an assessment is valid today: it lasts as long as the advisory it was made under.
 
-    One that looked at this very person outlives a return to ``OPEN``; where nobody returns to, none counts (INV-11).
+    An individual assessment stays valid when the level returns to ``OPEN``; under ``NO_RETURN`` none is (INV-11).
     """
     if today is None:
         return True
@@ -56,21 +56,21 @@ def still_counts(assessed: SafetyAssessment | None, today: Advisory | None) -> b
     return opened or assessed.advised == today.mark
 
 
-# For a case
+# For one case
 
 
 def advised(case: Case, advisories: Sequence[Advisory], place: str | None) -> Advisory | None:
-    """What is advised today about a place where this person would return to.
+    """Returns the advisory that applies to the person's place of return.
 
-    ``advisories`` are known to everybody; what the case itself has been told may be newer than a worker's copy of them.
+    ``advisories`` may be a copy that is some seconds old; changes recorded in the case itself may be newer.
     """
-    told: list[Any] = case.facts.get("ReturnAdvisoryChanged", [])
-    known = reduce(with_change, (each.advisory for each in told), list(advisories))
+    changes = case.every(ReturnAdvisoryChanged)
+    known = reduce(with_change, (change.advisory for change in changes), list(advisories))
     return in_force(known, case.country_of_return, place)
 
 
 def outdated(case: Case, advisories: Sequence[Advisory]) -> Advisory | None:
-    """What is advised today, if a safety of return that is in force rests on anything else."""
+    """Returns today's advisory if the safety clearance in force rests on a different one, otherwise ``None``."""
     clearance = case.clearances.get(ClearanceKind.SAFETY_OF_RETURN)
     if clearance is None or clearance.status is not ClearanceStatus.VALID:
         return None
@@ -79,19 +79,19 @@ def outdated(case: Case, advisories: Sequence[Advisory]) -> Advisory | None:
 
 
 def mark_of(case: Case, advisories: Sequence[Advisory]) -> str | None:
-    """What is advised about where the person was cleared to return to, for whoever asks years later."""
+    """Returns the identification of the advisory that applies to the cleared place, for the audit trail."""
     today = advised(case, advisories, place_of(case))
     return today.mark if today else None
 
 
 def place_of(case: Case) -> str | None:
-    """The place that the clearance was assessed for, if it was."""
+    """Returns the place for which safety was assessed, if it was."""
     assessed = cleared_by(case)
     return assessed.area if assessed else None
 
 
 def cleared_by(case: Case) -> SafetyAssessment | None:
-    """The assessment that the clearance rests on; an officer may have granted it without one."""
+    """Returns the assessment on which the clearance rests, or ``None`` if an officer granted it without one."""
     clearance = case.clearances.get(ClearanceKind.SAFETY_OF_RETURN)
-    found: list[Any] = case.facts.get("SafetyOfReturnAssessed", [])
-    return found[-1] if found and clearance and clearance.evidence == found[-1].evidence else None
+    assessed = case.latest(SafetyOfReturnAssessed)
+    return assessed if assessed and clearance and clearance.evidence == assessed.evidence else None

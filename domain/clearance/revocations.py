@@ -18,11 +18,11 @@ from domain.kernel.vocabulary import ClearanceKind, ReferralKind
 class Trigger(StrEnum):
     RETURN_WITHDRAWN = "RETURN_WITHDRAWN"
     NOT_VOLUNTARY = "NOT_VOLUNTARY"
-    """Any assessment of the person's free will but a clear yes; whether it is a no or a doubt is not told twice."""
+    """Any assessment of voluntariness other than VOLUNTARY; the cause does not reveal which."""
     NOT_ELIGIBLE = "NOT_ELIGIBLE"
     NOT_SAFE_TO_RETURN = "NOT_SAFE_TO_RETURN"
     PROTECTION_HOLD = "PROTECTION_HOLD"
-    """Any protection matter, whichever: causes are public, so they all read alike."""
+    """Any protection concern: causes are public, so all concerns share one."""
     NATIONALITY_CHANGED = "NATIONALITY_CHANGED"
     NATIONALITY_NOT_CONFIRMED = "NATIONALITY_NOT_CONFIRMED"
     DESTINATION_CHANGED = "DESTINATION_CHANGED"
@@ -37,13 +37,13 @@ class Trigger(StrEnum):
 
 @dataclass(frozen=True)
 class Effect:
-    """What a trigger ends: permissions, the referrals that served only the journey, and whether the seat goes back."""
+    """What a trigger ends: clearances, referrals that served only the journey, and whether the seat is released."""
 
     revokes: tuple[ClearanceKind, ...] = ()
     cancels: tuple[ReferralKind, ...] = ()
     seat: bool = False
     seat_once_frozen: bool = False
-    """Before the freeze the seat is kept: the freeze asks the gate again."""
+    """The seat is released only after the freeze; before it, the freeze evaluates the gate again."""
 
 
 JOURNEY_KINDS: Final = (
@@ -110,6 +110,6 @@ INVALIDATES: Final[Mapping[Trigger, Effect]] = {
 
 
 def revocations(case: Case, trigger: Trigger) -> Iterator[Event]:
-    """The permissions a trigger ends, as far as they are in force."""
+    """Revokes the clearances that a trigger ends and that are in force."""
     for kind in INVALIDATES[trigger].revokes:
         yield from revoke(case, kind, trigger)

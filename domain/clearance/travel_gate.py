@@ -1,6 +1,6 @@
-"""The travel gate, and what invalidates what: two tables and the two functions that read them.
+"""The travel gate: may this person pass this checkpoint for this movement?
 
-The gate returns every failure, never just the first (domain.md 4.3). Default on doubt is *do not travel*.
+It returns every failure, not only the first (domain.md 4.3). In doubt the answer is no.
 """
 
 from __future__ import annotations
@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from domain.case.aggregate import Case, Clearance, Seat
+from domain.clearance.nationality import nationality_confirmed
 from domain.clearance.return_advisory import outdated
 from domain.clearance.voluntariness import still_stands
+from domain.events.departure import VoluntaryReturnReaffirmed
 from domain.kernel.advisory import Advisory
 from domain.kernel.holds import BLOCKED_BY
 from domain.kernel.policy import InForce
@@ -22,7 +24,10 @@ from domain.kernel.working_time import LIBYA
 
 @dataclass(frozen=True)
 class Journey:
-    """The movement a person is measured against: scheduled departure and arrival (UTC), and whereto if it is known."""
+    """The movement against which clearances are checked.
+
+    Scheduled departure and arrival (UTC), and country if known.
+    """
 
     std: datetime
     sta: datetime
@@ -30,7 +35,7 @@ class Journey:
 
 
 def journey_on(seat: Seat, at: datetime | None = None) -> Journey:
-    """The journey of whoever has that seat; a flight that has not left when it should leaves ``at`` the earliest."""
+    """Returns the journey of a seat. A flight that is late leaves at ``at`` (UTC) at the earliest."""
     late = max(at - seat.std, timedelta()) if at else timedelta()
     return Journey(seat.std + late, seat.sta + late, seat.country)
 
@@ -59,9 +64,9 @@ REQUIRED_AT: Final[Mapping[ClearanceKind, frozenset[Checkpoint]]] = {
 def travel_gate(
     case: Case, checkpoint: Checkpoint, journey: Journey, policy: InForce, advisories: Sequence[Advisory]
 ) -> tuple[str, ...]:
-    """Every reason why this person may not pass this checkpoint for this journey; empty if they may.
+    """Returns every reason why the person may not pass a checkpoint for a journey; empty if they may.
 
-    ``advisories`` are those of today, whatever the case has been told of them so far.
+    ``advisories`` are those in force today, whether or not the case has been notified of them.
     """
     return tuple(
         dict.fromkeys(
@@ -83,7 +88,7 @@ def _holds(case: Case, checkpoint: Checkpoint) -> Iterator[str]:
 
 
 def _whereto(case: Case, journey: Journey) -> Iterator[str]:
-    """Nobody is flown to another country than the one they declared they want to return to."""
+    """The movement must go to the country that the person declared."""
     if journey.country is not None and journey.country != case.country_of_return:
         yield "GATE.DESTINATION.OTHER_COUNTRY"
 
@@ -115,7 +120,7 @@ def _failure(clearance: Clearance | None, journey: Journey, policy: InForce) -> 
 
 
 def _ends_too_early(clearance: Clearance, journey: Journey, policy: InForce) -> str | None:
-    """A permission that ends exactly at departure still serves; a document needs a margin after arrival."""
+    """A clearance may end exactly at departure; a travel document must be valid for a margin after arrival."""
     if clearance.valid_until is None:
         return None
     if clearance.kind is ClearanceKind.TRAVEL_DOCUMENT:
@@ -125,27 +130,26 @@ def _ends_too_early(clearance: Clearance, journey: Journey, policy: InForce) -> 
 
 
 def _advised(case: Case, advisories: Sequence[Advisory]) -> Iterator[str]:
-    """INV-11: a safety that was assessed under an advisory of yesterday is none."""
+    """INV-11: a safety assessment made under an earlier advisory is not valid."""
     if outdated(case, advisories):
         yield "GATE.SAFETY_OF_RETURN.ADVISORY_CHANGED"
 
 
 def _begun(case: Case, checkpoint: Checkpoint) -> Iterator[str]:
-    """Before nomination, papers need only be on their way."""
-    if checkpoint is Checkpoint.NOMINATE and not case.nationality_confirmed:
+    """At nomination, nationality must be confirmed; the documents themselves are checked later."""
+    if checkpoint is Checkpoint.NOMINATE and not nationality_confirmed(case):
         yield "GATE.TRAVEL_DOCUMENT.NATIONALITY_NOT_CONFIRMED"
 
 
 def _own_word(case: Case, checkpoint: Checkpoint, journey: Journey, policy: InForce) -> Iterator[str]:
-    """INV-01: the person said again, not long before departure, that they want to go.
+    """INV-01: the person must reaffirm voluntary return shortly before departure.
 
-    It counts from when it was said, not from when somebody came to type it, and only after the newest doubt.
+    A reaffirmation counts from when it was made, not from when it was entered, and only after the latest doubt.
     """
     if checkpoint not in AT_THE_AIRPORT:
         return
     oldest = LIBYA.before(journey.std, policy.reaffirmation)
-    words: list[Any] = case.facts.get("VoluntaryReturnReaffirmed", [])
-    said = [word for word in words if word.when >= oldest]
+    said = [word for word in case.every(VoluntaryReturnReaffirmed) if word.when >= oldest]
     if not said:
         yield "GATE.REAFFIRMATION.MISSING"
     elif not any(still_stands(case, word, word.when) for word in said):
@@ -153,7 +157,7 @@ def _own_word(case: Case, checkpoint: Checkpoint, journey: Journey, policy: InFo
 
 
 def _doubts(case: Case, checkpoint: Checkpoint) -> Iterator[str]:
-    """A signal in quarantine blocks from the moment it was received (domain.md 00, 3); so does any other message."""
+    """A quarantined signal or message blocks travel from its receipt (domain.md 00, 3)."""
     if checkpoint is Checkpoint.NOMINATE:
         return
     if any(referral.disputed for referral in case.referrals.values()):

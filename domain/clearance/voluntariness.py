@@ -1,7 +1,9 @@
-"""Whether a person wants to go: what puts it in doubt, and what still counts after that.
+"""Voluntariness: which events put it in doubt, and which statements are still valid after a doubt.
 
-The wish is assessed, signed, and said again. What was said before the newest doubt counts no longer, by the order of
-the log and by the clock: a paper signed before a withdrawal is no new wish, however late it comes (domain.md 4.5, 8.1).
+A person's decision to return is assessed, declared and reaffirmed. A statement made before the latest doubt is no
+longer
+valid, both by its place in the log and by its date: a form signed before a withdrawal is not a new declaration, however
+late it arrives (domain.md 4.5, 8.1).
 """
 
 from __future__ import annotations
@@ -11,32 +13,35 @@ from datetime import datetime
 from typing import Any, Final
 
 from domain.case.aggregate import Case
+from domain.events.case import HoldPlaced
+from domain.events.documents import NationalityChanged
+from domain.events.screening import DetentionRecorded, VoluntarinessAssessed, VoluntaryReturnWithdrawn
 from domain.kernel.event import Event
 from domain.kernel.vocabulary import HoldType
 
-DOUBTS: Final[Mapping[str, Callable[[Any], bool]]] = {
-    "VoluntaryReturnWithdrawn": lambda _withdrawn: True,
-    "VoluntarinessAssessed": lambda assessed: assessed.result != "VOLUNTARY",
-    "DetentionRecorded": lambda _detained: True,
-    "HoldPlaced": lambda placed: placed.hold_type is HoldType.CONSENT,
-    "NationalityChanged": lambda _changed: True,
+DOUBTS: Final[Mapping[type[Event], Callable[[Any], bool]]] = {
+    VoluntaryReturnWithdrawn: lambda _withdrawn: True,
+    VoluntarinessAssessed: lambda assessed: assessed.result != "VOLUNTARY",
+    DetentionRecorded: lambda _detained: True,
+    HoldPlaced: lambda placed: placed.hold_type is HoldType.CONSENT,
+    NationalityChanged: lambda _changed: True,
 }
-"""Facts after which the wish is asked about anew, by topic."""
+"""Events after which voluntariness must be assessed and declared again."""
 
 
 def latest_doubt(case: Case) -> Event | None:
-    """The last fact by which the person may not want to go of their own free will."""
-    found = (event for topic, doubts in DOUBTS.items() for event in case.facts.get(topic, ()) if doubts(event))
+    """Returns the latest event that puts voluntariness in doubt."""
+    found = (event for kind, is_doubt in DOUBTS.items() for event in case.every(kind) if is_doubt(event))
     return max(found, key=lambda event: event.originator_version, default=None)
 
 
 def still_stands(case: Case, word: Event, said_at: datetime) -> bool:
-    """Whether a word about the wish still counts: recorded, and said, after the newest doubt."""
+    """Returns whether a statement is valid: recorded, and made (UTC), after the latest doubt."""
     doubt = latest_doubt(case)
     return doubt is None or (word.originator_version > doubt.originator_version and said_at >= doubt.timestamp)
 
 
 def is_voluntary(case: Case) -> bool:
-    """Whether the newest assessment is a clear yes, and nothing has put the wish in doubt since."""
-    found: list[Any] = case.facts.get("VoluntarinessAssessed", [])
-    return bool(found) and found[-1].result == "VOLUNTARY" and still_stands(case, found[-1], found[-1].when)
+    """Returns whether the latest assessment is VOLUNTARY and nothing has put it in doubt since."""
+    assessed = case.latest(VoluntarinessAssessed)
+    return assessed is not None and assessed.result == "VOLUNTARY" and still_stands(case, assessed, assessed.when)

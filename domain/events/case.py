@@ -48,7 +48,7 @@ class CaseRegistered(Event):
     source: str | None = None
     person: Annotated[Person | None, Sealed(Compartment.GEN)] = None
 
-    def change(self, case: Case) -> None:
+    def apply_to(self, case: Case) -> None:
         case.number, case.edition, case.policy_edition = self.number, self.edition, self.policy_edition
         case.living_situation, case.country_of_return = self.living_situation, self.country_of_return
         case.person, case.phase = self.person, Phase.INTAKE
@@ -68,7 +68,7 @@ class CasePriorityAssigned(Event):
     priority: Priority
     basis: Annotated[str | None, Sealed(Compartment.PROT)] = None
 
-    def change(self, case: Case) -> None:
+    def apply_to(self, case: Case) -> None:
         case.priority = self.priority
 
 
@@ -120,7 +120,7 @@ class CaseClosed(Event):
     approved_by: str
     reason: Annotated[ClosureReason | None, Sealed(Compartment.PROT)] = None
 
-    def change(self, case: Case) -> None:
+    def apply_to(self, case: Case) -> None:
         case.phase, case.closed_at, case.reopen_proposed = Phase.CLOSED, self.timestamp, False
         for state in case.stages.values():
             if state.status in (StageStatus.OPEN, StageStatus.REOPENED):
@@ -133,7 +133,7 @@ class CaseReopenProposed(Event):
 
     trigger: str
 
-    def change(self, case: Case) -> None:
+    def apply_to(self, case: Case) -> None:
         case.reopen_proposed = True
 
 
@@ -146,7 +146,7 @@ class CaseReopened(Event):
     target_phase: Phase
     reason: Annotated[str | None, Sealed(Compartment.PROT)] = None
 
-    def change(self, case: Case) -> None:
+    def apply_to(self, case: Case) -> None:
         case.phase, case.closed_at, case.reopen_proposed = self.target_phase, None, False
         case.consents.clear()
         case.seat = case.seat if self.target_phase is Phase.POST_ARRIVAL else None
@@ -167,7 +167,7 @@ class StageOpened(Event):
 
     stage: Stage
 
-    def change(self, case: Case) -> None:
+    def apply_to(self, case: Case) -> None:
         state = case.stages[self.stage]
         state.status, state.since, state.opened = StageStatus.OPEN, self.timestamp, state.opened + 1
         state.begun = self.originator_version
@@ -179,7 +179,7 @@ class StageCompleted(Event):
 
     stage: Stage
 
-    def change(self, case: Case) -> None:
+    def apply_to(self, case: Case) -> None:
         case.stages[self.stage].status, case.stages[self.stage].since = StageStatus.COMPLETED, self.timestamp
 
 
@@ -190,7 +190,7 @@ class StageReopened(Event):
     stage: Stage
     cause: str
 
-    def change(self, case: Case) -> None:
+    def apply_to(self, case: Case) -> None:
         state = case.stages[self.stage]
         state.status, state.since, state.begun = StageStatus.REOPENED, self.timestamp, self.originator_version
 
@@ -210,7 +210,7 @@ class HoldPlaced(Event):
     review_by: AwareDatetime
     subtype: Annotated[str | None, Sealed(Compartment.PROT)] = None
 
-    def change(self, case: Case) -> None:
+    def apply_to(self, case: Case) -> None:
         case.holds[self.hold_id] = Hold(
             self.hold_id,
             self.hold_type,
@@ -232,7 +232,7 @@ class HoldReviewed(Event):
     unblock: tuple[Block, ...] = ()
     decision: Annotated[str | None, Sealed(Compartment.PROT)] = None
 
-    def change(self, case: Case) -> None:
+    def apply_to(self, case: Case) -> None:
         hold = case.holds[self.hold_id]
         hold.review_by, hold.blocks = self.review_by, hold.blocks - set(self.unblock)
 
@@ -245,7 +245,7 @@ class HoldLifted(Event):
     hold_type: HoldType
     by: str
 
-    def change(self, case: Case) -> None:
+    def apply_to(self, case: Case) -> None:
         case.holds.pop(self.hold_id, None)
 
 
@@ -261,7 +261,7 @@ class ClearanceGranted(Event):
     valid_until: AwareDatetime | None = None
     evidence: str = ""
 
-    def change(self, case: Case) -> None:
+    def apply_to(self, case: Case) -> None:
         case.clearances[self.kind] = Clearance(
             self.kind, ClearanceStatus.VALID, self.timestamp, self.valid_from, self.valid_until, self.evidence
         )
@@ -279,7 +279,7 @@ class ClearanceExpired(Event):
 
     kind: ClearanceKind
 
-    def change(self, case: Case) -> None:
+    def apply_to(self, case: Case) -> None:
         _end(case, self.kind, ClearanceStatus.EXPIRED, self.timestamp, "EXPIRED")
 
 
@@ -290,7 +290,7 @@ class ClearanceRevoked(Event):
     kind: ClearanceKind
     cause: str
 
-    def change(self, case: Case) -> None:
+    def apply_to(self, case: Case) -> None:
         _end(case, self.kind, ClearanceStatus.REVOKED, self.timestamp, self.cause)
 
 
@@ -301,7 +301,7 @@ class ClearanceNotRequired(Event):
     kind: ClearanceKind
     cause: str
 
-    def change(self, case: Case) -> None:
+    def apply_to(self, case: Case) -> None:
         case.clearances[self.kind] = Clearance(
             self.kind, ClearanceStatus.NOT_REQUIRED, self.timestamp, self.timestamp, None, "", self.cause
         )
@@ -345,7 +345,7 @@ class TaskRaised(Event):
     next_review: AwareDatetime | None = None
     """Set when the task is the review of a hold: when the hold comes up again."""
 
-    def change(self, case: Case) -> None:
+    def apply_to(self, case: Case) -> None:
         if self.next_review is not None and (held := case.holds.get(UUID(self.subject))):
             held.review_by = self.next_review
         if self.task == ERASE_TASK:
@@ -361,5 +361,5 @@ class TaskCompleted(Event):
     task: str
     outcome: Annotated[str | None, Sealed(Compartment.PROT)] = None
 
-    def change(self, case: Case) -> None:
+    def apply_to(self, case: Case) -> None:
         case.tasks.pop(self.task_id, None)

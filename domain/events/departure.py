@@ -31,7 +31,7 @@ class PassengerNominated(Event):
     movement_id: UUID
     movement: str
 
-    def change(self, case: Case) -> None:
+    def apply_to(self, case: Case) -> None:
         case.nomination = (self.movement_id, self.movement)
 
 
@@ -46,7 +46,7 @@ class SeatReserved(Event):
     destination: str
     country: Country | None = None
 
-    def change(self, case: Case) -> None:
+    def apply_to(self, case: Case) -> None:
         flight = (self.movement_id, self.movement, self.std, self.sta, self.destination, self.country)
         case.seat = Seat(*flight, since=self.timestamp, version=self.originator_version)
         case.nomination = None
@@ -60,7 +60,7 @@ class SeatReleased(Event):
     movement: str
     cause: str
 
-    def change(self, case: Case) -> None:
+    def apply_to(self, case: Case) -> None:
         if _waits_for(case, self.movement_id):
             case.nomination = None
         if _seat_on(case, self.movement_id) is None:
@@ -79,7 +79,7 @@ class ManifestFrozen(Event):
     movement_id: UUID
     movement: str
 
-    def change(self, case: Case) -> None:
+    def apply_to(self, case: Case) -> None:
         case.phase = Phase.DEPARTURE
         if case.seat is not None:
             case.seat.frozen, case.seat.status = True, "CONFIRMED"
@@ -121,7 +121,7 @@ class PassengerCheckedIn(Event):
 
     movement: str
 
-    def change(self, case: Case) -> None:
+    def apply_to(self, case: Case) -> None:
         _seat_is(case, "CHECKED_IN")
 
 
@@ -131,7 +131,7 @@ class PassengerBoarded(Event):
 
     movement: str
 
-    def change(self, case: Case) -> None:
+    def apply_to(self, case: Case) -> None:
         _seat_is(case, "BOARDED")
 
 
@@ -151,7 +151,7 @@ class PassengerNoShow(Event):
     """Whether it counts against keeping the appointment; a person in hospital or detained missed nothing."""
     cause: Annotated[str | None, Sealed(Compartment.GEN)] = None
 
-    def change(self, case: Case) -> None:
+    def apply_to(self, case: Case) -> None:
         case.no_shows += self.their_doing
 
 
@@ -174,7 +174,7 @@ class FlightDeparted(Event):
     atd: AwareDatetime
     breaches: tuple[str, ...] = ()
 
-    def change(self, case: Case) -> None:
+    def apply_to(self, case: Case) -> None:
         if case.closed:
             return
         case.phase = Phase.TRANSIT

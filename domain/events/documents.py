@@ -58,7 +58,7 @@ class NationalityChanged(Event):
     before: Annotated[Country | None, Sealed(Compartment.GEN)] = None
     nationality: Annotated[Country | None, Sealed(Compartment.GEN)] = None
 
-    def change(self, case: Case) -> None:
+    def apply_to(self, case: Case) -> None:
         case.nationality_since = self.originator_version
         if case.person is not None and self.nationality is not None:
             case.person = case.person.model_copy(update={"nationality": self.nationality})

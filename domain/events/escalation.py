@@ -23,7 +23,7 @@ class _OfTheLadder(Event):
     partner_id: str
     rung: str
 
-    def change(self, case: Case) -> None:
+    def apply_to(self, case: Case) -> None:
         case.referrals[self.referral_id].tell(self.rung, self.says)
 
     @property

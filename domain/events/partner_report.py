@@ -78,7 +78,7 @@ class StatusChange(PartnerReport):
     TOPIC: ClassVar[str] = ""
     TO: ClassVar[ReferralStatus | None] = None
 
-    def change(self, case: Case) -> None:
+    def apply_to(self, case: Case) -> None:
         referral = case.referrals[self.referral_id]
         referral.move(self.timestamp, self.TO or referral.status, self.dues)
         referral.is_known()
@@ -99,7 +99,7 @@ class ReferralAccepted(PartnerReport):
     TOPIC: ClassVar[str] = "ReferralAccepted"
     SENTENCE: ClassVar[str] = "{kind}: accepted by the partner."
 
-    def change(self, case: Case) -> None:
+    def apply_to(self, case: Case) -> None:
         referral = case.referrals[self.referral_id]
         referral.accepted = True
         referral.is_known()
@@ -121,7 +121,7 @@ class ReferralProgressReported(PartnerReport):
 
     partner_seq: int | None = None
 
-    def change(self, case: Case) -> None:
+    def apply_to(self, case: Case) -> None:
         referral = case.referrals[self.referral_id]
         referral.is_known()
         referral.last_seq = self.partner_seq if self.partner_seq is not None else referral.last_seq
@@ -136,8 +136,8 @@ class ReferralPaused(StatusChange):
     by: Literal["the partner", "us"] = "the partner"
     until: date | None = None
 
-    def change(self, case: Case) -> None:
-        super().change(case)
+    def apply_to(self, case: Case) -> None:
+        super().apply_to(case)
         referral = case.referrals[self.referral_id]
         referral.paused_since, referral.paused_until = self.timestamp, self.until
         referral.pauses += 1
@@ -150,8 +150,8 @@ class ReferralResumed(StatusChange):
     SENTENCE: ClassVar[str] = "{kind}: taken up again."
     TO: ClassVar[ReferralStatus | None] = ReferralStatus.IN_PROGRESS
 
-    def change(self, case: Case) -> None:
-        super().change(case)
+    def apply_to(self, case: Case) -> None:
+        super().apply_to(case)
         referral = case.referrals[self.referral_id]
         referral.paused_since = referral.paused_until = None
 
@@ -163,8 +163,8 @@ class ReferralCompleted(StatusChange):
 
     inferred_steps: tuple[str, ...] = ()
 
-    def change(self, case: Case) -> None:
-        super().change(case)
+    def apply_to(self, case: Case) -> None:
+        super().apply_to(case)
         referral = case.referrals[self.referral_id]
         referral.outcome, referral.outcome_version, referral.completed_by = self.outcome, 1, self.signal_id
 
@@ -200,7 +200,7 @@ class ReferralOutcomeAmended(PartnerReport):
     signal_type: SignalType
     supersedes: UUID | None = None
 
-    def change(self, case: Case) -> None:
+    def apply_to(self, case: Case) -> None:
         referral = case.referrals[self.referral_id]
         referral.status, referral.moved_at = AMENDED_TO.get(self.signal_type, ReferralStatus.COMPLETED), self.timestamp
         referral.outcome, referral.outcome_version = self.outcome, referral.outcome_version + 1

@@ -19,7 +19,7 @@ class ArrivalConfirmed(Event):
 
     arrived_at: AwareDatetime
 
-    def change(self, case: Case) -> None:
+    def apply_to(self, case: Case) -> None:
         case.phase = Phase.POST_ARRIVAL
 
 

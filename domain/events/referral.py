@@ -33,7 +33,7 @@ class ReferralCreated(Event):
     true_kind: Annotated[ReferralKind | None, Sealed(Compartment.PROT)] = None
     interview: Annotated[Interview | None, Sealed(Compartment.GEN)] = None
 
-    def change(self, case: Case) -> None:
+    def apply_to(self, case: Case) -> None:
         case.referrals[self.referral_id] = Referral(
             self.referral_id,
             self.kind,
@@ -61,7 +61,7 @@ class ReferralSent(Event):
     dues: dict[str, AwareDatetime]
     """When each step is due, and until when the request stands."""
 
-    def change(self, case: Case) -> None:
+    def apply_to(self, case: Case) -> None:
         referral = case.referrals[self.referral_id]
         referral.status, referral.token = ReferralStatus.SENT, self.token
         referral.sent_at = referral.moved_at = self.timestamp
@@ -111,7 +111,7 @@ class ReferralDeliveryFailed(Event):
     cause: str = "GAVE_UP"
     letter: str = "referral.sent"
 
-    def change(self, case: Case) -> None:
+    def apply_to(self, case: Case) -> None:
         referral = case.referrals[self.referral_id]
         unknown = referral.status is ReferralStatus.SENT and not referral.known
         referral.undelivered = referral.undelivered or (self.letter == "referral.sent" and unknown)
@@ -126,7 +126,7 @@ class ReferralHandedOver(Event):
     partner_id: str
     how: str
 
-    def change(self, case: Case) -> None:
+    def apply_to(self, case: Case) -> None:
         case.referrals[self.referral_id].is_known()
 
 
@@ -148,7 +148,7 @@ class ReferralCancelled(Event):
     tell_at: AwareDatetime | None = None
     reason_internal: Annotated[str | None, Sealed(Compartment.PROT)] = None
 
-    def change(self, case: Case) -> None:
+    def apply_to(self, case: Case) -> None:
         referral = case.referrals[self.referral_id]
         referral.move(self.timestamp, ReferralStatus.CANCELLED)
         referral.by_rule, referral.tell_end_at = self.by_rule, self.tell_at
@@ -163,7 +163,7 @@ class ReferralCancellationNotified(Event):
     partner_id: str
     reason: str
 
-    def change(self, case: Case) -> None:
+    def apply_to(self, case: Case) -> None:
         case.referrals[self.referral_id].tell_end_at = None
 
 
@@ -187,7 +187,7 @@ class ReferralExpired(Event):
     confirmed_by: str
     reason: Annotated[str | None, Sealed(Compartment.GEN)] = None
 
-    def change(self, case: Case) -> None:
+    def apply_to(self, case: Case) -> None:
         case.referrals[self.referral_id].move(self.timestamp, ReferralStatus.EXPIRED)
 
 
@@ -200,7 +200,7 @@ class ReferralEnteredInError(Event):
     tell_at: AwareDatetime | None = None
     reason: Annotated[str | None, Sealed(Compartment.GEN)] = None
 
-    def change(self, case: Case) -> None:
+    def apply_to(self, case: Case) -> None:
         referral = case.referrals[self.referral_id]
         referral.move(self.timestamp, ReferralStatus.ENTERED_IN_ERROR)
         referral.tell_end_at = self.tell_at
@@ -218,5 +218,5 @@ class ReferralListed(Event):
     partner_id: str
     sheet_id: UUID
 
-    def change(self, case: Case) -> None:
+    def apply_to(self, case: Case) -> None:
         case.referrals[self.referral_id].is_known()

@@ -44,7 +44,7 @@ class ConsentGiven(Event):
     witness: Annotated[str | None, Sealed(Compartment.CONS)] = None
     true_purpose: Annotated[Purpose | None, Sealed(Compartment.PROT)] = None
 
-    def change(self, case: Case) -> None:
+    def apply_to(self, case: Case) -> None:
         case.consents[self.true_purpose or self.purpose] = Consent(
             given=True, since=self.timestamp, excluded=frozenset(self.excluded_partners)
         )
@@ -58,7 +58,7 @@ class ConsentRefused(Event):
     form_version: str
     true_purpose: Annotated[Purpose | None, Sealed(Compartment.PROT)] = None
 
-    def change(self, case: Case) -> None:
+    def apply_to(self, case: Case) -> None:
         case.consents[self.true_purpose or self.purpose] = Consent(given=False, since=self.timestamp)
 
 
@@ -69,7 +69,7 @@ class ConsentWithdrawn(Event):
     purpose: Purpose
     true_purpose: Annotated[Purpose | None, Sealed(Compartment.PROT)] = None
 
-    def change(self, case: Case) -> None:
+    def apply_to(self, case: Case) -> None:
         purpose = self.true_purpose or self.purpose
         excluded = case.excluded_for(purpose)
         case.consents[purpose] = Consent(given=False, since=self.timestamp, excluded=excluded)
@@ -93,15 +93,15 @@ class NonRefoulementScreened(Event):
 
     TOPIC: ClassVar[str] = "NonRefoulementScreened"
     SENTENCE: ClassVar[str] = "Asked in private about return."
-    VERSION: ClassVar[int] = 2
+    class_version: ClassVar[int] = 2
 
     outcome: Annotated[str | None, Sealed(Compartment.ASYL)] = None
     account: Annotated[str | None, Sealed(Compartment.ASYL)] = None
 
-    @classmethod
-    def upcast(cls, state: dict[str, Any], version: int) -> dict[str, Any]:  # noqa: ARG003 (there is one older version)
-        """The first version said in public whether documents may start, which only fear ever forbade."""
-        return {name: value for name, value in state.items() if name != "documents_may_start"}
+    @staticmethod
+    def upcast_v1_v2(state: dict[str, Any]) -> None:
+        """Removes a public field of the first version: only fear of return ever set it to false."""
+        state.pop("documents_may_start", None)
 
 
 class VulnerabilityAssessed(Event):
@@ -144,7 +144,7 @@ class VoluntaryReturnDeclared(Event):
     locality: Annotated[str | None, Sealed(Compartment.GEN)] = None
     witness: Annotated[str | None, Sealed(Compartment.CONS)] = None
 
-    def change(self, case: Case) -> None:
+    def apply_to(self, case: Case) -> None:
         if self.country != case.country_of_return:
             case.country_of_return, case.country_since = self.country, self.originator_version
 
@@ -157,7 +157,7 @@ class EligibilityDetermined(Event):
     reasons: Annotated[tuple[str, ...] | None, Sealed(Compartment.PROT)] = None
     funding_profile: Annotated[str | None, Sealed(Compartment.FIN)] = None
 
-    def change(self, case: Case) -> None:
+    def apply_to(self, case: Case) -> None:
         if self.decision in ELIGIBLE and case.phase is Phase.INTAKE:
             case.phase = Phase.PRE_DEPARTURE
 
@@ -174,7 +174,7 @@ class DetentionRecorded(Event):
     situation: LivingSituation
     site: Annotated[str | None, Sealed(Compartment.SECU)] = None
 
-    def change(self, case: Case) -> None:
+    def apply_to(self, case: Case) -> None:
         case.living_situation = self.situation
 
 
@@ -182,7 +182,7 @@ class DetentionReleased(Event):
     TOPIC: ClassVar[str] = "DetentionReleased"
     SENTENCE: ClassVar[str] = "The person has left detention."
 
-    def change(self, case: Case) -> None:
+    def apply_to(self, case: Case) -> None:
         case.living_situation = LivingSituation.OTHER
 
 

@@ -37,7 +37,7 @@ class PartnerSignalQuarantined(PartnerReport):
     about: Annotated[dict[str, Any] | None, Sealed(Compartment.GEN)] = None
     """Whom the partner believes to be speaking of."""
 
-    def change(self, case: Case) -> None:
+    def apply_to(self, case: Case) -> None:
         case.referrals[self.referral_id].disputed[self.signal_id] = self.timestamp
 
 
@@ -50,7 +50,7 @@ class QuarantinedSignalResolved(Event):
     decision: str
     reason: Annotated[str | None, Sealed(Compartment.GEN)] = None
 
-    def change(self, case: Case) -> None:
+    def apply_to(self, case: Case) -> None:
         case.referrals[self.referral_id].disputed.pop(self.signal_id, None)
 
 
@@ -72,7 +72,7 @@ class MessageQuarantined(Event):
     kept_message: UUID
     cause: str
 
-    def change(self, case: Case) -> None:
+    def apply_to(self, case: Case) -> None:
         case.doubts[self.kept_message] = self.timestamp
 
 
@@ -86,6 +86,6 @@ class QuarantinedMessageResolved(Event):
     decision: Literal["AGAIN", "TAKEN", "SET_ASIDE"]
     reason: Annotated[str | None, Sealed(Compartment.GEN)] = None
 
-    def change(self, case: Case) -> None:
+    def apply_to(self, case: Case) -> None:
         if self.decision != "AGAIN":
             case.doubts.pop(self.kept_message, None)

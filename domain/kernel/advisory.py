@@ -11,9 +11,9 @@ from domain.kernel.vocabulary import AdvisoryLevel
 
 @dataclass(frozen=True, slots=True)
 class Advisory:
-    """What is advised about a country (ISO 3166-1, alpha-3) or a part of it, by which version, since when (UTC).
+    """The advice for a country (ISO 3166-1 alpha-3) or a part of it: its level, its version, and since when (UTC).
 
-    ``number`` is its place among all changes, whatever the clock says.
+    ``number`` is its position among all changes; it decides which of two is newer, not the clock.
     """
 
     country: str
@@ -29,9 +29,12 @@ class Advisory:
 
     @property
     def mark(self) -> str:
-        """All that an assessment rests on: a version may say one thing about a country and another about its part."""
+        """Identifies what an assessment rests on.
+
+        One version may advise differently on a country and on a part of it.
+        """
         return f"{self.place} {self.version} {self.level}"
 
     def concerns(self, country: str, place: str | None) -> bool:
-        """Whether somebody who returns there is meant; in doubt about the place, they are."""
+        """Returns whether the advisory applies to a return to that place; if the place is unclear, it applies."""
         return self.country == country and self.area in (None, part_of(country, place) or self.area)

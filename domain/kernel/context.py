@@ -1,6 +1,7 @@
-"""What a rule is given beside the case and the message: when it is, who speaks, which partners there are.
+"""The decision context: what a rule receives besides the aggregate and the message.
 
-Rules have no clock and make up no identities: both come in here, so that deciding twice decides alike.
+Rules read no clock and generate no random ids. Both come from the context, so that deciding the same message twice
+gives the same events.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID, uuid5
 
 from domain.kernel.directory import Directory
@@ -15,8 +17,25 @@ from domain.kernel.policy import NEWEST, Policy
 
 
 @dataclass(frozen=True)
+class PassengerReport:
+    """What the cases of a movement's passengers say at departure, by case id.
+
+    ``undecided`` are cases with a message that is not decided yet: what they would say is not known.
+    """
+
+    on_board: frozenset[UUID] = frozenset()
+    undecided: frozenset[UUID] = frozenset()
+
+
+NO_PASSENGERS: Final = PassengerReport()
+
+
+@dataclass(frozen=True)
 class Context:
-    """``at`` is when the message takes effect and ``recorded_at`` the database's clock at recording (both UTC)."""
+    """Time, sender and directory of one decision.
+
+    ``at`` is when the message takes effect; ``recorded_at`` is the database's clock at recording (both UTC).
+    """
 
     at: datetime
     recorded_at: datetime
@@ -26,16 +45,14 @@ class Context:
     token: Callable[[], str]
     claimed_at: datetime | None = None
     policy: Policy = NEWEST
-    boarded: frozenset[UUID] = frozenset()
-    """For a flight's departure only: the cases whose own streams say that the person is on board."""
-    unheard: frozenset[UUID] = frozenset()
-    """For a flight's departure only: the cases that were not heard out: nobody knows what they would say."""
+    passengers: PassengerReport = NO_PASSENGERS
+    """What the cases of the passengers say; given to a movement that records its departure, empty otherwise."""
 
     @property
     def said_at(self) -> datetime:
-        """When it was said: by the sender's word, but never later than it came (UTC)."""
+        """Returns when the statement was made, as its sender claims, but never later than it was received (UTC)."""
         return min(self.claimed_at or self.at, self.at)
 
     def new_id(self, label: str) -> UUID:
-        """An identity that deciding again gives again."""
+        """Returns an id that is the same whenever this message is decided."""
         return uuid5(self.message_id, label)

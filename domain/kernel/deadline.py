@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Deadline(NamedTuple):
-    """When (UTC), what kind, about what. Ordered by time."""
+    """Due time (UTC), kind and subject. Deadlines sort by time."""
 
     due: datetime
     kind: str

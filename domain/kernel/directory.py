@@ -23,12 +23,12 @@ ABROAD: Final = frozenset(
         ReferralKind.SAFETY_ASSESSMENT,
     }
 )
-"""What is done in the country of return, in its working week."""
+"""Kinds of referral that are carried out in the country of return, in its working week."""
 
 
 @dataclass(frozen=True)
 class Partner:
-    """An organisation that may be asked: which kinds of referral it takes, for which country of return."""
+    """A partner organisation: the kinds of referral it accepts, and the country of return it serves."""
 
     partner_id: str
     kinds: frozenset[ReferralKind]
@@ -36,23 +36,26 @@ class Partner:
     mandatory_reporting: bool = False
     """Whether it must report births, pregnancies, rape or stay to authorities (domain.md 00, 11)."""
     works_in: str | None = None
-    """The country whose working week it keeps, where that is not the usual one."""
+    """The country whose working week it keeps, if that is not the default."""
 
     @property
     def calendar(self) -> Calendar:
-        """Who receives people works in the country of return; everybody else, embassies included, in Libya."""
+        """Returns its working calendar.
+
+        The country of return for reception partners, Libya for all others and embassies.
+        """
         return calendar_of(self.works_in or (self.country if self.kinds & ABROAD else None))
 
 
 @dataclass(frozen=True)
 class Directory:
-    """What is known outside the cases today: partners, announced holidays, and return advisories."""
+    """The partners, announced holidays and return advisories that are known today."""
 
     partners: Mapping[str, Partner] = field(default_factory=dict)
     holidays: Mapping[str, frozenset[date]] = field(default_factory=dict)
-    """Those announced since the calendars were published, by country (ISO 3166, alpha-3)."""
+    """Holidays announced since the calendars were published, by country (ISO 3166-1 alpha-3)."""
     advisories: tuple[Advisory, ...] = ()
-    """What is advised today about countries and parts of them."""
+    """The return advisories in force today."""
 
     def get(self, partner_id: str) -> Partner | None:
         return self.partners.get(partner_id)
@@ -60,9 +63,10 @@ class Directory:
     def for_kind(
         self, kind: ReferralKind, country: str | None, *, without: frozenset[str] = frozenset()
     ) -> Partner | None:
-        """Who is asked by default: a partner for that country before one without a country; by id among equals.
+        """Returns the default partner for a kind of referral, or ``None``.
 
-        Never one that the person has excluded, nor one that must report people to authorities.
+        A partner for that country is preferred to one without a country; among equals the smallest id decides.
+        A partner that the person excluded, or that must report people to authorities, is never chosen by default.
         """
         able = [partner for partner in self.partners.values() if kind in partner.kinds]
         fitting = [partner for partner in able if partner.country in (country, None)]
@@ -70,11 +74,11 @@ class Directory:
         return min(willing, key=lambda partner: (partner.country is None, partner.partner_id), default=None)
 
     def published(self, partner_id: str) -> Calendar:
-        """When that partner works by the published calendars; one that is gone works in Libya's days."""
+        """Returns the published calendar of a partner; a partner that is no longer registered has Libya's."""
         partner = self.get(partner_id)
         return partner.calendar if partner else calendar_of(None)
 
     def calendar(self, partner_id: str) -> Calendar:
-        """When that partner works, as known today."""
+        """Returns the calendar of a partner with the holidays announced since."""
         calendar = self.published(partner_id)
         return calendar.with_holidays(self.holidays.get(calendar.country, frozenset()))

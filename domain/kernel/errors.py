@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class Rejected(Exception):
-    """A rule says no. ``rule`` is its name, ``detail`` says with which value and what to do next."""
+    """A rule rejected the message. ``rule`` is its code; ``detail`` names the value and the next step."""
 
     def __init__(self, rule: str, detail: str, *, field: str | None = None, failures: tuple[str, ...] = ()) -> None:
         super().__init__(f"{rule}: {detail}")
@@ -12,11 +12,11 @@ class Rejected(Exception):
 
 
 class TooEarly(Exception):
-    """Said a moment too early: the stage it belongs to may be opened and is about to be. The message waits."""
+    """The message arrived just before its stage was opened. It stays pending until the stage is open."""
 
 
 class Unroutable(Exception):
-    """A message that a person must look at before it can have any effect: quarantined, never dropped."""
+    """The message needs a person's decision before it has any effect. It is quarantined, never dropped."""
 
     def __init__(self, cause: str, detail: str) -> None:
         super().__init__(f"{cause}: {detail}")

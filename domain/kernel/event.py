@@ -1,7 +1,7 @@
-"""What an event is: a named fact, said in one sentence, with the fields that must stay sealed.
+"""The base class of events: a topic, a sentence, and fields of which some are sealed.
 
-An event has a name for ever (its ``TOPIC``); its class may move between files.
-The registry of topics is closed: what is not declared here by a class of ours is never resolved, let alone imported.
+A topic is permanent; the class may be renamed or moved. Topics are resolved in a closed registry: a stored topic that
+no class declares is an error, and nothing is ever imported because of it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 ERASED = "[erased]"
-"""How a sealed value reads once its key has been destroyed, or to a reader without the compartment."""
+"""Shown instead of a sealed value whose key was destroyed, or that the reader may not see."""
 
 NOWHERE = UUID(int=0)
 
@@ -29,7 +29,7 @@ NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Compartment(StrEnum):
-    """Classes of data that are sealed under keys of their own (domain.md 2.2)."""
+    """Classes of data, each sealed under a key of its own (domain.md 2.2)."""
 
     GEN = "GEN"
     CONS = "CONS"
@@ -47,26 +47,30 @@ class Compartment(StrEnum):
 
 @dataclass(frozen=True)
 class Sealed:
-    """Marks a field that is encrypted under the case's key for one compartment.
+    """Marks a field that is encrypted under the stream's key for one compartment.
 
-    Sealed fields are optional: a reader without the key, or after erasure, finds ``None``.
+    Sealed fields are optional: without the key, or after erasure, the field is ``None``.
     """
 
     compartment: Compartment
 
 
 class EventDeclarationError(TypeError):
-    """An event class was declared without a topic or a sentence, or under a name already taken."""
+    """An event class has no topic or sentence, or its topic is already used."""
 
 
 class Event(BaseModel, CanMutateAggregate[UUID]):
-    """A fact about one stream. ``timestamp`` is when it took effect (UTC); when it was recorded is in its metadata."""
+    """Something that happened in one stream.
+
+    ``timestamp`` is when it took effect (UTC). When it was recorded is in its ``Metadata``.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     TOPIC: ClassVar[str] = ""
     SENTENCE: ClassVar[str] = ""
-    VERSION: ClassVar[int] = 1
+    class_version: ClassVar[int] = 1
+    """As in the library: a class of version 2 has a static method ``upcast_v1_v2(state)``."""
 
     originator_id: UUID = NOWHERE
     originator_version: int = 0
@@ -78,38 +82,42 @@ class Event(BaseModel, CanMutateAggregate[UUID]):
         register(cls)
 
     @classmethod
-    def upcast(cls, state: dict[str, Any], version: int) -> dict[str, Any]:  # noqa: ARG003 (older versions have none)
-        """Turn the state of an older version into today's. Older than ``VERSION`` only."""
-        return state
+    def upcast(cls, state: dict[str, Any], version: int) -> None:
+        """Changes a state that was stored by an earlier version of the class, in place, to the state of today."""
+        for known in range(version, cls.class_version):
+            getattr(cls, f"upcast_v{known}_v{known + 1}")(state)
 
-    def stamped(self, stream_id: UUID, version: int, at: datetime) -> Self:
-        """The same fact, placed: in which stream, at which version, in effect from when."""
+    def placed_in(self, stream_id: UUID, version: int, at: datetime) -> Self:
+        """Returns a copy with its place: the stream, the version there, and when it took effect (UTC)."""
         return self.model_copy(update={"originator_id": stream_id, "originator_version": version, "timestamp": at})
 
+    def mutate(self, aggregate: Any) -> Any:
+        """Applies the event to its aggregate, which must be exactly one version behind, and returns the aggregate.
+
+        Raises ``OriginatorIDError`` or ``OriginatorVersionError`` if the event belongs elsewhere.
+        """
+        return super().mutate(aggregate)
+
     def apply(self, aggregate: Any) -> None:
-        """Fold the fact into its stream: remembered by topic, then whatever it changes."""
-        aggregate.remember(self)
-        self.change(aggregate)
+        """Registers the event with its aggregate and applies its change; called by the library's ``mutate``."""
+        aggregate.events_by_topic.setdefault(self.TOPIC, []).append(self)
+        self.apply_to(aggregate)
 
-    def fold_into(self, stream: Any) -> None:
-        """Put the fact into its stream, which must be just before it. Raises if it belongs elsewhere."""
-        self.mutate(stream)
-
-    def change(self, stream: Any) -> None:
-        """What the fact changes in its case or movement; nothing, unless a subclass says so."""
+    def apply_to(self, aggregate: Any) -> None:
+        """Changes the state of the aggregate. Changes nothing unless a subclass overrides it."""
 
     @property
     def name(self) -> str:
-        """The event's name in domain.md section 9; a restricted fact knows its true one."""
+        """The event's name in the catalogue; a restricted event overrides it with its true name."""
         return self.TOPIC
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What the event says, without the envelope."""
+        """The event's own fields, without originator and timestamp."""
         return {key: value for key, value in self.__dict__.items() if key not in ENVELOPE}
 
     def say(self) -> str:
-        """The event in one sentence, for an auditor."""
+        """Returns the event as one sentence for an auditor."""
         return self.SENTENCE.format_map(_Said(self.facts))
 
 
@@ -119,11 +127,11 @@ REGISTRY: dict[str, type[Event]] = {}
 
 
 def register(event: type[Event]) -> None:
-    """Enter a class under its topic, for ever. A base without a topic is no event; a named event has no heirs."""
+    """Registers an event class under its topic. Base classes have no topic; a class with a topic has no subclasses."""
     heir_of = next((base for base in event.__mro__[1:] if base in REGISTRY.values()), None)
     if heir_of is not None:
         raise EventDeclarationError(
-            f"{event.__name__} inherits from the named event {heir_of.__name__} and would inherit its name"
+            f"{event.__name__} inherits from the event {heir_of.__name__}; an event with a topic may have no subclasses"
         )
     if event.__dict__.get("TOPIC") == "":
         return
@@ -141,7 +149,7 @@ def register(event: type[Event]) -> None:
 
 @cache
 def sealed_fields(model: type[BaseModel]) -> Mapping[str, Compartment]:
-    """Which fields of a model are sealed, and in which compartment."""
+    """Returns the sealed fields of a model with their compartments."""
     return {name: seal for name, field in model.model_fields.items() if (seal := _seal(field))}
 
 
@@ -150,7 +158,7 @@ def _seal(field: FieldInfo) -> Compartment | None:
 
 
 class _Said(dict[str, Any]):
-    """Values as a sentence wants them: dates in words, lists with commas, what is sealed as such."""
+    """Formats values for a sentence: dates in words, lists with commas, sealed values as ``ERASED``."""
 
     def __getitem__(self, key: str) -> Any:
         return _said(super().__getitem__(key))
@@ -167,9 +175,9 @@ def _said(value: Any) -> Any:
 
 
 class Metadata(BaseModel):
-    """Who, when and why, beside every event; part of the hash chain.
+    """Who recorded an event, when, and because of which message. Covered by the hash chain.
 
-    ``happened_at`` is when it took effect, ``recorded_at`` the database's clock at recording (both UTC).
+    ``happened_at`` is when it took effect; ``recorded_at`` is the database's clock at recording (both UTC).
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -180,6 +188,6 @@ class Metadata(BaseModel):
     """``staff:<user>``, ``partner:<partner id>`` or ``system``."""
     message_id: UUID
     policy: str
-    """Edition of the policy in force for this decision."""
+    """Edition of the policy that was in force."""
     claimed_at: AwareDatetime | None = None
-    """When the sender says it happened, by the sender's clock."""
+    """When it happened according to the sender's clock."""

@@ -14,20 +14,23 @@ OutcomeCode = Annotated[str, Field(pattern="^[A-Z][A-Z0-9_]{1,60}$")]
 
 
 class Message(BaseModel):
-    """Something asked of a case or a movement. Unknown fields are refused, so that a typing error is never lost."""
+    """A command or report that a stream receives.
+
+    Unknown fields are rejected, so that a misspelled field is not lost.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     FROM: ClassVar[str] = "staff"
-    """Who may send it: ``staff``, ``partner``, ``file`` (with its file), ``letter`` (another stream), or ``system``
-    (whoever delivers for us)."""
+    """Who may send it: ``staff``, ``partner``, ``file`` (staff, with an uploaded file), ``letter`` (another stream),
+    or ``system`` (a delivery)."""
     TO: ClassVar[str] = "case"
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         super().__pydantic_init_subclass__(**kwargs)
         if cls.__name__ in MESSAGES:
-            raise TypeError(f"message {cls.__name__} is declared twice")
+            raise TypeError(f"message {cls.__name__} is already declared")
         MESSAGES[cls.__name__] = cls
 
 

@@ -1,4 +1,4 @@
-"""Who a case is about: the particulars of a person, always sealed (domain.md 3.2)."""
+"""The particulars of the person whom a case is about. They are always sealed (domain.md 3.2)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ADULT_AT = 18
 
 
 class Person(BaseModel):
-    """A person's particulars. A date of birth may be partly known; ``dob_precision`` says how far to trust it."""
+    """A person's particulars. ``dob_precision`` says how precisely the date of birth is known."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -34,17 +34,20 @@ class Person(BaseModel):
         return f"{self.given_names} {self.family_name}"
 
     def age(self, on: date) -> int:
-        """Full years on that day; none for an unknown date of birth."""
+        """Returns the age in full years on a day, or ``None`` if the date of birth is unknown."""
         born = self.date_of_birth or on
         return on.year - born.year - (on < _birthday(born, on.year - born.year))
 
     def is_child(self, on: date) -> bool:
-        """Under eighteen on that day. An unknown date of birth does not make a child; a doubt is for a person."""
+        """Returns whether the person is under 18 on a day.
+
+        An unknown date of birth does not make the person a child; a doubt about age is decided by an officer.
+        """
         return self.date_of_birth is not None and on < _birthday(self.date_of_birth, ADULT_AT)
 
 
 class Interview(BaseModel):
-    """Where and when an embassy sees a person: the only place that an embassy is ever told."""
+    """Place and time of a consular interview: the only place about which an embassy is informed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -1,4 +1,4 @@
-"""Places of return: countries, their parts, and their usual airports; so that none is taken for another by mistake."""
+"""Places of return: countries, their subdivisions and their airports, by standard codes."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ ALPHA2: Final[Mapping[str, str]] = {
     "YEM": "YE", "JOR": "JO", "LBN": "LB", "PSE": "PS", "IND": "IN", "NPL": "NP", "LKA": "LK", "PHL": "PH",
     "AFG": "AF", "IRN": "IR", "TUR": "TR",
 }  # fmt: skip
-"""The short code of a country, by the long one (ISO 3166-1)."""
+"""ISO 3166-1 alpha-2 code of a country by its alpha-3 code."""
 
 PART: Final = re.compile(r"[A-Z]{2}-[A-Z0-9]{1,3}")
-"""The code of a part of a country (ISO 3166-2); it begins with the country's short code."""
+"""Form of an ISO 3166-2 code; it begins with the country's alpha-2 code."""
 
 
 def part_of(country: str, place: str | None) -> str | None:
-    """The code of that part of the country; ``None`` for a place that is written otherwise, or not at all."""
+    """Returns the ISO 3166-2 code if the place is written as one of that country, otherwise ``None``."""
     if place is None or not PART.fullmatch(place) or place[:2] != ALPHA2.get(country):
         return None
     return place
@@ -56,6 +56,6 @@ AIRPORTS: Final[Mapping[str, tuple[str, ...]]] = {
     "TGO": ("LFW",),
     "TUN": ("TUN",),
 }
-"""By country (ISO 3166-1, alpha-3), the codes of its airports (IATA), the usual one first."""
+"""Airports (IATA codes) by country (ISO 3166-1 alpha-3), the usual one first."""
 
 COUNTRY_OF: Final[Mapping[str, str]] = {code: country for country, codes in AIRPORTS.items() for code in codes}

@@ -1,8 +1,8 @@
-"""Every number of the programme: deadlines, validity windows, ceilings. Versioned; rules hold none.
+"""The policy: every number of the programme (deadlines, validity windows, ceilings), versioned. Rules contain none.
 
-Numbers are of two kinds (domain.md 00, 20). *Pinned* ones are fixed when a case or referral is opened (deadlines,
-ceilings); a case keeps the edition it was opened under. *In force* ones guard safety (validity windows, gate rules)
-and are always read from the newest edition. Published editions are never edited: a change is a new edition.
+There are two kinds (domain.md 00, 20). *Pinned* numbers (deadlines, ceilings) are fixed when a case is opened: it keeps
+the edition of that day. Numbers *in force* (validity windows, gate rules) protect safety and are always read from the
+newest edition. A published edition is never edited; a change is a new edition.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from domain.kernel.working_time import Span, days, hours, minutes, working_days
 
 @dataclass(frozen=True)
 class ResponseTimes:
-    """How long a partner has for each step, counted from sending, and how long the request stands (domain.md 6, 5.2).
+    """How long a partner has for each step, counted from sending, and how long a request stays open (domain.md 6, 5.2).
 
-    Where no ``start`` is given, having begun is not asked for apart. Where ``life`` may depend on the answer, only
-    clock time is counted, and silence is told up to the top.
+    Without ``start`` the partner need not report that work has begun. With ``life`` a life may depend on the answer:
+    deadlines count clock hours, and a missing answer is escalated to the highest level.
     """
 
     ack: Span
@@ -34,51 +34,51 @@ class ResponseTimes:
     life: bool = False
 
     def spans(self) -> Mapping[str, Span]:
-        """The five timers by name, as far as they run."""
+        """Returns the timers that apply, by name."""
         named = {name: getattr(self, name) for name in ("ack", "accept", "start", "complete", "stands")}
         return {name: span for name, span in named.items() if span is not None}
 
 
 @dataclass(frozen=True)
 class Pinned:
-    """Numbers a case or a referral keeps from the day it was opened."""
+    """Numbers that a case or referral keeps from the day it was opened."""
 
     answers: Mapping[Kind, ResponseTimes]
     urgent: Mapping[Kind, ResponseTimes]
-    """The same for urgent referrals, where that is sooner."""
+    """Shorter response times for urgent referrals."""
     longer: Mapping[Kind, Mapping[str, Span]]
-    """Answers that put the completion off: by how much from the day they come."""
+    """Outcomes that extend the completion date, and by how much from the day of the answer."""
     escalations: Mapping[str, Span]
-    """After a missed due date: how much later each level is told (T-ladder, domain.md 5.2)."""
+    """Time between a missed due date and each escalation level (domain.md 5.2)."""
     urgent_first_escalation: Span
     life_escalations: Mapping[str, Span]
-    """The same where life is at risk: in clock hours."""
+    """The same where a life is at risk, in clock hours."""
     digest_at: time
-    """When a day's escalations above the first level are told together (local time in Libya)."""
+    """When the daily digest of escalations above the first level is sent (local time in Libya)."""
     batch_at: time
-    """When embassies and authorities get their ordinary letters (local time in Libya), endings among them."""
+    """When embassies and authorities receive the daily letters, which include cancellations (local time in Libya)."""
     reintegration_ceiling_eur: int
     immediate_cash_eur: int
     reopen_window: Span
     retention: Span
     quarantine_review: Span
     referral_review: Span
-    """How often a paused referral, or one that nobody answers, comes up again."""
+    """Interval at which a paused or unanswered referral is reviewed."""
     late_result_review: Span
     withdrawal_contact: Span
 
     def answer(self, kind: Kind, *, urgent: bool) -> ResponseTimes:
-        """How long a partner has. Counted by the public kind: a deadline of its own would tell the true one."""
+        """Returns the response times of a public kind; a deadline of its own would reveal the true kind."""
         public = PUBLIC_KIND.get(kind, kind)
         return (self.urgent.get(public) if urgent else None) or self.answers[public]
 
 
 @dataclass(frozen=True)
 class InForce:
-    """Numbers that guard safety, whatever the case was opened under."""
+    """Numbers that protect safety; they apply to every case, whichever edition it was opened under."""
 
     validity: Mapping[Clearance, Span | None]
-    """How long a clearance lasts; ``None`` is until something ends it."""
+    """Validity of each clearance; ``None`` means until an event ends it."""
     reaffirmation: Span
     fit_to_travel_from: Span
     fit_to_travel_until: Span
@@ -90,23 +90,23 @@ class InForce:
     freeze: Span
     onward_sleep: Span
     task_link: Span
-    """How long a one-time link to a request may be opened."""
+    """How long a task link can be opened."""
     task_link_tries: int
-    """So many wrong codes end a link."""
+    """Number of wrong codes after which a task link is closed."""
     contact: Span
-    """Within what time somebody who asks to be called is called."""
+    """Time within which a callback request must be answered."""
     evidence_bytes: int
-    """How large a file may be that is attached to a case."""
+    """Maximum size of an attached file in bytes."""
     evidence_types: tuple[str, ...]
-    """Which media types such a file may have."""
+    """Accepted media types of attached files."""
     sheet_bytes: int
     sheet_rows: int
     clock_ahead: Span
-    """A partner's clock may be ahead by so much before that is noted beside what it says (domain.md 5.3)."""
+    """How far a partner's clock may be ahead before the difference is recorded (domain.md 5.3)."""
     backdated: Span
-    """And what it says may be so old."""
+    """How old a reported time may be before the difference is recorded."""
     iom_line: str
-    """The telephone line that embassies are given (E.164); a number of nobody's until the programme sets its own."""
+    """The telephone line given to embassies (E.164); a fictitious number until the programme sets its own."""
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ _ANSWERS: Final[Mapping[Kind, ResponseTimes]] = {
     Kind.PROCUREMENT:                 ResponseTimes(working_days(3),  working_days(5),  None,     days(30),
     days(120)),
 }  # fmt: skip
-"""By public kinds: those that hide behind one name have one deadline, and none can be told by it."""
+"""Response times by public kind: kinds that share a public name share a deadline, so that it reveals nothing."""
 
 _URGENT: Final[Mapping[Kind, ResponseTimes]] = {
     Kind.PROTECTION_ASSISTANCE:       ResponseTimes(hours(4),  hours(8),  hours(24), days(7),   days(30), life=True),
@@ -255,5 +255,5 @@ NEWEST: Final = _2026_1
 
 
 def policy_of(edition: str) -> Policy:
-    """The edition a case was opened under. ``KeyError`` is a defect: published editions stay."""
+    """Returns a published edition. A ``KeyError`` is a defect: published editions are never removed."""
     return POLICIES[edition]

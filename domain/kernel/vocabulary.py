@@ -1,4 +1,4 @@
-"""The programme's own words: every enumeration of domain.md sections 3 to 6, in one place."""
+"""Every enumeration of the programme, in one place (domain.md 3 to 6)."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Block(StrEnum):
 
 
 class HoldType(StrEnum):
-    """Public hold types. Reflection periods and asylum claims show as PROTECTION; their true type is sealed."""
+    """Public hold types. Reflection periods and asylum claims are shown as PROTECTION; their true type is sealed."""
 
     PROTECTION = "PROTECTION"
     CHILD = "CHILD"
@@ -67,7 +67,7 @@ TRAVEL: Final = frozenset({Block.MANIFEST, Block.BOARDING})
 
 
 class AdvisoryLevel(StrEnum):
-    """What is advised about a place of return (domain.md 8.3)."""
+    """Level of a return advisory (domain.md 8.3)."""
 
     OPEN = "OPEN"
     CAUTION_INDIVIDUAL_ASSESSMENT = "CAUTION_INDIVIDUAL_ASSESSMENT"
@@ -99,7 +99,7 @@ class ClearanceStatus(StrEnum):
 
 
 class Checkpoint(StrEnum):
-    """Where the travel gate is asked (domain.md 4.3)."""
+    """Points at which the travel gate is evaluated (domain.md 4.3)."""
 
     NOMINATE = "NOMINATE"
     FREEZE = "FREEZE"
@@ -162,7 +162,10 @@ class SignalType(StrEnum):
 
 
 STATEMENTS: Final = frozenset({SignalType.WITHDRAWAL_REPORTED, SignalType.CONCERN_REPORTED, SignalType.CONTACT_CHANGED})
-"""What the person says through a partner; never stale, whatever the state of referral or case (domain.md 00, 2)."""
+"""Statements of the person, relayed by a partner.
+
+They are never too late, whatever the state of the referral or case (domain.md 00, 2).
+"""
 
 
 class ReferralKind(StrEnum):
@@ -200,7 +203,7 @@ class ReferralKind(StrEnum):
     REINTEGRATION_SERVICE = "REINTEGRATION_SERVICE"
     PROCUREMENT = "PROCUREMENT"
     HEALTH_SERVICE = "HEALTH_SERVICE"
-    """Public name only: what MHPSS and specialist care are called outside sealed fields."""
+    """Public name only: shown instead of MHPSS and specialist care outside sealed fields."""
 
 
 PUBLIC_KIND: Final[Mapping[ReferralKind, ReferralKind]] = {
@@ -217,16 +220,16 @@ PUBLIC_KIND: Final[Mapping[ReferralKind, ReferralKind]] = {
     ReferralKind.MHPSS: ReferralKind.HEALTH_SERVICE,
     ReferralKind.SPECIALIST_CARE: ReferralKind.HEALTH_SERVICE,
 }
-"""What a referral is called where its true kind would tell too much (domain.md 9)."""
+"""Public name of the kinds of referral whose true name would reveal too much (domain.md 9)."""
 
 ALWAYS_URGENT: Final = frozenset(
     {ReferralKind.VOT_ASSISTANCE, ReferralKind.GBV_SERVICES, ReferralKind.MEDICAL_EVACUATION}
 )
-"""What never waits its turn, whoever asks."""
+"""Kinds of referral that are always urgent."""
 
 
 class Purpose(StrEnum):
-    """What a consent is for (domain.md 7.1; rule 7 of section 00)."""
+    """Purpose of a consent (domain.md 7.1; rule 7 of section 00)."""
 
     DATA_PROCESSING = "DATA_PROCESSING"
     INTERVIEW = "INTERVIEW"
@@ -280,7 +283,7 @@ class ClosureReason(StrEnum):
 
 
 class PublicClosure(StrEnum):
-    """The coarse code that operations, partners and reports see (domain.md 4.4)."""
+    """Public closure code for operations, partners and reports (domain.md 4.4)."""
 
     COMPLETED = "COMPLETED"
     WITHDRAWN = "WITHDRAWN"
@@ -373,7 +376,7 @@ class DobPrecision(StrEnum):
 
 
 class Sex(StrEnum):
-    """ISO/IEC 5218, by its words."""
+    """ISO/IEC 5218, as words."""
 
     UNKNOWN = "UNKNOWN"
     MALE = "MALE"

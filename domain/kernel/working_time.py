@@ -1,7 +1,7 @@
-"""Working time: weekends and holidays of the countries that answer us, and deadlines counted in them.
+"""Working time: weekends and holidays by country, and deadlines counted in working days.
 
-A deadline in working days ends at 17:00 local time of the last one (domain.md 10). Clock hours and days just pass.
-Calendars are versioned data: a holiday announced later is a new edition and moves open deadlines, never past ones.
+A deadline in working days ends at 17:00 local time on the last of them (domain.md 10). Hours and calendar days count
+continuously. Calendars are versioned data: a holiday announced later moves open deadlines, never past ones.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ FRIDAY, SATURDAY, SUNDAY = 4, 5, 6
 CLOSING_TIME: Final = time(17, 0)
 
 CLOCK: Final[Mapping[str, str]] = {"min": "minutes", "h": "hours", "d": "days"}
-"""Units that just pass; working days do not."""
+"""Units that count continuously, unlike working days."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def working_days(amount: int) -> Span:
 
 @dataclass(frozen=True)
 class Calendar:
-    """When a country works: its offset from UTC in hours, its weekend (Monday is 0), its holidays."""
+    """A country's working calendar: offset from UTC in hours, weekend days (Monday is 0), holidays."""
 
     country: str
     utc_offset: int
@@ -60,11 +60,11 @@ class Calendar:
         return timezone(timedelta(hours=self.utc_offset))
 
     def works(self, day: date) -> bool:
-        """Whether the offices answer on that day."""
+        """Returns whether offices are open on a day."""
         return day.weekday() not in self.weekend and day not in self.holidays
 
     def after(self, start: datetime, span: Span) -> datetime:
-        """When a span that began at ``start`` (UTC) is over (UTC)."""
+        """Returns when a span that begins at ``start`` ends (both UTC)."""
         if span.unit in CLOCK:
             return start + timedelta(**{CLOCK[span.unit]: span.amount})
         day = start.astimezone(self.zone).date()
@@ -74,20 +74,20 @@ class Calendar:
 
     @staticmethod
     def before(end: datetime, span: Span) -> datetime:
-        """When a span of clock time that ends at ``end`` (UTC) began. Working days are not counted backwards."""
+        """Returns when a span that ends at ``end`` began (both UTC). Raises ``ValueError`` for working days."""
         if span.unit not in CLOCK:
             raise ValueError(f"{span} before a moment is not defined")
         return end - timedelta(**{CLOCK[span.unit]: span.amount})
 
     def next_time(self, after: datetime, clock: time) -> datetime:
-        """The next time that the clock on a working day's wall shows this, strictly after a moment (UTC)."""
+        """Returns the next working day's occurrence of a local time, strictly after ``at`` (UTC)."""
         day = after.astimezone(self.zone).date()
         if not self.works(day) or self._at(day, clock) <= after:
             day = self._next_working_day(day)
         return self._at(day, clock)
 
     def with_holidays(self, announced: frozenset[date]) -> Calendar:
-        """The same with holidays that were announced since it was published."""
+        """Returns the calendar with further holidays."""
         return replace(self, holidays=self.holidays | announced) if announced else self
 
     def _at(self, day: date, clock: time) -> datetime:
@@ -108,7 +108,7 @@ LIBYA: Final = Calendar(
     "LBY",
     utc_offset=2,
     weekend=frozenset({FRIDAY, SATURDAY}),
-    # Feasts that follow the moon are estimates until announced; an announcement is a new edition.
+    # Dates of lunar feasts are estimates until they are announced; an announcement is a new edition.
     holidays=_dates(
         "2026-02-17", "2026-03-20", "2026-03-21", "2026-03-22", "2026-05-01", "2026-05-26", "2026-05-27",
         "2026-05-28", "2026-05-29", "2026-06-17", "2026-08-26", "2026-09-16", "2026-10-23", "2026-12-24",
@@ -133,5 +133,5 @@ CALENDARS: Final[Mapping[str, Calendar]] = {
 
 
 def calendar_of(country: str | None) -> Calendar:
-    """The calendar of a partner's country; partners without one of their own work in Libya's."""
+    """Returns the calendar of a country, or Libya's if the country has none."""
     return CALENDARS.get(country or "LBY", LIBYA)

@@ -11,6 +11,7 @@ from datetime import date
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
+from domain.events.documents import TravelDocumentIssued
 from domain.kernel.policy import NEWEST
 from domain.kernel.vocabulary import PUBLIC_KIND, Block, Purpose
 from domain.kernel.vocabulary import ReferralKind as Kind
@@ -170,8 +171,8 @@ def _of_person(case: Case) -> dict[str, Any]:
 
 
 def _of_journey(case: Case) -> dict[str, Any]:
-    issued, seat = case.facts.get("TravelDocumentIssued"), case.seat
-    known: dict[str, Any] = {"document": issued[-1].facts.get("number")} if issued else {}
+    issued, seat = case.latest(TravelDocumentIssued), case.seat
+    known: dict[str, Any] = {"document": issued.number} if issued else {}
     if seat is not None:
         known["flight"] = {"movement": seat.movement, "std": seat.std.isoformat()}
         known["age_class"] = _age_class(case, seat.std.date())

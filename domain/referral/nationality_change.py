@@ -1,7 +1,7 @@
 """Another nationality than before: what the person is asked anew, and who is told nothing until then.
 
 The country now named may be the one they fear, and nobody has heard yet whether they want to go there (domain.md 7.4
-rule 4). Facts are read by their topics, for those of later files are not known here.
+rule 4).
 """
 
 from __future__ import annotations
@@ -11,12 +11,11 @@ from typing import Final
 from domain.case.aggregate import Case
 from domain.clearance.protection_concern import asked_in_private
 from domain.clearance.voluntariness import is_voluntary
+from domain.events.departure import FlightDeparted
+from domain.events.documents import NationalityChanged
 from domain.kernel.errors import Rejected
-from domain.kernel.event import Event
 from domain.kernel.vocabulary import ClearanceKind, ClearanceStatus, ReferralKind
 from domain.referral.disclosure import RECIPIENT_OF, Recipient
-
-CHANGED: Final = "NationalityChanged"
 
 ASK_FIRST: Final = "NATIONALITY.ASK_FIRST"
 
@@ -35,21 +34,20 @@ TOLD_AFTERWARDS: Final = frozenset(kind for kind, who in RECIPIENT_OF.items() if
 """The kinds that wait until the person has been asked: theirs, and what is handed over to that country."""
 
 
-def newest_change(case: Case) -> Event | None:
-    changes = case.facts.get(CHANGED)
-    return changes[-1] if changes else None
+def newest_change(case: Case) -> NationalityChanged | None:
+    return case.latest(NationalityChanged)
 
 
 def former(case: Case) -> frozenset[str]:
     """Every nationality that was on record once, but for the present one."""
-    changes = case.facts.get(CHANGED, [])
-    named = {change.facts.get("before") for change in changes}
-    return frozenset(country for country in named if country and country != changes[-1].facts.get("nationality"))
+    changes = case.every(NationalityChanged)
+    named = {change.before for change in changes}
+    return frozenset(country for country in named if country and country != changes[-1].nationality)
 
 
 def unasked(case: Case) -> tuple[str, ...]:
     """What the person is still to be asked after naming another nationality; nothing once they have left (00.8)."""
-    left = case.departed or (case.closed and case.has("FlightDeparted"))
+    left = case.departed or (case.closed and case.has(FlightDeparted))
     if left or not case.nationality_since:
         return ()
     consent = case.clearances.get(ClearanceKind.CONSENT_RETURN)

@@ -15,6 +15,7 @@ from typing import Final
 from domain.case.aggregate import Case, Seat, _seat_on, _waits_for
 from domain.casework.seat import _give_up_waiting, vacate_seat
 from domain.clearance.actions import grant, hold, revoke, task
+from domain.clearance.nationality import nationality_confirmed
 from domain.clearance.protection_concern import record_private_interview
 from domain.clearance.return_advisory import mark_of
 from domain.clearance.travel_gate import Journey, journey_on, travel_gate
@@ -265,7 +266,7 @@ def may_open(case: Case, _ctx: Context) -> str | None:
     """A provisional seat may be sought once nationality is confirmed (domain.md 4.1)."""
     if case.phase not in (Phase.PRE_DEPARTURE, Phase.DEPARTURE):
         return "PHASE"
-    return None if case.nationality_confirmed else "NATIONALITY_NOT_CONFIRMED"
+    return None if nationality_confirmed(case) else "NATIONALITY_NOT_CONFIRMED"
 
 
 def missing(case: Case, ctx: Context) -> list[Requirement]:

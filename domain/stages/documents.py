@@ -17,6 +17,7 @@ from typing import Final
 from domain.case.aggregate import Case
 from domain.case.referral import Referral
 from domain.clearance.actions import grant, grant_on_answer, revoke, soon, task
+from domain.clearance.nationality import nationality_confirmed
 from domain.clearance.protection_concern import asked_in_private
 from domain.clearance.revocations import Trigger, revocations
 from domain.commands.documents import (
@@ -53,7 +54,7 @@ from domain.kernel.vocabulary import (
     Stage,
     TravelDocumentKind,
 )
-from domain.referral.nationality_change import CHANGED, newest_change, unasked
+from domain.referral.nationality_change import newest_change, unasked
 from domain.referral.outcomes import read
 from domain.referral.payloads import Document, Permit
 from domain.referral.requests import ask_again, refer, should_ask
@@ -89,7 +90,7 @@ def ask_first(case: Case, ctx: Context) -> list[Requirement]:
     codes, needed = unasked(case), not case.has_clearance(ClearanceKind.TRAVEL_DOCUMENT, ctx.at)
     if needed and not case.consents_to(Purpose.SHARE_EMBASSY):
         codes = (*codes, "PERSON.SHARE_EMBASSY")
-    return [Requirement(code, "COUNSELLOR", "domain 7.4", changed.timestamp, after=CHANGED) for code in codes]
+    return [Requirement(code, "COUNSELLOR", "domain 7.4", changed.timestamp, after=changed.TOPIC) for code in codes]
 
 
 def of_the_nationality_named(meaning: Meaning) -> Meaning:
@@ -137,7 +138,7 @@ def _not_examined(referral: Referral, outcome: str, ctx: Context) -> Iterator[Ev
 @of_the_nationality_named
 def identity_taken_back(case: Case, referral: Referral, _told: PartnerReport, _ctx: Context) -> Iterator[Event]:
     """Papers that rest on a nationality which is not confirmed any more clear no way."""
-    was_confirmed = case.nationality_confirmed
+    was_confirmed = nationality_confirmed(case)
     yield NationalityNotConfirmed(asked=referral.partner_id)
     if was_confirmed:
         yield from revocations(case, Trigger.NATIONALITY_NOT_CONFIRMED)
@@ -223,7 +224,7 @@ def _insist_on_issuer(case: Case, country: str | None) -> None:
 
 
 def hand_over_travel_document(case: Case, _report: HandOverTravelDocument, _ctx: Context) -> Iterator[Event]:
-    if not case.has(TravelDocumentIssued.TOPIC):
+    if not case.has(TravelDocumentIssued):
         raise Rejected("DOCUMENT.NONE", "no document has been issued yet")
     yield TravelDocumentHandedOver()
 
@@ -248,7 +249,7 @@ def follow_up(case: Case, ctx: Context) -> Iterator[Event]:
     named = case.nationality_since
     if case.departed or ask_first(case, ctx):
         return
-    if not case.nationality_confirmed:
+    if not nationality_confirmed(case):
         asked = case.referrals_of(ReferralKind.CONSULAR_IDENTITY, named)
         if not asked or ask_again(case, asked[-1]):
             yield from refer(case, ReferralKind.CONSULAR_IDENTITY, ctx)
@@ -268,7 +269,7 @@ def missing(case: Case, ctx: Context) -> list[Requirement]:
 
 def _owed(case: Case, ctx: Context) -> list[Requirement]:
     since = case.stages[Stage.DOCUMENTS].since
-    if not case.nationality_confirmed:
+    if not nationality_confirmed(case):
         return [Requirement("EMBASSY.NATIONALITY", "embassy", "domain 7.4", since)]
     owed = {ClearanceKind.TRAVEL_DOCUMENT: "EMBASSY", ClearanceKind.EXIT_PERMIT: "EXIT_AUTHORITY"}
     return [
@@ -279,7 +280,7 @@ def _owed(case: Case, ctx: Context) -> list[Requirement]:
 
 
 def reopens(case: Case, _ctx: Context) -> str | None:
-    if not case.nationality_confirmed:
+    if not nationality_confirmed(case):
         return "NATIONALITY_NOT_CONFIRMED"
     ended = [kind for kind in NEEDED if case.clearances[kind].status is not ClearanceStatus.VALID]
     return ended[0] if ended else None

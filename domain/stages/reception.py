@@ -108,7 +108,7 @@ def provide_onward_transport(case: Case, report: ProvideOnwardTransport, _ctx: C
 
 def complete_reception(case: Case, order: CompleteReception, _ctx: Context) -> Iterator[Event]:
     _insist_on_arrival(case)
-    if order.outcome != "DECLINED" and not case.has(ReturneeMet.TOPIC):
+    if order.outcome != "DECLINED" and not case.has(ReturneeMet):
         raise Rejected("RECEPTION.NOT_MET", "record that the person was met, or that they declined", field="outcome")
     yield ReceptionCompleted(outcome=order.outcome)
 
@@ -147,11 +147,11 @@ def follow_up(case: Case, ctx: Context) -> Iterator[Event]:
 def missing(case: Case, _ctx: Context) -> list[Requirement]:
     since = case.stages[Stage.RECEPTION].since
     if case.phase is not Phase.POST_ARRIVAL:
-        who = "MOVEMENT.ARRIVAL" if not case.has(FlightArrived.TOPIC) else "RECEPTION.ARRIVAL"
+        who = "MOVEMENT.ARRIVAL" if not case.has(FlightArrived) else "RECEPTION.ARRIVAL"
         return [Requirement(who, "RECEPTION_OFFICER", "domain 7.6", since)]
-    if case.has(ReceptionCompleted.TOPIC):
+    if case.has(ReceptionCompleted):
         return []
-    met = case.has(ReturneeMet.TOPIC)
+    met = case.has(ReturneeMet)
     return [Requirement("RECEPTION.COMPLETE" if met else "RECEPTION.MEET", "RECEPTION_OFFICER", "domain 7.6", since)]
 
 

@@ -27,6 +27,7 @@ from domain.commands.reintegration import (
     RecordRss,
 )
 from domain.events.partner_report import PartnerReport
+from domain.events.reception import ReceptionCompleted
 from domain.events.reintegration import (
     ArrivalCounsellingHeld,
     AssistanceItemCancelled,
@@ -138,7 +139,7 @@ def cancel_item(case: Case, order: CancelItem, _ctx: Context) -> Iterator[Event]
 def _insist_on_item(case: Case, item_id: str) -> None:
     plan = case.latest(ReintegrationPlanDrafted)
     known = plan.item_ids if plan else ()
-    if not case.has(ReintegrationPlanApproved.TOPIC) or item_id not in known:
+    if not case.has(ReintegrationPlanApproved) or item_id not in known:
         raise Rejected(
             "PLAN.NO_SUCH_ITEM", f"item {item_id!r} is not in an approved plan ({', '.join(known)})", field="item_id"
         )
@@ -161,12 +162,12 @@ def complete_reintegration(case: Case, _order: CompleteReintegration, _ctx: Cont
 
 def _still_missing(case: Case) -> Iterator[str]:
     plan = case.latest(ReintegrationPlanDrafted)
-    if plan is None or not case.has(ReintegrationPlanApproved.TOPIC):
+    if plan is None or not case.has(ReintegrationPlanApproved):
         yield "an approved plan"
         return
     ended = _delivered(case) | {gone.item_id for gone in case.every(AssistanceItemCancelled)}
     yield from (f"item {item_id}" for item_id in plan.item_ids if item_id not in ended)
-    if not case.has(MonitoringVisitConducted.TOPIC):
+    if not case.has(MonitoringVisitConducted):
         yield "a monitoring visit"
     if not any(wave.wave == "ENDLINE" for wave in case.every(ReintegrationSurveyRecorded)):
         yield "the endline survey"
@@ -180,11 +181,11 @@ def _delivered(case: Case) -> set[str]:
 
 
 def may_open(case: Case, _ctx: Context) -> str | None:
-    return None if case.phase is Phase.POST_ARRIVAL and case.has("ReceptionCompleted") else "RECEPTION_NOT_COMPLETED"
+    return None if case.phase is Phase.POST_ARRIVAL and case.has(ReceptionCompleted) else "RECEPTION_NOT_COMPLETED"
 
 
 def follow_up(case: Case, ctx: Context) -> Iterator[Event]:
-    if case.has(ReintegrationEnrolled.TOPIC) and not case.referrals_of(ReferralKind.REINTEGRATION_COUNSELLING):
+    if case.has(ReintegrationEnrolled) and not case.referrals_of(ReferralKind.REINTEGRATION_COUNSELLING):
         yield from refer(case, ReferralKind.REINTEGRATION_COUNSELLING, ctx)
 
 
@@ -192,13 +193,13 @@ def missing(case: Case, _ctx: Context) -> list[Requirement]:
     """The first thing that is missing, in the order the work is done."""
     since = case.stages[Stage.REINTEGRATION].since
     steps = (
-        (case.has(ReintegrationEnrolled.TOPIC), "STAFF.ENROLMENT"),
-        (case.has(ArrivalCounsellingHeld.TOPIC), "PARTNER.COUNSELLING"),
-        (case.has(ReintegrationNeedsAssessed.TOPIC), "STAFF.NEEDS"),
-        (case.has(ReintegrationPlanDrafted.TOPIC), "STAFF.PLAN"),
-        (case.has(ReintegrationPlanApproved.TOPIC), "STAFF.PLAN_APPROVAL"),
+        (case.has(ReintegrationEnrolled), "STAFF.ENROLMENT"),
+        (case.has(ArrivalCounsellingHeld), "PARTNER.COUNSELLING"),
+        (case.has(ReintegrationNeedsAssessed), "STAFF.NEEDS"),
+        (case.has(ReintegrationPlanDrafted), "STAFF.PLAN"),
+        (case.has(ReintegrationPlanApproved), "STAFF.PLAN_APPROVAL"),
         (not list(_still_missing(case)), "PARTNER.DELIVERY_AND_MONITORING"),
-        (case.has(ReintegrationCompleted.TOPIC), "STAFF.COMPLETE_REINTEGRATION"),
+        (case.has(ReintegrationCompleted), "STAFF.COMPLETE_REINTEGRATION"),
     )
     first = next((code for reached, code in steps if not reached), None)
     return [Requirement(first, "REINTEGRATION_OFFICER", "domain 7.7", since)] if first else []

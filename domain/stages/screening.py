@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
-from domain.case.aggregate import Case, Fact
+from domain.case.aggregate import Case
+from domain.casework.consent import record_consent, withdraw_consent
 from domain.clearance.actions import grant, hold, soon, task
 from domain.clearance.protection_concern import (
     CONCERN,
@@ -42,8 +43,6 @@ from domain.events.case import CaseRegistered
 from domain.events.screening import (
     ELIGIBLE,
     ConsentGiven,
-    ConsentRefused,
-    ConsentWithdrawn,
     CounsellingSessionHeld,
     DetentionRecorded,
     DetentionReleased,
@@ -55,6 +54,7 @@ from domain.events.screening import (
     VoluntaryReturnDeclared,
     VulnerabilityAssessed,
 )
+from domain.kernel.aggregate import SomeEvent
 from domain.kernel.context import Context
 from domain.kernel.errors import Rejected
 from domain.kernel.event import Event
@@ -62,8 +62,6 @@ from domain.kernel.message import Message
 from domain.kernel.vocabulary import DETAINED, ClearanceKind, HoldType, Phase, Purpose, RiskLevel, Stage, StageStatus
 from domain.kernel.working_time import LIBYA
 from domain.procedure import NEWEST as NEWEST_PROCEDURE
-from domain.referral.disclosure import PUBLIC_PURPOSE
-from domain.referral.requests import send_drafts
 from domain.stages.stage import Requirement, StageRules
 
 HELD_AFTER: Final[Mapping[str, HoldType]] = {
@@ -112,34 +110,6 @@ def register_case(case: Case, order: RegisterCase, ctx: Context) -> Iterator[Eve
         yield hold(HoldType.DETENTION, ctx)
     if order.person.is_child(ctx.at.date()):
         yield hold(HoldType.CHILD, ctx)
-
-
-def record_consent(case: Case, report: RecordConsent, ctx: Context) -> Iterator[Event]:
-    if not report.given:
-        yield ConsentRefused(**_named(report.purpose), form_version=report.form_version)
-        return
-    yield ConsentGiven(
-        **_named(report.purpose),
-        form_version=report.form_version,
-        language=report.language,
-        method=report.method,
-        given_by=report.given_by,
-        excluded_partners=report.excluded_partners,
-        witness=report.witness,
-    )
-    yield from send_drafts(case, ctx)
-
-
-def withdraw_consent(case: Case, order: WithdrawConsent, _ctx: Context) -> Iterator[Event]:
-    if order.purpose not in case.consents:
-        raise Rejected("CONSENT.NEVER_GIVEN", "no such consent is recorded", field="purpose")
-    yield ConsentWithdrawn(**_named(order.purpose))
-
-
-def _named(purpose: Purpose) -> dict[str, Any]:
-    """A purpose under its public name, with the true one sealed where they differ."""
-    public = PUBLIC_PURPOSE.get(purpose, purpose)
-    return {"purpose": public, "true_purpose": purpose if public is not purpose else None}
 
 
 def record_counselling(_case: Case, report: RecordCounselling, _ctx: Context) -> Iterator[Event]:
@@ -191,7 +161,7 @@ def assess_voluntariness(case: Case, report: AssessVoluntariness, ctx: Context) 
         held_at=ctx.said_at,
         coercion_indicators=report.coercion_indicators,
     )
-    if result != "VOLUNTARY" and case.has(VoluntaryReturnDeclared.TOPIC):
+    if result != "VOLUNTARY" and case.has(VoluntaryReturnDeclared):
         yield from _declared_in_vain(case, ctx)
 
 
@@ -263,7 +233,7 @@ def _insist_on_free_will(case: Case, ctx: Context) -> None:
 def _has_been_detained(case: Case) -> bool:
     """Also whoever has been released since: the second interview may be held outside (domain.md 00, 16)."""
     at_first = case.latest(CaseRegistered)
-    return case.has(DetentionRecorded.TOPIC) or (at_first is not None and at_first.living_situation in DETAINED)
+    return case.has(DetentionRecorded) or (at_first is not None and at_first.living_situation in DETAINED)
 
 
 def _insist_on_two_interviews(case: Case, ctx: Context) -> None:
@@ -343,7 +313,7 @@ def _needed_for_eligibility(case: Case, ctx: Context) -> Iterator[Requirement]:
         yield Requirement("PERSON.DECLARATION", "COUNSELLOR", "domain 7.1")
 
 
-def _recent(case: Case, fact: type[Fact], ctx: Context) -> Fact | None:
+def _recent(case: Case, fact: type[SomeEvent], ctx: Context) -> SomeEvent | None:
     """The newest fact of a kind, if it is not so old that the person is screened again (domain.md 4.7)."""
     oldest = LIBYA.before(ctx.at, ctx.policy.in_force.screening_stale)
     return found if (found := case.latest(fact)) is not None and found.timestamp >= oldest else None
@@ -355,7 +325,7 @@ def _declared(case: Case) -> bool:
     return declared is not None and still_stands(case, declared, declared.signed_at)
 
 
-def _since_opening(case: Case, fact: type[Fact]) -> Fact | None:
+def _since_opening(case: Case, fact: type[SomeEvent]) -> SomeEvent | None:
     """The newest fact of a kind, if it was recorded after screening began or was taken up again."""
     begun = case.stages[Stage.SCREENING].begun
     return found if (found := case.latest(fact)) is not None and found.originator_version > begun else None

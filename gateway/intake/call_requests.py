@@ -11,9 +11,9 @@ from domain.call_request import RequestContact
 from domain.kernel.policy import NEWEST
 from domain.kernel.working_time import LIBYA
 from gateway.intake.service import Intake
-from gateway.intake.submission import DeclinedError, body_of
+from gateway.intake.submission import DeclinedError
 from gateway.intake.validation import sentence, unfit
-from store.messages.inbox import IncomingMessage, message_id_for, stream_id_for
+from store.messages.inbox import IncomingMessage, encode_message, message_id_for, stream_id_for
 from store.partners.task_links import next_contact_number
 from store.postgres.notifier import INBOX
 
@@ -43,7 +43,7 @@ async def request_call(
         stream_id=stream_id_for(message_id),
         kind="staff" if user else "system",
         name="contact.request",
-        body=body_of("RequestContact", fields, None),
+        body=encode_message("RequestContact", fields),
         actor=actor,
         source=actor,
     )

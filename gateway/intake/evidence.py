@@ -16,11 +16,11 @@ from domain.commands.case import AttachEvidence
 from domain.events.evidence import EvidenceAttached
 from domain.kernel.policy import NEWEST
 from gateway.intake.service import Intake
-from gateway.intake.submission import DeclinedError, body_of
+from gateway.intake.submission import DeclinedError
 from gateway.intake.validation import sentence, unfit
 from store.content_store import ContentStore, FileSealer, OpenedFile, open_file
 from store.log.mapper import KeyErasedError
-from store.messages.inbox import IncomingMessage, Receipt, message_id_for
+from store.messages.inbox import IncomingMessage, Receipt, encode_message, message_id_for
 from store.postgres.notifier import INBOX
 
 SOURCE: Final = "evidence"
@@ -129,7 +129,7 @@ class EvidenceUpload:
 
     async def _tell(self, case: UUID, message_id: UUID, fields: Mapping[str, Any], user: str) -> AttachmentReceipt:
         actor = f"staff:{user}"
-        body = body_of("AttachEvidence", fields, None)
+        body = encode_message("AttachEvidence", fields)
         receipt = await self.intake.inbox.put(
             IncomingMessage(message_id, case, "staff", "staff.message", body, actor, actor)
         )

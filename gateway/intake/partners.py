@@ -22,10 +22,11 @@ from domain.referral.key_scope import NOT_FOR_THIS
 from gateway.intake.batching import BatchWriter
 from gateway.intake.signature_verifier import SignatureVerifier
 from gateway.intake.strict_json import StrictJsonError, parse_object
-from gateway.intake.submission import KEY, DeclinedError, SubmissionResult, body_of, kept
+from gateway.intake.submission import KEY, DeclinedError, SubmissionResult, kept
 from gateway.intake.validation import FieldError, sentence, unfit
 from store.crypto.keys import KeyStore
 from store.crypto.webhook_signatures import ID
+from store.messages.inbox import encode_message
 from store.messages.ledger import Accepted, Ledger, PartnerMessage
 from store.messages.receipts import ReceiptKey, ReceiptStatement, publish
 from store.messages.referral_tokens import may_say
@@ -155,7 +156,7 @@ class PartnerIntake:
 
     async def _keep_contradiction(self, signal: PartnerMessage, taken: Accepted) -> None:
         """The same id with another body is not acknowledged; it is kept, and counts for what it restricts."""
-        body = body_of("ReceiveContradiction", json.loads(signal.body)["fields"], None)
+        body = encode_message("ReceiveContradiction", json.loads(signal.body)["fields"])
         kept = await self.gathering.put(replace(signal, body=body, contradicts=taken.message_id))
         log.warning("message %s contradicts %s and waits for a person", kept.message_id, taken.message_id)
         self._ring(kept)
@@ -183,7 +184,7 @@ def _signal(
     source: str | None = None,
 ) -> PartnerMessage:
     """A signal as it is kept. ``sent`` is what came in, to the byte; through other doors, what it amounts to."""
-    body, partner = body_of("ReceivePartnerSignal", fields, None), f"partner:{partner_id}"
+    body, partner = encode_message("ReceivePartnerSignal", fields), f"partner:{partner_id}"
     return PartnerMessage(
         partner_id=partner_id,
         own_id=key,

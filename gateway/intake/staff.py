@@ -16,12 +16,20 @@ from uuid import UUID
 import asyncpg
 
 from domain.kernel.event import NOWHERE
-from gateway.intake.submission import KEY, YEARS, DeclinedError, SubmissionResult, body_of, kept
+from gateway.intake.submission import KEY, YEARS, DeclinedError, SubmissionResult, kept
 from gateway.intake.validation import FieldError, field_errors, sentence
 from store.crypto.keys import KeyStore
 from store.log.mapper import KeyErasedError
 from store.log.streams import by_number
-from store.messages.inbox import Inbox, IncomingMessage, MessageStatus, NumberTakenError, Receipt, message_id_for
+from store.messages.inbox import (
+    Inbox,
+    IncomingMessage,
+    MessageStatus,
+    NumberTakenError,
+    Receipt,
+    encode_message,
+    message_id_for,
+)
 from store.postgres.clock import now
 from store.postgres.notifier import INBOX, Notifier
 
@@ -227,7 +235,7 @@ def from_staff(
         stream_id=stream_id,
         kind="staff",
         name="staff.message",
-        body=body_of(name, fields, about.reason),
+        body=encode_message(name, fields, about.reason),
         actor=f"staff:{about.user}",
         source=f"staff:{about.user}",
         claimed_at=kept(about.happened_at),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -55,12 +54,6 @@ class SubmissionResult:
 def new_key() -> str:
     """An idempotency key for a message that nobody will send again."""
     return uuid4().hex
-
-
-def body_of(name: object, fields: Mapping[str, Any], reason: str | None) -> bytes:
-    """A message as the inbox keeps it, the same bytes for the same message."""
-    told = {"message": name, "fields": fields, "reason": reason}
-    return json.dumps(told, sort_keys=True, separators=(",", ":"), default=str).encode()
 
 
 def kept(at: datetime | None) -> datetime | None:

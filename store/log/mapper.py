@@ -7,7 +7,6 @@ Where the key is gone the field reads as ``None``, and the rest of the fact rema
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from os import urandom
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -20,16 +19,15 @@ from pydantic_core import from_json, to_json
 
 from domain.kernel.event import ENVELOPE, REGISTRY, Compartment, Event, Metadata, sealed_fields
 from store.crypto.keys import BODY, NONCE
-from store.log.rows import NewEvent
+from store.log.rows import EventRow, NewEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from datetime import datetime
 
     from eventsourcing.domain import DomainEventProtocol
 
     from store.crypto.keys import Key, Keyring
-    from store.log.rows import EventRow
 
 SEALED: Final = "sealed"
 
@@ -85,23 +83,24 @@ class EventMapper(Mapper[UUID]):
         return StoredEvent(event.originator_id, event.originator_version, event.TOPIC, self._state(event))
 
     def to_domain_event(self, stored_event: StoredEvent) -> Event:
-        """The fact, without the time it took effect: that is in the metadata, so prefer ``read``."""
+        """Returns the event of a stored event; its timestamp is read from the metadata of a row of the log.
+
+        Raises ``UnreadableEventError``.
+        """
         stream_id = stored_event.originator_id
         if not isinstance(stream_id, UUID):
-            msg = f"stream {stream_id!r} is not named by a UUID"
+            msg = f"originator id {stream_id!r} is not a UUID"
             raise UnreadableEventError(msg)
-        return self._event(stream_id, stored_event.originator_version, stored_event.topic, stored_event.state)
-
-    def new(self, event: Event, event_id: UUID, metadata: Metadata) -> NewEvent:
-        """The fact as the recorder appends it; it must be stamped with its stream and version."""
-        about = metadata.model_dump_json(exclude_none=True)
-        return NewEvent(event.TOPIC, self._state(event), event_id, about)
-
-    def read(self, row: EventRow) -> Event:
-        """The fact in a row, in effect from when its metadata say. Raises ``UnreadableEventError``."""
-        event = self._event(row.stream_id, row.version, row.topic, row.state)
-        event.__dict__["timestamp"] = _happened_at(row)
+        event = self._event(stream_id, stored_event.originator_version, stored_event.topic, stored_event.state)
+        if isinstance(stored_event, EventRow):
+            event.__dict__["timestamp"] = _happened_at(stored_event)
         return event
+
+    def to_new_event(self, event: Event, event_id: UUID, metadata: Metadata) -> NewEvent:
+        """Returns the stored event that the recorder appends, with its identity and metadata."""
+        stored = self.to_stored_event(event)
+        about = metadata.model_dump_json(exclude_none=True)
+        return NewEvent(stored.originator_id, stored.originator_version, stored.topic, stored.state, event_id, about)
 
     def _state(self, event: Event) -> bytes:
         shape = _shape(type(event))
@@ -113,8 +112,8 @@ class EventMapper(Mapper[UUID]):
             state[SEALED] = {
                 name: self._seal_field(event, name, shape.sealed[name], value) for name, value in sealed.items()
             }
-        if event.VERSION > 1:
-            state[EDITION] = event.VERSION
+        if event.class_version > 1:
+            state[EDITION] = event.class_version
         return to_json(state)
 
     def _may_seal(self, shape: _Shape, values: Mapping[str, Any]) -> bool:
@@ -155,25 +154,6 @@ class EventMapper(Mapper[UUID]):
     def _open_field(self, sealed: dict[str, str], place: bytes) -> Any:
         key = self.keyring.find(_key_id(sealed["k"]))
         return None if key is None else from_json(_decrypt(key, b64decode(sealed["c"]), place))
-
-
-@dataclass(frozen=True, slots=True)
-class SkippedRow:
-    """A row that could not be read, and why."""
-
-    row: EventRow
-    reason: str
-
-
-def read_all(mapper: EventMapper, rows: Iterable[EventRow]) -> tuple[list[Event], list[SkippedRow]]:
-    """The facts of a stream, and the rows that hold none this programme knows."""
-    events, skipped = [], []
-    for row in rows:
-        try:
-            events.append(mapper.read(row))
-        except UnreadableEventError as why:
-            skipped.append(SkippedRow(row, str(why)))
-    return events, skipped
 
 
 def seal_body(keyring: Keyring, stream_id: UUID, label: str, plaintext: bytes) -> bytes:
@@ -226,10 +206,12 @@ def _happened_at(row: EventRow) -> datetime:
 
 
 def _upcast(event_class: type[Event], values: dict[str, Any], written_as: int) -> dict[str, Any]:
-    if written_as > event_class.VERSION:
-        msg = f"it was written as version {written_as} and this programme knows {event_class.VERSION}: update it first"
+    if written_as > event_class.class_version:
+        known = event_class.class_version
+        msg = f"it was written as version {written_as} and this programme knows version {known}: update it first"
         raise ValueError(msg)
-    return event_class.upcast(values, written_as) if written_as < event_class.VERSION else values
+    event_class.upcast(values, written_as)
+    return values
 
 
 def _unreadable(stream_id: UUID, version: int, topic: str, unfit: Exception) -> UnreadableEventError:
@@ -251,7 +233,7 @@ def _shape(event_class: type[Event]) -> _Shape:
         msg = f"{event_class.__name__}.{SEALED} would be overwritten: give the field another name"
         raise TypeError(msg)
     sealed = sealed_fields(event_class)
-    return _Shape(sealed, not sealed and event_class.VERSION == 1)
+    return _Shape(sealed, not sealed and event_class.class_version == 1)
 
 
 _UNUSED = JSONTranscoder()  # the library asks for one; pydantic does the work

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from eventsourcing.persistence import StoredEvent
+
 from store.crypto.keys import KeyRow
 
 if TYPE_CHECKING:
@@ -14,17 +16,25 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class EventRow:
-    """An event as stored. ``recorded_at`` is the programme's clock at recording (UTC)."""
+class EventRow(StoredEvent):
+    """A row of the log: the library's stored event, with its identity, metadata (JSON) and place in the hash chain.
 
-    stream_id: UUID
-    version: int
-    topic: str
-    state: bytes
+    ``recorded_at`` is the programme's clock at recording (UTC).
+    """
+
+    originator_id: UUID
     event_id: UUID
     metadata: str
     hash: bytes
     recorded_at: datetime
+
+    @property
+    def stream_id(self) -> UUID:
+        return self.originator_id
+
+    @property
+    def version(self) -> int:
+        return self.originator_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +81,9 @@ class StreamSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
-class NewEvent:
-    """An event to append; its version follows from its place."""
+class NewEvent(StoredEvent):
+    """A stored event that is to be appended, with its identity and metadata (JSON)."""
 
-    topic: str
-    state: bytes
     event_id: UUID
     metadata: str
 

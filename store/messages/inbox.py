@@ -16,7 +16,7 @@ from store.log.mapper import open_body, seal_body
 from store.log.rows import StreamMessage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime, timedelta
 
     from store.crypto.keys import Keyring, KeyStore, MasterKey
@@ -27,6 +27,12 @@ MESSAGES: Final = uuid5(NAMESPACE_URL, "awda:message")
 SETTLED: Final = frozenset({"applied", "ignored", "late", "quarantined", "refused"})
 
 POLL_S: Final = 0.05
+
+
+def encode_message(name: object, fields: Mapping[str, Any], reason: str | None = None) -> bytes:
+    """Returns a message as the inbox stores it: canonical JSON, the same bytes for the same message."""
+    body = {"message": name, "fields": fields, "reason": reason}
+    return json.dumps(body, sort_keys=True, separators=(",", ":"), default=str).encode()
 
 
 class NumberTakenError(Exception):

@@ -46,7 +46,7 @@ async def _kind(keys: KeyStore, found: list[asyncpg.Record]) -> ReferralKind | N
 
 def _read(mapper: EventMapper, row: asyncpg.Record) -> ReferralCreated | None:
     try:
-        event = mapper.read(EventRow(*tuple(row)[1:])) if row["version"] is not None else None
+        event = mapper.to_domain_event(EventRow(*tuple(row)[1:])) if row["version"] is not None else None
     except UnreadableEventError:
         return None
     return event if isinstance(event, ReferralCreated) else None

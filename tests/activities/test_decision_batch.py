@@ -127,7 +127,7 @@ def test_a_rule_that_crashes_half_way_leaves_nothing_behind() -> None:
     told = a_screened_case()
 
     def crashes(case: Case, *_: object) -> list[Event]:
-        case.facts["Half"] = []
+        case.events_by_topic["Half"] = []
         raise ZeroDivisionError
 
     broken = replace(KINDS["case"], decide=crashes)
@@ -136,7 +136,7 @@ def test_a_rule_that_crashes_half_way_leaves_nothing_behind() -> None:
 
     assert [settled.status for settled in batch.settled] == ["quarantined"]
     assert isinstance(batch.state, Case)
-    assert "Half" not in batch.state.facts
+    assert "Half" not in batch.state.events_by_topic
 
 
 # What could not be taken in
@@ -227,7 +227,7 @@ def test_the_doubt_is_on_record_even_where_asking_the_stages_is_what_crashes() -
     def crashes(*_: object) -> list[Event]:
         raise ZeroDivisionError
 
-    kind = replace(crashing_on("AddNote"), in_doubt=(crashes, *KINDS["case"].in_doubt[1:]))
+    kind = replace(crashing_on("AddNote"), on_quarantine=(crashes, *KINDS["case"].on_quarantine[1:]))
     batch = batch_of(kind, told, said("AddNote", told.now, note="x"))
     assert [event.name for event, _ in batch.decided] == ["MessageQuarantined", "TaskRaised"]
 
@@ -260,7 +260,7 @@ def test_an_early_message_whose_stage_can_never_be_opened_does_not_wait_for_ever
     assert (became(batch), len(batch.early)) == ([], 1)
     batch.open([Stage.RECEPTION])
     assert (became(batch), batch.early) == (["quarantined"], [])
-    assert "Half" not in batch.state.facts
+    assert "Half" not in batch.state.events_by_topic
 
 
 def said_at(at: datetime, arrival: int, name: str, **fields: object) -> InboxItem:

@@ -141,7 +141,7 @@ async def test_what_is_said_between_reading_and_writing_is_heard_before_doors_cl
     gate: AirportGate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     case = await gate.passenger(a_boarded_case())
-    write, tries = gate.worker.recording.recorder.write, list[Exception]()
+    write, tries = gate.worker.recording.repository.recorder.write, list[Exception]()
 
     async def write_after_a_withdrawal(plan: Any) -> Any:
         if plan.stream_id == gate.flight and not tries:
@@ -152,7 +152,7 @@ async def test_what_is_said_between_reading_and_writing_is_heard_before_doors_cl
             tries.append(stale)
             raise
 
-    monkeypatch.setattr(gate.worker.recording.recorder, "write", write_after_a_withdrawal)
+    monkeypatch.setattr(gate.worker.recording.repository.recorder, "write", write_after_a_withdrawal)
     closing = await gate.doors_close()
     await asyncio.sleep(0.3)
     await gate.worker.record(case)

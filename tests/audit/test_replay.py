@@ -74,7 +74,7 @@ async def test_an_answer_dated_before_its_question_waits_for_the_question(archiv
     """The partner's clock is wrong by a year: the answer cannot take effect before the referral was there."""
     told = a_screened_case()
     stream = await archive.keep(told.events[:1])
-    told_later = [event.stamped(stream, 0, MONDAY + A_DAY) for event in told.events[1:]]
+    told_later = [event.placed_in(stream, 0, MONDAY + A_DAY) for event in told.events[1:]]
     await archive.append(stream, told_later)
     told.now = MONDAY + 2 * A_DAY
     answer = told.partner_says("MEDICAL_ASSESSMENT", "COMPLETED", "NO_SIGNIFICANT_CONDITION")
@@ -85,7 +85,9 @@ async def test_an_answer_dated_before_its_question_waits_for_the_question(archiv
 
     assert isinstance(before.state, Case)
     assert before.state.referrals == {}
-    assert "ReferralCompleted" not in before.state.facts or not before.state.facts["ReferralCompleted"]
+    assert (
+        "ReferralCompleted" not in before.state.events_by_topic or not before.state.events_by_topic["ReferralCompleted"]
+    )
     assert any(entry.row.topic == "ReferralCompleted" for entry in before.left_out)
     assert any(entry.row.topic == "ReferralCompleted" for entry in after.entries)
 

@@ -17,7 +17,7 @@ from tests.support.journeys import CallRequestScenario, called_in_the_end, someb
 def folded(asked: CallRequestScenario) -> CallRequest:
     again = CallRequest(asked.contact.id, number=asked.contact.number)
     for event in asked.events:
-        event.fold_into(again)
+        event.mutate(again)
     return again
 
 

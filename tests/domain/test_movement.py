@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from domain import movement
+from domain.kernel.context import PassengerReport
 from domain.kernel.errors import Rejected
 from domain.kernel.places import AIRPORTS, COUNTRY_OF
 from tests.support.builders import FLIGHT, CaseScenario
@@ -62,7 +63,7 @@ def test_whoever_is_seated_is_told_where_the_flight_goes(
 def test_a_usual_airport_lies_where_it_lies() -> None:
     refusal = refused(FlightScenario(), "PlanMovement", **PLAN, country="SDN")
     assert (refusal.rule, refusal.field) == ("MOVEMENT.COUNTRY", "country")
-    assert refusal.detail == "LOS lies in NGA, not in SDN"
+    assert refusal.detail == "airport LOS is in NGA, not in SDN"
 
 
 def test_every_airport_lies_in_one_country() -> None:
@@ -156,9 +157,12 @@ def test_who_is_reported_on_board_without_having_boarded_is_a_breach() -> None:
 def test_without_a_list_nobody_is_said_to_be_left_behind_who_was_not_heard_out() -> None:
     flight = a_full_flight().having("FreezeManifest")
     moment = replace(
-        CaseScenario(now=flight.now).moment(), boarded=frozenset({passenger(1)}), unheard=frozenset({passenger(0)})
+        CaseScenario(now=flight.now).moment(),
+        passengers=PassengerReport(on_board=frozenset({passenger(1)}), undecided=frozenset({passenger(0)})),
     )
-    with pytest.raises(Rejected, match="1 passengers' cases have not been heard out; report who is on board") as no:
+    with pytest.raises(
+        Rejected, match="1 passengers' cases have messages that are not decided yet; list who is on board"
+    ) as no:
         movement.decide(flight.movement, movement.RecordFlightDeparture(), moment)
     assert (no.value.rule, no.value.field) == ("MOVEMENT.UNHEARD", "boarded")
 

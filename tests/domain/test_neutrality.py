@@ -60,7 +60,7 @@ def test_state_is_rebuilt_from_the_neutral_part_at_every_step(journey: str) -> N
     events = CASES[journey]().events
     full, blind = folded(()), folded(())
     for event in events:
-        folding: tuple[object, ...] = (event.mutate(full), redacted(event).mutate(blind))  # type: ignore[arg-type]
+        folding: tuple[object, ...] = (event.mutate(full), redacted(event).mutate(blind))
         assert folding
         assert (full.phase, full.done, full.clearances) == (blind.phase, blind.done, blind.clearances), event.name
         assert [hold.blocks for hold in full.holds.values()] == [hold.blocks for hold in blind.holds.values()], (

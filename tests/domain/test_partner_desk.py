@@ -28,7 +28,7 @@ def test_why_a_person_decided_so_is_sealed() -> None:
 def test_a_desk_is_rebuilt_from_its_events_alone() -> None:
     desk = PartnerDesk(decided_at_the_desk()[0].originator_id)
     for event in decided_at_the_desk():
-        event.fold_into(desk)
+        event.mutate(desk)
     assert sorted(desk.decided.values()) == ["SignalSetAside", "SignalTakenUpAgain"]
 
 

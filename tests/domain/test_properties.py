@@ -363,33 +363,33 @@ NEEDED_ON_BOARD: Final = (
 
 def newest(case: Any, topic: str) -> int:
     """At which version a fact of that topic was last recorded; nought if never."""
-    found = case.facts.get(topic)
+    found = case.events_by_topic.get(topic)
     return found[-1].originator_version if found else 0
 
 
 def wants_to_go(case: Any) -> None:
     """The newest assessment is a clear yes, the signature is newer than any no, and the wish was said again."""
-    assert case.facts["VoluntarinessAssessed"][-1].result == "VOLUNTARY"
-    assert case.facts["EligibilityDetermined"][-1].decision == "ELIGIBLE"
-    said = [event for event in case.facts["VoluntarinessAssessed"] if event.result != "VOLUNTARY"]
+    assert case.events_by_topic["VoluntarinessAssessed"][-1].result == "VOLUNTARY"
+    assert case.events_by_topic["EligibilityDetermined"][-1].decision == "ELIGIBLE"
+    said = [event for event in case.events_by_topic["VoluntarinessAssessed"] if event.result != "VOLUNTARY"]
     unfree = max((event.originator_version for event in said), default=0)
     signed = newest(case, "VoluntaryReturnDeclared")
     doubts = ("VoluntaryReturnWithdrawn", "DetentionRecorded", "NationalityChanged")
     assert signed > max(unfree, *(newest(case, topic) for topic in doubts))
-    assert case.facts["VoluntaryReturnReaffirmed"][-1].timestamp >= case.seat.std - timedelta(hours=72)
+    assert case.events_by_topic["VoluntaryReturnReaffirmed"][-1].timestamp >= case.seat.std - timedelta(hours=72)
 
 
 def is_safe_there(case: Any) -> None:
     """The place was cleared after the person chose it, and what was found of the person since is cleared as well."""
-    declared = case.facts["VoluntaryReturnDeclared"]
-    chosen = [case.facts["CaseRegistered"][0].country_of_return, *(event.country for event in declared)]
+    declared = case.events_by_topic["VoluntaryReturnDeclared"]
+    chosen = [case.events_by_topic["CaseRegistered"][0].country_of_return, *(event.country for event in declared)]
     moved = [
         event for event, before in zip(declared, chosen, strict=False) if event.country != before or event.place_anew
     ]
-    granted = {event.kind: event.originator_version for event in case.facts["ClearanceGranted"]}
+    granted = {event.kind: event.originator_version for event in case.events_by_topic["ClearanceGranted"]}
     moved_to = max((event.originator_version for event in moved), default=0)
     assert granted["SAFETY_OF_RETURN"] > max(moved_to, newest(case, "ReturnAdvisoryChanged"))
-    at_risk = [event for event in case.facts["VulnerabilityAssessed"] if event.risk_level == "HIGH"]
+    at_risk = [event for event in case.events_by_topic["VulnerabilityAssessed"] if event.risk_level == "HIGH"]
     found = max((event.originator_version for event in at_risk), default=0)
     assert granted["PROTECTION_CLEARANCE"] > max(found, newest(case, "DetentionRecorded"))
     assert case.seat.country in (None, case.country_of_return)

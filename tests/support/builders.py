@@ -10,6 +10,7 @@ from itertools import count
 from typing import Any, ParamSpec, Self, cast
 from uuid import UUID, uuid5
 
+from domain import streams  # noqa: F401 - declares every event and message
 from domain.case.aggregate import Case, Clearance, Hold
 from domain.case.referral import Referral
 from domain.clearance.travel_gate import Journey, travel_gate

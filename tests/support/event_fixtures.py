@@ -41,13 +41,13 @@ class WallPainted(Event):
 
     TOPIC: ClassVar[str] = "test.wall-painted"
     SENTENCE: ClassVar[str] = "The wall was painted {colour}."
-    VERSION: ClassVar[int] = 2
+    class_version: ClassVar[int] = 2
 
     colour: str
 
-    @classmethod
-    def upcast(cls, state: dict[str, Any], version: int) -> dict[str, Any]:
-        return {**state, "colour": state["paint"]} if version == 1 else state
+    @staticmethod
+    def upcast_v1_v2(state: dict[str, Any]) -> None:
+        state["colour"] = state.pop("paint")
 
 
 FACTS = {fact.TOPIC: REGISTRY.pop(fact.TOPIC) for fact in (LanternLit, LetterKept, WallPainted)}
@@ -78,7 +78,7 @@ class LogWriter:
         first, decision = loaded.head.version + 1, uuid4()
         mapper = EventMapper(self.keys.from_rows(case, loaded.keys))
         events = [
-            new(mapper, fact.stamped(case, first + nth, loaded.now), uuid5(decision, str(nth)), loaded.now)
+            new(mapper, fact.placed_in(case, first + nth, loaded.now), uuid5(decision, str(nth)), loaded.now)
             for nth, fact in enumerate(facts)
         ]
         return Changeset(case, loaded.head.revision, loaded.head.hash, first, events, **more)
@@ -93,7 +93,7 @@ class LogWriter:
 def new(mapper: EventMapper, event: Event, event_id: UUID, at: datetime) -> NewEvent:
     """The event as the recorder takes it."""
     about = Metadata(happened_at=at, recorded_at=at, actor="staff:amal", message_id=event_id, policy="test-1")
-    return mapper.new(event, event_id, about)
+    return mapper.to_new_event(event, event_id, about)
 
 
 def message(case: UUID | None, body: bytes = b"{}", message_id: UUID | None = None) -> IncomingMessage:

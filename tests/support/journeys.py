@@ -14,6 +14,7 @@ from domain.call_request import CallRequest
 from domain.commands.departure import DenyBoarding
 from domain.decider import decide_quarantine, decide_release
 from domain.events.case import ClearanceNotRequired
+from domain.kernel.context import PassengerReport
 from domain.kernel.event import Event
 from domain.kernel.message import MESSAGES
 from domain.kernel.vocabulary import ClearanceKind
@@ -71,7 +72,8 @@ class FlightScenario:
 
     def send(self, name: str, *, boarded: frozenset[UUID] = frozenset(), **fields: Any) -> list[Event]:
         moment = replace(
-            CaseScenario(now=self.now).moment(message_id=uuid5(NAMESPACE, f"{len(self.events)}")), boarded=boarded
+            CaseScenario(now=self.now).moment(message_id=uuid5(NAMESPACE, f"{len(self.events)}")),
+            passengers=PassengerReport(on_board=boarded),
         )
         decided = movement.decide(self.movement, MESSAGES[name].model_validate(fields), moment)
         self.events += decided
@@ -346,7 +348,7 @@ def what_no_rule_records_yet() -> CaseScenario:
     """Facts that are declared for what stands around the rules: a permission that is not needed."""
     told = a_cleared_case()
     fact = ClearanceNotRequired(kind=ClearanceKind.CHILD_BEST_INTERESTS, cause="AGE")
-    placed: Any = fact.stamped(told.case.id, told.case.version + 1, told.now)
+    placed: Any = fact.placed_in(told.case.id, told.case.version + 1, told.now)
     placed.mutate(told.case)
     told.events.append(placed)
     return told

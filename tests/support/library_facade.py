@@ -89,7 +89,9 @@ class AggregateFacade(AggregateRecorder):
         await self.pool.execute(_OPEN, stream, first - 1)
         head = (await self.recorder.load(stream, after=2**40)).head
         assert head is not None
-        new = [NewEvent(event.topic, event.state, uuid4(), "{}") for event in events]
+        new = [
+            NewEvent(stream, event.originator_version + 1, event.topic, event.state, uuid4(), "{}") for event in events
+        ]
         return Changeset(stream, head.revision, head.hash, first, new)
 
 

@@ -76,8 +76,8 @@ class RecordedArchive:
                 policy="2026-1",
                 claimed_at=claimed_at,
             )
-            placed = event.stamped(stream, version, event.timestamp)
-            new.append(mapper.new(placed, uuid5(message_id, str(version)), about))
+            placed = event.placed_in(stream, version, event.timestamp)
+            new.append(mapper.to_new_event(placed, uuid5(message_id, str(version)), about))
             if event.TOPIC in GOES_OUT:
                 out.append(
                     outgoing(keyring, uuid5(stream, f"outbox/{version}"), "clinic-tripoli", "referral.sent", b"{}")

@@ -21,10 +21,9 @@ from domain.kernel.directory import Directory
 from domain.kernel.event import Event
 from domain.kernel.vocabulary import Stage
 from domain.progress import Progress, RecordRequest
-from domain.streams import KINDS, State
+from domain.streams import State
 from store.crypto.keys import KeyStore, MasterKey
-from store.log.mapper import EventMapper, read_all
-from store.log.recorder import Recorder
+from store.log.repository import Repository
 from store.messages.inbox import Inbox, IncomingMessage, Receipt, message_id_for
 from store.postgres import clock
 from store.postgres.connections import open_connections
@@ -100,21 +99,15 @@ class RunningWorker:
         )
 
     async def log(self, stream: UUID) -> list[Event]:
-        loaded = await Recorder(self.pool).load(stream)
-        events, skipped = read_all(EventMapper(self.keys.from_rows(stream, loaded.keys)), loaded.rows)
-        assert not skipped
-        return events
+        loaded = await Repository(self.pool, self.keys).load(stream)
+        assert not loaded.unreadable
+        return loaded.events
 
     async def names(self, stream: UUID) -> list[str]:
         return [event.name for event in await self.log(stream)]
 
     async def state(self, stream: UUID) -> State:
-        loaded = await Recorder(self.pool).load(stream)
-        assert loaded.head is not None
-        state: State = KINDS[loaded.head.kind].blank(stream, loaded.head.number)
-        for event in await self.log(stream):
-            event.fold_into(state)
-        return state
+        return await Repository(self.pool, self.keys).get(stream)
 
     async def until(self, stream: UUID, name: str, seconds: float = 20, times: int = 1) -> list[str]:
         """Wait until an event of that name stands in the log, so many times."""

@@ -48,7 +48,7 @@ async def a_log(archive: RecordedArchive) -> UUID:
     """Two cases of which one has been finished; the other is the one to tamper with."""
     await archive.keep(a_closed_case().events)
     stream = await archive.keep(a_screened_case().events)
-    await archive.append(stream, [NoteAdded(note="came by").stamped(stream, 0, MONDAY)])
+    await archive.append(stream, [NoteAdded(note="came by").placed_in(stream, 0, MONDAY)])
     return stream
 
 
@@ -132,7 +132,7 @@ async def test_the_master_key_of_another_home_is_found(archive: RecordedArchive)
 
 async def test_something_sealed_that_was_moved_elsewhere_is_found(archive: RecordedArchive) -> None:
     stream = await a_log(archive)
-    await archive.append(stream, [NoteAdded(note="left again").stamped(stream, 0, MONDAY)])
+    await archive.append(stream, [NoteAdded(note="left again").placed_in(stream, 0, MONDAY)])
     await archive.tamper(
         "UPDATE events e SET state = o.state FROM events o WHERE e.stream_id = $1 AND o.stream_id = $1"
         " AND e.topic = 'NoteAdded' AND o.topic = 'NoteAdded' AND e.version > o.version",
@@ -175,7 +175,7 @@ async def test_a_message_that_nobody_takes_up_is_found_once_it_is_old(archive: R
     stream = await a_log(archive)
     loaded = await Recorder(archive.pool).load(stream)
     assert loaded.head is not None
-    message_id = await archive.append(stream, [NoteAdded(note="again").stamped(stream, 0, MONDAY)])
+    message_id = await archive.append(stream, [NoteAdded(note="again").placed_in(stream, 0, MONDAY)])
     await archive.tamper("DELETE FROM events WHERE metadata::jsonb->>'message_id' = $1", str(message_id))
     await archive.tamper(
         "UPDATE streams SET version = $2, hash = $3 WHERE stream_id = $1", stream, loaded.head.version, loaded.head.hash
@@ -242,7 +242,7 @@ async def test_looking_while_cases_are_recorded_finds_nothing(archive: RecordedA
 async def keep_writing(archive: RecordedArchive, streams: list[UUID]) -> None:
     for nth in range(30):
         stream = streams[nth % 3]
-        await archive.append(stream, [NoteAdded(note="more").stamped(stream, 0, MONDAY)])
+        await archive.append(stream, [NoteAdded(note="more").placed_in(stream, 0, MONDAY)])
 
 
 # Files
@@ -257,7 +257,7 @@ async def a_case_with_a_file(archive: RecordedArchive, files: FolderContentStore
     with sealed.bytes:
         files.put(sealed.name, sealed.bytes)
     about = {"name": "passport.pdf", "content_hash": sealed.content_hash}
-    await archive.append(stream, [EvidenceAttached(file_hash=sealed.name, about=about).stamped(stream, 0, MONDAY)])
+    await archive.append(stream, [EvidenceAttached(file_hash=sealed.name, about=about).placed_in(stream, 0, MONDAY)])
     return stream, sealed.name
 
 
@@ -275,7 +275,7 @@ async def test_a_file_that_is_gone_or_changed_is_a_finding_of_every_case_that_na
     stream, name = await a_case_with_a_file(archive, files)
     other = await archive.keep(a_screened_case().events)
     about = {"name": "passport.pdf"}
-    await archive.append(other, [EvidenceAttached(file_hash=name, about=about).stamped(other, 0, MONDAY)])
+    await archive.append(other, [EvidenceAttached(file_hash=name, about=about).placed_in(other, 0, MONDAY)])
     numbers = {await number_of(archive, each) for each in (stream, other)}
     kept = tmp_path / name[:2] / name
     kept.write_bytes(kept.read_bytes() + b"\0")

@@ -108,12 +108,12 @@ def test_a_document_that_ends_a_second_sooner_does_not_serve(ready: CaseScenario
 def test_a_permission_that_has_ended_does_not_serve(
     ready: CaseScenario, kind: str, ended: object, failure: str
 ) -> None:
-    ended(ClearanceKind(kind)).change(ready.case)  # type: ignore[operator]
+    ended(ClearanceKind(kind)).apply_to(ready.case)  # type: ignore[operator]
     assert ready.failures() == (f"GATE.{kind}.{failure}",)
 
 
 def test_what_is_not_required_is_not_missed(ready: CaseScenario) -> None:
-    ClearanceNotRequired(kind=ClearanceKind.EXIT_PERMIT, cause="no longer asked").change(ready.case)
+    ClearanceNotRequired(kind=ClearanceKind.EXIT_PERMIT, cause="no longer asked").apply_to(ready.case)
     assert ready.failures() == ()
 
 

@@ -21,8 +21,8 @@ from tests.support.builders import CaseScenario, a_registered_case, a_screened_c
 
 
 def recorded(told: CaseScenario, fact: Event) -> Event:
-    placed = fact.stamped(told.case.id, told.case.version + 1, told.now)
-    placed.fold_into(told.case)
+    placed = fact.placed_in(told.case.id, told.case.version + 1, told.now)
+    placed.mutate(told.case)
     return placed
 
 

@@ -114,7 +114,7 @@ def messages(told: CaseScenario, kind: str) -> list[dict[str, Any]]:
         ReferralCancellationNotified.model_validate({**about, "reason": "CASE_NOT_PROCEEDING"}),
     )
     assert {type(event) for event in events} == set(LETTERS)
-    sent = [notifications_of(told.case, event.stamped(told.case.id, 1, told.now)) for event in events]
+    sent = [notifications_of(told.case, event.placed_in(told.case.id, 1, told.now)) for event in events]
     return [message.data for message in sent if message is not None]
 
 

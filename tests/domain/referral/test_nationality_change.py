@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from domain.clearance.actions import soon
+from domain.clearance.nationality import nationality_confirmed
 from domain.decider import may_open
 from domain.kernel.directory import ABROAD, Partner
 from domain.kernel.event import Event
@@ -130,10 +131,10 @@ def test_sc_08_what_malis_embassy_says_late_waits_for_a_person_and_is_not_applie
     so_far: Callable[[CaseScenario], CaseScenario], outcome: str, cause: str
 ) -> None:
     told = so_far(from_mali()).after(days=1)
-    before, confirmed = public(told.case)["clearances"], told.case.nationality_confirmed
+    before, confirmed = public(told.case)["clearances"], nationality_confirmed(told.case)
     said = told.partner_says(IDENTITY, "COMPLETED", outcome, which=0, payload=LP if outcome == "ISSUED" else {})
     assert (said[0].name, said[0].facts["cause"]) == ("PartnerSignalQuarantined", cause)
-    assert told.case.nationality_confirmed is confirmed
+    assert nationality_confirmed(told.case) is confirmed
     assert public(told.case)["clearances"] == before
     assert told.referral(IDENTITY, 0).outcome == "NOT_CONFIRMED"
     assert "GATE.SIGNAL.IN_DOUBT" in told.failures()
@@ -148,7 +149,7 @@ def resolved(told: CaseScenario, which: int, kind: str = IDENTITY) -> list[Event
 def test_sc_08_nor_does_it_confirm_the_other_nationality_once_a_person_lets_it_count() -> None:
     told = changed(from_mali()).heard(IDENTITY, "COMPLETED", "NATIONALITY_CONFIRMED", which=0)
     decided = resolved(told, 0)
-    assert not told.case.nationality_confirmed
+    assert not nationality_confirmed(told.case)
     assert decided[-1].facts["task"] == "look at an answer about a nationality that was changed since"
     assert "NationalityConfirmed" not in [event.name for event in decided]
 
@@ -160,7 +161,7 @@ def test_sc_08_nor_does_malis_no_undo_what_guinea_confirmed() -> None:
     for signal, outcome in (("AMENDED", "NOT_CONFIRMED"), ("RETRACTED", None)):
         told.heard(IDENTITY, signal, outcome, which=0, reason="another person's file")
         resolved(told, 0)
-    assert told.case.nationality_confirmed
+    assert nationality_confirmed(told.case)
     assert told.case.clearances["TRAVEL_DOCUMENT"].status == "VALID"  # type: ignore[index]  # by its code
 
 
@@ -186,7 +187,7 @@ def test_what_rested_on_the_former_nationality_ends_and_the_seat_goes_back() -> 
     assert told.case.seat is None
     assert told.named("SeatReleased")[-1].facts["cause"] == "NATIONALITY_CHANGED"
     assert told.referral("RECEPTION").status == "CANCELLED"
-    assert not told.case.nationality_confirmed
+    assert not nationality_confirmed(told.case)
     assert not told.case.holds, "nothing is held: what is missing is asked for"
 
 
@@ -225,7 +226,7 @@ def test_what_is_under_way_with_the_former_embassy_ends_and_it_hears_with_its_ne
     assert [letter.name for letter in letters if letter.partner_id == partner] == [ENDING]
     late = told.partner_says(kind, "COMPLETED", {IDENTITY: "NATIONALITY_CONFIRMED", PAPER: "ISSUED"}.get(kind))
     assert late[0].facts["disposition"] == "REFERRAL_CANCELLED"
-    assert not told.case.nationality_confirmed
+    assert not nationality_confirmed(told.case)
 
 
 # Who is asked what first
@@ -367,7 +368,7 @@ def test_care_and_other_help_go_on() -> None:
 
 def test_a_passport_of_the_country_now_named_asks_no_authority_before_that_either() -> None:
     told = changed(from_mali()).having("RecordTravelDocument", **PASSPORT, issued_by="GIN")
-    assert told.case.nationality_confirmed
+    assert nationality_confirmed(told.case)
     assert not told.asked(PERMIT)
     assert to_ask(told) == list(BY_WHOEVER_IS_ASKED)
     assert asked_anew(told).referral(PERMIT).status == "SENT"
@@ -382,7 +383,7 @@ def test_a_passport_of_the_former_nationality_confirms_nothing_of_the_present_on
 
 
 def test_a_passport_says_whose_it_is_only_if_somebody_asks_or_says_so() -> None:
-    assert a_screened_case().having("RecordTravelDocument", **PASSPORT).case.nationality_confirmed
+    assert nationality_confirmed(a_screened_case().having("RecordTravelDocument", **PASSPORT).case)
     told = a_screened_case()
     assert told.refused("RecordTravelDocument", **PASSPORT, issued_by="GIN").rule == "DOCUMENT.OTHER_NATIONALITY"
     told.having("RecordTravelDocument", **PASSPORT, issued_by="NGA")

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.clearance.nationality import nationality_confirmed
 from domain.commands.signal import ReceivePartnerSignal
 from domain.kernel.directory import Directory, Partner
 from domain.kernel.event import Compartment
@@ -252,7 +253,7 @@ def test_a_person_may_say_which_outcome_was_meant() -> None:
         reason="the consul said so on the telephone",
         outcome_code="NATIONALITY_CONFIRMED",
     )
-    assert told.case.nationality_confirmed
+    assert nationality_confirmed(told.case)
 
 
 def test_what_does_not_fit_may_be_set_aside() -> None:

@@ -283,7 +283,7 @@ def test_no_cause_can_be_told_from_the_log_without_its_seals() -> None:
         CAUSES[cause](told).after(days=2)
         ends = ("ReferralCancelled", "ReferralCancellationNotified")
         placed = [
-            event.stamped(told.case.id, 0, event.timestamp) for event in told.events[known:] if event.name in ends
+            event.placed_in(told.case.id, 0, event.timestamp) for event in told.events[known:] if event.name in ends
         ]
         return [neutral(event) for event in placed]
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.clearance.nationality import nationality_confirmed
 from domain.kernel.errors import Unroutable
 from domain.signals.handler import line_of
 from tests.support.assertions import assert_in_order, neutral
@@ -175,7 +176,7 @@ def test_done_before_yes_is_applied_and_the_missing_steps_are_inferred() -> None
     told = a_screened_case()
     completed = told.partner_says(EMBASSY, "COMPLETED", "NATIONALITY_CONFIRMED")[0]
     assert completed.facts["inferred_steps"] == ("ACCEPTED", "STARTED")
-    assert told.case.nationality_confirmed
+    assert nationality_confirmed(told.case)
 
 
 def test_begun_before_yes_is_applied_and_the_yes_is_inferred() -> None:
@@ -299,7 +300,7 @@ def test_an_answer_after_expiry_is_put_to_a_person() -> None:
     said = told.partner_says(EMBASSY, "COMPLETED", "NATIONALITY_CONFIRMED")
     assert causes(said) == [("LateSignalRecorded", "REFERRAL_EXPIRED")]
     assert said[1].facts["task"] == "use a late answer, or ask again"
-    assert not told.case.nationality_confirmed
+    assert not nationality_confirmed(told.case)
 
 
 def test_any_signal_after_closing_is_recorded_and_what_is_not_material_proposes_nothing() -> None:
@@ -496,7 +497,7 @@ def test_a_clock_that_is_off_is_noted_and_its_signal_counts(off: timedelta, skew
     told = a_screened_case()
     said = told.partner_says(EMBASSY, "COMPLETED", "NATIONALITY_CONFIRMED", occurred_at=told.now + off)
     assert (said[0].name, said[0].facts["skew_s"]) == ("ReferralCompleted", skew)
-    assert told.case.nationality_confirmed
+    assert nationality_confirmed(told.case)
 
 
 def test_a_clock_that_is_ahead_makes_no_permission_last_longer() -> None:

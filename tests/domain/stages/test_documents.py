@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from domain.clearance.nationality import nationality_confirmed
 from domain.decider import may_open
 from domain.kernel.vocabulary import Stage
 from tests.support.assertions import neutral
@@ -111,7 +112,7 @@ def test_where_nothing_was_examined_no_embassy_has_denied_a_nationality(
 def test_a_missed_interview_takes_nothing_from_a_nationality_that_is_known_otherwise() -> None:
     told = a_screened_case().having("RecordTravelDocument", **PASSPORT)
     told.heard("CONSULAR_IDENTITY", "COMPLETED", "INTERVIEW_NO_SHOW")
-    assert told.case.nationality_confirmed
+    assert nationality_confirmed(told.case)
     assert status(told, "TRAVEL_DOCUMENT") == "VALID"
 
 
@@ -120,7 +121,7 @@ def test_a_confirmation_that_is_amended_to_a_missed_interview_counts_no_longer()
     told.heard("CONSULAR_IDENTITY", "COMPLETED", "INTERVIEW_NO_SHOW")
     signal = next(iter(told.referral("CONSULAR_IDENTITY").disputed))
     told.having("ResolveQuarantinedSignal", signal_id=signal, decision="AMEND", reason="it was somebody else")
-    assert not told.case.nationality_confirmed
+    assert not nationality_confirmed(told.case)
 
 
 def asked_once_more(told: CaseScenario, kind: str, **answer: Any) -> CaseScenario:

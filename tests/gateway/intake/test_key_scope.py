@@ -101,7 +101,9 @@ async def recorded(intake: Intake, case: UUID, *facts: Event) -> None:
     first, at = loaded.head.version + 1, datetime.now(UTC)
     mapper = EventMapper(await intake.keys.keyring(case))
     about = Metadata(happened_at=at, recorded_at=at, actor="system", message_id=uuid4(), policy="test")
-    events = [mapper.new(fact.stamped(case, first + nth, at), uuid4(), about) for nth, fact in enumerate(facts)]
+    events = [
+        mapper.to_new_event(fact.placed_in(case, first + nth, at), uuid4(), about) for nth, fact in enumerate(facts)
+    ]
     await Recorder(intake.pool).write(Changeset(case, loaded.head.revision, loaded.head.hash, first, events))
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from audit.live_case import live_case
 from domain.case.aggregate import Seat
+from domain.clearance.nationality import nationality_confirmed
 from domain.events.partner_report import PartnerReport
 from domain.kernel.vocabulary import TERMINAL, HoldType, ReferralStatus
 from domain.referral.disclosure import minimum_data
@@ -98,7 +99,7 @@ async def test_an_embassy_confirms_a_nationality_with_a_link_and_a_code(asked: S
     assert receipt_of(answer)
     kept = await asked.intake.pool.fetchval("SELECT receipt FROM task_link_answers WHERE receipt IS NOT NULL")
     assert kept == str((await asked.signals())[-1]["message_id"]), "which signals came by a link can be told"
-    assert (await asked.case()).nationality_confirmed
+    assert nationality_confirmed(await asked.case())
 
 
 async def test_the_receipt_says_number_time_and_words_and_the_link_is_used_up(

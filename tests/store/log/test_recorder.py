@@ -81,14 +81,18 @@ async def test_a_plan_that_rests_on_another_hash_is_refused(desk: LogWriter, rec
     await desk.record(case, LanternLit(room="hall"))
 
     with pytest.raises(StaleRevisionError):
-        await recorder.write(Changeset(case, 1, GENESIS, 2, [NewEvent("test.lantern-lit", b"{}", uuid4(), "{}")]))
+        await recorder.write(
+            Changeset(case, 1, GENESIS, 2, [NewEvent(case, 2, "test.lantern-lit", b"{}", uuid4(), "{}")])
+        )
 
 
 async def test_a_plan_that_leaves_a_gap_is_refused(desk: LogWriter, recorder: Recorder) -> None:
     case = await desk.open_case()
 
     with pytest.raises(StaleRevisionError):
-        await recorder.write(Changeset(case, 0, GENESIS, 2, [NewEvent("test.lantern-lit", b"{}", uuid4(), "{}")]))
+        await recorder.write(
+            Changeset(case, 0, GENESIS, 2, [NewEvent(case, 2, "test.lantern-lit", b"{}", uuid4(), "{}")])
+        )
 
 
 async def test_a_settled_message_is_not_settled_again(desk: LogWriter, recorder: Recorder) -> None:
@@ -223,10 +227,12 @@ async def test_a_decision_about_many_streams_is_stale_when_something_was_said_to
 async def test_an_event_id_used_by_another_stream_is_a_clash(desk: LogWriter, recorder: Recorder) -> None:
     here, there = await desk.open_case(), await desk.open_case()
     event_id = uuid4()
-    await recorder.write(Changeset(here, 0, GENESIS, 1, [NewEvent("test.lantern-lit", b"{}", event_id, "{}")]))
+    await recorder.write(Changeset(here, 0, GENESIS, 1, [NewEvent(here, 1, "test.lantern-lit", b"{}", event_id, "{}")]))
 
     with pytest.raises(DuplicateIdError, match="events_once"):
-        await recorder.write(Changeset(there, 0, GENESIS, 1, [NewEvent("test.lantern-lit", b"{}", event_id, "{}")]))
+        await recorder.write(
+            Changeset(there, 0, GENESIS, 1, [NewEvent(there, 1, "test.lantern-lit", b"{}", event_id, "{}")])
+        )
 
 
 async def test_events_can_be_selected_from_either_end(desk: LogWriter, recorder: Recorder) -> None:
@@ -310,7 +316,7 @@ async def test_two_recorders_that_decide_differently_never_mix(recorder: Recorde
 
 async def one_trial(both: tuple[Recorder, Recorder], case: UUID, asked: UUID, dice: random.Random) -> str:
     """Both read the same; one would append, the other refuse. Who wrote?"""
-    event = NewEvent("test.lantern-lit", b"{}", uuid4(), "{}")
+    event = NewEvent(uuid4(), 1, "test.lantern-lit", b"{}", uuid4(), "{}")
     plans = {
         "applied": Changeset(case, 0, GENESIS, 1, [event], [MessageResult(asked, "applied", None, 1)]),
         "refused": Changeset(case, 0, GENESIS, 1, [], [MessageResult(asked, "refused")]),

@@ -47,7 +47,7 @@ def assert_alike(events: Iterable[Event]) -> None:
     rows: dict[Any, dict[str, Any]] = {}
     case = folded(())
     for event in events:
-        event.fold_into(case)
+        event.mutate(case)
         CASE_LIST.fold(rows, row_of(event))  # type: ignore[arg-type]  # a mapping like a record
         assert seen(rows[(event.originator_id,)]) == said_by(case), f"after {event.name} at {event.originator_version}"
 

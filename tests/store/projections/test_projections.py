@@ -30,7 +30,7 @@ async def test_a_case_looks_the_same_in_the_list_as_in_its_own_log(archive: Reco
     case: Any = Case(stream, number="?")
     projector = Projector(archive.pool)
     for nth, event in enumerate(told.events):
-        event.stamped(stream, nth + 1, event.timestamp).mutate(case)
+        event.placed_in(stream, nth + 1, event.timestamp).mutate(case)
         if nth:
             await archive.append(stream, [event])
         if nth % 7 == 0 or nth == len(told.events) - 1:
