@@ -26,6 +26,7 @@ COPY workers ./workers
 COPY simulator ./simulator
 COPY cli ./cli
 COPY samples ./samples
+COPY docs/rules ./docs/rules
 ENV PATH=/venv/bin:$PATH PYTHONPATH=/awda PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 AWDA_HOME=/tmp/awda
 USER awda
 ENTRYPOINT ["/awda/deploy/with-secrets"]

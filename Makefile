@@ -1,8 +1,9 @@
 # Awda's root commands. They work from any directory: `make -C path/to/awda up`.
+# Each of them first sets up .venv where that is necessary.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help up test check demo bench lock
+.PHONY: help up test unit fmt typecheck check demo bench lock
 
 HERE := $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
 VENV := $(HERE)/.venv
@@ -13,29 +14,42 @@ READY := $(VENV)/.ready-$(LOCK_KEY)
 EXTRA := $(VENV)/.extra-$(firstword $(shell cksum < $(HERE)/requirements-fhir.lock))
 FUZZ := $(VENV)/.fuzz-$(firstword $(shell cksum < $(HERE)/requirements-fuzz.lock))
 
-help: ## Say what can be asked for
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(HERE)/Makefile
+# Two workers on two cores, each with its own servers; never more than four. A worker takes one file after the other.
+PARALLEL := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-up: $(READY) ## Run Awda here until Ctrl-C; EMPTY=1 seeds no made-up cases
+help: ## List these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(HERE)/Makefile
+
+up: $(READY) ## Run Awda until Ctrl-C; EMPTY=1 seeds no sample cases
 	@cd $(HERE) && exec $(AWDA) up $(if $(EMPTY),--empty)
 
-test: $(READY) $(EXTRA) $(FUZZ) ## Pass every test, against real servers; ARGS="-k consent" narrows it
-	@cd $(HERE) && exec $(BIN)/python -m pytest $(ARGS)
+test: $(READY) $(EXTRA) $(FUZZ) ## Run all tests against real servers; ARGS="-k consent" selects some
+	@cd $(HERE) && exec $(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
-check: $(READY) $(EXTRA) ## Formatting, lint, strict types, import contracts, generated pages
+unit: $(READY) $(EXTRA) ## Run the tests that need no server; takes less than a minute
+	@cd $(HERE) && exec $(BIN)/python -m pytest $(PARALLEL) -m unit $(ARGS)
+
+fmt: $(READY) ## Format the code and apply the corrections that ruff knows
+	@cd $(HERE) && $(BIN)/ruff check --fix --exit-zero .
+	@cd $(HERE) && $(BIN)/ruff format .
+
+typecheck: $(READY) $(EXTRA) ## Check the types
+	@cd $(HERE) && exec $(BIN)/mypy .
+
+check: $(READY) $(EXTRA) ## Check formatting, lint, types, import contracts and generated pages
 	@cd $(HERE) && $(BIN)/ruff format --check .
 	@cd $(HERE) && $(BIN)/ruff check .
 	@cd $(HERE) && $(BIN)/mypy .
 	@cd $(HERE) && PYTHONPATH=$(HERE) $(BIN)/lint-imports
 	@cd $(HERE) && if [ -f tools/docs.py ]; then $(BIN)/python -m tools.docs --check; fi
 
-demo: $(READY) ## Carry made-up cases through all stages in a throw-away home
+demo: $(READY) ## Carry 20 sample cases through all stages in a temporary home; CASES=50 changes how many
 	@home=$$(mktemp -d) && trap 'rm -rf "$$home"' EXIT && AWDA_HOME=$$home $(AWDA) demo run --cases $(or $(CASES),20)
 
-bench: $(READY) ## Measure, print a table, write bench/results/latest.json
+bench: $(READY) ## Run the benchmarks, print a table, write bench/results/latest.json
 	@cd $(HERE) && exec $(BIN)/python -m bench
 
-lock: ## Pin every version and hash of requirements.in, the extra and the fuzzer again (needs uv)
+lock: ## Update all pinned versions and hashes of requirements*.in (needs uv)
 	@cd $(HERE) && uv pip compile requirements.in --universal --python-version 3.11 --generate-hashes --upgrade \
 		--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --quiet -o requirements.lock
 	@cd $(HERE) && uv pip compile requirements-fhir.in -c requirements.lock --universal --python-version 3.11 \
@@ -45,7 +59,7 @@ lock: ## Pin every version and hash of requirements.in, the extra and the fuzzer
 		--generate-hashes --upgrade --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 		--quiet -o requirements-fuzz.lock
 
-# The set-up, done again only when the lock changes.
+# The set-up; repeated only when a lock file changes.
 $(READY):
 	@python=; for each in python3.11 python3.12 python3.13 python3.14 python3; do \
 		if command -v $$each >/dev/null 2>&1 && \
@@ -54,7 +68,7 @@ $(READY):
 	done; \
 	if [ -z "$$python" ]; then \
 		echo "Awda needs Python 3.11 or later with its venv module, and none was found on the PATH." >&2; \
-		echo "Install one (on Debian or Ubuntu: apt-get install python3 python3-venv) and ask again." >&2; exit 1; \
+		echo "Install one (on Debian or Ubuntu: apt-get install python3 python3-venv) and try again." >&2; exit 1; \
 	fi; \
 	echo "Setting up $(VENV) with $$($$python --version). This happens once and takes a minute or two." >&2; \
 	"$(BIN)/python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 || \
@@ -67,12 +81,12 @@ $(READY):
 	@chmod 755 "$(AWDA)"
 	@rm -f "$(VENV)"/.ready-* && touch "$@"
 
-# The extra, which tests and checks look at too; `make up` does without it.
+# The FHIR extra: tests and checks need it, `make up` does not.
 $(EXTRA): | $(READY)
 	@"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$(HERE)/requirements-fhir.lock"
 	@rm -f "$(VENV)"/.extra-* && touch "$@"
 
-# What only tests need, on top of the rest: `make up` and the image do without it.
+# What only tests need; `make up` and the image do not.
 $(FUZZ): | $(READY)
 	@"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$(HERE)/requirements-fuzz.lock"
 	@rm -f "$(VENV)"/.fuzz-* && touch "$@"

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.release_check import Release, ReleaseCheck, Verdict
+from activities.release_check import ReleaseCheck, ReleaseDecision, Verdict
 from activities.webhook_client import NotReachedError, WebhookClient, WebhookResponse
 from domain.commands.referral import ReportDeliveryFailure
 from domain.referral.delivery import NO_RECEIVER
@@ -112,7 +112,7 @@ class DeliveryActivities:
         await self.outbox.hold(outbox_id)
         return HELD
 
-    async def _keep_back(self, delivery: Delivery, leave: Release) -> Attempt:
+    async def _keep_back(self, delivery: Delivery, leave: ReleaseDecision) -> Attempt:
         if leave.verdict is Verdict.WITHDRAWN:
             await self.outbox.withdraw(delivery.outbox_id)
             return OVER
@@ -120,7 +120,7 @@ class DeliveryActivities:
         await self.outbox.hold(delivery.outbox_id, None if behind else leave.revision)
         return HELD
 
-    async def _send(self, delivery: Delivery, leave: Release) -> Attempt:
+    async def _send(self, delivery: Delivery, leave: ReleaseDecision) -> Attempt:
         try:
             body = open_delivery(leave.keyring, delivery)
         except TamperedError:
@@ -137,7 +137,7 @@ class DeliveryActivities:
             return await self._failed(delivery, why.word)
         return await self._answered(delivery, leave, to, answer)
 
-    async def _post(self, to: OutboundKeys, delivery: Delivery, leave: Release, body: bytes) -> WebhookResponse:
+    async def _post(self, to: OutboundKeys, delivery: Delivery, leave: ReleaseDecision, body: bytes) -> WebhookResponse:
         async def gate() -> None:
             if not await self.outbox.begin(delivery.outbox_id, leave.revision):
                 raise DeliverySupersededError
@@ -149,7 +149,9 @@ class DeliveryActivities:
         }
         return await self.outside.post(to.url, headers, message, gate)
 
-    async def _answered(self, delivery: Delivery, leave: Release, to: OutboundKeys, answer: WebhookResponse) -> Attempt:
+    async def _answered(
+        self, delivery: Delivery, leave: ReleaseDecision, to: OutboundKeys, answer: WebhookResponse
+    ) -> Attempt:
         if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
             await self.outbox.delivered(delivery.outbox_id)
             return OVER
@@ -165,7 +167,7 @@ class DeliveryActivities:
 
     # Left to people
 
-    async def _by_hand(self, delivery: Delivery, leave: Release, why: str) -> Attempt:
+    async def _by_hand(self, delivery: Delivery, leave: ReleaseDecision, why: str) -> Attempt:
         """Somebody brings it. They hear of it once for all messages of a referral that wait to be brought."""
 
         def settle(outbox: Outbox) -> Awaitable[bool]:

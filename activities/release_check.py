@@ -38,7 +38,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Release:
+class ReleaseDecision:
     """What was decided, on which revision of the case, and what the partner was to be told of the referral before."""
 
     verdict: Verdict
@@ -53,12 +53,12 @@ class ReleaseCheck:
     def __init__(self, pool: asyncpg.Pool[asyncpg.Record], keys: KeyStore) -> None:
         self.repository, self.outbox = Repository(pool, keys), Outbox(pool)
 
-    async def ask(self, delivery: Delivery) -> Release:
+    async def ask(self, delivery: Delivery) -> ReleaseDecision:
         """Whether it may leave. What has been said to the case and is not recorded yet is waited for."""
         loaded = await self._load_when_decided(delivery.stream_id)
         earlier, case, head = await self.outbox.earlier(delivery), _case(loaded), loaded.snapshot.head
         verdict = Verdict.HELD if case is None else judge(case, delivery, earlier, loaded.snapshot.now)
-        return Release(verdict, head.revision if head else 0, loaded.keyring, earlier)
+        return ReleaseDecision(verdict, head.revision if head else 0, loaded.keyring, earlier)
 
     async def _load_when_decided(self, stream_id: UUID) -> LoadedStream:
         loaded = await self.repository.load(stream_id, limit=1)

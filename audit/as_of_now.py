@@ -1,4 +1,4 @@
-"""The moment from which a stream is looked at: the programme's clock and the partners of today."""
+"""The context for queries: the programme's clock and today's partners, holidays and advisories."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from store.reference.directory import known_today
 async def at_present(
     pool: Pool, stream_id: UUID, *, at: datetime | None = None, directory: Directory | None = None
 ) -> Context:
-    """Now, or another moment (UTC), for asking what a case waits for. Nothing is ever decided with it."""
-    moment = at or await clock.now(pool)
+    """Returns a context for queries, for example what a case waits for. It is never used for a decision.
+
+    ``at`` is the time of the context (UTC); by default it is the programme's present time.
+    """
+    time = at or await clock.now(pool)
     known = directory if directory is not None else await known_today(pool, at)
-    return Context(
-        at=moment, recorded_at=moment, actor="system", message_id=stream_id, directory=known, token=_no_token
-    )
+    return Context(at=time, recorded_at=time, actor="system", message_id=stream_id, directory=known, token=_no_token)
 
 
 def _no_token() -> str:
-    raise RuntimeError("looking at a case sends nothing, so it needs no token")
+    raise RuntimeError("a query sends no referral and must not create a token")

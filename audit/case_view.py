@@ -1,4 +1,4 @@
-"""Where a case or a movement stands, in the shape that other programs rely on."""
+"""The state of a case, a movement, a partner desk or a call request, as published JSON."""
 
 from __future__ import annotations
 
@@ -33,14 +33,17 @@ async def show(
     readable: Readable = None,
     directory: Directory | None = None,
 ) -> dict[str, Any]:
-    """A stream as ``awda case show --json`` (or ``awda movement show``) prints it. Raises ``NoSuchStream``."""
+    """Returns a stream as ``awda case show --json`` (or ``awda movement show``) prints it.
+
+    ``as_of``, ``known_at`` (UTC) and ``to`` (a version) limit the events that count. Raises ``UnknownStreamError``.
+    """
     folded = await replay(pool, keys, stream_id, as_of=as_of, known_at=known_at, to=to, readable=readable)
     ctx = await at_present(pool, stream_id, at=as_of or known_at, directory=directory)
     return await shown(pool, folded, ctx, at=as_of or known_at)
 
 
 async def shown(pool: Pool, folded: ReplayedStream, ctx: Context, *, at: datetime | None = None) -> dict[str, Any]:
-    """A folded stream as it is shown; ``at`` is the moment (UTC) that is looked back to."""
+    """Returns a replayed stream as published JSON; ``at`` is the time (UTC) of a look back, if it is one."""
     if isinstance(folded.state, Case):
         return {**_case(folded, folded.state, ctx), "disclosures": await disclosures(pool, folded, at)}
     return _other(folded, folded.state)
@@ -51,7 +54,7 @@ def _other(folded: ReplayedStream, state: Movement | PartnerDesk | CallRequest) 
         return _movement(folded, state)
     if isinstance(state, PartnerDesk):
         return _desk(folded, state)
-    return _contact(folded, state)
+    return _call_request(folded, state)
 
 
 def _case(folded: ReplayedStream, case: Case, ctx: Context) -> dict[str, Any]:
@@ -114,7 +117,7 @@ def _referral(case: Case, referral: Referral, ctx: Context) -> dict[str, Any]:
 
 
 def moved(due: StepDue | None) -> dict[str, Any] | None:
-    """Why a due date is not the one that was pinned when the partner was asked; ``None`` if it is."""
+    """Returns why a due date differs from the one pinned when the referral was sent; ``None`` if it does not."""
     if due is None or not due.moved:
         return None
     return {"from": iso_utc(due.pinned), "closed": [day.isoformat() for day in due.closed]}
@@ -151,24 +154,24 @@ def _desk(folded: ReplayedStream, desk: PartnerDesk) -> dict[str, Any]:
     }
 
 
-def _contact(folded: ReplayedStream, asked: CallRequest) -> dict[str, Any]:
+def _call_request(folded: ReplayedStream, request: CallRequest) -> dict[str, Any]:
     return {
         "number": folded.head.number,
-        "status": asked.status,
-        "channel": asked.channel,
-        "language": asked.language,
-        "given_name": asked.given_name,
-        "phone": asked.phone,
-        "note": asked.note,
-        "since": when(asked.since),
-        "due": when(asked.due),
-        "overdue": asked.overdue,
-        "tries": asked.tries,
-        "outcome": asked.outcome,
+        "status": request.status,
+        "channel": request.channel,
+        "language": request.language,
+        "given_name": request.given_name,
+        "phone": request.phone,
+        "note": request.note,
+        "since": when(request.since),
+        "due": when(request.due),
+        "overdue": request.overdue,
+        "tries": request.tries,
+        "outcome": request.outcome,
         "version": folded.entries[-1].row.version if folded.entries else 0,
     }
 
 
 def when(at: datetime | None) -> str | None:
-    """A time that may not be set."""
+    """Returns a time as ISO 8601 (UTC), or ``None`` if it is not set."""
     return iso_utc(at) if at else None

@@ -1,7 +1,7 @@
-"""What partners were really told: each disclosure that was decided, and what became of the message that carries it.
+"""Disclosures of personal data to partners: what was decided, and whether it was delivered.
 
-Deciding to tell and telling are two facts, and days may lie between them. The log holds the first; the second stands
-where the message left, or never did. Only what left counts as told.
+The decision and the delivery are two facts that may be days apart. The log records the decision; the outbox records
+the delivery. Only delivered data count as disclosed.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from store.messages.outbox import Delivery, Outbox, outbox_id_of
 
 
 class DisclosureState(StrEnum):
-    """What became of a disclosure; the first two count as told.
+    """The state of a disclosure. ``TOLD`` and ``MAY_KNOW`` count as disclosed.
 
-    ``MAY_KNOW``: an attempt had begun, and no answer came.
+    ``MAY_KNOW``: a delivery attempt began and its result is unknown.
     """
 
     TOLD = "TOLD"
@@ -31,76 +31,82 @@ class DisclosureState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class _Decided:
-    """A disclosure as the log has it, and the message that carries it; ``None`` where a sheet does.
+class _RecordedDisclosure:
+    """A disclosure in the log, and the outbox message that carries it (``None`` if a sheet does).
 
-    ``brought`` is when a person says to have brought it, whatever became of the message (UTC).
+    ``delivered_by_hand_at``: when a person reported to have delivered it by hand, whatever the state of the message
+    (UTC).
     """
 
     entry: ReplayedEvent
     event: DisclosureRecorded
     carrier: UUID | None
-    brought: datetime | None
+    delivered_by_hand_at: datetime | None
 
 
 async def disclosures(pool: Pool, folded: ReplayedStream, at: datetime | None = None) -> list[dict[str, Any]]:
-    """What a case was to tell its partners, oldest first, and what became of it: until now, or a moment (UTC)."""
-    decided = list(_decided(folded))
-    carriers = [each.carrier for each in decided if each.carrier]
-    there = {each.outbox_id: each for each in await Outbox(pool).several(carriers)} if carriers else {}
-    return [_shown(each, there.get(each.carrier) if each.carrier else None, at) for each in decided]
+    """Returns the disclosures of a case, oldest first, with their state now or at a time (UTC)."""
+    recorded = list(_recorded(folded))
+    carriers = [each.carrier for each in recorded if each.carrier]
+    deliveries = {each.outbox_id: each for each in await Outbox(pool).several(carriers)} if carriers else {}
+    return [_as_json(each, deliveries.get(each.carrier) if each.carrier else None, at) for each in recorded]
 
 
-def _decided(folded: ReplayedStream) -> Iterator[_Decided]:
-    """Each stands right behind the event that tells the partner."""
+def _recorded(folded: ReplayedStream) -> Iterator[_RecordedDisclosure]:
+    """Yields each disclosure. It directly follows the event that causes the message to the partner."""
     listed = {entry.row.version for entry in folded.entries if isinstance(entry.event, ReferralListed)}
     for entry in folded.entries:
         event, before = entry.event, entry.row.version - 1
         if isinstance(event, DisclosureRecorded) and event.direction == "OUT":
             carrier = None if before in listed else outbox_id_of(folded.head.stream_id, before)
-            yield _Decided(entry, event, carrier, _brought(folded, entry, event))
+            yield _RecordedDisclosure(entry, event, carrier, _delivered_by_hand_at(folded, entry, event))
 
 
-def _brought(folded: ReplayedStream, told: ReplayedEvent, what: DisclosureRecorded) -> datetime | None:
-    later = (entry for entry in folded.entries if entry.row.version > told.row.version)
-    return next((each.effective_at for each in later if _brings(each, what)), None)
+def _delivered_by_hand_at(
+    folded: ReplayedStream, recorded: ReplayedEvent, disclosure: DisclosureRecorded
+) -> datetime | None:
+    later = (entry for entry in folded.entries if entry.row.version > recorded.row.version)
+    return next((each.effective_at for each in later if _hands_over(each, disclosure)), None)
 
 
-def _brings(entry: ReplayedEvent, what: DisclosureRecorded) -> bool:
-    return isinstance(entry.event, ReferralHandedOver) and entry.event.referral_id == what.referral_id
+def _hands_over(entry: ReplayedEvent, disclosure: DisclosureRecorded) -> bool:
+    return isinstance(entry.event, ReferralHandedOver) and entry.event.referral_id == disclosure.referral_id
 
 
-def _shown(decided: _Decided, carrier: Delivery | None, at: datetime | None) -> dict[str, Any]:
-    fate, told_at = _became(decided, carrier, at)
-    event = decided.event
+def _as_json(recorded: _RecordedDisclosure, carrier: Delivery | None, at: datetime | None) -> dict[str, Any]:
+    state, disclosed_at = _state_and_time(recorded, carrier, at)
+    event = recorded.event
     return {
         "recipient": event.recipient,
         "fields": list(event.fields),
         "consent": event.consent,
         "referral_id": str(event.referral_id) if event.referral_id else None,
-        "decided_at": iso_utc(decided.entry.effective_at),
-        "fate": fate.value,
-        "told_at": iso_utc(told_at) if told_at else None,
-        "version": decided.entry.row.version,
+        "decided_at": iso_utc(recorded.entry.effective_at),
+        "fate": state.value,
+        "told_at": iso_utc(disclosed_at) if disclosed_at else None,
+        "version": recorded.entry.row.version,
     }
 
 
-def _became(
-    decided: _Decided, carrier: Delivery | None, at: datetime | None
+def _state_and_time(
+    recorded: _RecordedDisclosure, carrier: Delivery | None, at: datetime | None
 ) -> tuple[DisclosureState, datetime | None]:
-    """A sheet is written as soon as its rows are recorded. A message that cannot be found may have left."""
-    if decided.carrier is None:
-        return DisclosureState.TOLD, decided.entry.effective_at
+    """Returns the state of a disclosure, and when the data were disclosed (UTC) if that is known.
+
+    A sheet is issued as soon as its rows are recorded. A message that is not in the outbox may have been delivered.
+    """
+    if recorded.carrier is None:
+        return DisclosureState.TOLD, recorded.entry.effective_at
     if carrier is None:
         return DisclosureState.MAY_KNOW, None
-    fate = disclosure_state(carrier, at)
-    if fate is not DisclosureState.TOLD and decided.brought is not None:
-        return DisclosureState.TOLD, decided.brought
-    return fate, carrier.settled_at if fate is DisclosureState.TOLD else None
+    state = disclosure_state(carrier, at)
+    if state is not DisclosureState.TOLD and recorded.delivered_by_hand_at is not None:
+        return DisclosureState.TOLD, recorded.delivered_by_hand_at
+    return state, carrier.settled_at if state is DisclosureState.TOLD else None
 
 
 def disclosure_state(carrier: Delivery, at: datetime | None = None) -> DisclosureState:
-    """What became of a message until now, or until a moment (UTC): what was settled later was on its way then."""
+    """Returns the state of a delivery now, or at a time (UTC); one that was settled later was under way then."""
     settled = at is None or (carrier.settled_at is not None and carrier.settled_at <= at)
     if carrier.status == "delivered":
         return DisclosureState.TOLD if settled else DisclosureState.WAITING

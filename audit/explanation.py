@@ -1,4 +1,4 @@
-"""Why a case stands where it stands: what it waits for, since when, because of which event, and what happens next."""
+"""Why a case waits: what it waits for, since when, because of which event, and what Awda does next."""
 
 from __future__ import annotations
 
@@ -11,19 +11,22 @@ from audit.as_of_now import at_present
 from audit.case_view import moved, when
 from audit.history import sentence
 from audit.replay import Pool, Readable, ReplayedEvent, ReplayedStream, iso_utc, replay
+from audit.rule_book import rule_book
 from domain.call_request import CallRequest
-from domain.call_request import deadlines as deadlines_of_contact
+from domain.call_request import deadlines as call_request_deadlines
 from domain.case.aggregate import Case
 from domain.case.referral import Referral
 from domain.decider import STAGES, may_open, next_wake, requirements_by_stage, workable
 from domain.events.case import CaseClosed, ClearanceExpired, ClearanceRevoked, HoldPlaced, StageOpened, StageReopened
+from domain.events.escalation import ESCALATED_TO
 from domain.events.referral import ReferralSent
 from domain.kernel.context import Context
 from domain.kernel.deadline import Deadline
 from domain.kernel.directory import Directory
 from domain.kernel.event import Event
+from domain.kernel.labels import label, words
 from domain.kernel.message import MESSAGES
-from domain.kernel.vocabulary import Stage
+from domain.kernel.vocabulary import ClearanceKind, Stage
 from domain.movement import Movement, deadlines
 from domain.partner_desk import PartnerDesk
 from domain.referral.escalation import due_date_and_reason
@@ -35,19 +38,19 @@ from store.crypto.keys import KeyStore
 async def why(
     pool: Pool, keys: KeyStore, stream_id: UUID, *, readable: Readable = None, directory: Directory | None = None
 ) -> dict[str, Any]:
-    """What a stream waits for and why, as ``awda case why --json`` prints it. Raises ``NoSuchStream``."""
+    """Returns what a stream waits for and why, as ``awda case why --json`` prints it. Raises ``UnknownStreamError``."""
     folded = await replay(pool, keys, stream_id, readable=readable)
     return explained(folded, await at_present(pool, stream_id, directory=directory))
 
 
 def explained(folded: ReplayedStream, ctx: Context) -> dict[str, Any]:
-    """A folded stream, explained."""
+    """Returns the explanation of a replayed stream."""
     if isinstance(folded.state, Movement):
         return _movement(folded, folded.state)
     if isinstance(folded.state, PartnerDesk):
         return _desk(folded)
     if isinstance(folded.state, CallRequest):
-        return _contact(folded, folded.state)
+        return _call_request(folded, folded.state)
     return _case(folded, folded.state, ctx)
 
 
@@ -55,7 +58,7 @@ def _case(folded: ReplayedStream, case: Case, ctx: Context) -> dict[str, Any]:
     return {
         "case_number": folded.head.number,
         "phase": case.phase,
-        "waiting_on": [_awaited(folded, case, stage, lack, ctx) for stage, lack in requirements_by_stage(case, ctx)],
+        "waiting_on": [_awaited(folded, case, stage, each, ctx) for stage, each in requirements_by_stage(case, ctx)],
         "holds": [_held(folded, hold_id) for hold_id in case.holds],
         "next": _next(case, ctx),
         "last": _because(folded.entries[-1] if folded.entries else None),
@@ -63,40 +66,50 @@ def _case(folded: ReplayedStream, case: Case, ctx: Context) -> dict[str, Any]:
     }
 
 
-def _awaited(folded: ReplayedStream, case: Case, stage: Stage, lack: Requirement, ctx: Context) -> dict[str, Any]:
-    asked = _asked(case, stage, lack)
-    cause = _cause(folded, stage, lack, asked)
-    since = cause.event.timestamp if cause and cause.event else lack.since
-    due = due_date_and_reason(case, asked, asked.awaited or "", ctx.directory) if asked else None
+def _awaited(
+    folded: ReplayedStream, case: Case, stage: Stage, requirement: Requirement, ctx: Context
+) -> dict[str, Any]:
+    referral = _referral_for(case, stage, requirement)
+    cause = _cause(folded, stage, requirement, referral)
+    since = cause.event.timestamp if cause and cause.event else requirement.since
+    due = due_date_and_reason(case, referral, referral.awaited or "", ctx.directory) if referral else None
     return {
-        "code": lack.code,
+        "code": requirement.code,
         "stage": stage.value,
-        "who": asked.partner_id if asked else lack.who,
-        "rule": lack.rule,
+        "who": referral.partner_id if referral else requirement.who,
+        "rule": requirement.rule,
+        "rule_title": rule.title if (rule := rule_book().find(requirement.rule)) else None,
         "since": when(since),
-        "due": when(due.at if due else None if asked else lack.due),
+        "due": when(due.at if due else None if referral else requirement.due),
         "moved": moved(due),
-        "settled_by": [{"message": name, "to": MESSAGES[name].TO} for name in COMMANDS_FOR.get(lack.code, ())],
+        "settled_by": [{"message": name, "to": MESSAGES[name].TO} for name in COMMANDS_FOR.get(requirement.code, ())],
         "because": _because(cause),
     }
 
 
-def _asked(case: Case, stage: Stage, lack: Requirement) -> Referral | None:
-    """The open referral that will answer: the one whose kind the code names before any other of the stage."""
+def _referral_for(case: Case, stage: Stage, requirement: Requirement) -> Referral | None:
+    """Returns the open referral that can meet the requirement, preferably one of the kind that its code names."""
     kinds = {kind for kind, _ in STAGES[stage].answers}
-    owed = [referral for referral in case.open_referrals() if referral.asked_kind in kinds and referral.awaited]
-    named = [referral for referral in owed if referral.asked_kind in lack.code]
-    by_hand = lack.code.partition(".")[0] in ("STAFF", "PERSON", "MOVEMENT")
-    return next(iter(named or ([] if by_hand else owed)), None)
+    awaited = [referral for referral in case.open_referrals() if referral.asked_kind in kinds and referral.awaited]
+    named = [referral for referral in awaited if referral.asked_kind in requirement.code]
+    by_staff = requirement.code.partition(".")[0] in ("STAFF", "PERSON", "MOVEMENT")
+    return next(iter(named or ([] if by_staff else awaited)), None)
 
 
-def _cause(folded: ReplayedStream, stage: Stage, lack: Requirement, asked: Referral | None) -> ReplayedEvent | None:
-    """The event since which it is awaited: one the stage names, the question, a permission's end, or the opening."""
-    if asked is not None:
-        return _latest(folded, lambda event: isinstance(event, ReferralSent) and event.referral_id == asked.referral_id)
-    if lack.after:
-        return _latest(folded, lambda event: lack.after == event.TOPIC)
-    code = lack.code.partition(".")[2]
+def _cause(
+    folded: ReplayedStream, stage: Stage, requirement: Requirement, referral: Referral | None
+) -> ReplayedEvent | None:
+    """Returns the event since which the requirement is open.
+
+    It is the sending of the referral, the event that the stage names, the end of a clearance, or the stage's opening.
+    """
+    if referral is not None:
+        return _latest(
+            folded, lambda event: isinstance(event, ReferralSent) and event.referral_id == referral.referral_id
+        )
+    if requirement.after:
+        return _latest(folded, lambda event: requirement.after == event.TOPIC)
+    code = requirement.code.partition(".")[2]
     ended = _latest(
         folded, lambda event: isinstance(event, (ClearanceExpired, ClearanceRevoked)) and event.kind == code
     )
@@ -132,60 +145,74 @@ def _because(entry: ReplayedEvent | None) -> dict[str, Any] | None:
     }
 
 
-# What happens next
+# What Awda does next
 
 
 def _next(case: Case, ctx: Context) -> dict[str, Any] | None:
-    """What happens if nobody does anything: a stage that may open, or the earliest deadline."""
+    """Returns what Awda does next without further messages: opens a stage, or acts on the earliest deadline."""
     opening = [] if case.closed else [stage for stage in may_open(case, ctx) if stage in workable(case)]
     if opening:
-        return _step("open", ctx.at, f"{' and '.join(opening)} will be opened")
+        return _step("open", ctx.at, f"Awda opens {' and '.join(_title(stage) for stage in opening)}")
     due = next_wake(case, ctx)
-    return _step(due.kind, due.due, AHEAD[due.kind](case, due)) if due else None
+    return _step(due.kind, due.due, NEXT_STEPS[due.kind](case, due)) if due else None
+
+
+def _title(stage: str) -> str:
+    return f"the {label(Stage(stage))} stage"
 
 
 def _step(kind: str, at: datetime, what: str) -> dict[str, Any]:
     return {"kind": kind, "at": iso_utc(at), "what": what}
 
 
-def _referral_ahead(case: Case, due: Deadline) -> str:
-    referral_id, _, rung = due.subject.partition("/")
-    referral, (step, _, what) = case.referrals[UUID(referral_id)], rung.partition(".")
-    owed = OWED.get(step, step)
-    told = {"overdue": "counts as overdue", "expiry": "is put to a person, who may confirm that nobody answers"}
+def _next_escalation(case: Case, due: Deadline) -> str:
+    referral_id, _, name = due.subject.partition("/")
+    referral, (step, _, action) = case.referrals[UUID(referral_id)], name.partition(".")
+    kind, partner = f"the {label(referral.kind)} referral", referral.partner_id
+    supervisor = words(ESCALATED_TO["L1"])
     if step.startswith("pause"):
-        return f"a person is asked about the pause of {referral.kind} by {referral.partner_id}"
-    if what.startswith("reminder"):
-        return f"{referral.partner_id} is reminded of {owed} of {referral.kind}"
-    return f"{owed} of {referral.kind} by {referral.partner_id} {told.get(what, f'is escalated ({what})')}"
+        return f"Awda asks the {supervisor} to review why {partner} has paused {kind}"
+    to_do, done = PARTNER_STEPS.get(step, ("answer", "answered"))
+    if action.startswith("reminder"):
+        return f"Awda reminds {partner} to {to_do} {kind}"
+    if action == "overdue":
+        return f"{kind} becomes overdue because {partner} has not {done} it"
+    if action in ESCALATED_TO:
+        return f"Awda informs the {words(ESCALATED_TO[action])} that {partner} has not {done} {kind}"
+    return f"Awda asks the {supervisor} to confirm that {partner} does not respond to {kind}"
 
 
-OWED: Final[Mapping[str, str]] = {
-    "ack": "an acknowledgement",
-    "accept": "a yes or no",
-    "start": "the beginning",
-    "complete": "the completion",
+PARTNER_STEPS: Final[Mapping[str, tuple[str, str]]] = {
+    "ack": ("acknowledge", "acknowledged"),
+    "accept": ("accept or decline", "accepted or declined"),
+    "start": ("start", "started"),
+    "complete": ("complete", "completed"),
 }
+"""What a partner must do in each step of a referral: the infinitive and the participle."""
 
 
-def _ending_ahead(case: Case, due: Deadline) -> str:
+def _next_letter(case: Case, due: Deadline) -> str:
     referral = case.referrals[UUID(due.subject)]
-    return f"{referral.partner_id} is told, with its ordinary letters, that {referral.kind} has ended"
+    kind = f"the {label(referral.kind)} referral"
+    return f"Awda notifies {referral.partner_id} in its daily letters that {kind} has ended"
 
 
-def _hold_ahead(case: Case, due: Deadline) -> str:
+def _next_review(case: Case, due: Deadline) -> str:
     hold = case.holds[UUID(due.subject)]
-    return f"{hold.owner} is asked to review the {hold.type} hold"
+    return f"Awda asks the {words(hold.owner)} to review the {label(hold.type)} hold"
 
 
-AHEAD: Final[Mapping[str, Callable[[Case, Deadline], str]]] = {
-    "referral": _referral_ahead,
-    "ending": _ending_ahead,
-    "hold": _hold_ahead,
-    "clearance": lambda _case, due: f"{due.subject} expires, and its stage is taken up again",
-    "retention": lambda _case, _due: "the retention period ends; erasure is put to the data protection focal point",
-    "wake": lambda _case, due: f"{due.subject} is looked at again",
+NEXT_STEPS: Final[Mapping[str, Callable[[Case, Deadline], str]]] = {
+    "referral": _next_escalation,
+    "ending": _next_letter,
+    "hold": _next_review,
+    "clearance": lambda _case, due: f"the {label(ClearanceKind(due.subject))} clearance expires and its stage resumes",
+    "retention": lambda _case, _due: (
+        "the retention period ends and Awda asks the data protection focal point to decide on erasure"
+    ),
+    "wake": lambda _case, due: f"Awda re-evaluates {_title(due.subject)}",
 }
+"""What Awda does at a deadline, by its kind."""
 
 
 def _movement(folded: ReplayedStream, flight: Movement) -> dict[str, Any]:
@@ -194,23 +221,24 @@ def _movement(folded: ReplayedStream, flight: Movement) -> dict[str, Any]:
         "number": folded.head.number,
         "status": flight.status,
         "waiting_on": [],
-        "next": _step("freeze", due.due, "the manifest is frozen") if due else None,
+        "next": _step("freeze", due.due, "Awda freezes the manifest") if due else None,
         "last": _because(folded.entries[-1] if folded.entries else None),
     }
 
 
 def _desk(folded: ReplayedStream) -> dict[str, Any]:
-    """A desk waits for nobody."""
+    """Returns the explanation of a partner desk, which never waits for anything."""
     last = _because(folded.entries[-1] if folded.entries else None)
     return {"number": folded.head.number, "waiting_on": [], "next": None, "last": last}
 
 
-def _contact(folded: ReplayedStream, asked: CallRequest) -> dict[str, Any]:
-    due = min(deadlines_of_contact(asked), default=None)
+def _call_request(folded: ReplayedStream, request: CallRequest) -> dict[str, Any]:
+    due = min(call_request_deadlines(request), default=None)
+    overdue = "the call request becomes overdue and Awda informs the case supervisor"
     return {
         "number": folded.head.number,
-        "status": asked.status,
+        "status": request.status,
         "waiting_on": [],
-        "next": _step("contact", due.due, "nobody has called, and the supervisor is told") if due else None,
+        "next": _step("contact", due.due, overdue) if due else None,
         "last": _because(folded.entries[-1] if folded.entries else None),
     }

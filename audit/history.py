@@ -1,4 +1,4 @@
-"""What happened, oldest first: one sentence per event, with who, when, and what a reader may know of it."""
+"""The history of a stream, oldest event first: a sentence, the actor, the times and the facts the reader may see."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from store.crypto.keys import KeyStore
 
 
 async def history(pool: Pool, keys: KeyStore, stream_id: UUID, *, readable: Readable = None) -> list[dict[str, Any]]:
-    """A stream's history as ``awda case history --json`` prints it. Raises ``NoSuchStream``."""
+    """Returns a stream's history as ``awda case history --json`` prints it. Raises ``UnknownStreamError``."""
     _, entries = await read(pool, keys, stream_id, readable)
-    return told(entries)
+    return history_of(entries)
 
 
-def told(entries: Sequence[ReplayedEvent]) -> list[dict[str, Any]]:
-    """Entries as they are shown."""
-    return [tell(entry) for entry in entries]
+def history_of(entries: Sequence[ReplayedEvent]) -> list[dict[str, Any]]:
+    """Returns events as published JSON."""
+    return [_as_json(entry) for entry in entries]
 
 
-def tell(entry: ReplayedEvent) -> dict[str, Any]:
-    """One entry as it is shown; what the reader has no key for is simply not among its facts."""
+def _as_json(entry: ReplayedEvent) -> dict[str, Any]:
+    """Returns one event as published JSON; fields for which the reader has no key are not among its facts."""
     return {
         "version": entry.row.version,
         "topic": entry.row.topic,
@@ -38,12 +38,12 @@ def tell(entry: ReplayedEvent) -> dict[str, Any]:
 
 
 def sentence(entry: ReplayedEvent) -> str:
-    """The event in one sentence, or what keeps it from being read."""
-    return entry.event.say() if entry.event else f"This row cannot be read ({entry.problem})."
+    """Returns the event in one sentence, or why it cannot be read."""
+    return entry.event.say() if entry.event else f"This event cannot be read ({entry.problem})."
 
 
 def facts(entry: ReplayedEvent) -> dict[str, Any]:
-    """What the event says, as plain JSON."""
+    """Returns the fields of the event as plain JSON."""
     if entry.event is None:
         return {}
     return entry.event.model_dump(mode="json", exclude=set(ENVELOPE), exclude_none=True)

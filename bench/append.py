@@ -1,7 +1,7 @@
-"""Appending: our recording with everything on, against the library's own recorder and against a bare INSERT.
+"""Append: Awda's recorder compared with the eventsourcing library's recorder and with a prepared INSERT.
 
-Everything on: compare-and-set head, sealed fields, event ids, metadata, hash chain; fsync on. A new stream every
-twenty events, one event an append, as cases are.
+Awda's recorder runs as in production: compare-and-set of the head, sealed fields, event ids, metadata, hash chain, and
+fsync. Each append writes one event; a stream ends after twenty events, like a case.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ ROUNDS: Final = 5
 
 STREAM_OF: Final = 20
 
-ENOUGH: Final = 400
+FRESH_STREAMS: Final = 400
 
 NOTE: Final = "x" * 380
 
@@ -46,22 +46,22 @@ START = "INSERT INTO streams (stream_id, kind, number) VALUES ($1, 'case', $2)"
 
 
 async def rate(writers: int, append: Callable[[int], Awaitable[None]]) -> float:
-    """Appends per second of so many writers at once."""
+    """Returns the appends per second of concurrent writers."""
     done, until = [0] * writers, time.perf_counter() + SECONDS
 
-    async def write(who: int) -> None:
+    async def write(writer: int) -> None:
         while time.perf_counter() < until:
-            await append(who)
-            done[who] += 1
+            await append(writer)
+            done[writer] += 1
 
-    began = time.perf_counter()
-    await asyncio.gather(*(write(who) for who in range(writers)))
-    return sum(done) / (time.perf_counter() - began)
+    started = time.perf_counter()
+    await asyncio.gather(*(write(writer) for writer in range(writers)))
+    return sum(done) / (time.perf_counter() - started)
 
 
 @dataclass
 class AwdaRecorder:
-    """Streams are begun beforehand: that is the intake's work, not the recording's."""
+    """Awda's recorder. Streams are created beforehand, because intake creates them in production."""
 
     place: BenchServers
     fresh: list[tuple[UUID, EventMapper]]
@@ -71,52 +71,52 @@ class AwdaRecorder:
     def recorder(self) -> Recorder:
         return Recorder(self.place.connections)
 
-    async def append(self, who: int) -> None:
-        stream, version, previous, mapper = self.streams.get(who) or self.begin()
+    async def append(self, writer: int) -> None:
+        stream, version, previous, mapper = self.streams.get(writer) or self.begin()
         note = NoteAdded(note=NOTE).placed_in(stream, version + 1, NEVER)
-        message_id = UUID(int=stream.int ^ version)  # messages bring their ids
-        about = Metadata(
+        message_id = UUID(int=stream.int ^ version)  # in production the message has its id already
+        metadata = Metadata(
             happened_at=NEVER, recorded_at=NEVER, actor="staff:bench", message_id=message_id, policy="2026-1"
         )
-        new = mapper.to_new_event(note, uuid5(message_id, "1"), about)
+        new = mapper.to_new_event(note, uuid5(message_id, "1"), metadata)
         plan = Changeset(stream, version, previous, version + 1, events=[new])
         written = await self.recorder.write(plan)
         if written.version == STREAM_OF:
-            self.streams.pop(who, None)
+            self.streams.pop(writer, None)
         else:
-            self.streams[who] = (stream, written.version, written.hash, mapper)
+            self.streams[writer] = (stream, written.version, written.hash, mapper)
 
     def begin(self) -> tuple[UUID, int, bytes, EventMapper]:
         stream, mapper = self.fresh.pop()
         return stream, 0, GENESIS, mapper
 
     async def run(self, writers: int) -> float:
-        """Enough fresh streams, then a second of appending."""
-        streams = [uuid4() for _ in range(ENOUGH)]
+        """Creates fresh streams, appends for a second, and returns the appends per second."""
+        streams = [uuid4() for _ in range(FRESH_STREAMS)]
         await self.place.pool.executemany(START, [(stream, f"B-{stream}") for stream in streams])
-        rings = await self.place.keys.keyrings(streams)
-        self.fresh, self.streams = [(stream, EventMapper(rings[stream])) for stream in streams], {}
+        keyrings = await self.place.keys.keyrings(streams)
+        self.fresh, self.streams = [(stream, EventMapper(keyrings[stream])) for stream in streams], {}
         return await rate(writers, self.append)
 
 
 @dataclass
 class LibraryRecorder:
-    """The library's default recorder in a pool of threads, as its documentation uses it from asyncio."""
+    """The library's default recorder in a thread pool, as its documentation shows for asyncio."""
 
     recorder: PostgresApplicationRecorder
     threads: concurrent.futures.ThreadPoolExecutor
     streams: dict[int, tuple[UUID, int]]
 
-    async def append(self, who: int) -> None:
-        stream, version = self.streams.get(who, (uuid4(), 0))
+    async def append(self, writer: int) -> None:
+        stream, version = self.streams.get(writer, (uuid4(), 0))
         event = StoredEvent(stream, version + 1, "NoteAdded", b'{"note":"' + NOTE.encode() + b'"}')
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self.threads, self.recorder.insert_events, [event])
-        self.streams[who] = (uuid4(), 0) if version + 1 == STREAM_OF else (stream, version + 1)
+        self.streams[writer] = (uuid4(), 0) if version + 1 == STREAM_OF else (stream, version + 1)
 
 
 def library_environment(place: BenchServers, name: str) -> dict[str, str]:
-    """The settings by which the library finds our server; ``name`` keeps its tables apart."""
+    """Returns the library's settings for the same server; ``name`` separates its tables."""
     parts = urlsplit(place.where.owner_dsn)
     return {
         "PERSISTENCE_MODULE": "eventsourcing.postgres",
@@ -131,13 +131,13 @@ def library_environment(place: BenchServers, name: str) -> dict[str, str]:
 
 
 def library(place: BenchServers) -> tuple[PostgresDatastore, PostgresApplicationRecorder]:
-    known = library_environment(place, "library")
+    settings = library_environment(place, "library")
     datastore = PostgresDatastore(
-        dbname=known["POSTGRES_DBNAME"],
-        host=known["POSTGRES_HOST"],
-        port=known["POSTGRES_PORT"],
-        user=known["POSTGRES_USER"],
-        password=known["POSTGRES_PASSWORD"],
+        dbname=settings["POSTGRES_DBNAME"],
+        host=settings["POSTGRES_HOST"],
+        port=settings["POSTGRES_PORT"],
+        user=settings["POSTGRES_USER"],
+        password=settings["POSTGRES_PASSWORD"],
         pool_size=32,
         max_overflow=8,
     )
@@ -148,14 +148,14 @@ def library(place: BenchServers) -> tuple[PostgresDatastore, PostgresApplication
 
 @asynccontextmanager
 async def raw(place: BenchServers) -> AsyncIterator[Callable[[int], Awaitable[None]]]:
-    """A prepared INSERT of the same bytes on held connections, and nothing else."""
+    """Yields an append that only runs a prepared INSERT of the same bytes on its own connection."""
     await owner(place, "CREATE TABLE raw_events (id uuid, version bigint, state bytea, PRIMARY KEY (id, version))")
     await owner(place, "GRANT INSERT ON raw_events TO awda_app")
     held = [await place.pool.acquire() for _ in range(8)]
     prepared = [await one.prepare("INSERT INTO raw_events VALUES ($1, $2, $3)") for one in held]
 
-    async def append(who: int) -> None:
-        await prepared[who].fetch(uuid4(), 1, NOTE.encode())
+    async def append(writer: int) -> None:
+        await prepared[writer].fetch(uuid4(), 1, NOTE.encode())
 
     try:
         yield append
@@ -173,7 +173,7 @@ async def owner(place: BenchServers, statement: str) -> None:
 
 
 async def measure(place: BenchServers) -> list[Measurement]:
-    """Ratios of appends per second."""
+    """Returns ratios of appends per second."""
     found = []
     datastore, recorder = library(place)
     with concurrent.futures.ThreadPoolExecutor(40) as threads:
@@ -184,14 +184,13 @@ async def measure(place: BenchServers) -> list[Measurement]:
             )
             await ours(), await theirs()
             ratio, detail = await paired(ours, theirs, ROUNDS)
-            name = f"append against the library's recorder, {writers} writers"
+            name = f"append: events per second relative to the library's recorder, {writers} writers"
             found.append(Measurement(name, ratio, "ratio", target, at_least=True, detail=detail))
     datastore.close()
     async with raw(place) as bare:
         ratio, detail = await paired(partial(AwdaRecorder(place, [], {}).run, 8), _run(8, bare), ROUNDS)
-    found.append(
-        Measurement("append against a prepared INSERT, 8 writers", ratio, "ratio", 0.4, at_least=True, detail=detail)
-    )
+    name = "append: events per second relative to a prepared INSERT, 8 writers"
+    found.append(Measurement(name, ratio, "ratio", 0.4, at_least=True, detail=detail))
     return found
 
 

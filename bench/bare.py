@@ -1,4 +1,4 @@
-"""The floor of an endpoint: the same server and the same kind of application, which inserts one row and says so.
+"""A minimal endpoint for comparison: the same server and framework; each request inserts one row.
 
 ``python -m bench.bare PORT DSN``
 """
@@ -27,7 +27,7 @@ INSERT: Final = "INSERT INTO bare_inbox VALUES ($1, $2, $3)"
 
 
 def create_app(dsn: str) -> FastAPI:
-    """One route, one row."""
+    """Returns an application with one route that inserts one row."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

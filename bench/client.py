@@ -1,4 +1,4 @@
-"""A client that costs little: prepared requests on held connections, so that a server is measured, not its caller."""
+"""A fast HTTP client: prepared requests on persistent connections, so that the client does not limit the server."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ HOST: Final = "127.0.0.1"
 
 
 class BrokenConnectionError(ConnectionError):
-    """The line broke before the answer was whole."""
+    """The connection closed before the response was complete."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One answer. ``seconds``: from the first byte sent to the last byte received."""
+    """One response. ``seconds``: the time from the first byte sent to the last byte received."""
 
     status: int
     body: bytes
@@ -30,7 +30,7 @@ class Reply:
 
 
 class HttpConnection(asyncio.Protocol):
-    """One connection that is kept: a request, its answer, the next request."""
+    """One persistent connection that sends one request at a time."""
 
     def __init__(self) -> None:
         self.transport: asyncio.Transport | None = None
@@ -42,7 +42,7 @@ class HttpConnection(asyncio.Protocol):
         self.parser, self.body, self.headers = httptools.HttpResponseParser(self), bytearray(), dict[bytes, bytes]()
 
     async def ask(self, request: bytes) -> Reply:
-        """Send, and wait for the answer. Raises ``BrokenConnectionError``."""
+        """Sends a request and returns its response. Raises ``BrokenConnectionError``."""
         if self.transport is None or self.transport.is_closing():
             raise BrokenConnectionError
         self.waiting = asyncio.get_running_loop().create_future()
@@ -51,7 +51,7 @@ class HttpConnection(asyncio.Protocol):
         return await self.waiting
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast("asyncio.Transport", transport)  # uvloop has a transport of its own
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's transport class differs
 
     def data_received(self, data: bytes) -> None:
         self.parser.feed_data(data)
@@ -75,34 +75,34 @@ class HttpConnection(asyncio.Protocol):
             self.waiting.set_result(reply)
 
 
-async def line(port: int) -> HttpConnection:
-    """A new connection to a server on this machine."""
-    _, made = await asyncio.get_running_loop().create_connection(HttpConnection, HOST, port)
-    return made
+async def connect_to(port: int) -> HttpConnection:
+    """Returns a new connection to a server on this machine."""
+    _, connection = await asyncio.get_running_loop().create_connection(HttpConnection, HOST, port)
+    return connection
 
 
 @asynccontextmanager
-async def lines(port: int, count: int) -> AsyncIterator[list[HttpConnection]]:
-    """So many connections, closed afterwards."""
-    made = [await line(port) for _ in range(count)]
+async def connections_to(port: int, count: int) -> AsyncIterator[list[HttpConnection]]:
+    """Yields connections and closes them afterwards."""
+    opened = [await connect_to(port) for _ in range(count)]
     try:
-        yield made
+        yield opened
     finally:
-        for one in made:
-            if one.transport:
-                one.transport.close()
+        for connection in opened:
+            if connection.transport:
+                connection.transport.close()
 
 
 def post(port: int, path: str, headers: dict[str, str], body: bytes) -> bytes:
-    """A request, ready to be sent."""
-    told = {"host": f"{HOST}:{port}", "content-length": str(len(body)), **headers}
-    head = "".join(f"{name}: {value}\r\n" for name, value in told.items())
+    """Returns the bytes of a POST request."""
+    fields = {"host": f"{HOST}:{port}", "content-length": str(len(body)), **headers}
+    head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
     return f"POST {path} HTTP/1.1\r\n{head}\r\n".encode() + body
 
 
 @dataclass
 class LoadResult:
-    """What came of sending many requests. ``waits``: how long each answer took (seconds)."""
+    """The result of sending many requests. ``waits``: the response time of each (seconds)."""
 
     seconds: float = 0.0
     waits: list[float] = field(default_factory=list)
@@ -110,11 +110,11 @@ class LoadResult:
 
     @property
     def rate(self) -> float:
-        """Answers a second."""
+        """Returns the responses per second."""
         return len(self.waits) / self.seconds
 
     def percentile(self, share: float) -> float:
-        """The wait (seconds) that so many per cent of the answers did not exceed."""
+        """Returns the response time (seconds) that ``share`` per cent of the responses did not exceed."""
         ordered = sorted(self.waits)
         return ordered[min(len(ordered) - 1, int(len(ordered) * share / 100))]
 
@@ -124,36 +124,36 @@ class LoadResult:
 
 
 async def send_all(port: int, requests: Iterable[bytes], connections: int) -> LoadResult:
-    """Send all of them over so many connections, each asking the next thing when it has been answered."""
-    spell, rest = LoadResult(), iter(requests)
+    """Sends all requests over concurrent connections, one request at a time on each."""
+    result, remaining = LoadResult(), iter(requests)
 
-    async def through(one: HttpConnection) -> None:
-        for request in rest:
-            spell.note(await one.ask(request))
+    async def send_on(connection: HttpConnection) -> None:
+        for request in remaining:
+            result.note(await connection.ask(request))
 
-    async with lines(port, connections) as made:
-        began = perf_counter()
-        await asyncio.gather(*(through(one) for one in made))
-        spell.seconds = perf_counter() - began
-    return spell
+    async with connections_to(port, connections) as opened:
+        started = perf_counter()
+        await asyncio.gather(*(send_on(connection) for connection in opened))
+        result.seconds = perf_counter() - started
+    return result
 
 
 async def send_until(port: int, request: Callable[[], bytes], connections: int, done: Awaitable[object]) -> LoadResult:
-    """Send as fast as it goes over so many connections, until something else is done."""
-    spell = LoadResult()
+    """Sends as fast as possible over concurrent connections, until ``done`` has finished."""
+    result = LoadResult()
 
-    async def through(one: HttpConnection) -> None:
+    async def send_on(connection: HttpConnection) -> None:
         while True:
-            spell.note(await one.ask(request()))
+            result.note(await connection.ask(request()))
 
-    async with lines(port, connections) as made:
-        began = perf_counter()
-        flood = [asyncio.create_task(through(one)) for one in made]
+    async with connections_to(port, connections) as opened:
+        started = perf_counter()
+        flood = [asyncio.create_task(send_on(connection)) for connection in opened]
         try:
             await done
         finally:
-            for each in flood:
-                each.cancel()
+            for task in flood:
+                task.cancel()
             await asyncio.gather(*flood, return_exceptions=True)
-            spell.seconds = perf_counter() - began
-    return spell
+            result.seconds = perf_counter() - started
+    return result

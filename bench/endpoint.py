@@ -1,7 +1,7 @@
-"""The partner endpoint against its floor: a bare endpoint on the same server, which only inserts one row.
+"""The partner endpoint compared with a minimal endpoint on the same server, and its fairness under load.
 
-Both are processes of their own. Thirty-two connections send signed signals of several partners, prepared beforehand.
-And a flood: how much slower a partner is answered while another one sends as fast as it can.
+Both run as separate processes. Thirty-two connections send prepared, signed signals of several partners. A second
+measurement compares one partner's response times with and without another partner that sends as fast as it can.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from uuid import uuid4
 
 from bench.append import owner
 from bench.bare import TABLE
-from bench.client import BrokenConnectionError, LoadResult, line, lines, post, send_all, send_until
-from bench.engine import SAID, incoming
+from bench.client import BrokenConnectionError, LoadResult, connect_to, connections_to, post, send_all, send_until
+from bench.engine import MESSAGES, incoming
 from bench.measure import Measurement, compared, pairs
 from bench.place import MASTER_KEY, BenchServers
 from gateway.intake.partners import CLOUD_EVENT, SIGNAL_TYPE, source_of
@@ -52,7 +52,7 @@ CALM: Final = "carrier"
 
 CALLS: Final = 300
 
-THINKS_S: Final = 0.01
+PAUSE_S: Final = 0.01
 
 FLOOD_ROUNDS: Final = 3
 
@@ -63,7 +63,7 @@ ROUTE: Final = "INSERT INTO referral_tokens VALUES ($1, $2, $3, $4)"
 
 @dataclass
 class BenchPartners:
-    """Partners with secrets, and what each of them was asked."""
+    """Partners with their secrets and the tokens of their referrals."""
 
     place: BenchServers
     secrets: dict[str, str]
@@ -75,14 +75,14 @@ class BenchPartners:
         partners = cls(place, secrets, {name: [] for name in (*SENDERS, CALM)})
         inbox = Inbox(place.pool, place.keys)
         for number in range(CASES):
-            begun = await inbox.start_case(incoming(None, message_id_for("bench", f"{number}"), *SAID[0]))
+            begun = await inbox.start_case(incoming(None, message_id_for("bench", f"{number}"), *MESSAGES[0]))
             for name, tokens in partners.tokens.items():
                 tokens.append(uuid4().hex)
                 await place.pool.execute(ROUTE, tokens[-1], begun.stream_id, str(uuid4()), name)
         return partners
 
     def requests(self, port: int, names: tuple[str, ...], wanted: int | None = None) -> Iterator[bytes]:
-        """So many signed reports of progress, or as many as are asked for; each new, from each partner in turn."""
+        """Yields ``wanted`` signed progress signals, or an endless series; each is new, from the partners in turn."""
         for number, name in zip(count() if wanted is None else range(wanted), cycle(names), strict=False):
             yield self._request(port, name, self.tokens[name][number % CASES])
 
@@ -103,12 +103,12 @@ class BenchPartners:
 
 
 @asynccontextmanager
-async def process(port: int, *told: str, **environment: str) -> AsyncIterator[None]:
-    """A server of ours, from when it listens until it is ended."""
-    known = {**os.environ, "PYTHONPATH": str(PROJECT), **environment}
-    quiet = asyncio.subprocess.DEVNULL
+async def process(port: int, *arguments: str, **environment: str) -> AsyncIterator[None]:
+    """Runs a server process: enters when it listens, and kills it at the end."""
+    variables = {**os.environ, "PYTHONPATH": str(PROJECT), **environment}
+    no_output = asyncio.subprocess.DEVNULL
     started = await asyncio.create_subprocess_exec(
-        sys.executable, "-P", "-m", *told, env=known, stdout=quiet, stderr=quiet
+        sys.executable, "-P", "-m", *arguments, env=variables, stdout=no_output, stderr=no_output
     )
     try:
         await _listens(port)
@@ -122,8 +122,8 @@ async def _listens(port: int) -> None:
     async with asyncio.timeout(180):
         while True:
             try:
-                made = await line(port)
-                await made.ask(b"GET /healthz HTTP/1.1\r\nhost: here\r\n\r\n")
+                connection = await connect_to(port)
+                await connection.ask(b"GET /healthz HTTP/1.1\r\nhost: here\r\n\r\n")
             except (BrokenConnectionError, OSError):
                 await asyncio.sleep(0.1)
             else:
@@ -132,24 +132,24 @@ async def _listens(port: int) -> None:
 
 @asynccontextmanager
 async def gateway(place: BenchServers) -> AsyncIterator[int]:
-    """The gateway as an installation runs it."""
+    """Runs the gateway as an installation does, and yields its port."""
     port = free_port()
-    known = {"AWDA_DATABASE_URL": place.where.dsn, "AWDA_PORT": str(port)}
+    settings = {"AWDA_DATABASE_URL": place.where.dsn, "AWDA_PORT": str(port)}
     key = base64.b64encode(MASTER_KEY).decode()
-    async with process(port, "workers.main", "gateway", AWDA_MASTER_KEY=key, **known):
+    async with process(port, "workers.main", "gateway", AWDA_MASTER_KEY=key, **settings):
         yield port
 
 
 async def run(partners: BenchPartners, port: int) -> LoadResult:
-    """One round: prepared, then sent. Raises if anything was not taken."""
+    """Prepares and sends the requests of one round. Raises ``RuntimeError`` if any was not accepted."""
     prepared = list(partners.requests(port, SENDERS, REQUESTS))
-    spell = await send_all(port, prepared, CONNECTIONS)
-    if set(spell.statuses) != {202}:
-        raise RuntimeError(f"not everything was taken: {dict(spell.statuses)}")
-    return spell
+    result = await send_all(port, prepared, CONNECTIONS)
+    if set(result.statuses) != {202}:
+        raise RuntimeError(f"some requests were not accepted; responses by status: {dict(result.statuses)}")
+    return result
 
 
-async def against_the_floor(partners: BenchPartners, port: int, bare_port: int) -> list[Measurement]:
+async def compared_with_minimum(partners: BenchPartners, port: int, bare_port: int) -> list[Measurement]:
     ours, theirs = partial(run, partners, port), partial(run, partners, bare_port)
     await ours(), await theirs()
     rounds = await pairs(ours, theirs, ROUNDS)
@@ -157,15 +157,15 @@ async def against_the_floor(partners: BenchPartners, port: int, bare_port: int) 
     slowest, waits = compared(
         [(mine.percentile(99) * 1000, other.percentile(99) * 1000) for mine, other in rounds], " ms"
     )
-    what = f"{CONNECTIONS} connections, against one bare row"
+    to = f"relative to a minimal endpoint, {CONNECTIONS} connections"
     return [
-        Measurement(f"partner endpoint, {what}: requests", rate, "ratio", 0.6, at_least=True, detail=rates),
-        Measurement(f"partner endpoint, {what}: p99", slowest, "ratio", 3.0, at_least=False, detail=waits),
+        Measurement(f"partner endpoint: requests per second {to}", rate, "ratio", 0.6, at_least=True, detail=rates),
+        Measurement(f"partner endpoint: p99 response time {to}", slowest, "ratio", 3.0, at_least=False, detail=waits),
     ]
 
 
 async def under_a_flood(partners: BenchPartners, port: int) -> Measurement:
-    """The p99 of one partner that calls now and then, alone and while another one floods."""
+    """Compares the 99th percentile of one partner's response times with and without another partner that floods."""
 
     async def calm() -> LoadResult:
         return await _calls(partners, port)
@@ -180,23 +180,23 @@ async def under_a_flood(partners: BenchPartners, port: int) -> Measurement:
     rounds = await pairs(flooded, calm, FLOOD_ROUNDS)
     waits: list[tuple[float, float]] = [(one.percentile(99) * 1000, two.percentile(99) * 1000) for one, two in rounds]
     slower, detail = compared(waits, " ms")
-    name = f"p99 of a partner while another one floods, {FLOOD_CONNECTIONS} connections"
+    name = f"partner endpoint: p99 response time while another partner floods, {FLOOD_CONNECTIONS} connections"
     return Measurement(name, slower, "ratio", 2.0, at_least=False, detail=detail)
 
 
 async def _calls(partners: BenchPartners, port: int) -> LoadResult:
-    spell = LoadResult()
-    async with lines(port, 1) as (one,):
+    result = LoadResult()
+    async with connections_to(port, 1) as (connection,):
         for request in list(partners.requests(port, (CALM,), CALLS)):
-            spell.note(await one.ask(request))
-            await asyncio.sleep(THINKS_S)
-    return spell
+            result.note(await connection.ask(request))
+            await asyncio.sleep(PAUSE_S)
+    return result
 
 
 async def measure(place: BenchServers) -> list[Measurement]:
-    """Ratios of requests a second, and of waits."""
+    """Returns ratios of requests per second and of response times."""
     await owner(place, TABLE)
     partners, bare_port = await BenchPartners.of(place), free_port()
     async with gateway(place) as port, process(bare_port, "bench.bare", str(bare_port), place.where.dsn):
-        found: list[Any] = await against_the_floor(partners, port, bare_port)
+        found: list[Any] = await compared_with_minimum(partners, port, bare_port)
         return [*found, await under_a_flood(partners, port)]

@@ -1,4 +1,4 @@
-"""What a message costs in workflow history, one by one and in a burst."""
+"""The workflow history events that one message adds, when messages are sent singly and in a burst."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from typing import Final
 from uuid import UUID, uuid4
 
-from bench.engine import SAID, Engine, WatchedRecording, incoming
+from bench.engine import MESSAGES, Engine, WatchedRecording, incoming
 from bench.measure import Measurement
 from bench.place import BenchServers
 from store.messages.inbox import Inbox, message_id_for
@@ -19,17 +19,17 @@ BURST: Final = 50
 
 
 async def measure(place: BenchServers) -> list[Measurement]:
-    """Events in a history are counted, not estimated."""
+    """Returns the events per message, counted in the fetched histories."""
     queue = f"bench-{uuid4().hex[:8]}"
     async with Notifier(place.where.dsn) as notifier:
         recording = WatchedRecording(place.pool, place.keys, notifier, place.connections)
         engine = Engine(place, recording, Inbox(place.pool, place.keys), notifier)
         async with case_worker(place.client, recording, task_queue=queue):
-            single = await one_by_one(place, engine, queue)
+            single = await sent_singly(place, engine, queue)
             burst = await in_a_burst(place, engine, queue)
     return [
-        Measurement("history events a message, one by one", single, "events", 7, at_least=False),
-        Measurement("history events a message, in a burst of 50", burst, "events", 2, at_least=False),
+        Measurement("workflow history: events per message, sent singly", single, "events", 7, at_least=False),
+        Measurement("workflow history: events per message, in a burst of 50", burst, "events", 2, at_least=False),
     ]
 
 
@@ -38,31 +38,31 @@ async def length(place: BenchServers, case: UUID) -> int:
     return len(history.events)
 
 
-async def begun(engine: Engine) -> UUID:
+async def new_case(engine: Engine) -> UUID:
     message_id = message_id_for("bench", uuid4().hex)
-    receipt = await engine.inbox.start_case(incoming(None, message_id, *SAID[0]))
+    receipt = await engine.inbox.start_case(incoming(None, message_id, *MESSAGES[0]))
     if receipt.stream_id is None:
-        raise RuntimeError("a case that was begun has a stream")
+        raise RuntimeError("the receipt of a new case has no stream id")
     return receipt.stream_id
 
 
-async def one_by_one(place: BenchServers, engine: Engine, queue: str) -> float:
-    case = await begun(engine)
+async def sent_singly(place: BenchServers, engine: Engine, queue: str) -> float:
+    case = await new_case(engine)
     await wake_stream(place.client, "case", case, task_queue=queue)
     await asyncio.sleep(1)
     before = await length(place, case)
-    for name, fields in SAID[1:]:
+    for name, fields in MESSAGES[1:]:
         message_id = message_id_for("bench", uuid4().hex)
         await engine.inbox.put(incoming(case, message_id, name, fields))
         await wake_stream(place.client, "case", case, task_queue=queue)
         await asyncio.wait_for(engine.recording.settled[message_id].wait(), 30)
         await asyncio.sleep(0.2)
-    return (await length(place, case) - before) / len(SAID[1:])
+    return (await length(place, case) - before) / len(MESSAGES[1:])
 
 
 async def in_a_burst(place: BenchServers, engine: Engine, queue: str) -> float:
-    """Fifty messages at once, rung by the real relay, which coalesces."""
-    case = await begun(engine)
+    """Sends fifty messages at once through the production relay, which combines their signals."""
+    case = await new_case(engine)
     await wake_stream(place.client, "case", case, task_queue=queue)
     await asyncio.sleep(1)
     before = await length(place, case)

@@ -1,4 +1,4 @@
-"""Where everything is measured: real servers of its own, fsync on, a fresh database."""
+"""The servers of a benchmark: real PostgreSQL and Temporal of its own, fsync on, a new database."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MASTER = MasterKey(MASTER_KEY)
 
 @dataclass(frozen=True)
 class ServerAddresses:
-    """How the servers are reached; it can be handed to a process of its own."""
+    """The addresses of the servers; can be pickled for another process."""
 
     dsn: str
     owner_dsn: str
@@ -42,22 +42,22 @@ class BenchServers:
 
 
 @asynccontextmanager
-async def a_place() -> AsyncIterator[BenchServers]:
-    """Servers that nobody else uses, gone afterwards."""
+async def bench_servers() -> AsyncIterator[BenchServers]:
+    """Runs servers for one benchmark and removes them afterwards."""
     home = Path(tempfile.mkdtemp(prefix="awda-bench-"))
     async with servers(home, headless=True, throw_away=True) as found:
         if found.owner_dsn is None or found.postgres is None:
-            raise RuntimeError("measuring needs servers of its own; unset AWDA_DATABASE_URL")
+            raise RuntimeError("benchmarks need servers of their own: unset AWDA_DATABASE_URL")
         await migrate(found.owner_dsn)
         await found.postgres.ensure_role_passwords()
         where = ServerAddresses(found.app_dsn, found.owner_dsn, found.temporal_address, found.temporal_namespace)
-        async with at(where) as place:
+        async with connected_to(where) as place:
             yield place
 
 
 @asynccontextmanager
-async def at(where: ServerAddresses) -> AsyncIterator[BenchServers]:
-    """Connections of this process to servers that run."""
+async def connected_to(where: ServerAddresses) -> AsyncIterator[BenchServers]:
+    """Yields connections of this process to running servers."""
     pool = await open_pool(where.dsn, min_size=4, max_size=40)
     client = await connect(where.temporal_address, where.namespace)
     try:

@@ -1,4 +1,4 @@
-"""Reading: folding a long case, and carrying the log into a read table, against the library's own ways."""
+"""Replay of a long case, and projection into a read table, compared with the eventsourcing library's own means."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LOADS: Final = 40
 
 ROUNDS: Final = 5
 
-CARRIED: Final = 4000
+PROJECTED: Final = 4000
 
 STREAMS: Final = 100
 
@@ -44,23 +44,23 @@ START: Final = "INSERT INTO streams (stream_id, kind, number) VALUES ($1, 'case'
 
 
 def a_long_case() -> list[Event]:
-    """A whole journey, and contact attempts until it is long enough."""
-    told = a_closed_case()
-    while len(told.events) < LONG:
-        told.send("RecordContactAttempt", channel="PHONE", result="answered")
-    return told.events[:LONG]
+    """Returns the events of a complete journey, with contact attempts until it is long enough."""
+    scenario = a_closed_case()
+    while len(scenario.events) < LONG:
+        scenario.send("RecordContactAttempt", channel="PHONE", result="answered")
+    return scenario.events[:LONG]
 
 
 async def write(place: BenchServers, events: list[Event], mapper: EventMapper, stream: UUID, keep: int = LONG) -> None:
     await place.pool.execute(START, stream, f"R-{stream}")
-    about = Metadata(happened_at=NEVER, recorded_at=NEVER, actor="staff:bench", message_id=stream, policy="2026-1")
+    metadata = Metadata(happened_at=NEVER, recorded_at=NEVER, actor="staff:bench", message_id=stream, policy="2026-1")
     placed = [one.placed_in(stream, number, NEVER) for number, one in enumerate(events[:keep], 1)]
-    new = [mapper.to_new_event(one, uuid5(stream, str(one.originator_version)), about) for one in placed]
+    new = [mapper.to_new_event(one, uuid5(stream, str(one.originator_version)), metadata) for one in placed]
     await Recorder(place.pool).write(Changeset(stream, 0, GENESIS, 1, events=new))
 
 
 class LibraryJourney(Aggregate):
-    """The same facts as the library would keep them: one aggregate, one method an event."""
+    """The same facts in the library's style: one aggregate with one method for each event."""
 
     def __init__(self) -> None:
         self.attempts = 0
@@ -75,7 +75,7 @@ class LibraryJourneys(Application[UUID]):
 
 
 class LibraryReadTable(PostgresTrackingRecorder):
-    """The library's read table: one row a case, upserted for each event."""
+    """A read table in the library's style: one row for each case, upserted for each event."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -94,7 +94,7 @@ INSERT INTO library_seen VALUES (%s, 1) ON CONFLICT (id) DO UPDATE SET attempts 
 
 
 class LibraryProjection(Projection[LibraryReadTable]):
-    """One event at a time, as the library's runner hands them over."""
+    """Processes one event at a time, as the library's runner delivers them."""
 
     name = "seen"
     topics = ()
@@ -104,7 +104,7 @@ class LibraryProjection(Projection[LibraryReadTable]):
 
 
 async def load(place: BenchServers) -> Measurement:
-    """The time of ours as a share of the library's ``repository.get``; both 300 events."""
+    """Returns the time of Awda's replay relative to the library's ``repository.get``, both for 300 events."""
     stream, events = uuid4(), a_long_case()
     keyring = await place.keys.keyring(stream)
     await write(place, events, EventMapper(keyring), stream)
@@ -116,36 +116,35 @@ async def load(place: BenchServers) -> Measurement:
     repository = Repository(place.pool, place.keys)
 
     async def ours() -> float:
-        began = time.perf_counter()
+        started_at = time.perf_counter()
         for _ in range(LOADS):
             await repository.get(stream)
-        return LOADS / (time.perf_counter() - began)
+        return LOADS / (time.perf_counter() - started_at)
 
     async def theirs() -> float:
-        began = time.perf_counter()
+        started_at = time.perf_counter()
         for _ in range(LOADS):
             journeys.repository.get(journey.id)
-        return LOADS / (time.perf_counter() - began)
+        return LOADS / (time.perf_counter() - started_at)
 
     await ours(), await theirs()
     faster, detail = await paired(ours, theirs, ROUNDS)
     journeys.close()
-    return Measurement(
-        "load and fold 300 events, time against repository.get", 1 / faster, "ratio", 0.9, at_least=False, detail=detail
-    )
+    name = "replay: time for 300 events relative to the library's repository.get"
+    return Measurement(name, 1 / faster, "ratio", 0.9, at_least=False, detail=detail)
 
 
-async def carry(place: BenchServers) -> Measurement:
-    """Catching up from the beginning: our projector against the library's runner, events a second."""
+async def project(place: BenchServers) -> Measurement:
+    """Returns events per second of Awda's projector, from the start of the log, relative to the library's runner."""
     for number in range(STREAMS):
         stream = uuid5(UUID(int=7), str(number))
-        notes = [ContactAttempted(channel="PHONE", result="answered")] * (CARRIED // STREAMS - 1)
+        notes = [ContactAttempted(channel="PHONE", result="answered")] * (PROJECTED // STREAMS - 1)
         mapper = EventMapper(await place.keys.keyring(stream))
-        await write(place, [a_long_case()[0], *notes], mapper, stream, CARRIED // STREAMS)
+        await write(place, [a_long_case()[0], *notes], mapper, stream, PROJECTED // STREAMS)
     total = await place.pool.fetchval("SELECT count(*) FROM events")
     journeys = LibraryJourneys(env=library_environment(place, "journeys"))
     started = journeys.recorder.max_notification_id() or 0
-    for _ in range(CARRIED // 100):
+    for _ in range(PROJECTED // 100):
         journey = LibraryJourney()
         for _ in range(99):
             journey.attempt("PHONE", "answered", "x" * 300)
@@ -157,21 +156,22 @@ async def carry(place: BenchServers) -> Measurement:
             place, "TRUNCATE case_list; UPDATE projections SET xact = '0', position = 0 WHERE name = 'case_list'"
         )
         view = [PROJECTIONS["case_list"]]
-        began = time.perf_counter()
+        started_at = time.perf_counter()
         await Projector(place.pool, view).catch_up()
-        return float(total) / (time.perf_counter() - began)
+        return float(total) / (time.perf_counter() - started_at)
 
     async def theirs() -> float:
         await owner(place, "DROP TABLE IF EXISTS library_seen, seen_tracking")
-        return await asyncio.to_thread(run_library, place, started + CARRIED)
+        return await asyncio.to_thread(run_library, place, started + PROJECTED)
 
     await ours()
     ratio, detail = await paired(ours, theirs, 3)
-    return Measurement("projection catch-up against ProjectionRunner", ratio, "ratio", 20, at_least=True, detail=detail)
+    name = "projection: events per second relative to the library's ProjectionRunner"
+    return Measurement(name, ratio, "ratio", 20, at_least=True, detail=detail)
 
 
 def run_library(place: BenchServers, upto: int) -> float:
-    began = time.perf_counter()
+    started_at = time.perf_counter()
     environment = library_environment(place, "journeys") | {"SEEN_PERSISTENCE_MODULE": "eventsourcing.postgres"}
     with ProjectionRunner(
         application_class=LibraryJourneys,
@@ -180,9 +180,9 @@ def run_library(place: BenchServers, upto: int) -> float:
         env=environment,
     ) as runner:
         runner.wait(upto, timeout=120)
-    return upto / (time.perf_counter() - began)
+    return upto / (time.perf_counter() - started_at)
 
 
 async def measure(place: BenchServers) -> list[Measurement]:
     clear_topic_cache()
-    return [await load(place), await carry(place)]
+    return [await load(place), await project(place)]

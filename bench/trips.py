@@ -1,11 +1,11 @@
-"""Round trips of one recording, counted on the wire between the worker and PostgreSQL."""
+"""The database round trips of one recording, counted on the connection between worker and PostgreSQL."""
 
 from __future__ import annotations
 
 from typing import Final
 from uuid import UUID
 
-from bench.engine import SAID, WatchedRecording, incoming
+from bench.engine import MESSAGES, WatchedRecording, incoming
 from bench.measure import Measurement
 from bench.place import BenchServers
 from domain.progress import RecordRequest
@@ -17,11 +17,11 @@ WARM_UPS: Final = 8
 
 
 async def measure(place: BenchServers) -> list[Measurement]:
-    """Once a connection has prepared its statements, as in a worker that has been up for a second."""
+    """Returns the round trips of a recording on a connection that has prepared its statements already."""
     async with WireCounter(place.where.dsn) as wire:
         pool = await open_pool(place.where.dsn, host=wire.folder, port=5432, min_size=1, max_size=1)
         recording, inbox = WatchedRecording(pool, place.keys), Inbox(place.pool, place.keys)
-        begun = await inbox.start_case(incoming(None, message_id_for("bench", "trips"), *SAID[0]))
+        begun = await inbox.start_case(incoming(None, message_id_for("bench", "trips"), *MESSAGES[0]))
         order, before = RecordRequest(stream_id=begun.stream_id or UUID(int=0)), 0
         for number in range(WARM_UPS):
             await inbox.put(incoming(begun.stream_id, message_id_for("bench", f"t{number}"), "AddNote", {"note": "a"}))
@@ -29,4 +29,4 @@ async def measure(place: BenchServers) -> list[Measurement]:
             await recording.catch_up(order)
         found = wire.trips - before
         await pool.close()
-    return [Measurement("round trips of a recording", found, "round trips", 2, at_least=False)]
+    return [Measurement("recording: database round trips", found, "round trips", 2, at_least=False)]

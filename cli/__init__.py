@@ -1,1 +1,4 @@
-"""The ``awda`` command: what people type, and what they read back."""
+"""The ``awda`` command: arguments, output and exit codes.
+
+Services are called, not written, here. Start with ``main.py``, which lists the commands.
+"""

@@ -58,7 +58,8 @@ def tell_why(found: Told) -> None:
     name = str(found.get("case_number") or found.get("number"))
     click.echo(f"{name} is {found.get('phase') or found.get('status') or 'not registered yet'}.")
     for each in found["waiting_on"]:
-        click.echo(f"It waits for {each['code']} from {each['who']}{_since(each)} (rule {each['rule']}).")
+        click.echo(f"It waits for {each['code']} from {each['who']}{_since(each)}.")
+        click.echo(f"  rule: {each['rule_title']} (`awda rule {each['rule']}`)")
         _because(each["because"])
         _settled_by(name, each.get("settled_by", ()))
     for hold in found.get("holds", ()):

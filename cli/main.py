@@ -26,6 +26,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "contact": ("cli.commands.contact:contact", "People who ask to be called."),
     "calendar": ("cli.commands.calendar:calendar", "Working days and holidays."),
     "advisory": ("cli.commands.advisory:advisory", "What is advised about places of return."),
+    "rule": ("cli.commands.rule:rule", "Explain a rule code, or list all rules."),
     "verify": ("cli.commands.audit:verify", "Compare log, inbox, outbox, read tables, workflows, chain and keys."),
     "rehydrate": ("cli.commands.audit:rehydrate", "Start the workflow of every open case again, from the log."),
     "projection": ("cli.commands.audit:projection", "The read tables: see and rebuild them."),
@@ -35,7 +36,10 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
 }
 
 GROUPS: Final = [
-    {"name": "Every day", "commands": ["case", "movement", "import", "partner", "contact", "calendar", "advisory"]},
+    {
+        "name": "Every day",
+        "commands": ["case", "movement", "import", "partner", "contact", "calendar", "advisory", "rule"],
+    },
     {"name": "Looking back", "commands": ["verify", "projection", "rehydrate"]},
     {"name": "Running it", "commands": ["up", "down", "status", "doctor", "worker", "db", "demo"]},
 ]

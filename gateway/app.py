@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.types import Receive, Scope, Send
 
-from gateway.api import fhir, files, quarantine, rehearsal, schemas, sheets
+from gateway.api import fhir, files, quarantine, rehearsal, rules, schemas, sheets
 from gateway.api import messages as commands
 from gateway.api import partner_inbox as partners
 from gateway.api import partner_ledger as accounts
@@ -105,6 +105,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         files.router,
         partners.open_router,
         schemas.router,
+        rules.router,
         reads.open_router,
     ):
         app.include_router(router)

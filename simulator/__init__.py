@@ -1,1 +1,4 @@
-"""Made-up people, stand-in partners and the programme's staff, so that whole journeys can be watched in minutes."""
+"""Synthetic people, simulated partners and staff, so that a demo carries cases through all stages in minutes.
+
+Nothing here runs in production. Start with ``demo.py``.
+"""

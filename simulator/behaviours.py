@@ -1,7 +1,7 @@
-"""What partners answer to each kind of referral, how fast, and in which manner (estimates, not statistics).
+"""How simulated partners respond to each kind of referral, and their behaviour profiles (estimates, not statistics).
 
-A manner is how one organisation behaves, whatever it is asked: promptly, slowly, not at all, twice, in the wrong
-order, against its own word, or by a clock that is wrong. Manners add up: ``duplicating+contradictory``.
+A behaviour profile describes how one organisation behaves for every referral: promptly, slowly, not at all, with
+duplicates, out of order, with contradictions, or with a wrong clock. Profiles combine: ``duplicating+contradictory``.
 """
 
 from __future__ import annotations
@@ -16,26 +16,27 @@ from simulator.seeded_random import DurationSpread
 
 
 class UnknownBehaviourError(ValueError):
-    """No manner has this name."""
+    """There is no behaviour profile with this name."""
 
 
-# What is answered, and how fast
+# The response to each kind of referral
 
 
 @dataclass(frozen=True)
 class Behaviour:
-    """How one kind of referral is answered: how often with which outcome, and with which one if things go badly.
+    """The response to one kind of referral: the outcomes with their shares (per cent), and the negative outcome.
 
-    ``confirms``: answered before a flight with this word, and completed after it. ``full``: the word of a no.
+    ``confirmation``: the outcome code with which a partner accepts before a flight; it completes after the flight.
+    ``rejection``: the outcome code of a rejection.
     """
 
     accepted: DurationSpread
     completed: DurationSpread
     outcomes: Mapping[str, float]
-    badly: str
+    negative_outcome: str
     may_reject: bool = True
-    confirms: str | None = None
-    full: str = "NO_CAPACITY"
+    confirmation: str | None = None
+    rejection: str = "NO_CAPACITY"
 
 
 ACKNOWLEDGED_AFTER: Final = DurationSpread(0.6, 0.6, 4)
@@ -105,8 +106,8 @@ BEHAVIOUR: Final[Mapping[ReferralKind, Behaviour]] = {
         {"RECEIVED": 100},
         "NOT_ARRIVED",
         may_reject=False,
-        confirms="CONFIRMED",
-        full="CANNOT_RECEIVE",
+        confirmation="CONFIRMED",
+        rejection="CANNOT_RECEIVE",
     ),
     ReferralKind.MEDICAL_HANDOVER: Behaviour(SOON, QUICKLY, {"HANDED_OVER": 100}, "NO_SHOW"),
     ReferralKind.PROTECTION_HANDOVER: Behaviour(SOON, QUICKLY, {"HANDED_OVER": 100}, "DECLINED_BY_PERSON"),
@@ -127,28 +128,28 @@ DOCUMENT_DAYS_PCT: Final[Mapping[int, float]] = {30: 60, 60: 24, 90: 16}
 PERMIT_DAYS: Final = 30
 
 
-# In which manner
+# Behaviour profiles
 
 
 @dataclass(frozen=True)
 class BehaviourProfile:
-    """How one organisation behaves. Shares are per cent of its referrals.
+    """How one organisation behaves. Shares (``_pct``) are per cent of its referrals.
 
-    ``pace``: how many times as long as usual everything takes. ``reports``: how often it reports progress on the way.
-    ``stubborn_pct``: answers although it was told that the referral has ended. ``clock``: how far ahead of the time
-    its clock is, in what it says; ``signing_clock``: the same of the machine that signs.
+    ``pace``: the factor on all durations. ``reports``: how many progress reports it sends. ``copies``: how often a
+    duplicated signal is sent. ``clock``: how far its clock is ahead in the times it reports; ``signing_clock``: how
+    far the clock of the system that signs is ahead.
     """
 
     pace: float = 1.0
     silent_pct: float = 0.0
     rejects_pct: float = 0.0
-    forgets_pct: float = 0.0
-    overtakes_pct: float = 0.0
-    repeats_pct: float = 0.0
-    times: int = 2
+    omits_acknowledgement_pct: float = 0.0
+    reorders_pct: float = 0.0
+    duplicates_pct: float = 0.0
+    copies: int = 2
     contradicts_pct: float = 0.0
-    stubborn_pct: float = 0.0
-    badly_pct: float = 0.0
+    ignores_cancellation_pct: float = 0.0
+    negative_pct: float = 0.0
     reports: int = 0
     clock: timedelta = timedelta(0)
     signing_clock: timedelta = timedelta(0)
@@ -156,17 +157,19 @@ class BehaviourProfile:
 
 ORDINARY: Final = "ordinary"
 
-MANNERS: Final[Mapping[str, BehaviourProfile]] = {
-    ORDINARY: BehaviourProfile(rejects_pct=5, forgets_pct=4, overtakes_pct=3, repeats_pct=5, stubborn_pct=2),
+PROFILES: Final[Mapping[str, BehaviourProfile]] = {
+    ORDINARY: BehaviourProfile(
+        rejects_pct=5, omits_acknowledgement_pct=4, reorders_pct=3, duplicates_pct=5, ignores_cancellation_pct=2
+    ),
     "prompt": BehaviourProfile(pace=0.0),
     "slow": BehaviourProfile(pace=4.0),
     "silent": BehaviourProfile(silent_pct=100),
     "rejecting": BehaviourProfile(rejects_pct=100),
-    "duplicating": BehaviourProfile(repeats_pct=100, times=3),
-    "out-of-order": BehaviourProfile(overtakes_pct=100),
+    "duplicating": BehaviourProfile(duplicates_pct=100, copies=3),
+    "out-of-order": BehaviourProfile(reorders_pct=100),
     "contradictory": BehaviourProfile(contradicts_pct=100),
-    "stubborn": BehaviourProfile(stubborn_pct=100),
-    "bad-news": BehaviourProfile(badly_pct=100),
+    "stubborn": BehaviourProfile(ignores_cancellation_pct=100),
+    "bad-news": BehaviourProfile(negative_pct=100),
     "talkative": BehaviourProfile(reports=12),
     "fast-clock": BehaviourProfile(clock=timedelta(days=3)),
     "slow-clock": BehaviourProfile(clock=timedelta(days=-400)),
@@ -175,15 +178,15 @@ MANNERS: Final[Mapping[str, BehaviourProfile]] = {
 
 
 def behaviour_profile(named: str) -> BehaviourProfile:
-    """The manner of that name, or of several names joined by ``+``. Raises ``UnknownBehaviourError``."""
-    unknown = [name for name in named.split("+") if name not in MANNERS]
+    """Returns the profile with this name, or with several names joined by ``+``. Raises ``UnknownBehaviourError``."""
+    unknown = [name for name in named.split("+") if name not in PROFILES]
     if unknown:
-        raise UnknownBehaviourError(f"{', '.join(unknown)}: there are {', '.join(MANNERS)}")
-    return _added(MANNERS[name] for name in named.split("+"))
+        raise UnknownBehaviourError(f"unknown profile {', '.join(unknown)}; the profiles are {', '.join(PROFILES)}")
+    return _combined(PROFILES[name] for name in named.split("+"))
 
 
-def _added(several: Iterable[BehaviourProfile]) -> BehaviourProfile:
-    """What each of them has of its own, together."""
+def _combined(several: Iterable[BehaviourProfile]) -> BehaviourProfile:
+    """Returns one profile with the settings of each that differ from the defaults."""
     whole, plain = BehaviourProfile(), BehaviourProfile()
     for one in several:
         own: dict[str, Any] = {

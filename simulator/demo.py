@@ -1,6 +1,7 @@
-"""A finite demonstration: made-up cases through all stages, on a clock that moves only when everybody has finished.
+"""A finite demonstration: synthetic cases pass through all stages on a programme clock that the demonstration moves.
 
-Real servers, our own processes and the simulator's; staff and partners speak HTTP. Same seed, same figures.
+It runs real servers, Awda's own processes and the simulator. Simulated staff and partners use HTTP. The clock moves
+only when all work that is due is done, so the same seed gives the same figures.
 """
 
 from __future__ import annotations
@@ -44,11 +45,11 @@ CEILING: Final = timedelta(days=4 * 365)
 PATIENCE_S: Final = 30.0
 
 Progress = Callable[[int, int, str], object]
-"""Told how many cases have ended, how many there are, and the programme's date."""
+"""Called with the number of closed cases, the number of cases, and the programme date."""
 
 
 class UnexpectedOutcomeError(Exception):
-    """Some cases ended otherwise than their scripts say. The figures are in ``figures``."""
+    """Some cases did not end as their scripts say. The figures of the run are in ``figures``."""
 
     def __init__(self, wrong: Sequence[str], found: Mapping[str, Any]) -> None:
         super().__init__(f"{len(wrong)} cases did not end as their scripts say: {'; '.join(wrong[:5])}")
@@ -64,18 +65,17 @@ async def run_demo(
     progress: Progress = lambda *_: None,
     registrations: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
-    """Bring everything up in an empty home, live through ``cases`` cases, and say what came of it.
+    """Starts an installation in an empty home, simulates ``cases`` cases, and returns the figures.
 
-    ``registrations``: fields of ``RegisterCase``; the first cases are theirs, the others are made up. Raises
-    ``InvalidSettingError`` for a home that is in use, ``SimulationStuckError`` and ``UnexpectedOutcomeError`` when
-    something goes wrong, and
-    ``KeyboardInterrupt`` when asked to stop before the end.
+    ``registrations``: fields of ``RegisterCase`` for the first cases; the others are synthetic. Raises
+    ``InvalidSettingError`` if the home holds cases, ``SimulationStuckError`` or ``UnexpectedOutcomeError`` if the
+    simulation fails, and ``KeyboardInterrupt`` if it is stopped before the end.
     """
     demo = DemoRun(settings, cases, seed, say, progress, registrations, free_port())
     stop, found = asyncio.Event(), []
 
     async def ready(servers: Servers) -> None:
-        found.append(await demo.live(servers))
+        found.append(await demo.simulate(servers))
         stop.set()
 
     await up(settings, processes=demo.processes, migrate=demo.prepare, say=say, ready=ready, stop=stop)
@@ -85,20 +85,20 @@ async def run_demo(
 
 
 async def stand_ins(pool: Pool, master: MasterKey, port: int, secrets: Path) -> None:
-    """Register the stand-in partners as listening on a port here, and leave their secrets in a file for them."""
+    """Registers the simulated partners with receivers on a local port, and writes their secrets to a file."""
     known = await standins.seed(pool, master, lambda partner_id: f"http://127.0.0.1:{port}/receive/{partner_id}")
     _write_private(secrets, json.dumps(dict(known)))
 
 
 def simulator(port: int, secrets: Path, seed: int) -> Command:
-    """The stand-in partners as the supervisor starts them."""
-    told = ("--port", str(port), "--partners", str(secrets), "--seed", str(seed))
-    return module("simulator", "simulator.main", *told)
+    """Returns the command with which the supervisor starts the simulated partners."""
+    arguments = ("--port", str(port), "--partners", str(secrets), "--seed", str(seed))
+    return module("simulator", "simulator.main", *arguments)
 
 
 @dataclass(frozen=True)
 class DemoRun:
-    """What one run is made of."""
+    """The parameters of one run."""
 
     settings: Settings
     cases: int
@@ -118,37 +118,35 @@ class DemoRun:
 
     @property
     def processes(self) -> list[Command]:
-        """Ours, and the stand-in partners."""
+        """Returns the commands of Awda's own processes and of the simulated partners."""
         return [*commands(made_up=True), simulator(self.port, self.secrets, self.seed)]
 
     @property
     def people(self) -> list[Mapping[str, Any]]:
-        made_up = people(self.seed, self.cases)
-        return [*self.registrations[: self.cases], *made_up[len(self.registrations) :]]
+        synthetic = people(self.seed, self.cases)
+        return [*self.registrations[: self.cases], *synthetic[len(self.registrations) :]]
 
     async def prepare(self, owner_dsn: str) -> None:
-        """Tables, a clock that stands still, and the partners with their secrets; before any process starts."""
+        """Migrates the database, stops the programme clock and registers partners, before any process starts."""
         await migrate(owner_dsn)
         owner = await open_pool(owner_dsn)
         try:
             if await owner.fetchval("SELECT EXISTS (SELECT FROM streams)"):
-                raise InvalidSettingError(
-                    f"{self.settings.home} holds cases already; point AWDA_HOME at an empty folder"
-                )
+                raise InvalidSettingError(f"{self.settings.home} holds cases already; set AWDA_HOME to an empty folder")
             await clock.stand_still(owner, STARTS)
             await stand_ins(owner, self.master, self.port, self.secrets)
         finally:
             await owner.close()
 
-    async def live(self, servers: Servers) -> dict[str, Any]:
-        """From the first registration to the last closure, then the figures and the verification."""
+    async def simulate(self, servers: Servers) -> dict[str, Any]:
+        """Runs from the first registration to the last closure, and returns the figures with the verification."""
         began = monotonic()
         gateway = _client(Home(self.settings.home).state()["console_url"])
-        desk = _client(f"http://127.0.0.1:{self.port}")
-        async with await open_pool(servers.app_dsn) as pool, gateway, desk, Notifier(servers.app_dsn) as notifier:
+        partners = _client(f"http://127.0.0.1:{self.port}")
+        async with await open_pool(servers.app_dsn) as pool, gateway, partners, Notifier(servers.app_dsn) as notifier:
             keys, staff = KeyStore(pool, self.master), Staff(StaffClient(gateway), self.seed)
-            await _answers(desk)
-            await Simulation(self, staff, desk, Quiescence(pool, keys), notifier).run()
+            await _answers(partners)
+            await Simulation(self, staff, partners, Quiescence(pool, keys), notifier).run()
             seconds = monotonic() - began
             found = {**await figures(pool), "seconds": round(seconds, 1)}
             found |= {
@@ -161,7 +159,7 @@ class DemoRun:
         return found
 
     async def _verified(self, servers: Servers, pool: Pool, keys: KeyStore) -> str:
-        self.say("Every case has ended; verifying.")
+        self.say("All cases are closed. Verifying the installation.")
         client = await connect(servers.temporal_address, servers.temporal_namespace)
         report = await verify(pool, keys, client)
         for line in [*report.findings, *report.unchecked][:10]:
@@ -173,12 +171,12 @@ def _client(url: str) -> httpx2.AsyncClient:
     return httpx2.AsyncClient(base_url=url, timeout=120.0, trust_env=False)
 
 
-async def _answers(desk: httpx2.AsyncClient) -> None:
-    """Wait until the stand-in partners listen."""
+async def _answers(partners: httpx2.AsyncClient) -> None:
+    """Waits until the process of the simulated partners listens."""
     async with asyncio.timeout(PATIENCE_S):
         while True:
             try:
-                await desk.get("/agenda")
+                await partners.get("/agenda")
             except httpx2.HTTPError:
                 await asyncio.sleep(0.05)
             else:
@@ -187,11 +185,11 @@ async def _answers(desk: httpx2.AsyncClient) -> None:
 
 @dataclass
 class Simulation:
-    """The days of a demonstration: everybody does what is due, then the clock moves to what comes next."""
+    """The loop of a demonstration: staff and partners do what is due, then the clock moves to the next due time."""
 
     demo: DemoRun
     staff: Staff
-    desk: httpx2.AsyncClient
+    partners: httpx2.AsyncClient
     quiet: Quiescence
     notifier: Notifier
     now: datetime = STARTS
@@ -200,32 +198,32 @@ class Simulation:
     async def run(self) -> None:
         self.demo.say(f"Registering {self.demo.cases} people.")
         await self.staff.register(self.demo.people, lambda place: journey_script(self.demo.seed, place), lambda _: None)
-        self.demo.say("They set out; staff and partners work through the programme's days.")
+        self.demo.say("Simulating the work of staff and partners.")
         while True:
             await self.quiet.wait(self.now)
-            await self.staff.look(self.now)
+            await self.staff.read_cases(self.now)
             ended = len(self.staff.files) - len(self.staff.open_files)
             self.demo.progress(ended, self.demo.cases, f"{self.now:%d %B %Y}")
             if not self.staff.open_files:
                 return
             if not await self.staff.act(self.now) and not await self._partners_act():
-                await self._move_on()
+                await self._move_clock()
 
     async def _partners_act(self) -> bool:
-        told = await self.desk.post("/tick", json={"now": self.now.isoformat()})
-        told.raise_for_status()
-        said = told.json()
-        self.partners_next = datetime.fromisoformat(said["next_at"]) if said["next_at"] else None
-        return bool(said["sent"])
+        response = await self.partners.post("/tick", json={"now": self.now.isoformat()})
+        response.raise_for_status()
+        result = response.json()
+        self.partners_next = datetime.fromisoformat(result["next_at"]) if result["next_at"] else None
+        return bool(result["sent"])
 
-    async def _move_on(self) -> None:
-        """To the next thing anybody has to do. Deadlines are looked at when offices open."""
+    async def _move_clock(self) -> None:
+        """Moves the programme clock to the next due time. Deadlines are processed when offices open."""
         due = await self.quiet.next_due()
-        soonest = (self.staff.next_at, self.partners_next, when_offices_open(due) if due else None)
-        later = min((moment for moment in soonest if moment and moment > self.now), default=None)
-        if later is None or later > STARTS + CEILING:
+        candidates = (self.staff.next_at, self.partners_next, when_offices_open(due) if due else None)
+        target = min((time for time in candidates if time and time > self.now), default=None)
+        if target is None or target > STARTS + CEILING:
             raise SimulationStuckError(self.staff, self.now)
-        self.now = await clock.move(self.quiet.pool, later)
+        self.now = await clock.move(self.quiet.pool, target)
         self.notifier.notify(INBOX)
 
 

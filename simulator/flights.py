@@ -1,4 +1,4 @@
-"""Flights of the simulation: one a week to each country, as soon as somebody is ready to take it."""
+"""Simulated flights: one each week to each country, as soon as a passenger is ready."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ LEAVES_AT: Final = time(12, 0, tzinfo=UTC)
 LASTS: Final = timedelta(hours=5)
 
 NOTICE: Final = timedelta(days=6)
-"""Least time between taking a seat and leaving: the reception partner must answer before the manifest is frozen."""
+"""The minimum time from nomination to departure: the reception partner must confirm before the manifest freeze."""
 
 SEATS: Final = 200
 
-OFF: Final = timedelta(days=3, hours=4)
+CANCELLED_BEFORE: Final = timedelta(days=3, hours=4)
 
-PREPARED: Final = timedelta(days=1, hours=4)
+PREPARED_BEFORE: Final = timedelta(days=1, hours=4)
 
-AT_AIRPORT: Final = timedelta(hours=4)
+CHECK_IN_BEFORE: Final = timedelta(hours=4)
 
 
 @dataclass
 class PlannedFlight:
-    """A movement as its planners know it. ``agenda``: what is to be done, and when (UTC), in order."""
+    """A movement and its agenda: what movement staff must do and when (UTC), in order."""
 
     country: str
     std: datetime
@@ -39,13 +39,13 @@ class PlannedFlight:
     agenda: list[tuple[datetime, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        off = seeded_random(self.seed, "flight", self.number).random() * 100 < CANCELLED_FLIGHT_PCT
-        self.agenda = [(self.std - OFF, "CANCEL")] if off else self._flown()
+        cancelled = seeded_random(self.seed, "flight", self.number).random() * 100 < CANCELLED_FLIGHT_PCT
+        self.agenda = [(self.std - CANCELLED_BEFORE, "CANCEL")] if cancelled else self._operated()
 
-    def _flown(self) -> list[tuple[datetime, str]]:
+    def _operated(self) -> list[tuple[datetime, str]]:
         return [
-            (self.std - PREPARED, "PREPARATION"),
-            (self.std - AT_AIRPORT, "BOARDING"),
+            (self.std - PREPARED_BEFORE, "PREPARATION"),
+            (self.std - CHECK_IN_BEFORE, "BOARDING"),
             (self.std, "DEPARTURE"),
             (self.sta, "ARRIVAL"),
         ]
@@ -60,12 +60,12 @@ class PlannedFlight:
 
     @property
     def destination(self) -> str:
-        """The usual airport of the country, or the country's code where none is known."""
+        """Returns the usual airport of the country, or the country code if none is known."""
         return AIRPORTS.get(self.country, (self.country,))[0]
 
     @property
     def plan(self) -> dict[str, Any]:
-        """The fields of ``PlanMovement``."""
+        """Returns the fields of ``PlanMovement``."""
         return {
             "number": self.number,
             "origin": "MJI",
@@ -78,7 +78,7 @@ class PlannedFlight:
 
     @property
     def seat(self) -> dict[str, Any]:
-        """The fields of ``NominatePassenger``."""
+        """Returns the fields of ``NominatePassenger``."""
         times = {"std": self.std.isoformat(), "sta": self.sta.isoformat()}
         return {"movement_id": self.movement_id, "movement": self.number, **times}
 
@@ -88,7 +88,7 @@ class PlannedFlight:
 
 
 def next_departure(now: datetime) -> datetime:
-    """When the next flight leaves for which there is still time to prepare."""
+    """Returns the departure time (UTC) of the next flight that still leaves time for preparation."""
     earliest = now.astimezone(UTC) + NOTICE
     day = earliest.date() + timedelta(days=(TUESDAY - earliest.weekday()) % 7)
     leaves = datetime.combine(day, LEAVES_AT)

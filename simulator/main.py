@@ -1,8 +1,8 @@
-"""Stand-in partners as a process of their own: ``python -m simulator.main --port P --partners FILE [--live]``.
+"""The process of the simulated partners: ``python -m simulator.main --port P --partners FILE [--live]``.
 
-It knows what was delivered to it, its partners' secrets and where the gateway is; nothing else. FILE decides whom it
-plays: one organisation, or several. In a demo its clock is told (``POST /tick``); with ``--live`` it answers by itself,
-a few seconds after it was asked, and sends again what was not acknowledged.
+It knows only what was delivered to it, its partners' secrets and the address of the gateway. FILE lists the
+organisations that it simulates. In a demonstration it acts when ``POST /tick`` gives it the time; with ``--live`` it
+responds automatically a few seconds after each delivery, and repeats signals that were not acknowledged.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from domain.kernel.vocabulary import ReferralKind
-from simulator.behaviours import MANNERS, ORDINARY, behaviour_profile
+from simulator.behaviours import ORDINARY, PROFILES, behaviour_profile
 from simulator.partner_client import SendResult, SignalLog, SignalNotAcceptedError, SignalSender
 from simulator.partners import LIVE_PAUSE, PlannedSignal, SimulatedPartners, UnknownRequestError
 from store.crypto.webhook_signatures import verified
@@ -41,22 +41,22 @@ LIVE_LOOK_S: Final = 0.5
 
 @dataclass
 class PartnerServer:
-    """Receives for the partners it plays, and sends what they have to say.
+    """Receives deliveries for the simulated partners, and sends their signals.
 
-    ``every_s``: seconds between two messages of a live process, which is silent until it ``speaks``.
+    ``every_s``: the pause between two signals of a live process (seconds). It sends nothing until ``speaks`` is set.
     """
 
     partners: SimulatedPartners
     sender: SignalSender
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
-    said: list[PlannedSignal] = field(default_factory=list)
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    sent: list[PlannedSignal] = field(default_factory=list)
     every_s: float = 0.0
     speaks: asyncio.Event = field(default_factory=asyncio.Event)
-    next: deque[PlannedSignal] = field(default_factory=deque)
+    queue: deque[PlannedSignal] = field(default_factory=deque)
     sending: set[asyncio.Task[None]] = field(default_factory=set)
 
     def receive(self, partner_id: str, headers: Mapping[str, str], body: bytes, now: datetime) -> bool:
-        """Whether it was signed with the secret this partner shares with the programme."""
+        """Accepts a delivery. Returns whether it was signed with the secret that the partner shares with Awda."""
         secret = self.sender.secrets.get(partner_id)
         if secret is None or not verified((secret,), headers, body, time.time()):
             return False
@@ -64,62 +64,62 @@ class PartnerServer:
         return True
 
     async def tick(self, now: datetime) -> dict[str, Any]:
-        """Say everything that is due by now, one after the other, and tell when there is more.
+        """Sends everything that is due by now, in order, and returns when the next signal is due.
 
         Raises ``SignalNotAcceptedError``.
         """
-        async with self.turn:
+        async with self.lock:
             ready, sent = self.partners.due(now), 0
             try:
-                for answer in ready:
-                    await self.say(answer)
+                for signal in ready:
+                    await self.send(signal)
                     sent += 1
             finally:
                 self.partners.put_back(ready[sent:])
-            return {"sent": sent, "next_at": _text(self.partners.next_at)}
+            return {"sent": sent, "next_at": _iso(self.partners.next_at)}
 
-    async def say(self, answer: PlannedSignal) -> list[SendResult]:
-        """Once, or as often as this partner repeats itself. Raises ``SignalNotAcceptedError``."""
-        told = []
-        for _ in range(answer.times):
-            told.append(await self.sender.once(answer.asked.partner_id, answer.event(), self._ahead_s(answer)))
-            if not told[-1].taken:
+    async def send(self, signal: PlannedSignal) -> list[SendResult]:
+        """Sends a signal once, or as often as the partner duplicates it. Raises ``SignalNotAcceptedError``."""
+        results = []
+        for _ in range(signal.copies):
+            results.append(await self.sender.once(signal.referral.partner_id, signal.event(), self._ahead_s(signal)))
+            if not results[-1].taken:
                 raise SignalNotAcceptedError(
-                    f"the gateway answered {told[-1].status} to {answer.asked.partner_id}: see its log"
+                    f"the gateway responded {results[-1].status} to {signal.referral.partner_id}; see the gateway's log"
                 )
-        self.said.append(answer)
-        return told
+        self.sent.append(signal)
+        return results
 
     async def repeat(self, partner_id: str) -> list[SendResult]:
-        """Everything this partner has said so far, once more under the same ids."""
+        """Sends every earlier signal of a partner again under the same ids."""
         return [
-            await self.sender.once(partner_id, answer.event(), self._ahead_s(answer))
-            for answer in self.said
-            if answer.asked.partner_id == partner_id
+            await self.sender.once(partner_id, signal.event(), self._ahead_s(signal))
+            for signal in self.sent
+            if signal.referral.partner_id == partner_id
         ]
 
-    def _ahead_s(self, answer: PlannedSignal) -> float:
-        return self.partners.of(answer.asked.partner_id).how.signing_clock.total_seconds()
+    def _ahead_s(self, signal: PlannedSignal) -> float:
+        return self.partners.of(signal.referral.partner_id).profile.signing_clock.total_seconds()
 
     async def live(self) -> None:
-        """Answer by the real clock until cancelled, once it may speak."""
+        """Sends signals by the real clock until cancelled, once ``speaks`` is set."""
         await self.speaks.wait()
         while True:
-            self.next.extend(self.partners.due(datetime.now(UTC)))
-            while self.next:
-                self._start(self._say_until_taken(self.next.popleft()))
+            self.queue.extend(self.partners.due(datetime.now(UTC)))
+            while self.queue:
+                self._start(self._send_until_taken(self.queue.popleft()))
                 await asyncio.sleep(self.every_s)
             await asyncio.sleep(LIVE_LOOK_S)
 
     @property
     def waiting(self) -> int:
-        """How many answers have not been acknowledged yet."""
-        return len(self.partners.agenda) + len(self.next) + len(self.sending)
+        """Returns how many signals have not been acknowledged yet."""
+        return len(self.partners.agenda) + len(self.queue) + len(self.sending)
 
-    async def _say_until_taken(self, answer: PlannedSignal) -> None:
-        for _ in range(answer.times):
-            await self.sender.until_taken(answer.asked.partner_id, answer.event(), self._ahead_s(answer))
-        self.said.append(answer)
+    async def _send_until_taken(self, signal: PlannedSignal) -> None:
+        for _ in range(signal.copies):
+            await self.sender.until_taken(signal.referral.partner_id, signal.event(), self._ahead_s(signal))
+        self.sent.append(signal)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -133,72 +133,74 @@ class PartnerServer:
         await self.sender.http.aclose()
 
 
-def _text(moment: datetime | None) -> str | None:
+def _iso(moment: datetime | None) -> str | None:
     return moment.isoformat() if moment else None
 
 
-# The doors
+# The HTTP routes
 
 
-def create_app(desk: PartnerServer) -> Starlette:
-    """The partners' receivers and, for a demo or a test, the hand that moves their clock and their pen."""
+def create_app(server: PartnerServer) -> Starlette:
+    """Returns the app: the partners' receivers, and the routes by which a demonstration or a test controls them."""
 
     async def receive(request: Request) -> Response:
         body = await request.body()
-        taken = desk.receive(request.path_params["partner_id"], request.headers, body, datetime.now(UTC))
-        return Response(status_code=204 if taken else 401)
+        accepted = server.receive(request.path_params["partner_id"], request.headers, body, datetime.now(UTC))
+        return Response(status_code=204 if accepted else 401)
 
     async def tick(request: Request) -> Response:
-        return JSONResponse(await desk.tick(datetime.fromisoformat((await request.json())["now"])))
+        return JSONResponse(await server.tick(datetime.fromisoformat((await request.json())["now"])))
 
     async def say(request: Request) -> Response:
-        told = await request.json()
-        one, now = desk.partners.of(told.pop("partner_id")), datetime.fromisoformat(told.pop("now"))
-        return _as_told(await desk.say(one.say(ReferralKind(told.pop("kind")), now, **told)))
+        body = await request.json()
+        partner, now = server.partners.of(body.pop("partner_id")), datetime.fromisoformat(body.pop("now"))
+        return _results(await server.send(partner.request_signal(ReferralKind(body.pop("kind")), now, **body)))
 
     async def repeat(request: Request) -> Response:
-        return _as_told(await desk.repeat((await request.json())["partner_id"]))
+        return _results(await server.repeat((await request.json())["partner_id"]))
 
     async def behave(request: Request) -> Response:
-        asked = await request.json()
-        desk.partners.of(asked["partner_id"]).how = behaviour_profile(asked["manner"])
+        body = await request.json()
+        server.partners.of(body["partner_id"]).profile = behaviour_profile(body["manner"])
         return Response(status_code=204)
 
     async def speak(_request: Request) -> Response:
-        desk.speaks.set()
+        server.speaks.set()
         return Response(status_code=204)
 
     async def agenda(_request: Request) -> Response:
-        received = [kind for one in desk.partners.known.values() for kind in one.seen.values()]
-        return JSONResponse({"waiting": desk.waiting, "next_at": _text(desk.partners.next_at), "received": received})
+        received = [kind for one in server.partners.known.values() for kind in one.seen.values()]
+        return JSONResponse({"waiting": server.waiting, "next_at": _iso(server.partners.next_at), "received": received})
 
     post = {"/tick": tick, "/say": say, "/repeat": repeat, "/behave": behave, "/speak": speak}
     post["/receive/{partner_id}"] = receive
     routes = [Route(path, does, methods=["POST"]) for path, does in post.items()]
-    return Starlette(routes=[*routes, Route("/agenda", agenda)], lifespan=_life(desk), exception_handlers=UNABLE)
+    return Starlette(
+        routes=[*routes, Route("/agenda", agenda)], lifespan=_lifespan(server), exception_handlers=ERROR_RESPONSES
+    )
 
 
-async def _unable(_request: Request, fault: Exception) -> Response:
-    return PlainTextResponse(str(fault), 502 if isinstance(fault, SignalNotAcceptedError) else 404)
+async def _error_response(_request: Request, error: Exception) -> Response:
+    return PlainTextResponse(str(error), 502 if isinstance(error, SignalNotAcceptedError) else 404)
 
 
-UNABLE: Final[Any] = {SignalNotAcceptedError: _unable, UnknownRequestError: _unable}
+ERROR_RESPONSES: Final[Any] = {SignalNotAcceptedError: _error_response, UnknownRequestError: _error_response}
 
 
-def _as_told(told: list[SendResult]) -> Response:
-    return JSONResponse([{"status": one.status, "receipt": one.receipt} for one in told])
+def _results(results: list[SendResult]) -> Response:
+    return JSONResponse([{"status": one.status, "receipt": one.receipt} for one in results])
 
 
-def _life(desk: PartnerServer) -> Any:
+def _lifespan(server: PartnerServer) -> Any:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        alive = asyncio.create_task(desk.live()) if desk.partners.live else None
+        alive = asyncio.create_task(server.live()) if server.partners.live else None
         yield
         if alive:
             alive.cancel()
             with suppress(asyncio.CancelledError):
                 await alive
-        await desk.close()
+        await server.close()
 
     return lifespan
 
@@ -207,40 +209,46 @@ def _life(desk: PartnerServer) -> Any:
 
 
 def secrets_in(file: Path) -> dict[str, str]:
-    """The partners' copies of their secrets, by partner."""
+    """Returns the partners' secrets, by partner id."""
     found: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
     return found
 
 
 def _arguments(given: list[str]) -> argparse.Namespace:
     host, port = os.environ.get("AWDA_HOST", "127.0.0.1"), os.environ.get("AWDA_PORT", "8600")
-    parser = argparse.ArgumentParser(prog="python -m simulator.main", description="Stand-in partners.")
-    parser.add_argument("--port", type=int, required=True, help="where the partners listen, on this machine only")
-    parser.add_argument("--partners", type=Path, required=True, help="JSON file: secret by partner")
-    parser.add_argument("--gateway", default=f"http://{host}:{port}", help="where they answer to")
+    parser = argparse.ArgumentParser(prog="python -m simulator.main", description="Simulated partners.")
+    parser.add_argument("--port", type=int, required=True, help="local port on which the partners receive")
+    parser.add_argument(
+        "--partners", type=Path, required=True, help="JSON file with the secret of each partner, by partner id"
+    )
+    parser.add_argument("--gateway", default=f"http://{host}:{port}", help="address of the gateway")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--manner", default=ORDINARY, help=f"how they behave, joined by +: {', '.join(MANNERS)}")
-    parser.add_argument("--live", action="store_true", help="answer by the real clock")
-    parser.add_argument("--pause", type=float, default=LIVE_PAUSE.total_seconds(), help="seconds between live answers")
-    parser.add_argument("--every", type=float, default=0.0, help="least seconds between two messages")
-    parser.add_argument("--hold", action="store_true", help="be silent until POST /speak")
-    parser.add_argument("--hurry", type=float, default=1.0, help="how many times sooner than the standard they retry")
-    parser.add_argument("--log", type=Path, help="where they write down what they were answered")
+    parser.add_argument("--manner", default=ORDINARY, help=f"behaviour profiles, joined by +: {', '.join(PROFILES)}")
+    parser.add_argument("--live", action="store_true", help="respond by the real clock")
+    parser.add_argument(
+        "--pause", type=float, default=LIVE_PAUSE.total_seconds(), help="seconds between live responses"
+    )
+    parser.add_argument("--every", type=float, default=0.0, help="minimum seconds between two signals")
+    parser.add_argument("--hold", action="store_true", help="send nothing until POST /speak")
+    parser.add_argument(
+        "--hurry", type=float, default=1.0, help="factor by which retries are sooner than the standard's"
+    )
+    parser.add_argument("--log", type=Path, help="file in which they log the responses")
     return parser.parse_args(given)
 
 
 def main(given: list[str]) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s", stream=sys.stderr)
     logging.getLogger("httpx2").setLevel(logging.WARNING)
-    asked = _arguments(given)
-    live = timedelta(seconds=asked.pause) if asked.live else None
-    sender = SignalSender(asked.gateway, secrets_in(asked.partners), SignalLog(asked.log), asked.hurry)
-    desk = PartnerServer(
-        SimulatedPartners(asked.seed, live, behaviour_profile(asked.manner)), sender, every_s=asked.every
+    options = _arguments(given)
+    live = timedelta(seconds=options.pause) if options.live else None
+    sender = SignalSender(options.gateway, secrets_in(options.partners), SignalLog(options.log), options.hurry)
+    server = PartnerServer(
+        SimulatedPartners(options.seed, live, behaviour_profile(options.manner)), sender, every_s=options.every
     )
-    if not asked.hold:
-        desk.speaks.set()
-    uvicorn.run(create_app(desk), host="127.0.0.1", port=asked.port, log_level="warning", access_log=False)
+    if not options.hold:
+        server.speaks.set()
+    uvicorn.run(create_app(server), host="127.0.0.1", port=options.port, log_level="warning", access_log=False)
     return 0
 
 

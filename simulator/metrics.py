@@ -1,4 +1,4 @@
-"""What a demonstration is measured by: figures read from the log, and whether cases ended as their scripts say."""
+"""The figures of a demonstration, read from the log, and the check that cases ended as their scripts say."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ A_DAY_S: Final = 86_400
 
 
 class SimulationStuckError(Exception):
-    """Cases are open, and nobody has anything to do for them."""
+    """Cases are open, but neither staff nor partners have anything scheduled for them."""
 
     def __init__(self, staff: Staff, now: datetime) -> None:
-        found = [f"{file.number} waits for {file.view.get('waiting_on') or 'nobody'}" for file in staff.open_files]
-        refused = [f"{one.number} {one.message} ({one.rule})" for one in staff.mishaps]
-        why = f"; refused: {', '.join(refused[:5])}" if refused else ""
-        super().__init__(f"{len(found)} cases go no further on {now:%d %B %Y}: {'; '.join(found[:5])}{why}")
+        found = [f"{file.number} waits for {file.view.get('waiting_on') or 'nothing'}" for file in staff.open_files]
+        refused = [f"{one.number} {one.message} ({one.rule})" for one in staff.rejections]
+        why = f"; refused messages: {', '.join(refused[:5])}" if refused else ""
+        super().__init__(f"{len(found)} cases make no progress on {now:%d %B %Y}: {'; '.join(found[:5])}{why}")
 
 
 async def figures(pool: Pool) -> dict[str, Any]:
-    """The figures of ``awda demo run --json``, but for the time it took and the verification."""
+    """Returns the figures of ``awda demo run --json``, without its duration and the verification."""
     counted: Any = await pool.fetchrow(_COUNTS)
     found = dict(counted)
     return {
@@ -42,7 +42,7 @@ async def figures(pool: Pool) -> dict[str, Any]:
 
 
 async def _stages(pool: Pool) -> dict[str, dict[str, Any]]:
-    """Of each stage: how many cases completed it, and in how many days at the median."""
+    """Returns for each stage how many cases completed it, and the median duration (days)."""
     opened: dict[tuple[UUID, str], datetime] = {}
     days: dict[str, dict[UUID, float]] = defaultdict(dict)
     for stream, topic, stage, happened_at in await pool.fetch(_STAGES):
@@ -61,21 +61,21 @@ def _median(days: Iterable[float]) -> float | None:
 
 
 async def not_as_scripted(pool: Pool, files: Iterable[CaseFile]) -> list[str]:
-    """Cases that ended otherwise than their scripts say: empty, or something is wrong."""
+    """Returns a sentence for each case that did not end as its script says."""
     ends = {row["number"]: dict(row) for row in await pool.fetch(_ENDS)}
     found = ((file, _difference(file, ends.get(file.number))) for file in files)
     return [f"{file.number} {difference}" for file, difference in found if difference]
 
 
 def _difference(file: CaseFile, end: Mapping[str, Any] | None) -> str | None:
-    wanted = PUBLIC_CLOSURE[file.script.reason]
+    expected = PUBLIC_CLOSURE[file.script.reason]
     if end is None or end["closure"] is None:
-        return f"is still open; its script closes it as {wanted}"
-    if end["closure"] != wanted:
-        return f"closed as {end['closure']}; its script says {wanted}"
-    if end["departed"] != file.script.travels:
-        return "left although its script says it does not" if end["departed"] else "never left; its script says it does"
-    return None
+        return f"is still open; its script closes it as {expected}"
+    if end["closure"] != expected:
+        return f"closed as {end['closure']}; its script says {expected}"
+    if end["departed"] == file.script.travels:
+        return None
+    return "departed, contrary to its script" if end["departed"] else "did not depart, contrary to its script"
 
 
 _COUNTS = """

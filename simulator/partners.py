@@ -1,7 +1,7 @@
-"""Stand-in partners: each knows what was delivered to it, and decides from that alone what to answer and when.
+"""Simulated partners: each decides only from what was delivered to it which signals to send, and when.
 
-What is answered depends on the seed, on the partner's manner and on whom the referral is about, never on its token or
-on the order of arrival: the same seed answers alike in every run.
+The signals depend on the seed, the partner's behaviour profile and the person of the referral, never on the token or
+the order of arrival: the same seed gives the same signals in every run.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from simulator.behaviours import (
     ACKNOWLEDGED_AFTER,
     BEHAVIOUR,
     DOCUMENT_DAYS_PCT,
-    MANNERS,
     ORDINARY,
     PERMIT_DAYS,
+    PROFILES,
     Behaviour,
     BehaviourProfile,
 )
@@ -37,47 +37,51 @@ CANCELLED: Final = "org.iom.vhr.referral.cancelled.v1"
 LIVE_PAUSE: Final = timedelta(seconds=3)
 
 FIRST_ASKED_ONLY: Final = {"NOT_CONFIRMED": "NATIONALITY_CONFIRMED"}
-"""What a partner says only the first time it is asked, and what it says when asked again."""
+"""Outcomes that a partner reports only for its first referral of a person, and the outcome of a repeated one."""
 
-BY_HAND: Final = 1000
-"""Steps that somebody tells a partner to take are numbered from here."""
+REQUESTED_STEP: Final = 1000
+"""Steps requested through ``POST /say`` are numbered from here."""
 
 
 class UnknownRequestError(LookupError):
-    """Nothing like it was ever sent to the partner, who has nothing to answer."""
+    """The partner has received no referral of this kind and cannot send a signal about one."""
 
 
 @dataclass(frozen=True)
 class ReceivedReferral:
-    """One referral as its partner knows it. ``about`` tells people apart; ``nth`` counts the same request again."""
+    """One referral as its partner knows it.
+
+    ``about`` identifies the person; ``attempt`` counts earlier referrals of the same kind for the same person.
+    """
 
     partner_id: str
     token: str
     kind: ReferralKind
     about: str
-    nth: int
+    attempt: int
     sent_at: datetime
     departs: datetime | None = None
 
     def rolls(self, seed: int, question: str) -> random.Random:
-        return seeded_random(seed, self.partner_id, self.kind, self.about, self.nth, question)
+        return seeded_random(seed, self.partner_id, self.kind, self.about, self.attempt, question)
 
 
 @dataclass(frozen=True)
 class PlannedSignal:
-    """One signal to send, once it is due (programme clock, UTC). ``times``: how often, for some repeat themselves.
+    """One signal and when it is due (programme clock, UTC).
 
-    ``clock``: how far ahead of the time the partner's clock is.
+    ``copies``: how often it is sent under the same id. ``clock``: how far the partner's clock is ahead.
+    ``after_flight``: it reports something that happens after the flight.
     """
 
     due: datetime
-    asked: ReceivedReferral
+    referral: ReceivedReferral
     step: int
     signal_type: SignalType
     outcome: str | None = None
     payload: Mapping[str, Any] = field(default_factory=dict)
-    times: int = 1
-    after_the_flight: bool = False
+    copies: int = 1
+    after_flight: bool = False
     occurred_at: datetime | None = None
     clock: timedelta = timedelta(0)
     seq: int | None = None
@@ -85,15 +89,21 @@ class PlannedSignal:
 
     @property
     def order(self) -> tuple[datetime, str, str, int, int]:
-        """The order of sending, the same in every run."""
-        return self.due, self.asked.partner_id, f"{self.asked.kind}/{self.asked.about}", self.asked.nth, self.step
+        """Returns the sort key for sending, which is the same in every run."""
+        return (
+            self.due,
+            self.referral.partner_id,
+            f"{self.referral.kind}/{self.referral.about}",
+            self.referral.attempt,
+            self.step,
+        )
 
     def event(self) -> dict[str, Any]:
-        """The CloudEvent that says it."""
-        signal_id = str(uuid5(SIGNALS, f"{self.asked.token}/{self.step}"))
+        """Returns the signal as a CloudEvent."""
+        signal_id = str(uuid5(SIGNALS, f"{self.referral.token}/{self.step}"))
         data = {
             "signal_id": signal_id,
-            "referral_token": self.asked.token,
+            "referral_token": self.referral.token,
             "signal_type": self.signal_type,
             "outcome_code": self.outcome,
             "payload": self.payload,
@@ -104,70 +114,81 @@ class PlannedSignal:
         return {
             "specversion": "1.0",
             "id": signal_id,
-            "source": f"awda:partner:{self.asked.partner_id}",
+            "source": f"awda:partner:{self.referral.partner_id}",
             "type": "org.iom.vhr.signal.v1",
             "datacontenttype": "application/json",
             "data": {name: value for name, value in data.items() if value is not None},
         }
 
 
-# What one partner answers to one referral
+# The signals of one partner for one referral
 
 
-def answers(seed: int, asked: ReceivedReferral, how: BehaviourProfile = MANNERS[ORDINARY]) -> list[PlannedSignal]:
-    """Everything a partner will say to a referral, in the order in which it says it."""
-    rolls = asked.rolls(seed, "answers")
-    does = {name: rolls.random() * 100 < getattr(how, f"{name}_pct") for name in WEAKNESSES}
-    behaviour = BEHAVIOUR[asked.kind]
-    said = list(_said(asked, behaviour, how, rolls, does))
-    for weakness, changes in CHANGES.items():
-        if does[weakness] and (weakness in AFTER_FLIGHTS_TOO or not behaviour.confirms):
-            said = changes(said, how)
-    return [replace(answer, clock=how.clock) for answer in said]
+def signals_for(
+    seed: int, referral: ReceivedReferral, profile: BehaviourProfile = PROFILES[ORDINARY]
+) -> list[PlannedSignal]:
+    """Returns all signals that a partner will send for a referral, in the order of sending."""
+    rolls = referral.rolls(seed, "answers")
+    traits = {name: rolls.random() * 100 < getattr(profile, f"{name}_pct") for name in TRAITS}
+    behaviour = BEHAVIOUR[referral.kind]
+    signals = list(_signals(referral, behaviour, profile, rolls, traits))
+    for trait, changes in CHANGES.items():
+        if traits[trait] and (trait in TRAITS_AFTER_FLIGHTS or not behaviour.confirmation):
+            signals = changes(signals, profile)
+    return [replace(signal, clock=profile.clock) for signal in signals]
 
 
-WEAKNESSES: Final = ("rejects", "forgets", "overtakes", "repeats", "contradicts", "badly", "silent")
+TRAITS: Final = ("rejects", "omits_acknowledgement", "reorders", "duplicates", "contradicts", "negative", "silent")
 
-AFTER_FLIGHTS_TOO: Final = ("repeats", "contradicts", "silent")
+TRAITS_AFTER_FLIGHTS: Final = ("duplicates", "contradicts", "silent")
 
 
-def _said(
-    asked: ReceivedReferral, behaviour: Behaviour, how: BehaviourProfile, rolls: random.Random, does: Mapping[str, bool]
+def _signals(
+    referral: ReceivedReferral,
+    behaviour: Behaviour,
+    profile: BehaviourProfile,
+    rolls: random.Random,
+    traits: Mapping[str, bool],
 ) -> Iterator[PlannedSignal]:
-    acknowledged = asked.sent_at + how.pace * ACKNOWLEDGED_AFTER.drawn(rolls)
-    accepted = max(acknowledged, asked.sent_at + how.pace * behaviour.accepted.drawn(rolls))
-    if behaviour.confirms:
-        acknowledged = accepted = asked.sent_at + how.pace * behaviour.accepted.drawn(rolls)
-    completed = max(accepted, asked.sent_at + how.pace * behaviour.completed.drawn(rolls))
-    if behaviour.confirms and asked.departs:
-        completed = max(accepted, asked.departs + behaviour.completed.drawn(rolls))
-    yield PlannedSignal(_when(acknowledged, how), asked, 0, SignalType.ACKNOWLEDGED)
-    if does["rejects"] and (behaviour.may_reject or how.rejects_pct >= 100) and asked.nth == 0:
+    acknowledged = referral.sent_at + profile.pace * ACKNOWLEDGED_AFTER.drawn(rolls)
+    accepted = max(acknowledged, referral.sent_at + profile.pace * behaviour.accepted.drawn(rolls))
+    if behaviour.confirmation:
+        acknowledged = accepted = referral.sent_at + profile.pace * behaviour.accepted.drawn(rolls)
+    completed = max(accepted, referral.sent_at + profile.pace * behaviour.completed.drawn(rolls))
+    if behaviour.confirmation and referral.departs:
+        completed = max(accepted, referral.departs + behaviour.completed.drawn(rolls))
+    yield PlannedSignal(_when(acknowledged, profile), referral, 0, SignalType.ACKNOWLEDGED)
+    if traits["rejects"] and (behaviour.may_reject or profile.rejects_pct >= 100) and referral.attempt == 0:
         yield PlannedSignal(
-            _when(accepted, how), asked, 1, SignalType.REJECTED, behaviour.full, reason="we cannot take anybody now"
+            _when(accepted, profile),
+            referral,
+            1,
+            SignalType.REJECTED,
+            behaviour.rejection,
+            reason="no capacity at present",
         )
         return
-    yield PlannedSignal(_when(accepted, how), asked, 1, SignalType.ACCEPTED, behaviour.confirms)
-    for number in range(how.reports):
-        yield PlannedSignal(_when(accepted, how), asked, 10 + number, SignalType.PROGRESS, seq=number)
-    yield _completed(_when(completed, how), asked, behaviour, rolls, badly=does["badly"])
+    yield PlannedSignal(_when(accepted, profile), referral, 1, SignalType.ACCEPTED, behaviour.confirmation)
+    for number in range(profile.reports):
+        yield PlannedSignal(_when(accepted, profile), referral, 10 + number, SignalType.PROGRESS, seq=number)
+    yield _completed(_when(completed, profile), referral, behaviour, rolls, negative=traits["negative"])
 
 
-def _when(moment: datetime, how: BehaviourProfile) -> datetime:
-    """Who is prompt answers at once; everybody else when offices open."""
-    return moment if how.pace == 0 else when_offices_open(moment)
+def _when(moment: datetime, profile: BehaviourProfile) -> datetime:
+    """Returns when a signal is sent: at once by a prompt partner, otherwise when offices open (UTC)."""
+    return moment if profile.pace == 0 else when_offices_open(moment)
 
 
 def _completed(
-    due: datetime, asked: ReceivedReferral, behaviour: Behaviour, rolls: random.Random, *, badly: bool
+    due: datetime, referral: ReceivedReferral, behaviour: Behaviour, rolls: random.Random, *, negative: bool
 ) -> PlannedSignal:
     outcome = chosen(rolls, behaviour.outcomes)
-    if asked.nth:
+    if referral.attempt:
         outcome = FIRST_ASKED_ONLY.get(outcome, outcome)
-    payload = {} if badly else PAYLOADS.get(asked.kind, _nothing)(asked, due, rolls)
-    outcome = behaviour.badly if badly else outcome
+    payload = {} if negative else PAYLOADS.get(referral.kind, _nothing)(referral, due, rolls)
+    outcome = behaviour.negative_outcome if negative else outcome
     return PlannedSignal(
-        due, asked, 2, SignalType.COMPLETED, outcome, payload, after_the_flight=behaviour.confirms is not None
+        due, referral, 2, SignalType.COMPLETED, outcome, payload, after_flight=behaviour.confirmation is not None
     )
 
 
@@ -175,14 +196,22 @@ def _nothing(_asked: ReceivedReferral, _due: datetime, _rolls: random.Random) ->
     return {}
 
 
-def _document(asked: ReceivedReferral, due: datetime, rolls: random.Random) -> dict[str, Any]:
+def _document(referral: ReceivedReferral, due: datetime, rolls: random.Random) -> dict[str, Any]:
     ends = due.date() + timedelta(days=chosen(rolls, DOCUMENT_DAYS_PCT))
-    return {"kind": "LAISSEZ_PASSER", "number": f"LP-{asked.about[:8]}-{asked.nth}", "expires_on": ends.isoformat()}
+    return {
+        "kind": "LAISSEZ_PASSER",
+        "number": f"LP-{referral.about[:8]}-{referral.attempt}",
+        "expires_on": ends.isoformat(),
+    }
 
 
-def _permit(asked: ReceivedReferral, due: datetime, _rolls: random.Random) -> dict[str, Any]:
+def _permit(referral: ReceivedReferral, due: datetime, _rolls: random.Random) -> dict[str, Any]:
     ends = due.date() + timedelta(days=PERMIT_DAYS)
-    return {"permit_number": f"X-{asked.about[:8]}-{asked.nth}", "airport": "MJI", "expires_on": ends.isoformat()}
+    return {
+        "permit_number": f"X-{referral.about[:8]}-{referral.attempt}",
+        "airport": "MJI",
+        "expires_on": ends.isoformat(),
+    }
 
 
 def _handover(_asked: ReceivedReferral, due: datetime, _rolls: random.Random) -> dict[str, Any]:
@@ -201,118 +230,122 @@ PAYLOADS: Final[Mapping[ReferralKind, Callable[[ReceivedReferral, datetime, rand
 }
 
 
-# What a manner makes of it
+# How a behaviour profile changes the signals
 
 
-def _silent(_said: list[PlannedSignal], _how: BehaviourProfile) -> list[PlannedSignal]:
+def _silent(_signals: list[PlannedSignal], _profile: BehaviourProfile) -> list[PlannedSignal]:
     return []
 
 
-def _forgotten(said: list[PlannedSignal], _how: BehaviourProfile) -> list[PlannedSignal]:
-    return [answer for answer in said if answer.signal_type is not SignalType.ACKNOWLEDGED]
+def _without_acknowledgement(signals: list[PlannedSignal], _profile: BehaviourProfile) -> list[PlannedSignal]:
+    return [signal for signal in signals if signal.signal_type is not SignalType.ACKNOWLEDGED]
 
 
-def _overtaken(said: list[PlannedSignal], _how: BehaviourProfile) -> list[PlannedSignal]:
-    """The last answer goes first, and the others follow it."""
-    *before, last = said
-    late = [replace(answer, due=last.due, step=last.step + nth) for nth, answer in enumerate(before, 1)]
+def _reordered(signals: list[PlannedSignal], _profile: BehaviourProfile) -> list[PlannedSignal]:
+    """Sends the last signal first, and the others after it."""
+    *before, last = signals
+    late = [replace(signal, due=last.due, step=last.step + attempt) for attempt, signal in enumerate(before, 1)]
     return [last, *late]
 
 
-def _repeated(said: list[PlannedSignal], how: BehaviourProfile) -> list[PlannedSignal]:
-    """The last word is said several times under the same id."""
-    *before, last = said
-    return [*before, replace(last, times=how.times)]
+def _duplicated(signals: list[PlannedSignal], profile: BehaviourProfile) -> list[PlannedSignal]:
+    """Sends the last signal several times under the same id."""
+    *before, last = signals
+    return [*before, replace(last, copies=profile.copies)]
 
 
-def _contradicted(said: list[PlannedSignal], _how: BehaviourProfile) -> list[PlannedSignal]:
-    """What was completed is completed once more under a new id, and then with the contrary outcome."""
-    done = next((answer for answer in said if answer.signal_type is SignalType.COMPLETED), None)
+def _contradicted(signals: list[PlannedSignal], _profile: BehaviourProfile) -> list[PlannedSignal]:
+    """Reports the completion again under a new id, and then once more with the negative outcome."""
+    done = next((signal for signal in signals if signal.signal_type is SignalType.COMPLETED), None)
     if done is None:
-        return said
-    again = replace(done, due=done.due + timedelta(days=1), step=done.step + 100, times=1)
+        return signals
+    again = replace(done, due=done.due + timedelta(days=1), step=done.step + 100, copies=1)
     other = replace(again, step=again.step + 1, due=done.due + timedelta(days=2), payload={})
-    return [*said, again, replace(other, outcome=BEHAVIOUR[done.asked.kind].badly)]
+    return [*signals, again, replace(other, outcome=BEHAVIOUR[done.referral.kind].negative_outcome)]
 
 
 CHANGES: Final[Mapping[str, Callable[[list[PlannedSignal], BehaviourProfile], list[PlannedSignal]]]] = {
-    "forgets": _forgotten,
-    "overtakes": _overtaken,
-    "repeats": _repeated,
+    "omits_acknowledgement": _without_acknowledgement,
+    "reorders": _reordered,
+    "duplicates": _duplicated,
     "contradicts": _contradicted,
     "silent": _silent,
 }
 
 
-# One partner, and what it has still to say
+# One partner and its agenda
 
 
 @dataclass
 class SimulatedPartner:
-    """One organisation's desk. With ``live`` it answers that long apart in real time, and keeps no agenda of days."""
+    """One organisation. With ``live``, it sends its signals in real time, that long apart."""
 
     partner_id: str
     seed: int
-    how: BehaviourProfile
+    profile: BehaviourProfile
     live: timedelta | None = None
     seen: dict[str, str] = field(default_factory=dict)
-    asked: list[ReceivedReferral] = field(default_factory=list)
+    referrals: list[ReceivedReferral] = field(default_factory=list)
     agenda: list[PlannedSignal] = field(default_factory=list)
-    by_hand: int = 0
+    requested: int = 0
 
     def receive(self, event: Mapping[str, Any], now: datetime) -> None:
-        """Something was delivered. What came before is known by its id and changes nothing."""
+        """Handles a delivery. A repeated delivery is recognised by its id and changes nothing."""
         if event["id"] in self.seen:
             return
         self.seen[event["id"]] = event["type"]
         if event["type"] == SENT:
-            self.asked.append(self._asked(event["data"]))
-            said = answers(self.seed, self.asked[-1], self.how)
-            self.agenda += said if self.live is None else hurried(said, now, self.live)
+            self.referrals.append(self._received(event["data"]))
+            signals = signals_for(self.seed, self.referrals[-1], self.profile)
+            self.agenda += signals if self.live is None else accelerated(signals, now, self.live)
         elif event["type"] == CANCELLED:
             token = event["data"]["referral_token"]
-            self.agenda = [answer for answer in self.agenda if answer.asked.token != token or self._stubborn(answer)]
+            self.agenda = [
+                signal for signal in self.agenda if signal.referral.token != token or self._ignores_cancellation(signal)
+            ]
 
-    def _asked(self, data: Mapping[str, Any]) -> ReceivedReferral:
-        kind, about = ReferralKind(data["kind"]), whom(data)
-        nth = sum((before.kind, before.about) == (kind, about) for before in self.asked)
+    def _received(self, data: Mapping[str, Any]) -> ReceivedReferral:
+        kind, about = ReferralKind(data["kind"]), person_key(data)
+        attempt = sum((before.kind, before.about) == (kind, about) for before in self.referrals)
         flight = data["person"].get("flight")
         departs = datetime.fromisoformat(flight["std"]) if flight else None
         sent_at = datetime.fromisoformat(data["sent_at"])
-        return ReceivedReferral(self.partner_id, data["referral_token"], kind, about, nth, sent_at, departs)
+        return ReceivedReferral(self.partner_id, data["referral_token"], kind, about, attempt, sent_at, departs)
 
-    def _stubborn(self, answer: PlannedSignal) -> bool:
-        return answer.asked.rolls(self.seed, "late").random() * 100 < self.how.stubborn_pct
+    def _ignores_cancellation(self, signal: PlannedSignal) -> bool:
+        return signal.referral.rolls(self.seed, "late").random() * 100 < self.profile.ignores_cancellation_pct
 
-    def say(self, kind: ReferralKind, now: datetime, **told: Any) -> PlannedSignal:
-        """What somebody tells it to say about the newest referral of a kind. Raises ``UnknownRequestError``."""
-        asked = next((one for one in reversed(self.asked) if one.kind is kind), None)
-        if asked is None:
-            raise UnknownRequestError(f"{self.partner_id} was sent no {kind}")
-        self.by_hand += 1
-        said = PlannedSignal(now, asked, BY_HAND + self.by_hand, SignalType(told.pop("signal_type")), **told)
-        return replace(said, clock=self.how.clock)
+    def request_signal(self, kind: ReferralKind, now: datetime, **fields: Any) -> PlannedSignal:
+        """Plans a signal on request about the newest referral of a kind. Raises ``UnknownRequestError``."""
+        referral = next((one for one in reversed(self.referrals) if one.kind is kind), None)
+        if referral is None:
+            raise UnknownRequestError(f"{self.partner_id} has received no referral of kind {kind}")
+        self.requested += 1
+        signal = PlannedSignal(
+            now, referral, REQUESTED_STEP + self.requested, SignalType(fields.pop("signal_type")), **fields
+        )
+        return replace(signal, clock=self.profile.clock)
 
     def due(self, now: datetime) -> list[PlannedSignal]:
-        """Take from the agenda what must be said by now."""
-        ready = [answer for answer in self.agenda if answer.due <= now]
-        self.agenda = [answer for answer in self.agenda if answer.due > now]
+        """Removes from the agenda what is due by now (UTC), and returns it."""
+        ready = [signal for signal in self.agenda if signal.due <= now]
+        self.agenda = [signal for signal in self.agenda if signal.due > now]
         return ready
 
 
 @dataclass
 class SimulatedPartners:
-    """The stand-ins of one process, which behave alike. None of them knows what another was told."""
+    """The simulated partners of one process, with one behaviour profile. None knows what another has received."""
 
     seed: int
     live: timedelta | None = None
-    how: BehaviourProfile = MANNERS[ORDINARY]
+    profile: BehaviourProfile = PROFILES[ORDINARY]
     known: dict[str, SimulatedPartner] = field(default_factory=dict)
 
     def of(self, partner_id: str) -> SimulatedPartner:
-        """The stand-in of that name."""
+        """Returns the simulated partner with this id."""
         if partner_id not in self.known:
-            self.known[partner_id] = SimulatedPartner(partner_id, self.seed, self.how, self.live)
+            self.known[partner_id] = SimulatedPartner(partner_id, self.seed, self.profile, self.live)
         return self.known[partner_id]
 
     def receive(self, partner_id: str, event: Mapping[str, Any], now: datetime) -> None:
@@ -320,38 +353,38 @@ class SimulatedPartners:
 
     @property
     def agenda(self) -> list[PlannedSignal]:
-        return [answer for one in self.known.values() for answer in one.agenda]
+        return [signal for one in self.known.values() for signal in one.agenda]
 
     def due(self, now: datetime) -> list[PlannedSignal]:
-        """Take from everybody's agenda what must be said by now, in order."""
-        ready = [answer for one in self.known.values() for answer in one.due(now)]
-        return sorted(ready, key=lambda answer: answer.order)
+        """Removes what is due by now (UTC) from all agendas, and returns it in the order of sending."""
+        ready = [signal for one in self.known.values() for signal in one.due(now)]
+        return sorted(ready, key=lambda signal: signal.order)
 
-    def put_back(self, unsaid: list[PlannedSignal]) -> None:
-        """What could not be said stays on its agenda."""
-        for answer in unsaid:
-            self.of(answer.asked.partner_id).agenda.append(answer)
+    def put_back(self, unsent: list[PlannedSignal]) -> None:
+        """Returns signals that could not be sent to their agendas."""
+        for signal in unsent:
+            self.of(signal.referral.partner_id).agenda.append(signal)
 
     @property
     def next_at(self) -> datetime | None:
-        return min((answer.due for answer in self.agenda), default=None)
+        return min((signal.due for signal in self.agenda), default=None)
 
 
-def whom(data: Mapping[str, Any]) -> str:
-    """Tells the people a partner was told of apart, by what it was told; a flight may change and does not count."""
+def person_key(data: Mapping[str, Any]) -> str:
+    """Returns a key for the person of a referral, from the data received. The flight may change and does not count."""
     person = {name: value for name, value in data["person"].items() if name != "flight"}
     return hashlib.sha256(json.dumps(person, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def hurried(said: list[PlannedSignal], now: datetime, pause: timedelta = LIVE_PAUSE) -> list[PlannedSignal]:
-    """The same answers a few seconds apart, beginning now; only what follows a flight waits for the flight."""
+def accelerated(signals: list[PlannedSignal], now: datetime, pause: timedelta = LIVE_PAUSE) -> list[PlannedSignal]:
+    """Returns the same signals a few seconds apart, from now on. Signals about an arrival still wait for the flight."""
     soon = [
-        replace(answer, due=now + pause * (nth + 1), occurred_at=answer.asked.sent_at)
-        for nth, answer in enumerate(said)
+        replace(signal, due=now + pause * (attempt + 1), occurred_at=signal.referral.sent_at)
+        for attempt, signal in enumerate(signals)
     ]
     return [
-        replace(answer, due=max(answer.due, answer.asked.departs + timedelta(days=1)))
-        if answer.after_the_flight and answer.asked.departs
-        else answer
-        for answer in soon
+        replace(signal, due=max(signal.due, signal.referral.departs + timedelta(days=1)))
+        if signal.after_flight and signal.referral.departs
+        else signal
+        for signal in soon
     ]

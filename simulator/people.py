@@ -1,4 +1,4 @@
-"""People who do not exist: registrations made up from word lists, the same ones for the same seed."""
+"""Synthetic registrations, composed from syllable lists; the same seed gives the same people."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ EARLIEST: Final = date(2026, 1, 11)
 
 
 def people(seed: int, count: int) -> list[dict[str, Any]]:
-    """That many registrations, as the fields of ``RegisterCase``. Nobody has the name and birthday of another."""
+    """Returns registrations as the fields of ``RegisterCase``. No two people share name and date of birth."""
     return [_registration(seed, place) for place in range(count)]
 
 

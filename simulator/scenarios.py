@@ -1,7 +1,7 @@
-"""What staff do, how often and how fast: the tables the simulation is drawn from (estimates, not statistics).
+"""The scenario of each case and the durations of staff work (estimates, not statistics).
 
-A case's script is its fate before departure: the journey to the end, or where and why it leaves. It depends on the
-seed and on the case's place in the list only, so it is known beforehand how every case must end.
+The script of a case says whether the person travels, or at which point and for which reason the case closes. It
+depends only on the seed and the case's place in the list, so the expected end of every case is known in advance.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ AT_ONCE: Final = DurationSpread(0)
 
 @dataclass(frozen=True)
 class JourneyScript:
-    """``leaves``: at which point of the way the case ends, ``None`` if it goes all the way; ``reason``: its closure."""
+    """The planned course of one case.
+
+    ``leaves``: the point at which it closes early, or ``None``; ``reason``: the closure reason.
+    """
 
     reason: ClosureReason = ClosureReason.COMPLETED_REINTEGRATION
     leaves: str | None = None
@@ -66,7 +69,7 @@ CANCELLED_FLIGHT_PCT: Final = 8.0
 
 
 def journey_script(seed: int, place: int) -> JourneyScript:
-    """The fate of the case at that place of the list."""
+    """Returns the script of the case at a place in the list."""
     rolls = seeded_random(seed, "script", place)
     reason, leaves = chosen(rolls, {(ClosureReason.COMPLETED_REINTEGRATION, None): JOURNEY_PCT, **LEAVING_PCT})
     return JourneyScript(

@@ -1,6 +1,6 @@
-"""Dice that fall alike whenever the same seed asks the same question, and the hours at which people work.
+"""Reproducible random numbers, durations, and office hours.
 
-Everybody acts when offices open: steps of many cases then share one stop of the clock.
+Simulated people act when offices open, so that the steps of many cases share one stop of the programme clock.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ OFFICES_OPEN: Final = time(8, 0, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class DurationSpread:
-    """How long something takes: lognormal, by its median and its spread, never longer than ``most`` (days)."""
+    """A lognormal distribution of durations (days), by its median and spread, limited to ``most``."""
 
     median: float
     sigma: float = 0.0
@@ -29,16 +29,16 @@ class DurationSpread:
 
 
 def seeded_random(*question: object) -> random.Random:
-    """A generator of its own for one question."""
+    """Returns a random generator that is seeded with the question alone."""
     return random.Random("/".join(map(str, question)))
 
 
 def chosen(rolls: random.Random, shares: Mapping[T, float]) -> T:
-    """One of several, as often as its share says."""
+    """Returns one of the options, weighted by its share."""
     return rolls.choices(list(shares), weights=list(shares.values()))[0]
 
 
 def when_offices_open(moment: datetime) -> datetime:
-    """That moment or the next one at which offices open (UTC)."""
+    """Returns the next time at which offices open, or the given time if they open then (UTC)."""
     opening = datetime.combine(moment.astimezone(UTC).date(), OFFICES_OPEN)
     return opening if opening >= moment else opening + timedelta(days=1)

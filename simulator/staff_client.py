@@ -1,4 +1,4 @@
-"""The staff API as a client sees it: messages handed in under keys of their own, and reads."""
+"""A client of the staff API: submits messages under idempotency keys, and reads cases and movements."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ PAGE: Final = 200
 
 
 class UnexpectedResponseError(Exception):
-    """The gateway answered something that is no answer to what was asked."""
+    """The gateway returned a response that the client does not expect."""
 
 
 @dataclass(frozen=True)
 class MessageOutcome:
-    """What became of a message. ``status`` is ``taken`` while nobody has decided on it."""
+    """The outcome of a message. ``status`` is ``taken`` until the message has been processed."""
 
     status: str
     number: str | None
@@ -28,19 +28,19 @@ class MessageOutcome:
 
 @dataclass
 class StaffClient:
-    """One member of staff after the other, over one connection pool."""
+    """Sends requests for several members of staff over one connection pool."""
 
     http: httpx2.AsyncClient
 
-    async def hand_in(
+    async def submit(
         self, path: str, name: str, fields: Mapping[str, Any], *, user: str, key: str, wait: bool
     ) -> MessageOutcome:
-        """Hand in a message; with ``wait``, stay until it is decided. Raises ``UnexpectedResponseError``."""
+        """Submits a message; with ``wait``, waits for its result. Raises ``UnexpectedResponseError``."""
         headers = {"Idempotency-Key": key, "X-Awda-User": user} | ({"Prefer": f"wait={WAIT_S}"} if wait else {})
-        told = await self.http.post(f"/api/v1/{path}", json={"message": name, **fields}, headers=headers)
-        if told.status_code >= httpx2.codes.INTERNAL_SERVER_ERROR or told.status_code == httpx2.codes.NOT_FOUND:
-            raise UnexpectedResponseError(f"{told.status_code} to {name}: {told.text[:300]}")
-        return _became(told.status_code, told.json())
+        response = await self.http.post(f"/api/v1/{path}", json={"message": name, **fields}, headers=headers)
+        if response.status_code >= httpx2.codes.INTERNAL_SERVER_ERROR or response.status_code == httpx2.codes.NOT_FOUND:
+            raise UnexpectedResponseError(f"status {response.status_code} for {name}: {response.text[:300]}")
+        return _outcome(response.status_code, response.json())
 
     async def case(self, number: str) -> dict[str, Any]:
         return await self._get(f"cases/{number}")
@@ -49,7 +49,7 @@ class StaffClient:
         return await self._get(f"movements/{number}")
 
     async def versions(self) -> dict[str, int]:
-        """Every case by number, and the version it has reached."""
+        """Returns the present version of every case, by case number."""
         found: dict[str, int] = {}
         cursor: str | None = None
         while True:
@@ -60,17 +60,17 @@ class StaffClient:
                 return found
 
     async def _get(self, path: str, query: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        told = await self.http.get(f"/api/v1/{path}", params=dict(query or {}))
-        if told.status_code != httpx2.codes.OK:
-            raise UnexpectedResponseError(f"{told.status_code} to GET {path}: {told.text[:300]}")
-        found: dict[str, Any] = told.json()
+        response = await self.http.get(f"/api/v1/{path}", params=dict(query or {}))
+        if response.status_code != httpx2.codes.OK:
+            raise UnexpectedResponseError(f"status {response.status_code} for GET {path}: {response.text[:300]}")
+        found: dict[str, Any] = response.json()
         return found
 
 
-def _became(code: int, told: Mapping[str, Any]) -> MessageOutcome:
-    number = told.get("case_number") or told.get("movement_number")
+def _outcome(code: int, body: Mapping[str, Any]) -> MessageOutcome:
+    number = body.get("case_number") or body.get("movement_number")
     if code == httpx2.codes.ACCEPTED:
         return MessageOutcome("taken", number)
     if code == httpx2.codes.OK:
-        return MessageOutcome(str(told.get("status", "applied")), number)
-    return MessageOutcome("refused", number, str(told.get("rule") or told.get("title") or code))
+        return MessageOutcome(str(body.get("status", "applied")), number)
+    return MessageOutcome("refused", number, str(body.get("rule") or body.get("title") or code))

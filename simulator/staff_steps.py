@@ -1,6 +1,7 @@
-"""What the programme's staff do next for a case, read off how the case is shown, and in which messages.
+"""The next step of simulated staff for a case, and the messages of each step.
 
-Pure: a shown case and a script in, a step or messages out. How long a step takes is ``scripts.STAFF_TAKES``.
+The functions are pure: they take the published JSON of a case and its script, and return a step or messages. The
+duration of each step is in ``scenarios.STAFF_TAKES``.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from simulator.seeded_random import seeded_random
 
 View = Mapping[str, Any]
 
-Said = tuple[str, Mapping[str, Any]]
-"""A message: its name and its fields."""
+StaffMessage = tuple[str, Mapping[str, Any]]
+"""A message: its name and fields."""
 
 APPROVER: Final = "salma"
 
@@ -27,7 +28,7 @@ SCREENING_CONSENTS: Final = (
     "SHARE_EMBASSY", "SHARE_AUTHORITY", "SHARE_CLINIC", "SHARE_PROTECTION", "SHARE_RECEPTION", "SHARE_REINTEGRATION",
 )  # fmt: skip
 
-FOR_A_SEAT: Final = (
+REQUIRED_FOR_A_SEAT: Final = (
     "CONSENT_RETURN", "PROTECTION_CLEARANCE", "SAFETY_OF_RETURN", "MEDICAL_ASSESSMENT", "FUNDING_ALLOCATED",
     "TRAVEL_DOCUMENT", "EXIT_PERMIT",
 )  # fmt: skip
@@ -39,7 +40,7 @@ PROJECT_ENDS: Final = "2031-12-31T00:00:00Z"
 
 @dataclass
 class CaseFile:
-    """What staff keep of one case: its place in the list, its script, and what they have done for it."""
+    """What simulated staff know about one case: its place in the list, its script, and the steps taken."""
 
     number: str
     place: int
@@ -47,7 +48,7 @@ class CaseFile:
     script: JourneyScript
     view: View = field(default_factory=dict)
     done: dict[str, int] = field(default_factory=dict)
-    asked_again: set[str] = field(default_factory=set)
+    reassigned: set[str] = field(default_factory=set)
     leaving: bool = False
     step: str | None = None
     due: datetime | None = None
@@ -62,22 +63,22 @@ class CaseFile:
 
     @property
     def movement(self) -> str | None:
-        """The flight on which the person has a seat."""
+        """Returns the number of the movement on which the person has a seat."""
         found: str | None = self.view.get("movement")
         return found
 
 
-# How a case is shown
+# Reading the published JSON of a case
 
 
 def valid(view: View, kind: str) -> Mapping[str, Any] | None:
-    """The clearance of a kind, if it is in force."""
+    """Returns the clearance of a kind if it is valid."""
     held = (one for one in view["clearances"] if one["kind"] == kind and one["status"] == "VALID")
     return next(held, None)
 
 
-def holds_until(view: View, kind: str, moment: datetime) -> bool:
-    """Whether a clearance is in force and will still be at a moment."""
+def valid_until(view: View, kind: str, moment: datetime) -> bool:
+    """Whether a clearance is valid and remains so until a time (UTC)."""
     found = valid(view, kind)
     return found is not None and (
         found["valid_until"] is None or datetime.fromisoformat(found["valid_until"]) >= moment
@@ -93,19 +94,19 @@ def is_open(view: View, stage: str) -> bool:
 
 
 def ready_to_fly(file: CaseFile, std: datetime) -> bool:
-    """Whether everything that is needed is in force until after that departure, and there is no seat yet."""
+    """Whether all clearances are valid until after the departure, and the person has no seat yet."""
     view = file.view
     if file.leaving or file.closed or file.movement or not is_open(view, "DEPARTURE") or view["holds"]:
         return False
-    of_a_child = [one["kind"] for one in view["clearances"] if one["kind"] == "CHILD_BEST_INTERESTS"]
-    return all(holds_until(view, kind, std + MARGIN) for kind in (*FOR_A_SEAT, *of_a_child))
+    for_children = [one["kind"] for one in view["clearances"] if one["kind"] == "CHILD_BEST_INTERESTS"]
+    return all(valid_until(view, kind, std + MARGIN) for kind in (*REQUIRED_FOR_A_SEAT, *for_children))
 
 
 # What comes next
 
 
 def next_step(file: CaseFile) -> str | None:
-    """The step that is now for staff to take; ``None`` while somebody else is waited for."""
+    """Returns the next step of staff, or ``None`` while the case waits for a partner or a date."""
     if file.closed:
         return None
     file.leaving = file.leaving or _reached(file.view, file.script.leaves)
@@ -121,43 +122,43 @@ def _reached(view: View, point: str | None) -> bool:
     return stage is not None and view["stages"][stage] != "NOT_STARTED"
 
 
-def _held(file: CaseFile) -> bool:
+def _has_hold_to_lift(file: CaseFile) -> bool:
     return any(hold["type"] in LIFTED_BY_STAFF for hold in file.view["holds"])
 
 
-def _turned_down(file: CaseFile) -> bool:
+def _needs_reassignment(file: CaseFile) -> bool:
     return any(True for _ in _to_reassign(file))
 
 
 def _to_reassign(file: CaseFile) -> Iterator[Mapping[str, Any]]:
     ended = ("REJECTED", "FAILED", "EXPIRED")
     return (
-        one for one in file.view["referrals"] if one["status"] in ended and one["referral_id"] not in file.asked_again
+        one for one in file.view["referrals"] if one["status"] in ended and one["referral_id"] not in file.reassigned
     )
 
 
-def _lapsed_by_hand(file: CaseFile) -> bool:
+def _needs_renewal(file: CaseFile) -> bool:
     kinds = [one["kind"] for one in file.view["clearances"] if one["status"] == "EXPIRED"]
     return "CHILD_BEST_INTERESTS" in kinds and file.view["phase"] == "PRE_DEPARTURE"
 
 
-def _to_screen(file: CaseFile) -> bool:
+def _needs_screening(file: CaseFile) -> bool:
     return is_open(file.view, "SCREENING")
 
 
-def _protection_is_ours(file: CaseFile) -> bool:
-    """Safety of return is always staff's to assess; clearance is, once a protection partner has no open request."""
+def _needs_protection(file: CaseFile) -> bool:
+    """Whether protection staff must act: they assess safety of return, and clear once no partner referral is open."""
     if not is_open(file.view, "PROTECTION"):
         return False
-    asked = referrals(file.view, ReferralKind.PROTECTION_ASSISTANCE)
-    helped = all(one["status"] == "COMPLETED" for one in asked[-1:])
-    return not valid(file.view, "SAFETY_OF_RETURN") or (helped and not valid(file.view, "PROTECTION_CLEARANCE"))
+    requested = referrals(file.view, ReferralKind.PROTECTION_ASSISTANCE)
+    assisted = all(one["status"] == "COMPLETED" for one in requested[-1:])
+    return not valid(file.view, "SAFETY_OF_RETURN") or (assisted and not valid(file.view, "PROTECTION_CLEARANCE"))
 
 
-def _nationality_in_doubt(file: CaseFile) -> bool:
-    """Once nationality is confirmed the document is asked for at once; if it was not, the embassy said no."""
-    asked = referrals(file.view, ReferralKind.CONSULAR_IDENTITY)
-    answered = bool(asked) and asked[-1]["status"] == "COMPLETED"
+def _nationality_not_confirmed(file: CaseFile) -> bool:
+    """Whether the embassy did not confirm the nationality: after a confirmation a document is requested at once."""
+    requested = referrals(file.view, ReferralKind.CONSULAR_IDENTITY)
+    answered = bool(requested) and requested[-1]["status"] == "COMPLETED"
     return answered and is_open(file.view, "DOCUMENTS") and not referrals(file.view, ReferralKind.TRAVEL_DOCUMENT)
 
 
@@ -166,7 +167,7 @@ def _consent_lapsed(file: CaseFile) -> bool:
     return travelling and file.view["stages"]["SCREENING"] == "COMPLETED" and not valid(file.view, "CONSENT_RETURN")
 
 
-def _to_fund(file: CaseFile) -> bool:
+def _needs_funding(file: CaseFile) -> bool:
     return is_open(file.view, "DEPARTURE") and not valid(file.view, "FUNDING_ALLOCATED")
 
 
@@ -184,14 +185,14 @@ def _all_done(file: CaseFile) -> bool:
 
 
 STEPS_IN_ORDER: Final[Sequence[tuple[str, Callable[[CaseFile], bool]]]] = (
-    ("HOLDS", _held),
-    ("REASSIGNMENT", _turned_down),
-    ("RENEWAL", _lapsed_by_hand),
-    ("SCREENING", _to_screen),
-    ("PROTECTION", _protection_is_ours),
-    ("IDENTITY_AGAIN", _nationality_in_doubt),
+    ("HOLDS", _has_hold_to_lift),
+    ("REASSIGNMENT", _needs_reassignment),
+    ("RENEWAL", _needs_renewal),
+    ("SCREENING", _needs_screening),
+    ("PROTECTION", _needs_protection),
+    ("IDENTITY_AGAIN", _nationality_not_confirmed),
     ("DECLARATION", _consent_lapsed),
-    ("FUNDING", _to_fund),
+    ("FUNDING", _needs_funding),
     ("ARRIVAL", _waits("RECEPTION.ARRIVAL")),
     ("RECEPTION_DONE", _waits("RECEPTION.COMPLETE")),
     ("ENROLMENT", _waits("STAFF.ENROLMENT")),
@@ -205,14 +206,14 @@ STEPS_IN_ORDER: Final[Sequence[tuple[str, Callable[[CaseFile], bool]]]] = (
 )
 
 
-# What is said in each step
+# The messages of each step
 
 
-def messages_of(step: str, file: CaseFile) -> list[Said]:
-    return list(SAID[step](file))
+def messages_of(step: str, file: CaseFile) -> list[StaffMessage]:
+    return list(MESSAGES_OF[step](file))
 
 
-def _lift(file: CaseFile) -> Iterator[Said]:
+def _lift(file: CaseFile) -> Iterator[StaffMessage]:
     types = {hold["type"] for hold in file.view["holds"]}
     if "DETENTION" in types:
         yield "RecordRelease", {}
@@ -220,23 +221,23 @@ def _lift(file: CaseFile) -> Iterator[Said]:
         yield "GrantClearance", {"kind": "CHILD_BEST_INTERESTS", "evidence": "best interests assessed"}
     for hold in file.view["holds"]:
         if hold["type"] in LIFTED_BY_STAFF:
-            yield "LiftHold", {"hold_id": hold["hold_id"], "reason": "looked into and resolved"}
+            yield "LiftHold", {"hold_id": hold["hold_id"], "reason": "reviewed and resolved"}
 
 
-def _reassign(file: CaseFile) -> Iterator[Said]:
+def _reassign(file: CaseFile) -> Iterator[StaffMessage]:
     for one in list(_to_reassign(file)):
-        file.asked_again.add(one["referral_id"])
+        file.reassigned.add(one["referral_id"])
         yield (
             "ReassignReferral",
-            {"referral_id": one["referral_id"], "partner_id": one["partner_id"], "reason": "asked once more"},
+            {"referral_id": one["referral_id"], "partner_id": one["partner_id"], "reason": "requested again"},
         )
 
 
-def _renew(_file: CaseFile) -> Iterator[Said]:
+def _renew(_file: CaseFile) -> Iterator[StaffMessage]:
     yield "GrantClearance", {"kind": "CHILD_BEST_INTERESTS", "evidence": "best interests assessed again"}
 
 
-def _screen(file: CaseFile) -> Iterator[Said]:
+def _screen(file: CaseFile) -> Iterator[StaffMessage]:
     yield "AssignCaseWorker", {"user": "fatima"}
     for purpose in SCREENING_CONSENTS:
         yield "RecordConsent", {"purpose": purpose, "form_version": "C-1", "language": "en"}
@@ -248,100 +249,100 @@ def _screen(file: CaseFile) -> Iterator[Said]:
     yield "CompleteScreening", {}
 
 
-def _declare(file: CaseFile) -> Iterator[Said]:
+def _declare(file: CaseFile) -> Iterator[StaffMessage]:
     country = file.view["country_of_return"]
     yield "AssessVoluntariness", {"understood": True, "free_of_pressure": True, "in_private": True}
     yield "SignVoluntaryReturnDeclaration", {"country": country, "form_version": "VRD-1", "language": "en"}
 
 
-def _protect(file: CaseFile) -> Iterator[Said]:
+def _protect(file: CaseFile) -> Iterator[StaffMessage]:
     if not valid(file.view, "SAFETY_OF_RETURN"):
         area = f"{file.view['country_of_return']}-1"
         yield "AssessSafetyOfReturn", {"area": area, "result": "SAFE", "advisory_version": "2026-1"}
-    asked = referrals(file.view, ReferralKind.PROTECTION_ASSISTANCE)
-    helped = all(one["status"] == "COMPLETED" for one in asked[-1:])
-    if helped and not valid(file.view, "PROTECTION_CLEARANCE"):
-        yield "GrantClearance", {"kind": "PROTECTION_CLEARANCE", "evidence": "looked at by an officer"}
+    requested = referrals(file.view, ReferralKind.PROTECTION_ASSISTANCE)
+    assisted = all(one["status"] == "COMPLETED" for one in requested[-1:])
+    if assisted and not valid(file.view, "PROTECTION_CLEARANCE"):
+        yield "GrantClearance", {"kind": "PROTECTION_CLEARANCE", "evidence": "reviewed by a protection officer"}
 
 
-def _identity_again(_file: CaseFile) -> Iterator[Said]:
+def _identity_again(_file: CaseFile) -> Iterator[StaffMessage]:
     yield "CreateReferral", {"kind": ReferralKind.CONSULAR_IDENTITY}
 
 
-def _fund(_file: CaseFile) -> Iterator[Said]:
+def _fund(_file: CaseFile) -> Iterator[StaffMessage]:
     yield "AllocateFunding", {"project": "VHR-DEMO", "until": PROJECT_ENDS}
 
 
-def _prepare(_file: CaseFile) -> Iterator[Said]:
-    """The day before the flight."""
+def _prepare(_file: CaseFile) -> Iterator[StaffMessage]:
+    """Yields the messages of the day before the flight."""
     yield "IssueFitToTravel", {"result": "FIT"}
     yield "HoldPreDepartureBriefing", {"language": "en"}
     yield "HandOverTravelDocument", {}
 
 
-def _board(_file: CaseFile) -> Iterator[Said]:
-    """At the airport."""
+def _board(_file: CaseFile) -> Iterator[StaffMessage]:
+    """Yields the messages at the airport."""
     yield "ReaffirmVoluntaryReturn", {}
     yield "RecordDepartureInterview", {"in_private": True, "voluntary_reaffirmed": True}
     yield "CheckInPassenger", {}
     yield "BoardPassenger", {}
 
 
-def _miss(_file: CaseFile) -> Iterator[Said]:
+def _miss(_file: CaseFile) -> Iterator[StaffMessage]:
     yield "RecordNoShow", {}
 
 
-def _arrive(_file: CaseFile) -> Iterator[Said]:
+def _arrive(_file: CaseFile) -> Iterator[StaffMessage]:
     yield "ConfirmArrival", {}
     yield "RecordReception", {"met": True, "met_by": "reception officer"}
     yield "ProvideImmediateAssistance", {"items": ["meal", "arrival kit"], "cash_eur": 65}
     yield "ProvideOnwardTransport", {"mode": "BUS"}
 
 
-def _received(_file: CaseFile) -> Iterator[Said]:
+def _received(_file: CaseFile) -> Iterator[StaffMessage]:
     yield "CompleteReception", {"outcome": "RECEIVED"}
 
 
-def _enrol(file: CaseFile) -> Iterator[Said]:
+def _enrol(file: CaseFile) -> Iterator[StaffMessage]:
     yield "EnrolReintegration", {"office": f"Office {file.view['country_of_return']}"}
 
 
-def _needs(_file: CaseFile) -> Iterator[Said]:
+def _needs(_file: CaseFile) -> Iterator[StaffMessage]:
     yield "AssessReintegrationNeeds", {"needs": ["ECONOMIC", "SOCIAL"]}
 
 
-def _plan(file: CaseFile) -> Iterator[Said]:
+def _plan(file: CaseFile) -> Iterator[StaffMessage]:
     item = seeded_random(file.seed, "item", file.place).choice(PLAN_ITEMS)
     yield "DraftPlan", {"items": [dict(item)], "signed_by_returnee": True}
 
 
-def _approve(_file: CaseFile) -> Iterator[Said]:
+def _approve(_file: CaseFile) -> Iterator[StaffMessage]:
     yield "ApprovePlan", {}
 
 
-def _monitor(_file: CaseFile) -> Iterator[Said]:
+def _monitor(_file: CaseFile) -> Iterator[StaffMessage]:
     yield "RecordMonitoring", {"month": 3, "finding": "AS_PLANNED"}
 
 
-def _survey(file: CaseFile) -> Iterator[Said]:
+def _survey(file: CaseFile) -> Iterator[StaffMessage]:
     composite = round(seeded_random(file.seed, "survey", file.place).betavariate(6, 4), 2)
     yield "RecordRss", {"wave": "ENDLINE", "rss_version": "1", "composite": composite}
 
 
-def _complete(_file: CaseFile) -> Iterator[Said]:
+def _complete(_file: CaseFile) -> Iterator[StaffMessage]:
     yield "CompleteReintegration", {}
 
 
-def _close(file: CaseFile) -> Iterator[Said]:
+def _close(file: CaseFile) -> Iterator[StaffMessage]:
     yield "CloseCase", {"reason": file.script.reason, "approved_by": APPROVER}
 
 
-def _leave(file: CaseFile) -> Iterator[Said]:
+def _leave(file: CaseFile) -> Iterator[StaffMessage]:
     yield from BEFORE_LEAVING.get(file.script.reason, ())
     yield from _close(file)
 
 
-BEFORE_LEAVING: Final[Mapping[ClosureReason, Sequence[Said]]] = {
+BEFORE_LEAVING: Final[Mapping[ClosureReason, Sequence[StaffMessage]]] = {
     ClosureReason.WITHDRAWN_BY_MIGRANT: (("WithdrawVoluntaryReturn", {"channel": "OFFICE"}),),
     ClosureReason.NO_CONTACT: (("RecordContactAttempt", {"channel": "PHONE", "result": "NO_ANSWER"}),) * 3,
     ClosureReason.INELIGIBLE: (("DetermineEligibility", {"decision": "INELIGIBLE", "reasons": ["NOT_SERVED"]}),),
@@ -351,7 +352,7 @@ BEFORE_LEAVING: Final[Mapping[ClosureReason, Sequence[Said]]] = {
     ),
 }
 
-SAID: Final[Mapping[str, Callable[[CaseFile], Iterator[Said]]]] = {
+MESSAGES_OF: Final[Mapping[str, Callable[[CaseFile], Iterator[StaffMessage]]]] = {
     "HOLDS": _lift,
     "REASSIGNMENT": _reassign,
     "RENEWAL": _renew,

@@ -1,14 +1,16 @@
-"""Real servers for every test: one PostgreSQL and one Temporal for a whole run, an empty database for each test."""
+"""Real servers for integration tests: one PostgreSQL and one Temporal per worker, one empty database per test."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support import exclusive, markers
 from tests.support.databases import Database, Databases
 from workers.embedded.installation import Servers
 from workers.embedded.installation import servers as real_servers
@@ -19,7 +21,7 @@ settings.register_profile(
     "awda", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
 
-settings.load_profile("awda")  # no test may fail because a machine was slow
+settings.load_profile("awda")  # no deadline: no test may fail because the machine is slow
 
 FAST_TIMERS = (
     "--dynamic-config-value",
@@ -29,9 +31,38 @@ FAST_TIMERS = (
 )
 
 
+GUARD = markers.UnitGuard()
+
+TURNS = exclusive.of_this_run()
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Assigns the marker before `-m` selects by it."""
+    markers.assign(item)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Orders the files for parallel workers: what takes longest is handed out first, so that all end together."""
+    if TURNS:
+        items.sort(key=markers.place_in_line)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Surrounds one test with all its fixtures: alone where it must be, without processes where it is a unit test."""
+    alone = item.get_closest_marker("exclusive") is not None
+    with TURNS.hold(exclusive=alone) if TURNS else nullcontext(), GUARD.watching(item):
+        return (yield)
+
+
+def pytest_unconfigure() -> None:
+    if TURNS:
+        TURNS.close()
+
+
 @pytest.fixture(scope="session")
 async def servers() -> AsyncIterator[Servers]:
-    """Under pytest-xdist each worker has servers of its own."""
+    """The servers of one process that runs tests; parallel workers do not share them."""
     home = Path(tempfile.mkdtemp(prefix="awda-tests-"))
     async with real_servers(home, headless=True, temporal_extra=FAST_TIMERS, throw_away=True) as found:
         yield found
@@ -39,7 +70,7 @@ async def servers() -> AsyncIterator[Servers]:
 
 @pytest.fixture(scope="session")
 async def databases(servers: Servers) -> Databases:
-    """The databases of the server, none of them made yet."""
+    """The databases of that server, with the template that all are copied from."""
     assert servers.postgres
     found = Databases(servers.postgres)
     await found.begin()
@@ -48,6 +79,7 @@ async def databases(servers: Servers) -> Databases:
 
 @pytest.fixture
 async def database(databases: Databases) -> AsyncIterator[Database]:
+    """An empty, migrated database."""
     found = await databases.take()
     yield found
     await databases.give_back(found)

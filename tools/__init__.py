@@ -1,1 +1,4 @@
-"""Tools for who works on the programme: generated pages, stored samples."""
+"""Tools for developers: generated pages, stored samples.
+
+Nothing here is part of the running programme. Start with ``docs.py``.
+"""

@@ -1,4 +1,4 @@
-"""The table of what partners are sent, in the middle of the page that connects them: a row for each kind of letter."""
+"""The table of messages to partners in the middle of ``docs/partners/README.md``: one row for each type."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ PAGE: Final = Path(__file__).parent.parent / "docs" / "partners" / "README.md"
 HEAD: Final = "| `type` | Says | `data` |\n|---|---|---|\n"
 
 SAYS: Final = {
-    SENT: ("please do this", "as above"),
+    SENT: ("a new referral", "as above"),
     AMENDED: (
-        "something changed on our side: this holds instead of what you were sent before, and asks nothing new",
+        "the data of the referral have changed; these data replace the earlier ones and request nothing new",
         "`referral_token`, `kind`, `person`",
     ),
-    REMINDER: ("you have not answered yet", "`referral_token`, `step`, `due`"),
-    ENDING: ("no longer needed; the reason never says more than that", "`referral_token`, `reason`"),
+    REMINDER: ("a reminder: the next response is outstanding", "`referral_token`, `step`, `due`"),
+    ENDING: ("the referral is no longer needed; the reason contains no details", "`referral_token`, `reason`"),
 }
-"""What each letter says, and what stands in it beside the envelope."""
+"""The meaning of each type, and the fields of its ``data``."""
 
 
 def page() -> str:
-    """The page, with the table as it should be. Raises ``KeyError`` for a letter of which nothing is said."""
+    """Returns the page with the current table. Raises ``KeyError`` for a type that has no entry in ``SAYS``."""
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(HEAD)
     _, _, after = rest.partition("\n\n")
     return before + HEAD + "\n".join(_rows()) + "\n\n" + after
@@ -35,4 +35,4 @@ def _rows() -> Iterator[str]:
     for name, _ in LETTERS.values():
         says, data = SAYS[name]
         yield f"| `org.iom.vhr.{name}.v1` | {says} | {data} |"
-    yield "| `org.iom.vhr.test.v1` | can you hear us? | nothing to keep |"
+    yield "| `org.iom.vhr.test.v1` | a test of the connection; please respond `2xx` | nothing to store |"

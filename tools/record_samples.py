@@ -1,7 +1,7 @@
-"""Writes a sample of every event that has none yet, under ``tests/domain/recorded``. It never touches one that exists.
+"""Writes a sample of every event that has none yet to ``tests/domain/recorded``. It never changes an existing sample.
 
-A sample is what was once stored: if it can no longer be read, or no longer says the same, stored cases cannot either.
-Run ``python -m tools.record_samples`` after declaring a new event, or a new version of one, and keep what it wrote.
+A sample is an event as it was once stored. If a sample can no longer be read, stored cases cannot be read either.
+Run ``python -m tools.record_samples`` after you add an event or a new version of one, and commit the result.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def main() -> int:
 
 
 def richest(events: Iterable[Event]) -> list[Event]:
-    """Of each topic the event that says most, so that a sample has its optional fields too."""
+    """Returns the largest event of each topic, so that a sample has the optional fields too."""
     best: dict[str, Event] = {}
     for event in events:
         if event.TOPIC not in best or _size(event) > _size(best[event.TOPIC]):
@@ -48,7 +48,7 @@ def record(event: Event) -> Path | None:
 
 
 def sample(event: Event) -> dict[str, object]:
-    """What was stored, and what it said."""
+    """Returns the stored state of an event with its name and sentence."""
     return {
         "topic": event.TOPIC,
         "version": event.class_version,

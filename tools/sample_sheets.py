@@ -1,6 +1,6 @@
-"""Writes ``samples/sheets``: each sheet as it goes out and as it comes back, about people who do not exist.
+"""Writes ``samples/sheets``: each kind of sheet as issued and as returned, with synthetic people.
 
-Run ``python -m tools.sample_sheets`` after a change to what sheets look like, and keep what it wrote.
+Run ``python -m tools.sample_sheets`` after a change to the layout of sheets, and commit the result.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ SAMPLES: Final[Mapping[SheetKind, tuple[Language, str, str, list[tuple[ReferralK
 
 
 def page(kind: SheetKind) -> SheetPage:
-    """The sheet as it goes out."""
+    """Returns the sheet as issued."""
     language, partner_id, name, rows = SAMPLES[kind]
     sheet = IssuedSheet(uuid5(NAMESPACE, f"sample {kind}"), kind, partner_id, None, "fatima", ISSUED)
     home = {"nationality": "BFA"} if kind in (SheetKind.EMBASSY_SESSION, SheetKind.RECEPTION_DESK) else {}
@@ -151,12 +151,12 @@ def _shown(kind: SheetKind, what: ReferralKind, person: Mapping[str, Any]) -> di
 
 
 def code_of(kind: SheetKind, at: int) -> str:
-    """Codes of no sheet that was ever handed out."""
+    """Returns a row code that no issued sheet has."""
     return row_code(f"SHEET{list(SheetKind).index(kind) + 1}{at + 1}")
 
 
 def filled(kind: SheetKind) -> bytes:
-    """The sheet as it comes back."""
+    """Returns the sheet as a partner returns it, filled in."""
     made = page(kind)
     headings, *rows = list(csv.reader(io.StringIO(as_csv(made).decode("utf-8-sig"))))
     for row, (_, cells) in zip(rows, SAMPLES[kind][3], strict=True):

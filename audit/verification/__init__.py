@@ -1,4 +1,4 @@
 """``awda verify``: one file for each comparison, and the report.
 
-Start with ``verify.py``.
+Repairs do not belong here: a finding is reported, never corrected. Start with ``verify.py``.
 """

@@ -1,4 +1,4 @@
-"""Whether every file that a case names is still kept, byte for byte. Whoever was erased needs none."""
+"""Checks that every file attached to a case is in the content store, unchanged. Erased cases need no files."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from store.crypto.keys import KeyStore
 from store.log.rows import StreamHead
 
 SHOWN: Final = 16
+"""How many characters of a file's digest a finding shows."""
 
 
 @dataclass(frozen=True, slots=True)
 class NamedFile:
-    """A file, where a case names it."""
+    """A file that an event of a case refers to."""
 
     head: StreamHead
     version: int
@@ -29,7 +30,7 @@ class NamedFile:
 
 
 def named_by(keys: KeyStore, stream: Snapshot) -> Iterator[NamedFile]:
-    """The files of one case, unless its keys have been destroyed."""
+    """Yields the files of one case, or none if its keys have been destroyed."""
     if stream.keyring(keys).erased:
         return
     for event in stream.events:
@@ -38,23 +39,23 @@ def named_by(keys: KeyStore, stream: Snapshot) -> Iterator[NamedFile]:
         try:
             yield NamedFile(stream.head, event["version"], str(from_json(event["state"])["file_hash"]))
         except (ValueError, KeyError, TypeError):
-            continue  # reported as unreadable
+            continue  # `check_log` reports it as unreadable
 
 
 async def check_files(store: ContentStore, named: Sequence[NamedFile]) -> list[Finding]:
-    """Each file once, however many cases name it."""
-    wrong: dict[str, str | None] = {}
+    """Returns a finding for each case that refers to a missing or changed file. Each file is read once."""
+    problems: dict[str, str | None] = {}
     for each in named:
-        if each.file_hash not in wrong:
-            wrong[each.file_hash] = await asyncio.to_thread(_wrong, store, each.file_hash)
-    return [about(each.head, each.version, told, "file") for each in named if (told := wrong[each.file_hash])]
+        if each.file_hash not in problems:
+            problems[each.file_hash] = await asyncio.to_thread(_problem, store, each.file_hash)
+    return [about(each.head, each.version, problem, "file") for each in named if (problem := problems[each.file_hash])]
 
 
-def _wrong(store: ContentStore, file_hash: str) -> str | None:
+def _problem(store: ContentStore, file_hash: str) -> str | None:
     try:
         with store.open(file_hash) as stored:
             if digest_of(stored) == file_hash:
                 return None
     except (FileNotStoredError, OSError):
-        return f"the file {file_hash[:SHOWN]}… is not in the content store"
-    return f"the file {file_hash[:SHOWN]}… is not the one that was attached"
+        return f"the file {file_hash[:SHOWN]}… is missing from the content store"
+    return f"the file {file_hash[:SHOWN]}… differs from the file that was attached"

@@ -1,4 +1,4 @@
-"""Whether every message acknowledged to a partner is there, once, in its order, and accounted for."""
+"""Checks that every message acknowledged to a partner is stored once, in order, and accounted for."""
 
 from __future__ import annotations
 
@@ -19,37 +19,38 @@ from store.messages.ledger import EntrySeal, Ledger, LedgerSealError, genesis, l
 from store.messages.receipts import ReceiptKey, published
 
 PAGE: Final = 1000
+"""How many rows are read at a time."""
 
 KNOWN: Final = SETTLED | {"pending"}
 
 
 @dataclass
 class LedgerCheck:
-    """One look at all ledgers."""
+    """One check of all ledgers, with the counts of what was checked."""
 
     pool: Pool
     keys: KeyStore
     checked: Counter[str] = field(default_factory=Counter)
 
     async def findings(self) -> AsyncIterator[Finding]:
-        """Everything in which ledgers, messages and receipts disagree."""
+        """Yields every difference between ledgers, messages and receipts."""
         for partner_id in await Ledger(self.pool, self.keys).partners():
             async for finding in self._ledger(partner_id):
                 yield finding
         async for finding in self._receipts():
             yield finding
         for row in await self.pool.fetch(_UNNUMBERED):
-            yield _about(
-                row["partner_id"], f"message {row['message_id']} was acknowledged and has no number", "accounts"
-            )
+            detail = f"message {row['message_id']} was acknowledged but has no ledger number"
+            yield _about(row["partner_id"], detail, "accounts")
         for row in await self.pool.fetch(_RESOLVED_BY_NOTHING):
-            yield _about(row["partner_id"], f"message {row['message_id']} was decided by a message that is not there")
+            detail = f"message {row['message_id']} was resolved by a message that does not exist"
+            yield _about(row["partner_id"], detail)
         async for finding in self._strays():
             yield finding
         self.checked.update(in_doubt=await self.pool.fetchval("SELECT count(*) FROM quarantine"))
 
     async def _ledger(self, partner_id: str) -> AsyncIterator[Finding]:
-        """One ledger in one snapshot: numbered without a gap, linked, sealed, and every message behind it."""
+        """Checks one ledger in one snapshot: no gap in the numbers, hash chain, sealed entries, stored messages."""
         walk = _Walk(partner_id, EntrySeal(self.keys.master), genesis(partner_id))
         async with (
             self.pool.acquire() as connection,
@@ -65,36 +66,41 @@ class LedgerCheck:
         self.checked.update(ledgers=1, acknowledged=walk.seq)
         if head and (head["seq"], head["hash"]) != (walk.seq, walk.hash):
             yield _about(
-                partner_id, f"the head stands at number {head['seq']}, the entries end at {walk.seq} or differ"
+                partner_id,
+                f"the ledger head is at number {head['seq']}, but the entries end at {walk.seq} or their hash differs",
             )
         for day in await Ledger(self.pool, self.keys).days(partner_id):
             if day.unaccounted:
-                yield _about(partner_id, f"{day.day}: {day.sent} sent, {day.accounted} accounted for", "accounts")
+                detail = f"{day.day}: {day.sent} messages received, {day.accounted} accounted for"
+                yield _about(partner_id, detail, "accounts")
 
     async def _receipts(self) -> AsyncIterator[Finding]:
-        """Partners can check their receipts: the key that signs them is published."""
+        """Checks that the key that signs receipts is published, so that partners can verify them."""
         key, known = ReceiptKey(self.keys.master), await published(self.pool)
         if self.checked["acknowledged"] and known.get(key.kid) != key.public:
-            yield Finding("receipt", "", f"receipts are signed with {key.kid}, which is not published as it is")
+            detail = f"receipts are signed with key {key.kid}, whose published copy is missing or different"
+            yield Finding("receipt", "", detail)
 
     async def _strays(self) -> AsyncIterator[Finding]:
-        """Messages without a stream: each opens, and is settled with a result."""
+        """Checks messages without a stream: each can be decrypted and has a result."""
         nowhere, after = await self.keys.keyring(NOWHERE), -1
         while page := await self.pool.fetch(_STRAYS, after, PAGE):
             for row in page:
                 try:
                     open_body(nowhere, NOWHERE, place_of(row["message_id"]), row["body"])
                 except (TamperedError, ValueError):
-                    yield Finding("seal", "", f"message {row['message_id']}, of no case, was changed or moved here")
+                    detail = f"message {row['message_id']}, which belongs to no case, was changed or moved"
+                    yield Finding("seal", "", detail)
                 if row["status"] == "pending":
-                    yield Finding("accounts", "", f"message {row['message_id']} is pending, and for no case")
+                    detail = f"message {row['message_id']} belongs to no case and is still pending"
+                    yield Finding("accounts", "", detail)
             after = page[-1]["arrival"]
             self.checked.update(strays=len(page))
 
 
 @dataclass
 class _Walk:
-    """How far one ledger has been followed."""
+    """The position reached in one ledger."""
 
     partner_id: str
     seal: EntrySeal
@@ -104,9 +110,9 @@ class _Walk:
     def step(self, row: asyncpg.Record) -> Iterator[Finding]:
         seq, message_id, entry = row["seq"], row["message_id"], row["entry"]
         if seq != self.seq + 1:
-            yield _about(self.partner_id, f"number {seq} stands where {self.seq + 1} should")
+            yield _about(self.partner_id, f"number {seq} found where number {self.seq + 1} was expected")
         if linked(self.hash, seq, message_id, row["received_at"], entry) != row["hash"]:
-            yield _about(self.partner_id, f"number {seq}: the stored bytes do not give the stored hash")
+            yield _about(self.partner_id, f"number {seq}: the stored entry does not match its stored hash")
         self.seq, self.hash = seq, row["hash"]
         try:
             self.seal.open(self.partner_id, message_id, entry)
@@ -115,13 +121,14 @@ class _Walk:
         yield from self._message(row)
 
     def _message(self, row: asyncpg.Record) -> Iterator[Finding]:
-        status, what = row["status"], f"number {row['seq']}, message {row['message_id']}"
+        status, message = row["status"], f"number {row['seq']}, message {row['message_id']}"
         if status is None:
-            yield _about(self.partner_id, f"{what}: it is gone", "accounts")
+            yield _about(self.partner_id, f"{message}: the message is missing", "accounts")
         elif status not in KNOWN or (status in SETTLED and not (row["result"] and row["settled_at"])):
-            yield _about(self.partner_id, f"{what}: it is {status} without a result", "accounts")
+            yield _about(self.partner_id, f"{message}: its status is {status}, without a result", "accounts")
         elif (row["owner"], row["came_at"]) != (self.partner_id, row["received_at"]):
-            yield _about(self.partner_id, f"{what}: its sender or its time is not what was acknowledged", "accounts")
+            detail = f"{message}: its sender or time of receipt differs from what was acknowledged"
+            yield _about(self.partner_id, detail, "accounts")
 
 
 def _about(partner_id: str, detail: str, kind: str = "ledger") -> Finding:

@@ -1,4 +1,4 @@
-"""Whether a stream is what was recorded: versions, chain, head, order, sealed fields, and that it still folds."""
+"""Checks one stream of the log: versions, hash chain, head, order, sealed fields, and that it can be replayed."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from store.log.repository import read_rows
 from store.log.rows import EventRow
 
 CHAIN: Final = {"version": "stream", "the stored bytes": "chain", "the head row": "head"}
-"""What kind of finding a break is, by how it is said."""
+"""The kind of finding of a chain break, by the start of its detail."""
 
 
 def check_log(keys: KeyStore, stream: Snapshot) -> Iterator[Finding]:
-    """Everything that is wrong with one stream of the log."""
+    """Yields everything that is wrong with one stream of the log."""
     rows = stream.rows
     broken = [*_chain(stream, rows), *_order(stream)]
     unread = [*_readable(keys, stream, rows), *_keys(stream, rows)]
     yield from (*broken, *unread)
     if not broken and not unread:
-        yield from _folds(keys, stream, rows)
+        yield from _replayable(keys, stream, rows)
 
 
 def _chain(stream: Snapshot, rows: list[EventRow]) -> Iterator[Finding]:
@@ -42,10 +42,10 @@ def _kind(broken: ChainBreak) -> str:
 
 
 def _order(stream: Snapshot) -> Iterator[Finding]:
-    """Later versions stand later in the feed; otherwise readers were told another story."""
-    for one, next_one in pairwise(stream.events):
-        if (int(one["at_xact"]), one["position"]) >= (int(next_one["at_xact"]), next_one["position"]):
-            yield about(stream.head, next_one["version"], "it stands before its predecessor in the feed", "order")
+    """Checks that later versions come later in the feed; otherwise projections read the events in another order."""
+    for event, successor in pairwise(stream.events):
+        if (int(event["at_xact"]), event["position"]) >= (int(successor["at_xact"]), successor["position"]):
+            yield about(stream.head, successor["version"], "the event precedes its predecessor in the feed", "order")
 
 
 def _readable(keys: KeyStore, stream: Snapshot, rows: list[EventRow]) -> Iterator[Finding]:
@@ -63,12 +63,13 @@ def _readable(keys: KeyStore, stream: Snapshot, rows: list[EventRow]) -> Iterato
 
 
 def _keys(stream: Snapshot, rows: list[EventRow]) -> Iterator[Finding]:
-    """A destroyed key leaves its row behind; a key without a row was lost, not destroyed."""
+    """Checks that every key has its row. Destroying a key keeps the row, so a key without a row was lost."""
     known = {key.key_id for key in stream.keys}
     for row in rows:
         for field, key_id in _sealed(row):
             if key_id not in known:
-                yield about(stream.head, row.version, f"the key of {field} is gone and was not destroyed", "keys")
+                detail = f"the encryption key of {field} is missing although it was not destroyed"
+                yield about(stream.head, row.version, detail, "keys")
 
 
 def _sealed(row: EventRow) -> Iterator[tuple[str, UUID]]:
@@ -78,13 +79,13 @@ def _sealed(row: EventRow) -> Iterator[tuple[str, UUID]]:
         sealed: dict[str, Any] = from_json(row.state).get(SEALED, {})
         yield from ((name, UUID(hex=each["k"])) for name, each in sealed.items())
     except (ValueError, KeyError, TypeError, AttributeError):
-        return  # reported as unreadable
+        return  # `_readable` reports it
 
 
-def _folds(keys: KeyStore, stream: Snapshot, rows: list[EventRow]) -> Iterator[Finding]:
+def _replayable(keys: KeyStore, stream: Snapshot, rows: list[EventRow]) -> Iterator[Finding]:
     entries = [with_metadata(entry) for entry in read_rows(EventMapper(stream.keyring(keys)), rows)]
-    _, folded = replay_entries(stream.head, entries)
-    if len(folded) < len(entries):
-        done = {entry.row.version for entry in folded}
-        first = next(entry.row.version for entry in entries if entry.row.version not in done)
-        yield about(stream.head, first, "it does not follow from what stands before it", "fold")
+    _, applied = replay_entries(stream.head, entries)
+    if len(applied) < len(entries):
+        versions = {entry.row.version for entry in applied}
+        first = next(entry.row.version for entry in entries if entry.row.version not in versions)
+        yield about(stream.head, first, "the event cannot be applied to the state before it", "fold")

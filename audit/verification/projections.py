@@ -1,4 +1,4 @@
-"""Whether the read tables say what the log says: each stream folded anew, up to where its table has come."""
+"""Checks the read tables against the log: each stream is projected again, up to the position of its table."""
 
 from __future__ import annotations
 
@@ -13,24 +13,27 @@ from store.projections.projector import PROJECTIONS, fold
 
 
 def check_projections(stream: Snapshot) -> Iterator[Finding]:
-    """Every row of the read tables that differs from a fresh fold of its stream."""
-    for name, view in PROJECTIONS.items():
-        wanted, shown = _wanted(stream, view), view.read(stream.shown[name])
-        for key in {**wanted, **shown}:
-            if problem := _differs(view, wanted.get(key), shown.get(key)):
+    """Yields every row of the read tables that differs from the projection of its stream."""
+    for name, projection in PROJECTIONS.items():
+        expected, stored = _expected(stream, projection), projection.read(stream.shown[name])
+        for key in {**expected, **stored}:
+            if problem := _difference(projection, expected.get(key), stored.get(key)):
                 yield Finding("read-table", stream.head.number, f"{name}: {problem}")
 
 
-def _wanted(stream: Snapshot, view: Projection) -> dict[Any, Row]:
-    reached = stream.positions[view.name]
+def _expected(stream: Snapshot, projection: Projection) -> dict[Any, Row]:
+    reached = stream.positions[projection.name]
     seen = [event for event in stream.events if Position(int(event["at_xact"]), event["position"]) <= reached]
     rows: dict[Any, Row] = {}
-    fold(view, rows, seen, [])
+    fold(projection, rows, seen, [])
     return rows
 
 
-def _differs(view: Projection, wanted: Row | None, shown: Row | None) -> str | None:
-    if wanted is None or shown is None:
-        return "a row is missing" if shown is None else "a row has no case behind it"
-    columns = [column for column in view.columns if wanted.get(column) != shown.get(column)]
-    return f"{', '.join(columns)} differ from the log at version {wanted['version']}" if columns else None
+def _difference(projection: Projection, expected: Row | None, stored: Row | None) -> str | None:
+    if expected is None or stored is None:
+        return "a row is missing" if stored is None else "the log has no stream for a row"
+    columns = [column for column in projection.columns if expected.get(column) != stored.get(column)]
+    if not columns:
+        return None
+    verb = "does" if len(columns) == 1 else "do"
+    return f"{', '.join(columns)} {verb} not match the log at version {expected['version']}"

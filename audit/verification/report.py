@@ -1,4 +1,4 @@
-"""What a verification says: what was counted, what was found, and what could not be looked at."""
+"""The result of a verification: the counts, the findings, and what could not be checked."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from store.log.rows import StreamHead
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that is not as it must be. ``case`` is its number; ``detail`` names the version and the rule."""
+    """One inconsistency. ``case`` is the number of the case; ``detail`` names the version and what is wrong."""
 
     kind: str
     case: str
@@ -20,7 +20,7 @@ class Finding:
 
 @dataclass
 class Report:
-    """Never clean when a part could not be checked."""
+    """The report of a verification. It is never clean when a part could not be checked."""
 
     checked: Counter[str] = field(default_factory=Counter)
     findings: list[Finding] = field(default_factory=list)
@@ -28,22 +28,22 @@ class Report:
 
     @property
     def result(self) -> str:
-        """``clean``, ``findings`` or ``not_checked``."""
+        """Returns ``clean``, ``findings`` or ``not_checked``."""
         if self.findings:
             return "findings"
         return "not_checked" if self.unchecked else "clean"
 
     def as_json(self) -> dict[str, Any]:
-        """The report as ``awda verify --json`` prints it."""
-        found = [{"kind": each.kind, "case": each.case, "detail": each.detail} for each in self.findings]
-        told = {"result": self.result, "checked": dict(sorted(self.checked.items())), "findings": found}
-        return told | ({"unchecked": self.unchecked} if self.unchecked else {})
+        """Returns the report as ``awda verify --json`` prints it."""
+        findings = [{"kind": each.kind, "case": each.case, "detail": each.detail} for each in self.findings]
+        report = {"result": self.result, "checked": dict(sorted(self.checked.items())), "findings": findings}
+        return report | ({"unchecked": self.unchecked} if self.unchecked else {})
 
     def __str__(self) -> str:
         lines = [f"{each.case or '-'} {each.kind}: {each.detail}" for each in self.findings]
         return "\n".join([self.result, *lines, *self.unchecked])
 
 
-def about(head: StreamHead, version: int, what: str, kind: str) -> Finding:
-    """A finding at one version of one stream."""
-    return Finding(kind, head.number, f"version {version}: {what}")
+def about(head: StreamHead, version: int, problem: str, kind: str) -> Finding:
+    """Returns a finding about one version of one stream."""
+    return Finding(kind, head.number, f"version {version}: {problem}")

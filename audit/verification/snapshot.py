@@ -1,6 +1,6 @@
-"""Streams as they stand at one instant: head, events, messages, keys and read tables, from one snapshot.
+"""Consistent snapshots of streams: head, events, messages, keys and read tables, read in one transaction.
 
-A case may be recorded while it is looked at; within a snapshot its parts still fit together.
+A case may change during the verification. The parts of one snapshot are consistent with one another.
 """
 
 from __future__ import annotations
@@ -26,11 +26,12 @@ Record: TypeAlias = asyncpg.Record
 Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 
 AT_ONCE: Final = 50
+"""How many streams one transaction reads."""
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One stream with all that belongs to it. ``events`` hold every column; ``shown`` its rows in the read tables."""
+    """One stream with its rows in all tables. ``events`` have every column; ``shown`` are its rows of read tables."""
 
     head: StreamHead
     events: Sequence[Record]
@@ -42,7 +43,7 @@ class Snapshot:
 
     @property
     def rows(self) -> list[EventRow]:
-        """The events as the store knows them."""
+        """Returns the events as the store's rows."""
         return [EventRow(*(event[name] for name in ROW)) for event in self.events]
 
     def keyring(self, keys: KeyStore) -> Keyring:
@@ -53,7 +54,7 @@ ROW: Final = ("stream_id", "version", "topic", "state", "event_id", "metadata", 
 
 
 async def snapshots(pool: Pool, only: UUID | None = None) -> AsyncIterator[list[Snapshot]]:
-    """Every stream, a few at a time and in the order of their ids; or only one."""
+    """Yields batches of all streams, in the order of their ids, or only one stream."""
     last = NOWHERE
     while True:
         batch = await _batch(pool, last, only)

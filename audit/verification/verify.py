@@ -1,6 +1,7 @@
-"""Everything held against everything: log, chain, heads, keys, messages, read tables, workflows.
+"""The verification: compares the log, hash chain, heads, keys, messages, read tables, workflows, files and ledgers.
 
-Looks only; what it finds is for people, or for the sweep, to put right. What cannot be looked at is never clean.
+It only reads. Findings are for people, or for the relay's sweep, to correct. A part that could not be checked makes
+the result ``not_checked``, never ``clean``.
 """
 
 from __future__ import annotations
@@ -38,11 +39,13 @@ from store.reference.advisories import untold
 log = logging.getLogger("awda.verify")
 
 Progress: TypeAlias = "Callable[[int, int], object] | None"
-"""Told how many streams have been looked at, and how many there are."""
+"""Called with the number of streams checked so far, and the total."""
 
 PATIENCE_S: Final = 5.0
+"""How long work in progress may take to complete before it counts as stuck (seconds)."""
 
 STUCK_AFTER_S: Final = 120
+"""The age at which a pending message counts as stuck (seconds)."""
 
 LOOK_EVERY_S: Final = 0.2
 
@@ -58,26 +61,26 @@ async def verify(
     patience_s: float = PATIENCE_S,
     files: ContentStore | None = None,
 ) -> Report:
-    """Look at every stream, or at one. ``workflows=False`` leaves Temporal out on purpose.
+    """Checks every stream, or one case. ``workflows=False`` deliberately leaves out Temporal.
 
-    What is under way gets ``patience_s`` seconds to arrive before it counts as stuck.
+    Work in progress has ``patience_s`` seconds to complete before it counts as stuck.
     """
     check = Verification(pool, keys, Report(), patience_s)
     try:
         await check.streams(case, progress)
         await check.files(files)
         if workflows:
-            await check.runs(client)
-        await check.what_is_under_way(case)
-    except UNANSWERED as away:
-        log.warning("the database did not answer (%s)", type(away).__name__)
-        check.report.unchecked.append("the database did not answer; start it and verify again")
+            await check.workflows(client)
+        await check.pending_messages(case)
+    except UNANSWERED as error:
+        log.warning("the database did not answer (%s)", type(error).__name__)
+        check.report.unchecked.append("the database does not answer; start it, then run `awda verify` again")
     return check.report
 
 
 @dataclass
 class Verification:
-    """One verification under way."""
+    """A verification in progress."""
 
     pool: Pool
     keys: KeyStore
@@ -87,8 +90,8 @@ class Verification:
     named: list[NamedFile] = field(default_factory=list)
 
     async def streams(self, case: UUID | None, progress: Progress) -> None:
-        """The log, its messages and its read tables, stream by stream."""
-        await self._read_tables_arrive()
+        """Checks the log, its messages and its read tables, stream by stream."""
+        await self._wait_for_read_tables()
         total = 1 if case else await self.pool.fetchval("SELECT count(*) FROM streams")
         async for batch in snapshots(self.pool, case):
             for stream in batch:
@@ -98,10 +101,10 @@ class Verification:
                 progress(len(self.heads), total)
         if case is None:
             await self._strays()
-            await self._untold()
-            await self._accounts()
+            await self._advisories()
+            await self._ledgers()
         elif not self.heads:
-            self.report.findings.append(Finding("stream", str(case), "there is no such stream"))
+            self.report.findings.append(Finding("stream", str(case), "the stream does not exist"))
 
     def _stream(self, stream: Snapshot) -> None:
         self.heads.append(stream.head)
@@ -120,88 +123,89 @@ class Verification:
         self.named += named_by(self.keys, stream)
 
     async def files(self, store: ContentStore | None) -> None:
-        """The files that cases name. Without a content store to look in, they were not looked at."""
+        """Checks the files of cases. Without a content store they count as not checked."""
         if not self.named:
             return
         if store is None:
-            self.report.unchecked.append("the files of cases were not looked at: no content store is set up")
+            self.report.unchecked.append("the files of cases were not checked: no content store is configured")
             return
         self.report.checked.update(files=len({each.file_hash for each in self.named}))
         self.report.findings += await check_files(store, self.named)
 
-    async def runs(self, client: Client | None) -> None:
-        """The workflows; a case that has just been opened may still be rung."""
+    async def workflows(self, client: Client | None) -> None:
+        """Checks the workflows. The workflow of a case that was just registered may still be starting."""
         if client is None:
-            self.report.unchecked.append("the workflows were not looked at: Temporal is not connected")
+            self.report.unchecked.append("the workflows were not checked: Temporal is not connected")
             return
         try:
-            self.report.findings += await self._runs(client)
-        except (RPCError, OSError, RuntimeError) as away:
-            log.warning("Temporal did not answer (%s)", type(away).__name__)
-            self.report.unchecked.append("the workflows were not looked at: Temporal did not answer")
+            self.report.findings += await self._workflow_findings(client)
+        except (RPCError, OSError, RuntimeError) as error:
+            log.warning("Temporal did not answer (%s)", type(error).__name__)
+            self.report.unchecked.append("the workflows were not checked: Temporal does not answer")
 
-    async def _runs(self, client: Client) -> list[Finding]:
+    async def _workflow_findings(self, client: Client) -> list[Finding]:
         heads = [head for head in self.heads if head.open]
         self.report.checked.update(workflows=len(heads))
-        doubtful = list({head.stream_id: head for head in [*heads, *await failed(client, self.heads)]}.values())
+        suspects = list({head.stream_id: head for head in [*heads, *await failed(client, self.heads)]}.values())
         until = monotonic() + self.patience_s
-        while found := await check_workflows(client, doubtful):
+        while found := await check_workflows(client, suspects):
             if monotonic() >= until:
                 return found
             await asyncio.sleep(LOOK_EVERY_S)
             named = {finding.case for finding in found}
-            doubtful = await self._still_there(head for head in doubtful if head.number in named)
+            suspects = await self._read_again(head for head in suspects if head.number in named)
         return []
 
-    async def _still_there(self, heads: Iterable[StreamHead]) -> list[StreamHead]:
-        """The heads anew: a case may have ended meanwhile, and need no run any more."""
+    async def _read_again(self, heads: Iterable[StreamHead]) -> list[StreamHead]:
+        """Reads heads again: a case that has closed since then needs no workflow."""
         found = await self.pool.fetch(_HEADS, [head.stream_id for head in heads])
         return [StreamHead(*row) for row in found]
 
-    async def _untold(self) -> None:
-        """Advisories of which cases may not know yet; the gate does, and the people concerned should."""
+    async def _advisories(self) -> None:
+        """Checks that every case was notified of every return advisory; the travel gate applies it in any case."""
         for advisory in await untold(self.pool):
-            detail = f"cases may not have been told of {advisory.version}: repeat `awda advisory change`"
+            detail = f"some cases may not have been notified of {advisory.version}; run `awda advisory change` again"
             self.report.findings.append(Finding("advisory", advisory.place, detail))
 
     async def _strays(self) -> None:
-        """Events and messages of streams that have no head."""
+        """Checks that no event or message belongs to a stream without a head."""
         for row in await self.pool.fetch(_STRAYS):
-            self.report.findings.append(Finding("stream", str(row[0]), f"{row[1]} without a head row"))
+            self.report.findings.append(Finding("stream", str(row[0]), f"{row[1]} exist without a stream head"))
 
-    async def _accounts(self) -> None:
-        """What was acknowledged to partners, whichever case it was for."""
-        accounts = LedgerCheck(self.pool, self.keys)
-        self.report.findings += [finding async for finding in accounts.findings()]
-        self.report.checked.update(accounts.checked)
+    async def _ledgers(self) -> None:
+        """Checks the messages acknowledged to partners, whichever case they were for."""
+        ledgers = LedgerCheck(self.pool, self.keys)
+        self.report.findings += [finding async for finding in ledgers.findings()]
+        self.report.checked.update(ledgers.checked)
 
-    async def _read_tables_arrive(self) -> None:
-        """The projector may be a moment behind, but not for long."""
+    async def _wait_for_read_tables(self) -> None:
+        """Waits until the read tables have reached the end of the log; the projector may be briefly behind."""
         row = await self.pool.fetchrow(_FEED_END)
         end = Position(int(row[0]), row[1]) if row else Position()
         until = monotonic() + self.patience_s
         while behind := [name for name, at in (await positions(self.pool)).items() if at < end]:
             if monotonic() >= until:
-                detail = f"{', '.join(behind)} lag behind the log: see whether the projector runs"
+                detail = f"behind the log: {', '.join(behind)}; check that the projector is running"
                 self.report.findings.append(Finding("read-table-behind", "", detail))
                 return
             await asyncio.sleep(LOOK_EVERY_S)
 
-    async def what_is_under_way(self, case: UUID | None) -> None:
-        """Messages that nobody takes up. Where the clock stands still, our patience counts instead of their age."""
-        still = await clock.stands_still(self.pool)
+    async def pending_messages(self, case: UUID | None) -> None:
+        """Checks for messages that are not processed. On a stopped programme clock ``patience_s`` decides, not age."""
+        stopped = await clock.stands_still(self.pool)
         until = monotonic() + self.patience_s
         while found := await self.pool.fetch(_UNDER_WAY, case):
-            if monotonic() >= until or (not still and min(row["age_s"] for row in found) > STUCK_AFTER_S):
+            if monotonic() >= until or (not stopped and min(row["age_s"] for row in found) > STUCK_AFTER_S):
                 break
             await asyncio.sleep(LOOK_EVERY_S)
         self.report.checked.update(under_way=len(found))
-        self.report.findings += [_stuck(row) for row in found if still or row["age_s"] > STUCK_AFTER_S]
+        self.report.findings += [_stuck(row) for row in found if stopped or row["age_s"] > STUCK_AFTER_S]
 
 
 def _stuck(row: asyncpg.Record) -> Finding:
-    what = {"inbox": "nobody has taken it up", "outbox": "nobody has begun to deliver it"}[row["place"]]
-    return Finding(f"{row['place']}-stuck", row["number"] or "", f"{row['place']} {row['id']}: {what}; see the relay")
+    problem = {"inbox": "has not been processed", "outbox": "has no delivery in progress"}[row["place"]]
+    detail = f"{row['place']} message {row['id']} {problem}; check that the relay is running"
+    return Finding(f"{row['place']}-stuck", row["number"] or "", detail)
 
 
 _HEADS = """

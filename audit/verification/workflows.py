@@ -1,4 +1,4 @@
-"""Whether every open stream has a workflow that runs, and none that has failed or keeps failing."""
+"""Checks that every open stream has a running workflow, and that no workflow has failed or keeps failing."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from store.log.rows import StreamHead
 from workflows.starter import WORKFLOW_OF, workflow_id
 
 AT_ONCE: Final = 16
+"""How many workflows are queried concurrently."""
 
 TRIES: Final = 3
-"""A workflow task that has been tried more often than this keeps failing."""
+"""A workflow task with more attempts than this counts as failing repeatedly."""
 
 Status = WorkflowExecutionStatus
 
@@ -26,24 +27,27 @@ CUT_OFF: Final = frozenset({Status.TERMINATED, Status.CANCELED})
 
 
 async def check_workflows(client: Client, heads: Sequence[StreamHead]) -> list[Finding]:
-    """Every stream whose workflow is missing, has failed or keeps failing. Raises ``RPCError`` if nobody answers."""
-    gate = asyncio.Semaphore(AT_ONCE)
+    """Returns a finding for each stream whose workflow is missing, has failed or keeps failing.
 
-    async def one(head: StreamHead) -> Finding | None:
-        async with gate:
+    Raises ``RPCError`` if Temporal does not answer.
+    """
+    limit = asyncio.Semaphore(AT_ONCE)
+
+    async def check(head: StreamHead) -> Finding | None:
+        async with limit:
             return await _check(client, head)
 
-    found = await asyncio.gather(*(one(head) for head in heads))
+    found = await asyncio.gather(*(check(head) for head in heads))
     return [finding for finding in found if finding]
 
 
 async def failed(client: Client, heads: Iterable[StreamHead]) -> list[StreamHead]:
-    """Of these streams, those of which some run has failed, perhaps long ago."""
-    ours = {workflow_id(head.kind, head.stream_id): head for head in heads}
-    names = ", ".join(f"'{name}'" for name in WORKFLOW_OF.values())
-    query = f"ExecutionStatus IN ('Failed', 'TimedOut') AND WorkflowType IN ({names})"
-    bad = {run.id async for run in client.list_workflows(query)}
-    return [head for name, head in ours.items() if name in bad]
+    """Returns those of the streams of which any workflow run has failed, however long ago."""
+    by_id = {workflow_id(head.kind, head.stream_id): head for head in heads}
+    types = ", ".join(f"'{name}'" for name in WORKFLOW_OF.values())
+    query = f"ExecutionStatus IN ('Failed', 'TimedOut') AND WorkflowType IN ({types})"
+    failed_ids = {run.id async for run in client.list_workflows(query)}
+    return [head for name, head in by_id.items() if name in failed_ids]
 
 
 async def _check(client: Client, head: StreamHead) -> Finding | None:
@@ -53,12 +57,18 @@ async def _check(client: Client, head: StreamHead) -> Finding | None:
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND:
             raise
-        return Finding("no-run", head.number, f"{name} has no run: ring it, or rehydrate") if head.open else None
-    tried = run.raw_description.pending_workflow_task.attempt
-    if tried > TRIES:
-        return Finding("stuck-run", head.number, f"{name} has failed its workflow task {tried - 1} times")
+        detail = f"workflow {name} has not been started; run `awda rehydrate`"
+        return Finding("no-run", head.number, detail) if head.open else None
+    attempt = run.raw_description.pending_workflow_task.attempt
+    if attempt > TRIES:
+        detail = f"workflow {name} has failed its workflow task {attempt - 1} times; see the log of the case worker"
+        return Finding("stuck-run", head.number, detail)
     if run.status in FAILED or (head.open and run.status in CUT_OFF):
-        return Finding("failed-run", head.number, f"the newest run of {name} is {run.status.name}: rehydrate")
+        status = run.status.name.lower().replace("_", " ")
+        return Finding(
+            "failed-run", head.number, f"the latest run of workflow {name} is {status}; run `awda rehydrate`"
+        )
     if head.open and run.status is not Status.RUNNING:
-        return Finding("no-run", head.number, f"{name} does not run although something is awaited: ring it")
+        detail = f"workflow {name} is not running although the stream is open; run `awda rehydrate`"
+        return Finding("no-run", head.number, detail)
     return None

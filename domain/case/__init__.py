@@ -1,4 +1,5 @@
 """The aggregate: the state of one case and its referrals, rebuilt from events.
 
-No rule is decided here. Start with ``aggregate.py``.
+No rule is decided here; rules are in ``clearance``, ``referral``, ``casework`` and ``stages``. Start with
+``aggregate.py``.
 """

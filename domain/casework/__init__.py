@@ -1,4 +1,4 @@
-"""What applies to the whole case: its life cycle, holds, notes, deadlines, evidence, the seat.
+"""Rules about the whole case: its life cycle, holds, notes, deadlines, evidence, and its seat on a flight.
 
-Start with ``lifecycle.py``.
+Rules about one stage belong in ``stages``, those about referrals in ``referral``. Start with ``lifecycle.py``.
 """

@@ -62,6 +62,7 @@ def _clearances(case: Case) -> Iterator[Deadline]:
 
 
 def _retention(case: Case) -> Iterator[Deadline]:
+    """Yields the end of the retention period of a closed case (rule RETENTION.PERIOD)."""
     if case.closed_at is not None and not case.retention_told:
         yield Deadline(LIBYA.after(case.closed_at, case.policy.pinned.retention), "retention", str(case.id))
 

@@ -1,6 +1,4 @@
-"""What permits and what stops travel.
-
-Clearances, the travel gate, revocations, voluntariness and return advisories.
+"""Rules that permit or stop travel: clearances, the travel gate, revocations, voluntariness and return advisories.
 
 Rules about one stage belong in ``stages``. Start with ``travel_gate.py``.
 """

@@ -1,4 +1,5 @@
-"""What staff, partners and other streams may send: one file for each stage, and case, referral, signal, seat letters.
+"""The messages that staff, partners and other streams may send: one file per stage, and one per wider subject.
 
-A command holds fields and their form; its handler is in the stage or in ``casework``. Start with ``case.py``.
+A command holds fields and their form; its handler is in ``stages``, ``casework``, ``referral`` or ``signals``. Start
+with ``case.py``.
 """

@@ -1,6 +1,4 @@
-"""What can have happened.
+"""The events that can be recorded: one file per stage, and one per wider subject.
 
-One file for each stage, and one each for case, referral, partner report, signal, escalation and evidence.
-
-An event holds fields and how it changes the aggregate, never a rule. Start with ``case.py``.
+An event holds fields, its sentence, and how it changes the aggregate, never a rule. Start with ``case.py``.
 """

@@ -1,4 +1,4 @@
-"""What happens when a partner's signal arrives: placed, applied, ignored as late or repeated, or quarantined.
+"""Rules for a signal from a partner: matched to its referral, applied, ignored as late or repeated, or quarantined.
 
-Start with ``handler.py``.
+Requests to partners are in ``referral``. Start with ``handler.py``.
 """

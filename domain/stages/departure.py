@@ -274,15 +274,15 @@ def missing(case: Case, ctx: Context) -> list[Requirement]:
     if case.departed:
         return []
     if not case.has_clearance(ClearanceKind.CONSENT_RETURN, ctx.at):
-        return [Requirement("PERSON.DECLARATION", "COUNSELLOR", "domain 4.3", since)]
+        return [Requirement("PERSON.DECLARATION", "COUNSELLOR", "SCREENING.DECLARATION", since)]
     if not case.has_clearance(ClearanceKind.FUNDING_ALLOCATED, ctx.at):
-        return [Requirement("STAFF.FUNDING", "PROGRAMME_MANAGER", "domain 8.12", since)]
+        return [Requirement("STAFF.FUNDING", "PROGRAMME_MANAGER", "DEPARTURE.FUNDING", since)]
     if seat is None:
-        return [Requirement("STAFF.NOMINATION", "MOVEMENT_OFFICER", "domain 7.5", since)]
+        return [Requirement("STAFF.NOMINATION", "MOVEMENT_OFFICER", "DEPARTURE.NOMINATION", since)]
     if not seat.frozen:
-        return [Requirement("MOVEMENT.FREEZE", "MOVEMENT_OFFICER", "domain 7.5", since, seat.std)]
+        return [Requirement("MOVEMENT.FREEZE", "MOVEMENT_OFFICER", "DEPARTURE.STEPS", since, seat.std)]
     step = {"CONFIRMED": "CHECK_IN", "CHECKED_IN": "BOARDING"}.get(seat.status, "DEPARTURE")
-    return [Requirement(f"MOVEMENT.{step}", "MOVEMENT_OFFICER", "domain 7.5", since, seat.std)]
+    return [Requirement(f"MOVEMENT.{step}", "MOVEMENT_OFFICER", "DEPARTURE.STEPS", since, seat.std)]
 
 
 DEPARTURE = StageRules(

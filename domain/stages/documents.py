@@ -90,7 +90,10 @@ def ask_first(case: Case, ctx: Context) -> list[Requirement]:
     codes, needed = unasked(case), not case.has_clearance(ClearanceKind.TRAVEL_DOCUMENT, ctx.at)
     if needed and not case.consents_to(Purpose.SHARE_EMBASSY):
         codes = (*codes, "PERSON.SHARE_EMBASSY")
-    return [Requirement(code, "COUNSELLOR", "domain 7.4", changed.timestamp, after=changed.TOPIC) for code in codes]
+    return [
+        Requirement(code, "COUNSELLOR", "NATIONALITY.ASK_FIRST", changed.timestamp, after=changed.TOPIC)
+        for code in codes
+    ]
 
 
 def of_the_nationality_named(meaning: Meaning) -> Meaning:
@@ -270,10 +273,10 @@ def missing(case: Case, ctx: Context) -> list[Requirement]:
 def _owed(case: Case, ctx: Context) -> list[Requirement]:
     since = case.stages[Stage.DOCUMENTS].since
     if not nationality_confirmed(case):
-        return [Requirement("EMBASSY.NATIONALITY", "embassy", "domain 7.4", since)]
+        return [Requirement("EMBASSY.NATIONALITY", "embassy", "DOCUMENTS.IN_ORDER", since)]
     owed = {ClearanceKind.TRAVEL_DOCUMENT: "EMBASSY", ClearanceKind.EXIT_PERMIT: "EXIT_AUTHORITY"}
     return [
-        Requirement(f"{who}.{kind}", who.lower(), "domain 7.4", since)
+        Requirement(f"{who}.{kind}", who.lower(), "DOCUMENTS.IN_ORDER", since)
         for kind, who in owed.items()
         if not case.has_clearance(kind, ctx.at)
     ]

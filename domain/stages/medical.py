@@ -117,7 +117,7 @@ def missing(case: Case, ctx: Context) -> list[Requirement]:
     fit = case.clearances.get(ClearanceKind.FIT_TO_TRAVEL)
     if fit is not None and not fit.valid_at(ctx.at) and not case.departed:
         missing.append(ClearanceKind.FIT_TO_TRAVEL)
-    return [Requirement(f"CLINIC.{kind}", "clinic", "domain 7.3", since) for kind in missing]
+    return [Requirement(f"CLINIC.{kind}", "clinic", "MEDICAL.CLEARANCES", since) for kind in missing]
 
 
 def reopens(case: Case, _ctx: Context) -> str | None:

@@ -128,14 +128,16 @@ def _at_ease(assessed: VulnerabilityAssessed | None) -> bool:
 def missing(case: Case, ctx: Context) -> list[Requirement]:
     officer, since = "PROTECTION_OFFICER", case.stages[Stage.PROTECTION].since
     missing = [
-        Requirement(f"STAFF.{kind}", officer, "domain 4.6", since)
+        Requirement(f"STAFF.{kind}", officer, "PROTECTION.CLEARANCES", since)
         for kind in NEEDED
         if not case.has_clearance(kind, ctx.at)
     ]
     if not missing and (today := outdated(case, ctx.directory.advisories)):
         changed = ReturnAdvisoryChanged.TOPIC
         missing.append(
-            Requirement(f"STAFF.{ClearanceKind.SAFETY_OF_RETURN}", officer, "domain 8.3", today.since, after=changed)
+            Requirement(
+                f"STAFF.{ClearanceKind.SAFETY_OF_RETURN}", officer, "SAFETY.OUTDATED", today.since, after=changed
+            )
         )
     return missing
 

@@ -148,11 +148,13 @@ def missing(case: Case, _ctx: Context) -> list[Requirement]:
     since = case.stages[Stage.RECEPTION].since
     if case.phase is not Phase.POST_ARRIVAL:
         who = "MOVEMENT.ARRIVAL" if not case.has(FlightArrived) else "RECEPTION.ARRIVAL"
-        return [Requirement(who, "RECEPTION_OFFICER", "domain 7.6", since)]
+        return [Requirement(who, "RECEPTION_OFFICER", "RECEPTION.STEPS", since)]
     if case.has(ReceptionCompleted):
         return []
     met = case.has(ReturneeMet)
-    return [Requirement("RECEPTION.COMPLETE" if met else "RECEPTION.MEET", "RECEPTION_OFFICER", "domain 7.6", since)]
+    return [
+        Requirement("RECEPTION.COMPLETE" if met else "RECEPTION.MEET", "RECEPTION_OFFICER", "RECEPTION.STEPS", since)
+    ]
 
 
 RECEPTION = StageRules(

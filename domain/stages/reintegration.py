@@ -202,7 +202,7 @@ def missing(case: Case, _ctx: Context) -> list[Requirement]:
         (case.has(ReintegrationCompleted), "STAFF.COMPLETE_REINTEGRATION"),
     )
     first = next((code for reached, code in steps if not reached), None)
-    return [Requirement(first, "REINTEGRATION_OFFICER", "domain 7.7", since)] if first else []
+    return [Requirement(first, "REINTEGRATION_OFFICER", "REINTEGRATION.STEPS", since)] if first else []
 
 
 REINTEGRATION = StageRules(

@@ -304,13 +304,13 @@ def record_release(case: Case, _report: RecordRelease, ctx: Context) -> Iterator
 
 def _needed_for_eligibility(case: Case, ctx: Context) -> Iterator[Requirement]:
     if not asked_in_private(case) or _recent(case, NonRefoulementScreened, ctx) is None:
-        yield Requirement("STAFF.PRIVATE_INTERVIEW", "COUNSELLOR", "domain 7.1")
+        yield Requirement("STAFF.PRIVATE_INTERVIEW", "COUNSELLOR", "SCREENING.PRIVATE_INTERVIEW")
     if _recent(case, VulnerabilityAssessed, ctx) is None:
-        yield Requirement("STAFF.VULNERABILITY", "COUNSELLOR", "domain 7.1")
+        yield Requirement("STAFF.VULNERABILITY", "COUNSELLOR", "SCREENING.VULNERABILITY")
     if _recent(case, VoluntarinessAssessed, ctx) is None:
-        yield Requirement("STAFF.VOLUNTARINESS", "COUNSELLOR", "domain 7.1")
+        yield Requirement("STAFF.VOLUNTARINESS", "COUNSELLOR", "SCREENING.VOLUNTARINESS")
     if not _declared(case):
-        yield Requirement("PERSON.DECLARATION", "COUNSELLOR", "domain 7.1")
+        yield Requirement("PERSON.DECLARATION", "COUNSELLOR", "SCREENING.DECLARATION")
 
 
 def _recent(case: Case, fact: type[SomeEvent], ctx: Context) -> SomeEvent | None:
@@ -335,9 +335,9 @@ def missing(case: Case, ctx: Context) -> list[Requirement]:
     missing = list(_needed_for_eligibility(case, ctx))
     decided = _since_opening(case, EligibilityDetermined)
     if decided is None or decided.decision not in ELIGIBLE:
-        missing.append(Requirement("STAFF.ELIGIBILITY", "COUNSELLOR", "domain 7.1"))
+        missing.append(Requirement("STAFF.ELIGIBILITY", "COUNSELLOR", "SCREENING.ELIGIBILITY"))
     if _since_opening(case, ScreeningCompleted) is None:
-        missing.append(Requirement("STAFF.COMPLETE_SCREENING", "COUNSELLOR", "domain 7.1"))
+        missing.append(Requirement("STAFF.COMPLETE_SCREENING", "COUNSELLOR", "SCREENING.COMPLETION"))
     return missing
 
 

@@ -14,7 +14,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from audit.quarantine import may as possible
+from audit.quarantine import allowed_decisions as possible
 from audit.quarantine import shown, waiting
 from gateway.api.messages import Key, Prefer, answered, required
 from gateway.http.authorization import Action, Caller, may

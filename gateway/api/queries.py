@@ -18,7 +18,7 @@ from pydantic import AwareDatetime
 
 from audit.as_of_now import at_present
 from audit.case_view import shown
-from audit.history import told
+from audit.history import history_of
 from audit.replay import ReplayedStream, iso_utc, replay
 from gateway.api.messages import told_of
 from gateway.http.authorization import Action, Caller, may
@@ -118,7 +118,7 @@ async def read_history(
     folded = await _folded(request, "case", glance)
     entries = [entry for entry in folded.entries if entry.row.version > after]
     following = _cursor(str(entries[limit - 1].row.version)) if len(entries) > limit else None
-    body = {"events": told(entries[:limit]), **glance.json(), "next": following}
+    body = {"events": history_of(entries[:limit]), **glance.json(), "next": following}
     return _page(body, request, following, glance.etag(_version(folded)))
 
 

@@ -1,4 +1,4 @@
-"""What every route shares: problem documents, request bodies, authorization, rate limits, connections.
+"""What all routes share: problem documents, request bodies, authorization, rate limits, connections.
 
-Start with ``problems.py``.
+Routes are in ``api`` and ``pages``. Start with ``problems.py``.
 """

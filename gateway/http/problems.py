@@ -72,7 +72,7 @@ BUSY: Final = (
 _FLAW: Final = {name: {"type": "string"} for name in ("pointer", "code", "message")}
 
 _MEMBERS: Final = {
-    **{name: {"type": "string"} for name in ("type", "title", "detail", "rule")},
+    **{name: {"type": "string"} for name in ("type", "title", "detail", "rule", "rule_url")},
     "status": {"type": "integer"},
     "errors": {"type": "array", "items": {"type": "object", "properties": _FLAW}},
     "message_id": {"type": "string", "format": "uuid"},
@@ -91,10 +91,17 @@ class ProblemError(Exception):
         self.slug, self.detail, self.headers, self.more = slug, detail, dict(headers or {}), more
 
 
+def rule_url(code: str) -> str:
+    """Returns the address at which the gateway explains a rule code."""
+    return f"/rules/{code}"
+
+
 def problem(slug: str, detail: str, headers: Mapping[str, str] | None = None, **more: Any) -> JSONResponse:
     """The response for a problem; members without a value are left out."""
     status, title = PROBLEMS[slug]
     told = {"type": f"/problems/{slug}", "title": title, "status": status, "detail": detail, **more}
+    if code := more.get("rule") or more.get("cause"):
+        told["rule_url"] = rule_url(code)
     body = {name: part for name, part in told.items() if part not in (None, (), [])}
     return JSONResponse(body, status, dict(headers or {}), PROBLEM)
 

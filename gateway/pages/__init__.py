@@ -1,1 +1,4 @@
-"""Pages for people who have no system of ours: one request, one answer, one call. No script, under ten kilobytes."""
+"""Pages for people without a connected system: a request, its answer, a callback. No scripts, under ten kilobytes.
+
+Partner systems use ``api`` instead; translations are in ``translations``. Start with ``routes.py``.
+"""

@@ -1,4 +1,4 @@
 """Lists for partners who answer on paper or in spreadsheets: issue, collect, parse, render.
 
-No web framework is imported here. Start with ``issue.py``.
+No web framework is imported here; reading files is in ``tabular``. Start with ``issue.py``.
 """

@@ -1,4 +1,4 @@
 """Reading CSV, XLSX and JSON files, and normalizing what people write in them.
 
-No web framework is imported here. Start with ``files.py``.
+What the rows mean is in ``sheets`` and in ``cli.registration_list``. Start with ``files.py``.
 """

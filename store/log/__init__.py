@@ -1,4 +1,4 @@
 """The event log: rows, mapper, hash chain, recorder, feed.
 
-Only a recording appends to it. Start with ``recorder.py``.
+Only a recording appends to it; messages that wait are in ``messages``. Start with ``recorder.py``.
 """

@@ -1,4 +1,4 @@
-"""The registry of partners, their keys, task links and sheets.
+"""The registry of partners, and their keys, task links and sheets.
 
-Start with ``registry.py``.
+Messages to and from partners are in ``messages``. Start with ``registry.py``.
 """

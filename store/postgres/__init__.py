@@ -1,4 +1,4 @@
 """The connection to PostgreSQL: pool, held connections, migrations, clock, notifications, failpoints.
 
-Nothing here knows a table of the domain. Start with ``database.py``.
+Nothing here depends on a table of the domain. Start with ``database.py``.
 """

@@ -1,1 +1,4 @@
-"""Read tables: what people look at. Disposable, rebuilt from the log; nothing is ever decided from them."""
+"""Read tables for lists and reports, built from the log. They can be deleted and rebuilt at any time.
+
+Decisions are never based on them: a decision reads the log. Start with ``projector.py``.
+"""

@@ -1,4 +1,4 @@
-"""Reference data that changes while Awda runs: announced holidays, return advisories, the directory of today.
+"""Reference data that changes while Awda runs: announced holidays, return advisories, the directory of partners.
 
-Start with ``directory.py``.
+Data of one case does not belong here. Start with ``directory.py``.
 """

@@ -1,4 +1,4 @@
-"""Cases whose referrals go out by hand, to a receiver that runs beside the test."""
+"""Cases whose referrals the test delivers itself, to a receiver in a process of its own."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def stranger(tmp_path: Path) -> AsyncIterator[ReceiverProcess]:
 
 @pytest.fixture
 async def post(database: Any, servers: Any, stranger: ReceiverProcess) -> AsyncIterator[Post]:
-    """A desk, a way out to receivers on this machine, and little patience."""
+    """The intake, and deliveries to receivers on this machine with a read timeout of one second."""
     async with an_intake(database, servers) as worker:
         yield Post(
             worker, DeliveryActivities(worker.pool, worker.keys, WebhookClient(loopback=True, read_s=1.0)), stranger
@@ -42,7 +42,7 @@ async def post(database: Any, servers: Any, stranger: ReceiverProcess) -> AsyncI
 
 @dataclass(frozen=True)
 class Post:
-    """Cases whose referrals go out to one receiver, recorded and delivered by hand: no workflow runs."""
+    """Cases whose referrals are sent to one receiver. The test records and delivers; no workflow runs."""
 
     worker: RunningWorker
     delivering: DeliveryActivities
@@ -53,7 +53,7 @@ class Post:
         return self.delivering.outbox
 
     async def partner(self, doing: str | None, partner_id: str = CLINIC) -> str:
-        """A partner whose receiver does so, or that has none; and the secret it shares with us."""
+        """Registers a partner whose receiver behaves as named, or that has none. Returns the shared secret."""
         url, secret = self.stranger.url(doing) if doing else None, new_secret()
         await partners.add(
             self.worker.pool, partners.RegisteredPartner(partner_id, "Clinic", frozenset(), receiver_url=url)
@@ -64,7 +64,7 @@ class Post:
         return secret
 
     async def case(self) -> UUID:
-        """Screened; a clinic and an embassy have been asked, and nothing has been delivered."""
+        """Starts a case up to the end of screening. Referrals to a clinic and an embassy exist and are not delivered yet."""
         begun = await self.worker.begin(**REGISTRATION)
         assert begun.stream_id is not None
         await self.worker.order_open(begun.stream_id, "SCREENING")
@@ -75,14 +75,14 @@ class Post:
         return begun.stream_id
 
     async def says(self, case: UUID, name: str, **fields: Any) -> None:
-        """Said and recorded."""
+        """Sends a staff message, records it, and expects that it is applied."""
         receipt = await self.worker.say(case, name, **fields)
         await self.worker.record(case)
         became = await self.worker.became(receipt.message_id)
         assert became["status"] == "applied", became
 
     async def reminds(self, case: UUID) -> None:
-        """Half of the clinic's time has gone, and it is reminded."""
+        """Moves the clock to the first reminder of the clinic and records it."""
         due = await self.worker.pool.fetchval("SELECT next_due FROM streams WHERE stream_id = $1", case)
         await self.worker.stands_at(due)
         await self.worker.record(case)
@@ -97,7 +97,7 @@ class Post:
         return found
 
     async def lines(self, case: UUID, partner_id: str = CLINIC) -> list[Delivery]:
-        """What is to be told to one partner of one case, oldest first."""
+        """Returns the outgoing messages about one case to one partner, oldest first."""
         found = [row for row in await self.outbox.of_partner(partner_id) if row.stream_id == case]
         return found[::-1]
 

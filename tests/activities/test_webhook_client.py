@@ -283,14 +283,14 @@ async def test_nothing_is_said_to_a_server_that_cannot_show_the_name(tmp_path: P
 
 
 async def test_nothing_is_said_when_the_gate_stays_shut(tmp_path: Path) -> None:
-    class Shut(Exception):
+    class ShutError(Exception):
         pass
 
     async def gate() -> None:
-        raise Shut
+        raise ShutError
 
     async with a_partner(tmp_path, "partner.example") as partner:
-        with pytest.raises(Shut):
+        with pytest.raises(ShutError):
             await partner.outside.post("https://partner.example/", {}, b"secret", gate)
         await partner.hung_up.wait()
 

@@ -1,4 +1,4 @@
-"""A migrated database, and an archive that keeps cases in it."""
+"""Fixtures of the audit tests: a migrated database with an archive that stores cases."""
 
 from __future__ import annotations
 

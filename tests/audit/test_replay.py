@@ -1,4 +1,4 @@
-"""Replay: the log folded again, as it was true or as it was known, and always to the same bytes."""
+"""Replay, history, view and explanation of stored streams; equal arguments always give equal bytes."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ A_DAY = timedelta(days=1)
 
 
 async def test_two_replays_of_one_moment_are_the_same_to_the_byte(archive: RecordedArchive) -> None:
-    told = a_closed_case()
-    stream = await archive.keep(told.events)
+    scenario = a_closed_case()
+    stream = await archive.keep(scenario.events)
     moments: list[dict[str, Any]] = [{}, {"as_of": MONDAY + 14 * A_DAY}, {"known_at": MONDAY + 14 * A_DAY}, {"to": 40}]
 
     replays = []
@@ -38,26 +38,26 @@ async def test_two_replays_of_one_moment_are_the_same_to_the_byte(archive: Recor
         assert first == second
         replays.append(first)
 
-    assert len(set(replays)) == 3, "as-of and known-at agree where nobody was late, and differ from the others"
+    assert len(set(replays)) == 3, "as-of and known-at agree when no report was late, and differ from the others"
 
 
 async def test_a_replay_of_the_whole_log_is_the_case_that_was_recorded(archive: RecordedArchive) -> None:
-    told = a_closed_case()
-    stream = await archive.keep(told.events)
+    scenario = a_closed_case()
+    stream = await archive.keep(scenario.events)
 
     state = (await replay(archive.pool, archive.keys, stream)).state
 
-    told.case.id, told.case.number = stream, state.number
-    assert canonical(state) == canonical(told.case)
+    scenario.case.id, scenario.case.number = stream, state.number
+    assert canonical(state) == canonical(scenario.case)
 
 
 async def test_what_came_late_was_true_before_it_was_known(archive: RecordedArchive) -> None:
-    """A partner tells on Thursday of what happened on Monday: on Tuesday it was true, and nobody knew."""
-    told = a_screened_case()
-    stream = await archive.keep(told.events)
+    """On Thursday a partner reports what happened on Monday: on Tuesday it was true but not known."""
+    scenario = a_screened_case()
+    stream = await archive.keep(scenario.events)
     thursday = MONDAY + 3 * A_DAY
-    told.now = thursday
-    answer = told.partner_says("MEDICAL_ASSESSMENT", "COMPLETED", "NO_SIGNIFICANT_CONDITION")
+    scenario.now = thursday
+    answer = scenario.partner_says("MEDICAL_ASSESSMENT", "COMPLETED", "NO_SIGNIFICANT_CONDITION")
     await archive.append(stream, answer, claimed_at=MONDAY, recorded_at=thursday)
 
     tuesday = MONDAY + A_DAY
@@ -71,13 +71,13 @@ async def test_what_came_late_was_true_before_it_was_known(archive: RecordedArch
 
 
 async def test_an_answer_dated_before_its_question_waits_for_the_question(archive: RecordedArchive) -> None:
-    """The partner's clock is wrong by a year: the answer cannot take effect before the referral was there."""
-    told = a_screened_case()
-    stream = await archive.keep(told.events[:1])
-    told_later = [event.placed_in(stream, 0, MONDAY + A_DAY) for event in told.events[1:]]
-    await archive.append(stream, told_later)
-    told.now = MONDAY + 2 * A_DAY
-    answer = told.partner_says("MEDICAL_ASSESSMENT", "COMPLETED", "NO_SIGNIFICANT_CONDITION")
+    """The partner's clock is a year behind: the report cannot take effect before its referral exists."""
+    scenario = a_screened_case()
+    stream = await archive.keep(scenario.events[:1])
+    a_day_later = [event.placed_in(stream, 0, MONDAY + A_DAY) for event in scenario.events[1:]]
+    await archive.append(stream, a_day_later)
+    scenario.now = MONDAY + 2 * A_DAY
+    answer = scenario.partner_says("MEDICAL_ASSESSMENT", "COMPLETED", "NO_SIGNIFICANT_CONDITION")
     await archive.append(stream, answer, claimed_at=MONDAY - 365 * A_DAY)
 
     before = await replay(archive.pool, archive.keys, stream, as_of=MONDAY)
@@ -102,18 +102,18 @@ async def test_a_replay_up_to_a_version_stops_there(archive: RecordedArchive) ->
     assert len(folded.left_out) == folded.head.version - 3
 
 
-async def test_nobody_can_ask_for_a_stream_that_is_not_there(archive: RecordedArchive) -> None:
+async def test_an_unknown_stream_raises(archive: RecordedArchive) -> None:
     with pytest.raises(UnknownStreamError):
         await replay(archive.pool, archive.keys, MONDAY_STREAM)
 
 
-async def test_history_says_every_event_in_a_sentence(archive: RecordedArchive) -> None:
-    told = a_closed_case()
-    stream = await archive.keep(told.events)
+async def test_history_describes_every_event_in_a_sentence(archive: RecordedArchive) -> None:
+    scenario = a_closed_case()
+    stream = await archive.keep(scenario.events)
 
     entries = await history(archive.pool, archive.keys, stream)
 
-    assert [entry["sentence"] for entry in entries] == [event.say() for event in told.events]
+    assert [entry["sentence"] for entry in entries] == [event.say() for event in scenario.events]
     assert set(entries[0]) == {
         "version", "topic", "name", "sentence", "actor", "happened_at", "recorded_at", "message_id", "facts",
     }  # fmt: skip
@@ -121,15 +121,15 @@ async def test_history_says_every_event_in_a_sentence(archive: RecordedArchive) 
 
 
 async def test_a_reader_without_the_compartment_reads_a_neutral_name_and_no_secret(archive: RecordedArchive) -> None:
-    told = a_registered_case()
-    told.having("RaiseProtectionConcern", risk_level="HIGH", concern="threatened by a smuggler")
-    stream = await archive.keep(told.events)
-    sees = {"all": None, "general": frozenset({Compartment.GEN}), "nothing": frozenset[Compartment]()}
+    scenario = a_registered_case()
+    scenario.having("RaiseProtectionConcern", risk_level="HIGH", concern="threatened by a smuggler")
+    stream = await archive.keep(scenario.events)
+    readers = {"all": None, "general": frozenset({Compartment.GEN}), "nothing": frozenset[Compartment]()}
 
     names, texts = {}, {}
-    for who, readable in sees.items():
+    for reader, readable in readers.items():
         entries = await history(archive.pool, archive.keys, stream, readable=readable)
-        names[who], texts[who] = [entry["name"] for entry in entries], str(entries)
+        names[reader], texts[reader] = [entry["name"] for entry in entries], str(entries)
 
     assert "ProtectionConcernRaised" in names["all"]
     assert "smuggler" in texts["all"]
@@ -140,13 +140,13 @@ async def test_a_reader_without_the_compartment_reads_a_neutral_name_and_no_secr
 
 
 async def test_an_erased_case_still_says_what_happened(archive: RecordedArchive) -> None:
-    told = a_registered_case().having("AddNote", note="prefers to be called in the evening")
-    stream = await archive.keep(told.events)
+    scenario = a_registered_case().having("AddNote", note="prefers to be called in the evening")
+    stream = await archive.keep(scenario.events)
     await archive.keys.destroy(stream)
 
     entries = await history(archive.pool, archive.keys, stream)
 
-    assert len(entries) == len(told.events)
+    assert len(entries) == len(scenario.events)
     assert f"Note: {ERASED}" in [entry["sentence"] for entry in entries]
     assert "Aminata" not in str(entries)
 
@@ -162,15 +162,15 @@ async def test_a_row_that_cannot_be_read_is_shown_as_such(archive: RecordedArchi
 
 
 async def test_show_says_where_a_case_stands_now_and_stood_then(archive: RecordedArchive) -> None:
-    told = a_closed_case()
-    stream = await archive.keep(told.events)
+    scenario = a_closed_case()
+    stream = await archive.keep(scenario.events)
 
     now = await show(archive.pool, archive.keys, stream, directory=PARTNERS)
     then = await show(archive.pool, archive.keys, stream, as_of=MONDAY + 2 * A_DAY, directory=PARTNERS)
 
     assert now["phase"] == Phase.CLOSED
     assert now["waiting_on"] == ""
-    assert now["version"] == len(told.events)
+    assert now["version"] == len(scenario.events)
     assert then["phase"] == Phase.PRE_DEPARTURE
     assert then["stages"]["SCREENING"] == StageStatus.COMPLETED
     assert then["next_deadline"] is not None
@@ -178,108 +178,108 @@ async def test_show_says_where_a_case_stands_now_and_stood_then(archive: Recorde
 
 
 async def test_why_names_what_is_awaited_since_when_and_because_of_which_event(archive: RecordedArchive) -> None:
-    told = a_screened_case()
-    stream = await archive.keep(told.events)
+    scenario = a_screened_case()
+    stream = await archive.keep(scenario.events)
     await stand_still(archive, MONDAY)
 
-    told_why = await why(archive.pool, archive.keys, stream, directory=PARTNERS)
+    explanation = await why(archive.pool, archive.keys, stream, directory=PARTNERS)
 
-    waits = {each["code"]: each for each in told_why["waiting_on"]}
+    waits = {each["code"]: each for each in explanation["waiting_on"]}
     clinic = waits["CLINIC.MEDICAL_ASSESSMENT"]
-    sent = next(event for event in told.events if event.name == "ReferralSent" and "MEDICAL" in event.say())
+    sent = next(event for event in scenario.events if event.name == "ReferralSent" and "MEDICAL" in event.say())
     assert clinic["who"] == "clinic-misrata"
     assert clinic["because"]["version"] == sent.originator_version
     assert clinic["because"]["sentence"] == sent.say()
-    assert clinic["rule"] == "domain 7.3"
+    assert clinic["rule"] == "MEDICAL.CLEARANCES"
     assert clinic["since"] == "2026-11-23T08:00:00Z"
-    assert "is reminded" in told_why["next"]["what"]
+    assert explanation["next"]["what"] == "Awda reminds clinic-misrata to acknowledge the medical assessment referral"
 
 
 async def test_the_due_date_that_counts_is_shown_with_the_holiday_that_moved_it(archive: RecordedArchive) -> None:
-    told = a_screened_case()
-    stream = await archive.keep(told.events)
+    scenario = a_screened_case()
+    stream = await archive.keep(scenario.events)
     await stand_still(archive, MONDAY)
     tuesday, saturday = date(2026, 11, 24), date(2026, 11, 28)
     closed = replace(PARTNERS, holidays={"LBY": frozenset({tuesday, saturday})})
-    pinned = told.referral("MEDICAL_ASSESSMENT").dues["ack"]
+    pinned = scenario.referral("MEDICAL_ASSESSMENT").dues["ack"]
 
     shown = await show(archive.pool, archive.keys, stream, directory=closed)
-    told_why = await why(archive.pool, archive.keys, stream, directory=closed)
+    explanation = await why(archive.pool, archive.keys, stream, directory=closed)
     as_pinned = await show(archive.pool, archive.keys, stream, directory=PARTNERS)
 
     (clinic,) = [each for each in shown["referrals"] if each["kind"] == "MEDICAL_ASSESSMENT"]
     assert (pinned.isoformat(), clinic["due"]) == ("2026-11-25T15:00:00+00:00", "2026-11-26T15:00:00Z")
     assert clinic["moved"] == {"from": "2026-11-25T15:00:00Z", "closed": ["2026-11-24"]}
-    (waits,) = [each for each in told_why["waiting_on"] if each["code"] == "CLINIC.MEDICAL_ASSESSMENT"]
+    (waits,) = [each for each in explanation["waiting_on"] if each["code"] == "CLINIC.MEDICAL_ASSESSMENT"]
     assert (waits["due"], waits["moved"]) == (clinic["due"], clinic["moved"])
     assert {each["moved"] for each in as_pinned["referrals"]} == {None}
 
 
 async def test_why_after_a_lapse_names_the_lapse(archive: RecordedArchive) -> None:
-    told = a_screened_case().having("AssessSafetyOfReturn", area="NG-LA", result="SAFE", advisory_version="2026-3")
-    told.having("RevokeClearance", kind="SAFETY_OF_RETURN", cause="ADVISORY_CHANGED")
-    stream = await archive.keep(told.events)
-    await stand_still(archive, told.now)
+    scenario = a_screened_case().having("AssessSafetyOfReturn", area="NG-LA", result="SAFE", advisory_version="2026-3")
+    scenario.having("RevokeClearance", kind="SAFETY_OF_RETURN", cause="ADVISORY_CHANGED")
+    stream = await archive.keep(scenario.events)
+    await stand_still(archive, scenario.now)
 
-    told_why = await why(archive.pool, archive.keys, stream, directory=PARTNERS)
+    explanation = await why(archive.pool, archive.keys, stream, directory=PARTNERS)
 
-    waits = {each["code"]: each for each in told_why["waiting_on"]}
+    waits = {each["code"]: each for each in explanation["waiting_on"]}
     assert "SAFETY_OF_RETURN revoked" in waits["STAFF.SAFETY_OF_RETURN"]["because"]["sentence"]
 
 
-async def test_why_names_the_change_of_nationality_because_of_which_the_person_is_asked_anew(
+async def test_why_names_the_change_of_nationality_because_of_which_consent_is_requested_again(
     archive: RecordedArchive,
 ) -> None:
-    told = a_screened_case()
-    told.now += A_DAY
-    told.having("ChangeNationality", nationality="GIN")
-    stream = await archive.keep(told.events)
-    await stand_still(archive, told.now)
+    scenario = a_screened_case()
+    scenario.now += A_DAY
+    scenario.having("ChangeNationality", nationality="GIN")
+    stream = await archive.keep(scenario.events)
+    await stand_still(archive, scenario.now)
 
-    told_why = await why(archive.pool, archive.keys, stream, directory=PARTNERS)
+    explanation = await why(archive.pool, archive.keys, stream, directory=PARTNERS)
 
-    changed = told.named("NationalityChanged")[-1]
-    asked = [each for each in told_why["waiting_on"] if each["stage"] == "DOCUMENTS"]
-    assert [each["code"] for each in asked][-1] == "PERSON.SHARE_EMBASSY"
-    assert {(each["since"], each["because"]["version"]) for each in asked} == {
+    changed = scenario.named("NationalityChanged")[-1]
+    requirements = [each for each in explanation["waiting_on"] if each["stage"] == "DOCUMENTS"]
+    assert [each["code"] for each in requirements][-1] == "PERSON.SHARE_EMBASSY"
+    assert {(each["since"], each["because"]["version"]) for each in requirements} == {
         ("2026-11-24T08:00:00Z", changed.originator_version)
     }
-    assert [message["message"] for message in asked[-1]["settled_by"]] == ["RecordConsent"]
+    assert [message["message"] for message in requirements[-1]["settled_by"]] == ["RecordConsent"]
 
 
 @pytest.mark.parametrize("journey", [another_nationality, another_place])
 async def test_an_erased_case_stands_where_it_stood(
     archive: RecordedArchive, journey: Callable[[], CaseScenario]
 ) -> None:
-    told = journey()
-    stream = await archive.keep(told.events)
+    scenario = journey()
+    stream = await archive.keep(scenario.events)
     await archive.keys.destroy(stream)
 
     erased = (await replay(archive.pool, archive.keys, stream)).state
 
     assert isinstance(erased, Case)
-    assert public(erased) == public(told.case)
+    assert public(erased) == public(scenario.case)
 
 
 async def test_why_before_a_stage_is_open_says_that_it_will_be(archive: RecordedArchive) -> None:
-    told = a_registered_case()
-    opened = next(nth for nth, event in enumerate(told.events) if event.name == "StageOpened")
-    stream = await archive.keep(told.events[:opened])
+    scenario = a_registered_case()
+    opened = next(nth for nth, event in enumerate(scenario.events) if event.name == "StageOpened")
+    stream = await archive.keep(scenario.events[:opened])
     await stand_still(archive, MONDAY)
 
     assert (await why(archive.pool, archive.keys, stream, directory=PARTNERS))["next"][
         "what"
-    ] == "SCREENING will be opened"
+    ] == "Awda opens the screening stage"
 
 
-async def test_a_case_that_was_refused_at_the_door_can_be_looked_at(archive: RecordedArchive) -> None:
+async def test_a_case_whose_registration_was_refused_can_be_shown(archive: RecordedArchive) -> None:
     stream = await archive.keep([])
 
     shown = await show(archive.pool, archive.keys, stream, directory=PARTNERS)
-    told_why = await why(archive.pool, archive.keys, stream, directory=PARTNERS)
+    explanation = await why(archive.pool, archive.keys, stream, directory=PARTNERS)
 
     assert (shown["phase"], shown["waiting_on"], shown["version"]) == (None, "", 0)
-    assert (told_why["waiting_on"], told_why["next"], told_why["last"]) == ([], None, None)
+    assert (explanation["waiting_on"], explanation["next"], explanation["last"]) == ([], None, None)
 
 
 async def test_a_flight_is_shown_and_explained_like_a_case(archive: RecordedArchive) -> None:
@@ -288,13 +288,13 @@ async def test_a_flight_is_shown_and_explained_like_a_case(archive: RecordedArch
 
     folded = await replay(archive.pool, archive.keys, stream)
     shown = await show(archive.pool, archive.keys, stream)
-    told_why = await why(archive.pool, archive.keys, stream)
+    explanation = await why(archive.pool, archive.keys, stream)
 
     flight.id, flight.number = stream, folded.state.number
     assert canonical(folded.state) == canonical(flight)
     assert (shown["status"], shown["version"]) == ("CONFIRMED", flight.version)
     assert set(shown["seats"]) == {str(case_id) for case_id in flight.seats}
-    assert told_why["next"]["what"] == "the manifest is frozen"
+    assert explanation["next"]["what"] == "Awda freezes the manifest"
 
 
 async def stand_still(archive: RecordedArchive, at: datetime) -> None:

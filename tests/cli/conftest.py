@@ -1,4 +1,4 @@
-"""The command on a database in which an archive keeps cases that were driven through the rules in memory."""
+"""The command, on a database with recorded cases that were carried through the rules in memory."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ARCHIVES_KEY = base64.b64encode(bytes(range(32))).decode()
 
 @dataclass(frozen=True)
 class Shelf:
-    """What is kept, and the command that looks at it."""
+    """The recorded cases, and the command that reads them."""
 
     database: Database
     home: Path
@@ -39,13 +39,13 @@ class Shelf:
         return CliRunner(env=env).invoke(awda, words)
 
     def asked(self, *words: str) -> Any:
-        """What the command prints as JSON."""
+        """Returns what the command prints as JSON."""
         done = self.run(*words, "--json")
         assert done.exit_code == ExitCode.DONE, done.output
         return json.loads(done.stdout)
 
     def keep(self, work: Callable[[RecordedArchive], Awaitable[object]]) -> None:
-        """Do something with the archive."""
+        """Records something in the archive."""
 
         async def working() -> None:
             database = self.database

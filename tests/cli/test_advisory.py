@@ -119,7 +119,7 @@ def test_verify_names_an_advisory_of_which_cases_have_not_been_told(shelf: Shelf
         await change(archive.pool, *place, basis="UNHCR position of May", by="staff:fatima")
 
     shelf.keep(kept)
-    assert _unknown(shelf) == ["cases may not have been told of 2026-4: repeat `awda advisory change`"]
+    assert _unknown(shelf) == ["some cases may not have been notified of 2026-4; run `awda advisory change` again"]
     shelf.run(*CHANGE, *BASIS, "--wait", "0")
     assert _unknown(shelf) == []
 

@@ -19,6 +19,7 @@ from cli.main import awda
 from cli.output import ExitCode
 from gateway.intake.service import open_intake
 from gateway.intake.submission import SubmissionResult
+from store.messages.inbox import Inbox
 from store.partners.registry import RegisteredPartner, add
 from tests.gateway.conftest import MASTER_KEY, REGISTRATION
 from tests.support.databases import Database
@@ -115,7 +116,8 @@ async def _rewrite(database: Database) -> None:
     await owner.close()
 
 
-def test_what_is_in_doubt_is_listed_shown_and_decided(given: Given) -> None:
+def test_what_is_in_doubt_is_listed_shown_and_decided(given: Given, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Inbox, "wait_for", lambda inbox, message_id, _seconds: inbox.result(message_id))
     listed = json.loads(given.run("quarantine", "list", CLINIC, "--json").stdout)
     message = listed[0]["message_id"]
 

@@ -18,8 +18,9 @@ import pytest
 from cli.output import ExitCode
 from cli.registration_list import SAMPLE
 from workers.embedded.processes import PROJECT
+from workers.embedded.temporal import free_port
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 Done = subprocess.CompletedProcess[str]
 
@@ -41,7 +42,7 @@ def home() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def awda(home: Path) -> Iterator[Awda]:
     env = {name: value for name, value in os.environ.items() if not name.startswith("AWDA_")}
-    env |= {"AWDA_HOME": str(home), "PYTHONPATH": str(PROJECT)}
+    env |= {"AWDA_HOME": str(home), "AWDA_PORT": str(free_port()), "PYTHONPATH": str(PROJECT)}
 
     def running(*words: str, stdin: str = "") -> Done:
         argv = [sys.executable, "-P", "-m", "cli.main", *words]

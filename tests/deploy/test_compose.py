@@ -176,6 +176,7 @@ def running(site: Site) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
             each.wait()
 
 
+@pytest.mark.integration
 async def test_the_migration_fills_an_empty_database_and_then_finds_nothing_to_do(site: Site) -> None:
     assert site.start("migrate").wait(60) == 0, site.said("migrate")
     first = site.said("migrate")
@@ -184,6 +185,8 @@ async def test_the_migration_fills_an_empty_database_and_then_finds_nothing_to_d
     assert site.said("migrate").removeprefix(first).strip().splitlines()[-1] == "Nothing to do."
 
 
+@pytest.mark.integration
+@pytest.mark.exclusive
 async def test_the_services_carry_a_case_and_stop_within_five_seconds(site: Site) -> None:
     assert site.start("migrate").wait(60) == 0, site.said("migrate")
     with running(site) as started:
@@ -250,6 +253,7 @@ def verified(site: Site) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.integration
 async def test_a_process_without_its_secret_says_which_and_what_to_do(site: Site) -> None:
     env = site.environment("relay") | {"AWDA_MASTER_KEY_FILE": str(site.secrets / "elsewhere")}
     entry = site.image / "deploy" / "with-secrets"
@@ -259,6 +263,7 @@ async def test_a_process_without_its_secret_says_which_and_what_to_do(site: Site
     assert "make-secrets" in done.stderr
 
 
+@pytest.mark.integration
 def test_a_process_is_given_what_its_secrets_hold_and_not_where_they_are(tmp_path: Path) -> None:
     (tmp_path / "password").write_text("it's a $secret\n")
     env = {"PATH": os.defpath, "AWDA_SECRETS": str(tmp_path), "PGPASSWORD_FILE": str(tmp_path / "password")}
@@ -270,6 +275,7 @@ def test_a_process_is_given_what_its_secrets_hold_and_not_where_they_are(tmp_pat
     assert given["SSL_CERT_FILE"] == "/etc/other"
 
 
+@pytest.mark.integration
 def test_secrets_are_made_once_and_kept(tmp_path: Path) -> None:
     script = make_secrets_in(tmp_path)
     assert ran("/bin/sh", script).returncode == 0
@@ -313,6 +319,7 @@ def firewall_rules(tmp_path: Path, *servers: str) -> list[str]:
     return [line for line in said.read_text().splitlines() if not line.startswith("-C ")]
 
 
+@pytest.mark.integration
 def test_the_firewall_lets_nothing_through_to_partners_that_the_worker_would_not_call(tmp_path: Path) -> None:
     rules = firewall_rules(tmp_path, "10.0.0.2")
     closed = [IPv4Network(rule.split()[3]) for rule in rules if re.fullmatch(r"-A AWDA-OUT -d \S+ -j DROP", rule)]
@@ -325,6 +332,7 @@ def test_the_firewall_lets_nothing_through_to_partners_that_the_worker_would_not
     assert all(rules.index(f"-A AWDA-OUT -d {network} -j DROP") < last for network in closed)
 
 
+@pytest.mark.integration
 def test_the_firewall_knows_the_bridges_by_the_names_that_compose_gives_them(tmp_path: Path) -> None:
     named = {network["driver_opts"]["com.docker.network.bridge.name"] for name, network in COMPOSE["networks"].items() if "driver_opts" in network}  # fmt: skip
     rules = firewall_rules(tmp_path, "10.0.0.2")
@@ -365,6 +373,7 @@ def test_everything_the_compose_file_and_the_dockerfile_name_is_there() -> None:
     assert waited_for <= set(SERVICES)
 
 
+@pytest.mark.integration
 def test_compose_itself_finds_the_file_valid(tmp_path: Path) -> None:
     composer = next((words for words in (["docker-compose"], ["docker", "compose"]) if understands(words)), None)
     if composer is None:

@@ -28,7 +28,7 @@ INSTEAD: Final = {
     r"goes out|go out|went out|comes back|come back|came back": "is sent, is returned",
     r"brings? in|brought in|hands? out|handed out|handing out": "collect, import, issue",
     r"the house|leash|doorstep|crew|town": "use the term of the glossary",
-    r"wants|lies|speaks for": "requires, is stored, is valid for",
+    r"lies|speaks for": "is stored, is valid for",
     r"for ever|way out": "permanently, network access",
     r"turned away|turns away|let in": "refused, accepted",
     r"stand-ins?": "simulated or sample partners",

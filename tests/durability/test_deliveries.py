@@ -1,4 +1,4 @@
-"""Deliveries over three days and over a killed worker: ten tries, one id, a dead letter that its case knows of."""
+"""Deliveries over three days and across a killed worker: ten attempts, one id, a dead letter recorded in the case."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def a_clinic(worker: RunningWorker, url: str, partner_id: str = CLINIC) ->
 
 
 async def its_message(worker: RunningWorker, case: UUID, partner_id: str = CLINIC) -> Delivery:
-    """The referral to a partner, as it waits in the outbox."""
+    """Waits for the referral to a partner in the outbox, and returns it."""
     outbox = Outbox(worker.pool)
     async with asyncio.timeout(30):
         while not (found := [row for row in await outbox.of_partner(partner_id) if row.stream_id == case]):
@@ -64,8 +64,8 @@ async def its_message(worker: RunningWorker, case: UUID, partner_id: str = CLINI
 
 
 @asynccontextmanager
-async def a_postman(worker: RunningWorker) -> AsyncIterator[str]:
-    """A worker for deliveries, and its queue."""
+async def a_delivery_worker(worker: RunningWorker) -> AsyncIterator[str]:
+    """Runs a delivery worker, and yields its task queue."""
     queue = f"d-{uuid4().hex[:8]}"
     delivering = DeliveryActivities(worker.pool, worker.keys, WebhookClient(loopback=True, read_s=2.0))
     async with delivery_worker(worker.client, delivering, task_queue=queue):
@@ -78,7 +78,7 @@ async def begun(client: Client, outbox_id: UUID, queue: str) -> WorkflowHandle[D
 
 
 async def pauses(handle: WorkflowHandle[DeliveryWorkflow, None]) -> list[float]:
-    """The pauses that a run has made, in seconds."""
+    """Returns the pauses of a workflow run (seconds)."""
     return [
         event.timer_started_event_attributes.start_to_fire_timeout.ToTimedelta().total_seconds()
         for event in (await handle.fetch_history()).events
@@ -89,7 +89,7 @@ async def pauses(handle: WorkflowHandle[DeliveryWorkflow, None]) -> list[float]:
 async def test_after_ten_tries_in_three_days_a_message_is_a_dead_letter_and_its_case_knows(
     database: Database, servers: Servers, stranger: ReceiverProcess
 ) -> None:
-    async with a_running_worker(database, servers) as worker, a_postman(worker) as queue:
+    async with a_running_worker(database, servers) as worker, a_delivery_worker(worker) as queue:
         await a_clinic(worker, stranger.url("fail"))
         case = await a_screened_case(worker)
         message = await its_message(worker, case)
@@ -124,7 +124,7 @@ def test_the_schedule_is_that_of_standard_webhooks() -> None:
 async def test_a_partner_that_says_how_long_is_left_alone_that_long_and_no_longer_than_a_day(
     database: Database, servers: Servers, stranger: ReceiverProcess
 ) -> None:
-    async with a_running_worker(database, servers) as worker, a_postman(worker) as queue:
+    async with a_running_worker(database, servers) as worker, a_delivery_worker(worker) as queue:
         await a_clinic(worker, stranger.url("busy,closed,fail,ok"))
         message = await its_message(worker, await a_screened_case(worker))
 
@@ -141,11 +141,11 @@ async def test_a_partner_that_says_how_long_is_left_alone_that_long_and_no_longe
         assert (settled.status, settled.attempts) == ("delivered", 4)
 
 
-async def test_a_run_that_begins_anew_goes_on_counting(
+async def test_a_restarted_run_continues_the_count_of_attempts(
     database: Database, servers: Servers, stranger: ReceiverProcess
 ) -> None:
-    """Temporal's store was lost after eight tries: two are left."""
-    async with a_running_worker(database, servers) as worker, a_postman(worker) as queue:
+    """Temporal's store was lost after eight attempts, so two are left."""
+    async with a_running_worker(database, servers) as worker, a_delivery_worker(worker) as queue:
         await a_clinic(worker, stranger.url("fail"))
         message = await its_message(worker, await a_screened_case(worker))
         for _ in range(8):
@@ -162,7 +162,7 @@ async def test_a_run_that_begins_anew_goes_on_counting(
 async def test_a_message_under_a_hold_waits_without_a_workflow_and_leaves_when_it_is_lifted(
     database: Database, servers: Servers, stranger: ReceiverProcess
 ) -> None:
-    async with a_running_worker(database, servers) as worker, a_postman(worker) as queue:
+    async with a_running_worker(database, servers) as worker, a_delivery_worker(worker) as queue:
         await a_clinic(worker, stranger.url("ok"), EMBASSY)
         case = await a_screened_case(worker)
         message = await its_message(worker, case, EMBASSY)
@@ -171,7 +171,7 @@ async def test_a_message_under_a_hold_waits_without_a_workflow_and_leaves_when_i
         relay = Relay(
             worker.client, worker.pool, worker.keys, worker.dsn, task_queue=worker.queue, deliveries=queue
         )  # fmt: skip
-        ringing = asyncio.create_task(relay.run(stop))
+        relaying = asyncio.create_task(relay.run(stop))
         try:
             await until(worker, message.outbox_id, "held_revision IS NOT NULL")
             handle = worker.client.get_workflow_handle(f"delivery-{message.outbox_id}")
@@ -186,11 +186,11 @@ async def test_a_message_under_a_hold_waits_without_a_workflow_and_leaves_when_i
             await worker.told(case, "SignVoluntaryReturnDeclaration", **declared)
             state = await worker.state(case)
             assert isinstance(state, Case)
-            await worker.told(case, "LiftHold", hold_id=str(next(iter(state.holds))), reason="declared anew")
+            await worker.told(case, "LiftHold", hold_id=str(next(iter(state.holds))), reason="declared again")
             await until(worker, message.outbox_id, "status = 'delivered'")
         finally:
             stop.set()
-            await ringing
+            await relaying
 
         assert len(stranger.asked) == 1
 
@@ -202,41 +202,43 @@ async def until(worker: RunningWorker, outbox_id: UUID, true: str, seconds: floa
 
 
 @dataclass
-class Undecided:
-    """Says that a message is held, and hears at that very moment that its case has gone on."""
+class ReleasedMeanwhile:
+    """A delivery activity that reports a hold, while the case releases the message at the same moment."""
 
     client: Client
-    asked: int = 0
+    attempts: int = 0
     given_up: list[str] = field(default_factory=list)
 
     @activity.defn(name="deliver")
     async def deliver(self, outbox_id: str) -> Attempt:
-        self.asked += 1
-        if self.asked > 1:
+        self.attempts += 1
+        if self.attempts > 1:
             return OVER
         await self.client.get_workflow_handle(f"delivery-{outbox_id}").signal("ring")
         return HELD
 
 
-async def test_a_run_that_is_just_ending_hears_that_it_must_look_again(servers: Servers, database: Database) -> None:
+async def test_a_run_that_is_about_to_end_handles_a_signal_that_arrives_then(
+    servers: Servers, database: Database
+) -> None:
     async with an_intake(database, servers) as intake:
-        undecided, outbox_id, queue = Undecided(intake.client), uuid4(), f"d-{uuid4().hex[:8]}"
+        activities, outbox_id, queue = ReleasedMeanwhile(intake.client), uuid4(), f"d-{uuid4().hex[:8]}"
         async with Worker(
-            intake.client, task_queue=queue, workflows=[DeliveryWorkflow], activities=[undecided.deliver],
+            intake.client, task_queue=queue, workflows=[DeliveryWorkflow], activities=[activities.deliver],
             workflow_runner=sandbox("httpx2", "httpcore2", "cryptography"),
         ):  # fmt: skip
             handle = await begun(intake.client, outbox_id, queue)
             async with asyncio.timeout(60):
                 await handle.result()
 
-        assert undecided.asked == 2
+        assert activities.attempts == 2
 
 
 @pytest.mark.slow
-async def test_a_worker_killed_in_the_middle_of_an_attempt_costs_no_try_and_changes_no_id(
+async def test_a_worker_killed_during_an_attempt_costs_no_attempt_and_changes_no_id(
     database: Database, servers: Servers, stranger: ReceiverProcess, tmp_path: Path
 ) -> None:
-    """Real processes, real pauses: the receiver hangs, the worker is killed, another one takes over."""
+    """With real processes and pauses: the receiver hangs, the worker is killed, and another worker takes over."""
     home = tmp_path / "home"
     async with (
         an_intake(database, servers) as intake,
@@ -263,7 +265,7 @@ async def test_a_worker_killed_in_the_middle_of_an_attempt_costs_no_try_and_chan
         assert len({asked["body"] for asked in stranger.asked}) == 1
         settled = await Outbox(intake.pool).get(outbox_id)
         assert settled is not None
-        assert settled.attempts == 2, "one that failed and one that did not; the one that was cut off is not counted"
+        assert settled.attempts == 2, "one attempt failed and one succeeded; the interrupted one does not count"
         by_hand = await Outbox(intake.pool).by_hand("embassy-nga")
         assert [row.stream_id for row in by_hand] == [receipt.stream_id]
         await intake.until(receipt.stream_id, "TaskRaised")

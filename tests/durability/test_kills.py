@@ -1,4 +1,4 @@
-"""Killed anywhere in a recording, with ten cases in flight: every message is recorded once, none is lost."""
+"""Processes killed at any point of a recording, with ten cases in progress: every message is recorded exactly once."""
 
 from __future__ import annotations
 
@@ -30,27 +30,27 @@ async def test_killed_at_a_failpoint_every_message_is_recorded_once(
             armed = {"AWDA_FAILPOINT": f"{place}:15"} if PROCESS_OF[place.partition(".")[0]] == name else {}
             await processes.start(name, **armed)
 
-        said = await asyncio.gather(*(everything_is_said(intake) for _ in range(CASES)))
+        submitted = await asyncio.gather(*(submit_everything(intake) for _ in range(CASES)))
 
         assert processes.deaths >= 1
-        for case, message_ids in said:
+        for case, message_ids in submitted:
             await assert_each_is_recorded_once(intake, case, message_ids)
 
 
-async def everything_is_said(intake: RunningWorker) -> tuple[UUID, list[UUID]]:
-    """A case from registration to the end of screening, and the ids of what was said."""
+async def submit_everything(intake: RunningWorker) -> tuple[UUID, list[UUID]]:
+    """Submits all messages from registration to the end of screening; returns the case and the message ids."""
     begun = await intake.begin(**REGISTRATION)
     assert begun.stream_id is not None
-    said = [begun.message_id]
+    submitted = [begun.message_id]
     assert (await intake.became(begun.message_id, 90))["status"] == "applied"
     for name, fields in SCREENING:
         message_id = uuid4()
         await intake.say(begun.stream_id, name, message_id=message_id, **fields)
-        said.append(message_id)
-    for message_id in said:
+        submitted.append(message_id)
+    for message_id in submitted:
         became = await intake.became(message_id, 90)
         assert became["status"] == "applied", became
-    return begun.stream_id, said
+    return begun.stream_id, submitted
 
 
 async def assert_each_is_recorded_once(intake: RunningWorker, case: UUID, message_ids: list[UUID]) -> None:

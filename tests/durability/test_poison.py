@@ -1,4 +1,4 @@
-"""Poison: rings with arguments, unknown signals, unreadable rows, messages of no known name. The worker lives on."""
+"""Malformed input: signals with arguments, unknown signals, unreadable rows, unknown messages. The worker continues."""
 
 from __future__ import annotations
 
@@ -33,19 +33,20 @@ async def test_a_row_with_an_unknown_topic_is_quarantined_and_the_worker_lives(
     database: Database, servers: Servers
 ) -> None:
     async with a_running_worker(database, servers) as worker:
-        sick, well = await a_registered_case(worker), await a_registered_case(worker)
+        damaged, intact = await a_registered_case(worker), await a_registered_case(worker)
         await worker.rests()
-        await worker.owner.execute(PLANT, sick)
+        await worker.owner.execute(PLANT, damaged)
         worker.recording._kept.clear()
 
-        standing = await worker.recording.catch_up(RecordRequest(stream_id=sick))
-        noted = await worker.told(well, "AddNote", note="work goes on")
+        progress = await worker.recording.catch_up(RecordRequest(stream_id=damaged))
+        noted = await worker.told(intact, "AddNote", note="work goes on")
 
-        assert standing.waiting_on == "LOG.UNREADABLE"
-        assert not standing.over
+        assert progress.waiting_on == "LOG.UNREADABLE"
+        assert not progress.over
         assert noted["status"] == "applied"
         assert (
-            await worker.pool.fetchval("SELECT topic FROM quarantined_rows WHERE stream_id = $1", sick) == "os:getcwd"
+            await worker.pool.fetchval("SELECT topic FROM quarantined_rows WHERE stream_id = $1", damaged)
+            == "os:getcwd"
         )
 
 

@@ -1,4 +1,4 @@
-"""PostgreSQL killed, Temporal killed, Temporal's file deleted, the database away: nothing is lost, and verify says so."""
+"""PostgreSQL or Temporal killed, Temporal's file deleted, the database stopped: nothing is lost, and verify is clean."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from audit.rehydrate import rehydrate
 from audit.verification.verify import verify
 from store.postgres.database import migrate
 from store.projections.projector import Projector
-from tests.durability.test_kills import assert_each_is_recorded_once, everything_is_said
+from tests.durability.test_kills import assert_each_is_recorded_once, submit_everything
 from tests.support.databases import Database
 from tests.support.journey_steps import SCREENING, a_registered_case
 from tests.support.running_worker import RunningWorker, a_running_worker
@@ -25,16 +25,18 @@ from workers.embedded.installation import Servers
 from workers.embedded.installation import servers as real_servers
 from workflows.starter import workflow_id
 
+pytestmark = pytest.mark.integration  # starts servers of its own
+
 CASES = 4
 
-AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+CONNECTION_ERRORS = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
-AWAY_S = float(os.environ.get("AWDA_AWAY_S", "20"))
+STOPPED_S = float(os.environ.get("AWDA_AWAY_S", "20"))
 
 
 @asynccontextmanager
 async def servers_of_our_own(home: Path) -> AsyncIterator[tuple[Database, Servers]]:
-    """Servers that only this test kills."""
+    """Runs servers that only this test uses, so that it may kill them."""
     async with real_servers(home, headless=True, throw_away=True) as found:
         assert found.owner_dsn
         assert found.postgres
@@ -56,7 +58,7 @@ async def kill_temporal(servers: Servers) -> None:
 
 
 async def delete_temporal(servers: Servers) -> None:
-    """Killed, and all it knew deleted."""
+    """Kills Temporal, deletes its store, and starts it again."""
     assert servers.temporal
     await _kill(servers.temporal.server)
     for file in servers.home.temporal.iterdir():
@@ -79,24 +81,24 @@ async def test_after_a_disaster_every_message_is_recorded_once_and_verify_is_cle
         servers_of_our_own(tmp_path / "home") as (database, servers),
         a_running_worker(database, servers) as worker,
     ):
-        speaking = [asyncio.create_task(patiently(worker)) for _ in range(CASES)]
+        sending = [asyncio.create_task(patiently(worker)) for _ in range(CASES)]
         await asyncio.sleep(2)
 
-        await disaster(servers)  # type: ignore[operator]  # one of the three above
+        await disaster(servers)  # type: ignore[operator]  # one of the three functions above
         if disaster is delete_temporal:
             await rehydrate(worker.pool, worker.client, task_queue=worker.queue)
 
-        for case, message_ids in await asyncio.gather(*speaking):
+        for case, message_ids in await asyncio.gather(*sending):
             await assert_each_is_recorded_once(worker, case, message_ids)
         await assert_verified(worker)
 
 
 async def patiently(worker: RunningWorker) -> tuple[UUID, list[UUID]]:
-    """A sender that says it again until it is heard, as senders do."""
+    """Submits all messages of a case, and starts over after a connection error, as real senders do."""
     while True:
         try:
-            return await everything_is_said(worker)
-        except AWAY:
+            return await submit_everything(worker)
+        except CONNECTION_ERRORS:
             await asyncio.sleep(0.5)
 
 
@@ -107,6 +109,7 @@ async def assert_verified(worker: RunningWorker) -> None:
     assert report.result == "clean", report.as_json()
 
 
+@pytest.mark.slow
 async def test_while_the_database_is_away_nothing_fails_and_histories_do_not_grow(tmp_path: Path) -> None:
     async with (
         servers_of_our_own(tmp_path / "home") as (database, servers),
@@ -116,18 +119,18 @@ async def test_while_the_database_is_away_nothing_fails_and_histories_do_not_gro
         name, fields = SCREENING[0]
         handle = worker.client.get_workflow_handle(workflow_id("case", case))
         assert servers.postgres
-        said = await worker.say(case, name, **fields)
-        await worker.became(said.message_id)
+        receipt = await worker.say(case, name, **fields)
+        await worker.became(receipt.message_id)
         before = len((await handle.fetch_history()).events)
 
         await servers.postgres.stop()
         await handle.signal("ring")
-        await asyncio.sleep(AWAY_S)
+        await asyncio.sleep(STOPPED_S)
         during = len((await handle.fetch_history()).events)
         await servers.postgres.start()
 
-        again = await worker.say(case, "AddNote", note="the line is back")
+        again = await worker.say(case, "AddNote", note="the database is back")
         assert (await worker.became(again.message_id, 60))["status"] == "applied"
-        assert during - before <= 12, "one attempt beside the workflow, one that waits outside the history"
+        assert during - before <= 12, "one local attempt, and one activity that waits outside the history"
         assert (await handle.describe()).status is not None
         await assert_verified(worker)

@@ -1,4 +1,4 @@
-"""Two builds with different rules record one case together: what one refused the other never recorded."""
+"""Two builds with different rules record one case together: what one refuses, the other never records."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ AT_ONCE = 10
 
 
 def decide_strictly(case: Any, message: Message, ctx: Context) -> list[Event]:
-    """The next release takes no note that begins with an even number."""
+    """Decides like the present rules, but refuses notes that begin with an even number."""
     if isinstance(message, AddNote) and int(message.note.split()[0]) % 2 == 0:
-        raise Rejected("NOTE.EVEN", "this build takes no even notes")
+        raise Rejected("NOTE.EVEN", "this build refuses notes with an even number")
     return KINDS["case"].decide(case, message, ctx)
 
 
 class StricterBuild(TestRecording):
-    """The same recording, with another release's rules."""
+    """The same recording with the rules of another release."""
 
     __test__ = False
     kinds: Mapping[str, StreamKind] = MappingProxyType(
@@ -58,7 +58,7 @@ async def test_two_builds_record_one_case_together_and_verify_is_clean(database:
         became = await worker.pool.fetch("SELECT message_id, status FROM inbox WHERE message_id = ANY ($1)", ids)
         noted = await worker.pool.fetch(NOTED, case)
         applied = {str(row["message_id"]) for row in became if row["status"] == "applied"}
-        assert {row["status"] for row in became} == {"applied", "refused"}, "both builds had their say"
+        assert {row["status"] for row in became} == {"applied", "refused"}, "both builds have decided messages"
         assert sorted(row["id"] for row in noted) == sorted(applied), "one event for each applied note, no other"
         await Projector(worker.pool).catch_up()
         report = await verify(worker.pool, worker.keys, None, workflows=False)

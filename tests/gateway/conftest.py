@@ -1,4 +1,4 @@
-"""A desk on a real database, and partners with real keys."""
+"""The intake on a real database, and partners with real keys."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def intake(database: Database) -> AsyncIterator[Intake]:
 
 @dataclass(frozen=True)
 class Clinic:
-    """A partner that signs; ``case`` is the stream in which it was asked, under ``TOKEN``."""
+    """A partner that signs its messages. ``case`` is the stream with its referral, whose token is ``TOKEN``."""
 
     partner_id: str
     secret: str
@@ -53,7 +53,7 @@ class Clinic:
     case: UUID
 
     def event(self, **changed: Any) -> dict[str, Any]:
-        """A completion signal as a CloudEvent."""
+        """Returns a completion signal as a CloudEvent."""
         message_id = str(changed.pop("id", uuid4()))
         data = {
             "signal_id": str(uuid4()),
@@ -76,7 +76,7 @@ class Clinic:
     def signed(
         self, event: dict[str, Any], *, key: str | None = None, at: float | None = None
     ) -> tuple[dict[str, str], bytes]:
-        """Headers and body, as they would travel."""
+        """Returns the headers and the body of a signed request."""
         return self.signed_bytes(json.dumps(event).encode(), str(event["id"]), key=key, at=at)
 
     def signed_bytes(
@@ -94,7 +94,7 @@ async def clinic(intake: Intake) -> Clinic:
 
 
 async def a_partner(intake: Intake, partner_id: str, case: UUID, token: str) -> Clinic:
-    """A partner with a shared secret and an Ed25519 key, which was asked under a token."""
+    """Registers a partner with a shared secret and an Ed25519 key, and a referral to it with that token."""
     secret, (private, public) = new_secret(), new_pair()
     await add(intake.pool, RegisteredPartner(partner_id, partner_id, frozenset()))
     await add_key(intake.pool, intake.keys.master, partner_id, secret)
@@ -116,7 +116,7 @@ async def rows(intake: Intake, what: str = "status", where: str = "true") -> lis
 
 @asynccontextmanager
 async def an_app(database: Database, **changed: Any) -> AsyncIterator[httpx2.AsyncClient]:
-    """The application on a real database, spoken to over HTTP."""
+    """A client of the application on a real database."""
     app = create_app(GatewaySettings(database.app_dsn, MASTER_KEY, **changed))
     async with app.router.lifespan_context(app):
         transport = httpx2.ASGITransport(app, raise_app_exceptions=True)

@@ -1,4 +1,4 @@
-"""A case on the real servers: the workflow orders stages open, the recording decides, the log holds it all."""
+"""A case on real servers: the workflow requests stages, the recording decides, and the log holds the events."""
 
 from __future__ import annotations
 

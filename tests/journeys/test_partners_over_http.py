@@ -1,4 +1,4 @@
-"""The scenarios of partners over real HTTP with real signatures: each partner is a process that knows what it was sent."""
+"""The partner scenarios over real HTTP with real signatures; each partner is a process that knows only its deliveries."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CLINIC, EMBASSY = "clinic-tripoli", "embassy-nga"
 
 
 def assert_in_order(names: Iterable[str], *wanted: str) -> None:
-    """These names, in this order, whatever stands between them."""
+    """Fails unless the names occur in this order; other names may come between them."""
     rest = iter(names)
     missing = [name for name in wanted if name not in rest]
     assert not missing, missing
@@ -41,8 +41,8 @@ async def test_sc_02_a_clinic_that_repeats_itself_changes_nothing_and_one_that_c
 ) -> None:
     async with a_deployment(database, servers, tmp_path, {CLINIC: "prompt+duplicating+contradictory"}) as deployment:
         case = await deployment.a_screened_case()
-        await deployment.rests()
-        clinic = deployment.neighbours[CLINIC]
+        await deployment.settle()
+        clinic = deployment.partners[CLINIC]
         done = clinic.attempts[-1]
         assert [one["receipt"] for one in clinic.attempts if one["id"] == done["id"]] == [done["receipt"]] * 3
         assert len(of_kind(await deployment.log(case), ReferralCompleted)) == 1, (
@@ -51,15 +51,15 @@ async def test_sc_02_a_clinic_that_repeats_itself_changes_nothing_and_one_that_c
         assert of_kind(await deployment.log(case), ClearanceGranted, kind="MEDICAL_ASSESSMENT")
         before = len(await deployment.log(case))
 
-        await deployment.after(days=1)
+        await deployment.advance_by(days=1)
         assert await deployment.account(CLINIC) == {"applied": 3, "ignored": 1}
-        await deployment.after(days=1)
+        await deployment.advance_by(days=1)
         assert await deployment.account(CLINIC) == {"applied": 3, "ignored": 1, "quarantined": 1}
         assert (await deployment.state(case)).stages[Stage.MEDICAL].status == "COMPLETED", "not decided yet"
         doubtful = clinic.attempts[-1]["id"]
         resolved = {"signal_id": doubtful, "decision": "AMEND", "reason": "the clinic was called"}
-        await deployment.takes(case, "ResolveQuarantinedSignal", **resolved)
-        await deployment.rests()
+        await deployment.record(case, "ResolveQuarantinedSignal", **resolved)
+        await deployment.settle()
 
         after = (await deployment.log(case))[before:]
         assert_in_order(
@@ -78,7 +78,7 @@ async def test_sc_03_an_embassy_that_says_done_first_is_believed_and_its_late_st
 ) -> None:
     async with a_deployment(database, servers, tmp_path, {EMBASSY: "prompt+out-of-order"}) as deployment:
         case = await deployment.a_screened_case()
-        await deployment.rests()
+        await deployment.settle()
 
         asked = await deployment.referral(case, "CONSULAR_IDENTITY")
         log = [event for event in await deployment.log(case) if event.facts.get("referral_id") == asked.referral_id]
@@ -97,15 +97,15 @@ async def test_sc_04_a_hospital_that_answers_what_was_cancelled_is_heard_and_a_m
 ) -> None:
     async with a_deployment(database, servers, tmp_path, {CLINIC: "stubborn+bad-news"}) as deployment:
         case = await deployment.a_screened_case()
-        await deployment.takes(case, "CreateReferral", kind="SPECIALIST_CARE")
+        await deployment.record(case, "CreateReferral", kind="SPECIALIST_CARE")
         hospital = await deployment.referral(case, "SPECIALIST_CARE")
-        await deployment.rests()
-        await deployment.takes(case, "CancelReferral", referral_id=str(hospital.referral_id), reason="wrong person")
-        await deployment.rests()
-        clinic = deployment.neighbours[CLINIC]
+        await deployment.settle()
+        await deployment.record(case, "CancelReferral", referral_id=str(hospital.referral_id), reason="wrong person")
+        await deployment.settle()
+        clinic = deployment.partners[CLINIC]
         assert "org.iom.vhr.referral.cancelled.v1" in (await clinic.agenda())["received"]
 
-        await deployment.after(days=31)
+        await deployment.advance_by(days=31)
 
         log = await deployment.log(case)
         late = of_kind(log, LateSignalRecorded, referral_id=hospital.referral_id)
@@ -124,16 +124,18 @@ async def test_sc_05_after_closure_an_answer_is_recorded_and_a_concern_proposes_
 ) -> None:
     async with a_deployment(database, servers, tmp_path, {EMBASSY: "silent", CLINIC: "silent"}) as deployment:
         case = await deployment.a_screened_case()
-        await deployment.rests()
-        await deployment.takes(case, "WithdrawVoluntaryReturn", channel="HOTLINE")
-        await deployment.takes(case, "CloseCase", reason="WITHDRAWN_BY_MIGRANT", approved_by="fatima")
-        await deployment.after(days=20)
+        await deployment.settle()
+        await deployment.record(case, "WithdrawVoluntaryReturn", channel="HOTLINE")
+        await deployment.record(case, "CloseCase", reason="WITHDRAWN_BY_MIGRANT", approved_by="fatima")
+        await deployment.advance_by(days=20)
 
-        await deployment.says(EMBASSY, "CONSULAR_IDENTITY", "COMPLETED", outcome="NATIONALITY_CONFIRMED")
+        await deployment.partner_sends(EMBASSY, "CONSULAR_IDENTITY", "COMPLETED", outcome="NATIONALITY_CONFIRMED")
         assert await deployment.account(EMBASSY) == {"late": 1}
         assert "CaseReopenProposed" not in await deployment.names(case), "not material"
 
-        await deployment.says(CLINIC, "MEDICAL_ASSESSMENT", "CONCERN_REPORTED", reason="abuse during detention")
+        await deployment.partner_sends(
+            CLINIC, "MEDICAL_ASSESSMENT", "CONCERN_REPORTED", reason="abuse during detention"
+        )
         assert await deployment.account(CLINIC) == {"late": 1}
         assert_in_order(
             await deployment.names(case), "CaseClosed", "LateSignalRecorded", "LateSignalRecorded", "CaseReopenProposed"
@@ -143,7 +145,7 @@ async def test_sc_05_after_closure_an_answer_is_recorded_and_a_concern_proposes_
             "CASE_CLOSED"
         }
 
-        await deployment.takes(case, "ReopenCase", target_phase="INTAKE", reason="new facts")
+        await deployment.record(case, "ReopenCase", target_phase="INTAKE", reason="new facts")
         assert (await deployment.state(case)).phase is Phase.INTAKE
 
 
@@ -153,11 +155,11 @@ async def test_sc_20_an_embassy_that_never_answers_is_reminded_and_reported_upwa
     sunday = "2026-12-20T08:00:00+00:00"  # the 24th is a holiday, the 25th a Friday
     async with a_deployment(database, servers, tmp_path, {EMBASSY: "silent"}, at=sunday) as deployment:
         case = await deployment.a_screened_case()
-        await deployment.rests()
+        await deployment.settle()
         asked = await deployment.referral(case, "CONSULAR_IDENTITY")
         assert asked.dues["ack"] == datetime(2026, 12, 23, 15, 0, tzinfo=UTC), "three working days, 17:00 in Tripoli"
 
-        await deployment.at("2027-01-04T08:00:00+00:00")
+        await deployment.advance_to("2027-01-04T08:00:00+00:00")
 
         silence = [event for event in await deployment.log(case) if event.facts.get("referral_id") == asked.referral_id]
         assert_in_order(
@@ -169,29 +171,29 @@ async def test_sc_20_an_embassy_that_never_answers_is_reminded_and_reported_upwa
         assert levels == [("L1", "29 Dec"), ("L2", "03 Jan")], (
             "the second level comes with the next working morning's digest"
         )
-        received = (await deployment.neighbours[EMBASSY].agenda())["received"]
+        received = (await deployment.partners[EMBASSY].agenda())["received"]
         assert received.count("org.iom.vhr.referral.reminder.v1") >= 2, "reminders reach the embassy too"
         assert await deployment.account(EMBASSY) == {}
 
-        await deployment.says(EMBASSY, "CONSULAR_IDENTITY", "ACKNOWLEDGED")
+        await deployment.partner_sends(EMBASSY, "CONSULAR_IDENTITY", "ACKNOWLEDGED")
         assert (await deployment.referral(case, "CONSULAR_IDENTITY")).timeliness == "ON_TIME"
-        await deployment.says(EMBASSY, "CONSULAR_IDENTITY", "ACCEPTED")
+        await deployment.partner_sends(EMBASSY, "CONSULAR_IDENTITY", "ACCEPTED")
         assert await deployment.account(EMBASSY) == {"applied": 2}
 
-        await silence_until_overdue(deployment, case)
-        await deployment.takes(case, "ConfirmReferralExpiry", referral_id=str(asked.referral_id), reason="silent")
-        again = {"referral_id": str(asked.referral_id), "partner_id": EMBASSY, "reason": "asked once more"}
-        await deployment.takes(case, "ReassignReferral", **again)
-        await deployment.rests()
+        await advance_until_overdue(deployment, case)
+        await deployment.record(case, "ConfirmReferralExpiry", referral_id=str(asked.referral_id), reason="silent")
+        again = {"referral_id": str(asked.referral_id), "partner_id": EMBASSY, "reason": "requested again"}
+        await deployment.record(case, "ReassignReferral", **again)
+        await deployment.settle()
         assert_in_order(
             await deployment.names(case), "ReferralAccepted", "ReferralOverdue", "ReferralExpired", "ReferralReassigned"
         )
 
 
-async def silence_until_overdue(deployment: Deployment, case: UUID) -> None:
-    """The embassy accepted and does nothing: its last due date passes."""
+async def advance_until_overdue(deployment: Deployment, case: UUID) -> None:
+    """Advances past the due date of completion, while the embassy does nothing after it has accepted."""
     asked = await deployment.referral(case, "CONSULAR_IDENTITY")
-    await deployment.at(asked.dues["complete"] + timedelta(hours=1))
+    await deployment.advance_to(asked.dues["complete"] + timedelta(hours=1))
 
 
 async def test_sc_21_a_full_safe_house_is_replaced_and_the_survivor_waits_since_the_first_one_was_asked(
@@ -200,18 +202,18 @@ async def test_sc_21_a_full_safe_house_is_replaced_and_the_survivor_waits_since_
     full, free = "partner-046", "partner-047"
     async with a_deployment(database, servers, tmp_path, {full: "prompt+rejecting", free: "prompt"}) as deployment:
         case = await deployment.a_registered_case()
-        await deployment.agrees_to(case, "SHARE_PROTECTION")
-        await deployment.takes(case, "CreateReferral", kind="VOT_ASSISTANCE", partner_id=full, urgent=True)
-        await deployment.rests()
+        await deployment.record_consent(case, "SHARE_PROTECTION")
+        await deployment.record(case, "CreateReferral", kind="VOT_ASSISTANCE", partner_id=full, urgent=True)
+        await deployment.settle()
         first = await deployment.referral(case, "VOT_ASSISTANCE")
         assert (first.partner_id, first.status) == (full, ReferralStatus.REJECTED)
-        assert deployment.neighbours[free].acknowledged == {}, "nobody else was told"
+        assert deployment.partners[free].acknowledged == {}, "no other partner received personal data"
 
-        await deployment.after(hours=1)
-        await deployment.takes(
+        await deployment.advance_by(hours=1)
+        await deployment.record(
             case, "ReassignReferral", referral_id=str(first.referral_id), partner_id=free, reason="the other is full"
         )
-        await deployment.rests()
+        await deployment.settle()
 
         second = await deployment.referral(case, "VOT_ASSISTANCE")
         assert (second.partner_id, second.status, second.outcome) == (free, ReferralStatus.COMPLETED, "ADMITTED")
@@ -226,14 +228,14 @@ async def test_sc_21_a_full_safe_house_is_replaced_and_the_survivor_waits_since_
 
 
 async def test_a_wrong_clock_loses_nothing(database: Database, servers: Servers, tmp_path: Path) -> None:
-    manners = {CLINIC: "prompt+fast-clock", EMBASSY: "prompt+slow-clock"}
-    async with a_deployment(database, servers, tmp_path, manners) as deployment:
+    profiles = {CLINIC: "prompt+fast-clock", EMBASSY: "prompt+slow-clock"}
+    async with a_deployment(database, servers, tmp_path, profiles) as deployment:
         case = await deployment.a_screened_case()
-        await deployment.rests()
+        await deployment.settle()
 
         assert "NationalityConfirmed" in await deployment.names(case)
         granted = of_kind(await deployment.log(case), ClearanceGranted, kind="MEDICAL_ASSESSMENT")[0]
-        assert granted.facts["valid_from"] <= await deployment.now(), "nothing counts from a day that has not come"
+        assert granted.facts["valid_from"] <= await deployment.now(), "a clearance is never valid from a future day"
         assert set(await deployment.account(CLINIC)) == {"applied"}
 
 
@@ -242,13 +244,13 @@ async def test_a_partner_whose_machine_signs_by_a_wrong_clock_is_turned_away_unt
 ) -> None:
     async with a_deployment(database, servers, tmp_path, {CLINIC: "prompt+wrong-signing-clock"}) as deployment:
         case = await deployment.a_screened_case()
-        await deployment.rests()
-        clinic = deployment.neighbours[CLINIC]
+        await deployment.settle()
+        clinic = deployment.partners[CLINIC]
         assert {one["status"] for one in clinic.attempts} == {401}
         assert await deployment.account(CLINIC) == {}
 
-        await clinic.behaves("prompt")
-        await deployment.rests()
+        await clinic.set_profile("prompt")
+        await deployment.settle()
 
         assert await deployment.account(CLINIC) == {"applied": 3}
         assert (await deployment.referral(case, "MEDICAL_ASSESSMENT")).status is ReferralStatus.COMPLETED
@@ -259,22 +261,22 @@ async def test_what_is_sent_again_a_year_later_gets_its_receipt_and_changes_noth
 ) -> None:
     async with a_deployment(database, servers, tmp_path, {CLINIC: "prompt"}) as deployment:
         case = await deployment.a_screened_case()
-        await deployment.rests()
-        await deployment.takes(case, "WithdrawVoluntaryReturn", channel="HOTLINE")
-        await deployment.takes(case, "CloseCase", reason="WITHDRAWN_BY_MIGRANT", approved_by="fatima")
-        await deployment.after(days=366)
-        clinic = deployment.neighbours[CLINIC]
+        await deployment.settle()
+        await deployment.record(case, "WithdrawVoluntaryReturn", channel="HOTLINE")
+        await deployment.record(case, "CloseCase", reason="WITHDRAWN_BY_MIGRANT", approved_by="fatima")
+        await deployment.advance_by(days=366)
+        clinic = deployment.partners[CLINIC]
         before, receipts, account = await deployment.log(case), clinic.acknowledged, await deployment.account(CLINIC)
 
         again = await clinic.post("/repeat", partner_id=CLINIC)
 
         assert [one["receipt"] for one in again.json()] == list(receipts.values())
-        await deployment.rests()
+        await deployment.settle()
         assert len(await deployment.log(case)) == len(before)
         assert await deployment.account(CLINIC) == account
 
 
-EVERYBODY = {
+PARTNERS = {
     CLINIC: ("MEDICAL_ASSESSMENT", "slow"),
     "partner-023": ("MHPSS", "prompt"),
     EMBASSY: ("CONSULAR_IDENTITY", "prompt+out-of-order"),
@@ -300,20 +302,20 @@ PURPOSES = (
 async def test_whoever_is_asked_answers_in_their_own_manner_and_every_receipt_is_accounted_for(
     database: Database, servers: Servers, tmp_path: Path
 ) -> None:
-    manners = {name: manner for name, (_, manner) in EVERYBODY.items()}
-    async with a_deployment(database, servers, tmp_path, manners) as deployment:
+    profiles = {name: profile for name, (_, profile) in PARTNERS.items()}
+    async with a_deployment(database, servers, tmp_path, profiles) as deployment:
         case = await deployment.a_screened_case()
-        await deployment.agrees_to(case, *PURPOSES)
+        await deployment.record_consent(case, *PURPOSES)
         asked = [one.partner_id for one in (await deployment.state(case)).referrals.values()]
-        for name, (kind, _) in EVERYBODY.items():
+        for name, (kind, _) in PARTNERS.items():
             if name not in asked:
-                await deployment.takes(case, "CreateReferral", kind=kind, partner_id=name)
+                await deployment.record(case, "CreateReferral", kind=kind, partner_id=name)
 
-        await deployment.after(days=40)
+        await deployment.advance_by(days=40)
 
-        for name, neighbour in deployment.neighbours.items():
-            assert "org.iom.vhr.referral.sent.v1" in (await neighbour.agenda())["received"], name
-            account, acknowledged = await deployment.account(name), neighbour.acknowledged
+        for name, partner in deployment.partners.items():
+            assert "org.iom.vhr.referral.sent.v1" in (await partner.agenda())["received"], name
+            account, acknowledged = await deployment.account(name), partner.acknowledged
             assert sum(account.values()) == len(acknowledged), (name, account)
             assert account.keys() <= {"applied", "ignored", "late", "quarantined", "refused"}, (name, account)
             assert bool(acknowledged) == (name != "partner-017"), name

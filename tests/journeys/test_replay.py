@@ -1,4 +1,4 @@
-"""Histories replay: with the cache and without it, under any hash seed, and as they were recorded before."""
+"""Workflow histories replay: with and without the cache, under any hash seed, and as recorded by earlier versions."""
 
 from __future__ import annotations
 
@@ -65,11 +65,12 @@ async def test_a_history_recorded_before_still_replays(recorded: Path) -> None:
 
 
 @pytest.mark.parametrize("seed", ["0", "1", "4242"])
+@pytest.mark.integration
 def test_recorded_histories_replay_under_any_hash_seed(seed: str) -> None:
-    told = "import asyncio, tests.journeys.test_replay as t\n"
-    told += "for p in t.RECORDED: asyncio.run(t.test_a_history_recorded_before_still_replays(p))"
+    program = "import asyncio, tests.journeys.test_replay as t\n"
+    program += "for p in t.RECORDED: asyncio.run(t.test_a_history_recorded_before_still_replays(p))"
     done = subprocess.run(
-        [sys.executable, "-c", told], env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": "."}, check=False,
+        [sys.executable, "-c", program], env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": "."}, check=False,
         capture_output=True, text=True, cwd=Path(__file__).parents[2],
     )  # fmt: skip
 
@@ -82,7 +83,7 @@ async def test_a_history_holds_no_word_about_the_person(database: Database, serv
         case = await a_cleared_case(worker)
         await worker.rests()
 
-        told = (await history_of(worker, case)).to_json()
+        history = (await history_of(worker, case)).to_json()
 
         for word in ("Aminata", "Okafor", "+218910000001", "LP-100", "NIGERIA", "MEDICAL_ASSESSMENT_OUTCOME"):
-            assert word not in told
+            assert word not in history

@@ -1,4 +1,4 @@
-"""SC-01: a standard adult from Nigeria goes home, through every stage, on the real servers."""
+"""SC-01: a standard adult from Nigeria returns home through every stage, on real servers."""
 
 from __future__ import annotations
 
@@ -148,6 +148,6 @@ async def is_reintegrated(worker: RunningWorker, case: UUID) -> None:
 
 
 def follows(wanted: list[str], names: list[str]) -> bool:
-    """Whether the names occur in that order, others between them."""
+    """Whether the names occur in this order, possibly with others between them."""
     left = iter(names)
     return all(name in left for name in wanted)

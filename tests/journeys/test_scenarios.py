@@ -1,4 +1,4 @@
-"""The scenarios of partner signals, on the real servers: duplicate, out of order, late, and never."""
+"""The scenarios of partner signals on real servers: duplicate, out of order, late, and missing."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ async def test_sc_03_an_embassy_that_says_done_first_is_believed_and_its_late_st
         completed = next(event for event in after if isinstance(event, ReferralCompleted))
         assert completed.inferred_steps == ("ACCEPTED", "STARTED")
         assert "NationalityConfirmed" in [event.name for event in after]
-        assert [told["cause"] for told in late] == ["OUT_OF_ORDER_SUPERSEDED"] * 2
+        assert [result["cause"] for result in late] == ["OUT_OF_ORDER_SUPERSEDED"] * 2
         assert len([event for event in after if isinstance(event, PartnerSignalIgnored)]) == 2
 
 
@@ -98,9 +98,9 @@ async def test_sc_04_a_critical_result_for_a_cancelled_referral_is_kept_and_a_me
         )
         before = len(await worker.log(case))
 
-        told = await worker.heard(case, "SPECIALIST_CARE", "COMPLETED", "ADMITTED")
+        result = await worker.heard(case, "SPECIALIST_CARE", "COMPLETED", "ADMITTED")
 
-        assert (told["status"], told["cause"]) == ("late", "REFERRAL_CANCELLED")
+        assert (result["status"], result["cause"]) == ("late", "REFERRAL_CANCELLED")
         after = (await worker.log(case))[before:]
         assert [event.name for event in after] == ["LateSignalRecorded", "HoldPlaced", "TaskRaised"]
         task = next(event for event in after if isinstance(event, TaskRaised))

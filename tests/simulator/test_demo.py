@@ -1,4 +1,4 @@
-"""A small demonstration, from an empty home to the last closure, twice: real servers, our processes, the simulator's."""
+"""A small demonstration from an empty home to the last closure, twice, with real servers and processes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from simulator.demo import run_demo
 from simulator.people import people
 from simulator.scenarios import journey_script
 from workers.embedded.installation import servers
+from workers.embedded.temporal import free_port
 from workers.settings import InvalidSettingError, Settings
+
+pytestmark = pytest.mark.integration  # starts servers of its own
 
 CASES, SEED = 5, 7
 
@@ -24,7 +27,7 @@ TIMED = {"seconds", "cases_per_second"}
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    """A folder with a short path: sockets are made in it."""
+    """Yields a folder with a short path, because Unix sockets are created in it."""
     folder = Path(tempfile.mkdtemp(prefix="awda-demo-"))
     yield folder / "home"
     shutil.rmtree(folder, ignore_errors=True)
@@ -32,14 +35,14 @@ def home() -> Iterator[Path]:
 
 async def lived(home: Path, **more: Any) -> dict[str, Any]:
     async with asyncio.timeout(300):
-        found = await run_demo(Settings(home=home), cases=CASES, seed=SEED, **more)
+        found = await run_demo(Settings(home=home, port=free_port()), cases=CASES, seed=SEED, **more)
     return {name: value for name, value in found.items() if name not in TIMED}
 
 
 @pytest.mark.slow
 async def test_every_case_ends_as_its_script_says_and_the_same_seed_gives_the_same_figures(home: Path) -> None:
-    told: list[tuple[int, int, str]] = []
-    first = await lived(home.with_name("first"), progress=lambda *step: told.append(step))
+    reported: list[tuple[int, int, str]] = []
+    first = await lived(home.with_name("first"), progress=lambda *step: reported.append(step))
 
     travelled = sum(journey_script(SEED, place).travels for place in range(CASES))
     assert 0 < travelled < CASES
@@ -48,7 +51,7 @@ async def test_every_case_ends_as_its_script_says_and_the_same_seed_gives_the_sa
     assert first["not_returned"] == CASES - travelled
     assert first["verify"] == "clean"
     assert first["stages"]["REINTEGRATION"]["completed"] == travelled
-    assert told[-1][:2] == (CASES, CASES)
+    assert reported[-1][:2] == (CASES, CASES)
 
     second = await lived(home.with_name("second"), registrations=people(SEED, CASES)[:3])
 

@@ -1,4 +1,4 @@
-"""What staff do next follows from how a case is shown, and everything they say is a message the programme knows."""
+"""The next step of simulated staff follows from the published case, and every message they submit is a known one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from simulator.flights import PlannedFlight, next_departure
 from simulator.people import people
 from simulator.scenarios import CLEARING, SCREENING, SEATED, JourneyScript, journey_script
 from simulator.seeded_random import DurationSpread, seeded_random, when_offices_open
-from simulator.staff_steps import SAID, CaseFile, messages_of, next_step, ready_to_fly
+from simulator.staff_steps import MESSAGES_OF, CaseFile, messages_of, next_step, ready_to_fly
 
 MESSAGES = {message.__name__: message for message in HANDLERS}
 
@@ -97,7 +97,7 @@ def test_only_who_has_everything_until_after_the_flight_is_seated() -> None:
 
 def test_everything_staff_say_names_a_message_of_the_programme() -> None:
     held = [{"type": "CHILD", "hold_id": "8a4b0f34-6a5f-4f0e-8f2e-0a0a0a0a0a0a"}]
-    for step in SAID:
+    for step in MESSAGES_OF:
         for name, fields in messages_of(step, a_file(holds=held)):
             assert MESSAGES[name].model_validate(fields).model_fields_set >= set(fields), (step, name)
 

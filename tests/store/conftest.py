@@ -1,4 +1,4 @@
-"""A migrated database, seen as the worker and as its owner, and a case to record."""
+"""A migrated database, connected to as the worker and as its owner, and a writer of events for the log."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def _declared(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def pool(database: Any) -> AsyncIterator[asyncpg.Pool[asyncpg.Record]]:
-    """The worker's connections."""
+    """Connections with the rights of the worker."""
     async with await open_pool(database.app_dsn, max_size=20) as opened:
         yield opened
 
 
 @pytest.fixture
 async def owner(database: Any) -> AsyncIterator[asyncpg.Pool[asyncpg.Record]]:
-    """The connections of one who may do anything."""
+    """Connections with the rights of the owner."""
     async with await open_pool(database.owner_dsn) as opened:
         yield opened
 

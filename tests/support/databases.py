@@ -1,7 +1,7 @@
-"""Databases for tests: each test has one that is as the migrations left it, and it is seldom a new one.
+"""Databases for tests: each test gets one in the state that the migrations left, usually one that was used before.
 
-Making and dropping a database takes longer than most tests. One that a test gave back is emptied and filled again as
-it was at first; one whose tables, rights, triggers or functions a test changed is dropped.
+Creating and dropping a database takes longer than most tests. When a test returns its database, all rows are restored;
+a database whose tables, rights, triggers or functions were changed is dropped.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from workers.embedded.postgres import APP, OWNER, Postgres
 
 TEMPLATE: Final = "awda_template"
 
-GONE_WITHIN_S: Final = 10
+CONNECTIONS_END_WITHIN_S: Final = 10
+"""Seconds that other connections have to end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """One migrated database, empty, for one test."""
+    """One empty, migrated database for one test."""
 
     name: str
     owner_dsn: str
@@ -32,30 +33,32 @@ class Database:
 
 @dataclass
 class Databases:
-    """Those of one server. ``shape`` is what a test must not have changed for its database to be used again."""
+    """The databases of one server. ``shape`` is a digest of the schema; only a database with the same one is reused."""
 
     postgres: Postgres
     shape: str = ""
     free: list[str] = field(default_factory=list)
 
     async def begin(self) -> None:
-        """Make the one that all others are copies of, and remember its rows beside them."""
+        """Creates the template of all databases, with a copy of its rows in a schema of their own."""
         await self._as_owner(f"CREATE DATABASE {TEMPLATE}")
         await migrate(self.postgres.dsn(OWNER, TEMPLATE))
         await self.postgres.ensure_role_passwords()
         connection = await asyncpg.connect(self.postgres.dsn(OWNER, TEMPLATE))
         try:
-            await connection.execute(_REMEMBER)
+            await connection.execute(_KEEP_ROWS)
             self.shape = await connection.fetchval(_SHAPE)
         finally:
             await connection.close()
 
     async def take(self) -> Database:
+        """Returns a database that no other test uses at the moment."""
         name = self.free.pop() if self.free else await self._new()
         return Database(name, self.postgres.dsn(OWNER, name), self.postgres.dsn(APP, name))
 
     async def give_back(self, database: Database) -> None:
-        if await self._is_as_at_first(database):
+        """Keeps a restored database for the next test, and drops one that cannot be restored."""
+        if await self._restored(database):
             self.free.append(database.name)
         else:
             await self._as_owner(f"DROP DATABASE IF EXISTS {database.name} WITH (FORCE)")
@@ -65,19 +68,19 @@ class Databases:
         await self._as_owner(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
         return name
 
-    async def _is_as_at_first(self, database: Database) -> bool:
-        """End whoever is still connected, then put every row back; not if more than rows was changed."""
+    async def _restored(self, database: Database) -> bool:
+        """Ends other connections and restores all rows. Returns False if more than rows was changed."""
         try:
             connection = await asyncpg.connect(database.owner_dsn)
         except (OSError, asyncpg.PostgresError):
             return False
         try:
-            async with asyncio.timeout(GONE_WITHIN_S):
+            async with asyncio.timeout(CONNECTIONS_END_WITHIN_S):
                 while await connection.fetchval(_END_OTHERS):
                     await asyncio.sleep(0.01)
                 if await connection.fetchval(_SHAPE) != self.shape:
                     return False
-                await connection.execute(_PUT_BACK)
+                await connection.execute(_RESTORE)
         except (TimeoutError, OSError, asyncpg.PostgresError):
             return False
         else:
@@ -98,25 +101,25 @@ SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
 """
 
-_REMEMBER = """
-CREATE SCHEMA at_first;
-CREATE TABLE at_first.sequences AS SELECT sequencename, last_value, start_value FROM pg_sequences;
+_KEEP_ROWS = """
+CREATE SCHEMA kept_rows;
+CREATE TABLE kept_rows.sequences AS SELECT sequencename, last_value, start_value FROM pg_sequences;
 DO $$ DECLARE name text; BEGIN
     FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' LOOP
-        EXECUTE format('CREATE TABLE at_first.%I AS TABLE public.%I', 't_' || name, name);
+        EXECUTE format('CREATE TABLE kept_rows.%I AS TABLE public.%I', 't_' || name, name);
     END LOOP;
 END $$
 """
 
-_PUT_BACK = """
+_RESTORE = """
 SET session_replication_role = replica;
 DO $$ DECLARE name text; BEGIN
     FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' LOOP
         EXECUTE format('DELETE FROM public.%I', name);
-        EXECUTE format('INSERT INTO public.%I OVERRIDING SYSTEM VALUE TABLE at_first.%I', name, 't_' || name);
+        EXECUTE format('INSERT INTO public.%I OVERRIDING SYSTEM VALUE TABLE kept_rows.%I', name, 't_' || name);
     END LOOP;
     PERFORM setval(format('public.%I', sequencename), coalesce(last_value, start_value), last_value IS NOT NULL)
-        FROM at_first.sequences;
+        FROM kept_rows.sequences;
 END $$
 """
 

@@ -1,7 +1,7 @@
-"""A town for a test: the gateway and the workers as processes, stand-in partners in processes of their own, real servers.
+"""A complete deployment for a test: real servers, Awda's own processes, and one process for each simulated partner.
 
-Staff and partners speak HTTP. The programme's clock stands still and moves only when the test moves it; on the way
-everybody does what is due, in the order in which it is due.
+Staff and partners use HTTP. The programme clock is stopped and moves only when the test moves it; on the way, all work
+that is due is done in the order in which it is due.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ PATIENCE_S = 180.0
 
 @dataclass
 class PartnerProcess:
-    """One partner's own system, as the town knows it. ``acknowledged`` is read from the log it keeps for itself."""
+    """The process of one simulated partner. ``attempts`` and ``acknowledged`` are read from the partner's own log."""
 
     partner_id: str
     port: int
@@ -61,22 +61,22 @@ class PartnerProcess:
 
     @property
     def attempts(self) -> list[dict[str, Any]]:
-        """Every attempt it noted, oldest first."""
+        """Returns every attempt that the partner logged, oldest first."""
         return [json.loads(line) for line in self.log.read_text().splitlines()] if self.log.exists() else []
 
     @property
     def acknowledged(self) -> dict[str, str]:
-        """The receipt of each message it sent and was told of as received."""
+        """Returns the receipt of each message that was acknowledged, by message id."""
         return {one["id"]: one["receipt"] for one in self.attempts if one["status"] == 202}
 
-    async def start(self, secret: str, gateway: str, *told: str) -> None:
+    async def start(self, secret: str, gateway: str, *options: str) -> None:
         secrets = self.folder / f"{self.partner_id}.json"
         secrets.write_text(json.dumps({self.partner_id: secret}))
-        about = ("--port", str(self.port), "--partners", str(secrets), "--gateway", gateway, "--log", str(self.log))
-        with (self.folder / f"{self.partner_id}.err").open("ab") as complaints:
+        usual = ("--port", str(self.port), "--partners", str(secrets), "--gateway", gateway, "--log", str(self.log))
+        with (self.folder / f"{self.partner_id}.err").open("ab") as errors:
             self.process = await asyncio.create_subprocess_exec(
-                sys.executable, "-P", "-m", "simulator.main", *about, *told,
-                env={"PYTHONPATH": str(PROJECT)}, stdout=asyncio.subprocess.DEVNULL, stderr=complaints,
+                sys.executable, "-P", "-m", "simulator.main", *usual, *options,
+                env={"PYTHONPATH": str(PROJECT)}, stdout=asyncio.subprocess.DEVNULL, stderr=errors,
             )  # fmt: skip
 
     async def stop(self) -> None:
@@ -84,113 +84,113 @@ class PartnerProcess:
             self.process.kill()
             await self.process.wait()
 
-    async def post(self, path: str, **told: Any) -> httpx2.Response:
-        return await self.http.post(f"http://127.0.0.1:{self.port}{path}", json=told)
+    async def post(self, path: str, **fields: Any) -> httpx2.Response:
+        return await self.http.post(f"http://127.0.0.1:{self.port}{path}", json=fields)
 
     async def agenda(self) -> dict[str, Any]:
         found: dict[str, Any] = (await self.http.get(f"http://127.0.0.1:{self.port}/agenda")).json()
         return found
 
-    async def behaves(self, manner: str) -> None:
-        (await self.post("/behave", partner_id=self.partner_id, manner=manner)).raise_for_status()
+    async def set_profile(self, profile: str) -> None:
+        (await self.post("/behave", partner_id=self.partner_id, manner=profile)).raise_for_status()
 
 
 @dataclass
 class Deployment:
-    """What a test may ask of the town: staff say something, time passes, a partner says something, what stands."""
+    """A running deployment: submits messages of staff, advances time, makes partners send signals, reads state."""
 
     worker: RunningWorker
     processes: WorkerProcesses
     staff: StaffClient
     quiet: Quiescence
-    neighbours: dict[str, PartnerProcess]
+    partners: dict[str, PartnerProcess]
     gateway: str
     cases: dict[UUID, str] = field(default_factory=dict)
 
     # Staff
 
     async def a_registered_case(self) -> UUID:
-        began = await self._handed_in("cases", "RegisterCase", REGISTRATION)
-        assert began.status == "applied", began
-        case: UUID = await self.worker.pool.fetchval("SELECT stream_id FROM streams WHERE number = $1", began.number)
-        self.cases[case] = str(began.number)
+        outcome = await self._submit("cases", "RegisterCase", REGISTRATION)
+        assert outcome.status == "applied", outcome
+        case: UUID = await self.worker.pool.fetchval("SELECT stream_id FROM streams WHERE number = $1", outcome.number)
+        self.cases[case] = str(outcome.number)
         await self.worker.until(case, "ScreeningStarted", PATIENCE_S)
         return case
 
     async def a_screened_case(self) -> UUID:
         case = await self.a_registered_case()
         for name, fields in (*SCREENING, ("CompleteScreening", {})):
-            await self.takes(case, name, **fields)
+            await self.record(case, name, **fields)
         await self.worker.until(case, "ReferralSent", PATIENCE_S)
         return case
 
-    async def tells(self, case: UUID, name: str, **fields: Any) -> MessageOutcome:
-        return await self._handed_in(f"cases/{self.cases[case]}/messages", name, fields)
+    async def submit(self, case: UUID, name: str, **fields: Any) -> MessageOutcome:
+        return await self._submit(f"cases/{self.cases[case]}/messages", name, fields)
 
-    async def _handed_in(self, path: str, name: str, fields: Mapping[str, Any]) -> MessageOutcome:
-        """Handed in under one key until it is decided, however slow the machine is."""
+    async def _submit(self, path: str, name: str, fields: Mapping[str, Any]) -> MessageOutcome:
+        """Submits a message under one key until it is processed, however slow the machine is."""
         key = uuid4().hex
         async with asyncio.timeout(PATIENCE_S):
             while True:
-                became = await self.staff.hand_in(path, name, fields, user="fatima", key=key, wait=True)
-                if became.status != "taken":
-                    return became
+                outcome = await self.staff.submit(path, name, fields, user="fatima", key=key, wait=True)
+                if outcome.status != "taken":
+                    return outcome
 
-    async def takes(self, case: UUID, name: str, **fields: Any) -> None:
-        """Said by staff, and applied."""
-        became = await self.tells(case, name, **fields)
-        assert became.status == "applied", (name, became)
+    async def record(self, case: UUID, name: str, **fields: Any) -> None:
+        """Submits a message of staff, and fails unless it is applied."""
+        outcome = await self.submit(case, name, **fields)
+        assert outcome.status == "applied", (name, outcome)
 
-    async def agrees_to(self, case: UUID, *purposes: str) -> None:
+    async def record_consent(self, case: UUID, *purposes: str) -> None:
         for purpose in purposes:
-            await self.takes(case, "RecordConsent", purpose=purpose, form_version="C-1", language="en")
+            await self.record(case, "RecordConsent", purpose=purpose, form_version="C-1", language="en")
 
     # Time, and partners
 
     async def now(self) -> datetime:
         return await clock.now(self.worker.pool)
 
-    async def rests(self) -> None:
-        """Everybody has done what is due at this moment: messages, deadlines, deliveries, and partners' answers."""
+    async def settle(self) -> None:
+        """Waits until all work due at the present time is done: messages, deadlines, deliveries, partners' signals."""
         while True:
             self.worker.notifier.notify(INBOX)
             await self.quiet.wait(await self.now())
             if not await self._partners_act():
                 return
 
-    async def at(self, moment: str | datetime) -> None:
-        """Time passes to a moment, stopping at whatever is due on the way."""
+    async def advance_to(self, moment: str | datetime) -> None:
+        """Advances the programme clock to a time, and stops at everything that is due on the way."""
         until = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
-        await self.rests()
-        while (soonest := await self._soonest()) and soonest <= until:
-            await clock.move(self.worker.pool, max(soonest, await self.now()))
-            await self.rests()
+        await self.settle()
+        while (due := await self._next_due()) and due <= until:
+            await clock.move(self.worker.pool, max(due, await self.now()))
+            await self.settle()
         await clock.move(self.worker.pool, until)
-        await self.rests()
+        await self.settle()
 
-    async def after(self, **span: float) -> None:
-        await self.at(await self.now() + timedelta(**span))
+    async def advance_by(self, **span: float) -> None:
+        await self.advance_to(await self.now() + timedelta(**span))
 
     async def _partners_act(self) -> bool:
         now = (await self.now()).isoformat()
-        told = [await one.post("/tick", now=now) for one in self.neighbours.values()]
-        return any(answer.json()["sent"] for answer in told if answer.status_code == 200)
+        responses = [await partner.post("/tick", now=now) for partner in self.partners.values()]
+        return any(response.json()["sent"] for response in responses if response.status_code == 200)
 
-    async def _soonest(self) -> datetime | None:
-        agendas = [(await one.agenda())["next_at"] for one in self.neighbours.values()]
+    async def _next_due(self) -> datetime | None:
+        agendas = [(await partner.agenda())["next_at"] for partner in self.partners.values()]
         now = await self.now()
         partners = [moment for at in agendas if at and (moment := datetime.fromisoformat(at)) > now]
         due = await self.quiet.next_due()
         return min((*partners, *([due] if due else [])), default=None)
 
-    async def says(self, partner_id: str, kind: str, signal: str, **more: Any) -> None:
-        """A partner says something of what it was asked, through its own system; and it has its effect."""
+    async def partner_sends(self, partner_id: str, kind: str, signal: str, **more: Any) -> None:
+        """Makes a partner send a signal about its newest referral of a kind, and waits for the effect."""
         now = (await self.now()).isoformat()
-        told = dict(partner_id=partner_id, kind=kind, now=now, signal_type=signal, **more)
-        (await self.neighbours[partner_id].post("/say", **told)).raise_for_status()
-        await self.rests()
+        fields = dict(partner_id=partner_id, kind=kind, now=now, signal_type=signal, **more)
+        (await self.partners[partner_id].post("/say", **fields)).raise_for_status()
+        await self.settle()
 
-    # What stands
+    # State
 
     async def state(self, case: UUID) -> Case:
         state = await self.worker.state(case)
@@ -208,7 +208,7 @@ class Deployment:
         return found[which]
 
     async def account(self, partner_id: str) -> Counter[str]:
-        """How many of a partner's messages ended in which way."""
+        """Returns the number of a partner's messages by status."""
         found = await self.worker.pool.fetch(ACCOUNT, f"partner:{partner_id}")
         return Counter({row["status"]: row["count"] for row in found})
 
@@ -222,32 +222,38 @@ async def a_deployment(
     servers: Servers,
     folder: Path,
     partners: Mapping[str, str],
-    *told: str,
+    *options: str,
     at: str | None = "2026-11-23T08:00:00+00:00",
 ) -> AsyncIterator[Deployment]:
-    """Everything runs until the test has ended. ``partners``: who is played, and in which manner."""
+    """Runs a deployment until the end of the block.
+
+    ``partners``: the simulated partners with their behaviour profiles. ``options``: further options of their processes.
+    ``at``: where the programme clock is stopped; ``None`` lets it run.
+    """
     async with AsyncExitStack() as stack:
         worker = await stack.enter_async_context(an_intake(database, servers))
         http = await stack.enter_async_context(httpx2.AsyncClient(timeout=60, trust_env=False))
         port = free_port()
         gateway = f"http://127.0.0.1:{port}"
-        played = {name: PartnerProcess(name, free_port(), folder, http) for name in partners}
+        simulated = {name: PartnerProcess(name, free_port(), folder, http) for name in partners}
         if at:
             await worker.stands_at(at)
-        secrets = await seed(worker.owner, MASTER, lambda name: played[name].url if name in played else None)
+        secrets = await seed(worker.owner, MASTER, lambda name: simulated[name].url if name in simulated else None)
         environment = {"AWDA_PORT": str(port), "AWDA_LOOPBACK_RECEIVERS": "1"}
         processes = await stack.enter_async_context(worker_processes(database, servers, folder, **environment))
         for name in PROCESSES:
             await processes.start(name)
-        for name, one in played.items():
-            stack.push_async_callback(one.stop)
-            await one.start(secrets[name], gateway, "--manner", partners[name], *told)
-        await _all_answer(http, [f"{gateway}/healthz", *(f"http://127.0.0.1:{o.port}/agenda" for o in played.values())])
+        for name, partner in simulated.items():
+            stack.push_async_callback(partner.stop)
+            await partner.start(secrets[name], gateway, "--manner", partners[name], *options)
+        agendas = (f"http://127.0.0.1:{partner.port}/agenda" for partner in simulated.values())
+        await _wait_for_all(http, [f"{gateway}/healthz", *agendas])
         client = await stack.enter_async_context(httpx2.AsyncClient(base_url=gateway, timeout=60, trust_env=False))
-        yield Deployment(worker, processes, StaffClient(client), Quiescence(worker.pool, worker.keys), played, gateway)
+        quiet = Quiescence(worker.pool, worker.keys)
+        yield Deployment(worker, processes, StaffClient(client), quiet, simulated, gateway)
 
 
-async def _all_answer(http: httpx2.AsyncClient, urls: list[str]) -> None:
+async def _wait_for_all(http: httpx2.AsyncClient, urls: list[str]) -> None:
     async with asyncio.timeout(PATIENCE_S):
         for url in urls:
             while not await answers(http, url):

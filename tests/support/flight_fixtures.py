@@ -1,4 +1,4 @@
-"""A flight driven through the rules in memory: two seats, four who want one, two who give up."""
+"""A movement built in memory with the rules: two seats, four passengers, two of whom give up their seat."""
 
 from __future__ import annotations
 
@@ -23,6 +23,6 @@ def a_flight(ends: Sequence[Any]) -> tuple[Movement, list[Event]]:
     seats = [RequestSeat(case_id=case_id) for case_id in PASSENGERS]
     given_up = [GiveUpSeat(case_id=PASSENGERS[1]), GiveUpSeat(case_id=PASSENGERS[3])]
     for message in (planned, ConfirmMovement(carrier="air"), *seats, *given_up, *ends):
-        m = Context(MONDAY, MONDAY, "staff:amal", uuid4(), PARTNERS, lambda: "")
-        events += decide(flight, message, m)
+        ctx = Context(MONDAY, MONDAY, "staff:amal", uuid4(), PARTNERS, lambda: "")
+        events += decide(flight, message, ctx)
     return flight, events

@@ -1,7 +1,7 @@
-"""What schemathesis is told of our API beyond its description: how a partner signs, and what a signal looks like.
+"""Hooks that give schemathesis what the OpenAPI description does not contain: signatures and the fields of signals.
 
-Loaded by its command line, in a process of its own (``SCHEMATHESIS_HOOKS``). Every other message to the partner
-endpoint is signed, so that what is behind the signature is reached too.
+Loaded by the schemathesis command line (``SCHEMATHESIS_HOOKS``). Every second message to the partner endpoint is
+signed, so that the code behind the signature check is reached too.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ TOKEN = os.environ.get("AWDA_FUZZ_TOKEN", "")
 
 @dataclass(frozen=True)
 class Signed:
-    """Signs a request that is about to be sent, to the byte."""
+    """Signs the exact bytes of a request before it is sent."""
 
     message_id: str
 
@@ -46,9 +46,9 @@ class Signed:
 
 
 def before_load_schema(_context: Any, described: dict[str, Any]) -> None:
-    """Let what is made up for a signal and a registration be made of their own fields, right ones and wrong ones.
+    """Adds the fields of signals and registrations to the description, so that they are generated too.
 
-    The description of these endpoints says where the schema of a message is, and leaves its fields open.
+    The published description of these endpoints refers to the schema of each message and leaves its fields open.
     """
     _body(described, INBOX, CLOUD_EVENT)["data"] = _fields(described, ReceivePartnerSignal)
     _body(described, CASES, "application/json").update(_fields(described, RegisterCase)["properties"])
@@ -60,27 +60,27 @@ def _body(described: dict[str, Any], path: str, media: str) -> dict[str, Any]:
 
 
 def _fields(described: dict[str, Any], message: type[Message]) -> dict[str, Any]:
-    """The schema of a message, with what it refers to put where the description keeps such things."""
+    """Returns the schema of a message, and adds the schemas it refers to to the description's components."""
     schema = message.model_json_schema(ref_template="#/components/schemas/{model}")
     described.setdefault("components", {}).setdefault("schemas", {}).update(schema.pop("$defs", {}))
     return schema
 
 
 def before_call(_context: Any, case: Any, kwargs: dict[str, Any]) -> None:
-    """Let half of what goes to the partner endpoint come from a partner we know."""
+    """Signs half of the requests to the partner endpoint as a known partner."""
     if "/inbox/" not in case.operation.path or uuid4().int % 2:
         return
     message_id = str(uuid4())
     case.path_parameters = {**(case.path_parameters or {}), "partner_id": PARTNER}
     case.headers = {**(case.headers or {}), ID: message_id}
     if isinstance(case.body, dict):
-        case.body = told(case.body, message_id)
+        case.body = signal_event(case.body, message_id)
     kwargs["auth"] = Signed(message_id)
 
 
-def told(made_up: dict[str, Any], message_id: str) -> dict[str, Any]:
-    """What was made up, as far as the envelope lets it through; its data over those of a real signal."""
-    data = made_up.get("data")
+def signal_event(generated: dict[str, Any], message_id: str) -> dict[str, Any]:
+    """Returns a generated body with a valid envelope, and with its data merged into those of a valid signal."""
+    data = generated.get("data")
     signal = {
         "signal_id": message_id,
         "referral_token": TOKEN,
@@ -90,7 +90,7 @@ def told(made_up: dict[str, Any], message_id: str) -> dict[str, Any]:
     }
     envelope = {"specversion": "1.0", "type": "org.iom.vhr.signal.v1", "source": f"awda:partner:{PARTNER}"}
     more = data if isinstance(data, dict) and uuid4().int % 2 else {}
-    kept = made_up if uuid4().int % 2 else {}
+    kept = generated if uuid4().int % 2 else {}
     body: dict[str, Any] = json.loads(json.dumps({**kept, **envelope, "id": message_id}, default=str))
     return {**body, "data": {**signal, **more}}
 

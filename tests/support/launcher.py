@@ -1,6 +1,6 @@
-"""A small `up` for tests to start, interrupt and kill: real servers, one idle process of ours.
+"""A small version of ``awda up`` that tests start, interrupt and kill: real servers and one idle process.
 
-Started as `python launcher.py`; its settings come from the environment, as for `awda up`.
+Started as ``python launcher.py``; its settings come from the environment, as for ``awda up``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from workers.embedded.installation import Servers, up
 from workers.embedded.processes import Command
 from workers.settings import AlreadyRunningError, Settings
 
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a test may itself run where Ctrl-C is ignored
+signal.signal(signal.SIGINT, signal.default_int_handler)  # the test itself may run where SIGINT is ignored
 
 LOG = """
 CREATE TABLE IF NOT EXISTS events (n int);

@@ -1,7 +1,7 @@
-"""A storm: partners go on sending while gateway, relay, worker, PostgreSQL and Temporal are killed, one after the other.
+"""A storm: partners keep sending while gateway, relay, worker, PostgreSQL and Temporal are killed one after the other.
 
-Each partner is a process outside the system and writes down for itself which message was acknowledged with which
-receipt. When the storm is over, these logs are held against what the programme says that it has.
+Each partner is a process outside the system that logs which message was acknowledged with which receipt. After the
+storm, these logs are compared with Awda's ledgers and log.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from tests.durability.test_servers_die import kill_postgres, kill_temporal
 from tests.support.deployment import Deployment
 from workers.embedded.installation import Servers
 
-AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, httpx2.HTTPError, RPCError)
+CONNECTION_ERRORS = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, httpx2.HTTPError, RPCError)
 
-CREW = ("gateway", "relay", "case-worker")
+PROCESSES = ("gateway", "relay", "case-worker")
 
 PATIENCE_S = 600.0
 
@@ -41,25 +41,25 @@ LOOK_EVERY_S = 0.5
 
 AT_LATEST_S = 12.0
 
-COUNSELLORS = 6
+CONCURRENT_CASES = 6
 
 SENDERS: Mapping[str, tuple[str, str]] = {
     "partner-023": ("MHPSS", "MHPSS"),
     "partner-012": ("PROTECTION_ASSISTANCE", "SHARE_PROTECTION"),
 }
-"""Whom staff ask beside those that are asked by the procedure: for what, and on which consent."""
+"""Partners to which staff send a further referral: its kind, and the consent that it needs."""
 
-COMPANY = ("clinic-tripoli", "embassy-nga", "exit-authority", *SENDERS)
+PARTNERS = ("clinic-tripoli", "embassy-nga", "exit-authority", *SENDERS)
 
 PER_CASE = 90
-"""Messages that this company says about one case: six referrals, fifteen steps each."""
+"""Signals that the partners send about one case: six referrals with fifteen steps each."""
 
 
 @dataclass(frozen=True)
 class StormSize:
-    """How much of it. ``every_s`` is the time between two messages of one partner (real time).
+    """The size of a storm. ``every_s``: the pause between two signals of one partner (seconds, real time).
 
-    ``hurry``: how many times sooner than Standard Webhooks says partners send again; the order of pauses stays.
+    ``hurry``: the factor by which partners retry sooner than Standard Webhooks says; the order of pauses stays.
     """
 
     cases: int
@@ -79,14 +79,14 @@ FULL = StormSize(cases=23, kills=40, every_s=0.3, hurry=300)
 
 
 def size() -> StormSize:
-    """As long as one has time for: ``AWDA_STORM=full`` for forty kills and two thousand messages."""
+    """Returns the size from the environment: ``AWDA_STORM=full`` for forty kills and two thousand messages."""
     chosen = FULL if os.environ.get("AWDA_STORM") == "full" else SHORT
     return replace(chosen, seed=int(os.environ.get("AWDA_STORM_SEED", "1")))
 
 
 @dataclass
 class MessageStorm:
-    """One storm over one town."""
+    """One storm over one deployment."""
 
     deployment: Deployment
     servers: Servers
@@ -96,8 +96,8 @@ class MessageStorm:
 
     @property
     def acknowledged(self) -> dict[str, dict[str, str]]:
-        """What each partner wrote down for itself: the receipts, by the id of the message."""
-        return {name: one.acknowledged for name, one in self.deployment.neighbours.items()}
+        """Returns the receipts that each partner logged, by message id."""
+        return {name: one.acknowledged for name, one in self.deployment.partners.items()}
 
     @property
     def count(self) -> int:
@@ -106,52 +106,52 @@ class MessageStorm:
     # Before
 
     async def prepare(self) -> list[UUID]:
-        """Cases that are screened, and about which everybody has been asked. Nobody has answered yet."""
-        counsellors = asyncio.Semaphore(COUNSELLORS)
-        return list(await asyncio.gather(*(self._a_case(counsellors) for _ in range(self.size.cases))))
+        """Returns screened cases with a referral to each partner. No partner has responded yet."""
+        limit = asyncio.Semaphore(CONCURRENT_CASES)
+        return list(await asyncio.gather(*(self._a_case(limit) for _ in range(self.size.cases))))
 
-    async def _a_case(self, counsellors: asyncio.Semaphore) -> UUID:
-        async with counsellors:
+    async def _a_case(self, limit: asyncio.Semaphore) -> UUID:
+        async with limit:
             case = await self.deployment.a_screened_case()
-            await self.deployment.agrees_to(case, *(purpose for _, purpose in SENDERS.values()))
+            await self.deployment.record_consent(case, *(purpose for _, purpose in SENDERS.values()))
             for partner_id, (kind, _) in SENDERS.items():
-                await self.deployment.takes(case, "CreateReferral", kind=kind, partner_id=partner_id)
+                await self.deployment.record(case, "CreateReferral", kind=kind, partner_id=partner_id)
             return case
 
     # During
 
-    async def rage(self) -> None:
-        """Kill one after the other, evenly over the messages; the next one when the last one has come back."""
-        for one in self.deployment.neighbours.values():
+    async def kill_in_turn(self) -> None:
+        """Kills one process after the other, evenly over the messages, each after the previous one is back."""
+        for one in self.deployment.partners.values():
             (await one.post("/speak")).raise_for_status()
-        for number, name in enumerate(self._victims(), 1):
+        for number, name in enumerate(self._kill_order(), 1):
             await self._acknowledged(number * self.size.messages // (self.size.kills + 1))
             self.acknowledged_at_kill.append(self.count)
             self.kills.append(name)
             await self._kill(name)
-            await self._is_back(name)
+            await self._wait_until_back(name)
 
-    def _victims(self) -> list[str]:
-        """Everybody in turn, each round in another order."""
-        dice, everybody = random.Random(self.size.seed), [*CREW, "postgres", "temporal"]
+    def _kill_order(self) -> list[str]:
+        """Returns the processes to kill: each one once in every round, in a random order."""
+        random_order, victims = random.Random(self.size.seed), [*PROCESSES, "postgres", "temporal"]
         order: list[str] = []
         while len(order) < self.size.kills:
-            order += dice.sample(everybody, len(everybody))
+            order += random_order.sample(victims, len(victims))
         return order[: self.size.kills]
 
     async def _acknowledged(self, wanted: int) -> None:
-        """Until so many messages have been acknowledged; while nothing moves, not for ever."""
+        """Waits until ``wanted`` messages are acknowledged, but at most ``AT_LATEST_S`` seconds."""
         until = monotonic() + AT_LATEST_S
         while self.count < wanted and monotonic() < until:
             await asyncio.sleep(0.3)
 
     async def _kill(self, name: str) -> None:
-        if name in CREW:
+        if name in PROCESSES:
             self.deployment.processes.kill(name)
         else:
             await {"postgres": kill_postgres, "temporal": kill_temporal}[name](self.servers)
 
-    async def _is_back(self, name: str) -> None:
+    async def _wait_until_back(self, name: str) -> None:
         alive: dict[str, Callable[[], Awaitable[Any]]] = {
             "gateway": lambda: self.deployment.staff.http.get("/healthz"),
             "postgres": lambda: self.deployment.worker.pool.fetchval("SELECT 1"),
@@ -163,21 +163,21 @@ class MessageStorm:
 
     # After
 
-    async def is_over(self) -> float:
-        """Wait until partners have nothing more to say, and everything said is settled. Returns how long it took."""
-        began, quiet = monotonic(), 0
+    async def wait_until_settled(self) -> float:
+        """Waits until partners have sent everything and all of it is settled. Returns the duration (seconds)."""
+        started, quiet = monotonic(), 0
         async with asyncio.timeout(PATIENCE_S):
             while quiet < QUIET_LOOKS:
                 quiet = quiet + 1 if await _answers(self._is_quiet) else 0
                 await asyncio.sleep(LOOK_EVERY_S)
-        return monotonic() - began
+        return monotonic() - started
 
     async def _is_quiet(self) -> bool:
-        speaking = [(await one.agenda())["waiting"] for one in self.deployment.neighbours.values()]
-        return not any(speaking) and not await self.deployment.worker.pool.fetchval(UNDER_WAY)
+        sending = [(await one.agenda())["waiting"] for one in self.deployment.partners.values()]
+        return not any(sending) and not await self.deployment.worker.pool.fetchval(PENDING)
 
     async def assert_accounted_for(self) -> Counter[str]:
-        """Hold the partners' logs against the accounts: the same messages, each settled in exactly one way."""
+        """Compares the partners' logs with the inbox: the same messages, each settled in exactly one way."""
         total: Counter[str] = Counter()
         for partner_id, receipts in self.acknowledged.items():
             rows = await self.deployment.worker.pool.fetch(ROWS, f"partner:{partner_id}")
@@ -190,15 +190,15 @@ class MessageStorm:
         return total
 
     def assert_receipts_never_changed(self) -> None:
-        for one in self.deployment.neighbours.values():
+        for one in self.deployment.partners.values():
             given: dict[str, set[str]] = {}
             for attempt in one.attempts:
                 if attempt["status"] == 202:
                     given.setdefault(attempt["id"], set()).add(attempt["receipt"])
             assert all(len(receipts) == 1 for receipts in given.values()), one.partner_id
 
-    async def assert_nothing_twice(self, cases: list[UUID]) -> None:
-        """No signal left two traces in the log."""
+    async def assert_no_duplicates(self, cases: list[UUID]) -> None:
+        """Fails if any signal has more than one event in the log."""
         for case in cases:
             traces = Counter(event.signal_id for event in await self.deployment.log(case) if isinstance(event, TRACES))
             assert set(traces.values()) <= {1}, traces.most_common(3)
@@ -210,19 +210,19 @@ class MessageStorm:
 
     @property
     def figures(self) -> dict[str, Any]:
-        attempts = [one["status"] for neighbour in self.deployment.neighbours.values() for one in neighbour.attempts]
+        attempts = [one["status"] for partner in self.deployment.partners.values() for one in partner.attempts]
         return {
             "kills": dict(Counter(self.kills)),
             "processes that died": self.deployment.processes.deaths,
             "attempts": len(attempts),
-            "answered otherwise": dict(Counter(str(status) for status in attempts if status != 202)),
+            "other responses": dict(Counter(str(status) for status in attempts if status != 202)),
             "acknowledged": self.count,
         }
 
 
 TRACES = (PartnerReport, PartnerSignalIgnored, PartnerSignalQuarantined, LateSignalRecorded)
 
-UNDER_WAY = """
+PENDING = """
 SELECT EXISTS (SELECT FROM inbox WHERE status = 'pending' AND stream_id IS NOT NULL)
     OR EXISTS (SELECT FROM outbox o JOIN partners p USING (partner_id)
                WHERE o.status = 'pending' AND p.receiver_url IS NOT NULL)
@@ -235,8 +235,8 @@ async def _at_once() -> bool:
     return True
 
 
-async def _answers(asked: Callable[[], Awaitable[Any]]) -> bool:
+async def _answers(question: Callable[[], Awaitable[Any]]) -> bool:
     try:
-        return bool(await asked())
-    except AWAY:
+        return bool(await question())
+    except CONNECTION_ERRORS:
         return False

@@ -1,6 +1,6 @@
-"""The partner's side of the line: the examples of ``docs/partners``, run as a partner would, in processes of their own.
+"""The examples of ``docs/partners``, run as a partner would run them, in separate processes.
 
-``-I -S`` leaves Python nothing but its standard library.
+``-I -S`` restricts Python to its standard library.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ PATH: Final = {"PATH": os.environ["PATH"]}
 
 
 def scripts(page: str = "README.md") -> list[str]:
-    """The shell scripts of a page, word for word."""
+    """Returns the shell scripts of a page, unchanged."""
     return SHELL.findall((PAGES / page).read_text(encoding="utf-8"))
 
 
 def script_with(words: str) -> str:
-    """The one script of the first page in which these words stand."""
+    """Returns the only script of the first page that contains these words."""
     (found,) = [script for script in scripts() if words in script]
     return found
 
 
 @dataclass(frozen=True)
 class RunningReceiver:
-    """A receiver that runs, and what it has kept."""
+    """A running receiver, with the file in which it stores what it receives."""
 
     url: str
     file: Path
@@ -50,14 +50,14 @@ class RunningReceiver:
 
 @contextmanager
 def a_receiver(secret: str, file: Path, port: int = 0) -> Iterator[RunningReceiver]:
-    """``receiver.py`` with a secret, until the end of the block."""
+    """Runs ``receiver.py`` with a secret until the end of the block."""
     command = (*BARE, str(PAGES / "receiver.py"), str(port), str(file))
     with subprocess.Popen(
         command, env={"AWDA_SECRET": secret}, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
         try:
             assert process.stdout
-            said = process.stdout.readline()
-            yield RunningReceiver(f"http://127.0.0.1:{said.split()[-1]}/awda", file)
+            line = process.stdout.readline()
+            yield RunningReceiver(f"http://127.0.0.1:{line.split()[-1]}/awda", file)
         finally:
             process.kill()

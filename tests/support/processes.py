@@ -1,4 +1,4 @@
-"""Our own processes as an installation runs them, started and killed by a test."""
+"""Awda's own processes as an installation runs them, started and killed by a test."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ MASTER_SECRET = b"a master key for tests, 32 bytes"
 
 @dataclass
 class WorkerProcesses:
-    """Processes by name; one that dies is started again, without its failpoint."""
+    """Running processes by name. A process that ends is started again, without its failpoint."""
 
     environment: dict[str, str]
     running: dict[str, asyncio.subprocess.Process] = field(default_factory=dict)
-    keepers: list[asyncio.Task[None]] = field(default_factory=list)
+    supervisors: list[asyncio.Task[None]] = field(default_factory=list)
     deaths: int = 0
 
     async def start(self, name: str, **more: str) -> None:
         self.running[name] = await self._spawn(name, more)
-        self.keepers.append(asyncio.create_task(self._keep(name)))
+        self.supervisors.append(asyncio.create_task(self._supervise(name)))
 
     async def _spawn(self, name: str, more: dict[str, str]) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
@@ -40,7 +40,7 @@ class WorkerProcesses:
             stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
         )  # fmt: skip
 
-    async def _keep(self, name: str) -> None:
+    async def _supervise(self, name: str) -> None:
         while True:
             await self.running[name].wait()
             self.deaths += 1
@@ -50,9 +50,9 @@ class WorkerProcesses:
         self.running[name].send_signal(signal.SIGKILL)
 
     async def stop(self) -> None:
-        for keeper in self.keepers:
-            keeper.cancel()
-        await asyncio.gather(*self.keepers, return_exceptions=True)
+        for supervisor in self.supervisors:
+            supervisor.cancel()
+        await asyncio.gather(*self.supervisors, return_exceptions=True)
         for process in self.running.values():
             if process.returncode is None:
                 process.send_signal(signal.SIGKILL)
@@ -63,7 +63,7 @@ class WorkerProcesses:
 async def worker_processes(
     database: Database, servers: Servers, home: Path, **more: Any
 ) -> AsyncIterator[WorkerProcesses]:
-    """A crew on a test's own database. Nothing runs yet."""
+    """Yields the processes of an installation on a test's database; none is started yet."""
     processes = WorkerProcesses(
         {
             **os.environ,

@@ -1,7 +1,7 @@
-"""A partner's receiver as a process of its own, as good or as bad as its address says: ``python receiver.py NOTES``.
+"""A partner's receiver as a separate process, whose behaviour is chosen by the URL: ``python receiver.py NOTES``.
 
-The path is what it does, one word a request, the last one again and again: ``/fail,fail,ok``. It prints its port, and
-writes down a line of JSON for everything that happened to it.
+The path lists one behaviour for each request; the last one is repeated: ``/fail,fail,ok``. The process prints its port
+and writes a line of JSON for everything that happens.
 """
 
 from __future__ import annotations
@@ -40,37 +40,37 @@ class Receiver:
         path = head[0].split(" ")[1]
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:] if line)}
         body = await reader.readexactly(int(headers.get("content-length", "0")))
-        words = path.partition("?")[0].rpartition("/")[2].split(",")
-        word = words[min(self.asked[path], len(words) - 1)]
+        behaviours = path.partition("?")[0].rpartition("/")[2].split(",")
+        behaviour = behaviours[min(self.asked[path], len(behaviours) - 1)]
         self.asked[path] += 1
         self.note(what="asked", path=path, headers=headers, body=body.decode())
-        await getattr(self, word)(reader, writer, path)
+        await getattr(self, behaviour)(reader, writer, path)
         await writer.drain()
 
     async def ok(self, _reader: Any, writer: asyncio.StreamWriter, _path: str) -> None:
-        say(writer, "204 No Content")
+        respond(writer, "204 No Content")
 
     async def fail(self, _reader: Any, writer: asyncio.StreamWriter, _path: str) -> None:
-        say(writer, "500 Internal Server Error")
+        respond(writer, "500 Internal Server Error")
 
     async def gone(self, _reader: Any, writer: asyncio.StreamWriter, _path: str) -> None:
-        say(writer, "410 Gone")
+        respond(writer, "410 Gone")
 
     async def busy(self, _reader: Any, writer: asyncio.StreamWriter, _path: str) -> None:
-        say(writer, "429 Too Many Requests", "Retry-After: 7200")
+        respond(writer, "429 Too Many Requests", "Retry-After: 7200")
 
     async def rest(self, _reader: Any, writer: asyncio.StreamWriter, _path: str) -> None:
-        say(writer, "429 Too Many Requests", "Retry-After: 1")
+        respond(writer, "429 Too Many Requests", "Retry-After: 1")
 
     async def taken(self, _reader: Any, writer: asyncio.StreamWriter, _path: str) -> None:
         body = b'{"receipt": "taken"}'
         writer.write(b"HTTP/1.1 202 Accepted\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % len(body) + body)
 
     async def closed(self, _reader: Any, writer: asyncio.StreamWriter, _path: str) -> None:
-        say(writer, "503 Service Unavailable", f"Retry-After: {formatdate(4_000_000_000, usegmt=True)}")
+        respond(writer, "503 Service Unavailable", f"Retry-After: {formatdate(4_000_000_000, usegmt=True)}")
 
     async def redirect(self, _reader: Any, writer: asyncio.StreamWriter, path: str) -> None:
-        say(writer, "302 Found", f"Location: {path.partition('?')[2]}")
+        respond(writer, "302 Found", f"Location: {path.partition('?')[2]}")
 
     async def hang(self, reader: asyncio.StreamReader, _writer: Any, _path: str) -> None:
         await reader.read()
@@ -78,11 +78,11 @@ class Receiver:
 
     async def late(self, _reader: Any, writer: asyncio.StreamWriter, _path: str) -> None:
         await asyncio.sleep(0.5)
-        say(writer, "200 OK")
+        respond(writer, "200 OK")
 
     async def too_late(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _path: str) -> None:
         await reader.read()
-        say(writer, "200 OK")
+        respond(writer, "200 OK")
         self.note(what="answered when nobody listened")
 
     async def reset(self, _reader: Any, writer: asyncio.StreamWriter, _path: str) -> None:
@@ -118,7 +118,7 @@ class Receiver:
         writer.write(b"\x00\xff SMTP ready\r\n\r\n")
 
 
-def say(writer: asyncio.StreamWriter, status: str, *headers: str) -> None:
+def respond(writer: asyncio.StreamWriter, status: str, *headers: str) -> None:
     lines = [f"HTTP/1.1 {status}", "Content-Length: 0", "Connection: close", *headers]
     writer.write("\r\n".join([*lines, "", ""]).encode())
 

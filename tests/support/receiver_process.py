@@ -1,4 +1,4 @@
-"""A receiver that runs beside a test, in a process of its own, and what it has noted."""
+"""Runs ``receiver.py`` as a separate process beside a test, and reads its notes."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ RECEIVER = Path(__file__).with_name("receiver.py")
 
 @dataclass(frozen=True)
 class ReceiverProcess:
-    """A receiver in a process of its own."""
+    """A receiver that runs as a separate process."""
 
     port: int
     file: Path
 
-    def url(self, doing: str) -> str:
-        return f"http://127.0.0.1:{self.port}/{doing}"
+    def url(self, behaviour: str) -> str:
+        return f"http://127.0.0.1:{self.port}/{behaviour}"
 
     def notes(self, what: str = "") -> list[dict[str, Any]]:
-        """What happened to it, oldest first."""
+        """Returns what happened to the receiver, oldest first."""
         lines = self.file.read_text().splitlines() if self.file.exists() else []
         return [note for note in map(json.loads, lines) if not what or note["what"] == what]
 
@@ -34,7 +34,7 @@ class ReceiverProcess:
         return self.notes("asked")
 
     async def noted(self, what: str, times: int = 1, seconds: float = 60) -> list[dict[str, Any]]:
-        """Wait until something has happened to it so many times."""
+        """Waits until something has happened ``times`` times."""
         async with asyncio.timeout(seconds):
             while len(found := self.notes(what)) < times:
                 await asyncio.sleep(0.02)

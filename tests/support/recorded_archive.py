@@ -1,4 +1,4 @@
-"""Puts cases that were driven through the rules in memory into a real log, as a recording would have."""
+"""Stores cases that were built in memory with the rules in a real log, as a recording would."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from uuid import UUID, uuid4, uuid5
 
 import asyncpg
 
-from audit.verification.messages import GOES_OUT
+from audit.verification.messages import SENDS_A_MESSAGE
 from domain.kernel.event import Event, Metadata
 from store.crypto.keys import KeyStore, MasterKey
 from store.log.mapper import EventMapper
@@ -26,7 +26,7 @@ MASTER = MasterKey(bytes(range(32)))
 
 @dataclass
 class RecordedArchive:
-    """A log to look at."""
+    """A log filled with events, and the means to tamper with it."""
 
     pool: Pool
     owner: Pool
@@ -38,14 +38,14 @@ class RecordedArchive:
     async def keep(
         self, events: Sequence[Event], *, kind: str = "case", number: str | None = None, **more: Any
     ) -> UUID:
-        """A new stream with these events, all brought about by the message that started it."""
+        """Stores events as a new stream, all caused by its first message, and returns the id of the stream."""
         receipt = await Inbox(self.pool, self.keys).start_stream(kind, number, _message(uuid4()))
         assert receipt.stream_id is not None
         await self._write(receipt.stream_id, receipt.message_id, events, **more)
         return receipt.stream_id
 
     async def append(self, stream: UUID, events: Sequence[Event], **more: Any) -> UUID:
-        """More events on a stream, brought about by one more message."""
+        """Appends events to a stream, caused by one more message, and returns the id of the message."""
         message = _message(uuid4(), stream)
         await Inbox(self.pool, self.keys).put(message)
         await self._write(stream, message.message_id, events, **more)
@@ -61,14 +61,14 @@ class RecordedArchive:
         recorded_at: datetime | None = None,
         **more: Any,
     ) -> None:
-        """Recorded when it happened, unless told otherwise; with what goes out to partners."""
+        """Writes events and their outgoing messages, recorded when they happened unless ``recorded_at`` is given."""
         loaded = await Recorder(self.pool).load(stream)
         assert loaded.head is not None
         keyring = self.keys.from_rows(stream, loaded.keys)
         mapper, first = EventMapper(keyring), loaded.head.version + 1
         new, out = list[NewEvent](), list[OutgoingMessage]()
         for version, event in enumerate(events, first):
-            about = Metadata(
+            metadata = Metadata(
                 happened_at=event.timestamp,
                 recorded_at=recorded_at or event.timestamp,
                 actor="staff:fatima",
@@ -77,8 +77,8 @@ class RecordedArchive:
                 claimed_at=claimed_at,
             )
             placed = event.placed_in(stream, version, event.timestamp)
-            new.append(mapper.to_new_event(placed, uuid5(message_id, str(version)), about))
-            if event.TOPIC in GOES_OUT:
+            new.append(mapper.to_new_event(placed, uuid5(message_id, str(version)), metadata))
+            if event.TOPIC in SENDS_A_MESSAGE:
                 out.append(
                     outgoing(keyring, uuid5(stream, f"outbox/{version}"), "clinic-tripoli", "referral.sent", b"{}")
                 )
@@ -90,11 +90,11 @@ class RecordedArchive:
         await self.pool.execute("UPDATE outbox SET status = 'delivered'")
 
     async def tamper(self, statement: str, *values: Any) -> None:
-        """What someone with every right could do to the database, behind the programme's back."""
-        async with self.owner.acquire() as hand, hand.transaction():
-            await hand.execute("SET LOCAL session_replication_role = replica")
-            done = await hand.execute(statement, *values)
-        assert not done.endswith(" 0"), "nothing was changed, so the test proves nothing"
+        """Changes rows as the owner of the database, without triggers. Fails if the statement changes no row."""
+        async with self.owner.acquire() as connection, connection.transaction():
+            await connection.execute("SET LOCAL session_replication_role = replica")
+            result = await connection.execute(statement, *values)
+        assert not result.endswith(" 0"), "no row was changed, so the test would prove nothing"
 
 
 def _message(message_id: UUID, stream: UUID | None = None) -> IncomingMessage:

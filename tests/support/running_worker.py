@@ -226,4 +226,5 @@ async def a_running_worker(
                 yield worker
             finally:
                 stop.set()
+                ringing.news.set()  # the relay need not wait for its next look
                 await asyncio.gather(*running)

@@ -1,4 +1,4 @@
-"""A wire between a client and PostgreSQL that counts round trips and, if told to, swallows an answer and goes dead."""
+"""A proxy between a client and PostgreSQL that counts round trips and can drop one response and the connection."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import asyncpg
 
 EXECUTE = b"E"
 
-ENDS_A_TRIP = b"SQH"  # Sync, simple Query, Flush: after these the client waits for an answer
+ENDS_A_TRIP = b"SQH"  # Sync, simple Query, Flush: after these the client waits for a response
 
 
 class WireCounter:
-    """Listens on a socket of its own; connect with ``host=wire.folder, port=5432``.
+    """Listens on a Unix socket; connect with ``host=wire.folder, port=5432``.
 
-    ``swallow``: the answer to the next statement executed is not passed on, and the connection dies.
+    ``swallow``: if set, the response to the next statement is dropped and the connection is closed.
     """
 
     def __init__(self, dsn: str) -> None:
         self.trips = 0
         self.swallow = False
-        self._deaf = False
+        self._dropping = False
         self._dsn = dsn
         self._folder = tempfile.TemporaryDirectory(prefix="wire")
         self._writers: list[asyncio.StreamWriter] = []
@@ -36,7 +36,7 @@ class WireCounter:
 
     async def __aenter__(self) -> Self:
         direct = await asyncpg.connect(self._dsn)
-        self._address = direct._addr  # type: ignore[attr-defined]  # asyncpg has worked out what the DSN means
+        self._address = direct._addr  # type: ignore[attr-defined]  # asyncpg has resolved the DSN
         await direct.close()
         self._server = await asyncio.start_unix_server(self._join, str(Path(self.folder) / ".s.PGSQL.5432"))
         return self
@@ -67,7 +67,7 @@ class WireCounter:
             while True:
                 size = await client.readexactly(4)
                 to_server.write(kind + size + await client.readexactly(int.from_bytes(size, "big") - 4))
-                self._deaf = self._deaf or (self.swallow and kind == EXECUTE)
+                self._dropping = self._dropping or (self.swallow and kind == EXECUTE)
                 await to_server.drain()
                 self.trips += kind != b"" and kind in ENDS_A_TRIP
                 kind = await client.readexactly(1)
@@ -77,8 +77,8 @@ class WireCounter:
     async def _back(self, server: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         try:
             while answer := await server.read(65536):
-                if self._deaf:
-                    self.swallow = self._deaf = False
+                if self._dropping:
+                    self.swallow = self._dropping = False
                     self._cut()
                     return
                 to_client.write(answer)

@@ -1,4 +1,4 @@
 """The commands of ``awda partner``.
 
-Start with ``group.py``.
+What they share with other commands is in ``cli``. Start with ``group.py``.
 """

@@ -1,4 +1,4 @@
-"""Accounts are held against ledgers and messages: what was acknowledged and is gone, moved or changed is found."""
+"""Verification of ledgers: an acknowledged message that is missing, moved or changed is found."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ CLINIC, EMBASSY = "clinic-tripoli", "embassy-nga"
 
 
 async def a_ledger(archive: RecordedArchive) -> list[UUID]:
-    """Five messages of a clinic and one of an embassy, none of which names a case."""
+    """Records five messages of a clinic and one of an embassy, none of which belongs to a case."""
     sources = [CLINIC] * 5 + [EMBASSY]
     signals = [
-        PartnerMessage(who, f"m-{n}", "a-token-nobody-knows", b"{}", b"{}", f"partner:{who}", f"partner:{who}")
-        for n, who in enumerate(sources)
+        PartnerMessage(sender, f"m-{n}", "an-unknown-token", b"{}", b"{}", f"partner:{sender}", f"partner:{sender}")
+        for n, sender in enumerate(sources)
     ]
     await Ledger(archive.pool, archive.keys).take(signals)
     await publish(archive.pool, ReceiptKey(archive.keys.master))
@@ -38,29 +38,29 @@ async def test_what_was_acknowledged_and_is_there_is_clean(archive: RecordedArch
 
 TAMPERED = {
     "a message that is gone": ("accounts", "number 3", "DELETE FROM inbox WHERE message_id = $1"),
-    "an entry that is gone": ("ledger", "number 4 stands where 3 should", "DELETE FROM ledger WHERE message_id = $1"),
+    "an entry that is gone": ("ledger", "number 4 found where number 3 was expected", "DELETE FROM ledger WHERE message_id = $1"),
     "a number that was changed": ("ledger", "number 9", "UPDATE ledger SET seq = 9 WHERE message_id = $1"),
     "a time in the ledger": ("ledger", "number 3", "UPDATE ledger SET received_at = received_at + interval '1 s' WHERE message_id = $1"),
     "a time in the inbox": ("accounts", "number 3", "UPDATE inbox SET received_at = received_at - interval '1 s' WHERE message_id = $1"),
     "another sender": ("accounts", "number 3", "UPDATE inbox SET partner_id = 'carrier' WHERE message_id = $1"),
     "a sealed entry": ("ledger", "number 3", "UPDATE ledger SET entry = (SELECT entry FROM ledger WHERE seq = 2) WHERE message_id = $1"),
     "a result": ("accounts", "without a result", "UPDATE inbox SET result = NULL WHERE message_id = $1"),
-    "a body": ("seal", "was changed or moved here", "UPDATE inbox SET body = overlay(body PLACING '\\x00'::bytea FROM 30 FOR 1) WHERE message_id = $1"),
-    "a status of no meaning": ("accounts", "is pending, and for no case", "UPDATE inbox SET status = 'pending' WHERE message_id = $1"),
-    "a decision that is not there": ("ledger", "decided by a message", "UPDATE inbox SET resolved_by = gen_random_uuid() WHERE message_id = $1"),
-    "a head": ("ledger", "the head stands at number 4", "UPDATE ledger_heads SET seq = 4 WHERE partner_id = (SELECT partner_id FROM ledger WHERE message_id = $1)"),
+    "a body": ("seal", "was changed or moved", "UPDATE inbox SET body = overlay(body PLACING '\\x00'::bytea FROM 30 FOR 1) WHERE message_id = $1"),
+    "a status of no meaning": ("accounts", "belongs to no case and is still pending", "UPDATE inbox SET status = 'pending' WHERE message_id = $1"),
+    "a decision that is not there": ("ledger", "was resolved by a message that does not exist", "UPDATE inbox SET resolved_by = gen_random_uuid() WHERE message_id = $1"),
+    "a head": ("ledger", "the ledger head is at number 4", "UPDATE ledger_heads SET seq = 4 WHERE partner_id = (SELECT partner_id FROM ledger WHERE message_id = $1)"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("what", TAMPERED)
 async def test_an_edit_of_the_accounts_by_hand_is_found_and_named(archive: RecordedArchive, what: str) -> None:
     messages = await a_ledger(archive)
-    kind, said, statement = TAMPERED[what]
+    kind, detail, statement = TAMPERED[what]
     await archive.tamper(statement, messages[2])
 
     report = await verified(archive)
 
-    assert any(each.kind == kind and said in each.detail for each in report.findings), str(report)
+    assert any(each.kind == kind and detail in each.detail for each in report.findings), str(report)
 
 
 async def test_the_last_entries_cannot_be_cut_off(archive: RecordedArchive) -> None:
@@ -69,9 +69,9 @@ async def test_the_last_entries_cannot_be_cut_off(archive: RecordedArchive) -> N
 
     details = [each.detail for each in (await verified(archive)).findings]
 
-    assert any("the head stands at number 5, the entries end at 3" in detail for detail in details)
-    assert any("5 sent, 3 accounted for" in detail for detail in details)
-    assert any("has no number" in detail for detail in details)
+    assert any("the ledger head is at number 5, but the entries end at 3" in detail for detail in details)
+    assert any("5 messages received, 3 accounted for" in detail for detail in details)
+    assert any("has no ledger number" in detail for detail in details)
 
 
 async def test_a_receipt_that_nobody_can_check_is_found(archive: RecordedArchive) -> None:

@@ -1,4 +1,4 @@
-"""Verification: what a hand with every right changes behind the programme's back is found, and named."""
+"""Verification: changes made directly in the database, with full rights, are found and located."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.recorded_archive import RecordedArchive
 
 
 async def verified(archive: RecordedArchive, case: UUID | None = None, **more: Any) -> Report:
-    """The read tables are carried along meanwhile; nothing else gets time to arrive."""
+    """Verifies while a projector keeps the read tables current; nothing else is waited for."""
     projecting = asyncio.create_task(keep_projecting(archive))
     try:
         options = {"workflows": False, "patience_s": 0.0} | more
@@ -45,7 +45,7 @@ async def number_of(archive: RecordedArchive, stream: UUID) -> str:
 
 
 async def a_log(archive: RecordedArchive) -> UUID:
-    """Two cases of which one has been finished; the other is the one to tamper with."""
+    """Stores a closed case and an open one, and returns the id of the open one."""
     await archive.keep(a_closed_case().events)
     stream = await archive.keep(a_screened_case().events)
     await archive.append(stream, [NoteAdded(note="came by").placed_in(stream, 0, MONDAY)])
@@ -171,7 +171,7 @@ async def test_a_message_settled_before_its_version_was_recorded_is_found(archiv
     assert "before that version was recorded" in str(await verified(archive))
 
 
-async def test_a_message_that_nobody_takes_up_is_found_once_it_is_old(archive: RecordedArchive) -> None:
+async def test_a_message_that_is_not_processed_is_found_once_it_is_old(archive: RecordedArchive) -> None:
     stream = await a_log(archive)
     loaded = await Recorder(archive.pool).load(stream)
     assert loaded.head is not None
@@ -201,7 +201,7 @@ async def test_a_read_table_changed_by_hand_is_found(archive: RecordedArchive) -
     report = await verified(archive)
 
     details = {each.detail for each in report.findings if each.kind == "read-table"}
-    assert any(detail.startswith("case_list: phase differ") for detail in details)
+    assert any(detail.startswith("case_list: phase does not match the log at version ") for detail in details)
     assert "referral_list: a row is missing" in details
 
 
@@ -221,7 +221,7 @@ async def test_events_without_a_head_are_found(archive: RecordedArchive) -> None
     assert {(each.kind, each.case) for each in (await verified(archive)).findings} == {("stream", str(stream))}
 
 
-async def test_what_could_not_be_looked_at_is_never_clean(archive: RecordedArchive) -> None:
+async def test_what_could_not_be_checked_is_never_clean(archive: RecordedArchive) -> None:
     await a_log(archive)
 
     report = await verified(archive, workflows=True)
@@ -249,7 +249,7 @@ async def keep_writing(archive: RecordedArchive, streams: list[UUID]) -> None:
 
 
 async def a_case_with_a_file(archive: RecordedArchive, files: FolderContentStore) -> tuple[UUID, str]:
-    """A case that names a file, and the file as it was kept."""
+    """Stores a case with an attached file; returns the id of the stream and the name of the stored file."""
     stream = await archive.keep(a_screened_case().events)
     sealing = FileSealer([await archive.keys.keyring(stream)], "GEN")
     sealing.feed(b"%PDF-1.7 a passport")
@@ -281,18 +281,19 @@ async def test_a_file_that_is_gone_or_changed_is_a_finding_of_every_case_that_na
     kept.write_bytes(kept.read_bytes() + b"\0")
     changed = (await verified(archive, files=files)).findings
     assert {(each.kind, each.case) for each in changed} == {("file", number) for number in numbers}
-    assert all("not the one that was attached" in each.detail for each in changed)
+    assert all("differs from the file that was attached" in each.detail for each in changed)
     kept.unlink()
-    assert all("not in the content store" in each.detail for each in (await verified(archive, files=files)).findings)
+    missing = (await verified(archive, files=files)).findings
+    assert all("missing from the content store" in each.detail for each in missing)
 
 
-async def test_whoever_was_erased_needs_no_file(archive: RecordedArchive, tmp_path: Path) -> None:
+async def test_an_erased_case_needs_no_file(archive: RecordedArchive, tmp_path: Path) -> None:
     stream, _ = await a_case_with_a_file(archive, FolderContentStore(tmp_path / "one"))
     await archive.keys.destroy(stream)
     assert str(await verified(archive, files=FolderContentStore(tmp_path / "empty"))) == "clean"
 
 
-async def test_files_that_nobody_could_look_for_are_not_called_clean(archive: RecordedArchive, tmp_path: Path) -> None:
+async def test_files_that_could_not_be_checked_are_not_called_clean(archive: RecordedArchive, tmp_path: Path) -> None:
     await a_case_with_a_file(archive, FolderContentStore(tmp_path))
     report = await verified(archive)
     assert report.result == "not_checked"

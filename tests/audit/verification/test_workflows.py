@@ -1,4 +1,4 @@
-"""Every open case has a run: verification sees one that is missing, and rehydration gives it one."""
+"""Every open case has a running workflow: verification finds a missing one, and rehydration starts it."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ async def test_an_open_case_that_runs_is_clean_and_one_without_a_run_is_healed(
 
         await worker.client.get_workflow_handle(workflow_id("case", case)).terminate()
         cut_off = await verify(worker.pool, worker.keys, worker.client, patience_s=0.5)
-        rung = await rehydrate(worker.pool, worker.client, task_queue=worker.queue)
+        woken = await rehydrate(worker.pool, worker.client, task_queue=worker.queue)
         healed = await verify(worker.pool, worker.keys, worker.client)
 
         assert [each.kind for each in cut_off.findings] == ["failed-run"]
-        assert rung == 1
+        assert woken == 1
         assert str(healed) == "clean"
 
 
@@ -59,7 +59,7 @@ async def test_a_case_that_was_never_rung_has_no_run(database: Database, servers
         assert workflow_id("case", begun.stream_id or UUID(int=0)) in report.findings[0].detail
 
 
-async def test_nobody_answering_for_temporal_is_not_clean(database: Database, servers: Servers) -> None:
+async def test_verification_without_temporal_is_not_clean(database: Database, servers: Servers) -> None:
     async with a_running_worker(database, servers, relay=False) as worker:
         await worker.begin()
         nowhere = await worker.client.connect("127.0.0.1:1", lazy=True)

@@ -116,6 +116,7 @@ async def refused_once(port: int) -> None:
 @pytest.mark.parametrize(
     ("words", "secret", "told"),
     [(("COMPLETED", ""), new_secret(), "signature"), (("FINISHED", ""), None, "/data/signal_type")],
+    ids=["another secret", "an unknown signal type"],
 )
 async def test_the_client_stops_where_a_person_has_to_look(
     database: Database, clinic: Clinic, words: tuple[str, str], secret: str | None, told: str
@@ -243,6 +244,7 @@ async def a_delivery(intake: Intake, clinic: Clinic) -> UUID:
     return outbox_id
 
 
+@pytest.mark.integration
 async def test_the_receiver_turns_away_what_is_not_ours_and_knows_what_it_has_after_a_restart(tmp_path: Path) -> None:
     secret, file, now = new_secret(), tmp_path / "kept", int(time.time())
     body = json.dumps({"id": "m-1", "type": "org.iom.vhr.referral.sent.v1", "data": {}}).encode()

@@ -607,6 +607,7 @@ except Problem as no:
 """
 
 
+@pytest.mark.integration
 def test_without_the_extra_the_gateway_runs_and_says_what_is_missing() -> None:
     done = subprocess.run([sys.executable, "-c", WITHOUT], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.startswith("501 ")

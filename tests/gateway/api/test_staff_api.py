@@ -14,6 +14,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
+from gateway.api import queries
 from gateway.app import GatewaySettings, create_app
 from gateway.http.request_body import STAFF_BODY
 from gateway.intake.partners import CLOUD_EVENT, PARTNER_BODY
@@ -247,6 +248,7 @@ def test_every_route_asks_whether_the_caller_may(database: Database) -> None:
     unasked |= {f"{fhir}/metadata"} | signed  # a partner is asked for its signature instead
     unasked |= {"/p/{token}", "/call"}  # a code opens the one, anybody may ask for the other
     unasked |= {"/partners/receipt-key", "/schemas", "/schemas/signals/{kind}/v{version}.json"}
+    unasked |= {"/rules", "/rules/{code}"}
 
     asking = {
         route.path: [d for d in route.dependant.dependencies if hasattr(d.call, "action")] for route in routes(app)
@@ -436,7 +438,9 @@ async def test_a_header_sent_twice_fits_nothing(client: httpx2.AsyncClient, clin
 # With a worker
 
 
-async def test_a_case_is_carried_on_and_read_over_http(database: Database, servers: Servers) -> None:
+async def test_a_case_is_carried_on_and_read_over_http(
+    database: Database, servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with a_running_worker(database, servers), an_app(database) as client:
         begun = await post(client, "/cases", REGISTER, Prefer="respond-async, wait=20")
         assert begun.status_code == 200, begun.text
@@ -468,6 +472,7 @@ async def test_a_case_is_carried_on_and_read_over_http(database: Database, serve
         assert unknown.status_code == 422
         assert problem_of(unknown)["rule"] == "HOLD.UNKNOWN"
 
+        monkeypatch.setattr(queries, "LONGEST_WAIT_S", 0.2)
         beyond = await client.get(f"/api/v1/cases/{number}", params={"min_version": 10_000})
         assert beyond.status_code == 412
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import psutil
 import pytest
 
-from bench.client import BrokenConnectionError, HttpConnection, line, post
+from bench.client import BrokenConnectionError, HttpConnection, connect_to, post
 from gateway.intake.partners import CLOUD_EVENT
 from gateway.intake.service import Intake
 from tests.gateway.conftest import MASTER_KEY, Clinic, a_partner, rows
@@ -59,7 +59,7 @@ async def a_gateway(database: Database, **more: str) -> AsyncIterator[Gateway]:
 
 async def is_well(port: int) -> bool:
     try:
-        made = await line(port)
+        made = await connect_to(port)
         reply = await made.ask(b"GET /healthz HTTP/1.1\r\nhost: here\r\n\r\n")
     except (BrokenConnectionError, OSError):
         return False
@@ -103,14 +103,14 @@ async def test_who_floods_is_told_to_wait_and_nobody_else_is(
     calm = await a_partner(intake, "exit-authority", clinic.case, "another-token-of-a-test")
     async with a_gateway(database, AWDA_PARTNER_RATE="5") as gateway:
         told: Counter[int] = Counter()
-        lines = [await line(gateway.port) for _ in range(16)]
+        lines = [await connect_to(gateway.port) for _ in range(16)]
         flood = [asyncio.create_task(floods(one, gateway.port, clinic, told)) for one in lines]
 
-        answered = [await says(await line(gateway.port), gateway.port, calm) for _ in range(50)]
+        answered = [await says(await connect_to(gateway.port), gateway.port, calm) for _ in range(50)]
         async with asyncio.timeout(PATIENCE_S):
             while not told[429]:  # as long as somebody else calls
                 await asyncio.sleep(0.1)
-                answered.append(await says(await line(gateway.port), gateway.port, calm))
+                answered.append(await says(await connect_to(gateway.port), gateway.port, calm))
         for each in flood:
             each.cancel()
         await asyncio.gather(*flood, return_exceptions=True)

@@ -415,6 +415,7 @@ async def test_partners_are_answered_while_temporal_is_away(
             assert answer.elapsed.total_seconds() < 5, "Temporal's client would have waited ten seconds"
 
 
+@pytest.mark.integration
 def test_the_gateway_imports_nothing_of_temporals_client() -> None:
     names = "gateway.app, gateway.server, gateway.intake.service"
     said = f"import sys, {names}; print([n for n in sys.modules if n.startswith('temporalio.client')])"

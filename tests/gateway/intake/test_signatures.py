@@ -95,7 +95,7 @@ def test_what_makes_the_reference_library_stumble_we_calmly_turn_away(how: str) 
     assert verified((SECRET,), headers, BODY, time.time()) is False
 
 
-@pytest.mark.parametrize(("key", "known"), [(SECRET, SECRET), (PRIVATE, PUBLIC)])
+@pytest.mark.parametrize(("key", "known"), [(SECRET, SECRET), (PRIVATE, PUBLIC)], ids=["shared", "pair"])
 def test_either_kind_of_key_proves_its_owner(key: str, known: str) -> None:
     headers = sign(key, "m-1", NOW, BODY)
 
@@ -118,7 +118,9 @@ def test_a_signature_holds_five_minutes_either_way(late: int, taken: bool) -> No
 
 
 @pytest.mark.parametrize(
-    "key", ["", "whsec_", "whsec_!", "whsec_" + base64.b64encode(b"x" * 23).decode(), "whpk_AAAA", SECRET[6:]]
+    "key",
+    ["", "whsec_", "whsec_!", "whsec_" + base64.b64encode(b"x" * 23).decode(), "whpk_AAAA", SECRET[6:]],
+    ids=["empty", "prefix only", "not base64", "too short", "public key too short", "without its prefix"],
 )
 def test_a_text_that_is_no_key_is_refused_without_repeating_it(key: str) -> None:
     with pytest.raises(InvalidKeyError) as no:

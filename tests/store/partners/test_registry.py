@@ -190,6 +190,7 @@ async def test_a_secret_opens_in_no_other_direction(pool: Pool, owner: Pool, cli
         (Direction.OUTBOUND, new_secret(), {"scope": LABORATORY}),
         (Direction.INBOUND, "whsec_short", {}),
     ],
+    ids=["a private key inbound", "a public key outbound", "a scope outbound", "too short"],
 )
 async def test_a_key_that_cannot_serve_that_way_is_refused_without_being_repeated(
     pool: Pool, clinic: str, direction: Direction, key: str, more: dict[str, Any]

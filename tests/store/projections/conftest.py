@@ -1,4 +1,4 @@
-"""A migrated database, and an archive that keeps cases in it."""
+"""A migrated database, and an archive that records cases in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Homes to throw away, and launchers to be cruel to."""
+"""Temporary homes, and launchers that a test interrupts and kills."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Launcher:
         )  # fmt: skip
 
     def until(self, word: str) -> str:
-        """Read what it says up to a line with this word."""
+        """Reads its output up to a line with this word."""
         assert self.process.stdout
         for line in self.process.stdout:
             self.said.append(line.strip())
@@ -56,12 +56,12 @@ class Launcher:
         return psutil.Process(self.process.pid).children(recursive=True)
 
     def pid_of(self, name: str) -> int | None:
-        """None while it is being started."""
+        """Returns the process id, or None while the process starts."""
         pids: dict[str, int | None] = {each["name"]: each["pid"] for each in self.home.state()["processes"]}
         return pids[name]
 
     def interrupt(self) -> float:
-        """Ctrl-C; how long it took to end, in seconds."""
+        """Sends Ctrl-C. Returns how long the process took to end, in seconds."""
         since = time.monotonic()
         self.process.send_signal(signal.SIGINT)
         self.process.wait(20)
@@ -80,7 +80,7 @@ class Launcher:
 
 @pytest.fixture(scope="session")
 async def furnished() -> AsyncIterator[Path]:
-    """A home whose cluster was made once, to copy: making one takes longer than most tests."""
+    """A home with a database cluster, to copy: creating a cluster takes longer than most tests."""
     root = Path(tempfile.mkdtemp(prefix="awda-seed-"))
     postgres = postgres_of(root)
     await postgres.start()
@@ -119,7 +119,7 @@ def launch() -> Iterator[Callable[..., Launcher]]:
 
 
 def gone(processes: list[psutil.Process], patience: float) -> bool:
-    """Whether all have ended; one that only waits to be buried by its parent has."""
+    """Returns whether all end within ``patience`` seconds. A zombie process counts as ended."""
     until = time.monotonic() + patience
     while any(lives(each) for each in processes) and time.monotonic() < until:
         time.sleep(0.02)

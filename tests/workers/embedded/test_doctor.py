@@ -11,6 +11,8 @@ import pytest
 from workers.doctor import HealthCheck, UnfitServerError, diagnose, insist
 from workers.embedded.installation import Servers, servers
 
+pytestmark = pytest.mark.integration  # starts servers of its own
+
 TABLE = "CREATE TABLE events (n int); CREATE ROLE awda_app LOGIN; GRANT SELECT, INSERT ON events TO awda_app"
 
 

@@ -146,6 +146,7 @@ async def test_a_pid_file_that_names_somebody_else_is_no_obstacle(home: Path) ->
     await server.remove()
 
 
+@pytest.mark.integration
 async def test_half_a_cluster_is_made_again_whole(empty: Path) -> None:
     server = postgres_of(empty)
     half = server.ground / "data.new"
@@ -170,6 +171,7 @@ async def test_a_home_with_a_long_name_gets_a_short_private_socket_folder(home: 
 
 
 @as_root
+@pytest.mark.integration
 async def test_below_a_closed_folder_all_is_kept_where_its_account_can_go_and_it_is_said(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

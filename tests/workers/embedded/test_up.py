@@ -192,6 +192,7 @@ async def test_an_ordinary_user_needs_nothing_from_root(empty: Path, launch: Lau
     assert running.interrupt() < 5
 
 
+@pytest.mark.integration
 def test_a_program_that_ignores_its_signals_is_ended_by_force() -> None:
     stubborn = (
         "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(60)"
