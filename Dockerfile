@@ -1,4 +1,4 @@
-# One image for every process of Awda; docker-compose.yml says which process a container runs.
+# One image for all processes of Awda; docker-compose.yml selects the process of each container.
 
 FROM python:3.11-slim-bookworm AS built
 COPY requirements.lock /requirements.lock

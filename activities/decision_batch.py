@@ -70,7 +70,7 @@ class InboxItem:
 
     @property
     def order(self) -> tuple[datetime, Precedence, int]:
-        """By the database's clock; at the same instant what restricts comes first (domain.md 5.3)."""
+        """By the database's clock; at the same instant what restricts comes first (rule SIGNAL.SAME_INSTANT)."""
         return self.waiting.received_at, precedence(self.message), self.waiting.arrival
 
 

@@ -16,7 +16,7 @@ from domain.call_request import CallRequest
 from domain.call_request import deadlines as call_request_deadlines
 from domain.case.aggregate import Case
 from domain.case.referral import Referral
-from domain.decider import STAGES, may_open, next_wake, requirements_by_stage, workable
+from domain.decider import STAGES, about_to_open, next_wake, requirements_by_stage
 from domain.events.case import CaseClosed, ClearanceExpired, ClearanceRevoked, HoldPlaced, StageOpened, StageReopened
 from domain.events.escalation import ESCALATED_TO
 from domain.events.referral import ReferralSent
@@ -150,7 +150,7 @@ def _because(entry: ReplayedEvent | None) -> dict[str, Any] | None:
 
 def _next(case: Case, ctx: Context) -> dict[str, Any] | None:
     """Returns what Awda does next without further messages: opens a stage, or acts on the earliest deadline."""
-    opening = [] if case.closed else [stage for stage in may_open(case, ctx) if stage in workable(case)]
+    opening = about_to_open(case, ctx)
     if opening:
         return _step("open", ctx.at, f"Awda opens {' and '.join(_title(stage) for stage in opening)}")
     due = next_wake(case, ctx)

@@ -1,7 +1,7 @@
 """Quarantined messages as the person who resolves them needs them: the cause, the possible decisions, related messages.
 
-Results that seem to have been exchanged between two people are shown as a pair (domain.md 00, 6). Nothing is ever
-copied from one to the other.
+Results that seem to have been exchanged between two people are shown as a pair (rule QUARANTINE.IDENTITY_MISMATCH).
+Nothing is ever copied from one to the other.
 """
 
 from __future__ import annotations

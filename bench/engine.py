@@ -134,8 +134,8 @@ class EmptyWorkflow:
                 nothing, RecordRequest(stream_id=UUID(case_id)), schedule_to_close_timeout=timedelta(seconds=3)
             )
 
-    @workflow.signal
-    def ring(self) -> None:
+    @workflow.signal(name="ring")
+    def message_waiting(self) -> None:
         self.signalled += 1
 
 

@@ -1,4 +1,4 @@
-"""The ``awda`` command: arguments, output and exit codes.
+"""The ``awda`` command line. It reads arguments, calls services of the lower packages and prints; it holds no rules.
 
-Services are called, not written, here. Start with ``main.py``, which lists the commands.
+Start with ``main.py``, which lists the commands.
 """

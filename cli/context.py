@@ -1,4 +1,4 @@
-"""The home a command works in: its database, its keys, its desk. Works with the gateway's process down."""
+"""The dependencies of a command: database, keys, and the intake service. Works while the gateway's process is down."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from uuid import UUID
 
 import asyncpg
 
-from cli.home import dsn_of, here, temporal_of
+from cli.home import database_dsn, settings_and_home, temporal_address
 from cli.output import CommandError, ExitCode
 from gateway.intake.service import Intake
 from store.crypto.keys import KeyStore, MasterKey
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class CommandContext:
-    """What a command may use."""
+    """The services that a command uses. ``temporal_address`` is ``None`` when no Temporal server is known."""
 
     settings: Settings
     home: Home
@@ -36,7 +36,7 @@ class CommandContext:
     intake: Intake
 
     async def stream(self, number: str) -> UUID:
-        """The stream of a case or movement, by its number."""
+        """Returns the id of the stream of a case or movement, by its number. Raises ``CommandError`` (not found)."""
         head = await by_number(self.pool, number.strip().upper())
         if head is None:
             kind = "movement" if number.upper().startswith("MOV-") else "case"
@@ -46,21 +46,22 @@ class CommandContext:
 
 @asynccontextmanager
 async def open_context() -> AsyncIterator[CommandContext]:
-    settings, home = here()
-    dsn = dsn_of(settings, home)
+    """Opens the database and services of the current home, and closes them afterwards."""
+    settings, home = settings_and_home()
+    dsn = database_dsn(settings, home)
     master = MasterKey(home.make().master_key(settings))
     pool = await open_pool(dsn)
     try:
         keys = KeyStore(pool, master)
         async with Notifier(dsn) as notifier:
             intake = Intake(pool, keys, notifier)
-            yield CommandContext(settings, home, dsn, temporal_of(settings, home), pool, keys, intake)
+            yield CommandContext(settings, home, dsn, temporal_address(settings, home), pool, keys, intake)
     finally:
         await pool.close()
 
 
 def run_with_context(work: Callable[[CommandContext], Awaitable[T]]) -> T:
-    """Do something in the home, and close it."""
+    """Runs a coroutine function with the services of the current home, and returns its result."""
 
     async def working() -> T:
         async with open_context() as context:

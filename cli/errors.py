@@ -1,7 +1,8 @@
-"""What went wrong, as an exit code and a next step. Known by name, so that nothing has to be imported to tell."""
+"""Maps exceptions to an exit code and a next step, by name, so that their modules need not be imported."""
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from typing import Any, Final
@@ -18,18 +19,18 @@ KNOWN: Final[Mapping[str, tuple[ExitCode, str]]] = {
     "UnknownKeyError": (ExitCode.NOT_FOUND, "awda partner key list PARTNER"),
     "UnknownProjectionError": (ExitCode.NOT_FOUND, "awda projection list"),
     "UnusableFileError": (ExitCode.USAGE, "awda import cases --help"),
-    "StrictJsonError": (ExitCode.USAGE, "give one JSON object, in a file or on standard input with -"),
+    "StrictJsonError": (ExitCode.USAGE, "give one JSON object, in a file or with - on standard input"),
     "InvalidSettingError": (ExitCode.USAGE, "awda doctor"),
-    "InvalidPublicAddressError": (ExitCode.USAGE, "correct the setting, or unset it"),
+    "InvalidPublicAddressError": (ExitCode.USAGE, "correct the setting, or remove it"),
     "InvalidKeyError": (ExitCode.USAGE, "awda partner key add --help"),
-    "RealClockError": (ExitCode.REFUSED, "awda demo run, in a home of its own"),
+    "RealClockError": (ExitCode.REFUSED, "use a demo home: awda demo run"),
     "ClockBackwardsError": (ExitCode.REFUSED, "awda demo clock +1d"),
-    "AlreadyRunningError": (ExitCode.CONFLICT, "awda status, or awda down first"),
+    "AlreadyRunningError": (ExitCode.CONFLICT, "awda status, or stop it first with awda down"),
     "TooManyKeysError": (ExitCode.CONFLICT, "awda partner key list PARTNER"),
     "KeyEndedError": (ExitCode.CONFLICT, "awda partner key add PARTNER"),
     "NumberTakenError": (ExitCode.CONFLICT, "awda movement list"),
-    "RebuildInProgressError": (ExitCode.CONFLICT, "the same again in a minute"),
-    "SchemaDriftError": (ExitCode.CONFLICT, "put the migration back as it was, then awda db migrate"),
+    "RebuildInProgressError": (ExitCode.CONFLICT, "run the command again in a minute"),
+    "SchemaDriftError": (ExitCode.CONFLICT, "restore the migration file, then run awda db migrate"),
     "InvalidMasterKeyError": (
         ExitCode.DOWN,
         "set AWDA_MASTER_KEY to the key of this database, or AWDA_HOME to its home",
@@ -49,40 +50,42 @@ KNOWN: Final[Mapping[str, tuple[ExitCode, str]]] = {
 
 DECLINED: Final[Mapping[str, tuple[ExitCode, str]]] = {
     "not-found": (ExitCode.NOT_FOUND, "awda case list"),
-    "number-taken": (ExitCode.CONFLICT, "another number, or a message to the one that exists"),
+    "number-taken": (ExitCode.CONFLICT, "choose another number, or send a message to the existing one"),
     "conflict": (ExitCode.CONFLICT, "awda partner quarantine list"),
-    "key-reused": (ExitCode.CONFLICT, "a new --key for a new message"),
-    "bad-key": (ExitCode.USAGE, "--key with a UUID, or none at all"),
-    "too-large": (ExitCode.USAGE, "a smaller file"),
-    "media-type": (ExitCode.USAGE, "a PDF, or a JPEG, PNG or TIFF picture"),
-    "bad-user": (ExitCode.USAGE, "--as with a user's name"),
+    "key-reused": (ExitCode.CONFLICT, "use a new --key for a new message"),
+    "bad-key": (ExitCode.USAGE, "give a UUID as --key, or leave the option out"),
+    "too-large": (ExitCode.USAGE, "use a smaller file"),
+    "media-type": (ExitCode.USAGE, "use a PDF, JPEG, PNG or TIFF file"),
+    "refused": (ExitCode.REFUSED, "awda case show CASE"),
+    "bad-user": (ExitCode.USAGE, "give a user name with --as"),
 }
-"""What is turned away at the desk, by its stable word. Everything else there is refused by a rule."""
+"""Next steps for messages that the intake declines, by problem slug. Any other slug is a refusal by a rule."""
 
 
-def failed(fault: BaseException) -> CommandError:
-    """The end of the command, for any fault."""
+def command_error(fault: BaseException) -> CommandError:
+    """Returns the error that ends the command. With AWDA_TRACE set, raises an unexpected exception instead."""
     if isinstance(fault, CommandError):
         return fault
     if type(fault).__name__ == "DeclinedError":
-        return declined(fault)
+        return declined_error(fault)
     names = [each.__name__ for each in type(fault).__mro__]
     code, todo = next((KNOWN[name] for name in names if name in KNOWN), (ExitCode.UNEXPECTED, DOCTOR))
     if code is ExitCode.UNEXPECTED and isinstance(fault, FileNotFoundError | ConnectionRefusedError):
         code, todo = ExitCode.DOWN, START
     if code is ExitCode.UNEXPECTED and "AWDA_TRACE" in os.environ:
         raise fault
-    told = str(fault) or type(fault).__name__
-    return CommandError(code, f"{names[0]}: {told}" if code is ExitCode.UNEXPECTED else told, todo)
+    detail = str(fault) or type(fault).__name__
+    message = f"Unexpected error ({names[0]}): {detail}" if code is ExitCode.UNEXPECTED else detail
+    return CommandError(code, message, todo)
 
 
-def declined(fault: Any) -> CommandError:
-    """The desk turned a message away: each flaw on a line, with where it is and the value."""
+def declined_error(fault: Any) -> CommandError:
+    """Returns the error for a message that the intake declined: one line for each field, with the value entered."""
     code, todo = DECLINED.get(fault.problem, (ExitCode.REFUSED, "correct the message and send it again"))
-    lines = [fault.detail if not fault.flaws else f"The message was refused ({fault.rule})."]
-    lines += [f"  {flaw.pointer or '/'}: {flaw.message}{_shown(flaw.value)}" for flaw in fault.flaws]
+    lines = [fault.detail if not fault.flaws else f"The message was not accepted (rule {fault.rule})."]
+    lines += [f"  {flaw.pointer or '/'}: {flaw.message}{_entered(flaw.value)}" for flaw in fault.flaws]
     return CommandError(code, "\n".join(lines), todo)
 
 
-def _shown(value: object) -> str:
-    return "" if value is None else f" (given: {value!r})"
+def _entered(value: object) -> str:
+    return "" if value is None else f" (you entered {json.dumps(value, ensure_ascii=False, default=str)})"

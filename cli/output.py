@@ -1,4 +1,4 @@
-"""How the command speaks: data to stdout, everything else to stderr, colours and bars only where somebody looks."""
+"""Output of commands: data to stdout, messages to stderr, colours and progress bars only on a terminal."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ Row = Sequence[object]
 
 
 class ProgressDisplay(Protocol):
-    """Shows how much is done, of how much, and a word about where that is."""
+    """Shows how many items are done, of how many, with a note."""
 
     def __call__(self, done: int, total: int | None = None, note: str = "") -> object: ...
 
 
 class ExitCode(IntEnum):
-    """What a command ends with."""
+    """Exit codes of commands."""
 
     DONE = 0
     UNEXPECTED = 1
@@ -40,7 +40,7 @@ class ExitCode(IntEnum):
 
 
 class CommandError(click.ClickException):
-    """The end of a command that did not do what was asked: why, and what to try next."""
+    """Ends a command with an exit code, an error message and a next step."""
 
     def __init__(self, code: ExitCode, why: str, todo: str = "") -> None:
         super().__init__(why)
@@ -48,7 +48,7 @@ class CommandError(click.ClickException):
         self.todo = todo
 
     def show(self, file: IO[Any] | None = None) -> None:
-        """Two lines on stderr, which a log can hold: what is wrong, and what to do."""
+        """Prints the message and the next step to stderr."""
         click.echo(f"{click.style('Error:', fg='red', bold=True)} {self.message}", file=file, err=True)
         if self.todo:
             click.echo(f"{click.style('Try:', bold=True)} {self.todo}", file=file, err=True)
@@ -56,19 +56,19 @@ class CommandError(click.ClickException):
 
 @cache
 def error_console() -> Console:
-    """Where one talks to people."""
-    from rich.console import Console  # noqa: PLC0415 - a fifth of a second that `--json` need not cost
+    """Returns the console that writes to stderr."""
+    from rich.console import Console  # noqa: PLC0415 - takes 0.2 s, which `--json` does not need
 
     return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def log(text: str) -> None:
-    """Tell whoever is watching."""
+    """Prints a message to stderr."""
     click.echo(text, err=True)
 
 
 def emit(data: object, *, as_json: bool, plain: Callable[[], None]) -> None:
-    """Hand out data: as JSON for programs, or as it reads best for people."""
+    """Prints data to stdout: as JSON, or with ``plain`` as text."""
     if as_json:
         click.echo(json.dumps(data, ensure_ascii=False, indent=1 if sys.stdout.isatty() else None, default=str))
     else:
@@ -76,7 +76,7 @@ def emit(data: object, *, as_json: bool, plain: Callable[[], None]) -> None:
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Row], *, none: str = "") -> None:
-    """A table for somebody who looks; lines with tabs for whatever reads a pipe. ``none``: what is said of no rows."""
+    """Prints a table on a terminal, and tab-separated lines elsewhere. ``none`` is logged when there are no rows."""
     cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
     if not cells and none:
         log(none)
@@ -85,38 +85,45 @@ def print_table(headings: Sequence[str], rows: Iterable[Row], *, none: str = "")
         for row in cells:
             click.echo("\t".join(row))
         return
-    _drawn(headings, cells)
+    _draw(headings, cells)
 
 
-def _drawn(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+def _draw(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    drawn = Table(box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
     for number, heading in enumerate(headings):
-        drawn.add_column(heading, overflow="fold", no_wrap=not number)  # a row begins with its name
+        table.add_column(heading, overflow="fold", no_wrap=not number)  # the first column identifies the row
     for row in rows:
-        drawn.add_row(*map(Text, row))
-    Console(highlight=False).print(drawn)
+        table.add_row(*map(Text, row))
+    Console(highlight=False).print(table)
 
 
 def print_fields(pairs: Mapping[str, object]) -> None:
-    """Names and values, one to a line."""
+    """Prints names and values, one pair to a line; an empty value as a hyphen, a truth value as yes or no."""
     width = max(map(len, pairs), default=0)
     for name, value in pairs.items():
-        click.echo(f"{name:<{width}}  {'-' if value in (None, '', []) else value}")
+        click.echo(f"{name:<{width}}  {as_text(value)}")
+
+
+def as_text(value: object) -> str:
+    """Returns a value as people write it: yes or no for a truth value, a hyphen for nothing."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "-" if value in (None, "", []) else str(value)
 
 
 @contextmanager
 def progress_bar(what: str, total: int | None = None) -> Iterator[ProgressDisplay]:
-    """A bar on a terminal, silence elsewhere. Gives a function that is told how much is done so far."""
-    seen = sys.stderr.isatty()
+    """Shows a progress bar on a terminal, and nothing elsewhere. Yields the function that updates it."""
+    on_terminal = sys.stderr.isatty()
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(
-        *columns, TextColumn("{task.fields[note]}"), console=error_console(), transient=True, disable=not seen
+        *columns, TextColumn("{task.fields[note]}"), console=error_console(), transient=True, disable=not on_terminal
     ) as bar:
         task = bar.add_task(what, total=total, note="")
         yield lambda done, total=None, note="": bar.update(task, completed=done, total=total, note=note)

@@ -15,12 +15,12 @@ from store.messages.inbox import IncomingMessage, Receipt, encode_message, messa
 from store.postgres.notifier import INBOX
 
 SOURCE: Final = "registration-list"
-"""All lists are one sender: whoever brings a row in, it is the same row."""
+"""The source is the same for all lists, so that a row keeps its message id, whichever user imports it."""
 
 
 @dataclass
 class ImportResult:
-    """What became of a list."""
+    """The result of an import."""
 
     rows: int
     bad: list[RowError]
@@ -34,28 +34,28 @@ class ImportResult:
 
 
 async def start_all(
-    intake: Intake, checked: CheckedList, user: str, shown: ProgressDisplay | None = None
+    intake: Intake, checked: CheckedList, user: str, progress: ProgressDisplay | None = None
 ) -> ImportResult:
-    """Start a case for each good row, in the order of the list. The recording follows by itself."""
-    brought = ImportResult(checked.rows, list(checked.bad))
+    """Submits a registration for each valid row, in the order of the list. The workers record them afterwards."""
+    result = ImportResult(checked.rows, list(checked.bad))
     for count, each in enumerate(checked.good, 1):
-        await _start(intake, each, user, brought)
-        if shown:
-            shown(count, len(checked.good))
-    brought.bad.sort(key=lambda bad: bad.row)
-    return brought
+        await _start(intake, each, user, result)
+        if progress:
+            progress(count, len(checked.good))
+    result.bad.sort(key=lambda bad: bad.row)
+    return result
 
 
-async def _start(intake: Intake, each: Registration, user: str, brought: ImportResult) -> None:
+async def _start(intake: Intake, each: Registration, user: str, result: ImportResult) -> None:
     receipt = await intake.inbox.start_case(_incoming(intake.keys.master, each, user))
     if receipt.conflicting:
-        brought.bad.append(_differs(each, receipt))
+        result.bad.append(_conflict(each, receipt))
         return
     if receipt.status == "pending":
         intake.notifier.notify(INBOX, receipt.stream_id)
-    brought.already += receipt.repeated
-    brought.started += not receipt.repeated
-    brought.cases.append({"row": each.row, "case_number": receipt.number, "already": receipt.repeated})
+    result.already += receipt.repeated
+    result.started += not receipt.repeated
+    result.cases.append({"row": each.row, "case_number": receipt.number, "already": receipt.repeated})
 
 
 def _incoming(master: MasterKey, each: Registration, user: str) -> IncomingMessage:
@@ -65,13 +65,13 @@ def _incoming(master: MasterKey, each: Registration, user: str) -> IncomingMessa
 
 
 def message_of(master: MasterKey, each: Registration) -> UUID:
-    """The id of a row's message: the same whenever the row comes, and of no use to anyone who would guess at people."""
+    """Returns the message id of a row: equal for equal rows, and keyed, so that identities cannot be guessed."""
     return message_id_for(SOURCE, master.fingerprint(b"registration", each.identity).hex())
 
 
-def _differs(each: Registration, receipt: Receipt) -> RowError:
+def _conflict(each: Registration, receipt: Receipt) -> RowError:
     return RowError(
         each.row, "reference", each.reference,
-        f"this reference came before, with other particulars, and is case {receipt.number}",
-        "correct the person's particulars in that case, or give the row a reference of its own",
+        f"this reference is already registered with other particulars, as case {receipt.number}",
+        "correct the person's particulars in that case, or give the row a different reference",
     )  # fmt: skip

@@ -1,6 +1,6 @@
-"""Registration lists: each row of a list becomes what opens a case, or a report of what is wrong with it.
+"""Reads and checks registration lists: each row becomes a registration, or a list of its errors.
 
-Nothing is written here. The names of a row's columns are those of the file, so that whoever keeps it finds them again.
+Nothing is stored here. Errors name the columns as the file does, so that its author finds them.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ LIST: Final = ListFormat(
     example="reference, family name, given names, sex, date of birth, nationality, phone, office, channel, consent",
 )
 
-TRIPOLI: Final = timedelta(hours=2)  # from UTC, all year
+TRIPOLI: Final = timedelta(hours=2)  # ahead of UTC, all year
 
-ANONYMOUS: Final = "there is no name in the row"
+NO_NAME: Final = "the row has no name"
 
 NEEDED: Final = ("nationality", "consent")
 
@@ -39,7 +39,7 @@ NAMES: Final = ("family name", "given names", "full name", "native name")
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """What the list leaves unsaid about all its rows."""
+    """Values for rows in which the column is empty."""
 
     office: str | None = None
     channel: str | None = None
@@ -47,7 +47,7 @@ class Defaults:
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """A row that can be imported. ``fields`` are those of ``RegisterCase``, as plain JSON."""
+    """A row without errors. ``fields`` are those of ``RegisterCase``, as plain JSON."""
 
     row: int
     reference: str
@@ -55,7 +55,7 @@ class Registration:
 
     @property
     def identity(self) -> bytes:
-        """What makes it the same registration next time. Personal data: digested with a key before it leaves here."""
+        """Identifies the registration when the list is imported again. Personal data: must be digested with a key."""
         if self.reference:
             return f"reference:{folded(self.reference)}".encode()
         return json.dumps(self.fields, sort_keys=True, separators=(",", ":")).encode()
@@ -63,7 +63,7 @@ class Registration:
 
 @dataclass(frozen=True, slots=True)
 class CheckedList:
-    """A list, checked. A row with anything wrong is in ``bad`` only."""
+    """A checked list. A row with errors is in ``bad`` only."""
 
     rows: int
     good: tuple[Registration, ...]
@@ -72,26 +72,28 @@ class CheckedList:
 
 
 def check_list(path: Path, today: date, defaults: Defaults = Defaults()) -> CheckedList:
-    """Read a list and check every row. Raises ``UnusableFileError`` when the file as a whole is none."""
+    """Reads a list and checks every row. Raises ``UnusableFileError`` when the file is not a registration list."""
     listing = read_list(path, LIST)
-    _insist_on_columns(listing, path.name)
+    _require_columns(listing, path.name)
     rows = [RegistrationRow(line, listing.headings, today, defaults) for line in listing.lines]
     good = [row.registration() for row in rows]
     bad = [each for row in rows for each in row.bad]
     return CheckedList(len(rows), tuple(each for each in good if each), tuple(bad), listing.notes)
 
 
-def _insist_on_columns(listing: TableFile, name: str) -> None:
+def _require_columns(listing: TableFile, name: str) -> None:
     if not any(column in listing.headings for column in NAMES):
-        raise UnusableFileError(f"{name} has no column for names: head one 'family name', 'full name' or 'native name'")
+        raise UnusableFileError(
+            f"{name} has no column for names: add a column headed 'family name', 'full name' or 'native name'"
+        )
     for column in NEEDED:
         if column not in listing.headings:
-            raise UnusableFileError(f"{name} has no column for {column}: add one headed '{column}'")
+            raise UnusableFileError(f"{name} has no column for {column}: add a column headed '{column}'")
 
 
 @dataclass
 class RegistrationRow:
-    """One row being read; whatever is wrong gathers in ``bad``, so that all of it is told at once."""
+    """One row while it is read. Errors are collected in ``bad``, so that all of them are reported together."""
 
     line: TableRow
     headings: Mapping[str, str]
@@ -100,12 +102,12 @@ class RegistrationRow:
     bad: list[RowError] = field(default_factory=list)
 
     def registration(self) -> Registration | None:
-        """What the row says, or nothing if something in it is wrong."""
+        """Returns the registration, or ``None`` when the row has errors."""
         if self.line.spare:
-            todo = "a cell may hold the separator: put it in quotation marks, or add a heading"
-            self.wrong("", ", ".join(self.line.spare), "the row has more cells than there are headings", todo)
+            todo = "if a cell contains the separator, put the cell in quotation marks; otherwise add a heading"
+            self.wrong("", ", ".join(self.line.spare), "the row has more cells than the heading row", todo)
         fields = {key: value for key, value in self.fields().items() if value is not None}
-        self.insist_on_consent(fields)
+        self.require_consent(fields)
         if not self.bad:
             self.validate(fields)
         return None if self.bad else Registration(self.line.row, self.text("reference") or "", fields)
@@ -117,8 +119,10 @@ class RegistrationRow:
         return {
             "person": self.person(nation, speaks),
             "country_of_return": self.read("country of return", nationality) or nation,
-            "channel": self.settled("channel", lambda text: word(text, CHANNELS, "channel"), self.defaults.channel),
-            "office": self.settled("office", tidy, self.defaults.office),
+            "channel": self.with_default(
+                "channel", lambda text: word(text, CHANNELS, "channel"), self.defaults.channel
+            ),
+            "office": self.with_default("office", tidy, self.defaults.office),
             "living_situation": self.read("living situation", lambda text: word(text, LIVING, "living situation")),
             "registered_on": at_midnight(registered).isoformat() if registered else None,
             "source": "REGISTRATION_LIST",
@@ -144,14 +148,14 @@ class RegistrationRow:
         return {key: value for key, value in found.items() if value is not None}
 
     def names(self) -> tuple[str, str]:
-        """Given names and family name; where there is but one column, or one name, it serves for both."""
+        """Returns given names and family name. A single column or a single name is used for both."""
         family, given = self.text("family name"), self.text("given names")
         if family and given:
             return given, family
         written = family or given or self.text("full name") or self.text("native name")
         if not written:
             column = next(column for column in NAMES if column in self.headings)
-            self.wrong(column, "", ANONYMOUS, "write at least one name, in Latin or Arabic letters")
+            self.wrong(column, "", NO_NAME, "enter at least one name, in Latin or Arabic script")
         return name_parts(written or "")
 
     # Cells
@@ -160,60 +164,60 @@ class RegistrationRow:
         return tidy(self.line.cells.get(column, ""))
 
     def text(self, column: str) -> str | None:
-        """What is written in a cell, unless it only says that nothing is known."""
+        """Returns the text of a cell, or ``None`` when it is empty or only says that the value is unknown."""
         written = self.written(column)
         return None if folded(written) in MISSING else written
 
-    def read(self, column: str, understand: Callable[[str], T]) -> T | None:
-        """What a cell means, or nothing when it is empty or cannot be understood."""
+    def read(self, column: str, parse: Callable[[str], T]) -> T | None:
+        """Returns the value of a cell, or ``None`` when it is empty or invalid; an invalid cell is reported."""
         written = self.text(column)
         if written is None:
             return None
         try:
-            return understand(written)
+            return parse(written)
         except UnclearCellError as unclear:
             self.wrong(column, written, unclear.problem, unclear.todo)
             return None
 
-    def required(self, column: str, understand: Callable[[str], T]) -> T | None:
+    def required(self, column: str, parse: Callable[[str], T]) -> T | None:
         if self.text(column) is None:
-            self.wrong(column, self.written(column), "it is not known", "ask the person and fill it in")
-        return self.read(column, understand)
+            self.wrong(column, self.written(column), f"the {column} is missing", "ask the person and complete the cell")
+        return self.read(column, parse)
 
-    def settled(self, column: str, understand: Callable[[str], str], otherwise: str | None) -> str | None:
-        """A cell that may be left to what was said of the whole list."""
-        if self.text(column) is None and otherwise is None:
-            todo = f"fill it in, or say it for the whole list with --{column}"
-            self.wrong(column, self.written(column), f"the {column} is not given", todo)
-        return self.read(column, understand) or otherwise
+    def with_default(self, column: str, parse: Callable[[str], str], default: str | None) -> str | None:
+        """Returns the value of a cell, or the default for the whole list; reports the cell when there is neither."""
+        if self.text(column) is None and default is None:
+            todo = f"complete the cell, or set it for the whole list with --{column}"
+            self.wrong(column, self.written(column), f"the {column} is missing", todo)
+        return self.read(column, parse) or default
 
     def day(self, text: str) -> date:
         return day(text, self.today)
 
-    # Judgement
+    # Checks
 
-    def insist_on_consent(self, fields: Mapping[str, Any]) -> None:
+    def require_consent(self, fields: Mapping[str, Any]) -> None:
         if fields.get("consent_to_data_processing") is False:
             self.wrong(
-                "consent", self.text("consent") or "", "the person does not consent to their data being kept",
-                "leave the row out; in an emergency use `awda case start` with an emergency_override",
+                "consent", self.text("consent") or "", "the person does not consent to the processing of their data",
+                "remove the row; in an emergency use `awda case start` with an emergency_override",
             )  # fmt: skip
 
     def validate(self, fields: Mapping[str, Any]) -> None:
         for flaw in unfit(RegisterCase, fields):
             name = flaw.pointer.rpartition("/")[2].replace("_", " ")
             self.wrong(
-                SPELLED.get(name, name), str(flaw.value or ""), flaw.message, "correct the cell and import again"
+                HEADINGS.get(name, name), str(flaw.value or ""), flaw.message, "correct the cell and import again"
             )
 
     def wrong(self, column: str, value: str, problem: str, todo: str) -> None:
         self.bad.append(RowError(self.line.row, self.headings.get(column, column), value, problem, todo))
 
 
-SPELLED: Final = {"name native script": "native name", "consent to data processing": "consent"}
-"""Columns that the programme calls otherwise."""
+HEADINGS: Final = {"name native script": "native name", "consent to data processing": "consent"}
+"""Columns whose heading differs from the name of the field."""
 
 
 def at_midnight(on: date) -> datetime:
-    """The beginning of a day in Libya (UTC)."""
+    """Returns the beginning of a day in Libya, in UTC."""
     return datetime(on.year, on.month, on.day, tzinfo=UTC) - TRIPOLI

@@ -1,4 +1,4 @@
-"""The words of registration lists: the headings of their columns, how people came, where they live."""
+"""Vocabulary of registration lists in English, French and Arabic: headings, intake channels, living situations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Made-up company for an embedded home: stand-in partners that answer, and people from the sample list."""
+"""Sample data of an embedded home: simulated partners, and the registrations of the sample list."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OPERATOR: Final = "operator"
 
 @dataclass(frozen=True, slots=True)
 class SamplePartners:
-    """The partners that the simulator plays in one home. The first start decides whether a home has any."""
+    """The simulated partners of a home. The first start of a home decides whether it has them."""
 
     settings: Settings
     home: Home
@@ -32,7 +32,7 @@ class SamplePartners:
 
     @classmethod
     def of(cls, settings: Settings, home: Home, *, empty: bool) -> SamplePartners | None:
-        """None in a home that is to be empty, and in a database of somebody's own."""
+        """Returns ``None`` for a home that was started empty, and for an external database."""
         home.make()
         wanted = "no" if empty or settings.database_url else "yes"
         if home.kept("made-up", wanted) == "no" or empty:
@@ -40,24 +40,25 @@ class SamplePartners:
         return cls(settings, home, free_port())
 
     @staticmethod
-    def play_in(home: Home) -> bool:
-        """Whether a home has made-up partners; asking decides nothing."""
-        noted = home.keys / "made-up"
-        return noted.exists() and noted.read_text().strip() == "yes"
+    def exist_in(home: Home) -> bool:
+        """Returns whether a home has simulated partners, without deciding it."""
+        marker = home.keys / "made-up"
+        return marker.exists() and marker.read_text().strip() == "yes"
 
     @property
     def secrets(self) -> Path:
-        """The partners' copies of the secrets they share with the programme."""
+        """The file with the simulated partners' copies of the shared secrets."""
         return self.home.keys / "stand-ins.json"
 
     @property
     def process(self) -> Command:
+        """The command that runs the simulator."""
         return module(
             "simulator", "simulator.main", "--port", str(self.port), "--partners", str(self.secrets), "--live"
         )
 
     async def prepare(self, owner_dsn: str) -> None:
-        """Migrate, register the stand-ins where they listen today, and hand them their secrets."""
+        """Migrates the database, registers the partners under their current port, and writes their secrets."""
         await migrate(owner_dsn)
         pool = await open_pool(owner_dsn)
         try:
@@ -68,18 +69,19 @@ class SamplePartners:
         self.secrets.write_text(json.dumps(dict(found)), encoding="utf-8")
 
     def receiver(self, partner_id: str) -> str:
+        """Returns the URL at which a simulated partner receives."""
         return f"http://127.0.0.1:{self.port}/receive/{partner_id}"
 
-    async def arrive(self, servers: Servers, say: Say) -> None:
-        """On the first start, people come: those of the sample list, once."""
+    async def register_people(self, servers: Servers, say: Say) -> None:
+        """Imports the sample list on the first start of a home."""
         if self.home.kept("people-came", "no") == "yes":
             return
-        brought = await bring_sample(servers.app_dsn, self.home.master_key(self.settings))
-        say(f"{brought.started} made-up people have registered (samples/registrations.csv).")
+        result = await import_sample(servers.app_dsn, self.home.master_key(self.settings))
+        say(f"Imported {result.started} sample registrations (samples/registrations.csv).")
         (self.home.keys / "people-came").write_text("yes", encoding="utf-8")
 
 
-async def bring_sample(dsn: str, master_key: bytes) -> ImportResult:
-    """Start the cases of the sample list; those that are there already stay as they are."""
+async def import_sample(dsn: str, master_key: bytes) -> ImportResult:
+    """Imports the sample list; cases that exist already are not changed."""
     async with open_intake(dsn, master_key) as intake:
         return await start_all(intake, check_list(SAMPLE, (await now(intake.pool)).date()), OPERATOR)

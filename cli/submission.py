@@ -1,25 +1,36 @@
-"""Handing a message in at the desk, and telling what became of it."""
+"""Submits a message to the intake, waits for its result, and prints it."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypedDict
+from typing import Any, Final, TypedDict
 
 import click
 
 from cli.context import CommandContext, run_with_context
 from cli.output import CommandError, ExitCode, emit, log
+from domain.kernel.labels import words
 from gateway.intake.submission import SubmissionResult, new_key
 
-CONFLICTS = frozenset({"CASE.EXISTS", "MOVEMENT.EXISTS"})
+CONFLICTS: Final = frozenset({"CASE.EXISTS", "MOVEMENT.EXISTS"})
 
-FINE = frozenset({"pending", "applied", "ignored", "late"})
+ACCEPTED: Final = frozenset({"pending", "applied", "ignored", "late"})
+"""Statuses with which a command succeeds."""
+
+STATUSES: Final[Mapping[str, str]] = {
+    "pending": "accepted, not recorded yet",
+    "applied": "recorded",
+    "ignored": "accepted, without effect",
+    "late": "accepted, but received too late to have an effect",
+    "quarantined": "held for review",
+}
+"""Statuses of messages in words; JSON keeps the codes."""
 
 
 class SubmissionFields(TypedDict):
-    """What the desk wants to know beside the message."""
+    """What the intake needs beside the message."""
 
     user: str
     key: str
@@ -29,7 +40,7 @@ class SubmissionFields(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class SubmissionOptions:
-    """Who hands it in, and how long they wait."""
+    """The acting user, and how long to wait for the result (seconds)."""
 
     user: str
     reason: str | None
@@ -40,56 +51,67 @@ class SubmissionOptions:
 
     @property
     def by(self) -> SubmissionFields:
+        """Returns the options as the intake takes them, with a new idempotency key if none was given."""
         return SubmissionFields(
             user=self.user, key=self.key or new_key(), happened_at=self.happened_at, reason=self.reason
         )
 
 
-Handing = Callable[[CommandContext, SubmissionFields], Awaitable[SubmissionResult]]
+Send = Callable[[CommandContext, SubmissionFields], Awaitable[SubmissionResult]]
 
 
-def submit(acting: SubmissionOptions, handing: Handing, *, as_json: bool, number_only: bool = False) -> None:
-    """Hand it in, wait, and tell; a refusal ends the command with its rule."""
+def submit(options: SubmissionOptions, send: Send, *, as_json: bool, number_only: bool = False) -> None:
+    """Submits a message, waits for the result and prints it. Raises ``CommandError`` when a rule refuses it."""
 
     async def work(context: CommandContext) -> SubmissionResult:
-        taken = await handing(context, acting.by)
-        if taken.settled or acting.no_wait:
-            return taken
-        return await context.intake.wait(taken.message_id, acting.wait) or taken
+        accepted = await send(context, options.by)
+        if accepted.settled or options.no_wait:
+            return accepted
+        return await context.intake.wait(accepted.message_id, options.wait) or accepted
 
-    answer = run_with_context(work)
-    emit(told(answer), as_json=as_json, plain=lambda: _say(answer, number_only=number_only))
-    insist(answer)
+    result = run_with_context(work)
+    emit(result_json(result), as_json=as_json, plain=lambda: _print_result(result, number_only=number_only))
+    require_accepted(result)
 
 
-def told(answer: SubmissionResult) -> dict[str, Any]:
-    result = {name: part for name, part in answer.result.items() if name not in {"status", "version"}}
+def result_json(result: SubmissionResult) -> dict[str, Any]:
+    """Returns a result as ``--json`` prints it."""
+    details = {name: part for name, part in result.result.items() if name not in {"status", "version"}}
     return {
-        "case_number" if (answer.number or "").startswith("LBY-") else "number": answer.number,
-        "message_id": str(answer.message_id),
-        "status": answer.status,
-        "version": answer.version,
-        **result,
-        "repeated": answer.repeated,
+        "case_number" if (result.number or "").startswith("LBY-") else "number": result.number,
+        "message_id": str(result.message_id),
+        "status": result.status,
+        "version": result.version,
+        **details,
+        "repeated": result.repeated,
     }
 
 
-def _say(answer: SubmissionResult, *, number_only: bool) -> None:
+def _print_result(result: SubmissionResult, *, number_only: bool) -> None:
     if number_only:
-        click.echo(answer.number)
-    if answer.status == "pending":
-        log(f"Handed in ({answer.message_id}); not recorded yet. Is a worker running? See `awda status`.")
-    elif answer.status in FINE and not number_only:
-        version = f" at version {answer.version}" if answer.version else ""
-        click.echo(f"{answer.number}: {answer.status}{version}")
+        click.echo(result.number)
+    if result.status == "pending":
+        log(
+            f"Message {result.message_id} is accepted and not recorded yet. "
+            "If this lasts, check with awda status that the workers run."
+        )
+    elif result.status in ACCEPTED and not number_only:
+        version = f" (version {result.version})" if result.version else ""
+        click.echo(f"{result.number}: {status_label(result.status)}{version}")
 
 
-def insist(answer: SubmissionResult) -> None:
-    """End the command with a failure unless the message was taken."""
-    if answer.status in FINE:
+def status_label(status: str) -> str:
+    """Returns the status of a message in words."""
+    return STATUSES.get(status) or words(status)
+
+
+def require_accepted(result: SubmissionResult) -> None:
+    """Raises ``CommandError`` unless the message was accepted."""
+    if result.status in ACCEPTED:
         return
-    rule, detail = answer.result.get("rule"), answer.result.get("detail") or answer.result.get("cause") or ""
-    lines = [f"{answer.number}: {answer.status} by {rule}. {detail}" if rule else f"{answer.status}. {detail}"]
-    lines += [f"  {failure}" for failure in answer.result.get("failures") or ()]
+    rule, detail = result.result.get("rule"), result.result.get("detail") or result.result.get("cause") or ""
+    about = ", ".join(filter(None, (result.number, f"rule {rule}" if rule else "")))
+    lines = [f"{status_label(result.status).capitalize()}{f' ({about})' if about else ''}: {detail}".rstrip(": ")]
+    lines += [f"  {failure}" for failure in result.result.get("failures") or ()]
     code = ExitCode.CONFLICT if rule in CONFLICTS else ExitCode.REFUSED
-    raise CommandError(code, "\n".join(lines), f"awda case why {answer.number}")
+    raise CommandError(code, "\n".join(lines), f"awda case why {result.number}")

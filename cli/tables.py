@@ -1,4 +1,4 @@
-"""Lists for people, out of the read tables."""
+"""Lists from the read tables."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 
 async def cases(pool: Pool, *, phase: str | None, waiting_on: str | None, limit: int) -> list[dict[str, Any]]:
-    """Cases by number, at most so many."""
+    """Returns up to ``limit`` cases by number; ``waiting_on`` is a code or the beginning of one."""
     rows = await pool.fetch(_CASES, phase.upper() if phase else None, waiting_on.upper() if waiting_on else None, limit)
-    return [_timed(row, "next_deadline", "opened_at", "updated_at") for row in rows]
+    return [_with_times(row, "next_deadline", "opened_at", "updated_at") for row in rows]
 
 
 async def movements(pool: Pool, limit: int) -> list[dict[str, Any]]:
-    """Movements by departure, at most so many."""
-    return [_timed(row, "std", "sta") for row in await pool.fetch(_MOVEMENTS, limit)]
+    """Returns up to ``limit`` movements by scheduled departure."""
+    return [_with_times(row, "std", "sta") for row in await pool.fetch(_MOVEMENTS, limit)]
 
 
 async def tables(pool: Pool) -> list[dict[str, Any]]:
-    """The read tables, and how far each has come."""
-    return [_timed(row, "updated_at") for row in await pool.fetch(_TABLES)]
+    """Returns the read tables, with the position each has reached and the number of events it is behind."""
+    return [_with_times(row, "updated_at") for row in await pool.fetch(_TABLES)]
 
 
-def _timed(row: asyncpg.Record, *times: str) -> dict[str, Any]:
+def _with_times(row: asyncpg.Record, *times: str) -> dict[str, Any]:
     return {**row, **{name: when(row[name]) for name in times}}
 
 

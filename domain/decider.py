@@ -93,8 +93,8 @@ from domain.kernel.errors import Rejected, TooEarly
 from domain.kernel.event import Event
 from domain.kernel.message import Message
 from domain.kernel.vocabulary import Checkpoint, ReferralKind, SignalType, Stage, StageStatus
-from domain.procedure import EDITIONS, current_row
-from domain.progress import Progress, stages_to_open
+from domain.procedure import EDITIONS, stages_in_turn
+from domain.progress import Progress
 from domain.referral.delivery import report_delivery_failure, report_handed_over
 from domain.referral.disclosure import RECIPIENT_OF, Recipient
 from domain.referral.outcomes import grave
@@ -223,7 +223,7 @@ AFTER_CLOSURE: Final = frozenset(
     | {RecordContactAttempt, WithdrawConsent, FlightHasDeparted, FlightHasArrived, TakeSeat, SeatUnavailable}
     | {ReportDeliveryFailure, ReportHandedOver}
 )
-"""What may still be recorded on a closed case (INV-18; domain.md 00, 21)."""
+"""What may still be recorded on a closed case (rule INV-18)."""
 
 SETTLES_WITHIN: Final = 25
 
@@ -274,7 +274,7 @@ def _guard(case: Case, message: Message, ctx: Context) -> None:
         raise Rejected("INV-18", f"the case is closed; {kind.__name__} needs it to be reopened first")
     stage = STAGE_OF.get(kind)
     if stage and kind not in stage.without_open_stage and case.stages[stage.stage].status is StageStatus.NOT_STARTED:
-        if stage.stage in stages_to_open(progress_of(case, ctx)):
+        if stage.stage in about_to_open(case, ctx):
             raise TooEarly(stage.stage)
         raise Rejected("STAGE.NOT_OPEN", f"{kind.__name__} belongs to {stage.stage}, which has not been opened yet")
 
@@ -329,7 +329,7 @@ def _meaning(case: Case, event: PartnerReport, ctx: Context) -> Iterator[Event]:
 
 
 def _by_itself(case: Case, referral: Referral, event: PartnerReport, ctx: Context, *, read: bool) -> Iterator[Event]:
-    """A grave answer holds the journey, whichever kind gives it (domain.md 00, 3)."""
+    """A grave answer holds the journey, whichever kind gives it (rule SIGNAL.RESTRICTS_AT_ONCE)."""
     held = grave(referral.asked_kind, event.outcome, event.content)
     if held is not None and not case.departed:
         yield hold(held, ctx)
@@ -383,7 +383,7 @@ def _reopens(case: Case, rules: StageRules, ctx: Context) -> str | None:
 
 
 def may_open(case: Case, ctx: Context) -> tuple[Stage, ...]:
-    """The stages that may be ordered open now."""
+    """Returns the stages whose own rule allows them to open now, regardless of the procedure's order."""
     if case.closed or case.phase is None:
         return ()
     return tuple(
@@ -393,9 +393,10 @@ def may_open(case: Case, ctx: Context) -> tuple[Stage, ...]:
     )
 
 
-def workable(case: Case) -> tuple[Stage, ...]:
-    """The stages that the procedure works on next, and those that may begin early."""
-    return (*current_row(case.edition, case.done), *EDITIONS[case.edition].early)
+def about_to_open(case: Case, ctx: Context) -> tuple[Stage, ...]:
+    """Returns the stages that the workflow will order open next. The workflow decides; this predicts its order."""
+    allowed = may_open(case, ctx)
+    return tuple(stage for stage in stages_in_turn(case.edition, case.done) if stage in allowed) if allowed else ()
 
 
 def requirements(case: Case, ctx: Context) -> list[Requirement]:
@@ -408,7 +409,7 @@ def requirements_by_stage(case: Case, ctx: Context) -> Iterator[tuple[Stage, Req
     if case.closed or case.phase is None:
         return
     again = [stage for stage, rules in STAGES.items() if _reopens(case, rules, ctx)]
-    for stage in dict.fromkeys((*again, *workable(case))):
+    for stage in dict.fromkeys((*again, *stages_in_turn(case.edition, case.done))):
         if stage in again or case.is_open(stage):
             yield from ((stage, lack) for lack in STAGES[stage].missing(case, ctx))
 

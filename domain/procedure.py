@@ -1,7 +1,7 @@
-"""All seven stages on one page: what follows what, and what runs side by side.
+"""The order of the seven stages, as data: which stages follow one another and which run in parallel.
 
-Rows are walked from the top; a case works on its first unfinished row. Stages of one row run side by side.
-A case keeps the edition it was opened under; published editions are frozen.
+``workflows/case.py`` works through the rows and orders stages open. A case keeps the edition it was opened under;
+published editions are frozen.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ Row = tuple[Stage, ...]
 
 @dataclass(frozen=True)
 class Procedure:
-    """``rows`` in order; ``early`` stages may open before their row is reached, if their own rule lets them."""
+    """One edition: its rows in order, and the stages that may open before their row is reached.
+
+    The stages of one row run in parallel. An early stage opens only when its own rule allows it.
+    """
 
     rows: tuple[Row, ...]
     early: tuple[Stage, ...] = ()
@@ -28,7 +31,7 @@ EDITIONS: Final[Mapping[str, Procedure]] = {
         rows=(
             # before departure
             (Stage.SCREENING,),
-            (Stage.PROTECTION, Stage.MEDICAL, Stage.DOCUMENTS),  # side by side; they meet at the travel gate
+            (Stage.PROTECTION, Stage.MEDICAL, Stage.DOCUMENTS),  # in parallel; the travel gate requires all three
             # travel
             (Stage.DEPARTURE,),
             # after arrival
@@ -36,8 +39,8 @@ EDITIONS: Final[Mapping[str, Procedure]] = {
             (Stage.REINTEGRATION,),
         ),
         early=(
-            Stage.DEPARTURE,  # a provisional seat, once nationality is confirmed
-            Stage.RECEPTION,  # preparation, from fourteen days before the flight
+            Stage.DEPARTURE,  # for a provisional seat, once nationality is confirmed
+            Stage.RECEPTION,  # for preparation, from 14 days before the flight
         ),
     ),
 }
@@ -46,5 +49,10 @@ NEWEST: Final = "2026-1"
 
 
 def current_row(edition: str, done: tuple[Stage, ...]) -> Row:
-    """The first unfinished row; empty when all are done."""
+    """Returns the first row with an unfinished stage; empty when all stages are done."""
     return next((row for row in EDITIONS[edition].rows if not set(row) <= set(done)), ())
+
+
+def stages_in_turn(edition: str, done: tuple[Stage, ...]) -> tuple[Stage, ...]:
+    """Returns the stages whose turn it is: those of the current row, then the early ones."""
+    return tuple(dict.fromkeys((*current_row(edition, done), *EDITIONS[edition].early)))

@@ -1,4 +1,4 @@
-"""What a workflow asks of a recording, and what it learns from it."""
+"""The input and the result of a recording, as the workflows exchange them with the ``record`` activity."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 
 from domain.kernel.vocabulary import Stage
-from domain.procedure import EDITIONS, NEWEST, current_row
+from domain.procedure import NEWEST
 
 
 class RecordRequest(BaseModel):
-    """What the workflow asks of a recording: let the log catch up, and open these stages."""
+    """Asks a recording to apply what is waiting for a stream, and to open the stages in ``open``."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -20,9 +20,11 @@ class RecordRequest(BaseModel):
 
 
 class Progress(BaseModel):
-    """Where a case stands after a recording: all that the workflow needs to go on.
+    """The progress of a stream after a recording: all that its workflow needs to continue.
 
-    ``wait_s`` is seconds until the earliest deadline, ``None`` if nothing is awaited; ``waiting_on`` is a neutral code.
+    ``done`` lists the finished stages, ``may_open`` the stages whose own rule allows them to open. ``waiting_on`` is a
+    neutral code for what is missing, ``wait_s`` the seconds until the earliest deadline (``None``: no deadline).
+    ``over``: the workflow can end. ``more``: further messages are waiting in the inbox.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -35,9 +37,3 @@ class Progress(BaseModel):
     over: bool = False
     more: bool = False
     version: int = 0
-
-
-def stages_to_open(case: Progress) -> tuple[Stage, ...]:
-    """The stages to order open now: those of the first unfinished row and the early ones, as far as they may."""
-    wanted = (*current_row(case.edition, case.done), *EDITIONS[case.edition].early)
-    return tuple(stage for stage in dict.fromkeys(wanted) if stage in case.may_open)

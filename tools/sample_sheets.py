@@ -58,7 +58,7 @@ SAMPLES: Final[Mapping[SheetKind, tuple[Language, str, str, list[tuple[ReferralK
     SheetKind.EMBASSY_SESSION: (
         "fr",
         "embassy-bfa",
-        "Ambassade (BFA)",
+        "Ambassade du Burkina Faso",
         [
             (ReferralKind.CONSULAR_IDENTITY, {"result": "Nationalité confirmée", "date": "24/11/2026"}),
             (ReferralKind.CONSULAR_IDENTITY, {"result": "Vérification dans la capitale", "note": "état civil de Kaya"}),
@@ -109,7 +109,7 @@ SAMPLES: Final[Mapping[SheetKind, tuple[Language, str, str, list[tuple[ReferralK
     SheetKind.RECEPTION_DESK: (
         "en",
         "reception-bfa",
-        "Reception (BFA)",
+        "Reception, Burkina Faso",
         [
             (
                 ReferralKind.RECEPTION,

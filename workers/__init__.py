@@ -1,4 +1,4 @@
-"""The processes: case worker, relay, projector, gateway, and their settings and health checks.
+"""The processes of an installation: case worker, relay, projector and gateway, and what they need to start.
 
-What they do is in ``workflows``, ``activities``, ``store`` and ``gateway``. Start with ``main.py``.
+``main.py`` starts one process, ``embedded/`` runs a complete installation on one machine.
 """

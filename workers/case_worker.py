@@ -1,7 +1,7 @@
-"""The worker that drives cases and flights, and the one that delivers to partners.
+"""The case-worker process: one Temporal worker for the workflows of streams, another for deliveries to partners.
 
-Workflows run sandboxed, with our own packages passed through and nothing else by accident: a module that would be
-loaded anew for every case stops the worker at start-up.
+Workflows run in the sandbox. Modules are either passed through explicitly or loaded for each workflow; a module that
+would be loaded by accident stops the worker at start-up, because it would cost memory for every case.
 """
 
 from __future__ import annotations
@@ -32,9 +32,16 @@ from workflows.starter import CASES, DELIVERIES
 
 log = logging.getLogger("awda.worker")
 
-OURS: Final = ("domain", "store", "activities", "workflows.stream")
+OWN_PASSTHROUGH: Final = ("domain", "store", "activities", "workflows.stream")
 
-THEIRS: Final = ("pydantic", "pydantic_core", "eventsourcing", "annotated_types", "typing_inspection", "asyncpg")
+LIBRARY_PASSTHROUGH: Final = (
+    "pydantic",
+    "pydantic_core",
+    "eventsourcing",
+    "annotated_types",
+    "typing_inspection",
+    "asyncpg",
+)
 
 CACHED: Final = 2000
 
@@ -42,12 +49,12 @@ GRACE: Final = timedelta(seconds=3)
 
 
 def sandbox(*more: str) -> SandboxedWorkflowRunner:
-    """Our packages are shared with the sandbox; anything else that slips through is an error, not a surprise."""
+    """Returns the sandbox with the pass-through modules and ``more``. Any other pass-through raises an error."""
     policy = (
         SandboxImportNotificationPolicy.WARN_ON_DYNAMIC_IMPORT
         | SandboxImportNotificationPolicy.RAISE_ON_UNINTENTIONAL_PASSTHROUGH
     )
-    passed = SandboxRestrictions.default.with_passthrough_modules(*OURS, *THEIRS, *more)
+    passed = SandboxRestrictions.default.with_passthrough_modules(*OWN_PASSTHROUGH, *LIBRARY_PASSTHROUGH, *more)
     return SandboxedWorkflowRunner(restrictions=passed.with_import_notification_policy(policy))
 
 
@@ -59,7 +66,10 @@ def case_worker(
     cached: int = CACHED,
     workflows: Sequence[type] = (CaseWorkflow, MovementWorkflow, DeskWorkflow, ContactWorkflow),
 ) -> Worker:
-    """Cases and flights, with the recording on the same queue so that it can run beside them."""
+    """Returns the worker for the workflows of streams.
+
+    The recording is on the same task queue, so that it can run as a local activity.
+    """
     return Worker(
         client,
         task_queue=task_queue,
@@ -73,7 +83,7 @@ def case_worker(
 
 
 def delivery_worker(client: Client, delivering: DeliveryActivities, *, task_queue: str = DELIVERIES) -> Worker:
-    """Deliveries, apart: they reach out, and hold no right to write events."""
+    """Returns the worker for deliveries. It connects to partners, and its activities write no events."""
     return Worker(
         client,
         task_queue=task_queue,
@@ -86,7 +96,7 @@ def delivery_worker(client: Client, delivering: DeliveryActivities, *, task_queu
 
 
 async def serve(context: ProcessContext) -> None:
-    """Drive cases, flights and deliveries until asked to stop."""
+    """Runs both workers until the process is asked to stop."""
     client = await connect(context.temporal_address, context.settings.temporal_namespace)
     async with Notifier(context.dsn) as notifier, open_connections(context.dsn) as connections:
         recording = RecordingActivities(context.pool, context.keys, notifier, connections)

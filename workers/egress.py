@@ -1,4 +1,4 @@
-"""How partners are reached from here: public addresses only, and this machine itself where partners are made up."""
+"""Outgoing connections to partners: public addresses only, or this machine where partners are simulated."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ if TYPE_CHECKING:
 
 
 async def partner_client(settings: Settings, pool: Pool) -> WebhookClient:
-    """How partners are reached.
+    """Returns the client that sends messages to partners.
 
-    Raises ``InvalidSettingError`` where receivers on this machine would be let in by mistake.
+    Raises ``InvalidSettingError`` if ``AWDA_LOOPBACK_RECEIVERS`` is set for a database that is neither on this machine
+    nor a demonstration: connections to this machine could then reach services that are not partners.
     """
     loopback = settings.loopback_receivers
     if loopback and not await pool.fetchval(_MADE_UP):
         raise InvalidSettingError(
-            "AWDA_LOOPBACK_RECEIVERS lets messages go to this machine itself and is for made-up partners only; "
-            "this database is another machine's. Unset it."
+            "AWDA_LOOPBACK_RECEIVERS allows messages to receivers on this machine and is for made-up partners only. "
+            "The database is on another machine. Unset AWDA_LOOPBACK_RECEIVERS."
         )
     return WebhookClient(loopback=loopback)
 

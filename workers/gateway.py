@@ -1,11 +1,11 @@
-"""The gateway as one of our processes."""
+"""The gateway process: serves HTTP."""
 
 from __future__ import annotations
 
-from gateway.server import serve as answer
+from gateway.server import serve as serve_http
 from workers.context import ProcessContext
 
 
 async def serve(context: ProcessContext) -> None:
-    """Answer over HTTP until asked to stop."""
-    await answer(context.settings, stop=context.stop)
+    """Serves HTTP until the process is asked to stop."""
+    await serve_http(context.settings, stop=context.stop)

@@ -1,6 +1,6 @@
 """The processes of one installation: ``python -m workers.main case-worker|relay|projector|gateway``.
 
-Wiring only. Each process checks that its servers can be trusted, then runs until it is asked to stop.
+Composition only. Each process checks that its servers are configured safely, then runs until it is asked to stop.
 """
 
 from __future__ import annotations
@@ -19,25 +19,32 @@ import uvloop
 from store.crypto.keys import KeyStore, MasterKey
 from store.postgres.database import open_pool
 from workers.context import ProcessContext
-from workers.doctor import insist
+from workers.doctor import require_fit_servers
 from workers.process_list import NAMES
 from workers.settings import Home, InvalidSettingError, Settings
 
 log = logging.getLogger("awda.process")
 
-RINGING = ("case-worker", "relay")
-"""Who speaks to Temporal. The others begin their work also while it is away: partners must be answered."""
+TEMPORAL_CLIENTS = ("case-worker", "relay")
+"""The processes that need Temporal. The others also start during an outage: partners must get their receipts."""
 
 
 @asynccontextmanager
 async def opened(name: str, settings: Settings, stop: asyncio.Event) -> AsyncIterator[ProcessContext]:
-    """The connections of one process. Raises ``Unfit`` where the servers cannot be trusted."""
+    """Opens the connections of one process.
+
+    Raises ``UnfitServerError`` if a server is unreachable or not configured safely, ``InvalidSettingError`` if a
+    setting is missing.
+    """
     dsn = settings.database_url
     if dsn is None:
-        raise InvalidSettingError("AWDA_DATABASE_URL is not set; `awda up` sets it, or name your own server")
+        raise InvalidSettingError(
+            "AWDA_DATABASE_URL is not set. Set it to the URL of your PostgreSQL database, "
+            "or use `awda up`, which sets it."
+        )
     if settings.temporal_address:
-        address = settings.temporal_address if name in RINGING else None
-        await insist(None, dsn, address, namespace=settings.temporal_namespace)
+        address = settings.temporal_address if name in TEMPORAL_CLIENTS else None
+        await require_fit_servers(None, dsn, address, namespace=settings.temporal_namespace)
     pool = await open_pool(dsn)
     try:
         yield ProcessContext(
@@ -48,13 +55,13 @@ async def opened(name: str, settings: Settings, stop: asyncio.Event) -> AsyncIte
 
 
 async def run(name: str, settings: Settings) -> None:
-    """One process, until it is asked to stop or its work ends."""
+    """Runs one process until it is asked to stop or its work ends."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with opened(name, settings, stop) as context:
-        work = import_module(f"workers.{name.replace('-', '_')}")  # only its own: a relay needs no web server
-        await work.serve(context)
+        process = import_module(f"workers.{name.replace('-', '_')}")  # only this one: a relay needs no web server
+        await process.serve(context)
 
 
 def main(arguments: list[str]) -> int:

@@ -1,4 +1,4 @@
-"""Probes whether something listens on a port or serves HTTP."""
+"""Checks whether a port accepts connections and whether Temporal serves a namespace."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from temporalio.service import RPCError
 
 
 async def listens(host: str, port: int) -> bool:
+    """Returns whether the port accepts a TCP connection within two seconds."""
     try:
         async with asyncio.timeout(2):
             _, writer = await asyncio.open_connection(host, port)
@@ -23,11 +24,12 @@ async def listens(host: str, port: int) -> bool:
 
 
 async def serves(address: str, namespace: str) -> bool:
-    asked = DescribeNamespaceRequest(namespace=namespace)
+    """Returns whether the Temporal server at ``address`` describes the namespace within five seconds."""
+    request = DescribeNamespaceRequest(namespace=namespace)
     try:
         async with asyncio.timeout(5):
             client = await Client.connect(address, namespace=namespace)
-            await client.workflow_service.describe_namespace(asked)
+            await client.workflow_service.describe_namespace(request)
     except (RPCError, RuntimeError, TimeoutError):
         return False
     return True

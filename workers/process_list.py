@@ -1,4 +1,4 @@
-"""Who is in the crew: the processes an installation runs, by name, and how each is started."""
+"""The processes of an installation: their names, and the commands that start them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ NAMES: Final = ("case-worker", "relay", "projector", "gateway")
 
 
 def commands(*, made_up: bool = False) -> list[Command]:
-    """Our processes as the supervisor starts them. ``made_up``: for partners that are played on this machine."""
+    """Returns the commands with which the supervisor starts the processes.
+
+    With ``made_up``, messages may be sent to simulated partners that listen on this machine.
+    """
     env = {"AWDA_LOOPBACK_RECEIVERS": "1"} if made_up else {}
     return [
         replace(found, env=env | dict(found.env)) for found in (module(name, "workers.main", name) for name in NAMES)

@@ -1,4 +1,4 @@
-"""The projector's process: woken by the doorbell, and looking by itself every second."""
+"""The projector process: updates the read tables when it is notified of new events, and polls every second."""
 
 from __future__ import annotations
 
@@ -16,35 +16,35 @@ from workers.context import ProcessContext
 
 log = logging.getLogger("awda.projector")
 
-LOOK_EVERY_S: Final = 1.0
+POLL_INTERVAL_S: Final = 1.0
 
 
 async def run(pool: Pool, dsn: str, stop: asyncio.Event) -> None:
-    """Keep the read tables up to date until told to stop. Survives the database's absence."""
-    news, projector = asyncio.Event(), Projector(pool)
-    ear = asyncio.create_task(listen(dsn, EVENTS, lambda _: news.set()))
+    """Keeps the read tables up to date until ``stop`` is set. Outages of the database are waited out."""
+    new_events, projector = asyncio.Event(), Projector(pool)
+    listener = asyncio.create_task(listen(dsn, EVENTS, lambda _: new_events.set()))
     try:
         while not stop.is_set():
-            news.clear()
-            await _carry(projector)
-            await _wait(news, stop)
+            new_events.clear()
+            await _catch_up(projector)
+            await _wait(new_events, stop)
     finally:
-        ear.cancel()
-        await asyncio.gather(ear, return_exceptions=True)
+        listener.cancel()
+        await asyncio.gather(listener, return_exceptions=True)
 
 
-async def _carry(projector: Projector) -> None:
+async def _catch_up(projector: Projector) -> None:
     try:
         await projector.catch_up()
-    except (*UNANSWERED, asyncpg.PostgresError) as fault:
-        log.warning("the read tables wait for the database (%s)", type(fault).__name__)
+    except (*UNANSWERED, asyncpg.PostgresError) as error:
+        log.warning("the read tables cannot be updated: the database is unavailable (%s)", type(error).__name__)
 
 
-async def _wait(news: asyncio.Event, stop: asyncio.Event) -> None:
-    """Until there is news, the end, or a second has gone."""
-    waits = [asyncio.create_task(event.wait()) for event in (news, stop)]
+async def _wait(new_events: asyncio.Event, stop: asyncio.Event) -> None:
+    """Waits for new events, for the stop, or for the poll interval, whichever comes first."""
+    waits = [asyncio.create_task(event.wait()) for event in (new_events, stop)]
     try:
-        await asyncio.wait(waits, timeout=LOOK_EVERY_S, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(waits, timeout=POLL_INTERVAL_S, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for wait in waits:
             wait.cancel()
@@ -53,5 +53,5 @@ async def _wait(news: asyncio.Event, stop: asyncio.Event) -> None:
 
 
 async def serve(context: ProcessContext) -> None:
-    """Keep the read tables until asked to stop."""
+    """Runs the projector until the process is asked to stop."""
     await run(context.pool, context.dsn, context.stop)

@@ -1,6 +1,6 @@
-"""Whether everybody has finished: nothing waits, nothing is due, nothing leaves, no stage is about to open.
+"""Waits for quiescence: no message pending, no deadline passed, no delivery under way, no stage about to open.
 
-A demonstration moves its clock only then, so that what is recorded never depends on how fast a machine is.
+A demonstration moves its clock only then, so that what is recorded does not depend on the speed of the machine.
 """
 
 from __future__ import annotations
@@ -14,25 +14,23 @@ from uuid import UUID
 import asyncpg
 
 from domain.case.aggregate import Case
-from domain.decider import may_open
+from domain.decider import about_to_open
 from domain.kernel.context import Context
 from domain.kernel.directory import Directory
-from domain.procedure import NEWEST
-from domain.progress import Progress, stages_to_open
 from store.crypto.keys import KeyStore
 from store.log.repository import Repository
 
-LOOK_EVERY_S: Final = 0.02
+POLL_INTERVAL_S: Final = 0.02
 
-PATIENCE_S: Final = 60.0
+TIMEOUT_S: Final = 60.0
 
 
 class NotQuiescentError(Exception):
-    """Something has not come to rest for a minute."""
+    """The installation did not become quiescent within a minute."""
 
 
 class Quiescence:
-    """Looks at the tables, and at each changed case through the rules."""
+    """Checks the tables, and evaluates the rules for each case that has changed."""
 
     def __init__(self, pool: asyncpg.Pool[asyncpg.Record], keys: KeyStore) -> None:
         self.pool, self._repository = pool, Repository(pool, keys)
@@ -40,19 +38,19 @@ class Quiescence:
         self._opening: set[UUID] = set()
 
     async def wait(self, now: datetime) -> None:
-        """Until everybody has finished what there is to do at this moment.
+        """Waits until all work that can be done at ``now`` (programme clock, UTC) is finished.
 
         Raises ``NotQuiescentError`` after a minute.
         """
-        self._opening = set(self._cases)  # a new moment may open what the last one did not
-        until = monotonic() + PATIENCE_S
+        self._opening = set(self._cases)  # a stage that could not open at the last moment may open at this one
+        until = monotonic() + TIMEOUT_S
         while await self._busy(now):
             if monotonic() > until:
-                raise NotQuiescentError(f"{await self._why()}: see the logs of the home")
-            await asyncio.sleep(LOOK_EVERY_S)
+                raise NotQuiescentError(f"Work is not finished: {await self._remaining()}. See the logs of the home.")
+            await asyncio.sleep(POLL_INTERVAL_S)
 
     async def next_due(self) -> datetime | None:
-        """The earliest deadline of any stream (UTC)."""
+        """Returns the earliest deadline of any open stream (UTC)."""
         found: datetime | None = await self.pool.fetchval("SELECT min(next_due) FROM streams WHERE open")
         return found
 
@@ -64,7 +62,7 @@ class Quiescence:
             if known is None or known.version != version:
                 await self._catch_up(stream_id, number)
                 self._opening.add(stream_id)
-        self._opening = {stream_id for stream_id in self._opening if _is_opening(self._cases[stream_id], now)}
+        self._opening = {stream_id for stream_id in self._opening if _stage_is_opening(self._cases[stream_id], now)}
         return bool(self._opening)
 
     async def _catch_up(self, stream_id: UUID, number: str) -> None:
@@ -72,15 +70,15 @@ class Quiescence:
         for event in (await self._repository.load(stream_id, after=case.version)).events:
             event.mutate(case)
 
-    async def _why(self) -> str:
+    async def _remaining(self) -> str:
         row: Any = await self.pool.fetchrow(_COUNTS)
-        return ", ".join(f"{count} {what}" for what, count in row.items()) + f", {len(self._opening)} stages to open"
+        return ", ".join(f"{what}: {count}" for what, count in row.items()) + f", stages to open: {len(self._opening)}"
 
 
-def _is_opening(case: Case, now: datetime) -> bool:
-    """Whether the workflow is about to order a stage open."""
+def _stage_is_opening(case: Case, now: datetime) -> bool:
+    """Returns whether the workflow is about to order a stage open."""
     ctx = Context(at=now, recorded_at=now, actor="system", message_id=case.id, directory=Directory(), token=lambda: "")
-    return bool(stages_to_open(Progress(edition=case.edition or NEWEST, done=case.done, may_open=may_open(case, ctx))))
+    return bool(about_to_open(case, ctx))
 
 
 _BUSY = """
@@ -94,7 +92,7 @@ SELECT EXISTS (SELECT FROM inbox WHERE status = 'pending' AND stream_id IS NOT N
 _CASES = "SELECT stream_id, number, version FROM streams WHERE kind = 'case' AND open AND version > 0"
 
 _COUNTS = """
-SELECT (SELECT count(*) FROM inbox WHERE status = 'pending' AND stream_id IS NOT NULL) AS "messages wait",
-       (SELECT count(*) FROM outgoing_now) AS "deliveries are under way",
-       (SELECT count(*) FROM streams WHERE open AND next_due <= awda_now()) AS "deadlines have passed"
+SELECT (SELECT count(*) FROM inbox WHERE status = 'pending' AND stream_id IS NOT NULL) AS "pending messages",
+       (SELECT count(*) FROM outgoing_now) AS "deliveries under way",
+       (SELECT count(*) FROM streams WHERE open AND next_due <= awda_now()) AS "passed deadlines"
 """

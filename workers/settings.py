@@ -1,4 +1,4 @@
-"""The home of one installation: its folder, its settings, its secrets, and what is running from it."""
+"""The settings of an installation and its home folder: secrets, logs, and the record of running processes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any
 
 import psutil
 
-CLOCK_SLACK = 2.0  # seconds by which a process's start time may seem to move when the wall clock is corrected
+CLOCK_TOLERANCE = 2.0  # seconds by which a process's start time may appear to change when the wall clock is corrected
 
 KEY_BYTES = 32
 
@@ -24,16 +24,16 @@ State = dict[str, Any]
 
 
 class InvalidSettingError(Exception):
-    """A setting cannot be used as it stands."""
+    """A setting is missing or has a value that cannot be used."""
 
 
 class AlreadyRunningError(Exception):
-    """Somebody else holds this home."""
+    """Another launcher is running from this home."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the environment says, read once."""
+    """The settings, read from the environment once."""
 
     home: Path
     database_url: str | None = field(default=None, repr=False)
@@ -43,12 +43,13 @@ class Settings:
     port: int = 8600
     master_key: str | None = field(default=None, repr=False)
     loopback_receivers: bool = False
-    """Whether messages may go to partners that listen on this machine; for made-up partners only."""
+    """Whether messages may be sent to receivers on this machine; for simulated partners only."""
     files: Path | None = None
-    """Where files of cases are kept, if that is not the home."""
+    """The folder for files of cases; ``files`` in the home unless set."""
 
     @classmethod
     def read(cls, environ: Mapping[str, str] = os.environ) -> Settings:
+        """Reads the ``AWDA_*`` variables. Raises ``InvalidSettingError`` for an invalid port."""
         return cls(
             home=Path(environ.get("AWDA_HOME") or ".awda").expanduser().absolute(),
             database_url=environ.get("AWDA_DATABASE_URL") or None,
@@ -63,16 +64,17 @@ class Settings:
 
 
 def port_number(text: str) -> int:
+    """Parses ``AWDA_PORT``. Raises ``InvalidSettingError`` if it is not a number from 1 to 65535."""
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):
         raise InvalidSettingError(
-            f"AWDA_PORT={text!r} is not a port. Set it to a number from 1 to 65535, or unset it for 8600."
+            f"AWDA_PORT must be a port number from 1 to 65535 (it is {text!r}). Correct it, or unset it to use 8600."
         )
     return int(text)
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A process told apart from a later one that was given the same number: pid and start (UTC, seconds)."""
+    """A process, identified by its pid and start time (UTC, seconds), because the system reuses pids."""
 
     pid: int
     started: float
@@ -86,10 +88,10 @@ class Running:
 
     @property
     def process(self) -> psutil.Process | None:
-        """The live process, or None when it has ended, even if its number is in use again."""
+        """The running process, or ``None`` if it has ended, even if its pid is in use again."""
         try:
             found = psutil.Process(self.pid)
-            same = abs(found.create_time() - self.started) <= CLOCK_SLACK
+            same = abs(found.create_time() - self.started) <= CLOCK_TOLERANCE
             return found if same and found.status() != psutil.STATUS_ZOMBIE else None
         except psutil.Error:
             return None
@@ -97,7 +99,7 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """The folder that holds everything an embedded installation keeps."""
+    """The folder with all the data of an embedded installation."""
 
     root: Path
 
@@ -122,11 +124,14 @@ class Home:
         return self.root / "state.json"
 
     def make(self) -> Home:
-        """Create what is missing. Nobody else may read any of it."""
+        """Creates the folders that are missing, and makes them private to this user.
+
+        Raises ``InvalidSettingError`` if the home belongs to another user.
+        """
         new = not self.root.exists()
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self.root.stat().st_uid != os.geteuid():
-            raise InvalidSettingError(f"{self.root} belongs to another user. Point AWDA_HOME at a folder of your own.")
+            raise InvalidSettingError(f"{self.root} belongs to another user. Set AWDA_HOME to a folder that you own.")
         if new or self.root.stat().st_mode & 0o067:
             self.root.chmod(0o700)
         for folder in (self.keys, self.logs, self.temporal, self.files):
@@ -134,22 +139,25 @@ class Home:
         return self
 
     def secret(self, name: str) -> str:
-        """A password that is made up on first use and kept."""
+        """Returns a password, which is generated on first use and stored."""
         return self.kept(f"{name}.password", secrets.token_urlsafe(32))
 
     def master_key(self, settings: Settings) -> bytes:
-        """The 32 bytes that wrap every other key: from the environment, or made once and kept here."""
+        """Returns the 32 bytes that wrap every other key: from the environment, or generated once and stored here."""
         if settings.master_key:
             return key_bytes(settings.master_key, "AWDA_MASTER_KEY")
-        fresh = base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()
-        return key_bytes(self.kept("master.key", fresh), str(self.keys / "master.key"))
+        generated = base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()
+        return key_bytes(self.kept("master.key", generated), str(self.keys / "master.key"))
 
-    def kept(self, name: str, fresh: str) -> str:
-        """The text of a key file, written with `fresh` if there was none. Of two first callers, one wins for both."""
+    def kept(self, name: str, default: str) -> str:
+        """Returns the text of a key file, which is created with ``default`` if it does not exist.
+
+        Creation is atomic: of two concurrent first callers, both get the text of one.
+        """
         path = self.keys / name
         if not path.exists():
             draft = self.keys / f".{name}.{secrets.token_hex(4)}"
-            write_private(draft, fresh)
+            write_private(draft, default)
             try:
                 os.link(draft, path)
             except FileExistsError:
@@ -159,7 +167,7 @@ class Home:
         return path.read_text().strip()
 
     def state(self) -> State:
-        """What the last start recorded; empty when nothing was or when it cannot be read."""
+        """Returns what the last start recorded; empty if nothing was recorded or the file cannot be read."""
         try:
             found = json.loads(self.state_file.read_text())
         except (FileNotFoundError, ValueError):
@@ -167,24 +175,31 @@ class Home:
         return found if isinstance(found, dict) else {}
 
     def record(self, state: State) -> None:
+        """Replaces the state file."""
         draft = self.root / ".state.json.new"
         draft.unlink(missing_ok=True)
         write_private(draft, json.dumps(state, indent=1))
         draft.replace(self.state_file)
 
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """Hold the home for one launcher. The hold ends with the process, however it ends."""
+    def locked(self) -> Iterator[None]:
+        """Locks the home for one launcher. The lock ends with the process, also after `kill -9`.
+
+        Raises ``AlreadyRunningError`` if another launcher has the lock.
+        """
         with (self.root / "lock").open("a") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 pid = self.state().get("launcher", {}).get("pid", "unknown")
-                raise AlreadyRunningError(f"Awda is already running from {self.root} (process {pid}).") from None
+                raise AlreadyRunningError(
+                    f"Awda is already running from {self.root} (process {pid}). Stop it with `awda down`."
+                ) from None
             yield
 
 
 def write_private(path: Path, text: str) -> None:
+    """Writes a new file that only its owner may read, and flushes it to disk."""
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)
         file.flush()
@@ -192,10 +207,11 @@ def write_private(path: Path, text: str) -> None:
 
 
 def key_bytes(text: str, where: str) -> bytes:
+    """Decodes a master key. Raises ``InvalidSettingError``, which names ``where`` it was read and never the key."""
     try:
         key = base64.b64decode(text.strip(), validate=True)
     except binascii.Error:
         key = b""
     if len(key) != KEY_BYTES:
-        raise InvalidSettingError(f"{where} does not hold a key. It must be {KEY_BYTES} random bytes in base64.")
+        raise InvalidSettingError(f"{where} is not a valid key. It must be {KEY_BYTES} random bytes in base64.")
     return key

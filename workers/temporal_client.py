@@ -1,4 +1,4 @@
-"""How we connect to Temporal."""
+"""The connection to Temporal."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 
 
 async def connect(address: str, namespace: str = "default", **options: Any) -> Client:
-    """A client whose payloads are our pydantic models, and which histories know by our name, not by a machine's."""
+    """Connects a client that converts payloads with pydantic.
+
+    Histories name the client ``awda``: the default identity would put the name of the machine into them.
+    """
     options = {"identity": "awda"} | options
     return await Client.connect(address, namespace=namespace, data_converter=pydantic_data_converter, **options)

@@ -1,5 +1,4 @@
-"""The Temporal workflows: order of the stages, waiting and deadlines.
+"""Temporal workflows: the order of work, waiting and deadlines.
 
-Rules and data do not belong here: a workflow holds no personal data, and acts through activities. Start with
-``case.py``.
+Rules belong to ``domain``, reading and writing to ``activities``. Start with ``case.py``.
 """

@@ -1,4 +1,7 @@
-"""One message to one partner, until it is delivered or given up: days of retries have no place in a case's history."""
+"""The workflow of one message to one partner, until it is delivered or moved to the dead letters.
+
+A delivery has its own workflow because retries over days would make the history of a case too long.
+"""
 
 from __future__ import annotations
 
@@ -14,50 +17,57 @@ with workflow.unsafe.imports_passed_through():
 SCHEDULE: Final = tuple(
     timedelta(seconds=seconds) for seconds in (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 )
-"""Pauses between ten tries, over 75 hours and a half (Standard Webhooks 1.0)."""
+"""Pauses between the ten attempts, 75.5 hours in total (Standard Webhooks 1.0)."""
 
-LONGEST: Final = max(SCHEDULE)
+LONGEST_PAUSE: Final = max(SCHEDULE)
 
-AN_ATTEMPT: Final = timedelta(seconds=40)
+ATTEMPT_TIMEOUT: Final = timedelta(seconds=40)
 
-INFRASTRUCTURE: Final = RetryPolicy(maximum_interval=timedelta(seconds=30))
+ACTIVITY_RETRY: Final = RetryPolicy(maximum_interval=timedelta(seconds=30))
+"""For failures of our own infrastructure. A failed attempt at the partner is a result and follows ``SCHEDULE``."""
 
 
 @workflow.defn(name="DeliveryWorkflow")
 class DeliveryWorkflow:
-    """Tries, waits, tries again; gives up with a dead letter that a person sees.
+    """Attempts a delivery, pauses, and attempts it again. After the last attempt the message becomes a dead letter.
 
-    How many tries there have been is written beside the message, so that a run that begins anew goes on counting.
-    A message that may not leave ends the run; the relay begins another once its case has gone on.
+    The number of attempts is stored with the message, so that a new run continues the count. If the message may not
+    be released yet, the run ends; the relay starts another one when the message's case has changed.
     """
 
     def __init__(self) -> None:
-        self.rung = 0
+        self.signals_received = 0
 
     @workflow.run
     async def run(self, outbox_id: str) -> None:
         while True:
-            heard = self.rung
-            tried = await workflow.execute_activity_method(
-                DeliveryActivities.deliver, outbox_id, start_to_close_timeout=AN_ATTEMPT, retry_policy=INFRASTRUCTURE
+            received_before = self.signals_received
+            attempt = await workflow.execute_activity_method(
+                DeliveryActivities.deliver,
+                outbox_id,
+                start_to_close_timeout=ATTEMPT_TIMEOUT,
+                retry_policy=ACTIVITY_RETRY,
             )
-            if tried.over or (tried.held and self.rung == heard):
+            if attempt.over or (attempt.held and self.signals_received == received_before):
                 return
-            if tried.tries > len(SCHEDULE):
+            if attempt.tries > len(SCHEDULE):
                 break
-            if not tried.held:
-                await workflow.sleep(_pause(tried))
+            if not attempt.held:
+                await workflow.sleep(_pause_after(attempt))
         await workflow.execute_activity_method(
-            DeliveryActivities.give_up, outbox_id, start_to_close_timeout=AN_ATTEMPT, retry_policy=INFRASTRUCTURE
+            DeliveryActivities.give_up, outbox_id, start_to_close_timeout=ATTEMPT_TIMEOUT, retry_policy=ACTIVITY_RETRY
         )
 
-    @workflow.signal
-    def ring(self) -> None:
-        """The case has gone on since the message was held back."""
-        self.rung += 1
+    @workflow.signal(name="ring")
+    def case_changed(self) -> None:
+        """The case has changed since the message was held back: it may be released now."""
+        self.signals_received += 1
 
 
-def _pause(tried: Attempt) -> timedelta:
-    """The schedule's, give or take a tenth; longer if the partner asked for it, up to the schedule's longest."""
-    pause = SCHEDULE[tried.tries - 1] * workflow.random().uniform(0.9, 1.1)
-    return max(pause, min(timedelta(seconds=tried.rest_s), LONGEST))
+def _pause_after(attempt: Attempt) -> timedelta:
+    """Returns the scheduled pause with 10 % jitter, or the partner's ``Retry-After`` if that is longer.
+
+    Never longer than the schedule's longest pause (with its jitter).
+    """
+    pause = SCHEDULE[attempt.tries - 1] * workflow.random().uniform(0.9, 1.1)
+    return max(pause, min(timedelta(seconds=attempt.rest_s), LONGEST_PAUSE))

@@ -1,32 +1,24 @@
-"""A partner's desk: records what was decided there, and rests until it is rung again."""
+"""The workflow of a partner desk: the decisions on a partner's messages that could not be assigned to a case."""
 
 from __future__ import annotations
 
-from uuid import UUID
-
 from temporalio import workflow
 
-from workflows.stream import StreamClient
-
-with workflow.unsafe.imports_passed_through():
-    from domain.progress import RecordRequest
+from workflows.stream import StreamClient, run_until_idle
 
 
 @workflow.defn(name="DeskWorkflow")
 class DeskWorkflow:
-    """Records, as long as there is more."""
+    """Records the decisions in the inbox and ends. The next decision starts a new run."""
 
     def __init__(self) -> None:
-        self.bell = StreamClient()
+        self.stream = StreamClient()
 
     @workflow.run
     async def run(self, desk_id: str) -> None:
-        order = RecordRequest(stream_id=UUID(desk_id))
-        desk = await self.bell.record(order)
-        while desk.more or self.bell.rung > self.bell.heard:
-            desk = await self.bell.record(order)
+        await run_until_idle(self.stream, desk_id)
 
-    @workflow.signal
-    def ring(self) -> None:
-        """A decision waits in the inbox."""
-        self.bell.ring()
+    @workflow.signal(name="ring")
+    def message_waiting(self) -> None:
+        """A decision is in the inbox."""
+        self.stream.notify()

@@ -1,36 +1,24 @@
-"""One flight: it is rung by nominations and by staff, freezes by itself, and ends when it has landed."""
+"""The workflow of one movement (a flight): nominations, staff messages, the manifest freeze, departure and arrival."""
 
 from __future__ import annotations
 
-from uuid import UUID
-
 from temporalio import workflow
 
-from workflows.stream import StreamClient
-
-with workflow.unsafe.imports_passed_through():
-    from domain.progress import RecordRequest
+from workflows.stream import StreamClient, run_until_closed
 
 
 @workflow.defn(name="MovementWorkflow")
 class MovementWorkflow:
-    """Records what the flight is told, and wakes for its freeze."""
+    """Records the movement's messages, freezes the manifest at its deadline, and ends when the movement is over."""
 
     def __init__(self) -> None:
-        self.bell = StreamClient()
+        self.stream = StreamClient()
 
     @workflow.run
     async def run(self, movement_id: str) -> None:
-        order = RecordRequest(stream_id=UUID(movement_id))
-        movement = await self.bell.record(order)
-        while not movement.over:
-            if not movement.more:
-                await self.bell.ring_or_deadline(movement.wait_s, movement.waiting_on)
-            if self.bell.must_rotate():
-                workflow.continue_as_new(movement_id)
-            movement = await self.bell.record(order)
+        await run_until_closed(self.stream, movement_id)
 
-    @workflow.signal
-    def ring(self) -> None:
-        """Something waits in the inbox."""
-        self.bell.ring()
+    @workflow.signal(name="ring")
+    def message_waiting(self) -> None:
+        """A message is in the inbox."""
+        self.stream.notify()

@@ -1,4 +1,4 @@
-"""How a stream's workflow is rung, from outside: the one place that knows names, ids and task queues."""
+"""Starts and signals workflows from outside. Workflow types, workflow ids and task queues are defined here only."""
 
 from __future__ import annotations
 
@@ -21,12 +21,15 @@ WORKFLOW_OF: Final = {
 
 
 def workflow_id(kind: str, stream_id: UUID) -> str:
-    """Opaque outside: a kind and a random id, nothing about the person."""
+    """Returns the workflow id of a stream: its kind and its random id, with no personal data."""
     return f"{kind}-{stream_id}"
 
 
 async def wake_stream(client: Client, kind: str, stream_id: UUID, *, task_queue: str = CASES) -> None:
-    """Wake a stream's workflow, starting it if it does not run. Rings carry nothing, so ringing twice is harmless."""
+    """Signals a stream's workflow, and starts it if it is not running.
+
+    The signal has no payload, so that sending it twice is harmless.
+    """
     await client.start_workflow(
         WORKFLOW_OF[kind],
         str(stream_id),
@@ -41,9 +44,10 @@ async def wake_stream(client: Client, kind: str, stream_id: UUID, *, task_queue:
 async def start_delivery(
     client: Client, outbox_id: UUID, *, task_queue: str = DELIVERIES, released: bool = False
 ) -> None:
-    """Begin delivering one outbox row; a row that is being delivered already is left alone.
+    """Starts the delivery of one outbox row, unless its delivery is already running.
 
-    ``released``: it was held back, and its case has gone on. A run that is just ending hears that, and looks again.
+    With ``released``, also sends the signal: the message was held back, and its case has changed since. A run that is
+    about to end receives the signal and makes another attempt.
     """
     await client.start_workflow(
         "DeliveryWorkflow",

@@ -1,4 +1,4 @@
-"""Requests to be called: who asks, until when somebody calls, and what came of it."""
+"""``awda contact``: log callback requests, list them, and record calls and their outcome."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any, get_args
 import rich_click as click
 
 from audit.case_view import show
+from cli.case_text import minute
 from cli.context import CommandContext, run_with_context
 from cli.options import OPERATOR, acting, as_json
 from cli.output import CommandError, ExitCode, emit, print_table
@@ -20,44 +21,46 @@ from store.log.streams import open_streams
 
 @click.group()
 def contact() -> None:
-    """People who ask to be called."""
+    """Manage callback requests."""
 
 
 @contact.command("add", epilog="Example: `awda contact add '+218 91 000 0000' --language ha --channel HOTLINE`")
 @click.argument("phone")
-@click.option("--language", required=True, metavar="CODE", help="Language for the call, such as ha.")
-@click.option("--name", help="What to call the person.")
-@click.option("--note", help="When a call is safe.")
-@click.option("--channel", type=click.Choice(get_args(Channel)), default="OFFICE", show_default=True)
-@click.option("--as", "user", default=OPERATOR, show_default=True, metavar="USER", help="Who takes it down.")
-@click.option("--key", metavar="KEY", help="Idempotency key: the same key is taken once.")
+@click.option("--language", required=True, metavar="CODE", help="Language of the call, such as ha (Hausa).")
+@click.option("--name", help="Name the person wishes to be called by.")
+@click.option("--note", help="When it is safe to call.")
+@click.option("--channel", type=click.Choice(get_args(Channel)), default="OFFICE", show_default=True,
+              help="How the request reached IOM.")  # fmt: skip
+@click.option("--as", "user", default=OPERATOR, show_default=True, metavar="USER", help="Acting user.")
+@click.option("--key", metavar="KEY", help="Idempotency key: a repeated key has no further effect.")
 @as_json
 def add_contact(
     *, phone: str, language: str, name: str | None, note: str | None, channel: str, user: str, key: str | None,
     as_json: bool,
 ) -> None:  # fmt: skip
-    """Take down that somebody asks to be called, and print the request's number."""
+    """Log a callback request, and print its number."""
     number = telephone(phone)
     if number is None:
-        raise click.BadParameter("write it with the country's code, such as +218 91 000 0000", param_hint="PHONE")
-    told = {"phone": number, "language": language, "channel": channel, "given_name": name, "note": note}
-    fields = {name: value for name, value in told.items() if value is not None}
+        rule = "use the international format, for example +218912345678"
+        raise click.BadParameter(f"{phone!r} is not a telephone number; {rule}", param_hint="PHONE")
+    given = {"phone": number, "language": language, "channel": channel, "given_name": name, "note": note}
+    fields = {name: value for name, value in given.items() if value is not None}
 
     async def work(context: CommandContext) -> CallRequestReceipt:
         return await request_call(context.intake, fields, key=key or new_key(), user=user)
 
-    taken = run_with_context(work)
+    receipt = run_with_context(work)
     emit(
-        {"number": taken.number, "due": taken.due.isoformat()},
+        {"number": receipt.number, "due": receipt.due.isoformat()},
         as_json=as_json,
-        plain=lambda: click.echo(taken.number),
+        plain=lambda: click.echo(receipt.number),
     )
 
 
 @contact.command("list", epilog="Example: `awda contact list`")
 @as_json
 def list_contacts(*, as_json: bool) -> None:
-    """Who waits for a call, longest first."""
+    """List open callback requests, earliest due date first."""
 
     async def work(context: CommandContext) -> list[dict[str, Any]]:
         heads = await open_streams(context.pool, "contact")
@@ -65,8 +68,15 @@ def list_contacts(*, as_json: bool) -> None:
         return sorted(found, key=lambda each: str(each["due"]))
 
     found = run_with_context(work)
-    columns = ("number", "due", "overdue", "tries", "language", "given_name", "phone", "note")
-    emit(found, as_json=as_json, plain=lambda: print_table(columns, [[row[name] for name in columns] for row in found]))
+    headings = ("request", "due", "overdue", "attempts", "language", "name", "phone", "note")
+    none = "No callback request is open."
+    emit(found, as_json=as_json, plain=lambda: print_table(headings, map(_cells, found), none=none))
+
+
+def _cells(row: dict[str, Any]) -> list[Any]:
+    overdue = "yes" if row["overdue"] else "no"
+    rest = [row[name] for name in ("tries", "language", "given_name", "phone", "note")]
+    return [row["number"], minute(row["due"]), overdue, *rest]
 
 
 @contact.command("tried", epilog="Example: `awda contact tried CON-2026-000001 NO_ANSWER`")
@@ -75,28 +85,28 @@ def list_contacts(*, as_json: bool) -> None:
 @acting
 @as_json
 def tried(*, number: str, result: str, as_json: bool, **how: Any) -> None:
-    """Record a call that did not succeed."""
-    _tell(number, "RecordContactTry", {"result": result}, as_json=as_json, **how)
+    """Record an unsuccessful call."""
+    _send(number, "RecordContactTry", {"result": result}, as_json=as_json, **how)
 
 
 @contact.command("done", epilog="Example: `awda contact done CON-2026-000001 REACHED`")
 @click.argument("number", metavar="REQUEST")
 @click.argument("outcome", type=click.Choice(get_args(Outcome)))
-@click.option("--note", help="A word about it; sealed.")
+@click.option("--note", help="Note on the outcome; stored encrypted.")
 @acting
 @as_json
 def done(*, number: str, outcome: str, note: str | None, as_json: bool, **how: Any) -> None:
-    """Settle a request: reached, a case was started, not reached, not wanted any more, or asked twice."""
+    """Close a callback request with its outcome."""
     fields = {"outcome": outcome} | ({"note": note} if note else {})
-    _tell(number, "EndContact", fields, as_json=as_json, **how)
+    _send(number, "EndContact", fields, as_json=as_json, **how)
 
 
-def _tell(number: str, message: str, fields: dict[str, Any], *, as_json: bool, **how: Any) -> None:
-    called = number.strip().upper()
-    if not called.startswith("CON-"):
-        raise CommandError(ExitCode.NOT_FOUND, f"{number!r} is no request to be called.", "awda contact list")
+def _send(number: str, message: str, fields: dict[str, Any], *, as_json: bool, **how: Any) -> None:
+    request = number.strip().upper()
+    if not request.startswith("CON-"):
+        raise CommandError(ExitCode.NOT_FOUND, f"There is no callback request {number!r}.", "awda contact list")
     submit(
         SubmissionOptions(**how),
-        lambda context, by: context.intake.send(called, message, fields, **by),
+        lambda context, by: context.intake.send(request, message, fields, **by),
         as_json=as_json,
     )

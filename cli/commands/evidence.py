@@ -1,4 +1,4 @@
-"""Files of a case: attach one, and get it back."""
+"""``awda case attach`` and ``awda case file``: attach a file to a case, and retrieve it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import rich_click as click
 
 from cli.context import CommandContext, run_with_context
-from cli.options import OPERATOR, as_json
+from cli.options import OPERATOR, as_json, valid_user
 from cli.output import CommandError, ExitCode, emit
 from domain.casework.evidence import FOR_FILES
 from gateway.intake.evidence import (
@@ -20,30 +20,31 @@ from gateway.intake.evidence import (
     attach,
     evidence,
 )
-from gateway.intake.staff import USER
 from store.content_store import ContentStore, FileNotStoredError, FolderContentStore
 from store.log.mapper import KeyErasedError, TamperedError
 
 
 def content_store(context: CommandContext) -> ContentStore:
-    """Where this home keeps files."""
+    """Returns the content store of this home."""
     return FolderContentStore(context.settings.files or context.home.files)
 
 
 @click.command("attach", epilog="Example: `awda case attach LBY-2026-000001 passport.pdf --note 'seen at the office'`")
 @click.argument("number", metavar="CASE")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
-@click.option("--note", metavar="TEXT", help="What it shows; sealed with it.")
+@click.option("--note", metavar="TEXT", help="Description of the file; stored encrypted.")
 @click.option("--compartment", type=click.Choice([each.value for each in FOR_FILES]), default="GEN", show_default=True,
-              help="Whose it is: of all who work on the case, of medical staff, of protection staff.")  # fmt: skip
-@click.option("--as", "user", default=OPERATOR, show_default=True, metavar="USER", help="Who attaches it.")
+              help="Who may read it: all case staff (GEN), medical staff or protection staff.")  # fmt: skip
+@click.option("--as", "user", default=OPERATOR, show_default=True, metavar="USER", help="Acting user.",
+              callback=valid_user)  # fmt: skip
 @as_json
 def attach_file(
     *, number: str, file: Path, note: str | None, compartment: str, user: str, as_json: bool
 ) -> None:  # fmt: skip
-    """Seal a file (PDF, JPEG, PNG, TIFF) under the case's keys and attach it. The file here stays as it is."""
-    if not USER.fullmatch(user):
-        raise click.BadParameter(f"{user!r} is no user's name", param_hint="--as")
+    """Attach a file (PDF, JPEG, PNG, TIFF) to a case, encrypted with the keys of the case.
+
+    The original file is not changed.
+    """
 
     async def work(context: CommandContext) -> AttachmentReceipt:
         case = await context.stream(number)
@@ -55,33 +56,34 @@ def attach_file(
         return found[0]
 
     found = run_with_context(work)
-    already = "was attached before" if found.repeated else "is attached"
-    emit(attached_as_json(found), as_json=as_json, plain=lambda: click.echo(f"{file.name} {already}."))
+    done = "had been attached already" if found.repeated else "is attached"
+    emit(attachment_json(found), as_json=as_json, plain=lambda: click.echo(f"{file.name} {done}."))
 
 
-def attached_as_json(found: AttachmentReceipt) -> dict[str, Any]:
-    told = {"case_id": str(found.stream_id), "message_id": str(found.message_id)}
-    return {**told, "status": found.status, "repeated": found.repeated}
+def attachment_json(found: AttachmentReceipt) -> dict[str, Any]:
+    """Returns an attachment as ``--json`` prints it."""
+    ids = {"case_id": str(found.stream_id), "message_id": str(found.message_id)}
+    return {**ids, "status": found.status, "repeated": found.repeated}
 
 
 @click.command("file", epilog="Example: `awda case file LBY-2026-000001 3f9a5c2e --out passport.pdf`")
 @click.argument("number", metavar="CASE")
 @click.argument("digest", metavar="SHA")
-@click.option("--out", "file", required=True, type=click.Path(path_type=Path, dir_okay=False), help="Where to put it.")
+@click.option("--out", "file", required=True, type=click.Path(path_type=Path, dir_okay=False), help="File to write.")
 @as_json
 def get_file(*, number: str, digest: str, file: Path, as_json: bool) -> None:
-    """Open a file of a case. SHA is its digest, or the beginning of it, as the case's history shows it."""
+    """Retrieve a file of a case. SHA is its digest or the beginning of it, as `awda case history --json` shows it."""
 
     async def work(context: CommandContext) -> dict[str, Any]:
-        found = await _found(context, number, digest)
+        found = await _find(context, number, digest)
         _write(found, file)
         return {"file": str(file), "name": found.file_name, "media_type": found.media_type, "bytes": found.opened.size}
 
-    told = run_with_context(work)
-    emit(told, as_json=as_json, plain=lambda: click.echo(f"{file}: {told['name']}, {told['media_type']}."))
+    data = run_with_context(work)
+    emit(data, as_json=as_json, plain=lambda: click.echo(f"{file}: {data['name']}, {data['media_type']}."))
 
 
-async def _found(context: CommandContext, number: str, digest: str) -> EvidenceFile:
+async def _find(context: CommandContext, number: str, digest: str) -> EvidenceFile:
     try:
         return await evidence(context.intake, content_store(context), await context.stream(number), digest)
     except (EvidenceNotFoundError, FileNotStoredError) as missing:
@@ -91,7 +93,7 @@ async def _found(context: CommandContext, number: str, digest: str) -> EvidenceF
 
 
 def _write(found: EvidenceFile, file: Path) -> None:
-    """Write it where nobody else reads it; what turns out to be something else is not left behind."""
+    """Writes the file with access for its owner only. A file whose digest does not match is not kept."""
     counted, draft = sha256(), file.with_name(f".{file.name}.part")
     draft.unlink(missing_ok=True)
     draft.touch(0o600)
@@ -100,7 +102,7 @@ def _write(found: EvidenceFile, file: Path) -> None:
             for piece in found.pieces():
                 counted.update(piece)
                 out.write(piece)
-        _insist(counted.hexdigest() == found.content_hash)
+        _require_match(counted.hexdigest() == found.content_hash)
         draft.replace(file)
     except TamperedError as tampered:
         raise CommandError(ExitCode.UNVERIFIED, str(tampered), "awda verify") from None
@@ -108,6 +110,6 @@ def _write(found: EvidenceFile, file: Path) -> None:
         draft.unlink(missing_ok=True)
 
 
-def _insist(same: bool) -> None:  # noqa: FBT001 (the one thing it is told)
+def _require_match(same: bool) -> None:  # noqa: FBT001 - the only argument
     if not same:
-        raise TamperedError("what was kept is not what was attached")
+        raise TamperedError("the stored file is not the file that was attached")

@@ -1,4 +1,4 @@
-"""Starting Awda here: all of it, one of its processes, or only its tables."""
+"""``awda up``, ``awda worker run`` and ``awda db migrate``."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from importlib import import_module
 
 import rich_click as click
 
-from cli.commands.status import tell_where
-from cli.home import dsn_of, here, temporal_of
+from cli.commands.status import print_addresses
+from cli.home import database_dsn, settings_and_home, temporal_address
 from cli.options import as_json
 from cli.output import emit, log
 from cli.sample_data import SamplePartners
@@ -26,28 +26,28 @@ from workers.settings import Home, Settings
 
 
 @click.command(epilog="Examples: `awda up`, `awda up --empty --detach --port 9000`")
-@click.option("--empty", is_flag=True, help="No made-up partners and people; for real use.")
-@click.option("--detach", is_flag=True, help="Return once all is up; `awda down` stops it.")
-@click.option("--port", type=click.IntRange(1, 65535), help="The gateway's port; another if it is taken.")
+@click.option("--empty", is_flag=True, help="Without sample partners and cases, for real use.")
+@click.option("--detach", is_flag=True, help="Return after the start; stop with `awda down`.")
+@click.option("--port", type=click.IntRange(1, 65535), help="Port of the gateway; another port if it is in use.")
 def up(*, empty: bool, detach: bool, port: int | None) -> None:
-    """Start everything here and stay until Ctrl-C: servers, workers, gateway.
+    """Start servers, workers and gateway, and run until Ctrl-C.
 
-    The first start creates the home (AWDA_HOME) and, unless told otherwise, made-up partners and people.
+    The first start creates the home (AWDA_HOME), with sample partners and cases unless --empty is given.
     """
-    settings, home = here()
+    settings, home = settings_and_home()
     settings = replace(settings, port=port or settings.port)
     if detach:
-        _apart(settings, home, empty=empty)
+        _detach(settings, home, empty=empty)
     else:
-        asyncio.run(_stay(settings, home, empty=empty))
+        asyncio.run(_run(settings, home, empty=empty))
 
 
-def _apart(settings: Settings, home: Home, *, empty: bool) -> None:
+def _detach(settings: Settings, home: Home, *, empty: bool) -> None:
     if status(home)["temporal_address"] and home.state().get("ready"):
-        log(f"Awda runs from {home.root} already.")
+        log(f"Awda is already running in {home.root}.")
     else:
-        known = os.environ.get("PYTHONPATH", "")
-        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(PROJECT), known)))
+        path = os.environ.get("PYTHONPATH", "")
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(PROJECT), path)))
         argv = [
             sys.executable,
             "-P",
@@ -59,40 +59,40 @@ def _apart(settings: Settings, home: Home, *, empty: bool) -> None:
             *(["--empty"] if empty else []),
         ]
         asyncio.run(launch_apart(argv, home))
-    tell_where(home)
+    print_addresses(home)
 
 
-async def _stay(settings: Settings, home: Home, *, empty: bool) -> None:
-    company = SamplePartners.of(settings, home, empty=empty)
+async def _run(settings: Settings, home: Home, *, empty: bool) -> None:
+    partners = SamplePartners.of(settings, home, empty=empty)
 
     async def ready(servers: Servers) -> None:
-        if company:
-            await company.arrive(servers, log)
-        tell_where(home)
-        log("Ctrl-C stops everything. Try: awda case list")
+        if partners:
+            await partners.register_people(servers, log)
+        print_addresses(home)
+        log("Press Ctrl-C to stop. To list the cases: awda case list")
 
-    processes: list[Command] = [*commands(made_up=company is not None), *([company.process] if company else [])]
-    prepare = company.prepare if company else migrate
+    processes: list[Command] = [*commands(made_up=partners is not None), *([partners.process] if partners else [])]
+    prepare = partners.prepare if partners else migrate
     await bring_up(settings, processes=processes, migrate=prepare, say=log, ready=ready)
 
 
-# Parts
+# Single processes and the database schema
 
 
 @click.group()
 def worker() -> None:
-    """Run one of Awda's processes by itself."""
+    """Run a single process."""
 
 
 @worker.command("run", epilog="Example: `awda worker run relay`")
 @click.argument("name", type=click.Choice(list(NAMES)), default="case-worker")
 def run_worker(name: str) -> None:
-    """Run one process until Ctrl-C: case-worker, relay, projector or gateway. As many at once as you like."""
-    settings, home = here()
-    os.environ["AWDA_DATABASE_URL"] = dsn_of(settings, home)
-    if address := temporal_of(settings, home):
+    """Run one process until Ctrl-C: case-worker, relay, projector or gateway. Several instances may run at once."""
+    settings, home = settings_and_home()
+    os.environ["AWDA_DATABASE_URL"] = database_dsn(settings, home)
+    if address := temporal_address(settings, home):
         os.environ["AWDA_TEMPORAL_ADDRESS"] = address
-    if SamplePartners.play_in(home):
+    if SamplePartners.exist_in(home):
         os.environ["AWDA_LOOPBACK_RECEIVERS"] = "1"
     main = import_module("workers.main").main
     with suppress(KeyboardInterrupt):
@@ -101,16 +101,20 @@ def run_worker(name: str) -> None:
 
 @click.group()
 def db() -> None:
-    """The database's tables."""
+    """Manage the database schema."""
 
 
 @db.command("migrate", epilog="Example: `AWDA_DATABASE_URL=postgresql://owner@host/awda awda db migrate`")
 @as_json
 def migrate_tables(*, as_json: bool) -> None:
-    """Bring the tables up to date. Needs the database's owner; in an embedded home that is known."""
-    settings, home = here()
-    dsn = dsn_of(settings, home)
+    """Apply outstanding migrations. On an external database, connect as the owner of the tables."""
+    settings, home = settings_and_home()
+    dsn = database_dsn(settings, home)
     if settings.database_url is None:
         dsn = as_role(dsn, OWNER, home.secret(OWNER))
     applied = asyncio.run(migrate(dsn))
-    emit({"applied": applied}, as_json=as_json, plain=lambda: click.echo("\n".join(applied) or "Nothing to do."))
+    emit(
+        {"applied": applied},
+        as_json=as_json,
+        plain=lambda: click.echo("\n".join(applied) or "The database schema is up to date."),
+    )

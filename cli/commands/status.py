@@ -1,4 +1,4 @@
-"""`awda down`, `awda status` and `awda doctor`."""
+"""``awda down``, ``awda status`` and ``awda doctor``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import rich_click as click
 
-from cli.home import dsn_of, here, temporal_of
+from cli.home import database_dsn, settings_and_home, temporal_address
 from cli.options import as_json
 from cli.output import CommandError, ExitCode, emit, log, print_fields, print_table
 from workers.doctor import HealthCheck, diagnose, wheels
@@ -26,29 +26,30 @@ LABELS: Final = {
 }
 
 
-def tell_where(home: Home) -> None:
+def print_addresses(home: Home) -> None:
+    """Prints the addresses of the servers of a home."""
     found = status(home)
     print_fields({label: found[name] for name, label in LABELS.items() if found[name]} | {"Home": home.root})
 
 
 @click.command(epilog="Example: `awda down`")
 def down() -> None:
-    """Stop everything that runs from this home, and whatever a broken start left behind."""
-    _, home = here()
+    """Stop all processes of this home, including those left by an interrupted start."""
+    _, home = settings_and_home()
     if not home.root.exists():
-        log(f"There is no home at {home.root}, so nothing runs from it.")
+        log(f"There is no home at {home.root}; nothing to stop.")
         return
-    log("Stopped." if asyncio.run(bring_down(home)) else "Nothing was running.")
+    log("Stopped." if asyncio.run(bring_down(home)) else "Awda was not running.")
 
 
-# Looking
+# State
 
 
 @click.command("status", epilog="Example: `awda status --json`")
 @as_json
 def show_status(*, as_json: bool) -> None:
-    """What runs from this home, and where to find it."""
-    _, home = here()
+    """Show the processes of this home and their addresses."""
+    _, home = settings_and_home()
     found = status(home)
 
     def plain() -> None:
@@ -63,31 +64,31 @@ def show_status(*, as_json: bool) -> None:
 @click.command(epilog="Example: `awda doctor`")
 @as_json
 def doctor(*, as_json: bool) -> None:
-    """Whether the servers can be trusted with people's cases, and what to do if not."""
-    settings, home = here()
-    found = asyncio.run(_examined(settings, home))
+    """Check that the servers are configured safely, and say what to correct."""
+    settings, home = settings_and_home()
+    found = asyncio.run(_diagnose(settings, home))
     ok = all(each.ok for each in found)
-    told = {"ok": ok, "findings": [asdict(each) for each in found]}
-    emit(told, as_json=as_json, plain=lambda: _tell_findings(found))
+    data = {"ok": ok, "findings": [asdict(each) for each in found]}
+    emit(data, as_json=as_json, plain=lambda: _print_findings(found))
     if not ok:
         failed = next(each for each in found if not each.ok)
-        raise CommandError(ExitCode.DOWN, f"Not well: {failed.name}.", failed.remedy)
+        raise CommandError(ExitCode.DOWN, f"Check failed: {failed.name}.", failed.remedy)
 
 
-async def _examined(settings: Settings, home: Home) -> list[HealthCheck]:
+async def _diagnose(settings: Settings, home: Home) -> list[HealthCheck]:
     try:
-        dsn = dsn_of(settings, home)
+        dsn = database_dsn(settings, home)
     except CommandError as failed:
         return [HealthCheck("home", ok=False, detail=failed.message, remedy=f"Run {failed.todo}."), *wheels()]
     embedded = settings.database_url is None
     owner = as_role(dsn, OWNER, home.secret(OWNER)) if embedded else None
     return await diagnose(
-        owner, dsn, temporal_of(settings, home), namespace=settings.temporal_namespace, embedded=embedded
+        owner, dsn, temporal_address(settings, home), namespace=settings.temporal_namespace, embedded=embedded
     )
 
 
-def _tell_findings(found: Sequence[HealthCheck]) -> None:
+def _print_findings(found: Sequence[HealthCheck]) -> None:
     rows: list[list[Any]] = [
-        ["ok" if each.ok else "NOT WELL", each.name, f"{each.detail} {each.remedy}"] for each in found
+        ["ok" if each.ok else "FAILED", each.name, f"{each.detail} {each.remedy}".strip()] for each in found
     ]
-    print_table(("", "what", "finding"), rows)
+    print_table(("result", "check", "finding"), rows)

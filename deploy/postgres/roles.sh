@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs once, on an empty cluster: the roles that are not its owner, each with its password.
-# What they may do is in the migrations.
+# Runs once, on an empty cluster: creates the roles other than the owner, with their passwords.
+# Their privileges are granted by the migrations.
 set -eu
 
 AWDA_SECRETS=${AWDA_SECRETS:-/run/secrets}

@@ -1,7 +1,7 @@
 """The case aggregate: phase, stages, holds, clearances, consents, referrals, seat and tasks.
 
-A case has no single status (domain.md 4.1): each part has its own. Every part that a rule reads can be rebuilt from the
-public fields of the events, so that a case stays valid after its keys are destroyed.
+A case has no single status (rule CASE.STATE): each part has its own. Every part that a rule reads can be rebuilt from
+the public fields of the events, so that a case stays valid after its keys are destroyed.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ from domain.referral.requests import send_drafts
 # Holds and clearances
 
 RELEASABLE: Final = frozenset({Block.EMBASSY_DISCLOSURE, Block.AUTHORITY_DISCLOSURE})
-"""What a review may release of a hold that goes on (domain.md 4.5)."""
+"""What a review may release of a hold that goes on (rule HOLD.NOT_RELEASABLE)."""
 
 STAYS_CLOSED: Final = "nothing was released: of this hold the disclosure part stays closed"
 """Said only under the seal. A refusal would tell everybody who sees it which kind of hold this is."""

@@ -1,7 +1,7 @@
 """What a fact ends beyond its own stage: the permissions, the seat and the referrals that rested on what it changes.
 
 A stage may look back, never ahead, so screening cannot give a seat back. Facts stand here beside the row of the table
-that they set off (domain.md 4.7), whichever rule recorded them.
+that they set off (rule INVALIDATION.TABLE), whichever rule recorded them.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ def grant(
 ) -> ClearanceGranted:
     """Returns the event that grants a clearance, valid no longer than the policy in force allows.
 
-    ``since`` is the sender's date: validity counts from the earlier of it and the receipt (domain.md 00, 3).
+    ``since`` is the sender's date: validity counts from the earlier of it and the receipt (rule CLEARANCE.VALIDITY).
     """
     window = ctx.policy.in_force.validity[kind]
     longest = LIBYA.after(min(since or ctx.at, ctx.at), window) if window else None

@@ -1,7 +1,7 @@
 """Records a protection concern, with the same public events for every concern.
 
 Neither the sequence of events, nor the name of a task, nor its due date may reveal whether a person fears return, was
-trafficked or is threatened (domain.md 00, 9).
+trafficked or is threatened (rule PROTECTION.INDISTINGUISHABLE).
 """
 
 from __future__ import annotations

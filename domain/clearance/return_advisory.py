@@ -1,8 +1,9 @@
 """Which return advisory applies to a person, and whether an assessment of safety is still valid under it.
 
-The protection unit changes advisories while people wait (domain.md 8.3). A safety assessment made under an advisory
-that
-no longer applies clears nobody for travel (domain.md 00, 25): the travel gate checks it, and every case is notified.
+The protection unit changes advisories while people wait (rule SAFETY.ADVISORY_LEVELS). A safety assessment made under
+an advisory that
+no longer applies clears nobody for travel (rule SAFETY.OUTDATED): the travel gate checks it, and every case is
+notified.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from domain.clearance.actions import revoke
 from domain.kernel.event import Event
 from domain.kernel.vocabulary import ClearanceKind, ReferralKind
 
-# What invalidates what (domain.md 4.7)
+# What invalidates what (rule INVALIDATION.TABLE)
 
 
 class Trigger(StrEnum):

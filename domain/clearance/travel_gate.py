@@ -1,6 +1,6 @@
 """The travel gate: may this person pass this checkpoint for this movement?
 
-It returns every failure, not only the first (domain.md 4.3). In doubt the answer is no.
+It returns every failure, not only the first (rule GATE.CHECKPOINTS). In doubt the answer is no.
 """
 
 from __future__ import annotations
@@ -157,7 +157,10 @@ def _own_word(case: Case, checkpoint: Checkpoint, journey: Journey, policy: InFo
 
 
 def _doubts(case: Case, checkpoint: Checkpoint) -> Iterator[str]:
-    """A quarantined signal or message blocks travel from its receipt (domain.md 00, 3)."""
+    """A quarantined signal or message blocks travel from its receipt.
+
+    See rules GATE.SIGNAL.IN_DOUBT, GATE.MESSAGE.IN_DOUBT.
+    """
     if checkpoint is Checkpoint.NOMINATE:
         return
     if any(referral.disputed for referral in case.referrals.values()):

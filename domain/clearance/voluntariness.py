@@ -3,7 +3,7 @@
 A person's decision to return is assessed, declared and reaffirmed. A statement made before the latest doubt is no
 longer
 valid, both by its place in the log and by its date: a form signed before a withdrawal is not a new declaration, however
-late it arrives (domain.md 4.5, 8.1).
+late it arrives (rule VRD.AFTER_DOUBT).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What may be asked of a case: one frozen model each, under the name domain.md gives the command.
+"""What may be asked of a case: one frozen model each, under the name that staff type.
 
 Here are the base, the registry and what belongs to no single stage; a stage's own messages stand in its file.
 A message is an order (guarded, may be refused) or a report of a fact (always recorded); its rule says which.

@@ -20,7 +20,7 @@ class Attachment(BaseModel):
 
 
 class SubjectCheck(BaseModel):
-    """Whom the partner believes to be speaking of (domain.md 00, 6)."""
+    """Whom the partner believes to be speaking of (rule QUARANTINE.IDENTITY_MISMATCH)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -29,7 +29,10 @@ class SubjectCheck(BaseModel):
 
 
 class ReceivePartnerSignal(Message):
-    """A completion signal (domain.md 5.3). ``occurred_at`` and ``sent_at`` are the partner's clock, and only claims."""
+    """A completion signal. ``occurred_at`` and ``sent_at`` are the partner's clock, and only claims.
+
+    See rule SIGNAL.DISPOSITION.
+    """
 
     FROM: ClassVar[str] = "partner"
 

@@ -1,4 +1,4 @@
-"""What is recorded of a partner's silence: each rung of the ladder, told once (domain.md 5.2)."""
+"""What is recorded of a partner's silence: each rung of the ladder, told once (rule ESCALATION.LADDER)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is recorded of a partner's answers: every step of the closed loop (domain.md 5.1).
+"""What is recorded of a partner's answers: every step of the closed loop (rule REFERRAL.STATUS).
 
 What a partner answered stands where the kind of referral keeps it: in public, under the medical seal, or protected.
 """
@@ -65,7 +65,10 @@ class PartnerReport(Event):
 
     @property
     def counts_from(self) -> datetime:
-        """From when an answer counts: the earlier of the partner's own date and the receipt (domain.md 00, 3)."""
+        """From when an answer counts: the earlier of the partner's own date and the receipt.
+
+        See rule CLEARANCE.VALIDITY.
+        """
         return min(at for at in (self.occurred_at, self.received_at, self.timestamp) if at is not None)
 
     def say(self) -> str:

@@ -1,4 +1,4 @@
-"""What is recorded of a referral on our side: that it was asked, sent, changed, brought, ended (domain.md 5.1).
+"""What is recorded of a referral on our side: that it was asked, sent, changed, brought, ended (rule REFERRAL.STATUS).
 
 What a partner answered, what its silence brings and what is in doubt stand in `referral_answers`, `referral_silence`
 and `referral_doubt`.

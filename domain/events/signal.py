@@ -1,4 +1,7 @@
-"""What is recorded of a signal that moves nothing: ignored, in doubt, decided, or too late (domain.md 5.3)."""
+"""What is recorded of a signal that moves nothing: ignored, in doubt, decided, or too late.
+
+See rule SIGNAL.DISPOSITION.
+"""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class Partner:
     kinds: frozenset[ReferralKind]
     country: str | None = None
     mandatory_reporting: bool = False
-    """Whether it must report births, pregnancies, rape or stay to authorities (domain.md 00, 11)."""
+    """Whether it must report births, pregnancies, rape or stay to authorities (rule PARTNER.MANDATORY_REPORTING)."""
     works_in: str | None = None
     """The country whose working week it keeps, if that is not the default."""
 

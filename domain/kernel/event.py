@@ -29,7 +29,7 @@ NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Compartment(StrEnum):
-    """Classes of data, each sealed under a key of its own (domain.md 2.2)."""
+    """Classes of data, each sealed under a key of its own (rule DATA.COMPARTMENTS)."""
 
     GEN = "GEN"
     CONS = "CONS"

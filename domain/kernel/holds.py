@@ -28,7 +28,7 @@ OWNER_OF = {
     HoldType.COMPLAINT_SAFEGUARD: "AAP_OFFICER",
     HoldType.FUNDING: "PROGRAMME_MANAGER",
 }
-"""The role that owns a hold of each type and may lift it (domain.md 4.5; every hold has an owner, INV-16)."""
+"""The role that owns a hold of each type and may lift it (rule HOLD.OWNER)."""
 
 BLOCKS: Final[Mapping[HoldType, frozenset[Block]]] = {
     HoldType.PROTECTION: TRAVEL | {Block.EMBASSY_DISCLOSURE, Block.AUTHORITY_DISCLOSURE},

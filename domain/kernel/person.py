@@ -1,4 +1,4 @@
-"""The particulars of the person whom a case is about. They are always sealed (domain.md 3.2)."""
+"""The particulars of the person whom a case is about. They are always sealed (rule DATA.PERSON_SEALED)."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The policy: every number of the programme (deadlines, validity windows, ceilings), versioned. Rules contain none.
 
-There are two kinds (domain.md 00, 20). *Pinned* numbers (deadlines, ceilings) are fixed when a case is opened: it keeps
-the edition of that day. Numbers *in force* (validity windows, gate rules) protect safety and are always read from the
-newest edition. A published edition is never edited; a change is a new edition.
+There are two kinds (rule POLICY.PINNED_AND_IN_FORCE). *Pinned* numbers (deadlines, ceilings) are fixed when a case is
+opened: it keeps the edition of that day. Numbers *in force* (validity windows, gate rules) protect safety and are
+always read from the newest edition. A published edition is never edited; a change is a new edition.
 """
 
 from __future__ import annotations
@@ -20,10 +20,12 @@ from domain.kernel.working_time import Span, days, hours, minutes, working_days
 
 @dataclass(frozen=True)
 class ResponseTimes:
-    """How long a partner has for each step, counted from sending, and how long a request stays open (domain.md 6, 5.2).
+    """How long a partner has for each step, counted from sending, and how long a request stays open.
 
     Without ``start`` the partner need not report that work has begun. With ``life`` a life may depend on the answer:
     deadlines count clock hours, and a missing answer is escalated to the highest level.
+
+    See rules ESCALATION.RESPONSE_TIMES, ESCALATION.LADDER.
     """
 
     ack: Span
@@ -49,7 +51,7 @@ class Pinned:
     longer: Mapping[Kind, Mapping[str, Span]]
     """Outcomes that extend the completion date, and by how much from the day of the answer."""
     escalations: Mapping[str, Span]
-    """Time between a missed due date and each escalation level (domain.md 5.2)."""
+    """Time between a missed due date and each escalation level (rule ESCALATION.LADDER)."""
     urgent_first_escalation: Span
     life_escalations: Mapping[str, Span]
     """The same where a life is at risk, in clock hours."""
@@ -102,7 +104,7 @@ class InForce:
     sheet_bytes: int
     sheet_rows: int
     clock_ahead: Span
-    """How far a partner's clock may be ahead before the difference is recorded (domain.md 5.3)."""
+    """How far a partner's clock may be ahead before the difference is recorded (rule SIGNAL.CLOCK)."""
     backdated: Span
     """How old a reported time may be before the difference is recorded."""
     iom_line: str

@@ -1,4 +1,4 @@
-"""Every enumeration of the programme, in one place (domain.md 3 to 6)."""
+"""Every enumeration of the programme, in one place."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class StageStatus(StrEnum):
 
 
 class Block(StrEnum):
-    """What a hold may stop (domain.md 4.5)."""
+    """What a hold may stop (rule HOLD.BLOCKS)."""
 
     MANIFEST = "MANIFEST"
     BOARDING = "BOARDING"
@@ -67,7 +67,7 @@ TRAVEL: Final = frozenset({Block.MANIFEST, Block.BOARDING})
 
 
 class AdvisoryLevel(StrEnum):
-    """Level of a return advisory (domain.md 8.3)."""
+    """Level of a return advisory (rule SAFETY.ADVISORY_LEVELS)."""
 
     OPEN = "OPEN"
     CAUTION_INDIVIDUAL_ASSESSMENT = "CAUTION_INDIVIDUAL_ASSESSMENT"
@@ -99,7 +99,7 @@ class ClearanceStatus(StrEnum):
 
 
 class Checkpoint(StrEnum):
-    """Points at which the travel gate is evaluated (domain.md 4.3)."""
+    """Points at which the travel gate is evaluated (rule GATE.CHECKPOINTS)."""
 
     NOMINATE = "NOMINATE"
     FREEZE = "FREEZE"
@@ -164,7 +164,7 @@ class SignalType(StrEnum):
 STATEMENTS: Final = frozenset({SignalType.WITHDRAWAL_REPORTED, SignalType.CONCERN_REPORTED, SignalType.CONTACT_CHANGED})
 """Statements of the person, relayed by a partner.
 
-They are never too late, whatever the state of the referral or case (domain.md 00, 2).
+They are never too late, whatever the state of the referral or case (rule SIGNAL.STATEMENT).
 """
 
 
@@ -220,7 +220,7 @@ PUBLIC_KIND: Final[Mapping[ReferralKind, ReferralKind]] = {
     ReferralKind.MHPSS: ReferralKind.HEALTH_SERVICE,
     ReferralKind.SPECIALIST_CARE: ReferralKind.HEALTH_SERVICE,
 }
-"""Public name of the kinds of referral whose true name would reveal too much (domain.md 9)."""
+"""Public name of the kinds of referral whose true name would reveal too much (rule DATA.NEUTRAL_NAMES)."""
 
 ALWAYS_URGENT: Final = frozenset(
     {ReferralKind.VOT_ASSISTANCE, ReferralKind.GBV_SERVICES, ReferralKind.MEDICAL_EVACUATION}
@@ -229,7 +229,7 @@ ALWAYS_URGENT: Final = frozenset(
 
 
 class Purpose(StrEnum):
-    """Purpose of a consent (domain.md 7.1; rule 7 of section 00)."""
+    """Purpose of a consent (rule CONSENT.PURPOSES)."""
 
     DATA_PROCESSING = "DATA_PROCESSING"
     INTERVIEW = "INTERVIEW"
@@ -283,7 +283,7 @@ class ClosureReason(StrEnum):
 
 
 class PublicClosure(StrEnum):
-    """Public closure code for operations, partners and reports (domain.md 4.4)."""
+    """Public closure code for operations, partners and reports (rule CLOSURE.PUBLIC_REASON)."""
 
     COMPLETED = "COMPLETED"
     WITHDRAWN = "WITHDRAWN"

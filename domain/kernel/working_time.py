@@ -1,7 +1,7 @@
 """Working time: weekends and holidays by country, and deadlines counted in working days.
 
-A deadline in working days ends at 17:00 local time on the last of them (domain.md 10). Hours and calendar days count
-continuously. Calendars are versioned data: a holiday announced later moves open deadlines, never past ones.
+A deadline in working days ends at 17:00 local time on the last of them (rule CALENDAR.WORKING_DAYS). Hours and calendar
+days count continuously. Calendars are versioned data: a holiday announced later moves open deadlines, never past ones.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Partner types: on which consent each may be asked, which data each may see, and what is never sent.
 
-The minimum data set (domain.md 6.4) is a table: a field that is not in a recipient's row does not leave.
+The minimum data set (rule DISCLOSURE.MINIMUM_DATA) is a table: a field that is not in a recipient's row does not leave.
 """
 
 from __future__ import annotations
@@ -107,12 +107,18 @@ PUBLIC_PURPOSE: Final[Mapping[Purpose, Purpose]] = {
 AUTHORITIES: Final = frozenset({Recipient.EXIT_AUTHORITY, Recipient.DETENTION_AUTHORITY})
 
 BY_LETTER: Final = AUTHORITIES | {Recipient.EMBASSY}
-"""Who hears of an ending with the next ordinary letters, never at the moment of its cause (domain.md 00, 9)."""
+"""Who hears of an ending with the next ordinary letters, never at the moment of its cause.
+
+See rule PROTECTION.INDISTINGUISHABLE.
+"""
 
 CARE: Final = frozenset(
     {Recipient.CLINIC, Recipient.MHPSS, Recipient.PROTECTION, Recipient.UNHCR, Recipient.SHELTER, Recipient.LEGAL}
 )
-"""Recipients whose help never depends on returning: a CONSENT hold does not stop them (domain.md 00, 8)."""
+"""Recipients whose help never depends on returning: a CONSENT hold does not stop them.
+
+See rule DISCLOSURE.CARE_CONTINUES.
+"""
 
 _IDENTITY: Final = frozenset({"family_name", "given_names", "sex", "date_of_birth", "dob_precision"})
 
@@ -135,7 +141,8 @@ MAY_SEE: Final[Mapping[Recipient, frozenset[str]]] = {
     Recipient.GUARDIANSHIP: _IDENTITY | {"nationality"},
 }
 """What each recipient needs to do its part, and no more. Embassies get our telephone line, never the person's, and a
-place only for the interview itself; who decides on detention learns nothing of papers and flights (domain.md 00, 10).
+place only for the interview itself; who decides on detention learns nothing of papers and flights (rule
+DISCLOSURE.EMBASSY_AND_AUTHORITIES).
 """
 
 NOBODYS: Final = frozenset({"iom_line"})

@@ -33,7 +33,7 @@ EscalationStep = tuple[str, datetime]
 
 
 def next_escalation_step(case: Case, referral: Referral, directory: Directory) -> EscalationStep | None:
-    """The next step of the ladder for what the partner owes (domain.md 5.2); ``None`` if nothing is owed."""
+    """The next step of the ladder for what the partner owes (rule ESCALATION.LADDER); ``None`` if nothing is owed."""
     if referral.sent_at is None:
         return None
     ladders = _ladders(case, referral, directory.calendar(referral.partner_id))
@@ -80,7 +80,10 @@ def escalation_steps(case: Case, referral: Referral, step: str, calendar: Calend
 
 
 def due_date(case: Case, referral: Referral, step: str, calendar: Calendar) -> datetime:
-    """When a step is due (UTC): as pinned, or later by holidays announced since. Never earlier (domain.md 00, 26)."""
+    """When a step is due (UTC): as pinned, or later by holidays announced since. Never earlier.
+
+    See rule CALENDAR.ANNOUNCED_HOLIDAY.
+    """
     pinned = referral.dues[step]
     span = _answer(case, referral).spans().get(step)
     if span is None or span.unit in CLOCK or step in referral.put_off or referral.sent_at is None:
@@ -126,7 +129,7 @@ URGENT: Final = frozenset({Priority.P1_LIFE_SAVING, Priority.P2_HIGHLY_VULNERABL
 
 
 def _levels(case: Case, referral: Referral, due: datetime, calendar: Calendar) -> Iterator[EscalationStep]:
-    """Who is told, and when: the first level at once, what is above it in the day's digest (domain.md 00, 24).
+    """Who is told, and when: the first level at once, what is above it in the day's digest (rule ESCALATION.LEVELS).
 
     Where a life is at risk nobody waits for a digest, and only there the top is told at all.
     """

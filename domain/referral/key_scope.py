@@ -29,7 +29,7 @@ class KeyScope:
         """Whether a signal on a referral of that kind may come under this key; ``None`` is a kind nobody can read.
 
         What the person says through a partner passes under every key: a wish not to travel is stopped by no form
-        that somebody filled in wrongly (domain.md 00, 2).
+        that somebody filled in wrongly (rule SIGNAL.STATEMENT).
         """
         if signal in STATEMENTS:
             return True

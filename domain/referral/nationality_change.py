@@ -1,7 +1,7 @@
 """Another nationality than before: what the person is asked anew, and who is told nothing until then.
 
-The country now named may be the one they fear, and nobody has heard yet whether they want to go there (domain.md 7.4
-rule 4).
+The country now named may be the one they fear, and nobody has heard yet whether they want to go there (rule
+NATIONALITY.ASK_FIRST).
 """
 
 from __future__ import annotations
@@ -46,7 +46,10 @@ def former(case: Case) -> frozenset[str]:
 
 
 def unasked(case: Case) -> tuple[str, ...]:
-    """What the person is still to be asked after naming another nationality; nothing once they have left (00.8)."""
+    """What the person is still to be asked after naming another nationality; nothing once they have left.
+
+    See rule DISCLOSURE.CARE_CONTINUES.
+    """
     left = case.departed or (case.closed and case.has(FlightDeparted))
     if left or not case.nationality_since:
         return ()

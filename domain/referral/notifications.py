@@ -78,7 +78,10 @@ PLEASE_CALL: Final = "PLEASE_CALL_IOM"
 
 
 def _says(referral: Referral) -> dict[str, Any]:
-    """A community leader is asked for one thing only, and learns nothing by how urgent it is (domain.md 00, 30)."""
+    """A community leader is asked for one thing only, and learns nothing by how urgent it is.
+
+    See rule DISCLOSURE.COMMUNITY_LEADER.
+    """
     if RECIPIENT_OF[referral.asked_kind] is Recipient.COMMUNITY:
         return {"says": PLEASE_CALL, "urgent": False}
     return {}

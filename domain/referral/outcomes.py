@@ -1,6 +1,6 @@
-"""What partners answer, by kind of referral: outcome codes, and which payload goes with them (domain.md 6.1 to 6.3).
+"""What partners answer, by kind of referral: outcome codes, and which payload goes with them (rule REFERRAL.OUTCOMES).
 
-One table. An answer that does not fit it is in doubt and waits for a person; none is lost (domain.md 00, 3).
+One table. An answer that does not fit it is in doubt and waits for a person; none is lost (rule REFERRAL.OUTCOMES).
 """
 
 from __future__ import annotations

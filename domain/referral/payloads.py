@@ -1,4 +1,4 @@
-"""The fields that a partner may send along with an answer, by kind of referral (domain.md 6).
+"""The fields that a partner may send along with an answer, by kind of referral (rule REFERRAL.OUTCOMES).
 
 None of them must be given, and what comes beside them is not lost.
 """

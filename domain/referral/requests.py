@@ -120,7 +120,10 @@ def why_not_send(case: Case, referral: Referral) -> str | None:
 
 
 def _not_informed(referral: Referral, ctx: Context) -> bool:
-    """Whether the partner must report people to authorities, and the person has not been told so (domain.md 00, 11)."""
+    """Whether the partner must report people to authorities, and the person has not been told so.
+
+    See rule PARTNER.MANDATORY_REPORTING.
+    """
     partner = ctx.directory.get(referral.partner_id)
     return partner is not None and partner.mandatory_reporting and not referral.informed
 
@@ -255,7 +258,7 @@ def _tell_the_end(case: Case, referral: Referral, ctx: Context) -> tuple[bool, d
     """Whether the partner is told at once, or when with the next letters. Who does not know of it is told nothing.
 
     Embassies and authorities never hear at once, whatever the cause: a letter that comes the hour a person has spoken
-    of fear would tell them (domain.md 00, 9).
+    of fear would tell them (rule PROTECTION.INDISTINGUISHABLE).
     """
     excluded = case.excluded_for(purpose_of(referral.asked_kind))
     if referral.status is ReferralStatus.DRAFT or referral.undelivered or referral.partner_id in excluded:

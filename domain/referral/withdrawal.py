@@ -1,8 +1,8 @@
 """What must not leave any more: which open referrals end once nothing may be told to their partners.
 
 A hold against embassies or authorities ends what is open with them, whatever kind of hold it is, so that none can be
-told by it (INV-03; domain.md 00, 9). A consent that is taken back, or an organisation that is excluded, ends what the
-partner has not answered yet; what is under way is for a person to decide.
+told by it (rules INV-03, PROTECTION.INDISTINGUISHABLE). A consent that is taken back, or an organisation that is
+excluded, ends what the partner has not answered yet; what is under way is for a person to decide.
 """
 
 from __future__ import annotations

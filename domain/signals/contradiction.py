@@ -1,6 +1,7 @@
 """A partner's message under an id that it had used for something else: never applied, heard for what it restricts.
 
-Which of the two was meant, a person decides (domain.md 5.3; 00, 3). Until then nobody travels on either.
+Which of the two was meant, a person decides (rule QUARANTINE.CONFLICTING_DUPLICATE). Until then nobody travels on
+either.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Hearing a partner: what a signal means for its referral, and what happens to one that means nothing.
 
 A partner may only be able to say accept, reject and done: missing steps are inferred. Signals come twice, late, out
-of order and contradictory: each ends as applied, ignored with a reason, late, or quarantined (domain.md 5.3).
+of order and contradictory: each ends as applied, ignored with a reason, late, or quarantined (rule SIGNAL.DISPOSITION).
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ from domain.signals.transitions import ENDINGS, apply_to_open_referral
 def place(case: Case, signal: ReceivePartnerSignal) -> PlacedSignal:
     """Find what a signal speaks of. What cannot be placed is for a person, and the partner is told nothing of it.
 
-    The person's own word counts from whoever brings it, whosever referral it was told on (domain.md 00, 2).
+    The person's own word counts from whoever brings it, whosever referral it was told on (rule SIGNAL.STATEMENT).
     """
     referral = case.referral_with(signal.referral_token)
     if referral is None:
@@ -126,7 +126,7 @@ def _doubt(case: Case, heard: PlacedSignal, before: Sequence[PartnerReport]) -> 
 
 
 def mismatched(case: Case, signal: ReceivePartnerSignal) -> bool:
-    """Whether the partner seems to speak of somebody else (domain.md 00, 6)."""
+    """Whether the partner seems to speak of somebody else (rule QUARANTINE.IDENTITY_MISMATCH)."""
     check, person = signal.subject_check, case.person
     if check is None or person is None:
         return False
@@ -238,7 +238,7 @@ def _ends_nothing(heard: PlacedSignal) -> bool:
 
 
 def _same_outcome(case: Case, heard: PlacedSignal) -> bool:
-    """The same by content, not by name: an item or date of its own may be a second fact (domain.md 00, 5)."""
+    """The same by content, not by name: an item or date of its own may be a second fact (rule SIGNAL.SAME_OUTCOME)."""
     referral = heard.referral
     answered: list[PartnerReport] = [*case.every(ReferralCompleted), *case.every(ReferralOutcomeAmended)]
     counts = [told for told in answered if told.signal_id == referral.completed_by]

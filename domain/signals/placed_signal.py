@@ -73,14 +73,14 @@ def request_review(case: Case, heard: PlacedSignal, ctx: Context) -> Iterator[Ev
 
 
 def hold_if_grave(case: Case, heard: PlacedSignal, ctx: Context) -> Iterator[Event]:
-    """A grave answer holds the journey from its receipt (domain.md 00, 3), once."""
+    """A grave answer holds the journey from its receipt (rule SIGNAL.RESTRICTS_AT_ONCE), once."""
     kind = heard.hold
     if kind is not None and not case.closed and not case.departed and not case.holds_of(kind):
         yield hold(kind, ctx)
 
 
 def record_superseded(case: Case, heard: PlacedSignal, cause: str, ctx: Context) -> Iterator[Event]:
-    """It moves nothing any more. What is grave in it counts, however it comes (domain.md 00, 3)."""
+    """It moves nothing any more. What is grave in it counts, however it comes (rule SIGNAL.RESTRICTS_AT_ONCE)."""
     yield ignored(heard, cause, ctx)
     if heard.hold is not None:
         yield from request_review(case, heard, ctx)
@@ -159,7 +159,10 @@ def _waits_already(case: Case, heard: PlacedSignal) -> bool:
 
 
 def not_asked_for(heard: PlacedSignal) -> Iterator[Event]:
-    """A partner told more than its kind of referral asks for: recorded, and kept where it belongs (domain.md 5.3)."""
+    """A partner told more than its kind of referral asks for: recorded, and kept where it belongs.
+
+    See rule SIGNAL.UNREQUESTED_DATA.
+    """
     if heard.stripped.beyond:
         yield DisclosureRecorded(
             recipient=heard.signal.partner_id,

@@ -1,7 +1,9 @@
-"""What restricts, in one table: it goes first of what came at the same instant (domain.md 5.3), and waits for nothing.
+"""What restricts, in one table: it goes first of what came at the same instant, and waits for nothing.
 
 Withdrawal, death, fear or concern, unfitness, a hold or a contradiction, then everything else in the order it came,
 and progress last.
+
+See rule SIGNAL.SAME_INSTANT.
 """
 
 from __future__ import annotations

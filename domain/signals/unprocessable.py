@@ -1,7 +1,7 @@
 """A message that its case could not take in: a rule crashed on it, or what is stored is not what was sealed.
 
-Nobody knows what it would have meant, so it counts against travelling until a person has looked (domain.md 00, 3).
-Which message it was, and why it was not taken in, tells nothing of what it says.
+Nobody knows what it would have meant, so it counts against travelling until a person has looked (rule
+SIGNAL.RESTRICTS_AT_ONCE). Which message it was, and why it was not taken in, tells nothing of what it says.
 """
 
 from __future__ import annotations

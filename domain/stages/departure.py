@@ -263,7 +263,7 @@ def flight_has_arrived(case: Case, letter: FlightHasArrived, _ctx: Context) -> I
 
 
 def may_open(case: Case, _ctx: Context) -> str | None:
-    """A provisional seat may be sought once nationality is confirmed (domain.md 4.1)."""
+    """A provisional seat may be sought once nationality is confirmed (rule DEPARTURE.OPENS)."""
     if case.phase not in (Phase.PRE_DEPARTURE, Phase.DEPARTURE):
         return "PHASE"
     return None if nationality_confirmed(case) else "NATIONALITY_NOT_CONFIRMED"

@@ -168,7 +168,10 @@ def document_answered(case: Case, referral: Referral, told: PartnerReport, ctx: 
 
 
 def _issued(case: Case, kind: TravelDocumentKind, number: str, ends: date | None) -> Iterator[Event]:
-    """An exit permit holds for one document's number; another document needs another permit (7.4 rule 3)."""
+    """An exit permit holds for one document's number; another document needs another permit.
+
+    See rule DOCUMENTS.PERMIT_NUMBER.
+    """
     before = case.latest(TravelDocumentIssued)
     if before is not None and before.number != number:
         yield from revoke(case, ClearanceKind.EXIT_PERMIT, "DOCUMENT_NUMBER_CHANGED")
@@ -241,7 +244,10 @@ def report_document_lost(case: Case, _report: ReportDocumentLost, _ctx: Context)
 
 
 def may_open(case: Case, _ctx: Context) -> str | None:
-    """No word to an embassy before the private question on return has been asked and answered (7.1 rule 1)."""
+    """No word to an embassy before the private question on return has been asked and answered.
+
+    See rule DOCUMENTS.AFTER_INTERVIEW.
+    """
     if case.phase not in (Phase.PRE_DEPARTURE, Phase.DEPARTURE):
         return "PHASE"
     return None if asked_in_private(case) else "DOCUMENTS_MAY_NOT_START"

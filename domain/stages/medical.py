@@ -76,7 +76,7 @@ def _insist_on_seat(case: Case) -> Seat:
 
 
 def _insist_on_window(case: Case, seat: Seat, issued: datetime, ctx: Context) -> None:
-    """The first look leaves time to act on it; another one may be taken until the doors close (domain.md 00, 17)."""
+    """The first look leaves time to act on it; another one may be taken until the doors close (rule FTT.WINDOW)."""
     opens = LIBYA.before(seat.std, ctx.policy.in_force.fit_to_travel_from)
     closes = LIBYA.before(seat.std, ctx.policy.in_force.fit_to_travel_until)
     if _looked_at_for(case, seat):

@@ -44,7 +44,7 @@ NEEDED = (ClearanceKind.PROTECTION_CLEARANCE, ClearanceKind.SAFETY_OF_RETURN)
 
 
 def reassess_safety(case: Case, order: ReassessSafety, ctx: Context) -> Iterator[Event]:
-    """A safety that was assessed under another advisory is none any more (domain.md 4.7, 8.3)."""
+    """A safety that was assessed under another advisory is none any more (rule SAFETY.OUTDATED)."""
     if case.phase is Phase.POST_ARRIVAL:
         raise Rejected("SAFETY.ARRIVED", "the person has arrived; raise a protection concern instead")
     changed = Advisory(order.country, order.area, order.level, order.advisory_version, order.number, order.since)

@@ -58,7 +58,7 @@ def accepted(_case: Case, referral: Referral, told: PartnerReport, ctx: Context)
 
 
 def done(_case: Case, referral: Referral, told: PartnerReport, ctx: Context) -> Iterator[Event]:
-    """Said after the flight; before it, done was taken as a yes (domain.md 6, rule 2)."""
+    """Said after the flight; before it, done was taken as a yes (rule RECEPTION.PROMISE)."""
     if told.outcome == "NOT_ARRIVED":
         within = ctx.policy.pinned.withdrawal_contact
         yield task("find out where the person is", "RECEPTION_OFFICER", within, ctx, subject=str(referral.referral_id))

@@ -80,7 +80,7 @@ def draft_plan(case: Case, order: DraftPlan, ctx: Context) -> Iterator[Event]:
 
 
 def approve_plan(case: Case, order: ApprovePlan, ctx: Context) -> Iterator[Event]:
-    """Within the ceiling by an officer; above it only with a programme manager's name (domain.md 7.7)."""
+    """Within the ceiling by an officer; above it only with a programme manager's name (rule PLAN.CEILING)."""
     plan = case.latest(ReintegrationPlanDrafted)
     if plan is None:
         raise Rejected("PLAN.NONE", "there is no plan to approve")

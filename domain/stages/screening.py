@@ -231,7 +231,7 @@ def _insist_on_free_will(case: Case, ctx: Context) -> None:
 
 
 def _has_been_detained(case: Case) -> bool:
-    """Also whoever has been released since: the second interview may be held outside (domain.md 00, 16)."""
+    """Also whoever has been released since: the second interview may be held outside (rule VRD.TWO_INTERVIEWS)."""
     at_first = case.latest(CaseRegistered)
     return case.has(DetentionRecorded) or (at_first is not None and at_first.living_situation in DETAINED)
 
@@ -314,7 +314,7 @@ def _needed_for_eligibility(case: Case, ctx: Context) -> Iterator[Requirement]:
 
 
 def _recent(case: Case, fact: type[SomeEvent], ctx: Context) -> SomeEvent | None:
-    """The newest fact of a kind, if it is not so old that the person is screened again (domain.md 4.7)."""
+    """The newest fact of a kind, if it is not so old that the person is screened again (rule SCREENING.STALE)."""
     oldest = LIBYA.before(ctx.at, ctx.policy.in_force.screening_stale)
     return found if (found := case.latest(fact)) is not None and found.timestamp >= oldest else None
 

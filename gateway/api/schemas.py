@@ -45,7 +45,7 @@ async def read_schema(message: str) -> JSONResponse:
 
 @router.get("/schemas/signals/{kind}/v{version}.json")
 async def read_signal_schema(kind: str, version: str) -> JSONResponse:
-    """The JSON Schema of the ``data`` of a signal that answers one kind of referral (domain.md 6)."""
+    """The JSON Schema of the ``data`` of a signal that answers one kind of referral (rule REFERRAL.OUTCOMES)."""
     known = ReferralKind.__members__.get(kind)
     if known is None or known not in OUTCOMES or version != str(published(known)["version"]):
         raise ProblemError("not-found", f"there is no kind of referral {kind[:64]!r} in version {version[:9]!r}")

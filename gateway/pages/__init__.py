@@ -1,4 +1,5 @@
-"""Pages for people without a connected system: a request, its answer, a callback. No scripts, under ten kilobytes.
+"""HTML pages for people without a system of their own: one request and its answer, and a request for a call.
 
-Partner systems use ``api`` instead; translations are in ``translations``. Start with ``routes.py``.
+Pages have no script, are smaller than ten kilobytes, and exist in English, French and Arabic. Rules and messages are
+elsewhere (``gateway/partner_access``, ``gateway/intake``). Start with ``routes.py``.
 """

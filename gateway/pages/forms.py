@@ -1,4 +1,4 @@
-"""Reading what was typed into a page: forgiving in its spelling, strict in its size."""
+"""Reads the forms of the pages. Spelling is handled tolerantly; sizes are limited strictly."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from domain.kernel.vocabulary import ReferralKind
 from gateway.http.problems import ProblemError
 from gateway.http.request_body import limited
 from gateway.pages.outcome_choices import (
-    ISSUES,
-    ITS_DAY,
-    LAST_WORDS,
-    NO,
-    NUMBERED,
-    PAPER_KINDS,
-    PAPERS,
-    TICKED,
+    CHECKBOXES,
+    DAY_FIELD,
+    DOCUMENT_FIELDS,
+    DOCUMENT_KINDS,
+    FINAL_SIGNALS,
+    ISSUING,
+    NEGATIVE_SIGNALS,
+    NUMBER_FIELD,
     OutcomeChoice,
     named,
 )
@@ -48,7 +48,7 @@ _LOCAL: Final = "+218"
 
 @dataclass(frozen=True)
 class FormData:
-    """The fields of a form, each once, without what no text needs."""
+    """The fields of a form, each once, without control characters."""
 
     fields: Mapping[str, str]
 
@@ -58,32 +58,32 @@ class FormData:
 
 @dataclass(frozen=True, slots=True)
 class InvalidEntry:
-    """What keeps an answer from being taken: the page's own words for it, by key, and the field it stands at."""
+    """An error in a form: the key of its text, and the field that it is about."""
 
-    words: str
-    at: str
+    text_key: str
+    field: str
 
 
 async def read_form(request: Request) -> FormData:
-    """The form in a request. Raises ``ProblemError`` for what is no form, or far too large."""
+    """Returns the form in a request. Raises ``ProblemError`` when it is not a form or too large."""
     if request.headers.get("content-type", "").split(";")[0].strip().lower() != FORM:
-        raise ProblemError("media-type", "a form is wanted here")
+        raise ProblemError("media-type", f"the content type must be {FORM}: submit the form of the page")
     body = await limited(request, FORM_BYTES)
     try:
         pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=MOST_FIELDS, errors="strict")
     except ValueError:  # not ASCII, not UTF-8 behind the percent signs, or too many fields
-        raise ProblemError("bad-json", "the form cannot be read") from None
+        raise ProblemError("bad-json", "the form cannot be read: open the page again and submit its form") from None
     return FormData({name: _plain(value) for name, value in reversed(pairs)})
 
 
 def _plain(text: str) -> str:
-    """Without control characters, which belong to no answer and break what comes after."""
+    """Returns the text without control characters, which no answer needs and later steps cannot process."""
     lines = text.replace("\r\n", "\n")
     return "".join(each for each in lines if each == "\n" or unicodedata.category(each) not in ("Cc", "Cs"))
 
 
 def digits(text: str) -> str:
-    """Digits as typed on any keyboard (٠١٢ as well as 012), without what people put between them."""
+    """Returns the text with the digits of any script as 0-9 (also ٠١٢), without spaces, hyphens and dots."""
     return "".join(_digit(each) for each in _DIGITS_ONLY.sub("", text))
 
 
@@ -93,78 +93,78 @@ def _digit(letter: str) -> str:
 
 
 def telephone(text: str) -> str | None:
-    """A number in E.164, or ``None`` if none can be made out. One without a country's code is Libyan."""
-    typed = digits(text.replace("(", "").replace(")", ""))
-    typed = "+" + typed[2:] if typed.startswith("00") else typed
-    typed = _LOCAL + typed[1:] if typed.startswith("0") else typed
-    return typed if re.fullmatch(r"\+[1-9][0-9]{6,14}", typed) else None
+    """Returns the number in E.164 format, or ``None`` if it is not one. Without a country code it is Libyan."""
+    number = digits(text.replace("(", "").replace(")", ""))
+    number = "+" + number[2:] if number.startswith("00") else number
+    number = _LOCAL + number[1:] if number.startswith("0") else number
+    return number if re.fullmatch(r"\+[1-9][0-9]{6,14}", number) else None
 
 
 def answer(form: FormData, kind: ReferralKind | None, today: date) -> LinkAnswer | list[InvalidEntry]:
-    """What was said, or everything that has to be mended first. ``today`` is the partner's."""
+    """Returns the answer in a form, or all of its errors. ``today`` is the date in the partner's time zone."""
     choice, note, day = named(kind, form.get("say")), form.get("note"), _day(form.get("day"))
-    wrong = [*_wrong_choice(choice, note), *_wrong_day(day, today), *_wrong_paper(form, kind, choice)]
+    errors = [*_choice_errors(choice, note), *_day_errors(day, today), *_document_errors(form, kind, choice)]
     if len(note) > NOTE:
-        wrong.append(InvalidEntry("too_long", "note"))
-    if wrong or choice is None or isinstance(day, InvalidEntry):
-        return wrong
+        errors.append(InvalidEntry("too_long", "note"))
+    if errors or choice is None or isinstance(day, InvalidEntry):
+        return errors
     return LinkAnswer(
         choice.signal,
         choice.outcome,
         note or None,
         day,
         _details(form, kind, choice, day),
-        ends=choice.signal in LAST_WORDS,
-        words=choice.words,
+        ends=choice.signal in FINAL_SIGNALS,
+        text_key=choice.text_key,
     )
 
 
-def _wrong_choice(choice: OutcomeChoice | None, note: str) -> list[InvalidEntry]:
+def _choice_errors(choice: OutcomeChoice | None, note: str) -> list[InvalidEntry]:
     if choice is None:
         return [InvalidEntry("choose_one", "say")]
-    return [InvalidEntry("reason_needed", "note")] if choice.signal in NO and not note else []
+    return [InvalidEntry("reason_needed", "note")] if choice.signal in NEGATIVE_SIGNALS and not note else []
 
 
-def _wrong_day(day: date | InvalidEntry | None, today: date) -> list[InvalidEntry]:
+def _day_errors(day: date | InvalidEntry | None, today: date) -> list[InvalidEntry]:
     if isinstance(day, InvalidEntry):
         return [day]
     return [InvalidEntry("day_ahead", "day")] if day is not None and day > today else []
 
 
-def _wrong_paper(form: FormData, kind: ReferralKind | None, choice: OutcomeChoice | None) -> list[InvalidEntry]:
-    """A paper that was issued has a number and an end; without them nobody can travel on it."""
-    number = NUMBERED.get(kind) if kind else None
-    if number is None or choice is None or choice.outcome not in ISSUES:
+def _document_errors(form: FormData, kind: ReferralKind | None, choice: OutcomeChoice | None) -> list[InvalidEntry]:
+    """Requires number and expiry date of an issued document: without them it cannot be used for travel."""
+    number = NUMBER_FIELD.get(kind) if kind else None
+    if number is None or choice is None or choice.outcome not in ISSUING:
         return []
-    ends = _day(form.get("expires_on"))
-    if not form.get(number) or len(form.get(number)) > SHORT or ends is None:
-        return [InvalidEntry("number_needed", number)]
-    return [InvalidEntry("day_unclear", "expires_on")] if isinstance(ends, InvalidEntry) else []
+    expires_on = _day(form.get("expires_on"))
+    if not form.get(number) or len(form.get(number)) > SHORT or expires_on is None:
+        return [InvalidEntry("number_needed" if number == "number" else "permit_number_needed", number)]
+    return [InvalidEntry("expiry_unclear", "expires_on")] if isinstance(expires_on, InvalidEntry) else []
 
 
 def _details(
     form: FormData, kind: ReferralKind | None, choice: OutcomeChoice, day: date | None
 ) -> dict[str, str | bool]:
-    """The parts of the payload that a page asks for, under the payload's own names."""
+    """Returns the payload fields that a page asks for."""
     if kind is None or not choice.outcome:
         return {}
-    found: dict[str, str | bool] = {name: True for name in TICKED.get(kind, ()) if form.get(name)}
-    if kind in ITS_DAY and day is not None:
-        found[ITS_DAY[kind]] = day.isoformat()
-    return found | (_paper(form, kind) if choice.outcome in ISSUES else {})
+    found: dict[str, str | bool] = {name: True for name in CHECKBOXES.get(kind, ()) if form.get(name)}
+    if kind in DAY_FIELD and day is not None:
+        found[DAY_FIELD[kind]] = day.isoformat()
+    return found | (_document(form, kind) if choice.outcome in ISSUING else {})
 
 
-def _paper(form: FormData, kind: ReferralKind) -> dict[str, str]:
-    typed = {name: form.get(name) for name in PAPERS.get(kind, ())}
-    if "expires_on" in typed:
-        typed["expires_on"] = str(_day(typed["expires_on"]))
-    if typed.get("kind") not in PAPER_KINDS:
-        typed.pop("kind", None)
-    return {name: value for name, value in typed.items() if value}
+def _document(form: FormData, kind: ReferralKind) -> dict[str, str]:
+    fields = {name: form.get(name) for name in DOCUMENT_FIELDS.get(kind, ())}
+    if "expires_on" in fields:
+        fields["expires_on"] = str(_day(fields["expires_on"]))
+    if fields.get("kind") not in DOCUMENT_KINDS:
+        fields.pop("kind", None)
+    return {name: value for name, value in fields.items() if value}
 
 
 def _day(text: str) -> date | InvalidEntry | None:
-    """A day as typed, year first; nothing typed is no day."""
+    """Returns the date that was entered, year first; ``None`` when the field is empty."""
     if not text:
         return None
     try:

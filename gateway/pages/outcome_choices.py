@@ -1,4 +1,4 @@
-"""What a partner may answer on a page, for each kind of referral (domain.md 6), as the table of payloads says."""
+"""The answers that a page offers for each kind of referral, from the table of outcomes (rule REFERRAL.OUTCOMES)."""
 
 from __future__ import annotations
 
@@ -11,48 +11,49 @@ from domain.referral.outcomes import OUTCOMES
 from domain.signals.transitions import ALLOWED
 from gateway.partner_access.task_links import CALLS
 
-PAPERS: Final[Mapping[ReferralKind, tuple[str, ...]]] = {
+DOCUMENT_FIELDS: Final[Mapping[ReferralKind, tuple[str, ...]]] = {
     ReferralKind.TRAVEL_DOCUMENT: ("kind", "number", "expires_on"),
     ReferralKind.EXIT_PERMIT: ("permit_number", "expires_on"),
 }
-"""What is asked about a paper, by the names the answer's payload has for it."""
+"""The fields that describe an issued document, by their names in the payload."""
 
-NUMBERED: Final[Mapping[ReferralKind, str]] = {
+NUMBER_FIELD: Final[Mapping[ReferralKind, str]] = {
     ReferralKind.TRAVEL_DOCUMENT: "number",
     ReferralKind.EXIT_PERMIT: "permit_number",
 }
+"""The field with the number of the document."""
 
-TICKED: Final[Mapping[ReferralKind, tuple[str, ...]]] = {ReferralKind.CHILD_HANDOVER: ("id_checked",)}
-"""What can be ticked beside an outcome, and is then true in its payload."""
+CHECKBOXES: Final[Mapping[ReferralKind, tuple[str, ...]]] = {ReferralKind.CHILD_HANDOVER: ("id_checked",)}
+"""Checkboxes beside an outcome. A ticked one is ``true`` in the payload."""
 
-ISSUES: Final = frozenset({"ISSUED", "GRANTED"})
-"""Outcomes that bring a paper."""
+ISSUING: Final = frozenset({"ISSUED", "GRANTED"})
+"""Outcomes with which a document is issued."""
 
-ITS_DAY: Final[Mapping[ReferralKind, str]] = {ReferralKind.MEDICAL_ASSESSMENT: "examined_at"}
-"""Kinds whose payload has a name for the day on which it was done."""
+DAY_FIELD: Final[Mapping[ReferralKind, str]] = {ReferralKind.MEDICAL_ASSESSMENT: "examined_at"}
+"""The payload field for the date of the answer, for kinds that have one."""
 
-PAPER_KINDS: Final = (
+DOCUMENT_KINDS: Final = (
     TravelDocumentKind.LAISSEZ_PASSER,
     TravelDocumentKind.EMERGENCY_TRAVEL_CERTIFICATE,
     TravelDocumentKind.COLLECTIVE_LAISSEZ_PASSER,
     TravelDocumentKind.PASSPORT,
 )
 
-LAST_WORDS: Final = frozenset({SignalType.COMPLETED, SignalType.REJECTED, SignalType.FAILED})
-"""After one of these nothing can follow, and the link is used up."""
+FINAL_SIGNALS: Final = frozenset({SignalType.COMPLETED, SignalType.REJECTED, SignalType.FAILED})
+"""No answer can follow one of these, so the link can no longer be used."""
 
-NO: Final = frozenset({SignalType.REJECTED, SignalType.FAILED})
+NEGATIVE_SIGNALS: Final = frozenset({SignalType.REJECTED, SignalType.FAILED})
 
 
 @dataclass(frozen=True, slots=True)
 class OutcomeChoice:
-    """One thing to say: which signal, with which outcome. ``group`` is where it stands on the page."""
+    """One answer on a page: its signal and outcome. ``group`` is the part of the page that lists it."""
 
     signal: SignalType
     outcome: str | None
     group: str
-    words: str
-    """The key of its words: of the page's own, unless it has an outcome."""
+    text_key: str
+    """The key of its text, unless it has an outcome, whose text is used then."""
 
     @property
     def value(self) -> str:
@@ -63,11 +64,11 @@ STATEMENTS: Final = (
     OutcomeChoice(SignalType.WITHDRAWAL_REPORTED, None, "always", "withdrawal"),
     OutcomeChoice(SignalType.CONCERN_REPORTED, None, "always", "concern"),
 )
-"""What may be said at any time, whatever has become of the referral (domain.md 00, 2)."""
+"""Statements that are accepted at any time, whatever the status of the referral (rule SIGNAL.STATEMENT)."""
 
 
 def every(kind: ReferralKind) -> Iterator[OutcomeChoice]:
-    """Everything that can be said about a kind of referral, whatever has been said before."""
+    """Yields every answer for a kind of referral, whatever its status."""
     carried = OUTCOMES[kind].carried if kind not in CALLS else {}
     yield from _choices(SignalType.ACCEPTED, carried.get(SignalType.ACCEPTED) or (None,), "your_answer", "accept")
     yield from _choices(SignalType.REJECTED, carried.get(SignalType.REJECTED) or (None,), "your_answer", "reject")
@@ -79,21 +80,22 @@ def every(kind: ReferralKind) -> Iterator[OutcomeChoice]:
 
 
 def fitting(kind: ReferralKind, status: ReferralStatus) -> Iterator[OutcomeChoice]:
-    """What is worth offering at a status. No is a refusal before the work has begun, and a failure after."""
+    """Yields the answers to offer at a status. "Not possible" is a rejection before the work starts, else a failure."""
     for choice in every(kind):
-        if choice in STATEMENTS or (status in ALLOWED[choice.signal] and not _other_no(choice.signal, status)):
+        if choice in STATEMENTS or (status in ALLOWED[choice.signal] and not _is_rejection(choice.signal, status)):
             yield choice
 
 
 def named(kind: ReferralKind | None, value: str) -> OutcomeChoice | None:
-    """The choice a form came back with, offered now or a while ago. Without a kind: statements only."""
+    """Returns the choice with this form value, offered now or earlier. Without a kind, only statements are found."""
     return next((choice for choice in (every(kind) if kind else STATEMENTS) if choice.value == value), None)
 
 
-def _choices(signal: SignalType, outcomes: Sequence[str | None], group: str, words: str) -> Iterator[OutcomeChoice]:
+def _choices(signal: SignalType, outcomes: Sequence[str | None], group: str, text_key: str) -> Iterator[OutcomeChoice]:
     for outcome in outcomes:
-        yield OutcomeChoice(signal, outcome, group, words)
+        yield OutcomeChoice(signal, outcome, group, text_key)
 
 
-def _other_no(signal: SignalType, status: ReferralStatus) -> bool:
+def _is_rejection(signal: SignalType, status: ReferralStatus) -> bool:
+    """Returns whether a failure would be a rejection at this status, so that only the rejection is offered."""
     return signal is SignalType.FAILED and status in ALLOWED[SignalType.REJECTED]

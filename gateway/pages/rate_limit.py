@@ -1,4 +1,4 @@
-"""How often something may be done from outside: so often from one address, so often in all. By the real clock."""
+"""Limits how often an action is allowed: for each address, and for all addresses together. Uses the real clock."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ ALL = ""
 
 @dataclass
 class PageRateLimit:
-    """Counts in memory, in each process for itself: it keeps floods off, and need not be exact."""
+    """Counts actions in memory, in each process separately. It protects against floods and need not be exact.
+
+    ``each`` and ``all`` are the most actions within ``seconds``, for one address and for all of them.
+    """
 
     each: int
     all: int
@@ -22,7 +25,7 @@ class PageRateLimit:
     done: OrderedDict[str, deque[float]] = field(default_factory=OrderedDict)
 
     def allows(self, address: str) -> bool:
-        """Whether it may be done once more from there; if so, that is counted."""
+        """Returns whether the address may act once more. An allowed action is counted."""
         since = self.clock() - self.seconds
         if self._count(ALL, since) >= self.all or self._count(address, since) >= self.each:
             return False

@@ -1,4 +1,4 @@
-"""Pages as they leave: escaped by the template library, one style sheet inside, and headers that allow nothing else."""
+"""Renders pages: escaped by the template library, with one style sheet inside and headers that allow nothing else."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STYLE: Final = (HERE / "style.css").read_text(encoding="utf-8").strip()
 STYLE_HASH: Final = b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 
 LARGEST: Final = 10 * 1024
-"""No page is larger: it has to arrive over the worst line there is."""
+"""The largest page in bytes: pages must load on very slow connections."""
 
 HEADERS: Final[Mapping[str, str]] = {
     "Content-Security-Policy": (
@@ -35,7 +35,7 @@ HEADERS: Final[Mapping[str, str]] = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "X-Robots-Tag": "noindex",
 }
-"""Beside those that every answer of the gateway has: no store, no referrer, no guessing of types."""
+"""Sent in addition to the headers of every response (no store, no referrer, no content type detection)."""
 
 _TEMPLATES: Final = Environment(
     loader=FileSystemLoader(HERE / "templates"),
@@ -46,12 +46,17 @@ _TEMPLATES: Final = Environment(
 )
 
 
-def text_of(template: str, w: PageTexts, face: PublicAddress, *, title: str, switch: str = "", **context: Any) -> str:
-    """A page as text. ``switch``: the button's name by which its form changes language; without, a link does."""
+def text_of(
+    template: str, texts: PageTexts, face: PublicAddress, *, title: str, switch: str = "", **context: Any
+) -> str:
+    """Returns a page as text.
+
+    ``switch`` is the name of the form button that changes the language. When it is empty, links change the language.
+    """
     return _TEMPLATES.get_template(f"{template}.html").render(
-        w=w,
+        texts=texts,
         title=f"{title} · IOM",
-        style=Markup(STYLE),  # noqa: S704 (our own file)
+        style=Markup(STYLE),  # noqa: S704 (the package's own file)
         switch=switch,
         line=face.line,
         dialled=face.dialled,
@@ -59,42 +64,42 @@ def text_of(template: str, w: PageTexts, face: PublicAddress, *, title: str, swi
     )
 
 
-def page(template: str, w: PageTexts, face: PublicAddress, *, status: int = 200, **context: Any) -> HTMLResponse:
-    """A page as an answer."""
-    headers = {**HEADERS, "Content-Language": w.lang}
-    return HTMLResponse(text_of(template, w, face, **context), status, headers)
+def page(template: str, texts: PageTexts, face: PublicAddress, *, status: int = 200, **context: Any) -> HTMLResponse:
+    """Returns a page as a response."""
+    headers = {**HEADERS, "Content-Language": texts.lang}
+    return HTMLResponse(text_of(template, texts, face, **context), status, headers)
 
 
-# How values read
+# Values
 
 
-def person(told: Mapping[str, Any], w: PageTexts) -> Iterable[tuple[str, str, str]]:
-    """What is told about a person: label, value, and the side it is written from where that is certain."""
-    for name, label in w.field.items():
-        if name == "flight" and "flight" in told:
-            yield label, str(told["flight"]["movement"]), "ltr"
-            yield w.field["std"], clock(datetime.fromisoformat(told["flight"]["std"])), "ltr"
-        elif name in told and name != "flight":
-            value, side = _value(name, told, w)
-            yield label, value, side
+def person(data: Mapping[str, Any], texts: PageTexts) -> Iterable[tuple[str, str, str]]:
+    """Yields the label, the value and the writing direction (empty if not known) of each field about a person."""
+    for name, label in texts.field.items():
+        if name == "flight" and "flight" in data:
+            yield label, str(data["flight"]["movement"]), "ltr"
+            yield texts.field["std"], clock(datetime.fromisoformat(data["flight"]["std"])), "ltr"
+        elif name in data and name != "flight":
+            value, direction = _value(name, data, texts)
+            yield label, value, direction
 
 
-def _value(name: str, told: Mapping[str, Any], w: PageTexts) -> tuple[str, str]:
-    value = told[name]
+def _value(name: str, data: Mapping[str, Any], texts: PageTexts) -> tuple[str, str]:
+    value = data[name]
     if name == "languages":
-        return ", ".join(w.language.get(each, each) for each in value), ""
+        return ", ".join(texts.language.get(each, each) for each in value), ""
     if name == "date_of_birth":
-        return _born(str(value), str(told.get("dob_precision", "DAY")), w)
+        return _date_of_birth(str(value), str(data.get("dob_precision", "DAY")), texts)
     if name in ("phone", "document", "iom_line"):
         return str(value), "ltr"
     if name == "interview":
         return f"{value['place']}, {clock(datetime.fromisoformat(value['at']))}", ""
-    known = {"sex": w.value, "age_class": w.value, "nationality": w.country}.get(name, {})
+    known = {"sex": texts.value, "age_class": texts.value, "nationality": texts.country}.get(name, {})
     return known.get(str(value), str(value)), ""
 
 
-def _born(day: str, precision: str, w: PageTexts) -> tuple[str, str]:
-    """A date of birth as far as it is known, and no further."""
+def _date_of_birth(day: str, precision: str, texts: PageTexts) -> tuple[str, str]:
+    """Returns the date of birth to its known precision."""
     if precision == "ESTIMATED":
-        return f"{w.value['ESTIMATED']} {day[:4]}", ""
+        return f"{texts.value['ESTIMATED']} {day[:4]}", ""
     return day[: {"YEAR": 4, "MONTH": 7}.get(precision, 10)], "ltr"

@@ -1,4 +1,4 @@
-"""How a moment reads, on pages and on terminals."""
+"""Formats points in time for pages and terminals."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 
 def clock(at: datetime, zone: tzinfo = UTC) -> str:
-    """A moment as everybody writes it: year first, and which clock is meant."""
+    """Returns the time as ``YYYY-MM-DD HH:MM`` with its offset from UTC, for example ``2026-11-23 10:00 UTC+2``."""
     local = at.astimezone(zone)
     return f"{local:%Y-%m-%d %H:%M} {_offset(local.utcoffset() or timedelta())}"
 

@@ -1,7 +1,8 @@
-"""A referral as a FHIR R4 Task, and an updated Task as a signal: tables, and nothing that reads or writes.
+"""Maps referrals to FHIR R4 Tasks and updated Tasks to signals. Pure functions and tables; nothing is read or written.
 
-Status words go one to one (domain.md 5.1). What the person is called goes into a contained Patient, the rest of what
-the partner was sent into ``Task.input``: the same fields as in the message it was sent, and no others.
+Every status maps to one status of FHIR (rule REFERRAL.STATUS). The person's identity is mapped to a contained
+Patient, and the other fields to
+``Task.input``: the fields of the message that was sent to the partner, and no others.
 """
 
 from __future__ import annotations
@@ -44,39 +45,39 @@ STATUS_OF: Final[Mapping[ReferralStatus, str]] = {
     ReferralStatus.ENTERED_IN_ERROR: "entered-in-error",
 }
 
-GOES_ON: Final = "in-progress"
+IN_PROGRESS: Final = "in-progress"
 
 SIGNAL_OF: Final[Mapping[str, SignalType]] = {
     "received": SignalType.ACKNOWLEDGED,
     "accepted": SignalType.ACCEPTED,
-    GOES_ON: SignalType.STARTED,
+    IN_PROGRESS: SignalType.STARTED,
     "on-hold": SignalType.PAUSED,
     "completed": SignalType.COMPLETED,
     "rejected": SignalType.REJECTED,
     "failed": SignalType.FAILED,
     "cancelled": SignalType.PARTNER_CANCELLED,
 }
-"""What a partner says with a status. The other statuses are ours to set."""
+"""The signal of each status that a partner may set. Only IOM sets the other statuses."""
 
 GOING_ON: Final[Mapping[ReferralStatus, SignalType]] = {
     ReferralStatus.ON_HOLD: SignalType.RESUMED,
     ReferralStatus.IN_PROGRESS: SignalType.PROGRESS,
 }
-"""What ``in-progress`` says about a referral that had begun already."""
+"""The signal of ``in-progress`` for a referral that was started before."""
 
 GENDER: Final[Mapping[str, str]] = {"MALE": "male", "FEMALE": "female", "UNKNOWN": "unknown", "NOT_APPLICABLE": "other"}
 
 DIGITS: Final[Mapping[str, int]] = {"YEAR": 4, "ESTIMATED": 4, "MONTH": 7}
-"""How much of a date of birth is known."""
+"""How many characters of an ISO date are known, by precision."""
 
 ENDED: Final = frozenset({SignalType.COMPLETED, SignalType.FAILED, SignalType.REJECTED, SignalType.PARTNER_CANCELLED})
 
 
-# Out
+# Referral to Task
 
 
 def task_of(seen: PartnerReferral) -> Json:
-    """The Task that a partner reads."""
+    """Returns the Task that a partner reads."""
     person = seen.sent.get("person", {})
     patient = dict(_patient(person))
     task = {
@@ -102,12 +103,12 @@ def task_of(seen: PartnerReferral) -> Json:
 
 
 def bundle_of(seen: Sequence[PartnerReferral], here: str, following: str | None) -> Json:
-    """A page of Tasks. ``here`` is its address; ``following`` is the token at which the next one begins."""
+    """Returns a page of Tasks. ``here`` is its address; ``following`` is the token of the next page."""
     base, _, query = here.partition("?")
-    asked = [part for part in query.split("&") if part and not part.startswith("_after=")]
+    parameters = [part for part in query.split("&") if part and not part.startswith("_after=")]
     links = [{"relation": "self", "url": here}]
     if following is not None:
-        links.append({"relation": "next", "url": f"{base}?{'&'.join([*asked, f'_after={id_of(following)}'])}"})
+        links.append({"relation": "next", "url": f"{base}?{'&'.join([*parameters, f'_after={id_of(following)}'])}"})
     entries = [_entry(each, base) for each in seen]
     return {"resourceType": "Bundle", "type": "searchset", "link": links, **({"entry": entries} if entries else {})}
 
@@ -117,16 +118,16 @@ def _entry(each: PartnerReferral, base: str) -> Json:
 
 
 def outcome_of(receipt: str) -> Json:
-    """That an update was taken in. What becomes of it shows in the Task."""
-    told = {"severity": "information", "code": "informational", "diagnostics": f"received; receipt {receipt}"}
-    return {"resourceType": "OperationOutcome", "issue": [told]}
+    """Returns the confirmation that an update was received. The Task shows what became of it."""
+    issue = {"severity": "information", "code": "informational", "diagnostics": f"received; receipt {receipt}"}
+    return {"resourceType": "OperationOutcome", "issue": [issue]}
 
 
 def capabilities(version: str, date: str) -> Json:
-    """What can be done here over FHIR, for programs that ask before they do it."""
+    """Returns the CapabilityStatement of this server."""
     interactions = [{"code": code} for code in ("read", "search-type", "update")]
-    searched = [{"name": "status", "type": "token"}, {"name": "_lastUpdated", "type": "date"}]
-    task = {"type": "Task", "interaction": interactions, "searchParam": searched, "updateCreate": False}
+    parameters = [{"name": "status", "type": "token"}, {"name": "_lastUpdated", "type": "date"}]
+    task = {"type": "Task", "interaction": interactions, "searchParam": parameters, "updateCreate": False}
     security = {"description": "Standard Webhooks signatures; see the guide for partners"}
     return {
         "resourceType": "CapabilityStatement",
@@ -142,7 +143,7 @@ def capabilities(version: str, date: str) -> Json:
 
 
 def id_of(token: str) -> str:
-    """A token as FHIR lets an id be: it knows the dot, which no token has, and not the underscore."""
+    """Returns a token as a FHIR id. FHIR ids may contain dots, which tokens never do, but no underscores."""
     return token.replace("_", ".")
 
 
@@ -193,17 +194,18 @@ def _inputs(person: Mapping[str, Any]) -> Iterator[Json]:
             yield {"type": _concept(FIELD, part), "valueString": str(each)}
 
 
-# In
+# Task to signal
 
 
 def signal_of(partner_id: str, message_id: str, task: Json) -> Json:
-    """The fields of the signal that an updated Task stands for; ``in-progress`` is told apart by ``going_on``.
+    """Returns the fields of the signal that an updated Task stands for.
 
-    Rests on nothing but the Task itself, so that a repetition says the same. Guarded by ``flaws_in``.
+    The result depends on the Task only, so a repetition is the same signal; what ``in-progress`` means for a started
+    referral is decided with ``GOING_ON``. Requires that ``flaws_in`` finds no error.
     """
     signal = _signal(task)
-    said = dict(_said(task.get("output", [])))
-    own = {name: said.pop(name, None) for name in ("outcome_code", "supersedes_signal_id")}
+    payload = dict(_outputs(task.get("output", [])))
+    own = {name: payload.pop(name, None) for name in ("outcome_code", "supersedes_signal_id")}
     fields = {
         "signal_id": signal_id_of(partner_id, message_id),
         "referral_token": token_of(task["id"]),
@@ -211,31 +213,39 @@ def signal_of(partner_id: str, message_id: str, task: Json) -> Json:
         "signal_type": str(signal),
         **own,
         "reason": _reason(task),
-        "payload": said,
-        "occurred_at": _happened(task, signal),
+        "payload": payload,
+        "occurred_at": _occurred_at(task, signal),
         "sent_at": task["lastModified"],
     }
     return {name: value for name, value in fields.items() if value not in (None, {})}
 
 
 def flaws_in(task: Json, task_id: str) -> list[FieldError]:
-    """What keeps a Task, valid by itself, from being a partner's answer."""
-    wanted: tuple[tuple[bool, str, str], ...] = (
-        (task.get("id") == task_id, "/id", "it must be the id in the address"),
-        (bool(FHIR_ID.fullmatch(task_id)), "/id", "it must be the id under which the Task was read"),
-        (_signal(task) is not None, "/status", f"a partner says {', '.join(SIGNAL_OF)}; the others are ours to set"),
-        (_moment(task.get("lastModified")) is not None, "/lastModified", "it must be a full time with its zone"),
+    """Returns the errors that prevent a valid Task from being a partner's answer."""
+    requirements: tuple[tuple[bool, str, str], ...] = (
+        (task.get("id") == task_id, "/id", "must be the id in the address: use the same id in both"),
+        (
+            bool(FHIR_ID.fullmatch(task_id)),
+            "/id",
+            "must be the id of the Task that was read: read the Task again and keep its id",
+        ),
+        (_signal(task) is not None, "/status", f"must be a status that a partner may set: {', '.join(SIGNAL_OF)}"),
+        (
+            _moment(task.get("lastModified")) is not None,
+            "/lastModified",
+            "must be a date and time with a time zone, for example 2026-11-24T10:15:00+02:00",
+        ),
     )
-    return [FieldError(where, "fhir", said) for holds, where, said in wanted if not holds]
+    return [FieldError(pointer, "fhir", message) for holds, pointer, message in requirements if not holds]
 
 
 def goes_on(task: Json) -> bool:
-    """Whether the Task says ``in-progress`` and nothing more exact: what that means depends on what was before."""
-    return task.get("status") == GOES_ON and _exact(task) is None
+    """Returns whether the Task has only the status ``in-progress``, whose signal depends on the earlier status."""
+    return task.get("status") == IN_PROGRESS and _exact(task) is None
 
 
 def signal_id_of(partner_id: str, message_id: str) -> str:
-    """The signal's own id: the message's, if that is a UUID."""
+    """Returns the id of the signal: the message id if it is a UUID, else a UUID derived from it."""
     try:
         return str(UUID(message_id))
     except ValueError:
@@ -247,20 +257,20 @@ def _signal(task: Json) -> SignalType | None:
 
 
 def _exact(task: Json) -> SignalType | None:
-    """A type of signal named in ``businessStatus``: for what FHIR has no status for, such as a withdrawal."""
+    """Returns the signal type in ``businessStatus``, for signals without a FHIR status, such as a withdrawal."""
     codings = task.get("businessStatus", {}).get("coding", [])
     codes = [coding.get("code") for coding in codings if coding.get("system") == SIGNAL]
     return SignalType(codes[0]) if codes and codes[0] in SignalType.__members__ else None
 
 
 def _reason(task: Json) -> str | None:
-    said = task.get("statusReason", {})
-    codes = [coding.get("display") or coding.get("code") for coding in said.get("coding", [])]
-    return said.get("text") or next(filter(None, codes), None)
+    reason = task.get("statusReason", {})
+    codes = [coding.get("display") or coding.get("code") for coding in reason.get("coding", [])]
+    return reason.get("text") or next(filter(None, codes), None)
 
 
-def _happened(task: Json, signal: SignalType | None) -> str:
-    """When it happened: the end of the work, where it has ended and that is fully known; else the last change."""
+def _occurred_at(task: Json, signal: SignalType | None) -> str:
+    """Returns when it happened: the end of the work if it has ended and the time is complete, else the last change."""
     end = task.get("executionPeriod", {}).get("end") if signal in ENDED else None
     return str(end) if _moment(end) is not None else str(task["lastModified"])
 
@@ -273,8 +283,8 @@ def _moment(text: Any) -> datetime | None:
     return at if at.tzinfo else None
 
 
-def _said(outputs: Sequence[Json]) -> Iterator[tuple[str, Any]]:
-    """What each output is called, and its value."""
+def _outputs(outputs: Sequence[Json]) -> Iterator[tuple[str, Any]]:
+    """Yields the name and the value of each output."""
     for output in outputs:
         kind = output.get("type", {})
         codes = [coding.get("code") for coding in kind.get("coding", [])]
@@ -292,7 +302,7 @@ READERS: Final[Mapping[str, Callable[[Json], Any]]] = {
 
 
 def _plain(value: Any) -> Any:
-    """A value as our payloads have it: of a concept its code, of an amount its number."""
+    """Returns a value as signal payloads have it: the code of a concept, the number of a quantity."""
     if not isinstance(value, dict):
         return value
     return next((read(value) for part, read in READERS.items() if part in value), value)

@@ -1,7 +1,7 @@
-"""Referrals as their partner knows them: what it was sent, what it said, and what it has been told since.
+"""Referrals as their partner knows them: the request, the partner's own reports, and later notices.
 
-Nothing shows here before the partner has been told. A referral that was never delivered does not exist; one that was
-cancelled goes on until the notice has arrived: whoever looks often must not see the moment at which a case changes.
+A change is shown only after the partner was notified of it. A referral that was never delivered does not exist here,
+and a cancelled one continues until the notice was delivered: frequent reading must not reveal when a case changes.
 """
 
 from __future__ import annotations
@@ -60,18 +60,18 @@ AFTER: Final[Mapping[type[Event], ReferralStatus]] = {
     ReferralExpired: ReferralStatus.EXPIRED,
     ReferralEnteredInError: ReferralStatus.CANCELLED,
 }
-"""Where a referral stands after an event, in the words that its partner is told: an error is an end like any other."""
+"""The status after an event, as it is shown to the partner. Entered in error is shown as cancelled, like other ends."""
 
-PLAIN: Final = (ReferralSent, ReferralExpired)
-"""What its partner may see at once although it did not say it itself."""
+VISIBLE_AT_ONCE: Final = (ReferralSent, ReferralExpired)
+"""Events that the partner may see at once although it did not report them."""
 
 LOOKED_AT: Final = 4
-"""How many times a page's length is looked at before the answer says where to go on."""
+"""How many referrals are examined for one page, as a multiple of its length."""
 
 
 @dataclass(frozen=True, slots=True)
 class PartnerReferral:
-    """A referral as its partner knows it. ``sent`` is the message it was sent; nothing of it once it is over."""
+    """A referral as its partner knows it. ``sent`` is the sent message, empty after the end of the referral."""
 
     token: str
     partner_id: str
@@ -86,35 +86,36 @@ class PartnerReferral:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """A referral in the log of its case, what happened to it there, and what its partner was to be told, in order."""
+class _LoggedReferral:
+    """A referral from the log of its case, with its events and the messages to its partner, in order."""
 
     token: str
     case: Case
     referral: Referral
     revision: int
-    about: Sequence[ReplayedEvent]
-    letters: Sequence[Delivery]
+    events: Sequence[ReplayedEvent]
+    deliveries: Sequence[Delivery]
 
     def sent_by(self, entry: ReplayedEvent | None) -> Delivery | None:
-        """What an event sent, once its partner has it."""
+        """Returns the message that an event sent, once it was delivered."""
         if entry is None or entry.event is None:
             return None
-        wanted = outbox_id_of(self.case.id, entry.event.originator_version)
-        return next((each for each in self.letters if each.outbox_id == wanted and each.status == "delivered"), None)
+        outbox_id = outbox_id_of(self.case.id, entry.event.originator_version)
+        sent = (each for each in self.deliveries if each.outbox_id == outbox_id and each.status == "delivered")
+        return next(sent, None)
 
 
 async def view_referral(
     intake: Intake, partner_id: str, token: str, by: Iterable[PartnerKey]
 ) -> PartnerReferral | None:
-    """The referral of that token as its partner knows it, if one of the keys is for its kind; ``None`` otherwise.
+    """Returns the referral with this token as its partner knows it, if one of the keys ``by`` covers its kind.
 
-    A partner without a receiver is handed by this what waited for it: the request, what has changed, or its end.
+    Reading delivers what was waiting for a partner without a receiver: the request, its changes, or its end.
     """
     place = await route(intake.pool, token)
     if place is None or place[2] != partner_id:
         return None
-    return await _Reading(intake, partner_id, tuple(by), listens=await _listens(intake, partner_id)).read(
+    return await _PartnerView(intake, partner_id, tuple(by), has_receiver=await _has_receiver(intake, partner_id)).read(
         TokenCandidate(token, place[0], place[1])
     )
 
@@ -129,31 +130,31 @@ async def view_referrals(
     since: datetime | None,
     limit: int,
 ) -> tuple[list[PartnerReferral], str | None]:
-    """So many referrals of a partner behind a token that fit, and the token to go on from, if there are more.
+    """Returns up to ``limit`` matching referrals after a token, and the token of the next page if there is one.
 
-    ``since``: only those of which the partner has said or been told something since then. What the token to go on
-    from belongs to is always something that the partner may see. Nothing is handed over that is not shown.
+    ``since`` (UTC) keeps only referrals that the partner reported on or was notified of since then. The token of the
+    next page always belongs to a referral that the partner may see. Only what is returned counts as delivered.
     """
-    reading = _Reading(intake, partner_id, tuple(by), fits, listens=await _listens(intake, partner_id))
-    shown, looked_at, last = list[PartnerReferral](), 0, after
+    view = _PartnerView(intake, partner_id, tuple(by), fits, has_receiver=await _has_receiver(intake, partner_id))
+    shown, examined, last = list[PartnerReferral](), 0, after
     while candidates := await referral_tokens(
-        intake.pool, partner_id, after=after, since=since, waiting=not reading.listens, limit=limit
+        intake.pool, partner_id, after=after, since=since, waiting=not view.has_receiver, limit=limit
     ):
         for each in candidates:
-            full = len(shown) == limit or looked_at == limit * LOOKED_AT
-            found = await reading.look(each) if full else await reading.read(each)
+            full = len(shown) == limit or examined == limit * LOOKED_AT
+            found = await view.look(each) if full else await view.read(each)
             if found is None:
                 continue
             if full:
                 return shown, last
-            looked_at, last = looked_at + 1, each.token
+            examined, last = examined + 1, each.token
             shown += [found] if fits(found) else []
         after = candidates[-1].token
     return shown, None
 
 
-async def _listens(intake: Intake, partner_id: str) -> bool:
-    """Whether the partner has a receiver, where it is told everything first."""
+async def _has_receiver(intake: Intake, partner_id: str) -> bool:
+    """Returns whether the partner has a receiver, to which every message is delivered."""
     partner = await get(intake.pool, partner_id)
     return partner is not None and partner.receiver_url is not None
 
@@ -163,119 +164,119 @@ def _anything(_: PartnerReferral) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Reading:
-    """A partner that reads with its keys. What it reads is told it by this, if it has no receiver and wants it."""
+class _PartnerView:
+    """The view of a partner that reads with its keys. Without a receiver, reading delivers what it shows."""
 
     intake: Intake
     partner_id: str
     by: Sequence[PartnerKey]
     fits: Callable[[PartnerReferral], bool] = _anything
-    listens: bool = True
+    has_receiver: bool = True
 
     async def read(self, candidate: TokenCandidate) -> PartnerReferral | None:
-        """The referral as the partner knows it once what waited has been handed over."""
-        asked = await self._asked(candidate)
-        if asked is None:
+        """Returns the referral as the partner knows it, after pending messages were marked as delivered."""
+        logged = await self._load(candidate)
+        if logged is None:
             return None
-        after = await self._after(asked)
-        found = await self._seen(after)
-        if after is asked or found is None:
+        after = await self._after_delivery(logged)
+        found = await self._view(after)
+        if after is logged or found is None:
             return found
         if not self.fits(found):
-            return None  # it goes on waiting: nobody would see what was handed over
-        waiting = [each.outbox_id for each in asked.letters if each not in after.letters]
-        await hand_over(self.intake.pool, waiting, asked.revision)
-        again = await self._asked(candidate)
-        return await self._seen(again) if again is not None else None
+            return None  # the messages stay pending, because this page does not show them
+        waiting = [each.outbox_id for each in logged.deliveries if each not in after.deliveries]
+        await hand_over(self.intake.pool, waiting, logged.revision)
+        reloaded = await self._load(candidate)
+        return await self._view(reloaded) if reloaded is not None else None
 
     async def look(self, candidate: TokenCandidate) -> PartnerReferral | None:
-        """The same, without handing anything over."""
-        asked = await self._asked(candidate)
-        return await self._seen(await self._after(asked)) if asked is not None else None
+        """Returns the same as ``read``, without marking anything as delivered."""
+        logged = await self._load(candidate)
+        return await self._view(await self._after_delivery(logged)) if logged is not None else None
 
-    async def _asked(self, candidate: TokenCandidate) -> _Asked | None:
-        folded = await replay(self.intake.pool, self.intake.keys, candidate.stream_id)
-        case, wanted = folded.state, UUID(candidate.referral_id)
-        referral = case.referrals.get(wanted) if isinstance(case, Case) else None
+    async def _load(self, candidate: TokenCandidate) -> _LoggedReferral | None:
+        stream = await replay(self.intake.pool, self.intake.keys, candidate.stream_id)
+        case, referral_id = stream.state, UUID(candidate.referral_id)
+        referral = case.referrals.get(referral_id) if isinstance(case, Case) else None
         if not isinstance(case, Case) or referral is None:
             return None
         if not any(key.scope.speaks_of(referral.asked_kind) for key in self.by):
             return None
-        about = [entry for entry in folded.entries if getattr(entry.event, "referral_id", None) == wanted]
-        letters = await Outbox(self.intake.pool).about(candidate.stream_id, candidate.referral_id, self.partner_id)
-        return _Asked(candidate.token, case, referral, folded.head.revision, about, letters)
+        events = [entry for entry in stream.entries if getattr(entry.event, "referral_id", None) == referral_id]
+        deliveries = await Outbox(self.intake.pool).about(candidate.stream_id, candidate.referral_id, self.partner_id)
+        return _LoggedReferral(candidate.token, case, referral, stream.head.revision, events, deliveries)
 
-    async def _after(self, asked: _Asked) -> _Asked:
-        """As if all had been handed over that may be; the same if nothing may."""
-        if self.listens or not any(each.status in WAITS for each in asked.letters):
-            return asked
+    async def _after_delivery(self, logged: _LoggedReferral) -> _LoggedReferral:
+        """Returns the referral as if all permitted messages were delivered, or the same object if there are none."""
+        if self.has_receiver or not any(each.status in WAITS for each in logged.deliveries):
+            return logged
         at = await now(self.intake.pool)
-        letters = list(_handed_over(asked.case, asked.letters, at))
-        return asked if letters == list(asked.letters) else replace(asked, letters=letters)
+        deliveries = list(_delivered(logged.case, logged.deliveries, at))
+        return logged if deliveries == list(logged.deliveries) else replace(logged, deliveries=deliveries)
 
-    async def _seen(self, asked: _Asked) -> PartnerReferral | None:
-        sending = next((entry for entry in asked.about if isinstance(entry.event, ReferralSent)), None)
-        sent = asked.sent_by(sending)
+    async def _view(self, logged: _LoggedReferral) -> PartnerReferral | None:
+        sending = next((entry for entry in logged.events if isinstance(entry.event, ReferralSent)), None)
+        sent = logged.sent_by(sending)
         if sent is None:
             return None
-        status, updated_at = _standing(asked, sent)
-        told = {} if status in TERMINAL else await self._told(asked, sent)
-        return PartnerReferral(asked.token, self.partner_id, asked.referral.asked_kind, status, updated_at, told)
+        status, updated_at = _known_status(logged, sent)
+        message = {} if status in TERMINAL else await self._message(logged, sent)
+        return PartnerReferral(logged.token, self.partner_id, logged.referral.asked_kind, status, updated_at, message)
 
-    async def _told(self, asked: _Asked, sent: Delivery) -> dict[str, Any]:
-        """The message as it went out, with what was said to have changed since."""
-        told = await self._opened(sent)
-        for letter in asked.letters:
-            if letter.name == AMENDED and letter.status == "delivered" and "person" in told:
-                told |= {"person": (await self._opened(letter)).get("person", told["person"])}
-        return told
+    async def _message(self, logged: _LoggedReferral, sent: Delivery) -> dict[str, Any]:
+        """Returns the message as it was sent, with the changes that were delivered since."""
+        message = await self._opened(sent)
+        for delivery in logged.deliveries:
+            if delivery.name == AMENDED and delivery.status == "delivered" and "person" in message:
+                message |= {"person": (await self._opened(delivery)).get("person", message["person"])}
+        return message
 
-    async def _opened(self, letter: Delivery) -> dict[str, Any]:
-        """What a message says; nothing once the person has been erased."""
+    async def _opened(self, delivery: Delivery) -> dict[str, Any]:
+        """Returns the decrypted message; empty once the person's data has been erased."""
         try:
-            body = open_delivery(await self.intake.keys.keyring(letter.stream_id, ()), letter)
+            body = open_delivery(await self.intake.keys.keyring(delivery.stream_id, ()), delivery)
         except TamperedError:
             return {}
         found: dict[str, Any] = json.loads(body) if body is not None else {}
         return found
 
 
-def _handed_over(case: Case, letters: Sequence[Delivery], at: datetime) -> Iterator[Delivery]:
-    """These messages, those that may leave as the case stands being delivered."""
+def _delivered(case: Case, deliveries: Sequence[Delivery], at: datetime) -> Iterator[Delivery]:
+    """Yields the messages, with those that the case permits now marked as delivered."""
     earlier = list[Delivery]()
-    for letter in letters:
-        may = letter.status in WAITS and judge(case, letter, earlier, at) is Verdict.GO
-        earlier.append(replace(letter, status="delivered", settled_at=at) if may else letter)
+    for delivery in deliveries:
+        may_go = delivery.status in WAITS and judge(case, delivery, earlier, at) is Verdict.GO
+        earlier.append(replace(delivery, status="delivered", settled_at=at) if may_go else delivery)
         yield earlier[-1]
 
 
-def _standing(asked: _Asked, sent: Delivery) -> tuple[ReferralStatus, datetime]:
-    """The status that the partner knows, and since when it knows all that it does."""
-    status, since = ReferralStatus.SENT, sent.settled_at or asked.about[0].row.recorded_at
-    for entry in asked.about:
+def _known_status(logged: _LoggedReferral, sent: Delivery) -> tuple[ReferralStatus, datetime]:
+    """Returns the status that the partner knows, and the time (UTC) of the last change that it knows of."""
+    status, since = ReferralStatus.SENT, sent.settled_at or logged.events[0].row.recorded_at
+    for entry in logged.events:
         if entry.event is None or (to := AFTER.get(type(entry.event))) is None:
             continue
-        at = _known_at(asked, entry, entry.event)
+        at = _known_at(logged, entry, entry.event)
         if at is not None:
             status, since = to, max(since, at)
-    amended = (each for each in asked.letters if each.name == AMENDED and each.status == "delivered")
+    amended = (each for each in logged.deliveries if each.name == AMENDED and each.status == "delivered")
     return status, max([since, *(each.settled_at for each in amended if each.settled_at is not None)])
 
 
-def _known_at(asked: _Asked, entry: ReplayedEvent, event: Event) -> datetime | None:
-    """Since when the partner knows of a step, if it does: it said so itself, or has been told."""
+def _known_at(logged: _LoggedReferral, entry: ReplayedEvent, event: Event) -> datetime | None:
+    """Returns since when the partner knows of an event: it reported the event, or was notified of it."""
     if AFTER[type(event)] is ReferralStatus.CANCELLED:
-        return _told_of_the_end(asked, entry)
-    return entry.row.recorded_at if isinstance(event, PLAIN) or _said_by_the_partner(event) else None
+        return _end_notified_at(logged, entry)
+    return entry.row.recorded_at if isinstance(event, VISIBLE_AT_ONCE) or _is_partner_report(event) else None
 
 
-def _said_by_the_partner(event: Event) -> bool:
-    """What we did ourselves, such as a pause, shows no earlier than the partner hears of it."""
+def _is_partner_report(event: Event) -> bool:
+    """Returns whether the partner reported the event. IOM's own steps, such as a pause, are not shown early."""
     return getattr(event, "signal_id", None) is not None and getattr(event, "by", "") != "us"
 
 
-def _told_of_the_end(asked: _Asked, end: ReplayedEvent) -> datetime | None:
-    """When the notice of an ending arrived."""
-    notices = (each for each in asked.about if isinstance(each.event, ReferralCancellationNotified))
-    notice = asked.sent_by(next((each for each in notices if each.row.version > end.row.version), None))
+def _end_notified_at(logged: _LoggedReferral, end: ReplayedEvent) -> datetime | None:
+    """Returns when the notice of the end was delivered."""
+    notices = (each for each in logged.events if isinstance(each.event, ReferralCancellationNotified))
+    notice = logged.sent_by(next((each for each in notices if each.row.version > end.row.version), None))
     return notice.settled_at if notice is not None else None

@@ -1,7 +1,8 @@
-"""Task links: how a partner without a system is asked, reads what it may know, and answers.
+"""Task links: how a partner without a system reads a referral and answers it.
 
-A link is issued only for what has been sent, on a consent in force; that is asked again each time it is opened.
-Whatever is said with it enters through the same door as any partner's signal, and is taken even when too late.
+A link is issued only for a referral that was sent, and only while a consent is in force; both are checked again each
+time the link is opened. An answer is submitted as a signal like that of any other partner, and is accepted even when it
+is late.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from domain.referral.requests import why_not_send
 from gateway.intake.service import Intake
 from gateway.intake.staff import NUMBER
 from gateway.intake.submission import KEY, DeclinedError, SubmissionResult
+from gateway.partner_access.refusals import explain
 from gateway.public_address import LINE, PublicAddress
 from store.log.streams import by_number
 from store.messages.inbox import message_id_for
@@ -37,20 +39,20 @@ from store.postgres.clock import now
 
 PATIENCE_S: Final = 3.0
 
-LOOK_S: Final = 0.05
+POLL_S: Final = 0.05
 
-OVERTAKEN: Final = 3
-"""How often a case is looked at again because it went on before its page was shown."""
+MAX_RELOADS: Final = 3
+"""How often a case is loaded again because it changed before its page was shown."""
 
 NOON: Final = time(12)
 
 CALLS: Final = frozenset({ReferralKind.COMMUNITY_LIAISON})
-"""Kinds whose partner is only asked to pass word on: its page says nothing else, and is seen once."""
+"""Kinds whose partner only asks the person to call IOM. The page shows nothing else, and is shown once."""
 
 
 @dataclass(frozen=True, slots=True)
 class IssuedLink:
-    """A link as it is given out, this once. The code travels by another way than the link."""
+    """A link and its code, as they are returned once. The code must be sent in another way than the link."""
 
     link: TaskLink
     token: str = field(repr=False)
@@ -62,7 +64,10 @@ class IssuedLink:
 
 @dataclass(frozen=True, slots=True)
 class PartnerTask:
-    """What a partner reads: one request about one person, with the fields that were disclosed to it and no more."""
+    """The page of a partner: one request about one person, with only the fields that were disclosed to the partner.
+
+    ``due`` is in UTC.
+    """
 
     kind: ReferralKind
     status: ReferralStatus
@@ -73,7 +78,7 @@ class PartnerTask:
 
 @dataclass(frozen=True, slots=True)
 class OpenedLink:
-    """What a right code brings: ``task``, ``call``, ``ended`` or ``later``; and the ticket to answer with."""
+    """The result of a correct code: what is shown (``task``, ``call``, ``ended``, ``later``), and the answer ticket."""
 
     showed: str
     link: TaskLink
@@ -84,9 +89,10 @@ class OpenedLink:
 
 @dataclass(frozen=True, slots=True)
 class LinkAnswer:
-    """What somebody says with a link. ``details`` are parts of the answer's payload.
+    """An answer that is given with a link. ``details`` are fields of its payload.
 
-    ``ends``: nothing can follow, so the link is used up. ``words`` is how the page called it.
+    ``ends``: no answer can follow, so the link can no longer be used. ``text_key`` is the key of the answer's text on
+    the page.
     """
 
     signal: SignalType
@@ -95,12 +101,12 @@ class LinkAnswer:
     day: date | None = None
     details: Mapping[str, str | bool] = field(default_factory=dict)
     ends: bool = False
-    words: str = ""
+    text_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class PrintedReceipt:
-    """What is printed: number and time (UTC), and the partner's own zone."""
+    """A receipt to print: its number, the time of receipt (UTC), and the partner's time zone."""
 
     number: str
     received_at: datetime
@@ -109,7 +115,7 @@ class PrintedReceipt:
 
 
 class TaskLinks:
-    """Issues, opens and answers links, on a desk."""
+    """Issues and opens task links, and submits their answers."""
 
     def __init__(self, intake: Intake, face: PublicAddress) -> None:
         self.intake, self.face = intake, face
@@ -120,18 +126,19 @@ class TaskLinks:
     async def issue(
         self, number: str, *, user: str, key: str, referral_id: UUID | None = None, kind: str | None = None
     ) -> IssuedLink:
-        """A link and its code for one referral of a case.
+        """Returns a link and its code for one referral of a case. The same key returns the same link and code.
 
-        Raises ``DeclinedError``. The same key gives the same ones.
+        Raises ``DeclinedError``.
         """
         if not KEY.fullmatch(key):
             raise DeclinedError(
-                "bad-key", "an idempotency key has 1 to 255 visible ASCII characters; a UUID is a good one"
+                "bad-key",
+                "the idempotency key must have 1 to 255 visible ASCII characters: send a new UUID, for example",
             )
         found = await self._settled(await self.stream_of(number))
         referral = chosen(found.case, referral_id, kind)
-        if why := await self._why_not(found, referral):
-            raise DeclinedError("refused", f"no link is given out for this referral: {why}", rule=why)
+        if rule := await self._why_not(found, referral):
+            raise DeclinedError("refused", f"no link can be issued for this referral: {explain(rule)}", rule=rule)
         purpose = self._purpose(referral)
         token, code = made(
             self.intake.keys.master, user.encode(), key.encode(), referral.referral_id.bytes, purpose.encode()
@@ -146,7 +153,7 @@ class TaskLinks:
         return IssuedLink(link, token, code)
 
     async def stream_of(self, number: str) -> UUID:
-        """The case of that number. Raises ``DeclinedError``."""
+        """Returns the stream of the case with this number. Raises ``DeclinedError``."""
         head = await by_number(self.intake.pool, number) if NUMBER.fullmatch(number) else None
         if head is None or head.kind != "case":
             raise DeclinedError("not-found", f"there is no case {number[:64]!r}: check the number")
@@ -156,33 +163,34 @@ class TaskLinks:
         if referral.asked_kind not in CALLS:
             return "answer"
         if not self.face.line:
-            raise DeclinedError("refused", f"set {LINE} first: the page says which number to call", rule="LINK.NO_LINE")
+            detail = f"the page must show a number to call: set {LINE} first, then issue the link again"
+            raise DeclinedError("refused", detail, rule="LINK.NO_LINE")
         return "call"
 
     async def _handed_over(self, found: LiveCase, referral: Referral) -> None:
-        """A person takes the request to its partner: nothing of it waits any more to be brought by hand."""
+        """Settles the pending manual deliveries of the referral: a person takes the request to its partner."""
         await Outbox(self.intake.pool).handed_over_referral(found.case.id, str(referral.referral_id))
 
-    async def _known(self, found: LiveCase, referral: Referral) -> bool:
-        """From now on the partner knows of it, if the case still stands as it was looked at."""
+    async def _record_shown(self, found: LiveCase, referral: Referral) -> bool:
+        """Records that the partner knows of the referral. Returns ``False`` when the case has changed since."""
         outbox, revision = Outbox(self.intake.pool), found.folded.head.revision
         return await outbox.shown(found.case.id, str(referral.referral_id), revision)
 
     # Partners
 
     async def open(self, token: str, code: str, lang: str) -> OpenedLink | None:
-        """What the link shows; ``None`` if it cannot be opened or the code is wrong, and nobody learns which."""
+        """Returns what the link shows, or ``None`` when the link or the code is not valid, without telling which."""
         link = await self.links.open(token, code, NEWEST.in_force.task_link_tries)
         if link is None:
             return None
-        for _ in range(OVERTAKEN):
+        for _ in range(MAX_RELOADS):
             found = await self._settled(link.stream_id)
             referral = found.case.referrals.get(link.referral_id)
             if found.unsettled:
                 break
             if referral is None or await self._why_not(found, referral):
                 return await self._opened(link, lang, "ended")
-            if await self._known(found, referral):
+            if await self._record_shown(found, referral):
                 return await self._show(link, lang, found, referral)
         return await self._opened(link, lang, "later")
 
@@ -192,36 +200,36 @@ class TaskLinks:
             return await self._call(link, lang, found.case)
         return await self._opened(link, lang, "task", task_of(found, referral))
 
-    async def held(self, ticket: str) -> RedeemedLink | None:
-        """The link whose page was opened with a ticket; ``None`` if that was too long ago, or the link is withdrawn."""
+    async def redeemed(self, ticket: str) -> RedeemedLink | None:
+        """Returns the link of an opened page, or ``None`` when the page has expired or the link was withdrawn."""
         return await self.links.held(ticket)
 
-    async def again(self, held: RedeemedLink) -> PartnerTask | None:
-        """The same page once more, for somebody who must mend an answer; ``None`` if it may not be shown any more."""
-        found = await self._settled(held.link.stream_id)
-        referral = found.case.referrals.get(held.link.referral_id)
+    async def current_task(self, redeemed: RedeemedLink) -> PartnerTask | None:
+        """Returns the task again, to correct an answer, or ``None`` when it may no longer be shown."""
+        found = await self._settled(redeemed.link.stream_id)
+        referral = found.case.referrals.get(redeemed.link.referral_id)
         if referral is None or await self._why_not(found, referral):
             return None
         return task_of(found, referral)
 
-    async def kind_of(self, held: RedeemedLink) -> ReferralKind | None:
-        """What was asked; needed to understand the answer, whatever has become of the referral since."""
-        found = await live_case(self.intake.pool, self.intake.keys, held.link.stream_id)
-        referral = found.case.referrals.get(held.link.referral_id)
+    async def kind_of(self, redeemed: RedeemedLink) -> ReferralKind | None:
+        """Returns the kind of the referral, which is needed to read the answer even after the referral has ended."""
+        found = await live_case(self.intake.pool, self.intake.keys, redeemed.link.stream_id)
+        referral = found.case.referrals.get(redeemed.link.referral_id)
         return referral.asked_kind if referral else None
 
-    async def say(self, held: RedeemedLink, said: LinkAnswer) -> PrintedReceipt:
-        """Take in what was said. The same again from the same page is one signal, however often it is sent."""
-        link = held.link
-        slot = f"{held.at_answers}:{self._digest(said)}"
+    async def submit(self, redeemed: RedeemedLink, answer: LinkAnswer) -> PrintedReceipt:
+        """Submits an answer. The same answer from the same page is one signal, however often it is submitted."""
+        link = redeemed.link
+        slot = f"{redeemed.at_answers}:{self._digest(answer)}"
         claim = await self.links.claim(link, slot)
         zone = await self.zone_of(link.partner_id)
-        answer = await self._signal(link, slot, said, _occurred(said.day, claim.said_at, zone))
-        await self.links.settle(link, slot, str(answer.message_id), answer.received_at, ends=said.ends)
-        return PrintedReceipt(_printed(answer), answer.received_at, zone, link)
+        result = await self._signal(link, slot, answer, _occurred_at(answer.day, claim.said_at, zone))
+        await self.links.settle(link, slot, str(result.message_id), result.received_at, ends=answer.ends)
+        return PrintedReceipt(_receipt_number(result), result.received_at, zone, link)
 
     async def zone_of(self, partner_id: str) -> tzinfo:
-        """Where a partner's clock stands."""
+        """Returns the partner's time zone."""
         partner = (await directory(self.intake.pool)).get(partner_id)
         return partner.calendar.zone if partner else LIBYA.zone
 
@@ -238,44 +246,44 @@ class TaskLinks:
         return OpenedLink(showed, link, ticket, task, given_name)
 
     async def _acknowledge(self, link: TaskLink, referral: Referral) -> None:
-        """Whoever opens a request has received it: that is the acknowledgement the referral waits for."""
+        """Submits the acknowledgement that the referral waits for: a partner that opens it has received it."""
         if referral.status is ReferralStatus.SENT:
             claim = await self.links.claim(link, "opened")
             await self._signal(link, "opened", LinkAnswer(SignalType.ACKNOWLEDGED), claim.said_at)
 
-    async def _signal(self, link: TaskLink, slot: str, said: LinkAnswer, occurred_at: datetime) -> SubmissionResult:
+    async def _signal(self, link: TaskLink, slot: str, answer: LinkAnswer, occurred_at: datetime) -> SubmissionResult:
         token = await token_of(self.intake.pool, link.stream_id, link.referral_id)
-        told: dict[str, Any] = {
+        signal: dict[str, Any] = {
             "signal_id": str(uuid5(link.link_id, slot)),
             "referral_token": token or link.link_id.hex,
             "partner_id": link.partner_id,
-            "signal_type": str(said.signal),
-            "outcome_code": said.outcome,
-            "reason": said.note,
-            "payload": dict(said.details) or None,
+            "signal_type": str(answer.signal),
+            "outcome_code": answer.outcome,
+            "reason": answer.note,
+            "payload": dict(answer.details) or None,
             "occurred_at": occurred_at.astimezone(UTC).isoformat(),
         }
-        fields = {name: value for name, value in told.items() if value is not None}
+        fields = {name: value for name, value in signal.items() if value is not None}
         return await self.intake.signal(link.partner_id, f"link:{link.link_id}:{slot}", fields)
 
-    def _digest(self, said: LinkAnswer) -> str:
-        told = [said.signal, said.outcome, said.note, str(said.day or ""), dict(said.details)]
-        canonical = json.dumps(told, sort_keys=True, ensure_ascii=False).encode()
+    def _digest(self, answer: LinkAnswer) -> str:
+        content = [answer.signal, answer.outcome, answer.note, str(answer.day or ""), dict(answer.details)]
+        canonical = json.dumps(content, sort_keys=True, ensure_ascii=False).encode()
         return self.intake.keys.master.fingerprint(b"said with a task link", canonical)[:12].hex()
 
     # Both
 
     async def _settled(self, stream_id: UUID) -> LiveCase:
-        """The case, after a short wait for whatever has been said and is not recorded yet."""
+        """Returns the case, after a short wait for messages that are not recorded yet."""
         until = monotonic() + PATIENCE_S
         while True:
             found = await live_case(self.intake.pool, self.intake.keys, stream_id)
             if not found.unsettled or monotonic() >= until:
                 return found
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(POLL_S)
 
     async def _why_not(self, found: LiveCase, referral: Referral) -> str | None:
-        """What forbids telling this partner of this person now, as a rule's name."""
+        """Returns the rule that forbids disclosing this referral to its partner now, if there is one."""
         if found.unsettled:
             return "CASE.UNSETTLED"
         if referral.partner_id not in (await directory(self.intake.pool)).partners:
@@ -284,7 +292,7 @@ class TaskLinks:
 
 
 def why_not_show(case: Case, referral: Referral) -> str | None:
-    """What the case itself has against it: the referral's end, its not having been sent, no consent, a hold."""
+    """Returns the rule of the case that forbids it: the referral has ended or was not sent, no consent, or a hold."""
     if referral.over:
         return "REFERRAL.OVER"
     if referral.status is ReferralStatus.DRAFT:
@@ -297,30 +305,32 @@ def why_not_show(case: Case, referral: Referral) -> str | None:
 
 
 def chosen(case: Case, referral_id: UUID | None, kind: str | None) -> Referral:
-    """The referral that is meant: by id, by kind, or the only one under way. Raises ``DeclinedError``."""
+    """Returns the chosen referral: by id, by kind, or the only one under way. Raises ``DeclinedError``."""
     if referral_id is not None:
         if referral_id not in case.referrals:
-            raise DeclinedError("not-found", f"this case has no referral {referral_id}")
+            raise DeclinedError("not-found", f"this case has no referral {referral_id}: check the id")
         return case.referrals[referral_id]
     under_way = [each for each in case.open_referrals() if each.status is not ReferralStatus.DRAFT]
-    meant = [each for each in under_way if kind is None or kind.upper() in (each.kind, each.asked_kind)]
-    if len(meant) == 1:
-        return meant[0]
-    names = ", ".join(f"{each.referral_id} ({each.kind}, {each.partner_id})" for each in meant or under_way)
-    said = f"name the referral; under way are {names}" if names else "no referral of this case is under way"
-    raise DeclinedError("refused", said, rule="LINK.WHICH" if names else "REFERRAL.NONE")
+    matching = [each for each in under_way if kind is None or kind.upper() in (each.kind, each.asked_kind)]
+    if len(matching) == 1:
+        return matching[0]
+    names = ", ".join(f"{each.referral_id} ({each.kind}, {each.partner_id})" for each in matching or under_way)
+    if not names:
+        raise DeclinedError("refused", "no referral of this case is under way: send one first", rule="REFERRAL.NONE")
+    detail = f"more than one referral is possible: give the id or the kind of one of these: {names}"
+    raise DeclinedError("refused", detail, rule="LINK.WHICH")
 
 
 def task_of(found: LiveCase, referral: Referral) -> PartnerTask:
-    """What the partner may read now: of its minimum data, the fields that are on record as disclosed to it."""
+    """Returns what the partner may read now: the fields of its minimum data that were recorded as disclosed to it."""
     known = minimum_data(found.case, referral)
-    told = _disclosed(found, referral)
+    disclosed = _disclosed(found, referral)
     return PartnerTask(
         kind=referral.asked_kind,
         status=referral.status,
         urgent=referral.urgent,
         due=referral.dues.get(referral.awaited or ""),
-        person={name: value for name, value in known.items() if name in told},
+        person={name: value for name, value in known.items() if name in disclosed},
     )
 
 
@@ -335,13 +345,13 @@ def _disclosed(found: LiveCase, referral: Referral) -> set[str]:
     }
 
 
-def _printed(answer: SubmissionResult) -> str:
-    """The number on the receipt: the partner's own count where it has one, for it can be said on the telephone."""
-    return str(getattr(answer, "ledger_number", None) or answer.message_id)
+def _receipt_number(result: SubmissionResult) -> str:
+    """Returns the number on the receipt: the ledger number if there is one, because it is easy to read out."""
+    return str(getattr(result, "ledger_number", None) or result.message_id)
 
 
-def _occurred(day: date | None, said_at: datetime, zone: tzinfo) -> datetime:
-    """When it happened, by the partner's word: on a day that has gone, at its noon; otherwise now."""
-    if day is None or day >= said_at.astimezone(zone).date():
-        return said_at
+def _occurred_at(day: date | None, answered_at: datetime, zone: tzinfo) -> datetime:
+    """Returns when it happened: at noon of an earlier day that the partner gave, else at the time of the answer."""
+    if day is None or day >= answered_at.astimezone(zone).date():
+        return answered_at
     return datetime.combine(day, NOON, zone)

@@ -1,7 +1,8 @@
-"""Bringing a sheet in: each row becomes what its partner says, once, with a result of its own.
+"""Collects a returned sheet: each statement of a row is submitted once, as a signal of the partner.
 
-Staff put it in, the partner said it: every line is handed in as the partner's signal with the hand that wrote it as its
-actor. What is wrong with a row is said at once, to whoever can look at the paper; the other rows go on.
+The partner made the statement and a staff member recorded it, so every line is submitted as the partner's signal with
+that staff member as its actor. Errors in a row are returned at once to the person who has the paper; the other rows are
+submitted.
 """
 
 from __future__ import annotations
@@ -25,27 +26,29 @@ from gateway.intake.service import Intake
 from gateway.intake.validation import unfit
 from gateway.sheets.issue import until_settled
 from gateway.sheets.row_parser import CODE, RowContext, RowStatement, clean, form, read_row
+from gateway.sheets.translations import RESULTS
 from gateway.tabular.files import RowError, TableFile, TableRow, read_bytes
 from store.partners import sheets
 from store.partners.registry import RegisteredPartner
 from store.partners.sheets import RowTarget
 from store.postgres.clock import now
 
-Told = Callable[[int, int], object]
+OnProgress = Callable[[int, int], object]
+"""Called with the number of submitted lines and the number of all lines."""
 
 FILLED: Final = (RESULT, *CELLS, NOTE, *STATEMENT_COLUMNS)
 
-STRANGE: Final = "this code is on no sheet of this partner"
+UNKNOWN_CODE: Final = "this row code is not on any sheet of this partner"
 
-COMPARE: Final = "compare it with the paper; take the partner's own sheet"
+COMPARE: Final = "compare the row code with the paper, and check that the sheet belongs to this partner"
 
 FINE: Final = frozenset({"applied", "ignored", "late"})
-"""What has become of a line about which nobody has to do anything."""
+"""The statuses of lines that need no action."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReadyLine:
-    """A line that can be handed in. ``placed`` is missing when its code is nobody's."""
+    """A line that can be submitted. ``placed`` is ``None`` when its row code is unknown."""
 
     row: int
     code: str
@@ -57,7 +60,7 @@ class ReadyLine:
 
 @dataclass(frozen=True, slots=True)
 class CheckedSheet:
-    """A sheet, checked. ``ready`` are in the order in which they are handed in: the persons' own words first."""
+    """A checked sheet. ``ready`` has the lines in order of submission: the persons' own statements first."""
 
     partner: RegisteredPartner
     rows: int
@@ -68,7 +71,7 @@ class CheckedSheet:
 
 @dataclass(frozen=True, slots=True)
 class LineResult:
-    """What has become of one line: ``applied``, ``ignored``, ``late``, ``quarantined``, ``refused`` or under way."""
+    """The outcome of one line: ``applied``, ``ignored``, ``late``, ``quarantined``, ``refused`` or still pending."""
 
     row: int
     row_code: str
@@ -79,14 +82,14 @@ class LineResult:
     result: Mapping[str, Any] = field(default_factory=dict)
 
     def json(self) -> dict[str, Any]:
-        """As it is told: neutral words, and whatever the rule said."""
-        told = {"row": self.row, "row_code": self.row_code, "part": self.part, "status": self.status}
-        why = {name: value for name, value in self.result.items() if name not in ("status", "version")}
-        return {**told, **why, "message_id": str(self.message_id), "repeated": self.repeated}
+        """Returns the outcome as a JSON object, with the details that the rule gave."""
+        line = {"row": self.row, "row_code": self.row_code, "part": self.part, "status": self.status}
+        details = {name: value for name, value in self.result.items() if name not in ("status", "version")}
+        return {**line, **details, "message_id": str(self.message_id), "repeated": self.repeated}
 
 
 def read_sheet(name: str, raw: bytes) -> TableFile:
-    """The rows of a sheet's file. Raises ``Unusable``."""
+    """Returns the rows of a sheet's file. Raises ``UnusableFileError``."""
     return read_bytes(name, raw, form(NEWEST.in_force.sheet_rows))
 
 
@@ -95,35 +98,35 @@ def read_sheet(name: str, raw: bytes) -> TableFile:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """A row in which something is filled in, and what its code stands for."""
+    """A row in which something is filled in, and the referral that its code stands for."""
 
     line: TableRow
     code: str | None
     placed: RowTarget | None
-    ours: bool
+    of_this_partner: bool
 
     @property
-    def written(self) -> str:
+    def written_code(self) -> str:
         return clean(self.line.cells.get(CODE, ""))
 
 
-Saying = tuple[_Row, RowStatement]
+_RowAndStatement = tuple[_Row, RowStatement]
 
 
 async def check(intake: Intake, partner: RegisteredPartner, listing: TableFile) -> CheckedSheet:
-    """Read every row and find out whom it speaks of. Nothing is handed in."""
+    """Reads every row and resolves its row code. Nothing is submitted."""
     at = await now(intake.pool)
     zone = Partner(partner.partner_id, partner.kinds, partner.country).calendar.zone
     rows = await _rows(intake, partner, listing)
-    said, bad = list[Saying](), list[RowError]()
+    statements, errors = list[_RowAndStatement](), list[RowError]()
     for row in rows:
         found, wrong = _read(row, listing, at, zone)
-        said += [(row, each) for each in found]
-        bad += wrong
-    said, disputed = _without_contradictions(said, listing)
-    ready, flawed = _sorted_out([_ready(intake, partner, row, each) for row, each in said])
-    bad += [*disputed, *flawed, *await _other_people(intake, listing, ready)]
-    return CheckedSheet(partner, len(rows), ready, tuple(sorted(bad, key=lambda each: each.row)), listing.notes)
+        statements += [(row, each) for each in found]
+        errors += wrong
+    statements, contradictions = _without_contradictions(statements, listing)
+    ready, invalid = _valid_lines([_line(intake, partner, row, each) for row, each in statements])
+    errors += [*contradictions, *invalid, *await _name_mismatches(intake, listing, ready)]
+    return CheckedSheet(partner, len(rows), ready, tuple(sorted(errors, key=lambda each: each.row)), listing.notes)
 
 
 async def _rows(intake: Intake, partner: RegisteredPartner, listing: TableFile) -> list[_Row]:
@@ -138,86 +141,98 @@ async def _rows(intake: Intake, partner: RegisteredPartner, listing: TableFile) 
 
 
 def _read(row: _Row, listing: TableFile, at: datetime, zone: timezone) -> tuple[list[RowStatement], list[RowError]]:
-    """What a row says. Of one that is nobody's here only the person's own word is kept, for a person to look at."""
-    if row.ours and row.placed:
-        about = RowContext(row.placed.kind, row.placed.issued_at, at.astimezone(zone).date(), zone)
-        return read_row(row.line, listing.headings, about)
-    since = row.placed.issued_at if row.placed else NEVER  # the same again must read the same again
+    """Returns the statements and errors of a row.
+
+    Of a row whose code is not one of this partner's, only the person's own statement is kept, for a person to review.
+    """
+    if row.of_this_partner and row.placed:
+        context = RowContext(row.placed.kind, row.placed.issued_at, at.astimezone(zone).date(), zone)
+        return read_row(row.line, listing.headings, context)
+    since = row.placed.issued_at if row.placed else NEVER  # a repetition must be read as the same statement
     found, _ = read_row(
         row.line, listing.headings, RowContext(next(iter(ANSWERS)), since, at.astimezone(zone).date(), zone)
     )
-    return [each for each in found if each.part in STATEMENT_COLUMNS], [_strange(row, listing)]
+    return [each for each in found if each.part in STATEMENT_COLUMNS], [_unknown_code(row, listing)]
 
 
-def _strange(row: _Row, listing: TableFile) -> RowError:
-    """A code that is nobody's; the same is said of another partner's, which is none of this one's business."""
-    problem = STRANGE if row.code else "there is no row code" if not row.written else "a sign of the row code is wrong"
-    return RowError(row.line.row, listing.headings.get(CODE, CODE), row.written, problem, COMPARE)
+def _unknown_code(row: _Row, listing: TableFile) -> RowError:
+    """Returns the error for an unknown row code. The code of another partner is reported in the same words."""
+    if row.code:
+        problem = UNKNOWN_CODE
+    else:
+        problem = "the row code has a wrong character" if row.written_code else "the row has no row code"
+    return RowError(row.line.row, listing.headings.get(CODE, CODE), row.written_code, problem, COMPARE)
 
 
-def _without_contradictions(said: Sequence[Saying], listing: TableFile) -> tuple[list[Saying], list[RowError]]:
-    """Two rows of one code that say different things: what permits is taken from neither."""
-    results = defaultdict[str | None, list[Saying]](list)
-    for row, each in said:
+def _without_contradictions(
+    statements: Sequence[_RowAndStatement], listing: TableFile
+) -> tuple[list[_RowAndStatement], list[RowError]]:
+    """Removes the permissive results of rows that have the same code and different results."""
+    results = defaultdict[str | None, list[_RowAndStatement]](list)
+    for row, each in statements:
         if each.part == RESULT:
             results[row.code].append((row, each))
-    disputed = {code for code, found in results.items() if any(each.fields != found[0][1].fields for _, each in found)}
-    heading, todo = listing.headings.get(CODE, CODE), "find out which row is right, and take the other one out"
-    bad = [
-        RowError(row.line.row, heading, row.written, "this code stands in two rows that disagree", todo)
-        for code in disputed
+    contradicted = {
+        code for code, found in results.items() if any(each.fields != found[0][1].fields for _, each in found)
+    }
+    heading, problem = listing.headings.get(CODE, CODE), "two rows with this row code have different results"
+    errors = [
+        RowError(row.line.row, heading, row.written_code, problem, "find out which row is right, and delete the other")
+        for code in contradicted
         for row, _ in results[code]
     ]
-    return [(row, each) for row, each in said if row.code not in disputed or not _permits(row.placed, each)], bad
+    kept = [(row, each) for row, each in statements if row.code not in contradicted or not _permits(row.placed, each)]
+    return kept, errors
 
 
-def _permits(placed: RowTarget | None, said: RowStatement) -> bool:
-    outcome = ANSWERS[placed.kind].outcome(str(said.fields.get("outcome_code"))) if placed else None
-    return said.part == RESULT and outcome is not None and outcome.permits
+def _permits(placed: RowTarget | None, statement: RowStatement) -> bool:
+    outcome = ANSWERS[placed.kind].outcome(str(statement.fields.get("outcome_code"))) if placed else None
+    return statement.part == RESULT and outcome is not None and outcome.permits
 
 
-def _ready(intake: Intake, partner: RegisteredPartner, row: _Row, said: RowStatement) -> ReadyLine:
-    """The line as a signal, under an id that the same words in the same row have again."""
+def _line(intake: Intake, partner: RegisteredPartner, row: _Row, statement: RowStatement) -> ReadyLine:
+    """Returns the line as a signal. Its id depends on the row and the content, so a repetition has the same id."""
     placed, master = row.placed, intake.keys.master
     if placed:
-        code, line_id = placed.row_code, sheets.line_id_of(master, placed, said.part, said.fields)
-        about = {"referral_token": placed.token, "sheet_id": str(placed.sheet_id)}
+        code, line_id = placed.row_code, sheets.line_id_of(master, placed, statement.part, statement.fields)
+        source = {"referral_token": placed.token, "sheet_id": str(placed.sheet_id)}
     else:
-        code, line_id = row.written, sheets.strange_line_id(master, partner.partner_id, row.written, said.fields)
-        about = {"referral_token": f"no sheet has this row: {code[:32]}"}
-    fields = {**said.fields, **about, "signal_id": str(line_id), "partner_id": partner.partner_id}
-    return ReadyLine(row.line.row, code, said.part, line_id, fields, placed)
+        code = row.written_code
+        line_id = sheets.strange_line_id(master, partner.partner_id, code, statement.fields)
+        source = {"referral_token": f"no sheet has this row: {code[:32]}"}  # stored: a repetition must be the same
+    fields = {**statement.fields, **source, "signal_id": str(line_id), "partner_id": partner.partner_id}
+    return ReadyLine(row.line.row, code, statement.part, line_id, fields, placed)
 
 
-def _sorted_out(lines: Sequence[ReadyLine]) -> tuple[tuple[ReadyLine, ...], list[RowError]]:
-    """The lines that can be handed in, the persons' own words first, and what is wrong with the others."""
-    flawed = {each.line_id: flaws for each in lines if (flaws := unfit(ReceivePartnerSignal, each.fields))}
-    good = [each for each in lines if each.line_id not in flawed]
-    bad = [
-        RowError(each.row, each.part, str(flaw.value or ""), flaw.message, "correct the row and bring it in again")
+def _valid_lines(lines: Sequence[ReadyLine]) -> tuple[tuple[ReadyLine, ...], list[RowError]]:
+    """Returns the lines that can be submitted, the persons' own statements first, and the errors of the others."""
+    invalid = {each.line_id: flaws for each in lines if (flaws := unfit(ReceivePartnerSignal, each.fields))}
+    valid = [each for each in lines if each.line_id not in invalid]
+    errors = [
+        RowError(each.row, each.part, str(flaw.value or ""), flaw.message, "correct the row and submit the sheet again")
         for each in lines
-        for flaw in flawed.get(each.line_id, ())
+        for flaw in invalid.get(each.line_id, ())
     ]
-    return tuple(sorted(good, key=lambda each: each.part == RESULT)), bad
+    return tuple(sorted(valid, key=lambda each: each.part == RESULT)), errors
 
 
-async def _other_people(intake: Intake, listing: TableFile, ready: Iterable[ReadyLine]) -> list[RowError]:
-    """A person's own word in a row whose name is not theirs: it holds somebody back, and perhaps not the right one."""
-    found = []
+async def _name_mismatches(intake: Intake, listing: TableFile, ready: Iterable[ReadyLine]) -> list[RowError]:
+    """Reports a person's own statement in a row with another person's name: the hold may be on the wrong case."""
+    errors = []
     for each in ready:
-        if each.placed and each.part in STATEMENT_COLUMNS and await _is_somebody_else(intake, each):
+        if each.placed and each.part in STATEMENT_COLUMNS and await _has_other_name(intake, each):
             name = str(each.fields["subject_check"]["given_name"])
-            found.append(
+            errors.append(
                 RowError(
                     each.row, listing.headings.get("given_names", "given_names"), name,
-                    "the code of this row stands for somebody of another name",
-                    "look at the paper now: find who said it, and bring it in beside their own code",
+                    "the row code belongs to a person with another name",
+                    "check the paper now: find the person who made the statement, and enter it in that person's row",
                 )
             )  # fmt: skip
-    return found
+    return errors
 
 
-async def _is_somebody_else(intake: Intake, each: ReadyLine) -> bool:
+async def _has_other_name(intake: Intake, each: ReadyLine) -> bool:
     if each.placed is None or "subject_check" not in each.fields:
         return False
     try:
@@ -227,44 +242,51 @@ async def _is_somebody_else(intake: Intake, each: ReadyLine) -> bool:
     return isinstance(case, Case) and mismatched(case, ReceivePartnerSignal.model_validate(each.fields))
 
 
-# Handing in
+# Submitting
 
 
 async def collect_sheet(
-    intake: Intake, checked: CheckedSheet, user: str, told: Told | None = None
+    intake: Intake, checked: CheckedSheet, user: str, on_progress: OnProgress | None = None
 ) -> tuple[list[LineResult], list[RowError]]:
-    """Hand every line in. Each is committed before the next: stopped half-way, the same again brings the rest."""
-    brought, bad = list[LineResult](), list[RowError]()
+    """Submits every line. Each is committed before the next, so an interrupted run can be repeated and completed."""
+    results, errors = list[LineResult](), list[RowError]()
     for count, each in enumerate(checked.ready, 1):
         answer = await intake.signal(checked.partner.partner_id, str(each.line_id), each.fields, actor=f"staff:{user}")
-        brought.append(
+        results.append(
             LineResult(each.row, each.code, each.part, answer.message_id, answer.status, answer.repeated, answer.result)
         )
         if each.placed and await sheets.note_line(intake.pool, each.line_id, each.code, each.part, answer.message_id):
-            bad += _superseded(each)
-        if told:
-            told(count, len(checked.ready))
-    return brought, bad
+            errors += _superseded(each)
+        if on_progress:
+            on_progress(count, len(checked.ready))
+    return results, errors
 
 
 def _superseded(each: ReadyLine) -> list[RowError]:
-    """What was corrected and is now said again is told apart from what is only sent twice."""
+    """Returns the error for a result that was submitted, then corrected, and is now submitted again.
+
+    Without it, such a result would look like a repetition.
+    """
     if each.part != RESULT:
         return []
-    problem = "the same was brought in before, and something else in its place since"
-    todo = "if it is right after all, write the date of today beside it and bring it in again"
-    return [RowError(each.row, RESULT, str(each.fields.get("outcome_code") or ""), problem, todo)]
+    code = str(each.fields.get("outcome_code") or each.fields.get("signal_type") or "")
+    result = RESULTS[code].en if code in RESULTS else code
+    problem = "the same result was submitted before, and has been replaced by another result since"
+    todo = "if it is right after all, write today's date beside it and submit the sheet again"
+    return [RowError(each.row, RESULT, result, problem, todo)]
 
 
-async def settled(intake: Intake, brought: Sequence[LineResult], seconds: float) -> list[LineResult]:
-    """The same lines with what has become of them, after at most so many seconds."""
-    found = await until_settled(intake, [each.message_id for each in brought], seconds)
+async def settled(intake: Intake, lines: Sequence[LineResult], seconds: float) -> list[LineResult]:
+    """Returns the lines with their outcomes. Waits up to ``seconds`` for lines that are still pending."""
+    outcomes = await until_settled(intake, [each.message_id for each in lines], seconds)
     return [
-        replace(each, status=became.status, result=became.result) if (became := found.get(each.message_id)) else each
-        for each in brought
+        replace(each, status=outcome.status, result=outcome.result)
+        if (outcome := outcomes.get(each.message_id))
+        else each
+        for each in lines
     ]
 
 
-def counted(brought: Iterable[LineResult]) -> dict[str, int]:
-    """How many lines became what."""
-    return dict(sorted(Counter(each.status for each in brought).items()))
+def counted(lines: Iterable[LineResult]) -> dict[str, int]:
+    """Returns the number of lines by status."""
+    return dict(sorted(Counter(each.status for each in lines).items()))

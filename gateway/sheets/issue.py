@@ -1,7 +1,8 @@
-"""Handing a sheet out: first it is recorded in each case that its partner is told about it, then it is written.
+"""Issues a sheet to a partner: each case first records the disclosure, then the sheet is written.
 
-The order matters. Whether somebody may be listed is decided where it is recorded; what the log refused, or has not
-taken yet, stands on no sheet. The same sheet asked for again on the same day is the same sheet, with the same codes.
+The order is a safety rule. The case decides whether a person may be listed, so a referral whose disclosure was refused
+or is not recorded yet is not on the sheet. A request for the same sheet on the same day returns the same sheet with the
+same row codes.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from domain.referral.sheets import SHEETS, SheetKind, why_not_list
 from gateway.intake.service import Intake
 from gateway.intake.staff import USER
 from gateway.intake.submission import KEY, DeclinedError
+from gateway.partner_access.refusals import explain
 from gateway.sheets.rendering import SheetPage, SheetPageRow
 from gateway.sheets.translations import Language
 from store.messages.inbox import message_id_for
@@ -43,39 +45,46 @@ POLL_S: Final = 0.05
 
 ATTEMPTS: Final = 20
 
-OVERTAKEN: Final = 10
-"""How often a case is looked at again because it went on before its row was written."""
+MAX_RELOADS: Final = 10
+"""How often a case is loaded again because it changed before its row was written."""
 
-ALSO: Final = frozenset({"dob_precision"})
-"""What leaves inside another column."""
+INSIDE_OTHER_COLUMNS: Final = frozenset({"dob_precision"})
+"""Fields that are disclosed as part of another column."""
 
 
 @dataclass(frozen=True, slots=True)
 class Omitted:
-    """A referral that is not on the sheet, and the rule that keeps it off."""
+    """A referral that is not on the sheet: its case number and the rule that excludes it."""
 
     number: str
     rule: str
 
+    @property
+    def reason(self) -> str:
+        """The rule in words, with the next step."""
+        return explain(self.rule)
+
 
 @dataclass(frozen=True, slots=True)
 class SheetIssue:
+    """A sheet that was issued, and the referrals that were left out of it."""
+
     page: SheetPage
     left_out: tuple[Omitted, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
-    """A referral as it stands in the log of its case."""
+class _LoadedReferral:
+    """A referral that awaits an answer, with its case loaded from the log."""
 
-    asked: AwaitedReferral
-    folded: ReplayedStream
+    awaited: AwaitedReferral
+    stream: ReplayedStream
     case: Case
     referral: Referral
 
     @property
     def number(self) -> str:
-        return self.folded.head.number
+        return self.stream.head.number
 
     @property
     def kind(self) -> ReferralKind:
@@ -83,19 +92,19 @@ class _Found:
 
     @property
     def why_not(self) -> str | None:
-        """What keeps it off the sheet; half a history decides nothing."""
-        return "LOG.UNREADABLE" if self.folded.left_out else why_not_list(self.case, self.referral)
+        """The rule that excludes it. An incomplete history is never the basis of a decision."""
+        return "LOG.UNREADABLE" if self.stream.left_out else why_not_list(self.case, self.referral)
 
     def is_for(self, kind: SheetKind, movement: str | None) -> bool:
-        on_it = movement is None or (self.case.seat is not None and self.case.seat.movement == movement)
-        return self.kind in SHEETS[kind].kinds and on_it
+        on_flight = movement is None or (self.case.seat is not None and self.case.seat.movement == movement)
+        return self.kind in SHEETS[kind].kinds and on_flight
 
 
 async def registered(intake: Intake, partner_id: str) -> RegisteredPartner:
-    """The partner. Raises ``UnknownPartnerError``."""
+    """Returns the partner. Raises ``UnknownPartnerError``."""
     partner = await partner_of(intake.pool, partner_id)
     if partner is None:
-        raise UnknownPartnerError(f"there is no partner {partner_id!r}")
+        raise UnknownPartnerError(f"there is no partner {partner_id!r}: check the name (`awda partner list`)")
     return partner
 
 
@@ -110,91 +119,100 @@ async def issue_sheet(
     seconds: float = 30.0,
     key: str | None = None,
 ) -> SheetIssue:
-    """Hand a sheet out to a partner, waiting so long for its cases to be recorded. The same key is the same sheet.
+    """Issues a sheet to a partner. Waits up to ``seconds`` for the cases to record the disclosure.
 
-    Raises ``UnknownPartnerError`` and ``DeclinedError``.
+    The same key returns the same sheet. Raises ``UnknownPartnerError`` and ``DeclinedError``.
     """
     partner = await registered(intake, partner_id)
     if not partner.active:
-        raise DeclinedError("conflict", f"{partner_id} is not to be asked at present", rule="PARTNER.INACTIVE")
-    found = [each for asked in await sheets.awaiting(intake.pool, partner_id) if (each := await _find(intake, asked))]
-    found = [each for each in found if each.is_for(kind, movement) and each.why_not != OVER]
-    sheet = await _ordered(intake, SheetRequest(partner_id, kind, movement), user, key)
-    rows, left_out = await _listed(intake, [each for each in found if not each.why_not], sheet.sheet_id, user, seconds)
-    left_out = [*(Omitted(each.number, each.why_not) for each in found if each.why_not), *left_out]
+        detail = f"{partner_id} is not active, so no sheet is issued to it: choose another partner or activate it first"
+        raise DeclinedError("conflict", detail, rule="PARTNER.INACTIVE")
+    awaiting = await sheets.awaiting(intake.pool, partner_id)
+    loaded = [each for awaited in awaiting if (each := await _load(intake, awaited))]
+    loaded = [each for each in loaded if each.is_for(kind, movement) and each.why_not != OVER]
+    sheet = await _sheet_for(intake, SheetRequest(partner_id, kind, movement), user, key)
+    allowed = [each for each in loaded if not each.why_not]
+    rows, left_out = await _list_all(intake, allowed, sheet.sheet_id, user, seconds)
+    left_out = [*(Omitted(each.number, each.why_not) for each in loaded if each.why_not), *left_out]
     zone = Partner(partner_id, partner.kinds, partner.country).calendar.zone
     return SheetIssue(SheetPage(sheet, partner.name, language, zone, tuple(rows)), tuple(left_out))
 
 
 @dataclass(frozen=True, slots=True)
 class SheetRequest:
-    """Which sheet is asked for."""
+    """The sheet that is requested: for which partner, of which kind, and for which flight."""
 
     partner_id: str
     kind: SheetKind
     movement: str | None
 
 
-async def _ordered(intake: Intake, wanted: SheetRequest, user: str, key: str | None) -> sheets.IssuedSheet:
-    """Today's sheet; under a key that was used before, the one it was used for."""
+async def _sheet_for(intake: Intake, request: SheetRequest, user: str, key: str | None) -> sheets.IssuedSheet:
+    """Returns today's sheet. A key that was used before returns the sheet that it was used for."""
     if key is not None and not KEY.fullmatch(key):
-        raise DeclinedError("bad-key", "an idempotency key has 1 to 255 visible ASCII characters; a UUID is a good one")
+        raise DeclinedError(
+            "bad-key", "the idempotency key must have 1 to 255 visible ASCII characters: send a new UUID, for example"
+        )
     if not USER.fullmatch(user):
-        raise DeclinedError("bad-user", "that is no user's name")
+        raise DeclinedError("bad-user", f"{user[:64]!r} is not a valid user name: check the spelling")
     order_id = message_id_for(f"sheet:{user}", key) if key is not None else None
     sheet = await sheets.ordered(intake.pool, order_id) if order_id else None
     if sheet is None:
         day = (await now(intake.pool)).astimezone(LIBYA.zone).date()
-        about = (wanted.partner_id, wanted.kind)
-        sheet = await sheets.issue(intake.pool, *about, movement=wanted.movement, user=user, day=day, order_id=order_id)
-    if SheetRequest(sheet.partner_id, sheet.kind, sheet.movement) != wanted:
-        raise DeclinedError("key-reused", "this key was used for another sheet; a new sheet needs a new key")
+        sheet = await sheets.issue(
+            intake.pool, request.partner_id, request.kind,
+            movement=request.movement, user=user, day=day, order_id=order_id,
+        )  # fmt: skip
+    if SheetRequest(sheet.partner_id, sheet.kind, sheet.movement) != request:
+        raise DeclinedError("key-reused", "this key was used for another sheet: send a new key for a new sheet")
     return sheet
 
 
-async def _listed(
-    intake: Intake, wanted: Sequence[_Found], sheet_id: UUID, user: str, seconds: float
+async def _list_all(
+    intake: Intake, referrals: Sequence[_LoadedReferral], sheet_id: UUID, user: str, seconds: float
 ) -> tuple[list[SheetPageRow], list[Omitted]]:
-    """List each of these, and the rows of those whose case has taken it; the others are left out, and why."""
-    codes = await sheets.place(intake.pool, sheet_id, [(each.asked, each.kind) for each in wanted])
-    said = {each.asked: await _list(intake, each, sheet_id, user) for each in wanted}
-    became = await until_settled(intake, [message_id for message_id in said.values() if message_id], seconds)
+    """Returns the rows of the referrals whose case recorded the listing, and the others with the rule that applied."""
+    codes = await sheets.place(intake.pool, sheet_id, [(each.awaited, each.kind) for each in referrals])
+    submitted = {each.awaited: await _submit_listing(intake, each, sheet_id, user) for each in referrals}
+    outcomes = await until_settled(intake, [message_id for message_id in submitted.values() if message_id], seconds)
     rows, left_out = list[SheetPageRow](), list[Omitted]()
-    for each in wanted:
-        message_id = said[each.asked]
-        settled = became.get(message_id) if message_id else None
-        row = await _row(intake, each.asked, codes[each.asked.referral_id], message_id) if _taken(settled) else None
-        match row or _rule(settled):
-            case SheetPageRow() as written:
-                rows.append(written)
+    for each in referrals:
+        message_id = submitted[each.awaited]
+        outcome = outcomes.get(message_id) if message_id else None
+        code = codes[each.awaited.referral_id]
+        row = await _row(intake, each.awaited, code, message_id) if _applied(outcome) else None
+        match row or _rule(outcome):
+            case SheetPageRow() as listed:
+                rows.append(listed)
             case rule:
                 left_out.append(Omitted(each.number, rule))
     return rows, left_out
 
 
-def _taken(settled: sheets.LineOutcome | None) -> bool:
-    return settled is not None and settled.status == "applied"
+def _applied(outcome: sheets.LineOutcome | None) -> bool:
+    return outcome is not None and outcome.status == "applied"
 
 
-async def _find(intake: Intake, asked: AwaitedReferral) -> _Found | None:
+async def _load(intake: Intake, awaited: AwaitedReferral) -> _LoadedReferral | None:
     try:
-        folded = await replay(intake.pool, intake.keys, asked.stream_id)
+        stream = await replay(intake.pool, intake.keys, awaited.stream_id)
     except UnknownStreamError:
         return None
-    case = folded.state
-    referral = case.referrals.get(asked.referral_id) if isinstance(case, Case) else None
-    return _Found(asked, folded, case, referral) if isinstance(case, Case) and referral else None
+    case = stream.state
+    referral = case.referrals.get(awaited.referral_id) if isinstance(case, Case) else None
+    return _LoadedReferral(awaited, stream, case, referral) if isinstance(case, Case) and referral else None
 
 
-async def _list(intake: Intake, each: _Found, sheet_id: UUID, user: str) -> UUID | None:
-    """Hand the listing in, once for each sheet, user and set of fields: asked again it tells nobody anything new.
+async def _submit_listing(intake: Intake, each: _LoadedReferral, sheet_id: UUID, user: str) -> UUID | None:
+    """Submits the listing once for each sheet, user and set of fields, and returns its message id.
 
-    What was refused before is asked anew, for what stood against it may be gone.
+    A repetition discloses nothing new. A listing that was refused is submitted again under a new key, because what
+    prevented it may have been resolved.
     """
-    told = uuid5(sheet_id, "+".join(sorted(minimum_data(each.case, each.referral)))).hex
-    fields = {"referral_id": str(each.asked.referral_id), "sheet_id": str(sheet_id)}
+    field_set = uuid5(sheet_id, "+".join(sorted(minimum_data(each.case, each.referral)))).hex
+    fields = {"referral_id": str(each.awaited.referral_id), "sheet_id": str(sheet_id)}
     for attempt in range(ATTEMPTS):
-        key = f"list-{each.asked.referral_id}-{told}-{attempt}"
+        key = f"list-{each.awaited.referral_id}-{field_set}-{attempt}"
         try:
             answer = await intake.send(each.number, "ListReferral", fields, user=user, key=key)
         except DeclinedError:
@@ -205,55 +223,61 @@ async def _list(intake: Intake, each: _Found, sheet_id: UUID, user: str) -> UUID
 
 
 async def until_settled(intake: Intake, message_ids: list[UUID], seconds: float) -> dict[UUID, sheets.LineOutcome]:
-    """What has become of these messages, once all are settled or so many seconds have gone."""
+    """Returns the outcomes of these messages as soon as none is pending, or after ``seconds``."""
     until = monotonic() + seconds
     while True:
-        found = await sheets.became(intake.pool, message_ids)
-        under_way = any(each.status == "pending" for each in found.values())
-        if not under_way or monotonic() >= until:
-            return found
+        outcomes = await sheets.became(intake.pool, message_ids)
+        pending = any(each.status == "pending" for each in outcomes.values())
+        if not pending or monotonic() >= until:
+            return outcomes
         await asyncio.sleep(POLL_S)
 
 
-def _rule(settled: sheets.LineOutcome | None) -> str:
-    if settled is None:
+def _rule(outcome: sheets.LineOutcome | None) -> str:
+    if outcome is None:
         return "ERASED"
-    if settled.status == "pending":
+    if outcome.status == "pending":
         return NOT_YET
-    return str(settled.result.get("rule") or settled.result.get("cause") or OVER)
+    return str(outcome.result.get("rule") or outcome.result.get("cause") or OVER)
 
 
-async def _row(intake: Intake, asked: AwaitedReferral, code: str, message_id: UUID | None) -> SheetPageRow | str:
-    """The row as it may be written: the fields on record as told, with what they say now. Or the rule against it."""
-    found = await _shown(intake, asked)
-    if isinstance(found, str):
-        return found
-    shown = {*SHOWN_FOR[found.kind], *ALSO} & _told(found.folded, message_id)
-    person = minimum_data(found.case, found.referral)
-    return SheetPageRow(code, found.kind, {name: value for name, value in person.items() if name in shown})
+async def _row(intake: Intake, awaited: AwaitedReferral, code: str, message_id: UUID | None) -> SheetPageRow | str:
+    """Returns the row, or the rule that excludes it.
+
+    The row has the fields that were recorded as disclosed, with their present values.
+    """
+    loaded = await _show(intake, awaited)
+    if isinstance(loaded, str):
+        return loaded
+    shown = {*SHOWN_FOR[loaded.kind], *INSIDE_OTHER_COLUMNS} & _disclosed(loaded.stream, message_id)
+    person = minimum_data(loaded.case, loaded.referral)
+    return SheetPageRow(code, loaded.kind, {name: value for name, value in person.items() if name in shown})
 
 
 SHOWN_FOR: Final = {kind: sheet.shows for sheet in SHEETS.values() for kind in sheet.kinds}
 
 
-def _told(folded: ReplayedStream, message_id: UUID | None) -> set[str]:
-    """The fields that this listing recorded as told."""
+def _disclosed(stream: ReplayedStream, message_id: UUID | None) -> set[str]:
+    """Returns the fields that this listing recorded as disclosed."""
     return {
         name
-        for entry in folded.entries
+        for entry in stream.entries
         if isinstance(entry.event, DisclosureRecorded) and entry.metadata.message_id == message_id
         for name in entry.event.fields
     }
 
 
-async def _shown(intake: Intake, asked: AwaitedReferral) -> _Found | str:
-    """The referral as it may be written now; its partner knows of it from now on, and what waited to be brought is."""
-    for _ in range(OVERTAKEN):
-        found = await _find(intake, asked)
-        if found is None or found.why_not:
-            return (found and found.why_not) or OVER
-        at = found.folded.head.revision
-        if await Outbox(intake.pool).shown(asked.stream_id, str(asked.referral_id), at):
-            return found
+async def _show(intake: Intake, awaited: AwaitedReferral) -> _LoadedReferral | str:
+    """Returns the referral as it may be written now, or the rule that excludes it.
+
+    From then on the partner knows of the referral, and its pending manual deliveries count as delivered.
+    """
+    for _ in range(MAX_RELOADS):
+        loaded = await _load(intake, awaited)
+        if loaded is None or loaded.why_not:
+            return (loaded and loaded.why_not) or OVER
+        revision = loaded.stream.head.revision
+        if await Outbox(intake.pool).shown(awaited.stream_id, str(awaited.referral_id), revision):
+            return loaded
         await asyncio.sleep(POLL_S)
     return NOT_YET

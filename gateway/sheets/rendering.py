@@ -1,6 +1,6 @@
-"""A sheet as it leaves: a spreadsheet to fill in, a CSV, or a page to print. One row a referral, in three languages.
+"""Renders a sheet as a workbook to fill in, as CSV, as a page to print, or as JSON. Each row is one referral.
 
-Whatever a person is called, no cell begins a formula and no page runs a script.
+Texts are in English, French or Arabic. Whatever a name contains, no cell is a formula and no page runs a script.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from datetime import datetime, timezone
 from html import escape
 from typing import Any, Final
 
+from domain.kernel.names import DOCUMENT_NAMES, country_name, language_name
 from domain.kernel.vocabulary import ReferralKind
 from domain.referral.sheets import ANSWERS, CELLS, RESULT, SHEETS, CellType, spaced
 from gateway.sheets.row_parser import CODE, clean, safe
 from gateway.sheets.translations import (
-    ASKED,
-    DOCUMENTS,
     HEADINGS,
     REFUSALS,
+    REQUESTS,
     RESULTS,
     RIGHT_TO_LEFT,
     SAYINGS,
@@ -40,7 +40,7 @@ MEDIA: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class SheetPageRow:
-    """One referral on a sheet: its code, what is asked, and the minimum data of the person."""
+    """One referral on a sheet: its row code, its kind, and the minimum data of the person."""
 
     code: str
     kind: ReferralKind
@@ -49,7 +49,7 @@ class SheetPageRow:
 
 @dataclass(frozen=True, slots=True)
 class SheetPage:
-    """Everything that stands on a sheet."""
+    """The content of a sheet. ``zone`` is the partner's time zone."""
 
     sheet: IssuedSheet
     partner: str
@@ -59,25 +59,25 @@ class SheetPage:
 
     @property
     def given(self) -> tuple[str, ...]:
-        """The columns that are filled in already. A column that nobody's row may show is left out."""
+        """The columns that IOM filled in. A column that no row may show is omitted."""
         shown = {name for row in self.rows for name in row.person}
         return (CODE, "asked for", *(name for name in SHEETS[self.sheet.kind].shows if name in shown or not self.rows))
 
     @property
     def open(self) -> tuple[str, ...]:
-        """The columns that are to be filled in."""
+        """The columns that the partner fills in."""
         return SHEETS[self.sheet.kind].returns
 
     def heading(self, column: str) -> str:
         return HEADINGS[column].in_(self.language)
 
-    def say(self, what: str) -> str:
-        return SAYINGS[what].in_(self.language)
+    def text(self, key: str) -> str:
+        return SAYINGS[key].in_(self.language)
 
     @property
     def title(self) -> str:
-        words = [TITLES[self.sheet.kind].in_(self.language), self.partner, self.sheet.movement]
-        return " · ".join(clean(word) for word in words if word)
+        parts = [TITLES[self.sheet.kind].in_(self.language), self.partner, self.sheet.movement]
+        return " · ".join(clean(part) for part in parts if part)
 
     @property
     def day(self) -> str:
@@ -85,11 +85,11 @@ class SheetPage:
 
     @property
     def file_name(self) -> str:
-        """Neutral: it will stand in folders and in letters."""
+        """A name without personal data: file names are visible in folders and in mail."""
         return f"{self.sheet.kind}-{self.sheet.partner_id}-{self.day}"
 
     def cells(self, row: SheetPageRow) -> Iterator[str]:
-        """What stands in the filled columns of a row."""
+        """Yields the values of the filled-in columns of a row."""
         for column in self.given:
             yield clean(self._cell(row, column))
 
@@ -97,22 +97,22 @@ class SheetPage:
         if column == CODE:
             return spaced(row.code)
         if column == "asked for":
-            return ASKED[row.kind].in_(self.language)
+            return REQUESTS[row.kind].in_(self.language)
         value = row.person.get(column)
-        return "" if value is None else SHOWN.get(column, _plain)(value, row.person, self.language)
+        return "" if value is None else FORMATTERS.get(column, _plain)(value, row.person, self.language)
 
     def choices(self, kind: ReferralKind) -> list[str]:
-        """The results that can be chosen in a row."""
+        """Returns the results that can be chosen in a row of this kind."""
         return [RESULTS[outcome.code].in_(self.language) for outcome in ANSWERS[kind].outcomes]
 
     @property
     def kinds(self) -> list[ReferralKind]:
-        """What is asked for on this sheet, in the order of its kind."""
-        there = {row.kind for row in self.rows}
-        return [kind for kind in SHEETS[self.sheet.kind].kinds if kind in there or not there]
+        """The kinds of referral on this sheet, in the order that its kind defines."""
+        present = {row.kind for row in self.rows}
+        return [kind for kind in SHEETS[self.sheet.kind].kinds if kind in present or not present]
 
 
-Shown = Callable[[Any, Mapping[str, Any], Language], str]
+Formatter = Callable[[Any, Mapping[str, Any], Language], str]
 
 
 def _plain(value: Any, _person: Mapping[str, Any], _language: Language) -> str:
@@ -120,30 +120,32 @@ def _plain(value: Any, _person: Mapping[str, Any], _language: Language) -> str:
 
 
 def _birth(value: Any, person: Mapping[str, Any], _language: Language) -> str:
-    """As far as it is known, in the form in which it is read again."""
-    written = str(value)
+    """Returns the date of birth to its known precision, in a format that a returned sheet is read with."""
+    iso_date = str(value)
     precision = str(person.get("dob_precision", "DAY"))
-    return {"YEAR": written[:4], "ESTIMATED": f"~{written[:4]}", "MONTH": written[:7]}.get(precision, written)
+    return {"YEAR": iso_date[:4], "ESTIMATED": f"~{iso_date[:4]}", "MONTH": iso_date[:7]}.get(precision, iso_date)
 
 
 def _flight(value: Any, _person: Mapping[str, Any], _language: Language) -> str:
-    leaves = datetime.fromisoformat(value["std"])
-    return f"{value['movement']}, {leaves:%Y-%m-%d %H:%M} UTC"
+    departure = datetime.fromisoformat(value["std"])
+    return f"{value['movement']}, {departure:%Y-%m-%d %H:%M} UTC"
 
 
-SHOWN: Final[Mapping[str, Shown]] = {
+FORMATTERS: Final[Mapping[str, Formatter]] = {
     "sex": lambda value, _person, language: SEXES[str(value)].in_(language),
     "date_of_birth": _birth,
-    "languages": lambda value, _person, _language: ", ".join(value),
+    "nationality": lambda value, _person, language: country_name(str(value), language),
+    "languages": lambda value, _person, language: ", ".join(language_name(each, language) for each in value),
     "flight": _flight,
 }
+"""How a value is written on a sheet, by column. Columns that are not listed are written as they are."""
 
 
 # CSV
 
 
 def as_csv(page: SheetPage) -> bytes:
-    """With a mark at its beginning, by which spreadsheets know that it is UTF-8."""
+    """Returns the sheet as CSV in UTF-8, with a byte order mark so that spreadsheets detect the encoding."""
     out = io.StringIO(newline="")
     writer = csv.writer(out)
     writer.writerow([page.heading(column) for column in (*page.given, *page.open)])
@@ -156,18 +158,18 @@ def as_csv(page: SheetPage) -> bytes:
 
 CHOICES: Final = "choices"
 
-TOP: Final = 4  # rows above the headings
+TOP: Final = 4  # rows above the heading row
 
 WIDE: Final = frozenset({"note", "concern", "result", "family_name", "given_names", "name_native_script", "flight"})
 
-SPARE: Final = "FFF7F7F0"
+FILLED_COLOUR: Final = "FFF7F7F0"
 
-HEAD: Final = "FFE8EEF4"
+HEADING_COLOUR: Final = "FFE8EEF4"
 
 
 def as_xlsx(page: SheetPage) -> bytes:
-    """A workbook with lists to choose from; what we wrote is locked, so that no code slips to another person."""
-    from openpyxl import Workbook  # noqa: PLC0415 - half a second that only spreadsheets cost
+    """Returns a workbook with drop-down lists. Filled-in cells are locked, so that row codes stay with their people."""
+    from openpyxl import Workbook  # noqa: PLC0415 - takes half a second, and only spreadsheets need it
 
     book = Workbook()
     sheet = book.worksheets[0]
@@ -186,19 +188,19 @@ def as_xlsx(page: SheetPage) -> bytes:
 def _write_top(sheet: Any, page: SheetPage) -> None:
     from openpyxl.styles import Alignment, Font, PatternFill  # noqa: PLC0415
 
-    for at, text in enumerate((page.title, _about(page), page.say("confidential"), page.say("how")), 1):
+    for at, text in enumerate((page.title, _summary(page), page.text("confidential"), page.text("instructions")), 1):
         _text(sheet.cell(at, 1), text)
         sheet.cell(at, 1).font = Font(bold=at == 1, size=14 if at == 1 else 10)
     for at, column in enumerate((*page.given, *page.open), 1):
         cell = sheet.cell(TOP + 1, at)
         _text(cell, page.heading(column))
-        cell.font, cell.fill = Font(bold=True), PatternFill("solid", HEAD)
+        cell.font, cell.fill = Font(bold=True), PatternFill("solid", HEADING_COLOUR)
         cell.alignment = Alignment(wrap_text=True, vertical="top")
 
 
-def _about(page: SheetPage) -> str:
-    rows = f"{page.say('rows')}: {len(page.rows)}"
-    return f"{page.say('sheet')} {str(page.sheet.sheet_id)[:8]} · {page.say('handed out')} {page.day} · {rows}"
+def _summary(page: SheetPage) -> str:
+    rows = f"{page.text('rows')}: {len(page.rows)}"
+    return f"{page.text('sheet')} {str(page.sheet.sheet_id)[:8]} · {page.text('issued on')} {page.day} · {rows}"
 
 
 def _write_row(sheet: Any, page: SheetPage, at: int, row: SheetPageRow) -> None:
@@ -207,7 +209,7 @@ def _write_row(sheet: Any, page: SheetPage, at: int, row: SheetPageRow) -> None:
     for column, text in enumerate(page.cells(row), 1):
         cell = sheet.cell(at, column)
         _text(cell, text)
-        cell.fill, cell.alignment = PatternFill("solid", SPARE), Alignment(wrap_text=True, vertical="top")
+        cell.fill, cell.alignment = PatternFill("solid", FILLED_COLOUR), Alignment(wrap_text=True, vertical="top")
     for column, name in enumerate(page.open, len(page.given) + 1):
         cell = sheet.cell(at, column)
         cell.protection = Protection(locked=False)
@@ -224,21 +226,21 @@ FORMATS: Final[Mapping[CellType, str]] = {
 
 
 def _text(cell: Any, text: str) -> None:
-    """Text, whatever it begins with: a spreadsheet computes nothing in this cell."""
+    """Writes a text cell that a spreadsheet does not compute, whatever the text begins with."""
     cell.value = text
     cell.data_type = "s"
     cell.quotePrefix = text.startswith(("=", "+", "-", "@"))
 
 
 def _write_choices(book: Any, sheet: Any, page: SheetPage) -> None:
-    """The lists to choose from stand on a page of their own, out of sight."""
+    """Adds the drop-down lists. Their values are on a hidden sheet of the workbook."""
     hidden = book.create_sheet(CHOICES)
     hidden.sheet_state = "hidden"
     for number, kind in enumerate(page.kinds, 1):
         place = _list(hidden, number, page.choices(kind))
         rows = [at for at, row in enumerate(page.rows, TOP + 2) if row.kind is kind]
         _choose(sheet, place, [_letter(page, RESULT) + str(at) for at in rows])
-    fixed = {CellType.DOCUMENT: DOCUMENTS, CellType.REFUSAL: REFUSALS, CellType.ANSWER: YES_OR_NO}
+    fixed = {CellType.DOCUMENT: DOCUMENT_NAMES, CellType.REFUSAL: REFUSALS, CellType.ANSWER: YES_OR_NO}
     chosen = [(name, fixed[CELLS[name]]) for name in page.open if name in CELLS and CELLS[name] in fixed]
     for number, (name, words) in enumerate(chosen, len(page.kinds) + 1):
         place = _list(hidden, number, [each.in_(page.language) for each in words.values()])
@@ -272,7 +274,7 @@ def _letter(page: SheetPage, column: str) -> str:
 
 
 def _set_up(sheet: Any, page: SheetPage) -> None:
-    """A4 across, the headings on every page, the codes always in sight."""
+    """Sets A4 landscape, repeats the headings on every printed page, and keeps the row codes visible."""
     from openpyxl.utils import get_column_letter  # noqa: PLC0415
 
     for at, column in enumerate((*page.given, *page.open), 1):
@@ -309,18 +311,18 @@ dl { columns: 2; margin: 0 0 4mm; font-size: 9pt; } dt { font-weight: bold; } dd
 
 
 def as_html(page: SheetPage) -> bytes:
-    """A page for paper: filled in by hand, signed, and typed in again by its codes."""
+    """Returns a page to print: completed and signed by hand, then entered by its row codes."""
     direction = "rtl" if page.language in RIGHT_TO_LEFT else "ltr"
     lines = [
         f'<!doctype html><html lang="{page.language}" dir="{direction}"><head><meta charset="utf-8">',
         f"<title>{escape(page.title)}</title><style>{STYLE}</style></head><body>",
-        f"<h1>{escape(page.title)}</h1><p>{escape(_about(page))}</p>",
-        f'<p class="secret">{escape(page.say("confidential"))}</p><p>{escape(page.say("how"))}</p>',
-        f"<p>{escape(page.say('own word'))}</p>",
+        f"<h1>{escape(page.title)}</h1><p>{escape(_summary(page))}</p>",
+        f'<p class="secret">{escape(page.text("confidential"))}</p><p>{escape(page.text("instructions"))}</p>',
+        f"<p>{escape(page.text('statement'))}</p>",
         *_table(page),
         *_legend(page),
         '<div class="hand">',
-        *(f"<div>{escape(page.say(what))}</div>" for what in ("filled in by", "recorded by", "on")),
+        *(f"<div>{escape(page.text(key))}</div>" for key in ("filled in by", "recorded by", "on")),
         "</div></body></html>",
     ]
     return "\n".join(lines).encode()
@@ -332,20 +334,20 @@ def _table(page: SheetPage) -> Iterator[str]:
     blank = '<td class="open"></td>' * len(page.open)
     for row in page.rows:
         code, *others = page.cells(row)
-        told = "".join(f'<td dir="auto">{escape(text)}</td>' for text in others)
-        yield f'<tr><td class="code" dir="ltr">{escape(code)}</td>{told}{blank}</tr>'
+        filled = "".join(f'<td dir="auto">{escape(text)}</td>' for text in others)
+        yield f'<tr><td class="code" dir="ltr">{escape(code)}</td>{filled}{blank}</tr>'
     yield "</tbody></table>"
 
 
 def _legend(page: SheetPage) -> Iterator[str]:
-    yield f"<h2>{escape(page.say('results'))}</h2><dl>"
+    yield f"<h2>{escape(page.text('results'))}</h2><dl>"
     for kind in page.kinds:
-        yield f"<dt>{escape(ASKED[kind].in_(page.language))}</dt><dd>{escape(' / '.join(page.choices(kind)))}</dd>"
+        yield f"<dt>{escape(REQUESTS[kind].in_(page.language))}</dt><dd>{escape(' / '.join(page.choices(kind)))}</dd>"
     for column in page.open:
         if column in CELLS and CELLS[column] in (CellType.DOCUMENT, CellType.REFUSAL):
-            words = DOCUMENTS if CELLS[column] is CellType.DOCUMENT else REFUSALS
-            told = " / ".join(each.in_(page.language) for each in words.values())
-            yield f"<dt>{escape(page.heading(column))}</dt><dd>{escape(told)}</dd>"
+            words = DOCUMENT_NAMES if CELLS[column] is CellType.DOCUMENT else REFUSALS
+            choices = " / ".join(each.in_(page.language) for each in words.values())
+            yield f"<dt>{escape(page.heading(column))}</dt><dd>{escape(choices)}</dd>"
     yield "</dl>"
 
 
@@ -353,7 +355,7 @@ WRITTEN: Final[Mapping[str, Callable[[SheetPage], bytes]]] = {"xlsx": as_xlsx, "
 
 
 def as_json(page: SheetPage) -> dict[str, Any]:
-    """The same for programs: what leaves, and what may come back."""
+    """Returns the sheet for programs: the data that it discloses and the answers that it accepts, as codes."""
     return {
         "sheet_id": str(page.sheet.sheet_id),
         "kind": page.sheet.kind.value,

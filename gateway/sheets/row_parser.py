@@ -1,7 +1,10 @@
-"""One row of a sheet that came back: what the partner says in it, and what is wrong with it.
+"""Reads one row of a returned sheet: what the partner reports in it, and which of its cells have errors.
 
-Three things are told apart. The person's own word is taken whatever else stands in the row. A result that restricts is
-taken as far as it can be read: nobody flies because a date was illegible. A result that permits is taken whole, or not.
+Three kinds of statement follow different rules:
+
+* The person's own statement (withdrawal or concern) is accepted whatever else is in the row.
+* A restrictive result is accepted as far as it can be read, so that an illegible date never lets a person travel.
+* A permissive result is accepted only when it is complete and correct.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta, timezone
 from typing import Any, Final
 
+from domain.kernel.names import DOCUMENT_NAMES, Translation
 from domain.kernel.vocabulary import ReferralKind
 from domain.referral.sheets import (
     ANSWERS,
@@ -24,20 +28,10 @@ from domain.referral.sheets import (
     CellType,
     SheetOutcome,
 )
-from gateway.sheets.translations import (
-    AIRPORTS,
-    COLUMNS,
-    DOCUMENTS,
-    REFUSALS,
-    RESULTS,
-    UNSAID,
-    YES_OR_NO,
-    Translation,
-    known_by,
-)
+from gateway.sheets.translations import AIRPORTS, COLUMNS, REFUSALS, RESULTS, UNSAID, YES_OR_NO
 from gateway.tabular.cells import UnclearCellError, birth, day, western
 from gateway.tabular.files import ListFormat, RowError, TableRow
-from gateway.tabular.normalization import MISSING, folded, known, tidy
+from gateway.tabular.normalization import MISSING, folded, known, known_by, tidy
 
 CODE: Final = "row code"
 
@@ -47,39 +41,42 @@ LONGEST_NOTE: Final = 2000
 
 LONGEST_TEXT: Final = 120
 
-FAR: Final = timedelta(days=50 * 366)  # how far ahead a paper may be valid
+FAR: Final = timedelta(days=50 * 366)  # how far in the future a document may be valid
 
 WITH_TIME: Final = re.compile(r"^(.*\d)[ T,]+(\d{1,2})[:h.](\d{2})(?::\d{2})?$")
 
 AMOUNT: Final = re.compile(r"^(\d{1,6})(?:[.,]0+)?$")
 
-EXECUTED: Final = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets take for the beginning of a formula
+EXECUTED: Final = ("=", "+", "-", "@", "\t", "\r")  # spreadsheets read these as the beginning of a formula
 
-WHOLE_DATE: Final = "write it as 2026-12-01, or 01/12/2026 with the day first"
+WHOLE_DATE: Final = "write it as 2026-12-01, or as 01/12/2026 with the day first"
 
-NO_PLACE: Final = "nothing was asked for that this could answer, so it is not recorded"
+NOT_REQUESTED: Final = "this row does not ask for this value, so it is not recorded"
 
 
 def form(rows: int) -> ListFormat:
-    """What a sheet that comes back should look like. A formula in it is text: it says nothing about a person."""
+    """Returns the expected format of a returned sheet. Formulas are read as text, because they report nothing."""
     return ListFormat(
         COLUMNS, "Row code, Family name, Given names, Result, Date, Note", rows=rows, computed=False, times=True
     )
 
 
 def safe(text: str) -> str:
-    """The text as a cell of a file that some spreadsheet will open: never the beginning of a formula."""
+    """Returns the text as a spreadsheet cell, escaped so that it is never the beginning of a formula."""
     return f"'{text}" if text.startswith(EXECUTED) else text
 
 
 def unsafe(text: str) -> str:
-    """The same text again."""
+    """Returns the text of a cell that ``safe`` escaped."""
     return text[1:] if text.startswith("'") and text[1:].startswith(EXECUTED) else text
 
 
 @dataclass(frozen=True, slots=True)
 class RowStatement:
-    """One thing a row says: ``part`` is the column, ``fields`` those of a signal, but for whom and where from."""
+    """One statement of a row. ``part`` is its column.
+
+    ``fields`` are those of a signal without the referral, the partner and the sheet.
+    """
 
     part: str
     fields: Mapping[str, Any]
@@ -87,7 +84,7 @@ class RowStatement:
 
 @dataclass(frozen=True, slots=True)
 class RowContext:
-    """What is known of a row before it is read. ``issued_at`` (UTC) stands for a date that is not given."""
+    """What is known about a row before it is read. ``issued_at`` (UTC) is used where the row gives no date."""
 
     kind: ReferralKind
     issued_at: datetime
@@ -96,171 +93,177 @@ class RowContext:
 
 
 def read_row(
-    line: TableRow, headings: Mapping[str, str], about: RowContext
+    line: TableRow, headings: Mapping[str, str], context: RowContext
 ) -> tuple[list[RowStatement], list[RowError]]:
-    """What a row says, its person's own word first, and everything that is wrong with it."""
-    row = _Row(line, headings, about)
-    said = [*row.statements(), *row.result()]
-    return said, row.bad
+    """Returns the statements of a row, the person's own statement first, and all of its errors."""
+    row = _Row(line, headings, context)
+    statements = [*row.statements(), *row.result()]
+    return statements, row.errors
 
 
 @dataclass
 class _Row:
     line: TableRow
     headings: Mapping[str, str]
-    about: RowContext
-    bad: list[RowError] = field(default_factory=list)
+    context: RowContext
+    errors: list[RowError] = field(default_factory=list)
 
-    # What the person says
+    # Statements of the person
 
     def statements(self) -> list[RowStatement]:
-        return [said for column in (WITHDRAWAL, CONCERN) if (said := self.statement(column))]
+        return [found for column in (WITHDRAWAL, CONCERN) if (found := self.statement(column))]
 
     def statement(self, column: str) -> RowStatement | None:
-        """Anything but a clear no counts: a doubt about the wish to return is for a person to clear up."""
-        text = self.written(column)
+        """Returns the person's statement. Anything except a clear no counts: a person must clear up any doubt."""
+        text = self.text(column)
         if folded(text) in UNSAID:
             return None
         reason = None if known(YES, text) == "yes" or folded(text) in TICKED else text
         payload = {"text": reason} if reason and len(reason) > LONGEST_NOTE else {}
         fields = {"signal_type": STATEMENT_COLUMNS[column].value, "reason": (reason or "")[:LONGEST_NOTE] or None}
-        return RowStatement(column, self._with_who(fields, payload, self.about.issued_at))
+        return RowStatement(column, self._with_subject(fields, payload, self.context.issued_at))
 
-    # What the partner says
+    # The result of the partner
 
     def result(self) -> list[RowStatement]:
         outcome = self.outcome()
         if outcome is None:
-            self.insist_on_a_result()
+            self.require_result()
             return []
-        found, flawed = self.cells()
+        values, has_errors = self.cells()
         note = self.note()
-        lacking = self.lacking(outcome, found)
-        for column in lacking:
-            self.wrong(column, f"it is needed for {self.written(RESULT)!r}", "fill it in and bring the sheet in again")
-        if outcome.permits and (flawed or lacking or self.has_slipped()):
+        missing = self.missing(outcome, values)
+        for column in missing:
+            problem = f"it is required when the result is {self.text(RESULT)!r}"
+            self.report(column, problem, "fill it in and submit the sheet again")
+        if outcome.permits and (has_errors or missing or self.has_shifted()):
             return []
-        return [self.said(outcome, found, note)]
+        return [self.result_statement(outcome, values, note)]
 
     def outcome(self) -> SheetOutcome | None:
-        text = self.written(RESULT)
+        text = self.text(RESULT)
         if folded(text) in MISSING:
             return None
-        answers = ANSWERS[self.about.kind]
+        answers = ANSWERS[self.context.kind]
         allowed = known_by(RESULTS, [each.code for each in answers.outcomes])
         code = known(allowed, text)
         if code is None:
             choices = ", ".join(RESULTS[each.code].en for each in answers.outcomes)
-            self.wrong(RESULT, f"{text!r} is no result of this row", f"write one of: {choices}")
+            self.report(RESULT, f"{text!r} is not a result of this row", f"write one of: {choices}")
             return None
         return answers.outcome(code)
 
-    def insist_on_a_result(self) -> None:
-        """Something is filled in and nothing is said: whoever wrote it thinks that it was."""
-        if folded(self.written(RESULT)) not in MISSING:
+    def require_result(self) -> None:
+        """Reports a row that has values but no result: its author expects that it was recorded."""
+        if folded(self.text(RESULT)) not in MISSING:
             return
-        filled = [column for column in (*CELLS, NOTE) if self.written(column)]
+        filled = [column for column in (*CELLS, NOTE) if self.text(column)]
         if filled:
-            todo = "write the result, or clear the row"
-            self.wrong(filled[0], "there is no result beside it, so nothing of it is recorded", todo)
+            problem = "the row has no result, so nothing of it is recorded"
+            self.report(filled[0], problem, "write the result, or clear the row")
 
     def cells(self) -> tuple[dict[str, Any], bool]:
-        """What the cells beside the result mean, by column, and whether one of them could not be read."""
-        asked = {"date", *ANSWERS[self.about.kind].cells}
-        found, flawed = dict[str, Any](), False
-        for column, holds in CELLS.items():
-            text = self.written(column)
+        """Returns the values of the cells beside the result, by column, and whether one of them could not be read."""
+        requested = {"date", *ANSWERS[self.context.kind].cells}
+        values, has_errors = dict[str, Any](), False
+        for column, cell_type in CELLS.items():
+            text = self.text(column)
             if folded(text) in MISSING:
                 continue
-            if column not in asked:
-                self.wrong(column, NO_PLACE, "write it where it was asked for; another sheet may follow this one")
+            if column not in requested:
+                self.report(column, NOT_REQUESTED, "write it in a row that asks for it, on this sheet or a later one")
                 continue
             try:
-                found[column] = self.understood(holds, text)
+                values[column] = self.value(cell_type, text)
             except UnclearCellError as unclear:
-                self.wrong(column, unclear.problem, unclear.todo)
-                flawed = True
-        return found, flawed
+                self.report(column, unclear.problem, unclear.todo)
+                has_errors = True
+        return values, has_errors
 
-    def understood(self, holds: CellType, text: str) -> Any:
-        latest = self.about.today + (FAR if holds is CellType.COMING else timedelta())
-        if holds in (CellType.DAY, CellType.COMING):
+    def value(self, cell_type: CellType, text: str) -> Any:
+        latest = self.context.today + (FAR if cell_type is CellType.COMING else timedelta())
+        if cell_type in (CellType.DAY, CellType.COMING):
             return _day(text, latest).isoformat()
-        if holds is CellType.MOMENT:
+        if cell_type is CellType.MOMENT:
             return self.moment(text, latest)
-        return READ[holds](text)
+        return READ[cell_type](text)
 
     def moment(self, text: str, latest: date) -> str:
-        """A day; with a time, the moment in the partner's own zone."""
-        written = WITH_TIME.match(western(text))
-        if written is None:
+        """Returns a date, or a date and time in the partner's time zone, in ISO 8601."""
+        parts = WITH_TIME.match(western(text))
+        if parts is None:
             return _day(text, latest).isoformat()
         try:
-            clock = time(int(written[2]), int(written[3]))
+            clock = time(int(parts[2]), int(parts[3]))
         except ValueError:
-            raise UnclearCellError(f"{text!r} has no such time of day", "write it as 2026-12-01 14:30") from None
-        if clock == time():  # what a spreadsheet adds to a day
-            return _day(written[1], latest).isoformat()
-        return datetime.combine(_day(written[1], latest), clock, self.about.zone).isoformat()
+            raise UnclearCellError(f"{text!r} has a time that does not exist", "write it as 2026-12-01 14:30") from None
+        if clock == time():  # spreadsheets add midnight to a date
+            return _day(parts[1], latest).isoformat()
+        return datetime.combine(_day(parts[1], latest), clock, self.context.zone).isoformat()
 
     def note(self) -> str | None:
-        text = self.written(NOTE)
+        text = self.text(NOTE)
         if len(text) > LONGEST_NOTE:
-            self.wrong(NOTE, f"it has more than {LONGEST_NOTE} characters", "only the first are kept; shorten it")
+            todo = "shorten it; only the part within the limit is recorded"
+            self.report(NOTE, f"it has more than {LONGEST_NOTE} characters", todo)
         return text[:LONGEST_NOTE] or None
 
-    def lacking(self, outcome: SheetOutcome, found: Mapping[str, Any]) -> list[str]:
-        """What a permission lacks. Nobody may sign for a child whose identity was not checked."""
-        has = {column for column, value in found.items() if value is not False}
-        has |= {NOTE} if self.written(NOTE) else set()
+    def missing(self, outcome: SheetOutcome, values: Mapping[str, Any]) -> list[str]:
+        """Returns the columns that a permissive result still needs.
+
+        A cell that says no counts as missing: a child is not handed over to a caregiver whose identity was not checked.
+        """
+        has = {column for column, value in values.items() if value is not False}
+        has |= {NOTE} if self.text(NOTE) else set()
         return sorted(outcome.needs - has)
 
-    def has_slipped(self) -> bool:
+    def has_shifted(self) -> bool:
+        """Reports and returns whether the row has more cells than headings, so that values may be misplaced."""
         if not self.line.spare:
             return False
-        todo = "a cell may hold the separator: put it in quotation marks"
-        self.wrong("", "the row has more cells than there are headings", todo, ", ".join(self.line.spare))
+        todo = "if a cell contains the separator, put the cell in quotation marks"
+        self.report("", "the row has more cells than there are headings", todo, ", ".join(self.line.spare))
         return True
 
-    def said(self, outcome: SheetOutcome, found: Mapping[str, Any], note: str | None) -> RowStatement:
-        names = ANSWERS[self.about.kind].cells
-        payload = {names[column]: value for column, value in found.items() if column in names}
+    def result_statement(self, outcome: SheetOutcome, values: Mapping[str, Any], note: str | None) -> RowStatement:
+        names = ANSWERS[self.context.kind].cells
+        payload = {names[column]: value for column, value in values.items() if column in names}
         fields = {"signal_type": outcome.signal.value, "outcome_code": outcome.outcome_code, "reason": note}
-        return RowStatement(RESULT, self._with_who(fields, payload, self._since(found.get("date"))))
+        return RowStatement(RESULT, self._with_subject(fields, payload, self._occurred_at(values.get("date"))))
 
-    def _since(self, told: str | None) -> datetime:
-        if told is None:
-            return self.about.issued_at
-        at = datetime.fromisoformat(told)
-        return at if at.tzinfo else at.replace(tzinfo=self.about.zone)
+    def _occurred_at(self, written: str | None) -> datetime:
+        if written is None:
+            return self.context.issued_at
+        at = datetime.fromisoformat(written)
+        return at if at.tzinfo else at.replace(tzinfo=self.context.zone)
 
-    def _with_who(self, fields: Mapping[str, Any], payload: Mapping[str, Any], at: datetime) -> dict[str, Any]:
-        """With the name that stands in the row, so that codes which have slipped to other people are noticed."""
-        told = {**fields, "occurred_at": at.isoformat(), "payload": dict(payload), "subject_check": self._who()}
-        return {name: value for name, value in told.items() if value is not None}
+    def _with_subject(self, fields: Mapping[str, Any], payload: Mapping[str, Any], at: datetime) -> dict[str, Any]:
+        """Adds the name in the row, so that row codes that were moved to other people are detected."""
+        complete = {**fields, "occurred_at": at.isoformat(), "payload": dict(payload), "subject_check": self._subject()}
+        return {name: value for name, value in complete.items() if value is not None}
 
-    def _who(self) -> dict[str, Any] | None:
-        given = self.written("given_names")
+    def _subject(self) -> dict[str, Any] | None:
+        given = self.text("given_names")
         if folded(given) in MISSING or len(given) > LONGEST_TEXT:
             return None
         try:
-            born = birth(self.written("date_of_birth"), self.about.today).on.year
+            born = birth(self.text("date_of_birth"), self.context.today).on.year
         except UnclearCellError:
             return {"given_name": given}
         return {"given_name": given, "year_of_birth": born}
 
     # Cells
 
-    def written(self, column: str) -> str:
+    def text(self, column: str) -> str:
         return clean(self.line.cells.get(column, ""))
 
-    def wrong(self, column: str, problem: str, todo: str, value: str | None = None) -> None:
-        shown = self.written(column) if value is None else value
-        self.bad.append(RowError(self.line.row, self.headings.get(column, column), shown, problem, todo))
+    def report(self, column: str, problem: str, todo: str, value: str | None = None) -> None:
+        shown = self.text(column) if value is None else value
+        self.errors.append(RowError(self.line.row, self.headings.get(column, column), shown, problem, todo))
 
 
 def clean(text: str) -> str:
-    """What somebody wrote, without what no text holds: control signs and halves of letters."""
+    """Returns the text of a cell without control characters and unpaired surrogates."""
     printable = "".join(sign if sign.isprintable() or sign.isspace() else " " for sign in unsafe(tidy(text)))
     return tidy(printable.encode("utf-8", "ignore").decode())
 
@@ -279,15 +282,16 @@ def _day(text: str, latest: date) -> date:
 
 def _text(text: str) -> str:
     if len(text) > LONGEST_TEXT:
-        raise UnclearCellError(f"it has more than {LONGEST_TEXT} characters", "shorten it; there is a column for notes")
+        todo = "shorten it, or write the rest in the note column"
+        raise UnclearCellError(f"it has more than {LONGEST_TEXT} characters", todo)
     return text
 
 
 def _count(text: str) -> int:
-    bare = re.sub(r"\s|€|eur(?:os?)?", "", western(text).casefold())
-    if amount := AMOUNT.match(bare):
+    digits = re.sub(r"\s|€|eur(?:os?)?", "", western(text).casefold())
+    if amount := AMOUNT.match(digits):
         return int(amount[1])
-    raise UnclearCellError(f"{text!r} is not a whole number", "write it in digits, without a fraction")
+    raise UnclearCellError(f"{text!r} is not a whole number", "write a whole number in digits, for example 65")
 
 
 def _one_of(words: Mapping[str, Translation]) -> Callable[[str], str]:
@@ -296,9 +300,8 @@ def _one_of(words: Mapping[str, Translation]) -> Callable[[str], str]:
     def read(text: str) -> str:
         if found := known(spellings, text):
             return found
-        raise UnclearCellError(
-            f"{text!r} is not known here", f"write one of: {', '.join(each.en for each in words.values())}"
-        )
+        choices = ", ".join(each.en for each in words.values())
+        raise UnclearCellError(f"{text!r} is not one of the choices of this column", f"write one of: {choices}")
 
     return read
 
@@ -307,7 +310,7 @@ def _airport(text: str) -> str:
     code = known(AIRPORTS, text) or text.upper()
     if re.fullmatch("[A-Z]{3}", code):
         return code
-    raise UnclearCellError(f"{text!r} is no airport known here", "write its three letters, such as MJI")
+    raise UnclearCellError(f"{text!r} is not a known airport", "write its three-letter code, for example MJI")
 
 
 READ: Final[Mapping[CellType, Callable[[str], Any]]] = {
@@ -315,7 +318,7 @@ READ: Final[Mapping[CellType, Callable[[str], Any]]] = {
     CellType.NUMBER: lambda text: _text(western(text)),
     CellType.COUNT: _count,
     CellType.ANSWER: lambda text: _one_of(YES_OR_NO)(text) == "yes",
-    CellType.DOCUMENT: _one_of(DOCUMENTS),
+    CellType.DOCUMENT: _one_of(DOCUMENT_NAMES),
     CellType.REFUSAL: _one_of(REFUSALS),
     CellType.AIRPORT: _airport,
 }

@@ -1,4 +1,4 @@
-"""Reading CSV, XLSX and JSON files, and normalizing what people write in them.
+"""Reading CSV, XLSX and JSON files, and normalizing the values that people write in them.
 
-What the rows mean is in ``sheets`` and in ``cli.registration_list``. Start with ``files.py``.
+No web framework is imported here, and nothing about sheets or registration lists. Start with ``files.py``.
 """

@@ -1,7 +1,7 @@
-"""One cell of a list at a time: what somebody wrote, as the programme understands it.
+"""Reads single cells of a list: dates, telephone numbers, nationalities, languages, and yes or no.
 
-Nothing is guessed silently: what cannot be understood is ``UnclearCellError``, with the problem and what to do about
-it.
+No value is guessed. A cell that cannot be read in exactly one way raises ``UnclearCellError``, which names the problem
+and what to write.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from datetime import date
 from difflib import get_close_matches
 from typing import Final
 
-from gateway.tabular.normalization import ANSWERS, NATIONALITIES, TONGUES, country_name, folded, known, likeness, tidy
+from domain.kernel.names import LANGUAGE_NAMES, country_name
+from gateway.tabular.normalization import ANSWERS, LANGUAGE_SPELLINGS, NATIONALITIES, folded, known, likeness, tidy
 
-HOME_PREFIX: Final = "+218"  # a number without a country is one of Libya's
+HOME_PREFIX: Final = "+218"  # a number without a country code is taken as Libyan
 
 OLDEST: Final = 1900
 
@@ -33,13 +34,16 @@ MONTH: Final = re.compile(r"^(?:(\d{1,2})[/.\-](\d{4})|(\d{4})[-/.](\d{1,2}))$")
 
 YEAR: Final = re.compile(r"^(\d{4})(?:\.0)?$")
 
-NUMBERS: Final = "write it with its country, as +218 91 234 5678, or leave it empty"
+NUMBERS: Final = "write it in international format, for example +218 91 234 5678, or leave the cell empty"
 
-DATES: Final = "write it as 1996-04-02 or 02/04/1996, a year alone as 1996, an estimate as ~1996, or leave it empty"
+DATES: Final = (
+    "write the date as 1996-04-02 or 02/04/1996, a year alone as 1996, an estimated year as ~1996, "
+    "or leave the cell empty"
+)
 
 
 class UnclearCellError(ValueError):
-    """A cell that cannot be understood as it stands."""
+    """A cell that cannot be read. ``problem`` says what is wrong and ``todo`` what to write instead."""
 
     def __init__(self, problem: str, todo: str) -> None:
         super().__init__(f"{problem}; {todo}")
@@ -48,14 +52,14 @@ class UnclearCellError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class BirthDate:
-    """A date of birth, and how far it is known: DAY, MONTH, YEAR or ESTIMATED."""
+    """A date of birth and its precision: DAY, MONTH, YEAR or ESTIMATED."""
 
     on: date
     precision: str
 
 
 def western(text: str) -> str:
-    """With the digits 0-9 for those of any other script."""
+    """Returns the text with the digits of every script replaced by 0-9."""
     return "".join(str(unicodedata.digit(sign)) if sign.isdigit() else sign for sign in text)
 
 
@@ -63,7 +67,11 @@ def western(text: str) -> str:
 
 
 def birth(text: str, today: date) -> BirthDate:
-    """A date of birth. Of a year or month alone the last day counts, so that a child is a child for longer."""
+    """Returns the date of birth. ``today`` is the latest date that is accepted.
+
+    When only a year or a month is known, its last day is stored, so that a child is treated as a child for longer.
+    Raises ``UnclearCellError``.
+    """
     written = western(folded(text))
     if about := ABOUT.match(written):
         return BirthDate(_year_end(int(about[1]), text, today), "ESTIMATED")
@@ -75,7 +83,10 @@ def birth(text: str, today: date) -> BirthDate:
 
 
 def day(text: str, latest: date) -> date:
-    """A whole date, not later than the latest that can be: year-month-day, or day/month/year."""
+    """Returns a full date, written year-month-day or day/month/year, that is not after ``latest``.
+
+    Raises ``UnclearCellError``.
+    """
     written = western(tidy(text))
     if iso := ISO_DAY.match(written):
         return _whole(int(iso[1]), int(iso[2]), int(iso[3]), text, latest)
@@ -91,20 +102,21 @@ def _year_and_month(found: re.Match[str]) -> tuple[int, int]:
 def _whole(year: int, month: int, number: int, text: str, latest: date) -> date:
     if month > 12 >= number:
         raise UnclearCellError(
-            f"{tidy(text)!r} has no month {month}", "write the day first, then the month: 25/04/1996"
+            f"{tidy(text)!r} has {month} in the place of the month",
+            "write the day first, then the month, for example 25/04/1996",
         )
     try:
         found = date(year, month, number)
     except ValueError:
-        raise UnclearCellError(f"{tidy(text)!r} is no day of any calendar", f"ask again and {DATES}") from None
+        raise UnclearCellError(f"{tidy(text)!r} is not a date in the calendar", f"check it and {DATES}") from None
     return _sensible(found, text, latest)
 
 
 def _sensible(found: date, text: str, today: date) -> date:
     if found > today:
-        raise UnclearCellError(f"{tidy(text)!r} lies in the future", f"correct it: {DATES}")
+        raise UnclearCellError(f"{tidy(text)!r} is in the future", f"correct it: {DATES}")
     if found.year < OLDEST:
-        raise UnclearCellError(f"{tidy(text)!r} lies before {OLDEST}", f"correct it: {DATES}")
+        raise UnclearCellError(f"{tidy(text)!r} is before {OLDEST}", f"correct it: {DATES}")
     return found
 
 
@@ -122,14 +134,14 @@ def _first(year: int, month: int, text: str) -> date:
     try:
         return date(year, month, 1)
     except ValueError:
-        raise UnclearCellError(f"{tidy(text)!r} names no month of any year", DATES) from None
+        raise UnclearCellError(f"{tidy(text)!r} has a month that does not exist", DATES) from None
 
 
 # Numbers and words
 
 
 def phone(text: str) -> str:
-    """A telephone number with its country (E.164)."""
+    """Returns a telephone number in E.164 format. Raises ``UnclearCellError``."""
     digits = re.sub(r"[\s().\-/\u00a0]|(?<=\d)\.0$", "", re.sub(r"\.0$", "", western(tidy(text))))
     number = _with_country(re.sub(r"^00", "+", digits))
     if re.fullmatch(r"\+[1-9]\d{6,14}", number):
@@ -138,40 +150,54 @@ def phone(text: str) -> str:
 
 
 def _with_country(number: str) -> str:
-    if re.fullmatch(r"0?9\d{8}", number):  # a spreadsheet eats the leading zero
+    if re.fullmatch(r"0?9\d{8}", number):  # spreadsheets drop the leading zero
         return HOME_PREFIX + number.removeprefix("0")
     return f"+{number}" if re.fullmatch(r"218\d{9}", number) else number
 
 
 def nationality(text: str) -> str:
-    """A country by any of its names or its people's (ISO 3166-1 alpha-3)."""
+    """Returns the ISO 3166-1 alpha-3 code of a country, given one of its names or the name of its people.
+
+    Raises ``UnclearCellError``.
+    """
     if found := known(NATIONALITIES, text):
         return found
     near = get_close_matches(likeness(text), NATIONALITIES, n=1, cutoff=0.75)
-    meant = f"did you mean {country_name(NATIONALITIES[near[0]])}? " if near else ""
-    todo = "write its English, French or Arabic name, or its ISO code"
-    raise UnclearCellError(f"{tidy(text)!r} is no country known here", meant + todo)
+    suggestion = f"did you mean {country_name(NATIONALITIES[near[0]])}? " if near else ""
+    todo = "write the name of the country in English, French or Arabic, or its ISO code"
+    raise UnclearCellError(f"{tidy(text)!r} is not a known country", suggestion + todo)
 
 
 def word(text: str, words: Mapping[str, str], what: str) -> str:
-    """One of a fixed set of words, in any of its languages."""
+    """Returns the code of one of a fixed set of words, in any of its languages. ``what`` names the set.
+
+    Raises ``UnclearCellError``.
+    """
     if found := known(words, text):
         return found
-    choices = ", ".join(sorted(set(words.values())))
+    choices = ", ".join(each.replace("_", " ").lower() for each in sorted(set(words.values())))
     raise UnclearCellError(f"{tidy(text)!r} is not a known {what}", f"write one of: {choices}")
 
 
 def answer(text: str) -> bool:
+    """Returns whether the cell says yes. Raises ``UnclearCellError`` when it says neither yes nor no."""
     return word(text, ANSWERS, "answer") == "yes"
 
 
 def tongues(text: str) -> list[str]:
-    """Languages, by their codes."""
+    """Returns the codes of the languages in a cell. Raises ``UnclearCellError``."""
     parts = [part for part in re.split(r"[,;/+،&]|\s+(?:and|et|و)\s+", text) if tidy(part)]
-    return [word(part, TONGUES, "language") for part in parts]
+    return [_language(part) for part in parts]
+
+
+def _language(text: str) -> str:
+    if found := known(LANGUAGE_SPELLINGS, text):
+        return found
+    choices = ", ".join(sorted(each.en for each in LANGUAGE_NAMES.values()))
+    raise UnclearCellError(f"{tidy(text)!r} is not a known language", f"write one of: {choices}")
 
 
 def name_parts(full: str) -> tuple[str, str]:
-    """Given names and family name of a name written as one; a single name stands for both."""
+    """Returns given names and family name of a full name. A single name is used as both."""
     given, _, family = tidy(full).rpartition(" ")
     return (given or family, family)

@@ -1,4 +1,4 @@
-"""The command, on a database with recorded cases that were carried through the rules in memory."""
+"""The command line on a database with recorded cases; the cases are produced by the rules, in memory."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from store.postgres.database import open_pool
 from tests.support.databases import Database
 from tests.support.recorded_archive import RecordedArchive
 
-ARCHIVES_KEY = base64.b64encode(bytes(range(32))).decode()
+MASTER_KEY = base64.b64encode(bytes(range(32))).decode()
 
 
 @dataclass(frozen=True)
-class Shelf:
-    """The recorded cases, and the command that reads them."""
+class RecordedCases:
+    """A database with recorded cases, and the command line that reads it."""
 
     database: Database
     home: Path
@@ -34,18 +34,18 @@ class Shelf:
             "AWDA_HOME": str(self.home),
             "AWDA_DATABASE_URL": self.database.app_dsn,
             "AWDA_TEMPORAL_ADDRESS": "",
-            "AWDA_MASTER_KEY": ARCHIVES_KEY,
+            "AWDA_MASTER_KEY": MASTER_KEY,
         }
         return CliRunner(env=env).invoke(awda, words)
 
-    def asked(self, *words: str) -> Any:
+    def json(self, *words: str) -> Any:
         """Returns what the command prints as JSON."""
         done = self.run(*words, "--json")
         assert done.exit_code == ExitCode.DONE, done.output
         return json.loads(done.stdout)
 
-    def keep(self, work: Callable[[RecordedArchive], Awaitable[object]]) -> None:
-        """Records something in the archive."""
+    def record(self, work: Callable[[RecordedArchive], Awaitable[object]]) -> None:
+        """Runs a coroutine function that records cases."""
 
         async def working() -> None:
             database = self.database
@@ -56,5 +56,5 @@ class Shelf:
 
 
 @pytest.fixture
-def shelf(database: Database, tmp_path: Path) -> Shelf:
-    return Shelf(database, tmp_path / "home")
+def recorded(database: Database, tmp_path: Path) -> RecordedCases:
+    return RecordedCases(database, tmp_path / "home")

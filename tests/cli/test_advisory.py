@@ -1,4 +1,4 @@
-"""A place of return becomes unsafe: the protection unit says so once, and every case that rests on it is told."""
+"""``awda advisory``: a change of a return advisory is registered once and sent to every case that it may affect."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from domain.case.aggregate import Case
 from domain.kernel.vocabulary import AdvisoryLevel, ClearanceKind, ClearanceStatus
 from store.projections.projector import Projector
 from store.reference.advisories import change
-from tests.cli.conftest import Shelf
+from tests.cli.conftest import RecordedCases
 from tests.support.builders import a_cleared_case, a_frozen_case, an_arrived_case
 from tests.support.databases import Database
 from tests.support.journey_steps import a_screened_case, a_taken_message
@@ -29,51 +29,55 @@ CHANGE = ("advisory", "change", "NGA", "--area", "NG-LA", "--level", "NO_RETURN"
 
 BASIS = ("--basis", "UNHCR position of May")
 
-TOLD = "SELECT s.number FROM inbox JOIN streams s USING (stream_id) WHERE name = 'system.report' AND status = 'pending'"
+PENDING = (
+    "SELECT s.number FROM inbox JOIN streams s USING (stream_id) WHERE name = 'system.report' AND status = 'pending'"
+)
 
 
-def test_an_advisory_is_kept_once_with_its_basis_and_who_set_it(shelf: Shelf) -> None:
-    first = shelf.asked(*CHANGE, *BASIS, "--as", "fatima")
-    again = shelf.asked(*CHANGE, "--basis", "something else", "--as", "omar")
+def test_an_advisory_is_registered_once_with_its_source_and_user(recorded: RecordedCases) -> None:
+    first = recorded.json(*CHANGE, *BASIS, "--as", "fatima")
+    again = recorded.json(*CHANGE, "--basis", "something else", "--as", "omar")
 
     assert (first["news"], again["news"]) == (True, False)
-    (kept,) = shelf.asked("advisory", "list", "nga")
-    wanted = {"place": "NG-LA", "level": "NO_RETURN", "version": "2026-4", "basis": "UNHCR position of May"}
-    assert wanted.items() <= kept.items()
+    (kept,) = recorded.json("advisory", "list", "nga")
+    expected = {"place": "NG-LA", "level": "NO_RETURN", "version": "2026-4", "basis": "UNHCR position of May"}
+    assert expected.items() <= kept.items()
     assert kept["changed_by"] == "staff:fatima"
-    assert shelf.asked("advisory", "list", "SDN") == []
+    assert recorded.json("advisory", "list", "SDN") == []
 
 
-def test_a_version_says_one_thing_about_a_place(shelf: Shelf) -> None:
-    shelf.asked(*CHANGE, *BASIS)
+def test_a_version_of_a_place_has_one_level(recorded: RecordedCases) -> None:
+    recorded.json(*CHANGE, *BASIS)
     other = tuple("OPEN" if word == "NO_RETURN" else word for word in CHANGE)
-    done = shelf.run(*other, *BASIS)
+    done = recorded.run(*other, *BASIS)
     assert done.exit_code == ExitCode.CONFLICT
     assert "2026-4 says NO_RETURN about NG-LA already" in done.output
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
-        (("Nigeria",), "no country that anybody returns to"),
-        (("NGR",), "no country that anybody returns to"),
-        (("NGA", "--area", "Lagos"), "no part of NGA"),
-        (("NGA", "--area", "NE-LA"), "no part of NGA"),
+        (("Nigeria",), "'Nigeria' is not a known country of return"),
+        (("NGR",), "'NGR' is not a known country of return"),
+        (("NGA", "--area", "Lagos"), "'Lagos' is not a part of NGA; write its code (ISO 3166-2), in the form NG-BO"),
+        (("NGA", "--area", "NE-LA"), "'NE-LA' is not a part of NGA"),
         (("NGA", "--level", "DANGEROUS"), "is not one of"),
-        (("NGA", "--as", "a b"), "no user's name"),
-        (("NGA", "--version", "May 2026"), "is no version"),
-        (("NGA", "--version", "x" * 41), "is no version"),
-        (("NGA", "--basis", " "), "say on what it rests"),
+        (("NGA", "--as", "a b"), "'a b' is not a user name"),
+        (("NGA", "--version", "May 2026"), "'May 2026' is not a version"),
+        (("NGA", "--version", "x" * 41), "is not a version"),
+        (("NGA", "--basis", " "), "give the source in 1 to 2000 characters"),
     ],
 )
-def test_what_cannot_be_meant_is_a_matter_of_usage(shelf: Shelf, words: tuple[str, ...], said: str) -> None:
-    done = shelf.run("advisory", "change", "--version", "2026-4", *BASIS, "--level", "OPEN", *words)
+def test_invalid_arguments_are_usage_errors(recorded: RecordedCases, words: tuple[str, ...], message: str) -> None:
+    done = recorded.run("advisory", "change", "--version", "2026-4", *BASIS, "--level", "OPEN", *words)
     assert done.exit_code == ExitCode.USAGE
-    assert said in " ".join(done.output.replace("│", " ").split())
-    assert shelf.asked("advisory", "list") == []
+    assert message in " ".join(done.output.replace("│", " ").split())
+    assert recorded.json("advisory", "list") == []
 
 
-def test_every_case_that_has_not_arrived_is_told_once_by_whomever(shelf: Shelf) -> None:
+def test_every_case_that_has_not_arrived_is_told_once_by_whomever(
+    recorded: RecordedCases,
+) -> None:
     async def kept(archive: Any) -> None:
         await archive.keep(an_arrived_case().events, number="LBY-2026-000001", open=True)
         await archive.keep(a_cleared_case().events, number="LBY-2026-000002", open=True)
@@ -81,67 +85,67 @@ def test_every_case_that_has_not_arrived_is_told_once_by_whomever(shelf: Shelf) 
         await Projector(archive.pool).catch_up()
         await archive.keep(a_cleared_case().events, number="LBY-2026-000004", open=True)  # not in the list of cases yet
 
-    shelf.keep(kept)
-    wanted = ["LBY-2026-000003", "LBY-2026-000002", "LBY-2026-000004"]  # passengers first
+    recorded.record(kept)
+    numbers = ["LBY-2026-000003", "LBY-2026-000002", "LBY-2026-000004"]  # passengers first
     for user in ("fatima", "omar"):
-        done = shelf.run(*CHANGE, *BASIS, "--wait", "0", "--as", user, "--json")
+        done = recorded.run(*CHANGE, *BASIS, "--wait", "0", "--as", user, "--json")
         assert done.exit_code == ExitCode.PARTLY
-        said = json.loads(done.stdout)
-        assert (said["assess_anew"], said["untouched"], said["undecided"]) == ([], 0, wanted)
-    assert sorted(_pending(shelf)) == sorted(wanted)
+        result = json.loads(done.stdout)
+        assert (result["assess_anew"], result["untouched"], result["undecided"]) == ([], 0, numbers)
+    assert sorted(_pending(recorded)) == sorted(numbers)
 
 
-def test_who_was_erased_keeps_nobody_else_from_being_told(shelf: Shelf) -> None:
+def test_an_erased_case_does_not_stop_the_others_from_being_notified(recorded: RecordedCases) -> None:
     async def kept(archive: Any) -> None:
         erased = await archive.keep(a_cleared_case().events, number="LBY-2026-000001", open=True)
         await archive.keep(a_cleared_case().events, number="LBY-2026-000002", open=True)
         await Projector(archive.pool).catch_up()
         await archive.keys.destroy(erased)
 
-    shelf.keep(kept)
-    assert shelf.run(*CHANGE, *BASIS, "--wait", "0").exit_code == ExitCode.PARTLY
-    assert _pending(shelf) == ["LBY-2026-000002"]
+    recorded.record(kept)
+    assert recorded.run(*CHANGE, *BASIS, "--wait", "0").exit_code == ExitCode.PARTLY
+    assert _pending(recorded) == ["LBY-2026-000002"]
 
 
-def test_a_change_that_was_replaced_is_told_to_nobody(shelf: Shelf) -> None:
-    shelf.asked(*CHANGE, *BASIS)
-    shelf.asked("advisory", "change", "NGA", "--area", "NG-LA", "--level", "OPEN", "--version", "2026-5", *BASIS)
-    done = shelf.run(*CHANGE, *BASIS)
+def test_a_change_that_was_replaced_is_sent_to_no_case(recorded: RecordedCases) -> None:
+    recorded.json(*CHANGE, *BASIS)
+    recorded.json("advisory", "change", "NGA", "--area", "NG-LA", "--level", "OPEN", "--version", "2026-5", *BASIS)
+    done = recorded.run(*CHANGE, *BASIS)
     assert done.exit_code == ExitCode.CONFLICT
-    assert "2026-4 counts no more: 2026-5 says OPEN about NG-LA" in done.output
+    assert "Version 2026-4 is no longer in force: the current version for NG-LA is 2026-5 (open)." in done.output
 
 
-def test_verify_names_an_advisory_of_which_cases_have_not_been_told(shelf: Shelf) -> None:
+def test_verify_names_an_advisory_that_was_not_sent_to_all_cases(recorded: RecordedCases) -> None:
     async def kept(archive: Any) -> None:
         await archive.keep(a_cleared_case().events, number="LBY-2026-000001", open=True)
         await Projector(archive.pool).catch_up()
         place = ("NGA", "NG-LA", AdvisoryLevel.NO_RETURN, "2026-4")
         await change(archive.pool, *place, basis="UNHCR position of May", by="staff:fatima")
 
-    shelf.keep(kept)
-    assert _unknown(shelf) == ["some cases may not have been notified of 2026-4; run `awda advisory change` again"]
-    shelf.run(*CHANGE, *BASIS, "--wait", "0")
-    assert _unknown(shelf) == []
+    recorded.record(kept)
+    assert _unknown(recorded) == ["some cases may not have been notified of 2026-4; run `awda advisory change` again"]
+    recorded.run(*CHANGE, *BASIS, "--wait", "0")
+    assert _unknown(recorded) == []
 
 
-def _unknown(shelf: Shelf) -> list[str]:
+def _unknown(recorded: RecordedCases) -> list[str]:
     found: list[str] = []
 
     async def look(archive: Any) -> None:
         report = await verify(archive.pool, archive.keys, None, workflows=False, patience_s=0)
         found.extend(each.detail for each in report.findings if each.kind == "advisory")
 
-    shelf.keep(look)
+    recorded.record(look)
     return found
 
 
-def _pending(shelf: Shelf) -> list[str]:
+def _pending(recorded: RecordedCases) -> list[str]:
     found: list[str] = []
 
     async def look(archive: Any) -> None:
-        found.extend(row["number"] for row in await archive.pool.fetch(TOLD))
+        found.extend(row["number"] for row in await archive.pool.fetch(PENDING))
 
-    shelf.keep(look)
+    recorded.record(look)
     return found
 
 
@@ -155,8 +159,12 @@ async def test_sc_19_on_real_servers_who_returns_there_is_held_and_the_others_ar
         done = await asyncio.to_thread(_run, database, tmp_path, *CHANGE, *BASIS, "--json")
 
         assert done.exit_code == ExitCode.DONE, done.output
-        said = json.loads(done.stdout)
-        assert (said["assess_anew"], said["untouched"], said["undecided"]) == ([await _number(worker, there)], 1, [])
+        result = json.loads(done.stdout)
+        assert (result["assess_anew"], result["untouched"], result["undecided"]) == (
+            [await _number(worker, there)],
+            1,
+            [],
+        )
         assert (await worker.names(there))[-5:].count("HoldPlaced") == 1
         assert await _safety(worker, there) is ClearanceStatus.REVOKED
         assert await _safety(worker, elsewhere) is ClearanceStatus.VALID

@@ -1,11 +1,11 @@
-"""Somebody brought a partner its request, and says so with one command."""
+"""``awda partner handed-over``: a manual delivery is recorded with one command."""
 
 from __future__ import annotations
 
 from activities.recording import RecordingActivities
 from cli.output import ExitCode
 from domain.progress import RecordRequest
-from tests.cli.conftest import Shelf
+from tests.cli.conftest import RecordedCases
 from tests.support.builders import a_screened_case
 from tests.support.recorded_archive import RecordedArchive
 
@@ -21,23 +21,23 @@ async def record(archive: RecordedArchive) -> None:
     await RecordingActivities(archive.pool, archive.keys).catch_up(RecordRequest(stream_id=stream))
 
 
-def test_a_request_that_was_brought_by_hand_is_reported_by_its_kind(shelf: Shelf) -> None:
-    shelf.keep(a_case)
+def test_a_manual_delivery_is_recorded_by_the_kind_of_referral(recorded: RecordedCases) -> None:
+    recorded.record(a_case)
 
-    done = shelf.run("partner", "handed-over", CASE, "paper", "--kind", "CONSULAR_IDENTITY", "--no-wait")
-    shelf.keep(record)
+    done = recorded.run("partner", "handed-over", CASE, "paper", "--kind", "CONSULAR_IDENTITY", "--no-wait")
+    recorded.record(record)
 
     assert done.exit_code == ExitCode.DONE, done.output
-    said = [each["sentence"] for each in shelf.asked("case", "history", CASE)]
-    assert "CONSULAR_IDENTITY: brought to embassy-nga by a person (PAPER)." in said
+    sentences = [each["sentence"] for each in recorded.json("case", "history", CASE)]
+    assert "CONSULAR_IDENTITY: brought to embassy-nga by a person (PAPER)." in sentences
 
 
-def test_whoever_does_not_say_which_of_several_referrals_is_told_what_there_is(shelf: Shelf) -> None:
-    shelf.keep(a_case)
-    done = shelf.run("partner", "handed-over", CASE, "PAPER", "--no-wait")
+def test_without_a_choice_among_several_referrals_the_error_lists_them(recorded: RecordedCases) -> None:
+    recorded.record(a_case)
+    done = recorded.run("partner", "handed-over", CASE, "PAPER", "--no-wait")
     assert done.exit_code == ExitCode.REFUSED
     assert "clinic-misrata" in done.stderr
 
 
-def test_a_way_that_nobody_goes_is_a_matter_of_usage(shelf: Shelf) -> None:
-    assert shelf.run("partner", "handed-over", CASE, "PIGEON").exit_code == ExitCode.USAGE
+def test_an_unknown_way_of_delivery_is_a_usage_error(recorded: RecordedCases) -> None:
+    assert recorded.run("partner", "handed-over", CASE, "PIGEON").exit_code == ExitCode.USAGE

@@ -1,4 +1,4 @@
-"""The command on a real database, without any process beside it: what it prints, and what it ends with."""
+"""The command line on a real database, without other processes: output and exit codes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Awda = Callable[..., Result]
 
 @pytest.fixture
 def run(database: Any, tmp_path: Path) -> Awda:
-    """The command, in a home of its own on a database of its own."""
+    """The command line, in a separate home with a separate database."""
     env = {"AWDA_HOME": str(tmp_path / "home"), "AWDA_DATABASE_URL": database.app_dsn, "AWDA_TEMPORAL_ADDRESS": ""}
 
     def running(*words: str, stdin: str | None = None) -> Result:
@@ -37,7 +37,7 @@ def run(database: Any, tmp_path: Path) -> Awda:
 
 
 @pytest.fixture
-def nowhere(tmp_path: Path) -> Awda:
+def no_servers(tmp_path: Path) -> Awda:
     env = {"AWDA_HOME": str(tmp_path / "home"), "AWDA_DATABASE_URL": "", "AWDA_TEMPORAL_ADDRESS": ""}
     return lambda *words: CliRunner(env=env).invoke(awda, words)
 
@@ -60,21 +60,21 @@ def test_every_command_and_its_subcommands_have_help_with_an_example(name: str) 
             assert "Example" in (leaf.epilog or ""), f"{name} {leaf.name}"
 
 
-def test_the_overview_needs_no_home(nowhere: Awda) -> None:
-    shown = nowhere("--help")
+def test_the_overview_needs_no_home(no_servers: Awda) -> None:
+    shown = no_servers("--help")
     assert shown.exit_code == ExitCode.DONE
     assert all(name in shown.output for name in COMMANDS)
 
 
 @pytest.mark.parametrize("words", [("case", "list"), ("verify",), ("case", "show", "LBY-2026-000001"), ("doctor",)])
-def test_without_servers_a_command_says_how_to_start_them(nowhere: Awda, words: tuple[str, ...]) -> None:
-    done = nowhere(*words)
+def test_without_servers_a_command_names_the_command_that_starts_them(no_servers: Awda, words: tuple[str, ...]) -> None:
+    done = no_servers(*words)
     assert done.exit_code == ExitCode.DOWN
     assert "awda up" in done.output
 
 
-def test_a_home_where_nothing_runs_says_so_in_the_contracts_shape(nowhere: Awda) -> None:
-    done = nowhere("status", "--json")
+def test_the_status_of_a_stopped_home_has_all_its_fields(no_servers: Awda) -> None:
+    done = no_servers("status", "--json")
     assert done.exit_code == ExitCode.DONE
     assert json.loads(done.stdout) == {
         "console_url": None, "api_url": None, "temporal_ui_url": None, "temporal_address": None, "database": None,
@@ -82,14 +82,14 @@ def test_a_home_where_nothing_runs_says_so_in_the_contracts_shape(nowhere: Awda)
     }  # fmt: skip
 
 
-def test_a_database_that_is_away_is_a_dependency_that_is_down(tmp_path: Path) -> None:
+def test_an_unavailable_database_is_a_dependency_that_is_down(tmp_path: Path) -> None:
     env = {"AWDA_HOME": str(tmp_path), "AWDA_DATABASE_URL": "postgresql://awda_app@127.0.0.1:1/awda"}
     done = CliRunner(env=env).invoke(awda, ["case", "list"])
     assert done.exit_code == ExitCode.DOWN
     assert "Try:" in done.stderr
 
 
-def test_a_setting_that_cannot_be_is_a_matter_of_usage(tmp_path: Path) -> None:
+def test_an_invalid_setting_is_a_usage_error(tmp_path: Path) -> None:
     done = CliRunner(env={"AWDA_HOME": str(tmp_path), "AWDA_PORT": "http"}).invoke(awda, ["status"])
     assert done.exit_code == ExitCode.USAGE
     assert "AWDA_PORT" in done.stderr
@@ -109,7 +109,7 @@ def test_the_same_key_starts_one_case(run: Awda) -> None:
     assert (one["repeated"], other["repeated"]) == (False, True)
 
 
-def test_the_same_key_for_something_else_is_a_conflict(run: Awda) -> None:
+def test_the_same_key_for_another_message_is_a_conflict(run: Awda) -> None:
     run("case", "start", "-", "--no-wait", "--key", "4711", stdin=json.dumps(REGISTRATION))
     other = run(
         "case", "start", "-", "--no-wait", "--key", "4711", stdin=json.dumps({**REGISTRATION, "office": "Sebha"})
@@ -139,16 +139,16 @@ def test_a_case_that_does_not_exist_is_not_found(run: Awda) -> None:
         assert "awda case list" in done.stderr
 
 
-def test_what_is_not_json_is_a_matter_of_usage(run: Awda) -> None:
+def test_input_that_is_not_json_is_a_usage_error(run: Awda) -> None:
     assert run("case", "start", "-", stdin="{").exit_code == ExitCode.USAGE
     assert run("case", "start", "nowhere.json").exit_code == ExitCode.USAGE
 
 
-def test_a_time_that_is_none_is_a_matter_of_usage(run: Awda) -> None:
+def test_an_invalid_time_is_a_usage_error(run: Awda) -> None:
     assert run("case", "replay", start(run), "--as-of", "yesterday").exit_code == ExitCode.USAGE
 
 
-def test_two_replays_of_one_moment_give_the_same_bytes(run: Awda) -> None:
+def test_two_replays_of_one_version_give_the_same_bytes(run: Awda) -> None:
     number = start(run)
     one, other = (run("case", "replay", number, "--to", "0").stdout_bytes for _ in range(2))
     assert one == other
@@ -184,7 +184,7 @@ def test_a_kind_of_referral_that_does_not_exist_is_named(run: Awda) -> None:
     assert "ASTROLOGY" in done.stderr
 
 
-# Looking back
+# Audit
 
 
 def test_a_verification_without_temporal_is_not_called_clean(run: Awda) -> None:
@@ -193,7 +193,7 @@ def test_a_verification_without_temporal_is_not_called_clean(run: Awda) -> None:
     assert json.loads(done.stdout)["result"] == "not_checked"
 
 
-def test_a_read_table_can_be_rebuilt_and_one_that_does_not_exist_not(run: Awda) -> None:
+def test_a_read_table_is_rebuilt_and_an_unknown_one_is_not_found(run: Awda) -> None:
     done = run("projection", "rebuild", "case_list", "--shadow", "--json")
     assert json.loads(done.stdout)["equal"] is True
     missing = run("projection", "rebuild", "horoscopes")
@@ -209,7 +209,7 @@ def test_the_clock_of_a_real_home_is_moved_by_nobody(run: Awda) -> None:
 # Registration lists
 
 
-def test_a_list_starts_each_case_once_whoever_brings_it(run: Awda) -> None:
+def test_a_list_starts_each_case_once_whichever_user_imports_it(run: Awda) -> None:
     first = json.loads(run("import", "cases", str(SAMPLE), "--json").stdout)
     assert (first["rows"], first["started"], first["already"], first["bad"]) == (50, 50, 0, [])
     assert len({each["case_number"] for each in first["cases"]}) == 50
@@ -220,20 +220,20 @@ def test_a_list_starts_each_case_once_whoever_brings_it(run: Awda) -> None:
     assert [each["case_number"] for each in second["cases"]] == [each["case_number"] for each in first["cases"]]
 
 
-def test_a_dry_run_starts_nothing_and_says_what_is_in_already(run: Awda, tmp_path: Path) -> None:
+def test_a_dry_run_starts_nothing_and_counts_registered_rows(run: Awda, tmp_path: Path) -> None:
     head = tmp_path / "head.csv"
     head.write_text("\n".join(SAMPLE.read_text("utf-8").splitlines()[:11]), encoding="utf-8")
     run("import", "cases", str(head))
     dry = json.loads(run("import", "cases", str(SAMPLE), "--dry-run", "--json").stdout)
     assert (dry["started"], dry["already"]) == (40, 10)
-    wet = json.loads(run("import", "cases", str(SAMPLE), "--json").stdout)
-    assert (wet["started"], wet["already"]) == (40, 10)
+    real = json.loads(run("import", "cases", str(SAMPLE), "--json").stdout)
+    assert (real["started"], real["already"]) == (40, 10)
 
 
-def test_a_dry_run_works_without_servers(nowhere: Awda) -> None:
-    done = nowhere("import", "cases", str(SAMPLE), "--dry-run")
+def test_a_dry_run_works_without_servers(no_servers: Awda) -> None:
+    done = no_servers("import", "cases", str(SAMPLE), "--dry-run")
     assert done.exit_code == ExitCode.DONE
-    assert "50 would be started" in done.stdout
+    assert done.stdout == "0 rows with errors, 0 already registered, 50 new (dry run, nothing was saved).\n"
 
 
 def test_bad_rows_are_reported_and_a_corrected_list_starts_only_those(run: Awda, tmp_path: Path) -> None:
@@ -242,24 +242,24 @@ def test_bad_rows_are_reported_and_a_corrected_list_starts_only_those(run: Awda,
     file.write_text("\n".join([*lines[:2], lines[2].replace(",BD,", ",Atlantis,"), lines[3]]), encoding="utf-8")
     done = run("import", "cases", str(file), "--json")
     assert done.exit_code == ExitCode.PARTLY
-    told = json.loads(done.stdout)
-    (bad,) = told["bad"]
-    assert (told["started"], bad["row"], bad["column"], bad["value"]) == (2, 3, "Nationality", "Atlantis")
+    result = json.loads(done.stdout)
+    (bad,) = result["bad"]
+    assert (result["started"], bad["row"], bad["column"], bad["value"]) == (2, 3, "Nationality", "Atlantis")
     assert bad["todo"]
     file.write_text("\n".join(lines), encoding="utf-8")
-    mended = json.loads(run("import", "cases", str(file), "--json").stdout)
-    assert (mended["started"], mended["already"], mended["bad"]) == (1, 2, [])
+    corrected = json.loads(run("import", "cases", str(file), "--json").stdout)
+    assert (corrected["started"], corrected["already"], corrected["bad"]) == (1, 2, [])
 
 
-def test_a_reference_that_comes_again_for_somebody_else_is_reported_with_its_case(run: Awda, tmp_path: Path) -> None:
+def test_a_reference_used_for_another_person_is_reported_with_its_case(run: Awda, tmp_path: Path) -> None:
     heading, first, second = SAMPLE.read_text("utf-8").splitlines()[:3]
     file = tmp_path / "list.csv"
     file.write_text("\n".join([heading, first, second.replace("REG-TIP-0002", "REG-TIP-0001")]), encoding="utf-8")
     done = run("import", "cases", str(file), "--json")
     assert done.exit_code == ExitCode.PARTLY
-    told = json.loads(done.stdout)
-    assert told["started"] == 1
-    assert told["cases"][0]["case_number"] in told["bad"][0]["problem"]
+    result = json.loads(done.stdout)
+    assert result["started"] == 1
+    assert result["cases"][0]["case_number"] in result["bad"][0]["problem"]
 
 
 async def test_nothing_of_a_person_stands_in_the_plain_columns_of_the_inbox(run: Awda, database: Any) -> None:

@@ -1,4 +1,4 @@
-"""Registration lists as field offices keep them: what is understood, and what is said about the rest."""
+"""Registration lists as field offices keep them: how cells are read, and how errors are reported."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ AMINATA = {
 
 
 def a_list(tmp_path: Path, *changes: dict[str, str]) -> Path:
-    """A CSV file with one row for each set of changes to Aminata's."""
+    """Returns a CSV file with one row for each set of changes to the row of Aminata."""
     columns = HEADINGS.split(",")
     rows = [",".join(f'"{({**AMINATA, **change}).get(name, "")}"' for name in columns) for change in changes]
     file = tmp_path / "list.csv"
@@ -50,7 +50,7 @@ def the_person(tmp_path: Path, **change: str) -> dict[str, Any]:
     return person
 
 
-def the_fault(tmp_path: Path, **change: str) -> RowError:
+def the_error(tmp_path: Path, **change: str) -> RowError:
     found = check_list(a_list(tmp_path, {name.replace("_", " "): value for name, value in change.items()}), TODAY)
     assert not found.good
     assert len(found.bad) == 1, found.bad
@@ -103,7 +103,7 @@ def test_the_sample_holds_what_field_lists_hold() -> None:
         ("2026", "2026-11-23", "YEAR"),
     ],
 )
-def test_a_date_of_birth_is_read_as_far_as_it_is_known(tmp_path: Path, written: str, born: str, precision: str) -> None:
+def test_a_date_of_birth_is_read_with_its_precision(tmp_path: Path, written: str, born: str, precision: str) -> None:
     person = the_person(tmp_path, date_of_birth=written)
     assert (person["date_of_birth"], person["dob_precision"]) == (born, precision)
 
@@ -116,27 +116,27 @@ def test_a_date_of_birth_may_be_missing(tmp_path: Path, written: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "said"),
+    ("written", "message"),
     [
-        ("31/02/1996", "no day of any calendar"),
-        ("29/02/1997", "no day of any calendar"),
-        ("04/25/1996", "no month 25"),
-        ("13/13/1996", "no day of any calendar"),
+        ("31/02/1996", "not a date in the calendar"),
+        ("29/02/1997", "not a date in the calendar"),
+        ("04/25/1996", "25 in the place of the month"),
+        ("13/13/1996", "not a date in the calendar"),
         ("2027-01-01", "in the future"),
         ("24/11/2026", "in the future"),
         ("2030", "in the future"),
         ("1896-04-02", "before 1900"),
-        ("13/1996", "no month of any year"),
+        ("13/1996", "month that does not exist"),
         ("02/04/96", "one way only"),
         ("2 April", "one way only"),
-        ("0000-01-01", "no day of any calendar"),
+        ("0000-01-01", "not a date in the calendar"),
     ],
 )
-def test_a_date_that_cannot_be_is_reported_with_what_to_do(tmp_path: Path, written: str, said: str) -> None:
-    fault = the_fault(tmp_path, date_of_birth=written)
-    assert (fault.row, fault.column, fault.value) == (2, "date of birth", written)
-    assert said in fault.problem
-    assert fault.todo
+def test_an_invalid_date_is_reported_with_its_correction(tmp_path: Path, written: str, message: str) -> None:
+    error = the_error(tmp_path, date_of_birth=written)
+    assert (error.row, error.column, error.value) == (2, "date of birth", written)
+    assert message in error.problem
+    assert error.todo
 
 
 # Names
@@ -155,16 +155,16 @@ def test_a_single_name_serves_for_both(tmp_path: Path) -> None:
 
 
 def test_a_row_without_any_name_is_reported(tmp_path: Path) -> None:
-    assert "no name" in the_fault(tmp_path, family_name="", given_names="").problem
+    assert "no name" in the_error(tmp_path, family_name="", given_names="").problem
 
 
-def test_invisible_marks_of_direction_and_double_spaces_are_no_part_of_a_name(tmp_path: Path) -> None:
+def test_direction_marks_and_double_spaces_are_removed_from_names(tmp_path: Path) -> None:
     person = the_person(tmp_path, family_name="\u200fEl \u202a Tayeb\u202c ")
     assert person["family_name"] == "El Tayeb"
 
 
 def test_a_name_that_is_too_long_is_reported_at_its_column(tmp_path: Path) -> None:
-    assert the_fault(tmp_path, family_name="x" * 121).column == "family name"
+    assert the_error(tmp_path, family_name="x" * 121).column == "family name"
 
 
 # Words and numbers
@@ -188,8 +188,8 @@ def test_a_telephone_number_gets_its_country(tmp_path: Path, written: str, numbe
 
 
 @pytest.mark.parametrize("written", ["12345", "call Musa", "+0912345678", "0912345678 / 0923456789"])
-def test_what_is_no_telephone_number_is_reported(tmp_path: Path, written: str) -> None:
-    assert the_fault(tmp_path, phone=written).column == "phone"
+def test_an_invalid_telephone_number_is_reported(tmp_path: Path, written: str) -> None:
+    assert the_error(tmp_path, phone=written).column == "phone"
 
 
 @pytest.mark.parametrize(
@@ -204,9 +204,9 @@ def test_a_nationality_is_known_by_its_names(tmp_path: Path, written: str, code:
 
 
 def test_a_nationality_with_a_slip_is_reported_with_a_suggestion(tmp_path: Path) -> None:
-    fault = the_fault(tmp_path, nationality="Nigerria")
-    assert fault.value == "Nigerria"
-    assert "Nigeria?" in fault.todo
+    error = the_error(tmp_path, nationality="Nigerria")
+    assert error.value == "Nigerria"
+    assert "Nigeria?" in error.todo
 
 
 @pytest.mark.parametrize(
@@ -223,22 +223,22 @@ def test_consent_is_read_in_three_languages(tmp_path: Path, written: str) -> Non
 
 
 @pytest.mark.parametrize("written", ["no", "Non", "لا", "", "perhaps"])
-def test_nobody_is_brought_in_without_consent(tmp_path: Path, written: str) -> None:
-    assert the_fault(tmp_path, consent=written).column == "consent"
+def test_a_row_without_consent_is_not_imported(tmp_path: Path, written: str) -> None:
+    assert the_error(tmp_path, consent=written).column == "consent"
 
 
-def test_all_that_is_wrong_with_a_row_is_told_at_once(tmp_path: Path) -> None:
+def test_all_errors_of_a_row_are_reported_together(tmp_path: Path) -> None:
     found = check_list(a_list(tmp_path, {"sex": "??!", "phone": "1", "nationality": "Atlantis"}), TODAY)
     assert {bad.column for bad in found.bad} == {"sex", "phone", "nationality"}
 
 
-def test_good_rows_are_kept_beside_bad_ones(tmp_path: Path) -> None:
+def test_valid_rows_are_imported_beside_rows_with_errors(tmp_path: Path) -> None:
     found = check_list(a_list(tmp_path, {}, {"sex": "robot"}, {"ref": "R-3"}), TODAY)
     assert [each.row for each in found.good] == [2, 4]
     assert [bad.row for bad in found.bad] == [3]
 
 
-def test_office_and_channel_may_be_said_once_for_the_whole_list(tmp_path: Path) -> None:
+def test_office_and_channel_may_be_set_for_the_whole_list(tmp_path: Path) -> None:
     file = a_list(tmp_path, {"office": "", "channel": ""})
     assert {bad.column for bad in check_list(file, TODAY).bad} == {"office", "channel"}
     assert all("--" in bad.todo for bad in check_list(file, TODAY).bad)
@@ -271,7 +271,7 @@ def test_an_arabic_list_is_read_in_any_usual_encoding(tmp_path: Path, encoding: 
     assert any("Windows-1256" in note for note in found.notes) == (encoding == "cp1256")
 
 
-def test_a_title_above_the_headings_is_passed_over_and_rows_keep_their_numbers(tmp_path: Path) -> None:
+def test_a_title_above_the_headings_is_skipped_and_rows_keep_their_numbers(tmp_path: Path) -> None:
     found = bytes_list(tmp_path, ("Liste de Sebha, novembre;;\r\n\r\n" + FRENCH).encode())
     assert found.good[0].row == 4
 
@@ -287,7 +287,7 @@ def test_a_row_that_has_slipped_to_the_right_is_reported(tmp_path: Path) -> None
     assert any("more cells" in bad.problem for bad in found.bad)
 
 
-def test_a_workbook_is_read_as_it_is_seen(tmp_path: Path) -> None:
+def test_a_workbook_is_read_with_the_values_it_shows(tmp_path: Path) -> None:
     book = Workbook()
     sheet = book.worksheets[0]
     sheet.append(
@@ -311,7 +311,7 @@ def test_a_json_list_is_read_by_the_same_names(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "message"),
     [
         ("list.pdf", "x", "give a .csv"),
         ("list.csv", "", "no row of column headings"),
@@ -323,9 +323,11 @@ def test_a_json_list_is_read_by_the_same_names(tmp_path: Path) -> None:
         ("list.json", "[1]", "not a list of objects"),
     ],
 )
-def test_a_file_that_is_no_list_is_refused_with_what_to_do(tmp_path: Path, name: str, content: str, said: str) -> None:
+def test_a_file_that_is_not_a_list_is_refused_with_the_next_step(
+    tmp_path: Path, name: str, content: str, message: str
+) -> None:
     (tmp_path / name).write_text(content)
-    with pytest.raises(UnusableFileError, match=said):
+    with pytest.raises(UnusableFileError, match=message):
         check_list(tmp_path / name, TODAY)
 
 
@@ -334,17 +336,17 @@ def test_a_file_that_is_not_there_is_named() -> None:
         check_list(Path("nowhere.csv"), TODAY)
 
 
-# The same row again
+# Repeated rows
 
 
-def test_a_row_is_the_same_by_its_reference_and_otherwise_by_all_it_says(tmp_path: Path) -> None:
+def test_a_row_is_identified_by_its_reference_otherwise_by_all_its_values(tmp_path: Path) -> None:
     by_reference = check_list(a_list(tmp_path, {}, {"ref": "r-1", "sex": "M"}), TODAY).good
     assert by_reference[0].identity == by_reference[1].identity
     without = check_list(a_list(tmp_path, {"ref": ""}, {"ref": "", "sex": "M"}), TODAY).good
     assert without[0].identity != without[1].identity
 
 
-def test_two_ways_of_writing_the_same_thing_are_the_same_row(tmp_path: Path) -> None:
+def test_two_spellings_of_the_same_values_are_the_same_row(tmp_path: Path) -> None:
     one, other = check_list(
         a_list(tmp_path, {"ref": "", "phone": "0912345678"}, {"ref": "", "phone": "+218912345678", "sex": "Femme"}),
         TODAY,

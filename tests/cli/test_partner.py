@@ -1,4 +1,4 @@
-"""Partners from the command line: registered, given keys, tried out, sent to again."""
+"""``awda partner``: registration, keys, connection tests, deliveries."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CLINIC = ("clinic-misrata", "--name", "Clinic, Misrata", "--kind", "MEDICAL_ASSE
 
 @pytest.fixture
 def run(database: Database, tmp_path: Path) -> Awda:
-    """The command, in a home of its own on a database of its own."""
+    """The command line, in a separate home with a separate database."""
     key = base64.b64encode(MASTER_KEY).decode()
     env = {
         "AWDA_HOME": str(tmp_path / "home"),
@@ -53,35 +53,35 @@ def clinic(run: Awda) -> str:
 
 @pytest.fixture
 def made_up(tmp_path: Path) -> None:
-    """The home's partners are played on this machine."""
+    """Marks the partners of the home as simulated on this machine."""
     Home(tmp_path / "home").make().kept("made-up", "yes")
 
 
-def told(done: Result) -> Any:
+def json_of(done: Result) -> Any:
     assert done.exit_code == ExitCode.DONE, done.output
     return json.loads(done.stdout)
 
 
 def keys(run: Awda) -> dict[str, str]:
-    return {key["key_id"]: key["state"] for key in told(run("key", "list", CLINIC[0], "--json"))}
+    return {key["key_id"]: key["state"] for key in json_of(run("key", "list", CLINIC[0], "--json"))}
 
 
 # Partners
 
 
-def test_what_is_not_given_of_a_partner_stays_as_it_is(run: Awda, clinic: str) -> None:
+def test_options_that_are_not_given_leave_the_registration_unchanged(run: Awda, clinic: str) -> None:
     first = ("--mandatory-reporting", "--contact", "desk@clinic.example", "--tolerance", "600", "--calendar", "lby")
     run("add", clinic, *first, "--receiver", "https://clinic.example/in")
 
-    changed = told(run("add", clinic, "--name", "Clinic", "--type", "clinic", "--json"))
+    changed = json_of(run("add", clinic, "--name", "Clinic", "--type", "clinic", "--json"))
 
     assert changed == {
         "partner_id": clinic, "name": "Clinic", "type": "CLINIC", "kinds": ["MEDICAL_ASSESSMENT"], "country": None,
         "calendar": "LBY", "mandatory_reporting": True, "contact": "desk@clinic.example",
         "receiver_url": "https://clinic.example/in", "tolerance_s": 600, "active": True,
     }  # fmt: skip
-    assert told(run("add", clinic, "--no-mandatory-reporting", "--inactive", "--json"))["active"] is False
-    assert told(run("add", clinic, "--active", "--json"))["mandatory_reporting"] is False
+    assert json_of(run("add", clinic, "--no-mandatory-reporting", "--inactive", "--json"))["active"] is False
+    assert json_of(run("add", clinic, "--active", "--json"))["mandatory_reporting"] is False
 
 
 def test_an_id_that_tells_for_what_somebody_is_sent_there_is_not_given(run: Awda) -> None:
@@ -91,16 +91,16 @@ def test_an_id_that_tells_for_what_somebody_is_sent_there_is_not_given(run: Awda
     assert (refused.exit_code, given.exit_code) == (ExitCode.REFUSED, ExitCode.DONE)
     assert "safe-house" in refused.stderr
     assert "partner-058" in refused.stderr
-    assert [each["partner_id"] for each in told(run("list", "--json"))] == ["partner-058"]
+    assert [each["partner_id"] for each in json_of(run("list", "--json"))] == ["partner-058"]
 
 
-def test_who_has_such_an_id_already_may_be_changed_and_it_is_said(run: Awda) -> None:
+def test_a_partner_with_such_an_id_can_be_changed_with_a_warning(run: Awda) -> None:
     run("add", "protection-office", "--name", "Office", "--kind", "EXIT_PERMIT")
 
     changed = run("add", "protection-office", "--kind", "GBV_SERVICES")
 
     assert changed.exit_code == ExitCode.DONE
-    assert "sealed nowhere" in changed.stderr
+    assert "The id 'protection-office' contains 'protect', which reveals the service" in changed.stderr
     assert run("add", "protection-office", "--inactive").exit_code == ExitCode.DONE
 
 
@@ -118,7 +118,7 @@ def test_who_has_such_an_id_already_may_be_changed_and_it_is_said(run: Awda) -> 
         ("redeliver", "yesterday"),
     ],
 )
-def test_what_cannot_be_meant_is_a_matter_of_usage(run: Awda, words: tuple[str, ...]) -> None:
+def test_invalid_arguments_are_usage_errors(run: Awda, words: tuple[str, ...]) -> None:
     done = run(*words)
     assert done.exit_code == ExitCode.USAGE, done.output
     assert done.stdout == ""
@@ -133,7 +133,7 @@ def test_what_cannot_be_meant_is_a_matter_of_usage(run: Awda, words: tuple[str, 
         ("key", "rotate", "key-0"), ("redeliver", "0b8b4d8c-5c0f-4c8f-9a53-0f1d3f0d2b11"),
     ],
 )  # fmt: skip
-def test_what_does_not_exist_is_not_found(run: Awda, words: tuple[str, ...]) -> None:
+def test_an_unknown_partner_key_or_delivery_is_not_found(run: Awda, words: tuple[str, ...]) -> None:
     done = run(*words)
     assert done.exit_code == ExitCode.NOT_FOUND, done.output
     assert "awda partner" in done.stderr
@@ -147,33 +147,33 @@ def test_what_does_not_exist_is_not_found(run: Awda, words: tuple[str, ...]) -> 
     ],
     ids=" ".join,
 )  # fmt: skip
-def test_a_list_of_nothing_says_so_to_people_and_is_empty_for_programs(run: Awda, words: tuple[str, ...]) -> None:
+def test_an_empty_list_has_a_message_for_people_and_is_empty_in_json(run: Awda, words: tuple[str, ...]) -> None:
     if "quiet" in words:
         run("add", "quiet", "--name", "Quiet", "--kind", "MHPSS")
 
-    plain, listed = run(*words), told(run(*words, "--json"))
+    plain, listed = run(*words), json_of(run(*words, "--json"))
 
     assert (plain.exit_code, plain.stdout) == (ExitCode.DONE, "")
     assert plain.stderr.strip().startswith(("No", "quiet has no key"))
     assert listed in ([], {"partner": "quiet", "days": [], "unaccounted": 0})
 
 
-def test_a_partner_without_a_key_is_shown_as_one(run: Awda, clinic: str) -> None:
-    assert "It has no key" in run("show", clinic).stderr
+def test_a_partner_without_a_key_is_shown_as_such(run: Awda, clinic: str) -> None:
+    assert "The partner has no key" in run("show", clinic).stderr
 
 
-def test_accounts_of_days_that_end_before_they_begin_are_a_slip(run: Awda, clinic: str) -> None:
+def test_accounts_whose_last_day_is_before_the_first_are_a_usage_error(run: Awda, clinic: str) -> None:
     done = run("accounts", clinic, "--since", "2026-12-02", "--until", "2026-12-01")
-    assert (done.exit_code, "before the first" in done.stderr) == (ExitCode.USAGE, True)
+    assert (done.exit_code, "before the first day" in done.stderr) == (ExitCode.USAGE, True)
 
 
-def test_a_partner_is_shown_with_its_keys_and_who_changed_what(run: Awda, clinic: str) -> None:
+def test_a_partner_is_shown_with_its_keys_and_the_history_of_changes(run: Awda, clinic: str) -> None:
     secret = run("key", "add", clinic, "--generate", "--as", "omar").stdout.strip()
 
     shown = run("show", clinic, "--json")
 
     assert secret not in shown.stdout
-    found = told(shown)
+    found = json_of(shown)
     assert [key["state"] for key in found["keys"]] == ["live"]
     assert [(change["by"], change["change"]) for change in found["changes"]] == [
         ("staff:omar", "key added"),
@@ -189,8 +189,8 @@ def test_a_partner_is_shown_with_its_keys_and_who_changed_what(run: Awda, clinic
 # Keys
 
 
-def test_a_secret_is_shown_once_and_never_again(run: Awda, clinic: str) -> None:
-    made = told(run("key", "add", clinic, "--generate", "--json"))
+def test_a_secret_is_shown_only_once(run: Awda, clinic: str) -> None:
+    made = json_of(run("key", "add", clinic, "--generate", "--json"))
     assert made["secret"].startswith("whsec_")
 
     for words in (("key", "list", clinic), ("show", clinic), ("key", "list", clinic, "--json"), ("list", "--json")):
@@ -201,7 +201,7 @@ def test_a_key_for_one_kind_and_two_signals_is_registered_as_such(run: Awda, cli
     public = new_pair()[1]
     limits = ("--kind", "medical_assessment", "--signal", "COMPLETED", "--signal", "ACCEPTED")
 
-    made = told(run("key", "add", clinic, "-", *limits, "--until", "2030-01-01", "--json", stdin=public + "\n"))
+    made = json_of(run("key", "add", clinic, "-", *limits, "--until", "2030-01-01", "--json", stdin=public + "\n"))
 
     assert made["kinds"] == ["MEDICAL_ASSESSMENT"]
     assert made["signals"] == ["ACCEPTED", "COMPLETED"]
@@ -210,18 +210,18 @@ def test_a_key_for_one_kind_and_two_signals_is_registered_as_such(run: Awda, cli
     assert "secret" not in made
 
 
-def test_our_own_pair_shows_its_public_half_only(run: Awda, clinic: str) -> None:
+def test_our_own_key_pair_shows_only_the_public_key(run: Awda, clinic: str) -> None:
     made = run("key", "add", clinic, "--outbound", "--generate", "--ed25519")
 
     assert made.stdout.startswith("whpk_")
     assert "whsk_" not in made.output
-    assert told(run("key", "list", clinic, "--json"))[0]["public"] == made.stdout.strip()
+    assert json_of(run("key", "list", clinic, "--json"))[0]["public"] == made.stdout.strip()
 
 
-def test_a_key_is_replaced_and_the_old_one_ends_by_itself(run: Awda, clinic: str) -> None:
-    old = told(run("key", "add", clinic, "--generate", "--json"))["key_id"]
+def test_a_key_is_replaced_and_the_old_one_ends_after_the_grace_period(run: Awda, clinic: str) -> None:
+    old = json_of(run("key", "add", clinic, "--generate", "--json"))["key_id"]
 
-    new = told(run("key", "rotate", old, "--grace", "24h", "--json"))
+    new = json_of(run("key", "rotate", old, "--grace", "24h", "--json"))
 
     assert new["secret"].startswith("whsec_")
     assert new["replaces"] == old
@@ -234,17 +234,17 @@ def test_a_key_is_replaced_and_the_old_one_ends_by_itself(run: Awda, clinic: str
     assert run("key", "revoke", old).exit_code == ExitCode.DONE
     assert run("key", "rotate", old).exit_code == ExitCode.CONFLICT
     last = run("key", "rotate", new["key_id"], "--grace", "0m", "--json")
-    assert told(last)["state"] == "live"
-    assert f"{new['key_id']} counts no longer." in last.stderr
-    assert "goes on counting for 7 days, then" in run("key", "rotate", told(last)["key_id"]).stderr
+    assert json_of(last)["state"] == "live"
+    assert f"Key {new['key_id']} is no longer valid." in last.stderr
+    assert "remains valid for 7 days." in run("key", "rotate", json_of(last)["key_id"]).stderr
 
 
-def test_a_partners_public_key_is_replaced_by_the_partner(run: Awda, clinic: str) -> None:
-    old = told(run("key", "add", clinic, new_pair()[1], "--json"))["key_id"]
+def test_the_new_public_key_of_a_partner_comes_from_the_partner(run: Awda, clinic: str) -> None:
+    old = json_of(run("key", "add", clinic, new_pair()[1], "--json"))["key_id"]
     public = new_pair()[1]
 
     assert run("key", "rotate", old).exit_code == ExitCode.USAGE
-    assert told(run("key", "rotate", old, public, "--json"))["public"] == public
+    assert json_of(run("key", "rotate", old, public, "--json"))["public"] == public
 
 
 @pytest.mark.parametrize(
@@ -261,9 +261,7 @@ def test_a_partners_public_key_is_replaced_by_the_partner(run: Awda, clinic: str
         ("--generate", "--from", "2030-01-02", "--until", "2030-01-01"),
     ],
 )
-def test_a_key_that_cannot_serve_is_a_matter_of_usage_and_not_repeated(
-    run: Awda, clinic: str, words: tuple[str, ...]
-) -> None:
+def test_an_unusable_key_is_a_usage_error_and_is_not_repeated(run: Awda, clinic: str, words: tuple[str, ...]) -> None:
     done = run("key", "add", clinic, *words)
 
     assert done.exit_code == ExitCode.USAGE, done.output
@@ -271,16 +269,16 @@ def test_a_key_that_cannot_serve_is_a_matter_of_usage_and_not_repeated(
     assert not [word for word in words if word.startswith("wh") and len(word) > 20 and word in done.output]
 
 
-# Trying it out
+# Connection tests
 
 
 @pytest.mark.usefixtures("made_up")
 def test_a_test_event_reaches_a_receiver_that_knows_our_signature(run: Awda, clinic: str, tmp_path: Path) -> None:
-    made = told(run("key", "add", clinic, "--outbound", "--generate", "--json"))
+    made = json_of(run("key", "add", clinic, "--outbound", "--generate", "--json"))
     with a_receiver(made["secret"], tmp_path / "kept") as receiving:
         run("add", clinic, "--receiver", receiving.url)
 
-        found = told(run("test", clinic, "--json"))
+        found = json_of(run("test", clinic, "--json"))
 
         assert (found["received"], found["status"]) == (True, 204)
         assert receiving.kept == []
@@ -288,7 +286,7 @@ def test_a_test_event_reaches_a_receiver_that_knows_our_signature(run: Awda, cli
 
 
 @pytest.mark.usefixtures("made_up")
-def test_a_receiver_that_does_not_take_it_is_a_dependency_that_is_down(run: Awda, clinic: str, tmp_path: Path) -> None:
+def test_a_receiver_that_rejects_the_event_is_a_dependency_that_is_down(run: Awda, clinic: str, tmp_path: Path) -> None:
     run("key", "add", clinic, "--outbound", "--generate")
     with a_receiver(new_secret(), tmp_path / "kept") as receiving:
         run("add", clinic, "--receiver", receiving.url)
@@ -303,7 +301,7 @@ def test_a_receiver_that_does_not_take_it_is_a_dependency_that_is_down(run: Awda
 def test_a_test_event_takes_the_way_of_a_delivery_and_never_leads_inside(
     run: Awda, clinic: str, tmp_path: Path, url: str
 ) -> None:
-    made = told(run("key", "add", clinic, "--outbound", "--generate", "--json"))
+    made = json_of(run("key", "add", clinic, "--outbound", "--generate", "--json"))
     with a_receiver(made["secret"], tmp_path / "kept") as receiving:
         run("add", clinic, "--receiver", url.format(here=receiving.url))
 
@@ -316,18 +314,21 @@ def test_a_test_event_takes_the_way_of_a_delivery_and_never_leads_inside(
     assert "receiver" in done.stderr
 
 
-def test_without_receiver_or_key_nothing_is_sent(run: Awda, clinic: str) -> None:
-    for lacks, words in (("a receiver", ("--receiver", "https://c.example")), ("an outbound key", ("--inactive",))):
+def test_without_receiver_or_key_no_event_is_sent(run: Awda, clinic: str) -> None:
+    for reason, words in (
+        ("has no receiver", ("--receiver", "https://c.example")),
+        ("no outbound key", ("--inactive",)),
+    ):
         done = run("test", clinic)
-        assert (done.exit_code, lacks in done.stderr) == (ExitCode.REFUSED, True)
+        assert (done.exit_code, reason in done.stderr) == (ExitCode.REFUSED, True)
         run("add", clinic, *words)
-    assert "to be active" in run("test", clinic).stderr
+    assert "it is inactive" in run("test", clinic).stderr
 
 
 @pytest.mark.skipif(not (shutil.which("sh") and shutil.which("curl")), reason="no shell or curl here")
 async def test_the_printed_curl_is_a_rehearsal_that_succeeds(run: Awda, database: Database) -> None:
     await asyncio.to_thread(run, "add", *CLINIC)
-    key_id = told(await asyncio.to_thread(run, "key", "add", CLINIC[0], "--generate", "--json"))["key_id"]
+    key_id = json_of(await asyncio.to_thread(run, "key", "add", CLINIC[0], "--generate", "--json"))["key_id"]
     async with serving(database) as (client, _, _):
         words = ("test", CLINIC[0], "--inbound", "--url", str(client.base_url))
         printed = (await asyncio.to_thread(run, *words)).stdout
@@ -338,7 +339,7 @@ async def test_the_printed_curl_is_a_rehearsal_that_succeeds(run: Awda, database
     assert (answer["status"], answer["keys"]) == ("rehearsed", [key_id])
 
 
-def test_the_printed_curl_goes_where_the_gateway_of_this_home_listens(
+def test_the_printed_curl_uses_the_address_of_the_gateway_of_this_home(
     run: Awda, clinic: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run("key", "add", clinic, "--generate")
@@ -347,7 +348,7 @@ def test_the_printed_curl_goes_where_the_gateway_of_this_home_listens(
     assert "https://vhr.example.org/api/v1/inbox/" in run("test", clinic, "--inbound").stdout
 
 
-def test_nobody_signs_with_a_key_that_only_the_partner_has(run: Awda, clinic: str) -> None:
+def test_a_key_that_only_the_partner_has_cannot_sign(run: Awda, clinic: str) -> None:
     run("key", "add", clinic, new_pair()[1])
 
     done = run("test", clinic, "--inbound")
@@ -356,7 +357,7 @@ def test_nobody_signs_with_a_key_that_only_the_partner_has(run: Awda, clinic: st
     assert "docs/partners/README.md" in done.stderr
 
 
-# What was sent
+# Deliveries
 
 
 async def left_in_the_outbox(database: Database, status: str) -> str:
@@ -373,24 +374,24 @@ async def left_in_the_outbox(database: Database, status: str) -> str:
     return str(row)
 
 
-async def test_what_was_sent_is_listed_without_what_it_said(run: Awda, database: Database) -> None:
+async def test_deliveries_are_listed_without_their_content(run: Awda, database: Database) -> None:
     await asyncio.to_thread(run, "add", *CLINIC)
     outbox_id = await left_in_the_outbox(database, "dead")
 
     done = await asyncio.to_thread(run, "deliveries", CLINIC[0], "--json")
 
-    (found,) = told(done)
+    (found,) = json_of(done)
     assert (found["outbox_id"], found["status"], found["last_error"]) == (outbox_id, "dead", "HTTP_500")
     assert "body" not in found
     assert outbox_id in (await asyncio.to_thread(run, "deliveries", CLINIC[0])).stdout
 
 
-async def test_what_was_given_up_is_sent_again_and_nothing_else(run: Awda, database: Database) -> None:
+async def test_only_a_delivery_that_was_given_up_is_retried(run: Awda, database: Database) -> None:
     await asyncio.to_thread(run, "add", *CLINIC)
     dead, done = await left_in_the_outbox(database, "dead"), await left_in_the_outbox(database, "delivered")
 
     assert (await asyncio.to_thread(run, "redeliver", dead, "--json")).exit_code == ExitCode.DONE
     assert (await asyncio.to_thread(run, "redeliver", done)).exit_code == ExitCode.CONFLICT
 
-    listed = told(await asyncio.to_thread(run, "deliveries", CLINIC[0], "--json"))
+    listed = json_of(await asyncio.to_thread(run, "deliveries", CLINIC[0], "--json"))
     assert {each["outbox_id"]: each["status"] for each in listed} == {dead: "pending", done: "delivered"}

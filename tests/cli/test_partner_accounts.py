@@ -1,4 +1,4 @@
-"""`awda partner accounts|receipt|quarantine` on a real database, with a partner that sent something."""
+"""`awda partner accounts|receipt|quarantine` on a real database, with a partner that sent messages."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ CLINIC = "clinic-tripoli"
 
 
 @dataclass
-class Given:
-    """A partner that sent messages nobody could place, and the command in its home."""
+class HeldMessages:
+    """A partner that sent messages with an unknown token, and the command line."""
 
     run: Callable[..., Result]
     answers: list[SubmissionResult]
@@ -37,7 +37,7 @@ class Given:
 
 
 @pytest.fixture
-def given(database: Database, tmp_path: Path) -> Given:
+def given(database: Database, tmp_path: Path) -> HeldMessages:
     env = {
         "AWDA_HOME": str(tmp_path / "home"),
         "AWDA_DATABASE_URL": database.app_dsn,
@@ -49,7 +49,7 @@ def given(database: Database, tmp_path: Path) -> Given:
         return CliRunner(env=env).invoke(awda, ["partner", *words], input=stdin)
 
     answers, case = asyncio.run(_send(database))
-    return Given(running, answers, case)
+    return HeldMessages(running, answers, case)
 
 
 async def _send(database: Database) -> tuple[list[SubmissionResult], str]:
@@ -65,7 +65,7 @@ async def _send(database: Database) -> tuple[list[SubmissionResult], str]:
         return [await intake.signal(CLINIC, f"m-{n}", signal) for n in range(3)], str(begun.number)
 
 
-def test_the_accounts_of_one_partner_and_of_all(given: Given) -> None:
+def test_the_accounts_of_one_partner_and_of_all(given: HeldMessages) -> None:
     one = json.loads(given.run("accounts", CLINIC, "--json").stdout)
     every = json.loads(given.run("accounts", "--json").stdout)
     plain = given.run("accounts", CLINIC)
@@ -79,13 +79,13 @@ def test_the_accounts_of_one_partner_and_of_all(given: Given) -> None:
     assert json.loads(given.run("accounts", CLINIC, "--until", "2020-01-01", "--json").stdout)["days"] == []
 
 
-def test_what_is_unaccounted_for_ends_the_command_with_a_failure(given: Given, database: Database) -> None:
+def test_an_unaccounted_message_fails_the_command(given: HeldMessages, database: Database) -> None:
     asyncio.run(_lose(database, given.answers[1]))
 
     done = given.run("accounts", CLINIC)
 
     assert done.exit_code == ExitCode.UNVERIFIED
-    assert "1 messages are unaccounted for" in done.stderr
+    assert "1 acknowledged messages are unaccounted for" in done.stderr
 
 
 async def _lose(database: Database, answer: SubmissionResult) -> None:
@@ -95,7 +95,7 @@ async def _lose(database: Database, answer: SubmissionResult) -> None:
     await owner.close()
 
 
-def test_a_receipt_is_checked_against_key_and_ledger(given: Given, database: Database) -> None:
+def test_a_receipt_is_checked_against_key_and_ledger(given: HeldMessages, database: Database) -> None:
     text = given.answers[1].receipt
 
     done = given.run("receipt", "-", "--json", stdin=text + "\n")
@@ -116,7 +116,9 @@ async def _rewrite(database: Database) -> None:
     await owner.close()
 
 
-def test_what_is_in_doubt_is_listed_shown_and_decided(given: Given, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_message_held_for_review_is_listed_shown_and_decided(
+    given: HeldMessages, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(Inbox, "wait_for", lambda inbox, message_id, _seconds: inbox.result(message_id))
     listed = json.loads(given.run("quarantine", "list", CLINIC, "--json").stdout)
     message = listed[0]["message_id"]
@@ -145,7 +147,7 @@ def test_what_is_in_doubt_is_listed_shown_and_decided(given: Given, monkeypatch:
         (("SET_ASIDE",), ExitCode.USAGE),
     ],
 )
-def test_a_decision_that_cannot_be_changes_nothing(given: Given, words: tuple[str, ...], code: ExitCode) -> None:
+def test_an_invalid_decision_changes_nothing(given: HeldMessages, words: tuple[str, ...], code: ExitCode) -> None:
     message = json.loads(given.run("quarantine", "list", "--json").stdout)[0]["message_id"]
 
     unknown = given.run("quarantine", "resolve", str(uuid4()), "SET_ASIDE", "--reason", "x")
@@ -154,6 +156,6 @@ def test_a_decision_that_cannot_be_changes_nothing(given: Given, words: tuple[st
     assert len(json.loads(given.run("quarantine", "list", "--json").stdout)) == 3
 
 
-def test_what_the_lists_print_is_one_line_a_row(given: Given) -> None:
+def test_a_list_prints_one_line_for_each_row(given: HeldMessages) -> None:
     plain: Any = given.run("quarantine", "list").stdout.splitlines()
-    assert [line.split("\t")[3] for line in plain] == ["UNKNOWN_TOKEN"] * 3
+    assert [line.split("\t")[3] for line in plain] == ["unknown token"] * 3

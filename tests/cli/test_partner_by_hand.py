@@ -1,4 +1,4 @@
-"""What is to be brought to partners without a receiver, from the command line."""
+"""``awda partner by-hand``: pending manual deliveries to partners without a receiver."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def run(database: Any, tmp_path: Path) -> Awda:
     return lambda *words: CliRunner(env=env).invoke(awda, ("partner", "by-hand", *words))
 
 
-def at_the_desk(database: Any, work: Callable[[SentReferrals], Awaitable[T]]) -> T:
+def with_pending_delivery(database: Any, work: Callable[[SentReferrals], Awaitable[T]]) -> T:
     async def working() -> T:
         async with open_intake(database.app_dsn, MASTER_KEY) as intake:
             found = await a_case_with_partners(intake, KIND)
@@ -47,8 +47,8 @@ def at_the_desk(database: Any, work: Callable[[SentReferrals], Awaitable[T]]) ->
     return asyncio.run(working())
 
 
-async def line(asked: SentReferrals) -> Delivery:
-    (found,) = await Outbox(asked.intake.pool).of_partner(PARTNER)
+async def line(sent: SentReferrals) -> Delivery:
+    (found,) = await Outbox(sent.intake.pool).of_partner(PARTNER)
     return found
 
 
@@ -62,17 +62,17 @@ def again(database: Any, outbox_id: Any) -> Delivery:
     return found
 
 
-async def as_it_is(asked: SentReferrals) -> tuple[str, Delivery]:
-    return asked.number, await line(asked)
+async def unchanged(sent: SentReferrals) -> tuple[str, Delivery]:
+    return sent.number, await line(sent)
 
 
-async def without_consent(asked: SentReferrals) -> tuple[str, Delivery]:
-    await asked.say("PlaceHold", hold_type="CONSENT", reason="she is not sure")
-    return asked.number, await line(asked)
+async def without_consent(sent: SentReferrals) -> tuple[str, Delivery]:
+    await sent.record_message("PlaceHold", hold_type="CONSENT", reason="she is not sure")
+    return sent.number, await line(sent)
 
 
-def test_what_waits_is_listed_for_one_partner_or_all_and_names_nobody(run: Awda, database: Any) -> None:
-    number, waiting = at_the_desk(database, as_it_is)
+def test_pending_deliveries_are_listed_for_one_partner_or_all_without_personal_data(run: Awda, database: Any) -> None:
+    number, waiting = with_pending_delivery(database, unchanged)
 
     for words in ((), (PARTNER,), ("--json",), (PARTNER, "--json")):
         done = run(*words)
@@ -83,11 +83,11 @@ def test_what_waits_is_listed_for_one_partner_or_all_and_names_nobody(run: Awda,
     assert row["outbox_id"] == str(waiting.outbox_id)
     assert (row["partner_id"], row["case_number"], row["letter"]) == (PARTNER, number, "referral.sent")
     assert row["referral_id"] == waiting.referral_id
-    assert again(database, waiting.outbox_id).begun_at is None, "a list tells a partner nothing"
+    assert again(database, waiting.outbox_id).begun_at is None, "a list discloses nothing"
 
 
-def test_what_is_printed_says_what_was_sent_and_counts_as_known_to_the_partner(run: Awda, database: Any) -> None:
-    number, waiting = at_the_desk(database, as_it_is)
+def test_a_printed_message_has_its_content_and_counts_as_disclosed(run: Awda, database: Any) -> None:
+    number, waiting = with_pending_delivery(database, unchanged)
 
     done = run(PARTNER, "--print", "--json")
 
@@ -103,26 +103,26 @@ def test_what_is_printed_says_what_was_sent_and_counts_as_known_to_the_partner(r
 
 
 def test_nothing_is_printed_that_may_not_be_told_any_more(run: Awda, database: Any) -> None:
-    _, waiting = at_the_desk(database, without_consent)
+    _, waiting = with_pending_delivery(database, without_consent)
 
     done = run(PARTNER, "--print")
 
     assert done.exit_code == ExitCode.DONE, done.output
     assert "Aminata" not in done.output
-    assert "HELD" in done.stderr
+    assert "must not be disclosed now: it is held in the current state of the case." in done.stderr
     assert again(database, waiting.outbox_id).begun_at is None
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("words", "code", "message"),
     [
-        (("--print",), ExitCode.USAGE, "name it"),
+        (("--print",), ExitCode.USAGE, "requires a PARTNER"),
         (("embassy-atlantis",), ExitCode.NOT_FOUND, "embassy-atlantis"),
         (("--help",), ExitCode.DONE, "handed-over"),
     ],
 )
-def test_what_cannot_be_listed_is_said(run: Awda, words: tuple[str, ...], code: ExitCode, said: str) -> None:
+def test_invalid_arguments_are_reported(run: Awda, words: tuple[str, ...], code: ExitCode, message: str) -> None:
     done = run(*words)
 
     assert done.exit_code == code
-    assert said in done.output
+    assert message in done.output

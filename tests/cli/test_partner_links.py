@@ -1,4 +1,4 @@
-"""Task links and requests to be called, from the command line."""
+"""``awda partner link`` and ``awda contact``."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def case(database: Any) -> str:
 
 
 def recorded(database: Any) -> None:
-    """What a worker would do."""
+    """Records pending callback requests, as a worker does."""
 
     async def record() -> None:
         async with open_intake(database.app_dsn, MASTER_KEY) as intake:
@@ -57,7 +57,7 @@ def recorded(database: Any) -> None:
     asyncio.run(record())
 
 
-def test_link_and_code_are_printed_apart(run: Awda, case: str) -> None:
+def test_link_and_code_are_printed_separately(run: Awda, case: str) -> None:
     done = run("partner", "link", case, "--kind", "consular_identity", "--lang", "ar")
 
     assert done.exit_code == ExitCode.DONE, done.output
@@ -66,7 +66,7 @@ def test_link_and_code_are_printed_apart(run: Awda, case: str) -> None:
     assert link.endswith("?lang=ar")
     assert len(code) == 6
     assert code not in link
-    assert "by another way" in done.stderr
+    assert "over another channel" in done.stderr
 
 
 def test_a_page_to_hand_over_has_the_link_and_never_the_code(run: Awda, case: str) -> None:
@@ -87,7 +87,7 @@ def test_the_same_key_gives_the_same_link(run: Awda, case: str) -> None:
     assert json.loads(run(*words).stdout) == json.loads(run(*words).stdout)
 
 
-def test_links_are_listed_and_ended(run: Awda, case: str) -> None:
+def test_links_are_listed_and_revoked(run: Awda, case: str) -> None:
     given = json.loads(run("partner", "link", case, "--kind", "CONSULAR_IDENTITY", "--json").stdout)
     before = json.loads(run("partner", "links", case, "--json").stdout)
 
@@ -99,7 +99,7 @@ def test_links_are_listed_and_ended(run: Awda, case: str) -> None:
     assert again.exit_code == ExitCode.NOT_FOUND
 
 
-def test_what_may_not_be_given_out_says_which_rule_forbids_it(run: Awda, case: str) -> None:
+def test_a_link_that_is_not_permitted_names_the_reason(run: Awda, case: str) -> None:
     which = run("partner", "link", case)
     no_line = run("partner", "link", case, "--kind", "COMMUNITY_LIAISON")
     with_line = run("partner", "link", case, "--kind", "COMMUNITY_LIAISON", AWDA_LINE="+218 21 555 0100")
@@ -129,6 +129,6 @@ def test_somebody_who_asks_is_taken_down_listed_and_settled(run: Awda, database:
     assert json.loads(run("contact", "list", "--json").stdout) == []
 
 
-def test_a_number_that_cannot_be_called_and_a_case_that_is_no_request_are_refused(run: Awda, case: str) -> None:
+def test_an_invalid_number_and_a_case_instead_of_a_request_are_refused(run: Awda, case: str) -> None:
     assert run("contact", "add", "soon", "--language", "ha").exit_code == ExitCode.USAGE
     assert run("contact", "done", case, "REACHED").exit_code == ExitCode.NOT_FOUND

@@ -1,4 +1,4 @@
-"""The command: a sheet out, filled in, back in; its scan; the exit codes a script goes by."""
+"""``awda partner sheet``: issue and collect sheets, attach scans; the exit codes for scripts."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SCAN = b"%PDF-1.7 the signed sheet"
 
 @dataclass
 class SheetWorkplace:
-    """A home with a worker beside it, the command, and a folder for files."""
+    """A home with a running worker, the command line, and a folder for files."""
 
     worker: RunningWorker
     office: SheetOffice
@@ -44,8 +44,8 @@ class SheetWorkplace:
         words = ("partner", "sheet", "out", "embassy-nga", "--sheet", "embassy-session", "--out", self.file(name))
         done = await self.run(*words, "--json", *more)
         assert done.exit_code == ExitCode.DONE, done.output
-        told: dict[str, Any] = json.loads(done.stdout)
-        return told
+        result: dict[str, Any] = json.loads(done.stdout)
+        return result
 
     async def back(self, name: str = "sheet.csv", *more: str) -> Result:
         words = ("partner", "sheet", "in", self.file(name), "--partner", "embassy-nga", "--as", "fatima", "--json")
@@ -53,10 +53,10 @@ class SheetWorkplace:
         return found
 
     async def verified(self) -> dict[str, Any]:
-        """What ``awda verify`` says, once the read tables are there."""
+        """Returns the result of ``awda verify``, after the read tables are up to date."""
         await Projector(self.worker.pool).catch_up()
-        told: dict[str, Any] = json.loads((await self.run("verify", "--json")).stdout)
-        return told
+        result: dict[str, Any] = json.loads((await self.run("verify", "--json")).stdout)
+        return result
 
     def file(self, name: str) -> str:
         return str(self.folder / name)
@@ -86,14 +86,14 @@ async def place(
         yield SheetWorkplace(worker, SheetOffice(intake), run, tmp_path, tmp_path / "home")
 
 
-async def test_a_sheet_goes_out_comes_back_and_its_scan_is_kept_in_every_case_it_answered(
+async def test_a_sheet_is_issued_and_collected_and_its_scan_is_attached_to_every_answered_case(
     place: SheetWorkplace,
 ) -> None:
     one, other, silent = [await a_waiting_person(place.worker, person) for person in (MUSA, MUSA, MUSA)]
-    told = await place.out()
-    assert (told["rows"], told["left_out"]) == (3, [])
-    assert Path(told["file"]).stat().st_mode & 0o077 == 0, "it names people"
-    raw = filled(await place.office.out(), CONFIRMED, CONFIRMED)
+    result = await place.out()
+    assert (result["rows"], result["left_out"]) == (3, [])
+    assert Path(result["file"]).stat().st_mode & 0o077 == 0, "it contains personal data"
+    raw = filled(await place.office.issue(), CONFIRMED, CONFIRMED)
     Path(place.file("sheet.csv")).write_bytes(raw)
     Path(place.file("scan.pdf")).write_bytes(SCAN)
 
@@ -117,7 +117,7 @@ async def test_a_sheet_goes_out_comes_back_and_its_scan_is_kept_in_every_case_it
     number = await place.number(one)
     history = json.loads((await place.run("case", "history", number, "--json")).stdout)
     sentences = [each["sentence"] for each in history]
-    sheet = told["sheet_id"]
+    sheet = result["sheet_id"]
     assert f"Recorded by staff:fatima on behalf of embassy-nga, from sheet {sheet}." in sentences
     assert "Evidence attached: scan.pdf." in sentences
     digest = next(each["facts"]["file_hash"] for each in history if each["topic"] == "EvidenceAttached")
@@ -135,27 +135,27 @@ async def test_a_sheet_goes_out_comes_back_and_its_scan_is_kept_in_every_case_it
     assert len([path for path in (place.home / "files").rglob("*") if path.is_file()]) == 1
 
 
-async def test_rows_with_something_wrong_end_partly_done_and_the_others_are_in(place: SheetWorkplace) -> None:
+async def test_rows_with_errors_end_partly_done_and_the_others_are_recorded(place: SheetWorkplace) -> None:
     one, other = await a_waiting_person(place.worker), await a_waiting_person(place.worker, MUSA)
-    found = await place.office.out()
+    found = await place.office.issue()
     Path(place.file("sheet.csv")).write_bytes(filled(found, CONFIRMED, {"result": "Maybe", "withdrawal": "yes"}))
 
     done = await place.back()
 
     assert done.exit_code == ExitCode.PARTLY
-    told = json.loads(done.stdout)
-    assert told["counts"] == {"applied": 2}
-    (bad,) = told["bad"]
+    result = json.loads(done.stdout)
+    assert result["counts"] == {"applied": 2}
+    (bad,) = result["bad"]
     assert (bad["row"], bad["column"], bad["value"]) == (3, "Result", "Maybe")
     assert bad["todo"]
-    assert "1 of 2 rows need somebody" in done.stderr
+    assert "1 of 2 rows need attention" in done.stderr
     assert "NationalityConfirmed" in await place.worker.names(one)
     assert "WITHDRAWAL_REPORTED" in await place.worker.names(other)
 
 
-async def test_a_line_that_waits_for_a_person_ends_partly_done(place: SheetWorkplace) -> None:
+async def test_a_line_held_for_review_ends_partly_done(place: SheetWorkplace) -> None:
     await a_waiting_person(place.worker)
-    found = await place.office.out()
+    found = await place.office.issue()
     Path(place.file("sheet.csv")).write_bytes(filled(found, CONFIRMED))
     assert (await place.back()).exit_code == ExitCode.DONE
     Path(place.file("sheet.csv")).write_bytes(filled(found, {"result": "Not confirmed"}))
@@ -167,11 +167,11 @@ async def test_a_line_that_waits_for_a_person_ends_partly_done(place: SheetWorkp
     assert "CONFLICTING_OUTCOME" in plain.stdout
 
 
-async def test_stopped_half_way_nothing_is_lost_and_the_rest_comes_the_next_time(
+async def test_after_an_interruption_the_next_run_submits_the_rest(
     place: SheetWorkplace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cases = [await a_waiting_person(place.worker, person) for person in (MUSA, MUSA, MUSA)]
-    Path(place.file("sheet.csv")).write_bytes(filled(await place.office.out(), CONFIRMED, CONFIRMED, CONFIRMED))
+    Path(place.file("sheet.csv")).write_bytes(filled(await place.office.issue(), CONFIRMED, CONFIRMED, CONFIRMED))
     signal, count = Intake.signal, 0
 
     async def interrupted(self: Intake, *about: Any, **more: Any) -> Any:
@@ -192,22 +192,25 @@ async def test_stopped_half_way_nothing_is_lost_and_the_rest_comes_the_next_time
 
 
 @pytest.mark.parametrize("name", ["sheet.xlsx", "sheet.csv", "sheet.html"])
-async def test_a_sheet_is_written_as_its_name_wants_it(place: SheetWorkplace, name: str) -> None:
+async def test_the_name_of_the_file_decides_its_format(place: SheetWorkplace, name: str) -> None:
     await a_waiting_person(place.worker)
     await place.out(name, "--language", "ar")
     raw = Path(place.file(name)).read_bytes()
     assert raw.startswith({"sheet.xlsx": b"PK", "sheet.csv": b"\xef\xbb\xbf", "sheet.html": b"<!doctype html>"}[name])
 
 
-async def test_a_sheet_with_nobody_on_it_says_so(place: SheetWorkplace) -> None:
+async def test_an_empty_sheet_is_reported(place: SheetWorkplace) -> None:
     await a_waiting_person(place.worker)
     done = await place.run(
         *("partner", "sheet", "out", "embassy-nga", "--sheet", "exit-list"), "--out", place.file("o.csv")
     )
-    assert (done.exit_code, "Nobody is on it" in done.output) == (ExitCode.DONE, True)
+    assert (done.exit_code, "The partner has no open referral for this kind of sheet" in done.output) == (
+        ExitCode.DONE,
+        True,
+    )
 
 
-async def test_what_cannot_be_is_said_with_a_code(place: SheetWorkplace) -> None:
+async def test_invalid_arguments_have_exit_codes(place: SheetWorkplace) -> None:
     Path(place.file("x.csv")).write_text("a,b\n1,2")
     sheet = ("partner", "sheet")
     out = (*sheet, "out", "embassy-nga", "--sheet", "exit-list", "--out")
@@ -225,18 +228,18 @@ async def test_what_cannot_be_is_said_with_a_code(place: SheetWorkplace) -> None
         assert done.exit_code == code, (words, done.output)
 
 
-async def test_a_scan_that_is_no_scan_is_reported_beside_lines_that_are_in(place: SheetWorkplace) -> None:
+async def test_an_unusable_scan_is_reported_beside_recorded_lines(place: SheetWorkplace) -> None:
     case = await a_waiting_person(place.worker)
-    Path(place.file("sheet.csv")).write_bytes(filled(await place.office.out(), CONFIRMED))
+    Path(place.file("sheet.csv")).write_bytes(filled(await place.office.issue(), CONFIRMED))
     Path(place.file("scan.html")).write_text("<html>")
     done = await place.back("sheet.csv", "--scan", place.file("scan.html"))
     assert done.exit_code == ExitCode.PARTLY
-    told = json.loads(done.stdout)
-    assert (told["counts"], told["bad"][0]["column"]) == ({"applied": 1}, "scan")
+    result = json.loads(done.stdout)
+    assert (result["counts"], result["bad"][0]["column"]) == ({"applied": 1}, "scan")
     assert "EvidenceAttached" not in await place.worker.names(case)
 
 
-async def test_a_file_is_attached_once_found_by_its_digest_and_missed_by_verify(place: SheetWorkplace) -> None:
+async def test_a_file_is_attached_once_retrieved_by_its_digest_and_checked_by_verify(place: SheetWorkplace) -> None:
     case = await a_waiting_person(place.worker)
     number = await place.number(case)
     Path(place.file("p.png")).write_bytes(b"\x89PNG\r\n\x1a\n a passport")

@@ -1,4 +1,4 @@
-"""The whole installation by command: up, used, down, up again."""
+"""A complete installation by command: start, use, stop, start again."""
 
 from __future__ import annotations
 
@@ -52,44 +52,44 @@ def awda(home: Path) -> Iterator[Awda]:
     running("down")
 
 
-def told(done: Done, code: ExitCode = ExitCode.DONE) -> Any:
+def json_of(done: Done, code: ExitCode = ExitCode.DONE) -> Any:
     assert done.returncode == code, done.stderr
     return json.loads(done.stdout)
 
 
-def test_a_home_comes_up_is_used_goes_down_and_comes_back_the_same(awda: Awda, home: Path) -> None:
+def test_a_home_is_started_used_stopped_and_started_again_unchanged(awda: Awda, home: Path) -> None:
     assert awda("up", "--empty", "--detach").returncode == ExitCode.DONE
-    status = told(awda("status", "--json"))
+    status = json_of(awda("status", "--json"))
     assert {each["name"] for each in status["processes"] if each["state"] == "running"} == PROCESSES
     assert all(status[name] for name in ("console_url", "api_url", "temporal_ui_url", "temporal_address", "database"))
 
-    assert told(awda("case", "list", "--json")) == []
-    assert told(awda("import", "cases", str(SAMPLE), "--json"))["started"] == 50
-    number = told(awda("import", "cases", str(SAMPLE), "--json"))["cases"][0]["case_number"]
+    assert json_of(awda("case", "list", "--json")) == []
+    assert json_of(awda("import", "cases", str(SAMPLE), "--json"))["started"] == 50
+    number = json_of(awda("import", "cases", str(SAMPLE), "--json"))["cases"][0]["case_number"]
 
-    sent = told(awda("case", "send", number, "RecordCounselling", "--data", "-", "--as", "fatima", "--json",
+    sent = json_of(awda("case", "send", number, "RecordCounselling", "--data", "-", "--as", "fatima", "--json",
                      stdin=json.dumps(COUNSELLING)))  # fmt: skip
     assert (sent["status"], sent["case_number"]) == ("applied", number)
     refused = awda("case", "send", number, "CompleteScreening", "--json")
-    assert told(refused, ExitCode.REFUSED)["rule"] == "SCREENING.NOT_ELIGIBLE"
+    assert json_of(refused, ExitCode.REFUSED)["rule"] == "SCREENING.NOT_ELIGIBLE"
     assert "SCREENING.NOT_ELIGIBLE" in refused.stderr
 
-    history = told(awda("case", "history", number, "--json"))
+    history = json_of(awda("case", "history", number, "--json"))
     assert [each["version"] for each in history] == list(range(1, len(history) + 1))
     assert history[-1]["actor"] == "staff:fatima"
-    assert told(awda("case", "why", number, "--json"))["waiting_on"]
+    assert json_of(awda("case", "why", number, "--json"))["waiting_on"]
     before = awda("case", "replay", number).stdout
-    assert told(awda("verify", "--json"))["result"] == "clean"
+    assert json_of(awda("verify", "--json"))["result"] == "clean"
 
     began = time.monotonic()
     assert awda("down").returncode == ExitCode.DONE
     assert time.monotonic() - began < 15
     assert awda("case", "list").returncode == ExitCode.DOWN
     assert awda("up", "--detach").returncode == ExitCode.DONE
-    assert "runs from" in awda("up", "--detach").stderr
+    assert "is already running in" in awda("up", "--detach").stderr
     assert awda("up").returncode == ExitCode.CONFLICT
 
     assert awda("case", "replay", number).stdout == before
-    assert told(awda("verify", "--json"))["result"] == "clean"
-    assert len(told(awda("case", "list", "--json"))) == 50
-    assert told(awda("doctor", "--json"))["ok"] is True
+    assert json_of(awda("verify", "--json"))["result"] == "clean"
+    assert len(json_of(awda("case", "list", "--json"))) == 50
+    assert json_of(awda("doctor", "--json"))["ok"] is True

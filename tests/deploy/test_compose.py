@@ -1,4 +1,4 @@
-"""What docker-compose.yml would run, run here as plain processes, against servers of their own."""
+"""The commands of docker-compose.yml, run as plain processes against their own servers."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ COPIED: Final = re.compile(r"^COPY (?!--from)(\S+) (\./\S*)$", re.MULTILINE)
 
 @dataclass
 class Site:
-    """A place where the services can run: an image's folder, secrets, servers."""
+    """What the services need to run: an image's folder, secrets, servers."""
 
     root: Path
     servers: Servers
@@ -65,11 +65,11 @@ class Site:
         return self.root / "image"
 
     def environment(self, service: str) -> dict[str, str]:
-        """The service's own environment, with our servers' addresses in the place of theirs; nothing is added."""
-        told = {name: self.address(name, value) for name, value in SERVICES[service]["environment"].items()}
+        """Returns the service's environment, with the addresses of the test servers instead of those in the file."""
+        values = {name: self.address(name, value) for name, value in SERVICES[service]["environment"].items()}
         path = os.pathsep.join((str(program().parent), str(installed() / "bin"), os.defpath))
         ours = {"PYTHONPATH": str(self.image), "AWDA_HOME": str(self.root / "tmp"), "AWDA_SECRETS": str(self.secrets)}
-        return told | ours | {"PATH": path}
+        return values | ours | {"PATH": path}
 
     def address(self, name: str, value: str) -> str:
         match name:
@@ -85,14 +85,14 @@ class Site:
                 return value.replace(SECRETS, str(self.secrets))
 
     def dsn(self, url: str) -> str:
-        """The same role and database, through our server's socket."""
+        """Returns a DSN for the same role and database on the test server."""
         assert self.servers.postgres
         parts = urlsplit(url)
-        where = urlencode({"host": str(self.servers.postgres.sockets), "port": "5432"})
+        where = urlencode({"host": str(self.servers.postgres.socket_folder), "port": "5432"})
         return f"postgresql://{parts.username}@{parts.path}?{where}"
 
     def start(self, service: str) -> subprocess.Popen[bytes]:
-        """The service's command behind the image's entry point, its output in a file."""
+        """Starts the service's command through the image's entry point. Its output goes to a file."""
         command = [sys.executable if word == "python" else word for word in SERVICES[service]["command"]]
         with (self.root / f"{service}.log").open("ab") as output:
             return subprocess.Popen(
@@ -100,13 +100,13 @@ class Site:
                 env=self.environment(service), cwd=self.image, stdout=output, stderr=output,
             )  # fmt: skip
 
-    def said(self, service: str) -> str:
+    def output(self, service: str) -> str:
         return (self.root / f"{service}.log").read_text()
 
 
 @pytest.fixture(scope="module")
 async def site() -> AsyncIterator[Site]:
-    """Servers nobody has touched, and a folder with what the Dockerfile copies; then what compose does once."""
+    """New servers and a folder with what the Dockerfile copies, after the steps that compose runs once."""
     root = Path(tempfile.mkdtemp(prefix="awda-compose-"))
     try:
         async with real_servers(root / "home") as servers:
@@ -122,7 +122,7 @@ async def site() -> AsyncIterator[Site]:
 
 
 def build(image: Path) -> None:
-    """What `docker build` would copy."""
+    """Copies what `docker build` would copy."""
     for source, target in COPIED.findall((ROOT / "Dockerfile").read_text()):
         to = image / target / Path(source).name if target.endswith("/") else image / target
         to.parent.mkdir(parents=True, exist_ok=True)
@@ -133,7 +133,7 @@ def build(image: Path) -> None:
 
 
 def make_secrets_in(root: Path) -> Path:
-    """A copy of the script, for it writes beside itself."""
+    """Returns a copy of the script, because the script writes into its own folder."""
     return Path(shutil.copy2(ROOT / "deploy" / "make-secrets", root))
 
 
@@ -143,18 +143,18 @@ def run_once(site: Site, script: str, env: Mapping[str, str]) -> None:
 
 
 def ran(*words: str | Path, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """A program that ends by itself, and what it said."""
+    """Runs a program to its end, and returns its result and output."""
     return subprocess.run(words, env=env, capture_output=True, text=True, timeout=60, check=False)
 
 
 def postgres_environment(site: Site) -> dict[str, str]:
-    """The environment the image of PostgreSQL gives its first-start scripts."""
+    """Returns the environment that the image of PostgreSQL gives its initialisation scripts."""
     assert site.servers.postgres
     env = site.environment("postgres")
     password = site.servers.home.secret(SERVICES["postgres"]["environment"]["POSTGRES_USER"])
     (site.secrets / "awda_owner_password").unlink()
-    (site.secrets / "awda_owner_password").write_text(password)  # the server was made by its supervisor, not by us
-    return env | {"PGHOST": str(site.servers.postgres.sockets), "PGPASSWORD": password}
+    (site.secrets / "awda_owner_password").write_text(password)  # the test server was created with another password
+    return env | {"PGHOST": str(site.servers.postgres.socket_folder), "PGPASSWORD": password}
 
 
 async def until_served(site: Site) -> None:
@@ -178,17 +178,17 @@ def running(site: Site) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
 
 @pytest.mark.integration
 async def test_the_migration_fills_an_empty_database_and_then_finds_nothing_to_do(site: Site) -> None:
-    assert site.start("migrate").wait(60) == 0, site.said("migrate")
-    first = site.said("migrate")
+    assert site.start("migrate").wait(60) == 0, site.output("migrate")
+    first = site.output("migrate")
     assert site.start("migrate").wait(60) == 0
     assert "0006_stale.sql" in first
-    assert site.said("migrate").removeprefix(first).strip().splitlines()[-1] == "Nothing to do."
+    assert site.output("migrate").removeprefix(first).strip().splitlines()[-1] == "Nothing to do."
 
 
 @pytest.mark.integration
 @pytest.mark.exclusive
 async def test_the_services_carry_a_case_and_stop_within_five_seconds(site: Site) -> None:
-    assert site.start("migrate").wait(60) == 0, site.said("migrate")
+    assert site.start("migrate").wait(60) == 0, site.output("migrate")
     with running(site) as started:
         async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{site.port}", trust_env=False) as http:
             await until_healthy(http, site, started["gateway"])
@@ -196,18 +196,18 @@ async def test_the_services_carry_a_case_and_stop_within_five_seconds(site: Site
             await until_listed(http, number)
         assert verified(site)["result"] == "clean"
         assert {name: each.poll() for name, each in started.items()} == dict.fromkeys(PROCESSES)
-        asked = time.monotonic()
+        since = time.monotonic()
         for each in started.values():
             each.send_signal(signal.SIGTERM)
         codes = {name: each.wait(STOPS_WITHIN_S + 5) for name, each in started.items()}
-    assert time.monotonic() - asked <= STOPS_WITHIN_S
-    assert codes == dict.fromkeys(PROCESSES, 0), {name: site.said(name)[-600:] for name in PROCESSES}
+    assert time.monotonic() - since <= STOPS_WITHIN_S
+    assert codes == dict.fromkeys(PROCESSES, 0), {name: site.output(name)[-600:] for name in PROCESSES}
 
 
 async def until_healthy(http: httpx2.AsyncClient, site: Site, gateway: subprocess.Popen[bytes]) -> None:
     async with asyncio.timeout(60):
         while True:
-            assert gateway.poll() is None, site.said("gateway")
+            assert gateway.poll() is None, site.output("gateway")
             try:
                 assert (await http.get("/healthz")).json() == {"status": "ok"}
             except httpx2.ConnectError:
@@ -230,7 +230,7 @@ SIGNED_IN: Final = {"X-Awda-User": "fatima"}
 
 
 async def registered(http: httpx2.AsyncClient) -> str:
-    """Through the gateway into the inbox, rung by the relay, recorded by the worker: only then is it applied."""
+    """Registers a case. It is applied only after the gateway, the relay and the case worker have done their part."""
     headers = SIGNED_IN | {"Idempotency-Key": "compose-1", "Prefer": "wait=30"}
     answer = await http.post("/api/v1/cases", json=REGISTRATION, headers=headers, timeout=40)
     assert answer.status_code == 200, answer.text
@@ -239,17 +239,17 @@ async def registered(http: httpx2.AsyncClient) -> str:
 
 
 async def until_listed(http: httpx2.AsyncClient, number: str) -> None:
-    """The projector has seen it too."""
+    """Waits until the projector has listed the case."""
     async with asyncio.timeout(20):
         while number not in (await http.get("/api/v1/cases", headers=SIGNED_IN)).text:
             await asyncio.sleep(0.1)
 
 
 def verified(site: Site) -> dict[str, Any]:
-    """As deploy/README.md tells to ask for it: in the case worker's container."""
+    """Runs `verify` as deploy/README.md describes: in the case worker's container."""
     entry = site.image / "deploy" / "with-secrets"
-    asked = ("/bin/sh", entry, sys.executable, "-m", "cli.main", "verify", "--json")
-    found: dict[str, Any] = json.loads(ran(*asked, env=site.environment("case-worker")).stdout)
+    command = ("/bin/sh", entry, sys.executable, "-m", "cli.main", "verify", "--json")
+    found: dict[str, Any] = json.loads(ran(*command, env=site.environment("case-worker")).stdout)
     return found
 
 
@@ -309,14 +309,14 @@ def test_only_the_case_worker_is_in_the_network_that_leads_to_partners() -> None
 
 
 def firewall_rules(tmp_path: Path, *servers: str) -> list[str]:
-    """What the script says to the firewall, which is a list here: one that finds no rule there already."""
-    said, standing_in = tmp_path / "said", tmp_path / "iptables"
-    standing_in.write_text(f'#!/bin/sh\necho "$*" >> {said}\n[ "$1" != -C ]\n')
-    standing_in.chmod(0o755)
+    """Returns the rules that the script adds to an empty firewall, which is replaced by a program that lists them."""
+    added, substitute = tmp_path / "added", tmp_path / "iptables"
+    substitute.write_text(f'#!/bin/sh\necho "$*" >> {added}\n[ "$1" != -C ]\n')
+    substitute.chmod(0o755)
     path = os.pathsep.join((str(tmp_path), os.defpath))
     done = ran("/bin/sh", ROOT / "deploy" / "close-the-way-out", *servers, env={"PATH": path})
     assert done.returncode == 0, done.stderr
-    return [line for line in said.read_text().splitlines() if not line.startswith("-C ")]
+    return [line for line in added.read_text().splitlines() if not line.startswith("-C ")]
 
 
 @pytest.mark.integration

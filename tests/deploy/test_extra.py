@@ -1,4 +1,4 @@
-"""The extra: what is locked for it agrees with what is locked for everybody, and brings little."""
+"""The optional FHIR dependencies: their lock file agrees with the main one and adds little."""
 
 from __future__ import annotations
 

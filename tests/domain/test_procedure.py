@@ -20,7 +20,6 @@ from domain.kernel.policy import POLICIES
 from domain.kernel.vocabulary import PUBLIC_KIND, ClearanceKind, HoldType, ReferralKind, Stage
 from domain.kernel.working_time import Span
 from domain.procedure import EDITIONS, NEWEST, current_row
-from domain.progress import Progress, stages_to_open
 from tests.support.builders import a_case, a_registered_case, a_screened_case, a_seated_case
 
 PUBLISHED = Path(__file__).parent / "published"
@@ -145,11 +144,6 @@ def test_departure_and_reception_open_before_their_row_is_reached() -> None:
 )
 def test_a_case_works_on_its_first_unfinished_row(done: tuple[Stage, ...], row: tuple[Stage, ...]) -> None:
     assert current_row(NEWEST, done) == row
-
-
-def test_only_what_may_open_is_ordered_open() -> None:
-    stands = Progress(edition=NEWEST, done=(Stage.SCREENING,), may_open=(Stage.MEDICAL, Stage.REINTEGRATION))
-    assert stages_to_open(stands) == (Stage.MEDICAL,)
 
 
 def test_a_case_that_nobody_registered_is_over() -> None:

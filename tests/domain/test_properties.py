@@ -1,4 +1,7 @@
-"""What must hold whatever is said, in whatever order, however often (domain.md 11, P1 to P5 and P9)."""
+"""What must hold whatever is said, in whatever order, however often.
+
+See rules PROPERTY.P1, PROPERTY.P2, PROPERTY.P3, PROPERTY.P4, PROPERTY.P5, PROPERTY.P9.
+"""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.integration  # starts servers of its own
 
 CASES = 4
 
-CONNECTION_ERRORS = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+CONNECTION_ERRORS = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 STOPPED_S = float(os.environ.get("AWDA_AWAY_S", "20"))
 

@@ -26,7 +26,7 @@ from domain.kernel.message import MESSAGES, Message
 from domain.kernel.person import Person
 from domain.kernel.policy import NEWEST
 from domain.kernel.vocabulary import Checkpoint, ClearanceKind, HoldType, ReferralKind, SignalType, Stage
-from domain.progress import stages_to_open
+from workflows.case import stages_to_open
 
 NAMESPACE = UUID("6f6d9a3e-0000-4000-8000-000000000001")
 

@@ -1,4 +1,4 @@
-"""A case whose partners have been asked, recorded on a real database without anything running beside it."""
+"""A case with sent referrals, recorded on a real database without a worker."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ LINE: Final = "+218 21 555 0100"
 
 PARTNER: Final = "embassy-nga"
 
-ASKED: Final = tuple(sorted(set(ReferralKind) - {ReferralKind.HEALTH_SERVICE}))
+ALL_KINDS: Final = tuple(sorted(set(ReferralKind) - {ReferralKind.HEALTH_SERVICE}))
 
 PERSONAL: Final = ("Aminata", "Okafor", "1996", "218910000001")
-"""What nobody may read who was not told."""
+"""Personal data that must not be visible where it was not disclosed."""
 
 
 @dataclass
 class SentReferrals:
-    """One case, and the referrals that were sent for it."""
+    """One case and the referrals that were sent for it."""
 
     intake: Intake
     recording: RecordingActivities
@@ -47,13 +47,13 @@ class SentReferrals:
     def links(self) -> TaskLinks:
         return TaskLinks(self.intake, self.face)
 
-    async def hand_in(self, name: str, **fields: Any) -> UUID:
-        """A staff message that nobody has recorded yet."""
+    async def submit(self, name: str, **fields: Any) -> UUID:
+        """Submits a staff message without recording it."""
         return (await self.intake.send(self.number, name, fields, user="fatima", key=uuid4().hex)).message_id
 
-    async def say(self, name: str, **fields: Any) -> dict[str, Any]:
-        """A staff message, recorded at once; what became of it."""
-        message_id = await self.hand_in(name, **fields)
+    async def record_message(self, name: str, **fields: Any) -> dict[str, Any]:
+        """Submits a staff message, records it and returns its result."""
+        message_id = await self.submit(name, **fields)
         await self.record()
         found = await self.intake.wait(message_id, 0)
         assert found is not None
@@ -74,8 +74,8 @@ class SentReferrals:
         found = [each for each in (await self.case()).referrals.values() if each.asked_kind == kind]
         return found[-1]
 
-    async def ask(self, kind: str, **more: Any) -> Referral:
-        await self.say("CreateReferral", kind=kind, partner_id=PARTNER, **more)
+    async def refer(self, kind: str, **more: Any) -> Referral:
+        await self.record_message("CreateReferral", kind=kind, partner_id=PARTNER, **more)
         return await self.referral(kind)
 
     async def link(
@@ -85,7 +85,7 @@ class SentReferrals:
         return await self.links.issue(self.number, user=user, key=key or uuid4().hex, referral_id=referral.referral_id)
 
     async def signals(self) -> list[dict[str, Any]]:
-        """Every signal that came in, in order: who sent it by what way, and what has become of it."""
+        """Returns the received signals in order, with their actor, source and status."""
         rows = await self.intake.pool.fetch(
             "SELECT message_id, actor, source, status FROM inbox WHERE kind = 'signal' ORDER BY arrival"
         )
@@ -93,24 +93,24 @@ class SentReferrals:
 
 
 async def a_case_with_partners(intake: Intake, *kinds: str) -> SentReferrals:
-    """A registered person, every consent given, one partner that takes everything, asked for some of it."""
+    """Returns a case with every consent, and a partner for all kinds with referrals of the given ``kinds``."""
     await add(intake.pool, RegisteredPartner(PARTNER, "Embassy", frozenset(ReferralKind), "NGA"))
     begun = await intake.start_case(REGISTRATION, user="fatima", key=uuid4().hex)
     number = str(begun.number)
-    asked = SentReferrals(
+    referrals = SentReferrals(
         intake, RecordingActivities(intake.pool, intake.keys), number, await stream_of(intake, number)
     )
     for purpose in Purpose:
-        await asked.hand_in("RecordConsent", purpose=purpose, form_version="C-1", language="en")
+        await referrals.submit("RecordConsent", purpose=purpose, form_version="C-1", language="en")
     for kind in kinds:
-        await asked.hand_in("CreateReferral", kind=kind, partner_id=PARTNER)
-    await asked.record()
-    return asked
+        await referrals.submit("CreateReferral", kind=kind, partner_id=PARTNER)
+    await referrals.record()
+    return referrals
 
 
 @dataclass
 class Browser:
-    """Somebody with a browser that runs no script: opens addresses, fills in forms."""
+    """A browser without scripts that opens addresses and submits forms."""
 
     client: httpx2.AsyncClient
     lang: str = "en"
@@ -123,7 +123,7 @@ class Browser:
         return await self.client.post(f"/p/{issued.token}", data=form)
 
     async def sends(self, issued: IssuedLink, page: httpx2.Response, say: str, **typed: str) -> httpx2.Response:
-        """Fill in the form of a page and send it, hidden fields and all."""
+        """Fills in the form of a page and submits it with its hidden fields."""
         return await self.client.post(f"/p/{issued.token}", data={**hidden(page), "say": say, **typed})
 
 
@@ -133,12 +133,12 @@ def hidden(page: httpx2.Response) -> dict[str, str]:
 
 
 def offered(page: httpx2.Response) -> list[str]:
-    """What can be said on a page."""
+    """Returns the answers that a page offers."""
     return re.findall(r'name="say" value="([^"]+)"', page.text)
 
 
 def receipt_of(page: httpx2.Response) -> str:
-    """The receipt's number, as printed."""
+    """Returns the receipt number on a page."""
     found = re.search(r'class="number"><bdi dir="ltr">([^<]+)<', page.text)
     assert found, page.text
     return found[1]

@@ -218,13 +218,15 @@ async def a_running_worker(
     """The worker and the relay run until the test has ended."""
     async with an_intake(database, servers) as worker:
         stop, running = asyncio.Event(), []
-        ringing = Relay(worker.client, worker.pool, worker.keys, worker.dsn, task_queue=worker.queue, deliveries=None)
+        relay_process = Relay(
+            worker.client, worker.pool, worker.keys, worker.dsn, task_queue=worker.queue, deliveries=None
+        )
         async with case_worker(worker.client, worker.recording, task_queue=worker.queue, cached=cached):
             if relay:
-                running.append(asyncio.create_task(ringing.run(stop)))
+                running.append(asyncio.create_task(relay_process.run(stop)))
             try:
                 yield worker
             finally:
                 stop.set()
-                ringing.news.set()  # the relay need not wait for its next look
+                relay_process.work.set()  # the relay does not wait for its next poll
                 await asyncio.gather(*running)

@@ -1,4 +1,4 @@
-"""Sheets for tests: people who wait for an answer, a desk that hands out and brings in, and a hand that fills in."""
+"""Sheets for tests: people with pending referrals, an office that issues and collects sheets, and completed sheets."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ Cells = Mapping[str, str]
 
 
 async def with_partners(intake: Intake) -> None:
-    """The partners that the house's recording asks, in the table where sheets look."""
+    """Registers the partners of the running worker in the table that sheets read."""
     for partner in PARTNERS.partners.values():
         await add(
             intake.pool, RegisteredPartner(partner.partner_id, partner.partner_id, partner.kinds, partner.country)
@@ -48,7 +48,7 @@ async def with_partners(intake: Intake) -> None:
 
 
 async def a_waiting_person(worker: RunningWorker, person: Person = AMINATA) -> UUID:
-    """Screened; embassy and clinic have been asked."""
+    """Returns a case after screening, with referrals to the embassy and the clinic."""
     begun = await worker.begin(**{**REGISTRATION, "person": person.model_dump(mode="json", exclude_none=True)})
     assert begun.stream_id is not None
     assert (await worker.became(begun.message_id))["status"] == "applied"
@@ -56,51 +56,52 @@ async def a_waiting_person(worker: RunningWorker, person: Person = AMINATA) -> U
     for name, fields in SCREENING:
         await worker.say(begun.stream_id, name, **fields)
     await a_taken_message(worker, begun.stream_id, "CompleteScreening")
-    await asked(worker, begun.stream_id, "MEDICAL_ASSESSMENT")
-    await asked(worker, begun.stream_id, "CONSULAR_IDENTITY")
+    await wait_for_referral(worker, begun.stream_id, "MEDICAL_ASSESSMENT")
+    await wait_for_referral(worker, begun.stream_id, "CONSULAR_IDENTITY")
     return begun.stream_id
 
 
-async def asked(worker: RunningWorker, case: UUID, kind: str) -> None:
-    """Wait until a partner has been asked for this."""
+async def wait_for_referral(worker: RunningWorker, case: UUID, kind: str) -> None:
+    """Waits until a referral of this kind has been sent."""
     await worker.until(case, "ReferralSent")
     for _ in range(400):
         if any(event.name == "ReferralSent" and event.facts["kind"] == kind for event in await worker.log(case)):
             return
         await worker.rests()
-    raise AssertionError(f"nobody was asked for {kind}")
+    raise AssertionError(f"no {kind} referral was sent")
 
 
 @dataclass
 class SheetOffice:
-    """Somebody at a desk, with sheets."""
+    """A staff member who issues one kind of sheet to one partner and collects it."""
 
     intake: Intake
     partner_id: str = "embassy-nga"
     kind: SheetKind = SheetKind.EMBASSY_SESSION
     user: str = "fatima"
 
-    async def out(self, **how: Any) -> SheetIssue:
-        return await issue_sheet(self.intake, self.partner_id, self.kind, user=how.pop("user", self.user), **how)
+    async def issue(self, **options: Any) -> SheetIssue:
+        user = options.pop("user", self.user)
+        return await issue_sheet(self.intake, self.partner_id, self.kind, user=user, **options)
 
     async def checked(self, name: str, raw: bytes) -> CheckedSheet:
         return await check(self.intake, await registered(self.intake, self.partner_id), read_sheet(name, raw))
 
-    async def back(self, name: str, raw: bytes, user: str | None = None) -> tuple[list[LineResult], list[RowError]]:
-        """Bring it in, and wait for what becomes of every line."""
+    async def collect(self, name: str, raw: bytes, user: str | None = None) -> tuple[list[LineResult], list[RowError]]:
+        """Submits the sheet, and returns the outcome of every line and the errors."""
         checked = await self.checked(name, raw)
-        brought, bad = await collect_sheet(self.intake, checked, user or self.user)
-        return await settled(self.intake, brought, 30), [*checked.bad, *bad]
+        lines, errors = await collect_sheet(self.intake, checked, user or self.user)
+        return await settled(self.intake, lines, 30), [*checked.bad, *errors]
 
-    async def filled(
+    async def collect_filled(
         self, found: SheetIssue, *rows: Cells, written: str = "csv"
     ) -> tuple[list[LineResult], list[RowError]]:
-        """The sheet with these cells filled in, row by row, brought in."""
-        return await self.back(f"sheet.{written}", filled(found, *rows, written=written))
+        """Submits the sheet with these cells filled in, row by row."""
+        return await self.collect(f"sheet.{written}", filled(found, *rows, written=written))
 
 
 def filled(found: SheetIssue, *rows: Cells, written: str = "csv") -> bytes:
-    """The sheet as its partner gives it back: each row with these cells, by the names of their columns."""
+    """Returns the completed sheet as a file: each row with these cells, by column name."""
     page = found.page
     answers = {spaced(row.code): cells for row, cells in zip(page.rows, rows, strict=False)}
     headings = {HEADINGS[column].in_(page.language): column for column in (*page.given, *page.open)}

@@ -1,4 +1,4 @@
-"""One installation on one machine: real servers and all of Awda's processes, brought up in order and down together."""
+"""A complete installation on one machine: starts the servers and Awda's processes in order, and stops them together."""
 
 from __future__ import annotations
 
@@ -16,33 +16,34 @@ from typing import Any, TypeVar
 
 import asyncpg
 
-from workers.doctor import insist
+from workers.doctor import require_fit_servers
 from workers.embedded.postgres import APP, READER, Postgres, as_role, ensure_role_passwords, without_password
 from workers.embedded.processes import (
+    LOG_TAIL,
     Command,
     ProcessStartError,
     Service,
     Supervised,
     cancel,
-    end_leftovers,
-    keep,
+    end_leftover_processes,
     stop_all,
+    supervise,
 )
-from workers.embedded.temporal import LOOPBACK, Temporal, port_for, until_answers
+from workers.embedded.temporal import LOOPBACK, Temporal, choose_port, wait_until_serving
 from workers.network_probe import listens
 from workers.settings import AlreadyRunningError, Home, InvalidSettingError, Running, Settings, State
 
 log = logging.getLogger("awda.embedded")
 
-GATEWAY = "gateway"  # the process whose port people and partners use
+GATEWAY = "gateway"  # the process that serves HTTP to staff and partners
 
 GATEWAY_LIMIT = 60.0  # seconds until it must listen
 
-DOWN_LIMIT = 8.0  # seconds a launcher gets before it is ended by force
+DOWN_LIMIT = 8.0  # seconds until a launcher that was asked to stop is killed
 
-One = TypeVar("One")
+First = TypeVar("First")
 
-Other = TypeVar("Other")
+Second = TypeVar("Second")
 
 Say = Callable[[str], None]
 
@@ -51,7 +52,7 @@ Migrate = Callable[[str], Awaitable[object]]
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """Where the servers are. `owner_dsn` is None when we were given a role that may not migrate."""
+    """The addresses of the servers. ``owner_dsn`` is ``None`` if the configured role may not migrate."""
 
     home: Home
     owner_dsn: str | None = field(repr=False)
@@ -64,7 +65,7 @@ class Servers:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a process of ours must be told; its database role may only add events."""
+        """The environment for Awda's processes. Its database role may only add events."""
         return {
             "AWDA_HOME": str(self.home.root),
             "AWDA_DATABASE_URL": self.app_dsn,
@@ -74,18 +75,22 @@ class Servers:
 
 
 class Installation:
-    """Everything one launcher started, in the order it was started."""
+    """What one launcher has started, in the order of starting."""
 
     def __init__(self, settings: Settings, home: Home, say: Say) -> None:
         self.settings, self.home, self.say = settings, home, say
         self.servers: list[Service] = []
         self.processes: list[Service] = []
-        self.keepers: list[asyncio.Task[None]] = []
-        self.facts: State = {"launcher": vars_of(Running.of(os.getpid()))}
+        self.supervisors: list[asyncio.Task[None]] = []
+        self.state: State = {"launcher": process_record(Running.of(os.getpid()))}
 
     async def open_database(self, migrate: Migrate) -> tuple[str | None, str, Postgres | None]:
+        """Starts and migrates the embedded PostgreSQL, or uses the configured one.
+
+        Returns the owner's DSN, the DSN for the processes, and the embedded server.
+        """
         if self.settings.database_url:
-            owner, app = await given_database(self.settings.database_url, self.home, migrate)
+            owner, app = await open_configured_database(self.settings.database_url, self.home, migrate)
             return owner, app, None
         postgres = Postgres(self.home, self.say)
         self.servers.append(postgres)
@@ -96,8 +101,9 @@ class Installation:
         return postgres.owner_dsn, postgres.app_dsn, postgres
 
     async def open_temporal(self) -> Temporal | None:
+        """Starts the embedded Temporal, or waits for the configured one."""
         if self.settings.temporal_address:
-            await until_answers(self.settings.temporal_address, self.settings.temporal_namespace)
+            await wait_until_serving(self.settings.temporal_address, self.settings.temporal_namespace)
             return None
         temporal = Temporal(self.home, self.say, namespace=self.settings.temporal_namespace)
         self.servers.append(temporal)
@@ -106,73 +112,83 @@ class Installation:
         return temporal
 
     async def open(self, processes: Sequence[Command], migrate: Migrate) -> Servers:
-        (owner, app, postgres), temporal = await side_by_side(self.open_database(migrate), self.open_temporal())
+        """Starts the servers, checks them, then starts the processes."""
+        (owner, app, postgres), temporal = await run_concurrently(self.open_database(migrate), self.open_temporal())
         found = Servers(
             self.home, owner, app, temporal.address if temporal else str(self.settings.temporal_address),
             self.settings.temporal_namespace, temporal.ui_url if temporal else None, postgres, temporal,
         )  # fmt: skip
-        self.facts |= {
+        self.state |= {
             "temporal_address": found.temporal_address,
             "temporal_ui_url": found.temporal_ui_url,
             "database": without_password(app),
         }
         embedded = postgres is not None
-        await insist(owner, app, found.temporal_address, namespace=found.temporal_namespace, embedded=embedded)
+        await require_fit_servers(
+            owner, app, found.temporal_address, namespace=found.temporal_namespace, embedded=embedded
+        )
         await self.open_processes(processes, found)
         return found
 
     async def open_processes(self, processes: Sequence[Command], servers: Servers) -> None:
-        port = port_for("the gateway", self.settings.port, self.say, self.settings.host)
+        port = choose_port("the gateway", self.settings.port, self.say, self.settings.host)
         env = servers.environment | {"AWDA_HOST": self.settings.host, "AWDA_PORT": str(port)}
         for command in processes:
             child = Supervised(replace(command, env=env | dict(command.env)), self.home.logs)
             self.processes.append(child)
             await child.start()
-        self.keepers = [asyncio.create_task(keep(each, self.record)) for each in (*self.servers, *self.processes)]
+        services = (*self.servers, *self.processes)
+        self.supervisors = [asyncio.create_task(supervise(each, self.record)) for each in services]
         url = f"http://{self.settings.host}:{port}"
         with_gateway = any(command.name == GATEWAY for command in processes)
-        self.facts |= {"console_url": url, "api_url": f"{url}/api/v1"} if with_gateway else {}
+        self.state |= {"console_url": url, "api_url": f"{url}/api/v1"} if with_gateway else {}
         self.record()
         if with_gateway:
-            await gateway_listens(self.settings.host, port)
+            await wait_for_gateway(self.settings.host, port)
 
     def record(self) -> None:
-        """Write down what runs, so that another command, or the next start, finds it."""
+        """Stores what runs in the home, for other commands and for the next start."""
         running = (each.server for each in (*self.servers, *self.processes))
-        self.home.record(self.facts | {"processes": [each.record for each in running if each]})
+        self.home.record(self.state | {"processes": [each.record for each in running if each]})
 
     async def close(self) -> None:
-        """Workers first, while their servers still listen; then the servers, together."""
-        await cancel(self.keepers)
+        """Stops the processes first, while their servers are still available, then the servers."""
+        await cancel(self.supervisors)
         await stop_all(self.processes)
         await stop_all(self.servers)
 
 
-def vars_of(running: Running | None) -> dict[str, float]:
+def process_record(running: Running | None) -> dict[str, float]:
     return {"pid": running.pid, "started": running.started} if running else {}
 
 
-async def side_by_side(one: Coroutine[Any, Any, One], other: Coroutine[Any, Any, Other]) -> tuple[One, Other]:
-    """What both bring. If one fails, or nobody wants them any more, both have ended before that is told."""
-    tasks = (asyncio.create_task(one), asyncio.create_task(other))
+async def run_concurrently(
+    first: Coroutine[Any, Any, First], second: Coroutine[Any, Any, Second]
+) -> tuple[First, Second]:
+    """Returns the results of both. If one fails or the caller is cancelled, both have ended before that is raised."""
+    tasks = (asyncio.create_task(first), asyncio.create_task(second))
     try:
         return await asyncio.gather(*tasks)
     finally:
         await cancel(tasks)
 
 
-async def gateway_listens(host: str, port: int) -> None:
+async def wait_for_gateway(host: str, port: int) -> None:
+    """Waits until the gateway listens. Raises ``ProcessStartError`` after a minute."""
     until = time.monotonic() + GATEWAY_LIMIT
     while not await listens(LOOPBACK if host == "0.0.0.0" else host, port):  # noqa: S104 - compared, not bound
         if time.monotonic() > until:
             raise ProcessStartError(
-                f"The gateway does not listen on {host}:{port}. Its log is in the home's logs folder."
+                f"The gateway did not start listening on {host}:{port}. See gateway.log in the home's logs folder."
             )
         await asyncio.sleep(0.05)
 
 
-async def given_database(dsn: str, home: Home, migrate: Migrate) -> tuple[str | None, str]:
-    """A server of somebody's own: its owner's DSN if we were given that, and the one for our processes."""
+async def open_configured_database(dsn: str, home: Home, migrate: Migrate) -> tuple[str | None, str]:
+    """Migrates the database of ``AWDA_DATABASE_URL`` if its role may do so, and sets the passwords of the roles.
+
+    Returns the owner's DSN (``None`` if the role may not migrate) and the DSN for the processes.
+    """
     if not await may_migrate(dsn):
         return None, dsn
     await migrate(dsn)
@@ -181,8 +197,8 @@ async def given_database(dsn: str, home: Home, migrate: Migrate) -> tuple[str | 
         await ensure_role_passwords(dsn, passwords)
     except asyncpg.InsufficientPrivilegeError:
         raise InvalidSettingError(
-            f"The user of AWDA_DATABASE_URL may not set the password of {APP}. "
-            f"Run `awda db migrate` as the owner, give {APP} a password, and set AWDA_DATABASE_URL to that role."
+            f"The role in AWDA_DATABASE_URL may not set the password of {APP}. Run `awda db migrate` as the owner, "
+            f"set a password for {APP}, and use the role {APP} in AWDA_DATABASE_URL."
         ) from None
     return dsn, as_role(dsn, APP, passwords[APP])
 
@@ -190,14 +206,15 @@ async def given_database(dsn: str, home: Home, migrate: Migrate) -> tuple[str | 
 async def may_migrate(dsn: str) -> bool:
     try:
         connection = await asyncpg.connect(dsn, timeout=10)
-    except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as failed:
-        reason = f"({type(failed).__name__})"
+    except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        reason = type(error).__name__
         raise ProcessStartError(
-            f"AWDA_DATABASE_URL cannot be reached {reason}. Start that server, or unset it."
+            f"The database in AWDA_DATABASE_URL cannot be reached ({reason}). "
+            "Start the server, correct AWDA_DATABASE_URL, or unset it to use the embedded PostgreSQL."
         ) from None
     try:
-        asked = "SELECT current_user <> $1 AND has_database_privilege(current_database(), 'CREATE')"
-        return bool(await connection.fetchval(asked, APP))
+        query = "SELECT current_user <> $1 AND has_database_privilege(current_database(), 'CREATE')"
+        return bool(await connection.fetchval(query, APP))
     finally:
         await connection.close()
 
@@ -206,82 +223,84 @@ async def up(
     settings: Settings, *, processes: Sequence[Command], migrate: Migrate, say: Say = log.info,
     ready: Callable[[Servers], Awaitable[None]] | None = None, stop: asyncio.Event | None = None,
 ) -> None:  # fmt: skip
-    """Bring everything up, call `ready`, and stay until Ctrl-C, SIGTERM or `stop`; then bring everything down.
+    """Starts everything, calls ``ready``, runs until Ctrl-C, SIGTERM or ``stop``, and then stops everything.
 
-    Raises AlreadyRunning, having changed nothing, when this home is already up; Unfit when the servers cannot be
-    trusted; WrongSetting or CannotStart when something is missing or does not come up.
+    Raises ``AlreadyRunningError``, without any change, if this home is already running; ``UnfitServerError`` if the
+    servers are not configured safely; ``InvalidSettingError`` or ``ProcessStartError`` if something is missing or does
+    not start.
     """
     home = Home(settings.home).make()
-    with home.held(), stopped_by_signals(stop or asyncio.Event()) as asked:
+    with home.locked(), stop_on_signals(stop or asyncio.Event()) as stopping:
         await clear_leftovers(home, say)
-        here = Installation(settings, home, say)
-        here.record()
+        installation = Installation(settings, home, say)
+        installation.record()
         try:
-            await until_asked(bring_up(here, processes, migrate, ready), asked)
+            await run_until_stopped(bring_up(installation, processes, migrate, ready), stopping)
         finally:
-            await here.close()
+            await installation.close()
             home.record({})
 
 
 async def bring_up(
-    here: Installation, processes: Sequence[Command], migrate: Migrate,
+    installation: Installation, processes: Sequence[Command], migrate: Migrate,
     ready: Callable[[Servers], Awaitable[None]] | None,
 ) -> None:  # fmt: skip
-    found = await here.open(processes, migrate)
+    found = await installation.open(processes, migrate)
     if ready:
         await ready(found)
-    here.facts["ready"] = True
-    here.record()
+    installation.state["ready"] = True
+    installation.record()
 
 
-async def until_asked(work: Coroutine[Any, Any, None], asked: asyncio.Event) -> None:
-    """Do the work, then wait to be asked to stop; being asked earlier ends the work."""
-    working, asking = asyncio.ensure_future(work), asyncio.ensure_future(asked.wait())
+async def run_until_stopped(work: Coroutine[Any, Any, None], stopping: asyncio.Event) -> None:
+    """Does the work, then waits for ``stopping``. If that is set earlier, the work is cancelled."""
+    working, waiting = asyncio.ensure_future(work), asyncio.ensure_future(stopping.wait())
     try:
-        await asyncio.wait({working, asking}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({working, waiting}, return_when=asyncio.FIRST_COMPLETED)
         if working.done():
             await working
-            await asking
+            await waiting
     finally:
-        await cancel((working, asking))
+        await cancel((working, waiting))
 
 
 @contextmanager
-def stopped_by_signals(asked: asyncio.Event) -> Iterator[asyncio.Event]:
-    """Ctrl-C, SIGTERM and a closed terminal all ask politely."""
+def stop_on_signals(stopping: asyncio.Event) -> Iterator[asyncio.Event]:
+    """Sets ``stopping`` on Ctrl-C, SIGTERM and the end of the terminal. Signals that are ignored stay ignored."""
     loop = asyncio.get_running_loop()
-    polite = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    numbers = [number for number in polite if signal.getsignal(number) != signal.SIG_IGN]  # nohup means it
+    handled = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    numbers = [number for number in handled if signal.getsignal(number) != signal.SIG_IGN]  # `nohup` ignores SIGHUP
     for number in numbers:
-        loop.add_signal_handler(number, asked.set)
+        loop.add_signal_handler(number, stopping.set)
     try:
-        yield asked
+        yield stopping
     finally:
         for number in numbers:
             loop.remove_signal_handler(number)
 
 
 async def clear_leftovers(home: Home, say: Say) -> None:
-    if left := await end_leftovers(home.logs):
-        say(f"The last start was not stopped properly; ended what it left: {', '.join(left)}.")
+    if left := await end_leftover_processes(home.logs):
+        say(f"The last run was not stopped properly. Ended its remaining processes: {', '.join(left)}.")
 
 
 async def down(home: Home) -> bool:
-    """Stop what runs from this home, and whatever an earlier start left behind. False: nothing was running."""
+    """Stops what runs from this home, and what an earlier run left behind. Returns whether anything was running."""
     state = home.state()
     launcher = running_of(state.get("launcher"))
     process = launcher.process if launcher else None
     if launcher and process:
         process.send_signal(signal.SIGTERM)
-        await gone(launcher)
-    with suppress(AlreadyRunningError), home.make().held():
-        left = await end_leftovers(home.logs)
+        await wait_for_exit(launcher)
+    with suppress(AlreadyRunningError), home.make().locked():
+        left = await end_leftover_processes(home.logs)
         home.record({})
         return bool(process or left)
     return bool(process)
 
 
-async def gone(launcher: Running) -> None:
+async def wait_for_exit(launcher: Running) -> None:
+    """Waits until the launcher has ended, and kills it if that takes too long."""
     until = time.monotonic() + DOWN_LIMIT
     while process := launcher.process:
         if time.monotonic() > until:
@@ -294,7 +313,7 @@ def running_of(record: Mapping[str, Any] | None) -> Running | None:
 
 
 def status(home: Home) -> dict[str, Any]:
-    """What runs from this home now. Addresses are null when nothing does."""
+    """Returns what runs from this home now. The addresses are ``None`` if nothing runs."""
     state = home.state()
     launcher = running_of(state.get("launcher"))
     alive = bool(launcher and launcher.process)
@@ -312,15 +331,18 @@ def is_alive(record: Mapping[str, Any]) -> bool:
     return any(member.pid == record["pid"] and member.process for member in members)
 
 
-async def launch_apart(argv: Sequence[str], home: Home, patience: float = 300.0) -> dict[str, Any]:
-    """Run `argv` (an `awda up`) on its own, away from this terminal, and answer its status once it is ready."""
-    said = home.make().logs / "up.log"
-    pid = spawn_apart(argv, said)
-    until = time.monotonic() + patience
+async def launch_apart(argv: Sequence[str], home: Home, timeout_s: float = 300.0) -> dict[str, Any]:
+    """Runs ``argv`` (an `awda up`) detached from this terminal, and returns its status once it is ready.
+
+    Raises ``ProcessStartError`` if it ends, or is not ready after ``timeout_s`` seconds.
+    """
+    log_file = home.make().logs / "up.log"
+    pid = spawn_detached(argv, log_file)
+    until = time.monotonic() + timeout_s
     while not (home.state().get("ready") and home.state().get("launcher", {}).get("pid") == pid):
         if has_ended(pid) or time.monotonic() > until:
-            words = said.read_text(errors="replace").strip()[-600:]
-            raise ProcessStartError(f"Awda did not come up. Its last words: {words or 'none'}")
+            tail = log_file.read_text(errors="replace").strip()[-LOG_TAIL:]
+            raise ProcessStartError(f"Awda did not start. The end of {log_file}: {tail or 'the log is empty'}")
         await asyncio.sleep(0.1)
     return status(home)
 
@@ -329,8 +351,8 @@ def has_ended(pid: int) -> bool:
     return os.waitpid(pid, os.WNOHANG)[0] == pid
 
 
-def spawn_apart(argv: Sequence[str], output: Path) -> int:
-    """A program in a session of its own, which nobody here waits for; its pid."""
+def spawn_detached(argv: Sequence[str], output: Path) -> int:
+    """Starts a program in its own session, independent of this process. Returns its pid."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
     files = [
         (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
@@ -346,21 +368,23 @@ async def servers(
     temporal: bool = True, throw_away: bool = False, say: Say = log.info,
     postgres_settings: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Servers]:  # fmt: skip
-    """Real servers for a test, a bench or a demo, unmigrated. `throw_away` deletes the home afterwards."""
+    """Runs real servers, without migrations, for a test or a benchmark. ``throw_away`` deletes the home afterwards."""
     home = Home(root).make()
-    with home.held():
+    with home.locked():
         await clear_leftovers(home, say)
-        store = Postgres(home, say, postgres_settings)
-        bell = Temporal(home, say, headless=headless, extra=temporal_extra)
-        wanted: list[Service] = [*([store] if database else []), *([bell] if temporal else [])]
+        postgres = Postgres(home, say, postgres_settings)
+        engine = Temporal(home, say, headless=headless, extra=temporal_extra)
+        services: list[Service] = [*([postgres] if database else []), *([engine] if temporal else [])]
         try:
-            await asyncio.gather(*(each.start() for each in wanted))
-            home.record({"processes": [each.server.record for each in wanted if each.server]})
-            yield Servers(home, store.owner_dsn if database else None, store.app_dsn if database else "", bell.address,
-                          "default", bell.ui_url, store if database else None, bell if temporal else None)  # fmt: skip
+            await asyncio.gather(*(each.start() for each in services))
+            home.record({"processes": [each.server.record for each in services if each.server]})
+            yield Servers(
+                home, postgres.owner_dsn if database else None, postgres.app_dsn if database else "", engine.address,
+                "default", engine.ui_url, postgres if database else None, engine if temporal else None,
+            )  # fmt: skip
         finally:
-            await stop_all(wanted)
+            await stop_all(services)
             home.record({})
             if throw_away:
-                await store.remove()
+                await postgres.remove()
                 shutil.rmtree(root, ignore_errors=True)

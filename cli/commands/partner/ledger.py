@@ -1,10 +1,10 @@
-"""What partners sent and what became of it, receipts that somebody brings along, and messages in doubt."""
+"""``awda partner accounts``, ``receipt`` and ``quarantine``: the ledgers of partners, and messages held for review."""
 
 from __future__ import annotations
 
 import sys
 from datetime import datetime
-from typing import Any, get_args
+from typing import Any, Final, get_args
 from uuid import UUID
 
 import rich_click as click
@@ -12,11 +12,13 @@ import rich_click as click
 from audit.history import history
 from audit.quarantine import shown, waiting
 from audit.replay import UnknownStreamError
-from cli.case_text import tell_history
+from cli.case_text import minute, print_history
 from cli.context import CommandContext, run_with_context
 from cli.options import OPERATOR, TimeParam, as_json
 from cli.output import CommandError, ExitCode, emit, log, print_fields, print_table
-from cli.submission import insist, told
+from cli.submission import require_accepted, result_json, status_label
+from domain.kernel.labels import label, words
+from domain.kernel.vocabulary import ReferralKind
 from gateway.api.partner_ledger import account_of
 from gateway.api.quarantine import QuarantineDecision, resolve
 from gateway.intake.submission import DeclinedError, SubmissionResult, new_key
@@ -25,39 +27,49 @@ from store.messages.quarantine import desk_of
 from store.messages.receipts import InvalidReceiptError, ReceiptKey, opened, published
 from store.partners.registry import UnknownPartnerError, get
 
-COUNTED = ("sent", "applied", "ignored", "late", "quarantined", "refused", "pending", "unaccounted", "conflicting")
+COUNTED: Final = (
+    "sent",
+    "applied",
+    "ignored",
+    "late",
+    "quarantined",
+    "refused",
+    "pending",
+    "unaccounted",
+    "conflicting",
+)
 
 
 @click.command("accounts", epilog="Example: `awda partner accounts clinic-tripoli --since 2026-11-01`")
 @click.argument("partner_id", metavar="[PARTNER]", required=False)
-@click.option("--since", type=TimeParam(), metavar="DATE", help="The first day (UTC).")
-@click.option("--until", type=TimeParam(), metavar="DATE", help="The last day (UTC).")
+@click.option("--since", type=TimeParam(), metavar="DATE", help="First day (UTC).")
+@click.option("--until", type=TimeParam(), metavar="DATE", help="Last day (UTC).")
 @as_json
 def accounts(*, partner_id: str | None, since: datetime | None, until: datetime | None, as_json: bool) -> None:
-    """Show for each day what a partner sent and what became of it; the sum is what was sent.
+    """Show for each day how many messages a partner sent, and how many ended with each result.
 
-    Ends with 6 if anything that was acknowledged is unaccounted for.
+    The results add up to the number sent. Exit code 6 when an acknowledged message is unaccounted for.
     """
     if since and until and until < since:
-        raise click.BadParameter("the last day comes before the first", param_hint="--until")
+        raise click.BadParameter("the last day is before the first day (--since)", param_hint="--until")
     days = (since.date() if since else None, until.date() if until else None)
 
     async def work(context: CommandContext) -> list[dict[str, Any]]:
-        who = [await _known(context, partner_id)] if partner_id else await context.intake.ledgers.partners()
+        ids = [await _known(context, partner_id)] if partner_id else await context.intake.ledgers.partners()
         return [
-            _summed(each, [account_of(day) for day in await context.intake.ledgers.days(each, *days)]) for each in who
+            _summed(each, [account_of(day) for day in await context.intake.ledgers.days(each, *days)]) for each in ids
         ]
 
     found = run_with_context(work)
     rows = [[each["partner"], day["day"], *(day[name] for name in COUNTED)] for each in found for day in each["days"]]
-    none = f"Nothing was taken from {partner_id or 'any partner'} on these days, and nothing is unaccounted for."
+    none = f"No messages from {partner_id or 'any partner'} on these days, and none unaccounted for."
     emit(
         found[0] if partner_id else found,
         as_json=as_json,
         plain=lambda: print_table(("partner", "day", *COUNTED), rows, none=none),
     )
     if missing := sum(each["unaccounted"] for each in found):
-        raise CommandError(ExitCode.UNVERIFIED, f"{missing} messages are unaccounted for.", "awda verify")
+        raise CommandError(ExitCode.UNVERIFIED, f"{missing} acknowledged messages are unaccounted for.", "awda verify")
 
 
 def _summed(partner_id: str, days: list[dict[str, Any]]) -> dict[str, Any]:
@@ -74,7 +86,7 @@ async def _known(context: CommandContext, partner_id: str) -> str:
 @click.argument("receipt", metavar="RECEIPT|-")
 @as_json
 def receipt(*, receipt: str, as_json: bool) -> None:
-    """Check a receipt that a partner brings: its signature, and whether our ledger still says the same."""
+    """Verify a receipt that a partner presents: its signature, and that it agrees with the ledger."""
     text = sys.stdin.read() if receipt == "-" else receipt
 
     async def work(context: CommandContext) -> tuple[dict[str, Any], bool]:
@@ -87,61 +99,78 @@ def receipt(*, receipt: str, as_json: bool) -> None:
         stated, agrees = run_with_context(work)
     except InvalidReceiptError as bad:
         raise CommandError(
-            ExitCode.UNVERIFIED, f"This is no receipt of ours: {bad}.", "ask the partner for the whole text"
+            ExitCode.UNVERIFIED,
+            f"This is not a valid receipt: {bad}.",
+            "ask the partner for the complete text of the receipt",
         ) from None
-    emit({**stated, "agrees": agrees}, as_json=as_json, plain=lambda: print_fields(stated))
+    emit({**stated, "agrees": agrees}, as_json=as_json, plain=lambda: print_fields(_readable(stated)))
     if not agrees:
-        raise CommandError(ExitCode.UNVERIFIED, "We signed it, and our ledger says something else now.", "awda verify")
-    log("Signed by us, and our ledger says the same.")
+        raise CommandError(ExitCode.UNVERIFIED, "The signature is valid, but the ledger differs.", "awda verify")
+    log("The signature is valid, and the ledger agrees.")
+
+
+def _readable(stated: dict[str, Any]) -> dict[str, Any]:
+    named = {name.replace("_", " "): value for name, value in stated.items()}
+    return {**named, "received at": minute(stated["received_at"])}
 
 
 def _agrees(stated: dict[str, Any], entry: LedgerEntry) -> bool:
-    ours = (entry.own_id, entry.sha256, entry.hash.hex(), entry.received_at)
-    return ours == (stated["id"], stated["sha256"], stated["ledger"], datetime.fromisoformat(stated["received_at"]))
+    recorded = (entry.own_id, entry.sha256, entry.hash.hex(), entry.received_at)
+    return recorded == (stated["id"], stated["sha256"], stated["ledger"], datetime.fromisoformat(stated["received_at"]))
 
 
 @click.group()
 def quarantine() -> None:
-    """Messages in doubt, whoever sent them: see them, and decide."""
+    """Messages held for review."""
 
 
 @quarantine.command("list", epilog="Example: `awda partner quarantine list clinic-tripoli`")
 @click.argument("partner_id", metavar="[PARTNER]", required=False)
 @as_json
-def list_doubts(*, partner_id: str | None, as_json: bool) -> None:
-    """List what waits for a person, longest first, and what may be decided."""
+def list_held(*, partner_id: str | None, as_json: bool) -> None:
+    """List messages held for review, oldest first, with the decisions that are possible."""
 
     async def work(context: CommandContext) -> list[dict[str, Any]]:
-        who = await _known(context, partner_id) if partner_id else None
-        return await waiting(context.pool, context.keys, who)
+        known = await _known(context, partner_id) if partner_id else None
+        return await waiting(context.pool, context.keys, known)
 
     found = run_with_context(work)
-    columns = ("message_id", "partner", "received_at", "cause", "case_number", "referral_kind", "pair", "may")
+    headings = ("message", "partner", "received at", "cause", "case", "referral", "pair", "possible decisions")
+    none = "No message is held for review."
+    emit(found, as_json=as_json, plain=lambda: print_table(headings, map(_cells, found), none=none))
 
-    def plain() -> None:
-        rows = [[", ".join(row[name]) if name == "may" else row[name] for name in columns] for row in found]
-        print_table([name.replace("_", " ") for name in columns], rows, none="Nothing waits for a person.")
 
-    emit(found, as_json=as_json, plain=plain)
+def _cells(row: dict[str, Any]) -> list[Any]:
+    cause, kind = words(row["cause"] or ""), row["referral_kind"]
+    referral = label(ReferralKind(kind)) if kind else None
+    about = (row["message_id"], row["partner"], minute(row["received_at"]), cause, row["case_number"], referral)
+    return [*about, row["pair"], ", ".join(row["may"])]
 
 
 @quarantine.command("show", epilog="Example: `awda partner quarantine show 6f6d9a3e-0000-4000-8000-000000000009`")
 @click.argument("message_id", metavar="MESSAGE", type=click.UUID)
 @as_json
-def show_doubt(*, message_id: UUID, as_json: bool) -> None:
-    """Show what a message says, beside what it contradicts or may have been exchanged for."""
+def show_held(*, message_id: UUID, as_json: bool) -> None:
+    """Show a message held for review, beside the message it contradicts or may have been exchanged with."""
     found = run_with_context(lambda context: shown(context.pool, context.keys, message_id))
     if found is None:
         raise CommandError(
-            ExitCode.NOT_FOUND, f"Message {message_id} does not wait for a person.", "awda partner quarantine list"
+            ExitCode.NOT_FOUND, f"Message {message_id} is not held for review.", "awda partner quarantine list"
         )
-    emit(found, as_json=as_json, plain=lambda: _tell(found))
+    emit(found, as_json=as_json, plain=lambda: _print(found))
 
 
-def _tell(found: dict[str, Any]) -> None:
+def _print(found: dict[str, Any]) -> None:
     nested = ("said", "first", "other")
-    print_fields({name.replace("_", " "): value for name, value in found.items() if name not in nested})
-    for title, part in (("said", found), ("said first", found["first"]), ("said of the other", found["other"])):
+    fields = {name.replace("_", " "): value for name, value in found.items() if name not in nested}
+    print_fields({
+        **fields,
+        "received at": minute(found["received_at"]),
+        "cause": words(found["cause"] or ""),
+        "may": ", ".join(found["may"]),
+    })  # fmt: skip
+    titles = (("Content", found), ("Contradicted message", found["first"]), ("Possibly exchanged with", found["other"]))
+    for title, part in titles:
         if part and part["said"]:
             click.echo(f"\n{title}:")
             print_fields(part["said"])
@@ -152,40 +181,47 @@ def _tell(found: dict[str, Any]) -> None:
 )
 @click.argument("message_id", metavar="MESSAGE", type=click.UUID)
 @click.argument("decision", type=click.Choice(get_args(QuarantineDecision.model_fields["decision"].annotation)))
-@click.option("--reason", required=True, metavar="TEXT", help="Why; sealed, and kept with the decision.")
-@click.option("--case", "case_number", metavar="CASE", help="ASSIGN: the case it is about.")
-@click.option("--referral", "referral_id", metavar="REFERRAL", help="ASSIGN: the referral it answers.")
-@click.option("--as", "user", default=OPERATOR, show_default=True, metavar="USER", help="Who decides.")
-@click.option("--key", metavar="KEY", help="Idempotency key: the same key never decides twice.")
+@click.option("--reason", required=True, metavar="TEXT", help="Reason for the decision; stored encrypted.")
+@click.option("--case", "case_number", metavar="CASE", help="For ASSIGN: the case that the message is about.")
+@click.option(
+    "--referral", "referral_id", metavar="REFERRAL", help="For ASSIGN: the referral that the message answers."
+)
+@click.option("--as", "user", default=OPERATOR, show_default=True, metavar="USER", help="Acting user.")
+@click.option("--key", metavar="KEY", help="Idempotency key: a repeated key has no further effect.")
 @as_json
-def resolve_doubt(
+def resolve_held(
     *, message_id: UUID, decision: str, reason: str, case_number: str | None, referral_id: str | None, user: str,
     key: str | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """Decide: AMEND or IGNORE in its case; ASSIGN to a referral, give to its case AGAIN, or SET_ASIDE."""
-    said = QuarantineDecision.model_validate(
+    """Decide on a message held for review.
+
+    AMEND or IGNORE: decide in its case. ASSIGN: give it to a referral. AGAIN: submit it to its case again. SET_ASIDE:
+    take no action.
+    """
+    chosen = QuarantineDecision.model_validate(
         {"decision": decision, "reason": reason, "case_number": case_number, "referral_id": referral_id}
     )
 
     async def work(context: CommandContext) -> SubmissionResult:
         try:
-            taken = await resolve(context.intake, message_id, said, user, key or new_key())
-        except DeclinedError as no:
-            if no.problem != "not-found" or case_number:
+            accepted = await resolve(context.intake, message_id, chosen, user, key or new_key())
+        except DeclinedError as declined:
+            if declined.problem != "not-found" or case_number:
                 raise
-            raise CommandError(ExitCode.NOT_FOUND, no.detail, "awda partner quarantine list") from None
-        return await context.intake.wait(taken.message_id, 10) or taken
+            raise CommandError(ExitCode.NOT_FOUND, declined.detail, "awda partner quarantine list") from None
+        return await context.intake.wait(accepted.message_id, 10) or accepted
 
-    answer = run_with_context(work)
-    emit(told(answer), as_json=as_json, plain=lambda: click.echo(f"{message_id}: {decision} ({answer.status})"))
-    insist(answer)
+    result = run_with_context(work)
+    done = f"Message {message_id}, decision {words(decision)}: {status_label(result.status)}"
+    emit(result_json(result), as_json=as_json, plain=lambda: click.echo(done))
+    require_accepted(result)
 
 
 @quarantine.command("history", epilog="Example: `awda partner quarantine history clinic-tripoli`")
 @click.argument("partner_id", metavar="PARTNER")
 @as_json
 def show_history(*, partner_id: str, as_json: bool) -> None:
-    """Show what people decided about a partner's messages that no case could take."""
+    """Show the decisions on messages of a partner that no case could process."""
 
     async def work(context: CommandContext) -> list[dict[str, Any]]:
         try:
@@ -194,5 +230,5 @@ def show_history(*, partner_id: str, as_json: bool) -> None:
             return []
 
     found = run_with_context(work)
-    none = f"Nothing has been decided about messages of {partner_id}."
-    emit(found, as_json=as_json, plain=lambda: tell_history(found) if found else log(none))
+    none = f"No decision on messages of {partner_id} is recorded."
+    emit(found, as_json=as_json, plain=lambda: print_history(found) if found else log(none))

@@ -281,7 +281,7 @@ def test_nobody_is_flown_to_another_country_than_they_declared(
     assert travel_gate(ready.case, checkpoint, journey, NEWEST.in_force, ()) == failures
 
 
-# What invalidates what (domain.md 4.7)
+# What invalidates what (rule INVALIDATION.TABLE)
 
 ENDS = {
     "RETURN_WITHDRAWN": "AIRLINE_MEDICAL CONSENT_RETURN ESCORT_ASSIGNED EXIT_PERMIT RECEPTION_CONFIRMED",

@@ -1,4 +1,7 @@
-"""Whether a message reached its partner is a fact of the case, and something a person sees to if it did not (00, 23)."""
+"""Whether a message reached its partner is a fact of the case, and something a person sees to if it did not.
+
+See rule DELIVERY.FAILURE.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The minimum data set: what each partner is told about a person, and never a field more (domain.md 6.4; 00, 10)."""
+"""The minimum data set: what each partner is told about a person, and never a field more.
+
+See rules DISCLOSURE.MINIMUM_DATA, DISCLOSURE.EMBASSY_AND_AUTHORITIES.
+"""
 
 from __future__ import annotations
 
@@ -217,7 +220,7 @@ def test_what_leaves_is_what_is_on_record() -> None:
     assert sorted(left) == sorted(disclosed.values())
 
 
-# Partners that must report people (00, 11)
+# Partners that must report people (rule PARTNER.MANDATORY_REPORTING)
 
 
 def with_a_reporting_clinic() -> CaseScenario:

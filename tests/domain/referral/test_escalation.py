@@ -1,4 +1,7 @@
-"""What silence brings: five timers, reminders, levels, and in the end a person's word (domain.md 5.2; 00, 24 and 26)."""
+"""What silence brings: five timers, reminders, levels, and in the end a person's word.
+
+See rules ESCALATION.LADDER, ESCALATION.LEVELS, CALENDAR.ANNOUNCED_HOLIDAY.
+"""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ MONDAY = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 
 KINDS = sorted(OUTCOMES)
 
-# The codes that domain.md 6.1 to 6.3 gives each kind; those that end nothing stand apart.
+# The codes that rule REFERRAL.OUTCOMES gives each kind; those that end nothing stand apart.
 ENDS = {
     "PROTECTION_ASSISTANCE": "SERVICE_PROVIDED PARTIALLY_PROVIDED DECLINED_BY_PERSON SERVICE_UNAVAILABLE NOT_REACHED",
     "VOT_ASSISTANCE": "ADMITTED ASSISTED_OUTSIDE DECLINED_BY_PERSON NO_CAPACITY DISCHARGED",

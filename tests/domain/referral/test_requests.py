@@ -1,4 +1,4 @@
-"""The referral's closed loop: every row of its table of statuses, by partners and by us (domain.md 5.1)."""
+"""The referral's closed loop: every row of its table of statuses, by partners and by us (rule REFERRAL.STATUS)."""
 
 from __future__ import annotations
 

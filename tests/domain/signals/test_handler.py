@@ -1,4 +1,7 @@
-"""What a partner may say, row by row (domain.md 5.3), and the rules that stand above those rows (00, 2 to 6)."""
+"""What a partner may say, row by row.
+
+See rules SIGNAL.DISPOSITION, SIGNAL.STATEMENT, SIGNAL.RESTRICTS_AT_ONCE, SIGNAL.SAME_OUTCOME.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes first of messages that came at the same instant (domain.md 5.3)."""
+"""What goes first of messages that came at the same instant (rule SIGNAL.SAME_INSTANT)."""
 
 from __future__ import annotations
 

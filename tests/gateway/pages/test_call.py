@@ -1,4 +1,4 @@
-"""Somebody asks to be called: an open page, one request, and a call within the policy's time."""
+"""Call requests: an open page, one request, and a call within the time that the policy sets."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ from tests.support.referral_fixtures import hidden, receipt_of
 from tests.support.running_worker import MASTER, RunningWorker, a_running_worker
 from workers.embedded.installation import Servers
 
-TYPED = {"phone": "091 000 0001", "language": "ha", "given_name": "Aminata", "when": "after six"}
+ENTRIES = {"phone": "091 000 0001", "language": "ha", "given_name": "Aminata", "when": "after six"}
 
 
-async def asks(client: httpx2.AsyncClient, **typed: str) -> httpx2.Response:
-    """Open the page, fill it in, send it."""
+async def request_a_call(client: httpx2.AsyncClient, **entries: str) -> httpx2.Response:
+    """Opens the page, fills in the form and submits it."""
     page = await client.get("/call?lang=en")
-    return await client.post("/call", data={**hidden(page), **TYPED, **typed})
+    return await client.post("/call", data={**hidden(page), **ENTRIES, **entries})
 
 
-async def test_a_request_is_taken_with_a_number_and_a_promise(client: httpx2.AsyncClient, intake: Intake) -> None:
-    answer = await asks(client)
+async def test_a_request_is_accepted_with_a_number_and_a_due_time(client: httpx2.AsyncClient, intake: Intake) -> None:
+    answer = await request_a_call(client)
 
     assert answer.status_code == 200
     assert re.fullmatch(r"CON-20\d\d-000001", receipt_of(answer))
@@ -53,7 +53,7 @@ async def test_a_request_is_taken_with_a_number_and_a_promise(client: httpx2.Asy
 
 async def test_the_same_form_sent_twice_at_once_is_one_request(client: httpx2.AsyncClient, intake: Intake) -> None:
     page = await client.get("/call")
-    form = {**hidden(page), **TYPED}
+    form = {**hidden(page), **ENTRIES}
 
     answers = await asyncio.gather(*(client.post("/call", data=form) for _ in range(5)))
     changed = await client.post("/call", data={**form, "when": "never mind"})
@@ -63,64 +63,64 @@ async def test_the_same_form_sent_twice_at_once_is_one_request(client: httpx2.As
 
 
 @pytest.mark.parametrize(
-    ("typed", "told"),
+    ("entries", "error"),
     [
-        ({"phone": "call me"}, "The number is not clear"),
-        ({"phone": ""}, "The number is not clear"),
-        ({"language": "xx"}, "Choose a language"),
-        ({"when": "x" * 501}, "That is too long"),
-        ({"given_name": "x" * 121}, "That is too long"),
+        ({"phone": "call me"}, "Telephone number: enter the number in international format"),
+        ({"phone": ""}, "Telephone number: enter the number in international format"),
+        ({"language": "xx"}, "Language for the call: choose a language"),
+        ({"when": "x" * 501}, "Time when a call is safe: enter at most 500 characters"),
+        ({"given_name": "x" * 121}, "Name to use in the call: enter at most 120 characters"),
     ],
 )
-async def test_what_cannot_be_called_is_said_and_nothing_is_lost(
-    client: httpx2.AsyncClient, intake: Intake, typed: dict[str, str], told: str
+async def test_an_invalid_entry_is_reported_and_the_other_entries_are_kept(
+    client: httpx2.AsyncClient, intake: Intake, entries: dict[str, str], error: str
 ) -> None:
-    answer = await asks(client, **typed)
+    answer = await request_a_call(client, **entries)
 
     assert answer.status_code == 422
-    assert told in answer.text
-    assert (typed.get("when") or "after six") in answer.text
+    assert error in answer.text
+    assert (entries.get("when") or "after six") in answer.text
     assert await rows(intake) == []
 
 
-async def test_another_language_keeps_what_was_typed(client: httpx2.AsyncClient, intake: Intake) -> None:
-    answer = await asks(client, switch="ar")
+async def test_changing_the_language_keeps_the_entries(client: httpx2.AsyncClient, intake: Intake) -> None:
+    answer = await request_a_call(client, switch="ar")
 
     assert 'dir="rtl"' in answer.text
     assert "after six" in answer.text
     assert await rows(intake) == []
 
 
-async def test_a_flood_from_one_address_is_held_back_and_no_other(database: Database) -> None:
+async def test_a_flood_from_one_address_is_limited_and_other_addresses_are_not(database: Database) -> None:
     async with an_app(database, proxied=True) as client:
 
-        async def asks_from(address: str) -> int:
+        async def status_from(address: str) -> int:
             page = await client.get("/call", headers={"host": "awda.example"})
             headers = {"host": "awda.example", "x-forwarded-for": f"198.51.100.1, {address}"}
-            return (await client.post("/call", data={**hidden(page), **TYPED}, headers=headers)).status_code
+            return (await client.post("/call", data={**hidden(page), **ENTRIES}, headers=headers)).status_code
 
-        flood = [await asks_from("203.0.113.7") for _ in range(12)]
-        other = await asks_from("203.0.113.8")
+        flood = [await status_from("203.0.113.7") for _ in range(12)]
+        other = await status_from("203.0.113.8")
 
     assert flood == [200] * 10 + [429] * 2
     assert other == 200
 
 
-def test_a_pace_counts_within_its_time_only() -> None:
+def test_a_rate_limit_counts_within_its_interval_only() -> None:
     seconds = [0.0]
-    pace = PageRateLimit(each=2, all=3, seconds=10, clock=lambda: seconds[0])
+    limit = PageRateLimit(each=2, all=3, seconds=10, clock=lambda: seconds[0])
 
-    assert [pace.allows(address) for address in ("a", "a", "a", "b", "c")] == [True, True, False, True, False]
+    assert [limit.allows(address) for address in ("a", "a", "a", "b", "c")] == [True, True, False, True, False]
     seconds[0] = 11
-    assert pace.allows("c")
-    assert len(pace.done) <= pace.remembered
+    assert limit.allows("c")
+    assert len(limit.done) <= limit.remembered
 
 
-def test_a_pace_remembers_only_so_many_addresses() -> None:
-    pace = PageRateLimit(each=1, all=10_000, seconds=10, clock=lambda: 0.0, remembered=5)
+def test_a_rate_limit_remembers_a_limited_number_of_addresses() -> None:
+    limit = PageRateLimit(each=1, all=10_000, seconds=10, clock=lambda: 0.0, remembered=5)
 
-    assert all(pace.allows(f"address {nth}") for nth in range(50))
-    assert len(pace.done) <= 6
+    assert all(limit.allows(f"address {nth}") for nth in range(50))
+    assert len(limit.done) <= 6
 
 
 NUMBERS = [
@@ -136,32 +136,32 @@ NUMBERS = [
 ]
 
 
-@pytest.mark.parametrize(("typed", "meant"), NUMBERS)
-def test_a_number_is_understood_as_people_write_it(typed: str, meant: str | None) -> None:
-    assert telephone(typed) == meant
+@pytest.mark.parametrize(("written", "number"), NUMBERS)
+def test_a_telephone_number_is_read_in_the_usual_formats(written: str, number: str | None) -> None:
+    assert telephone(written) == number
 
 
 # With a worker
 
 
-async def test_a_request_is_recorded_noticed_when_nobody_calls_and_settled(
-    database: Database, servers: Servers
-) -> None:
+async def test_a_request_is_recorded_and_becomes_overdue_and_is_settled(database: Database, servers: Servers) -> None:
     async with a_running_worker(database, servers) as worker:
         await worker.stands_at("2026-11-23T08:00:00Z")
         intake = Intake(worker.pool, worker.keys, worker.notifier)
-        taken = await request_call(intake, {"phone": "+218910000001", "language": "ha", "channel": "PAGE"}, key="1")
-        head = await by_number(worker.pool, taken.number)
+        accepted = await request_call(intake, {"phone": "+218910000001", "language": "ha", "channel": "PAGE"}, key="1")
+        head = await by_number(worker.pool, accepted.number)
         assert head is not None
         await worker.until(head.stream_id, "ContactRequested")
         await worker.at("2026-11-24T14:59:00Z")
         assert "ContactOverdue" not in await worker.names(head.stream_id)
 
         await worker.at("2026-11-24T15:01:00Z")
-        refused = await told(intake, worker, taken.number, "EndContact", {"outcome": "FORGOTTEN"})
-        tried = await told(intake, worker, taken.number, "RecordContactTry", {"result": "NO_ANSWER"})
-        done = await told(intake, worker, taken.number, "EndContact", {"outcome": "REACHED", "note": "wants to wait"})
-        again = await told(intake, worker, taken.number, "EndContact", {"outcome": "REACHED"})
+        refused = await outcome_of(intake, worker, accepted.number, "EndContact", {"outcome": "FORGOTTEN"})
+        tried = await outcome_of(intake, worker, accepted.number, "RecordContactTry", {"result": "NO_ANSWER"})
+        done = await outcome_of(
+            intake, worker, accepted.number, "EndContact", {"outcome": "REACHED", "note": "wants to wait"}
+        )
+        again = await outcome_of(intake, worker, accepted.number, "EndContact", {"outcome": "REACHED"})
         names = await worker.names(head.stream_id)
         await Projector(worker.pool).catch_up()
         report = await verify(worker.pool, worker.keys, worker.client, workflows=True)
@@ -172,15 +172,15 @@ async def test_a_request_is_recorded_noticed_when_nobody_calls_and_settled(
     assert report.unchecked == []
 
 
-async def told(intake: Intake, worker: RunningWorker, number: str, message: str, fields: dict[str, Any]) -> str:
-    """What became of a staff message: its status, or the rule that refused it."""
+async def outcome_of(intake: Intake, worker: RunningWorker, number: str, message: str, fields: dict[str, Any]) -> str:
+    """Returns the status of a staff message, or the rule that refused it."""
     try:
-        taken = await intake.send(number, message, fields, user="fatima", key=uuid4().hex)
-    except DeclinedError as no:
-        return str(no.rule)
-    became = await worker.became(taken.message_id)
-    return str(became.get("rule", became["status"]))
+        accepted = await intake.send(number, message, fields, user="fatima", key=uuid4().hex)
+    except DeclinedError as error:
+        return str(error.rule)
+    outcome = await worker.became(accepted.message_id)
+    return str(outcome.get("rule", outcome["status"]))
 
 
-def test_both_houses_have_one_master_key() -> None:
+def test_the_worker_and_the_gateway_of_tests_have_the_same_master_key() -> None:
     assert MASTER.fingerprint(b"x") == type(MASTER)(MASTER_KEY).fingerprint(b"x")

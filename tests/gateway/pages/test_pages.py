@@ -1,8 +1,9 @@
-"""Every page, in every language: small, without a script, readable by anybody, and silent about what must be silent."""
+"""Every page in every language: small, without scripts, accessible, and without sensitive information."""
 
 from __future__ import annotations
 
 import re
+from datetime import date
 from html.parser import HTMLParser
 from typing import Any
 
@@ -13,6 +14,7 @@ from domain.kernel.vocabulary import ReferralKind
 from domain.referral.disclosure import MAY_SEE
 from domain.referral.outcomes import OUTCOMES
 from gateway.intake.service import Intake
+from gateway.pages.forms import FormData, InvalidEntry, answer
 from gateway.pages.outcome_choices import every
 from gateway.pages.render import HERE, LARGEST, STYLE, person
 from gateway.pages.translations import LANGUAGES, in_language
@@ -20,7 +22,7 @@ from gateway.partner_access.task_links import CALLS
 from gateway.public_address import InvalidPublicAddressError, PublicAddress
 from tests.gateway.conftest import an_app
 from tests.support.databases import Database
-from tests.support.referral_fixtures import ASKED, LINE, Browser, SentReferrals, a_case_with_partners, offered
+from tests.support.referral_fixtures import ALL_KINDS, LINE, Browser, SentReferrals, a_case_with_partners, offered
 
 HEADERS = {
     "x-content-type-options": "nosniff",
@@ -31,7 +33,7 @@ HEADERS = {
     "cross-origin-opener-policy": "same-origin",
 }
 
-TELLING = re.compile(
+SENSITIVE = re.compile(
     r"traffick|asylum|refugee|violence|rape|victim|survivor|abuse|PEP|HIV|\btraite\b|asile|réfugi|viol|victime|survivant"
     "|الاتجار|لجوء|لاجئ|اغتصاب|عنف|ضحي|ناجي",
     re.IGNORECASE,
@@ -39,7 +41,7 @@ TELLING = re.compile(
 
 
 class Tags(HTMLParser):
-    """Which elements a page has, in order, with their attributes; and its visible text."""
+    """The elements of a page in order, with their attributes, and its visible text."""
 
     def __init__(self, page: httpx2.Response) -> None:
         super().__init__()
@@ -66,59 +68,59 @@ class Tags(HTMLParser):
 
 @pytest.fixture
 async def everything(intake: Intake) -> SentReferrals:
-    """One case for which every kind of partner was asked."""
-    return await a_case_with_partners(intake, *ASKED)
+    """One case with a referral of every kind."""
+    return await a_case_with_partners(intake, *ALL_KINDS)
 
 
 @pytest.fixture
 async def visited(everything: SentReferrals, database: Database) -> dict[str, httpx2.Response]:
-    """Every page there is, by name and language."""
+    """Returns every page, by name and language."""
     pages: dict[str, httpx2.Response] = {}
     async with an_app(database, face=PublicAddress("", LINE)) as client:
         for lang in LANGUAGES:
             browser = Browser(client, lang)
             pages |= {f"{name} {lang}": page for name, page in (await visits(everything, browser)).items()}
-        await everything.say("WithdrawVoluntaryReturn", channel="PHONE")
-        await everything.say("WithdrawConsent", purpose="SHARE_EMBASSY")
+        await everything.record_message("WithdrawVoluntaryReturn", channel="PHONE")
+        await everything.record_message("WithdrawConsent", purpose="SHARE_EMBASSY")
         for lang in LANGUAGES:
-            issued = kept[lang]
+            issued = issued_links[lang]
             pages[f"closed {lang}"] = await Browser(client, lang).opens(issued)
     return pages
 
 
-kept: dict[str, Any] = {}
+issued_links: dict[str, Any] = {}
 
 
 async def visits(asked: SentReferrals, browser: Browser) -> dict[str, httpx2.Response]:
     pages: dict[str, httpx2.Response] = {}
-    for kind in ASKED:
+    for kind in ALL_KINDS:
         issued = await asked.link(kind)
         pages[kind] = await browser.opens(issued)
         if kind == "TRAVEL_DOCUMENT":
-            pages["mend"] = await browser.sends(issued, pages[kind], "COMPLETED:ISSUED")
-    issued = kept[browser.lang] = await asked.link()
+            pages["errors"] = await browser.sends(issued, pages[kind], "COMPLETED:ISSUED")
+    issued = issued_links[browser.lang] = await asked.link()
     page = await browser.opens(issued)
     pages["code"] = await browser.goes_to(f"/p/{issued.token}?lang={browser.lang}")
-    pages["unopened"] = await browser.opens(issued, "no code")
+    pages["not_opened"] = await browser.opens(issued, "no code")
     pages["receipt"] = await browser.sends(issued, page, "STARTED", note="x" * 2000, day="2026-01-01")
     pages["call"] = await browser.goes_to(f"/call?lang={browser.lang}")
     await asked.record()
     return pages
 
 
-async def test_every_page_is_small_strict_readable_and_silent(
+async def test_every_page_is_small_strict_accessible_and_not_sensitive(
     visited: dict[str, httpx2.Response], subtests: pytest.Subtests
 ) -> None:
-    assert len(visited) == 3 * (len(ASKED) + 6)
+    assert len(visited) == 3 * (len(ALL_KINDS) + 6)
     for name, page in visited.items():
         with subtests.test(page=name):
             what, lang = name.split()
             assert_small(page)
             assert_strict(page)
-            assert_readable(Tags(page), lang)
-            assert_silent(page)
+            assert_accessible(Tags(page), lang)
+            assert_not_sensitive(page)
             if what in OUTCOMES and what not in CALLS:
-                assert_asks(page, what, lang)
+                assert_offers_outcomes(page, what, lang)
 
 
 def assert_small(page: httpx2.Response) -> None:
@@ -129,7 +131,7 @@ def assert_small(page: httpx2.Response) -> None:
 
 
 def assert_strict(page: httpx2.Response) -> None:
-    """No script, nothing from elsewhere, and a policy that would allow neither."""
+    """No scripts and no external resources, and a policy that allows neither."""
     tags = Tags(page)
     policy = dict(part.strip().split(" ", 1) for part in page.headers["content-security-policy"].split(";"))
     assert policy.keys() == {"default-src", "style-src", "form-action", "base-uri", "frame-ancestors"}
@@ -143,8 +145,8 @@ def assert_strict(page: httpx2.Response) -> None:
     assert [found for found in tags.every("form") if "action" in found] == []
 
 
-def assert_readable(tags: Tags, lang: str) -> None:
-    """What a screen reader, a keyboard and a right-to-left reader need."""
+def assert_accessible(tags: Tags, lang: str) -> None:
+    """What users of screen readers, keyboards and right-to-left languages need."""
     (root,) = tags.every("html")
     assert (root["lang"], root["dir"]) == (lang, "rtl" if lang == "ar" else "ltr")
     assert len(tags.every("h1")) == 1
@@ -163,53 +165,53 @@ def assert_readable(tags: Tags, lang: str) -> None:
     assert len(tags.every("fieldset")) == len(tags.every("legend"))
 
 
-def assert_silent(page: httpx2.Response) -> None:
-    """No page names what a person fled or suffered, no address and no title names anybody."""
-    assert not TELLING.search(Tags(page).text)
+def assert_not_sensitive(page: httpx2.Response) -> None:
+    """No page mentions what a person fled or suffered. No address and no title names a person."""
+    assert not SENSITIVE.search(Tags(page).text)
     (title,) = re.findall("<title>(.*?)</title>", page.text)
     assert not re.search("Aminata|Okafor|LBY", title + str(page.url))
 
 
-def assert_asks(page: httpx2.Response, kind: str, lang: str) -> None:
-    """In the partner's words, with the results this kind has."""
+def assert_offers_outcomes(page: httpx2.Response, kind: str, lang: str) -> None:
+    """The page has the kind in words and offers the outcomes of this kind."""
     assert LANGUAGES[lang].kind[kind] in Tags(page).text
     assert {f"COMPLETED:{code}" for code in OUTCOMES[ReferralKind(kind)].ends} <= set(offered(page))
     assert {"WITHDRAWAL_REPORTED", "CONCERN_REPORTED"} <= set(offered(page))
 
 
-# Words
+# Texts
 
 
-def test_every_language_has_the_same_words() -> None:
+def test_every_language_has_the_same_keys() -> None:
     sections = ("ui", "field", "value", "kind", "outcome", "country", "language")
     keys = {lang: {name: set(getattr(w, name)) for name in sections} for lang, w in LANGUAGES.items()}
     assert keys["fr"] == keys["en"]
     assert keys["ar"] == keys["en"]
-    said = [text for w in LANGUAGES.values() for name in sections for text in getattr(w, name).values()]
-    assert [text for text in said if not text.strip()] == []
+    texts = [text for w in LANGUAGES.values() for name in sections for text in getattr(w, name).values()]
+    assert [text for text in texts if not text.strip()] == []
 
 
-def test_every_kind_and_every_outcome_has_words() -> None:
+def test_every_kind_and_every_outcome_has_a_text() -> None:
     codes = {choice.outcome for kind in OUTCOMES for choice in every(kind) if choice.outcome}
     assert codes == set(LANGUAGES["en"].outcome)
-    assert set(LANGUAGES["en"].kind) == set(ASKED) == set(OUTCOMES)
+    assert set(LANGUAGES["en"].kind) == set(ALL_KINDS) == set(OUTCOMES)
 
 
-def test_every_word_is_used_somewhere() -> None:
+def test_every_text_is_used() -> None:
     written = " ".join(file.read_text() for end in ("html", "py") for file in HERE.rglob(f"*.{end}"))
-    written += " ended later"  # what a link shows when it may not show a task
+    written += " ended later"  # shown instead of a task; the keys are in the links
     keys = LANGUAGES["en"].ui
     assert [key for key in keys if not re.search(rf"\b{key.removesuffix('_lead')}\b", written)] == []
 
 
-def test_a_browsers_wish_decides_where_nobody_asked() -> None:
+def test_the_language_of_the_browser_is_used_when_none_was_requested() -> None:
     assert in_language("ar", "fr").lang == "ar"
     assert in_language(None, "de, fr-CH;q=0.8, ar;q=0.9").lang == "ar"
     assert in_language("xx", "").lang == "en"
     assert in_language(None, "q=;;,*;q=nonsense, fr;q=1.2.3").lang in LANGUAGES
 
 
-def test_a_birthday_is_shown_as_far_as_it_is_known() -> None:
+def test_a_date_of_birth_is_shown_to_its_known_precision() -> None:
     w = LANGUAGES["en"]
     shown = {}
     for precision in ("DAY", "MONTH", "YEAR", "ESTIMATED"):
@@ -217,30 +219,61 @@ def test_a_birthday_is_shown_as_far_as_it_is_known() -> None:
     assert shown == {"DAY": "1996-04-02", "MONTH": "1996-04", "YEAR": "1996", "ESTIMATED": "about 1996"}
 
 
-def test_whatever_may_be_told_of_a_person_has_words_and_is_shown() -> None:
-    told = {
+def test_every_field_that_may_be_disclosed_has_a_label_and_is_shown() -> None:
+    data = {
         **dict.fromkeys(("family_name", "given_names", "name_native_script", "phone", "document", "item"), "text"),
         "sex": "FEMALE", "date_of_birth": "1996-04-02", "nationality": "NGA", "languages": ["ha", "xx"],
         "flight": {"movement": "MOV-1", "std": "2026-12-14T09:00:00+00:00"},
         "interview": {"place": "Consulate", "at": "2026-12-01T08:00:00Z"}, "age_class": "CHD", "iom_line": "+218",
     }  # fmt: skip
-    shown = {label: value for label, value, _ in person(told, LANGUAGES["en"])}
+    shown = {label: value for label, value, _ in person(data, LANGUAGES["en"])}
 
-    assert set().union(*MAY_SEE.values()) - {"dob_precision"} <= told.keys()
-    assert len(shown) == len(told) + 1, "a flight is two lines"
+    assert set().union(*MAY_SEE.values()) - {"dob_precision"} <= data.keys()
+    assert len(shown) == len(data) + 1, "a flight is two lines"
     assert (shown["Sex"], shown["Nationality"], shown["Languages"]) == ("Female", "Nigeria", "Hausa, xx")
     assert (shown["Flight"], shown["Departure"]) == ("MOV-1", "2026-12-14 09:00 UTC")
-    assert (shown["Interview"], shown["Age class"]) == ("Consulate, 2026-12-01 08:00 UTC", "Child")
+    assert (shown["Interview"], shown["Age group"]) == ("Consulate, 2026-12-01 08:00 UTC", "Child")
 
 
-# Looks
+# Errors of a form
 
 
-def test_the_style_sheet_mirrors_by_itself() -> None:
+@pytest.mark.parametrize(
+    ("kind", "outcome", "field", "error"),
+    [
+        (ReferralKind.TRAVEL_DOCUMENT, "COMPLETED:ISSUED", "number", "Document number: enter the number"),
+        (ReferralKind.EXIT_PERMIT, "COMPLETED:GRANTED", "permit_number", "Permit number: enter the number"),
+    ],
+)
+def test_a_missing_number_is_reported_by_the_name_of_its_field(
+    kind: ReferralKind, outcome: str, field: str, error: str
+) -> None:
+    (found,) = invalid_entries(FormData({"say": outcome}), kind)
+    assert found.field == field
+    assert LANGUAGES["en"].ui[found.text_key].startswith(error)
+
+
+def test_an_unreadable_expiry_date_is_reported_by_the_name_of_its_field() -> None:
+    form = FormData({"say": "COMPLETED:ISSUED", "number": "LP-7", "expires_on": "next year"})
+    (found,) = invalid_entries(form, ReferralKind.TRAVEL_DOCUMENT)
+    assert found.field == "expires_on"
+    assert LANGUAGES["en"].ui[found.text_key].startswith("Valid until: enter year, month and day")
+
+
+def invalid_entries(form: FormData, kind: ReferralKind) -> list[InvalidEntry]:
+    found = answer(form, kind, date(2026, 11, 23))
+    assert isinstance(found, list)
+    return found
+
+
+# Appearance
+
+
+def test_the_style_sheet_has_no_left_or_right() -> None:
     assert not re.search(r"\b(left|right)\b", STYLE)
 
 
-def test_every_colour_of_text_stands_out_from_its_ground() -> None:
+def test_every_colour_of_text_has_enough_contrast() -> None:
     pairs = [("#111", "#fff"), ("#444", "#fff"), ("#0033a0", "#fff"), ("#fff", "#0033a0"), ("#fff", "#b00020")]
     used = set(re.findall(r"#[0-9a-f]{3,6}\b", STYLE))
     assert {colour for pair in pairs for colour in pair} <= used
@@ -249,7 +282,7 @@ def test_every_colour_of_text_stands_out_from_its_ground() -> None:
 
 
 def contrast(one: str, other: str) -> float:
-    """WCAG 2.2."""
+    """Returns the contrast ratio as WCAG 2.2 defines it."""
     lighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
     return (lighter + 0.05) / (darker + 0.05)
 
@@ -261,15 +294,15 @@ def luminance(colour: str) -> float:
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-def test_whatever_is_touched_is_large_enough_for_a_thumb() -> None:
-    for touched in (r"\.send", r"\.pick", r"nav a,nav button,nav strong", r"input\[type=text\][^{]*"):
-        (rule,) = re.findall(rf"(?m)^{touched}\{{([^}}]*)\}}", STYLE)
+def test_every_touch_target_is_large_enough() -> None:
+    for target in (r"\.send", r"\.pick", r"nav a,nav button,nav strong", r"input\[type=text\][^{]*"):
+        (rule,) = re.findall(rf"(?m)^{target}\{{([^}}]*)\}}", STYLE)
         found = re.search(r"min-block-size:([0-9.]+)rem", rule)
         assert found, rule
         assert float(found[1]) * 16 >= 44
 
 
-# What is shown outside
+# The public address
 
 
 @pytest.mark.parametrize(
@@ -291,7 +324,7 @@ def test_address_and_line_come_from_the_environment(settings: dict[str, str], sh
     "settings",
     [{"AWDA_PUBLIC_URL": "javascript:alert(1)"}, {"AWDA_PUBLIC_URL": "https://x y"}, {"AWDA_LINE": "call us"}],
 )
-def test_an_address_or_line_that_is_none_is_refused(settings: dict[str, str]) -> None:
+def test_an_invalid_address_or_line_is_refused(settings: dict[str, str]) -> None:
     with pytest.raises(InvalidPublicAddressError):
         PublicAddress.read(settings)
 

@@ -1,4 +1,4 @@
-"""The mapping between referrals and FHIR Tasks, row by row; every resource is held against FHIR's own models."""
+"""The mapping between referrals and FHIR Tasks, row by row. Every resource is validated with FHIR's own models."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ SENT: dict[str, Any] = {
 
 
 def shown(status: ReferralStatus = ReferralStatus.SENT, **person: Any) -> dict[str, Any]:
-    """A referral as the Task that is read, after FHIR's models have had their say."""
+    """Returns a referral as a Task, after validation by FHIR's models."""
     sent = {**SENT, "person": person} if person else SENT
     seen = PartnerReferral(TOKEN, "clinic-tripoli", ReferralKind.MEDICAL_ASSESSMENT, status, AT, sent)
     found: dict[str, Any] = json.loads(Task.model_validate(task_of(seen)).model_dump_json())
@@ -78,14 +78,14 @@ def shown(status: ReferralStatus = ReferralStatus.SENT, **person: Any) -> dict[s
 
 
 def update(status: str, **changed: Any) -> dict[str, Any]:
-    """A Task as a partner sends it back."""
+    """Returns a Task as a partner sends it back."""
     task = {**shown(), "status": status, "lastModified": "2026-11-24T10:15:00+02:00", **changed}
     task.pop("businessStatus") if "businessStatus" not in changed else None
     found: dict[str, Any] = json.loads(Task.model_validate(task).model_dump_json())
     return found
 
 
-def said(status: str, message_id: str = "m-1", **changed: Any) -> dict[str, Any]:
+def signal_fields(status: str, message_id: str = "m-1", **changed: Any) -> dict[str, Any]:
     task = update(status, **changed)
     assert flaws_in(task, task["id"]) == []
     fields = signal_of("clinic-tripoli", message_id, task)
@@ -93,7 +93,7 @@ def said(status: str, message_id: str = "m-1", **changed: Any) -> dict[str, Any]
     return fields
 
 
-# Status, row by row (domain.md 5.1)
+# Status, row by row (rule REFERRAL.STATUS)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def said(status: str, message_id: str = "m-1", **changed: Any) -> dict[str, Any]
         ("ENTERED_IN_ERROR", "entered-in-error"),
     ],
 )
-def test_each_status_has_its_word_in_fhir_and_keeps_ours_beside_it(status: str, word: str) -> None:
+def test_each_status_has_a_fhir_status_and_keeps_the_status_of_awda_beside_it(status: str, word: str) -> None:
     task = shown(ReferralStatus(status))
 
     assert task["status"] == word
@@ -139,18 +139,18 @@ def test_every_status_is_in_the_table() -> None:
     ],
 )
 def test_each_status_a_partner_may_set_is_a_signal(word: str, signal: str) -> None:
-    assert said(word)["signal_type"] == signal
+    assert signal_fields(word)["signal_type"] == signal
     assert goes_on(update(word)) is (word == "in-progress")
 
 
 @pytest.mark.parametrize("word", ["draft", "requested", "ready", "entered-in-error", "Completed", "done"])
-def test_a_status_that_is_ours_to_set_is_no_signal(word: str) -> None:
+def test_a_status_that_only_iom_sets_is_not_a_signal(word: str) -> None:
     (flaw,) = flaws_in(update(word), id_of(TOKEN))
     assert flaw.pointer == "/status"
 
 
 @pytest.mark.parametrize("signal", list(SignalType))
-def test_what_fhir_has_no_status_for_is_said_in_our_own_word(signal: SignalType) -> None:
+def test_a_signal_without_a_fhir_status_has_its_own_code(signal: SignalType) -> None:
     task = update("requested", businessStatus={"coding": [{"system": SIGNAL, "code": signal}]})
 
     assert flaws_in(task, id_of(TOKEN)) == []
@@ -158,7 +158,7 @@ def test_what_fhir_has_no_status_for_is_said_in_our_own_word(signal: SignalType)
     assert signal_of("clinic-tripoli", "m-1", task)["signal_type"] == signal
 
 
-# What goes out, field by field
+# Referral to Task, field by field
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_what_fhir_has_no_status_for_is_said_in_our_own_word(signal: SignalType)
         ("phone", ("telecom",), [{"system": "phone", "value": "+218910000001"}]),
     ],
 )
-def test_what_a_patient_has_stands_in_the_patient(field: str, where: tuple[str, ...], value: Any) -> None:
+def test_identity_fields_are_in_the_patient(field: str, where: tuple[str, ...], value: Any) -> None:
     task = shown(**{field: PERSON[field]})
 
     (patient,) = task["contained"]
@@ -181,7 +181,7 @@ def test_what_a_patient_has_stands_in_the_patient(field: str, where: tuple[str, 
     assert "input" not in task
 
 
-def test_languages_stand_in_the_patient() -> None:
+def test_languages_are_in_the_patient() -> None:
     (patient,) = shown(languages=["ha", "en"])["contained"]
     codes = [each["language"]["coding"][0]["code"] for each in patient["communication"]]
     assert codes == ["ha", "en"]
@@ -197,7 +197,7 @@ def test_languages_stand_in_the_patient() -> None:
         ("flight", {"flight.movement": "MOV-2026-1214-MJI-LOS-01", "flight.std": "2026-12-14T09:00:00+00:00"}),
     ],
 )
-def test_what_a_patient_has_not_is_an_input(field: str, inputs: dict[str, str]) -> None:
+def test_other_fields_are_inputs(field: str, inputs: dict[str, str]) -> None:
     task = shown(**{field: PERSON[field]})
 
     found = {each["type"]["coding"][0]["code"]: each["valueString"] for each in task["input"]}
@@ -209,33 +209,33 @@ def test_what_a_patient_has_not_is_an_input(field: str, inputs: dict[str, str]) 
 @pytest.mark.parametrize(
     ("precision", "known"), [("DAY", "1996-04-02"), ("MONTH", "1996-04"), ("YEAR", "1996"), ("ESTIMATED", "1996")]
 )
-def test_of_a_date_of_birth_only_what_is_known_is_told(precision: str, known: str) -> None:
+def test_a_date_of_birth_has_its_known_precision(precision: str, known: str) -> None:
     (patient,) = shown(date_of_birth="1996-04-02", dob_precision=precision)["contained"]
     assert patient["birthDate"] == known
 
 
 @pytest.mark.parametrize("sex", ["UNKNOWN", "MALE", "FEMALE", "NOT_APPLICABLE"])
-def test_every_sex_has_its_word(sex: str) -> None:
+def test_every_sex_has_a_fhir_gender(sex: str) -> None:
     (patient,) = shown(sex=sex)["contained"]
     assert patient["gender"] in {"male", "female", "unknown", "other"}
 
 
 @pytest.mark.parametrize("recipient", list(Recipient))
-def test_a_task_tells_what_was_sent_and_not_a_field_more(recipient: Recipient) -> None:
-    told = {name: value for name, value in PERSON.items() if name in MAY_SEE[recipient]}
+def test_a_task_has_the_fields_that_were_sent_and_no_others(recipient: Recipient) -> None:
+    disclosed = {name: value for name, value in PERSON.items() if name in MAY_SEE[recipient]}
 
-    text = json.dumps(shown(**told), ensure_ascii=False)
+    text = json.dumps(shown(**disclosed), ensure_ascii=False)
 
     for name, value in PERSON.items():
         for part in [value] if isinstance(value, str) else list(value.values() if isinstance(value, dict) else value):
             if name not in ("dob_precision", "sex", "languages"):
-                assert (part in text) is (name in told), name
+                assert (part in text) is (name in disclosed), name
     assert {"input": "input" in text, "contained": '"contained"' in text} == {
-        "input": bool(told.keys() - IN_PATIENT), "contained": bool(told.keys() & IN_PATIENT),
+        "input": bool(disclosed.keys() - IN_PATIENT), "contained": bool(disclosed.keys() & IN_PATIENT),
     }  # fmt: skip
 
 
-def test_the_rest_of_a_referral_has_its_place() -> None:
+def test_the_other_elements_of_a_task() -> None:
     task = shown()
 
     assert task["id"] == "Vb9cW4nVt7m2.JqkXo1-3g"
@@ -256,13 +256,13 @@ def test_every_token_is_an_id_and_back_again(token: str) -> None:
 
 
 @pytest.mark.parametrize("status", sorted(TERMINAL))
-def test_a_task_about_nobody_fits_fhir_too(status: ReferralStatus) -> None:
+def test_a_task_without_personal_data_is_valid_fhir(status: ReferralStatus) -> None:
     task = task_of(PartnerReferral(TOKEN, "clinic-tripoli", ReferralKind.MHPSS, status, AT))
     assert not {"for", "contained", "input", "restriction", "authoredOn"} & task.keys()
     Task.model_validate(task)
 
 
-def test_pages_and_receipts_fit_fhir() -> None:
+def test_pages_and_receipts_are_valid_fhir() -> None:
     seen = PartnerReferral(TOKEN, "clinic-tripoli", ReferralKind.MHPSS, ReferralStatus.SENT, AT, SENT)
     here = "http://127.0.0.1:8600/api/v1/partners/clinic-tripoli/fhir/Task?status=requested&_after=x"
 
@@ -275,11 +275,11 @@ def test_pages_and_receipts_fit_fhir() -> None:
     assert page["link"][1]["url"] == f"{here.partition('?')[0]}?status=requested&_after={id_of(TOKEN)}"
 
 
-# What comes in, field by field
+# Task to signal, field by field
 
 
 def test_an_update_is_a_signal_with_its_outcome_payload_reason_and_times() -> None:
-    fields = said(
+    fields = signal_fields(
         "completed",
         message_id="3b6f1c1e-7c1f-4a52-9a51-0d9c6f1e2a77",
         statusReason={"text": "seen twice"},
@@ -308,7 +308,7 @@ def test_an_update_is_a_signal_with_its_outcome_payload_reason_and_times() -> No
 
 def test_a_correction_names_the_signal_it_corrects() -> None:
     other = "6f0a1c1e-7c1f-4a52-9a51-0d9c6f1e2a77"
-    fields = said(
+    fields = signal_fields(
         "completed",
         businessStatus={"coding": [{"system": SIGNAL, "code": "AMENDED"}]},
         output=[{"type": {"text": "supersedes_signal_id"}, "valueString": other}],
@@ -316,8 +316,8 @@ def test_a_correction_names_the_signal_it_corrects() -> None:
     assert (fields["signal_type"], fields["supersedes_signal_id"]) == ("AMENDED", other)
 
 
-def test_a_message_id_that_is_no_uuid_gives_one_and_always_the_same() -> None:
-    one, again, other = (said("accepted", name)["signal_id"] for name in ("m-1", "m-1", "m-2"))
+def test_a_message_id_that_is_not_a_uuid_always_gives_the_same_uuid() -> None:
+    one, again, other = (signal_fields("accepted", name)["signal_id"] for name in ("m-1", "m-1", "m-2"))
     assert one == again != other
     UUID(one)
 
@@ -331,7 +331,7 @@ def test_a_message_id_that_is_no_uuid_gives_one_and_always_the_same() -> None:
     ],
 )
 def test_an_end_that_is_not_fully_known_counts_from_the_last_change(changed: dict[str, Any], at: str) -> None:
-    assert said("completed", **changed)["occurred_at"] == at
+    assert signal_fields("completed", **changed)["occurred_at"] == at
 
 
 @pytest.mark.parametrize(
@@ -347,14 +347,14 @@ def test_a_task_that_cannot_be_an_answer_says_where(changed: dict[str, Any], poi
 
 
 @given(st.sampled_from(sorted(SIGNAL_OF)), st.uuids())
-def test_the_same_update_always_says_the_same(word: str, message_id: UUID) -> None:
-    assert said(word, str(message_id)) == said(word, str(message_id))
+def test_the_same_update_is_always_the_same_signal(word: str, message_id: UUID) -> None:
+    assert signal_fields(word, str(message_id)) == signal_fields(word, str(message_id))
 
 
-# The page
+# The documentation page
 
 
-def test_the_answer_on_the_page_is_one_that_is_taken() -> None:
+def test_the_answer_on_the_page_is_accepted() -> None:
     (block,) = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
     task = json.loads(Task.model_validate(json.loads(block)).model_dump_json())
 
@@ -373,7 +373,8 @@ def test_the_statuses_on_the_page_are_those_of_the_table() -> None:
     assert {word: shown[word] for word in table} == table
 
 
-def test_every_system_on_the_page_is_one_we_use() -> None:
-    used = (PAGES.parent.parent / "gateway" / "partner_access" / "fhir_mapping.py").read_text()
+def test_every_system_on_the_page_is_used() -> None:
+    mapping = PAGES.parent.parent / "gateway" / "partner_access" / "fhir_mapping.py"
+    used = mapping.read_text()
     for system in set(re.findall(r"urn:awda:([a-z-]+)", PAGE)):
         assert f'"{system}"' in used, system

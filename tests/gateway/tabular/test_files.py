@@ -1,4 +1,4 @@
-"""Files that would be more than a list: bombs, giants, ruins."""
+"""Hostile and damaged files: archives that expand without limit, very large files, damaged workbooks."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def a_book(*rows: Sequence[object], edit: Callable[[Workbook], None] | None = No
 
 
 def with_part(raw: bytes, name: str, content: bytes, *, instead: bool = True) -> bytes:
-    """The workbook with one part put in, or in the place of another."""
+    """Returns the workbook with one part added, or replaced."""
     out = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(raw)) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new:
         for item in old.infolist():
@@ -42,25 +42,25 @@ def with_part(raw: bytes, name: str, content: bytes, *, instead: bool = True) ->
     return out.getvalue()
 
 
-def the_memory_of(work: Callable[[], object]) -> int:
-    """By how many bytes the process has grown meanwhile."""
+def memory_growth(work: Callable[[], object]) -> int:
+    """Returns the growth of the process in bytes during the work."""
     before = psutil.Process().memory_info().rss
     work()
     return int(psutil.Process().memory_info().rss - before)
 
 
 def refused(name: str, raw: bytes) -> str:
-    with pytest.raises(UnusableFileError) as no:
+    with pytest.raises(UnusableFileError) as error:
         read_bytes(name, raw, LIST)
-    return str(no.value)
+    return str(error.value)
 
 
-def test_a_small_file_that_unpacks_into_a_giant_is_refused_before_it_is_unpacked() -> None:
+def test_a_small_file_that_unpacks_into_a_very_large_one_is_refused_before_it_is_unpacked() -> None:
     bomb = with_part(a_book(["Awa", "x"]), "xl/worksheets/sheet1.xml", b" " * (LIST.unpacked + 1))
     assert len(bomb) < MIB
-    said = list[str]()
-    assert the_memory_of(lambda: said.append(refused("sheet.xlsx", bomb))) < 20 * MIB
-    assert "far more than a list" in said[0]
+    messages = list[str]()
+    assert memory_growth(lambda: messages.append(refused("sheet.xlsx", bomb))) < 20 * MIB
+    assert "far more data than a list" in messages[0]
 
 
 def test_a_workbook_of_very_many_parts_is_refused() -> None:
@@ -69,14 +69,14 @@ def test_a_workbook_of_very_many_parts_is_refused() -> None:
     with zipfile.ZipFile(out, "a") as book:
         for number in range(PARTS):
             book.writestr(f"xl/extra{number}.xml", b"")
-    assert "far more than a list" in refused("sheet.xlsx", out.getvalue())
+    assert "far more data than a list" in refused("sheet.xlsx", out.getvalue())
 
 
-def test_entities_that_unfold_into_more_and_more_are_not_unfolded() -> None:
+def test_nested_entities_are_not_expanded() -> None:
     entities = "".join(f'<!ENTITY e{n} "{f"&e{n - 1};" * 10}">' for n in range(1, 12))
     laughs = f'<?xml version="1.0"?><!DOCTYPE w [<!ENTITY e0 "ha">{entities}]><worksheet>&e11;</worksheet>'.encode()
     raw = with_part(a_book(["Awa", "x"]), "xl/worksheets/sheet1.xml", laughs)
-    assert the_memory_of(lambda: refused("sheet.xlsx", raw)) < 50 * MIB
+    assert memory_growth(lambda: refused("sheet.xlsx", raw)) < 50 * MIB
 
 
 def test_nothing_outside_the_workbook_is_read() -> None:
@@ -92,13 +92,13 @@ def test_a_list_with_too_many_rows_is_refused_whatever_its_kind() -> None:
         assert "more than 100 rows" in refused(name, raw)
 
 
-def test_a_row_that_stands_a_million_rows_down_is_found_without_a_million_rows_in_memory() -> None:
+def test_a_row_a_million_rows_down_is_found_without_a_million_rows_in_memory() -> None:
     raw = a_book(edit=lambda book: book.worksheets[0].cell(1_000_000, 1).__setattr__("value", "Awa"))
     found = read_bytes("sheet.xlsx", raw, LIST)
     assert [(line.row, line.cells["name"]) for line in found.lines] == [(1_000_000, "Awa")]
 
 
-def test_a_row_beyond_the_last_that_a_spreadsheet_has_does_not_keep_anybody_waiting() -> None:
+def test_a_row_beyond_the_last_row_of_a_spreadsheet_causes_no_delay() -> None:
     sheet = (
         b'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'
         b'<row r="1"><c r="A1" t="inlineStr"><is><t>name</t></is></c><c r="B1" t="inlineStr"><is><t>result</t></is></c>'
@@ -108,7 +108,7 @@ def test_a_row_beyond_the_last_that_a_spreadsheet_has_does_not_keep_anybody_wait
     assert found.lines == ()
 
 
-def test_a_formula_is_what_it_last_showed_or_text_as_the_form_wants_it() -> None:
+def test_a_formula_is_read_as_its_last_value_or_as_text_according_to_the_format() -> None:
     raw = a_book(["=1+1", "=HYPERLINK(1)"])
     text = ListFormat(LIST.columns, LIST.example, computed=False)
     (line,) = read_bytes("sheet.xlsx", raw, text).lines
@@ -116,7 +116,7 @@ def test_a_formula_is_what_it_last_showed_or_text_as_the_form_wants_it() -> None
     assert read_bytes("sheet.xlsx", raw, LIST).lines == ()
 
 
-def test_a_page_that_is_hidden_is_not_the_list() -> None:
+def test_a_hidden_sheet_of_a_workbook_is_not_read() -> None:
     def hide(book: Workbook) -> None:
         hidden = book.create_sheet("choices", 0)
         hidden.sheet_state = "hidden"
@@ -133,11 +133,11 @@ def test_a_page_that_is_hidden_is_not_the_list() -> None:
 )
 @pytest.mark.parametrize("content", [b"", b"<a>", b"\xff\xfe", b"<worksheet/>"])
 @pytest.mark.filterwarnings("ignore::UserWarning:openpyxl")
-def test_a_ruined_workbook_is_refused_or_read_and_never_breaks(part: str, content: bytes) -> None:
+def test_a_damaged_workbook_is_refused_or_read_without_an_unexpected_error(part: str, content: bytes) -> None:
     with contextlib.suppress(UnusableFileError):
         assert read_bytes("sheet.xlsx", with_part(a_book(["Awa", "x"]), part, content), LIST).headings
 
 
-def test_a_cell_without_an_end_is_named() -> None:
+def test_a_cell_that_does_not_end_is_reported() -> None:
     raw = b'name,result\n"' + b"x" * 200_000
-    assert "lone quotation mark" in refused("sheet.csv", raw)
+    assert "quotation mark without a partner" in refused("sheet.csv", raw)

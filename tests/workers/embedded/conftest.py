@@ -1,4 +1,4 @@
-"""Temporary homes, and launchers that a test interrupts and kills."""
+"""Temporary homes, and launchers that tests start, interrupt and kill."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 import pytest
 
-from workers.embedded.postgres import Postgres, inhabitants
+from workers.embedded.postgres import Postgres, server_processes
 from workers.settings import Home
 
 PROJECT = Path(__file__).parents[3]
@@ -26,11 +26,11 @@ LAUNCHER = PROJECT / "tests" / "support" / "launcher.py"
 
 
 class Launcher:
-    """One `up` in a process of its own."""
+    """One `up` in its own process."""
 
     def __init__(self, home: Path, python: str = sys.executable, **options: Any) -> None:
         self.home = Home(home)
-        self.said: list[str] = []
+        self.output: list[str] = []
         env = {"PATH": f"{Path(sys.executable).parent}:{os.defpath}", "AWDA_HOME": str(home)}
         env["PYTHONPATH"] = os.pathsep.join((str(PROJECT), *site.getsitepackages()))
         self.process: subprocess.Popen[str] = subprocess.Popen(
@@ -39,13 +39,13 @@ class Launcher:
         )  # fmt: skip
 
     def until(self, word: str) -> str:
-        """Reads its output up to a line with this word."""
+        """Reads its output up to the line that contains this word, and returns the line."""
         assert self.process.stdout
         for line in self.process.stdout:
-            self.said.append(line.strip())
+            self.output.append(line.strip())
             if word in line:
                 return line.strip()
-        raise AssertionError(f"never said {word!r}, but: {self.said}")
+        raise AssertionError(f"the output does not contain {word!r}: {self.output}")
 
     def come_up(self) -> None:
         self.until("ready")
@@ -56,12 +56,12 @@ class Launcher:
         return psutil.Process(self.process.pid).children(recursive=True)
 
     def pid_of(self, name: str) -> int | None:
-        """Returns the process id, or None while the process starts."""
+        """``None`` while it is being started."""
         pids: dict[str, int | None] = {each["name"]: each["pid"] for each in self.home.state()["processes"]}
         return pids[name]
 
     def interrupt(self) -> float:
-        """Sends Ctrl-C. Returns how long the process took to end, in seconds."""
+        """Sends Ctrl-C. Returns the seconds until the launcher has ended."""
         since = time.monotonic()
         self.process.send_signal(signal.SIGINT)
         self.process.wait(20)
@@ -80,7 +80,7 @@ class Launcher:
 
 @pytest.fixture(scope="session")
 async def furnished() -> AsyncIterator[Path]:
-    """A home with a database cluster, to copy: creating a cluster takes longer than most tests."""
+    """A home with a new cluster, to be copied: creating a cluster takes longer than most tests."""
     root = Path(tempfile.mkdtemp(prefix="awda-seed-"))
     postgres = postgres_of(root)
     await postgres.start()
@@ -100,8 +100,8 @@ def home(furnished: Path, empty: Path) -> Path:
 def empty() -> Iterator[Path]:
     root = Path(tempfile.mkdtemp(prefix="awda-home-"))
     yield root
-    for survivor in inhabitants(root / "postgres" / "data"):
-        survivor.kill()
+    for process in server_processes(root / "postgres" / "data"):
+        process.kill()
     shutil.rmtree(root, ignore_errors=True)
 
 
@@ -118,9 +118,9 @@ def launch() -> Iterator[Callable[..., Launcher]]:
         each.close()
 
 
-def gone(processes: list[psutil.Process], patience: float) -> bool:
-    """Returns whether all end within ``patience`` seconds. A zombie process counts as ended."""
-    until = time.monotonic() + patience
+def gone(processes: list[psutil.Process], timeout_s: float) -> bool:
+    """Returns whether all have ended. A zombie process has ended."""
+    until = time.monotonic() + timeout_s
     while any(lives(each) for each in processes) and time.monotonic() < until:
         time.sleep(0.02)
     return not any(lives(each) for each in processes)

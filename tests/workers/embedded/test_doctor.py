@@ -1,4 +1,4 @@
-"""Wrong settings are found, named, and refused."""
+"""Unsafe settings of the servers are found, named and refused."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from workers.doctor import HealthCheck, UnfitServerError, diagnose, insist
+from workers.doctor import HealthCheck, UnfitServerError, diagnose, require_fit_servers
 from workers.embedded.installation import Servers, servers
 
 pytestmark = pytest.mark.integration  # starts servers of its own
@@ -18,7 +18,7 @@ TABLE = "CREATE TABLE events (n int); CREATE ROLE awda_app LOGIN; GRANT SELECT, 
 
 @pytest.fixture(scope="module")
 async def plain(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Servers]:
-    """Servers with the smallest log that a recording role may add to."""
+    """Servers with a minimal table of events that the recording role may add to."""
     async with servers(tmp_path_factory.mktemp("doctor") / "home", throw_away=True) as found:
         await execute(found, TABLE)
         assert found.postgres
@@ -42,7 +42,7 @@ async def examine(found: Servers) -> list[HealthCheck]:
 
 async def refused(found: Servers) -> tuple[set[str], str]:
     with pytest.raises(UnfitServerError) as unfit:
-        await insist(found.owner_dsn, found.app_dsn, found.temporal_address, embedded=True)
+        await require_fit_servers(found.owner_dsn, found.app_dsn, found.temporal_address, embedded=True)
     return {each.name for each in unfit.value.findings}, str(unfit.value)
 
 
@@ -61,7 +61,7 @@ async def test_a_server_that_may_forget_is_refused_with_every_reason(tmp_path: P
         assert weak.postgres
         await weak.postgres.ensure_role_passwords()
         with pytest.raises(UnfitServerError, match="fsync: It is off") as unfit:
-            await insist(None, weak.app_dsn, None)
+            await require_fit_servers(None, weak.app_dsn, None)
         assert {each.name for each in unfit.value.findings} == set(off)
 
 
@@ -86,11 +86,13 @@ async def test_a_recording_role_that_may_change_events_is_refused(plain: Servers
 
 async def test_recording_as_the_owner_is_refused(plain: Servers) -> None:
     assert plain.owner_dsn
-    with pytest.raises(UnfitServerError, match="awda_owner may UPDATE, DELETE, TRUNCATE"):
-        await insist(None, plain.owner_dsn, None)
+    with pytest.raises(
+        UnfitServerError, match="awda_owner must only add events, but may UPDATE, DELETE, TRUNCATE them"
+    ):
+        await require_fit_servers(None, plain.owner_dsn, None)
 
 
-async def test_a_database_that_trusts_everybody_is_refused(plain: Servers) -> None:
+async def test_a_database_that_requires_no_password_is_refused(plain: Servers) -> None:
     assert plain.postgres
     rules = plain.postgres.data / "pg_hba.conf"
     kept = rules.read_text()
@@ -101,8 +103,8 @@ async def test_a_database_that_trusts_everybody_is_refused(plain: Servers) -> No
         rules.write_text(kept)
 
 
-async def test_servers_that_are_away_are_named_without_their_passwords(plain: Servers) -> None:
-    away = "postgresql://u:hush@127.0.0.1:1/none"
-    found = [each for each in await diagnose(None, away, "127.0.0.1:1") if not each.ok]
+async def test_servers_that_cannot_be_reached_are_named_without_their_passwords(plain: Servers) -> None:
+    unreachable = "postgresql://u:hush@127.0.0.1:1/none"
+    found = [each for each in await diagnose(None, unreachable, "127.0.0.1:1") if not each.ok]
     assert [each.name for each in found] == ["database", "temporal"]
     assert "hush" not in str(found)

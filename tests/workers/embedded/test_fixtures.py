@@ -1,4 +1,4 @@
-"""What every other test stands on: a fresh, migrated database that the doctor finds well."""
+"""The fixtures of the other tests: a new, migrated database that passes the checks of `awda doctor`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ async def test_the_migrated_database_of_a_test_is_fit(servers: Servers, database
 
 
 @pytest.mark.parametrize("turn", [1, 2])
-async def test_no_test_sees_what_another_left(database: Database, turn: int) -> None:
+async def test_each_test_gets_an_empty_database(database: Database, turn: int) -> None:
     connection = await asyncpg.connect(database.owner_dsn)
     try:
         assert await connection.fetchval("SELECT to_regclass('left_behind')") is None

