@@ -95,7 +95,7 @@ def test_what_crashes_the_reference_library_we_reject_without_an_error(how: str)
     assert verified((SECRET,), headers, BODY, time.time()) is False
 
 
-@pytest.mark.parametrize(("key", "known"), [(SECRET, SECRET), (PRIVATE, PUBLIC)])
+@pytest.mark.parametrize(("key", "known"), [(SECRET, SECRET), (PRIVATE, PUBLIC)], ids=["shared secret", "key pair"])
 def test_either_kind_of_key_authenticates_its_owner(key: str, known: str) -> None:
     headers = sign(key, "m-1", NOW, BODY)
 
