@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from domain.kernel.event import ERASED
+from domain.kernel.sentences import ERASED
 from tests.support.assertions import neutral, redacted
 from tests.support.builders import AMINATA, a_closed_case, a_screened_case
 from tests.support.journeys import A_SCAN
@@ -16,7 +16,7 @@ def test_what_staff_put_in_names_them_and_the_partner_who_said_it() -> None:
     told = a_screened_case()
     told.partner_says("CONSULAR_IDENTITY", "COMPLETED", "NATIONALITY_CONFIRMED", by="staff:fatima", sheet_id=SHEET)
     said = told.named("SignalRecordedOnBehalf")[-1].say()
-    assert said == f"Recorded by staff:fatima on behalf of embassy-nga, from sheet {SHEET}."
+    assert said == f"Signal recorded by fatima on behalf of embassy-nga, from sheet {SHEET}."
     assert told.named("NationalityConfirmed")[-1].say() == "Nationality confirmed by embassy-nga."
 
 

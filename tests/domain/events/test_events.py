@@ -9,7 +9,8 @@ from typing import Annotated, Any, ClassVar
 import pytest
 
 from domain.events.case import CaseClosed
-from domain.kernel.event import ERASED, REGISTRY, Compartment, Event, EventDeclarationError, Sealed, sealed_fields
+from domain.kernel.event import REGISTRY, Compartment, Event, EventDeclarationError, Sealed, sealed_fields
+from domain.kernel.sentences import ERASED
 from tests.support.assertions import redacted
 from tests.support.builders import folded
 from tests.support.journeys import CASES, everything

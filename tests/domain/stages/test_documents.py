@@ -84,17 +84,17 @@ def test_a_no_is_recorded_and_given_to_a_consular_officer(kind: str, outcome: st
     [
         (
             "INTERVIEW_NO_SHOW",
-            "The person did not come to the interview with embassy-nga.",
+            "Consular interview with embassy-nga missed by the person.",
             "call the person, and arrange another interview",
         ),
         (
             "EMBASSY_CLOSED",
-            "Nationality was not examined by embassy-nga (EMBASSY_CLOSED).",
+            "Nationality not examined by embassy-nga (cause: embassy closed).",
             "ask again when the embassy opens, or ask one elsewhere",
         ),
         (
             "REFUSED_TO_COOPERATE_PERSON",
-            "Nationality was not examined by embassy-nga (REFUSED_TO_COOPERATE_PERSON).",
+            "Nationality not examined by embassy-nga (cause: the person refused to cooperate).",
             "ask the person in private whether an embassy is to be asked at all",
         ),
     ],
