@@ -30,13 +30,13 @@ class EvidenceAttached(Event):
     protection_about: Annotated[dict[str, Any] | None, Sealed(Compartment.PROT)] = None
 
     @property
-    def told(self) -> dict[str, Any]:
+    def visible_details(self) -> dict[str, Any]:
         """Name, media type, note, size and digest of the file, as far as the reader's compartments allow."""
         return self.about or self.care_about or self.protection_about or {}
 
     def sentence_values(self) -> dict[str, Any]:
-        note = self.told.get("note")
-        name = str(self.told.get("name", "")).strip() or None
+        note = self.visible_details.get("note")
+        name = str(self.visible_details.get("name", "")).strip() or None
         return {**self.facts, "name": f"{name} ({note})" if name and note else name}
 
 

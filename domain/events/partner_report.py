@@ -46,7 +46,7 @@ class PartnerReport(Event):
     protection_answer: Annotated[dict[str, Any] | None, Sealed(Compartment.PROT)] = None
 
     @property
-    def told(self) -> dict[str, Any]:
+    def visible_answer(self) -> dict[str, Any]:
         """The answer, as far as the reader's compartments allow, without data that was not requested."""
         return next((part for part in self._parts if "payload" in part), {})
 
@@ -54,7 +54,11 @@ class PartnerReport(Event):
     def content(self) -> dict[str, Any]:
         """The whole payload, including data that was not requested; used to detect repeated reports."""
         stripped = [part.get("stripped") or {} for part in self._parts]
-        return {name: value for part in (self.told.get("payload") or {}, *stripped) for name, value in part.items()}
+        return {
+            name: value
+            for part in (self.visible_answer.get("payload") or {}, *stripped)
+            for name, value in part.items()
+        }
 
     @property
     def _parts(self) -> list[dict[str, Any]]:
@@ -62,7 +66,7 @@ class PartnerReport(Event):
 
     @property
     def outcome(self) -> str | None:
-        return self.outcome_code or self.told.get("outcome_code")
+        return self.outcome_code or self.visible_answer.get("outcome_code")
 
     @property
     def counts_from(self) -> datetime:

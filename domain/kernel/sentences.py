@@ -30,7 +30,7 @@ PHRASES: Final[Mapping[str, str]] = {
     "ALREADY_TERMINAL_SAME_OUTCOME": "already ended with the same outcome",
     "CONTACT_LOST": "loss of contact",
     "DATA_PROTECTION_FP": "data protection focal point",
-    "DOB_PRECISION": "precision of the date of birth",
+    "DOB_PRECISION": "precision of date of birth",
     "GAVE_UP": "delivery attempts exhausted",
     "IOM_LINE": "IOM telephone line",
     "REFUSED_TO_COOPERATE_PERSON": "the person refused to cooperate",
@@ -95,11 +95,14 @@ def _field(value: Any) -> str:
     return _words(value.upper())
 
 
+def place_name(place: str) -> str:
+    """Returns the name of a country, and for a part of one the name with its code: ``NG-LA`` is "Nigeria (NG-LA)"."""
+    country = COUNTRY_OF_ALPHA2.get(place[:2]) if PART.fullmatch(place) else None
+    return f"{country_name(country)} ({place})" if country else country_name(place)
+
+
 def _country(value: Any) -> str:
-    if isinstance(value, str) and PART.fullmatch(value):
-        country = COUNTRY_OF_ALPHA2.get(value[:2])
-        return f"{country_name(country)} ({value})" if country else value
-    return country_name(value) if isinstance(value, str) else _plain(value)
+    return place_name(value) if isinstance(value, str) else _plain(value)
 
 
 def _language(value: Any) -> str:

@@ -219,7 +219,7 @@ async def evidence(intake: Intake, store: ContentStore, stream_id: UUID, digest:
     Raises ``EvidenceNotFoundError``, ``NoSuchFile``, ``KeyErasedError`` and ``Tampered``.
     """
     event = await _attached_under(intake, stream_id, digest.strip().lower())
-    if not event.told:
+    if not event.visible_details:
         raise KeyErasedError("the keys of this file have been destroyed")
     stored = await asyncio.to_thread(store.open, event.file_hash)
     try:
@@ -227,7 +227,7 @@ async def evidence(intake: Intake, store: ContentStore, stream_id: UUID, digest:
     except Exception:
         stored.close()
         raise
-    told = event.told
+    told = event.visible_details
     return EvidenceFile(str(told["name"]).strip(), str(told["media_type"]), str(told["content_hash"]), opened)
 
 
@@ -236,6 +236,8 @@ async def _attached_under(intake: Intake, stream_id: UUID, digest: str) -> Evide
     attached = [entry.event for entry in entries if isinstance(entry.event, EvidenceAttached)]
     if len(digest) >= SHORTEST_DIGEST:
         for event in attached:
-            if event.file_hash.startswith(digest) or str(event.told.get("content_hash", "")).startswith(digest):
+            if event.file_hash.startswith(digest) or str(event.visible_details.get("content_hash", "")).startswith(
+                digest
+            ):
                 return event
     raise EvidenceNotFoundError(f"this case has no file {digest[:64]!r}; its history names those it has")
