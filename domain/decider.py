@@ -330,10 +330,12 @@ def _meaning(case: Case, event: PartnerReport, ctx: Context) -> Iterator[Event]:
     if meaning is not None:
         yield from meaning(case, referral, event, ctx)
     if SIGNAL_OF[type(event)] is SignalType.COMPLETED:
-        yield from _automatic(case, referral, event, ctx, read=meaning is not None)
+        yield from _hold_or_review(case, referral, event, ctx, read=meaning is not None)
 
 
-def _automatic(case: Case, referral: Referral, event: PartnerReport, ctx: Context, *, read: bool) -> Iterator[Event]:
+def _hold_or_review(
+    case: Case, referral: Referral, event: PartnerReport, ctx: Context, *, read: bool
+) -> Iterator[Event]:
     """Places a hold on a grave outcome, for every kind of referral (rule SIGNAL.RESTRICTS_AT_ONCE)."""
     held = grave(referral.asked_kind, event.outcome, event.content)
     if held is not None and not case.departed:

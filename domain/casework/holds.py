@@ -1,4 +1,4 @@
-"""Handlers that place, review and lift holds, and that grant or revoke clearances by hand."""
+"""Handlers that place, review and lift holds, and that grant or revoke clearances manually."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ OFFICERS_MAY_GRANT: Final = frozenset(
         ClearanceKind.RECEPTION_CONFIRMED,
     }
 )
-"""Clearances that a named officer may grant. Consent, medical clearances and documents are granted by other events."""
+"""Clearances that a named officer may grant. Consent, medical examination and documents have their own procedures."""
 
 
 def grant_clearance(case: Case, command: GrantClearance, ctx: Context) -> Iterator[Event]:

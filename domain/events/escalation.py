@@ -24,10 +24,10 @@ class _EscalationStep(Event):
     rung: str
 
     def apply_to(self, case: Case) -> None:
-        case.referrals[self.referral_id].tell(self.rung, self.says)
+        case.referrals[self.referral_id].tell(self.rung, self.timeliness)
 
     @property
-    def says(self) -> Timeliness:
+    def timeliness(self) -> Timeliness:
         return Timeliness.ON_TIME
 
     def sentence_values(self) -> dict[str, Any]:
@@ -55,7 +55,7 @@ class ReferralReminderSent(_EscalationStep):
     due: AwareDatetime
 
     @property
-    def says(self) -> Timeliness:
+    def timeliness(self) -> Timeliness:
         return Timeliness.REMINDED
 
 
@@ -79,7 +79,7 @@ class ReferralOverdue(_EscalationStep):
     due: AwareDatetime
 
     @property
-    def says(self) -> Timeliness:
+    def timeliness(self) -> Timeliness:
         return Timeliness.OVERDUE
 
 
@@ -98,7 +98,7 @@ class ReferralEscalated(_EscalationStep):
     to: str
 
     @property
-    def says(self) -> Timeliness:
+    def timeliness(self) -> Timeliness:
         return Timeliness[f"ESCALATED_{self.level}"]
 
     def sentence_values(self) -> dict[str, Any]:
