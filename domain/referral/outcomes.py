@@ -357,7 +357,7 @@ SAYS: Final[Mapping[SignalType, str]] = {
     SignalType.FAILED: "We could not do it; `reason` says why.",
     SignalType.PARTNER_CANCELLED: "We withdraw from it; `reason` says why.",
     SignalType.AMENDED: "What we reported was wrong, and this holds instead; `supersedes_signal_id` names the signal.",
-    SignalType.RETRACTED: "XX; `supersedes_signal_id` names the signal.",
+    SignalType.RETRACTED: "An earlier report was wrong, without replacement; `supersedes_signal_id` names the signal.",
     SignalType.WITHDRAWAL_REPORTED: "The person says that they no longer want to return.",
     SignalType.CONCERN_REPORTED: "The person, or what we saw, gives cause for concern about their safety.",
     SignalType.CONTACT_CHANGED: "The person can be reached in another way.",
