@@ -200,7 +200,7 @@ def heard_before(case: Case, signal: ReceivePartnerSignal) -> list[PartnerReport
 
 def says_the_same(before: PartnerReport, heard: PlacedSignal) -> bool:
     types = {before.signal_type} if isinstance(before, KEPT) else SAYS[type(before)]
-    same_reason = before.told.get("reason") == heard.signal.reason
+    same_reason = before.visible_answer.get("reason") == heard.signal.reason
     return heard.signal.signal_type in types and same_reason and content(before) == content_of(heard)
 
 

@@ -247,7 +247,7 @@ def test_nothing_is_safe_by_an_advisory_that_is_no_more_in_force() -> None:
     told = advised(a_screened_case(), OPENED)
     refusal = told.refused("AssessSafetyOfReturn", **SAFE, advisory_version="2026-3")
     assert (refusal.rule, refusal.field) == ("SAFETY.ADVISORY", "advisory_version")
-    assert "2026-5 (OPEN) is in force for NG-LA, not 2026-3" in refusal.detail
+    assert "advisory 2026-5 (open) is in force for Nigeria (NG-LA), not 2026-3" in refusal.detail
     assert safety(told.having("AssessSafetyOfReturn", **SAFE, advisory_version="2026-5")) == "VALID"
 
 

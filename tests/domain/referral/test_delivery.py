@@ -25,7 +25,9 @@ def failed(told: CaseScenario, kind: str = EMBASSY, cause: str = "GAVE_UP", **mo
 def test_a_request_that_could_not_be_delivered_is_a_fact_and_a_task() -> None:
     told = failed(a_screened_case())
     fact = told.named("ReferralDeliveryFailed")[-1]
-    assert fact.say() == "A message to embassy-nga could not be delivered (GAVE_UP); a person sees to it."
+    assert fact.say() == (
+        "Message to embassy-nga not delivered (delivery attempts exhausted); manual follow-up required."
+    )
     task = list(told.case.tasks.values())[-1]
     assert (task.task, task.queue) == ("a message to a partner was not delivered", "CASE_SUPERVISOR")
     assert told.referral(EMBASSY).status == "SENT"
@@ -66,8 +68,8 @@ def test_what_a_person_has_brought_counts_as_received() -> None:
     mine = told.referral(EMBASSY).referral_id
     told.having("ReportHandedOver", referral_id=mine, how="PAPER")
     assert not told.referral(EMBASSY).undelivered
-    assert (
-        told.named("ReferralHandedOver")[-1].say() == "CONSULAR_IDENTITY: brought to embassy-nga by a person (PAPER)."
+    assert told.named("ReferralHandedOver")[-1].say() == (
+        "Consular identity verification: referral delivered to embassy-nga manually (paper)."
     )
     told.having("CancelReferral", referral_id=mine, reason="x").after(days=9)
     assert "ReferralCancellationNotified" in told.names
@@ -77,7 +79,7 @@ def test_whoever_has_brought_a_message_need_not_be_asked_to_bring_it() -> None:
     told = failed(failed(a_screened_case(), cause="NO_RECEIVER"), "MEDICAL_ASSESSMENT", cause="NO_RECEIVER")
     told.having("ReportHandedOver", referral_id=told.referral(EMBASSY).referral_id, how="VISIT")
     assert told.named("TaskCompleted")[-1].say() == (
-        "Task done: bring a partner its message by hand (brought by a person (VISIT))."
+        "Task completed: bring a partner its message by hand (brought by a person (VISIT))."
     )
     assert len(told.case.tasks) == 1, "the clinic's message is still to be brought"
 

@@ -293,7 +293,7 @@ def test_we_may_pause_what_is_under_way_and_take_it_up_again() -> None:
     order = {"referral_id": told.referral(EMBASSY).referral_id}
     told.having("PauseReferral", **order, reason="she is in hospital").after(days=4)
     assert told.referral(EMBASSY).status == "ON_HOLD"
-    assert told.named("ReferralPaused")[-1].say() == "CONSULAR_IDENTITY: paused by us."
+    assert told.named("ReferralPaused")[-1].say() == "Consular identity verification: referral paused by IOM."
     told.having("ResumeReferral", **order)
     assert told.referral(EMBASSY).status == "IN_PROGRESS"
     assert told.refused("ResumeReferral", **order).rule == "REFERRAL.NOT_PAUSED"
