@@ -235,7 +235,8 @@ def _continues(kept: CachedStream, loaded: StreamSnapshot) -> bool:
     if not loaded.rows:
         return loaded.head is not None and loaded.head.hash == kept.hash
     first = loaded.rows[0]
-    return first.version == kept.version + 1 and link(kept.hash, first.stream_id, first.version, first) == first.hash
+    version = first.originator_version
+    return version == kept.version + 1 and link(kept.hash, first.originator_id, version, first) == first.hash
 
 
 def _refolding(head: StreamHead, history: Sequence[Event] | None) -> Callable[[Sequence[Event]], State]:

@@ -116,8 +116,8 @@ async def read_history(
     """What happened, oldest first, one sentence per event."""
     after = _version_after(cursor)
     folded = await _folded(request, "case", glance)
-    entries = [entry for entry in folded.entries if entry.row.version > after]
-    following = _cursor(str(entries[limit - 1].row.version)) if len(entries) > limit else None
+    entries = [entry for entry in folded.entries if entry.version > after]
+    following = _cursor(str(entries[limit - 1].version)) if len(entries) > limit else None
     body = {"events": history_of(entries[:limit]), **glance.json(), "next": following}
     return _page(body, request, following, glance.etag(_version(folded)))
 
@@ -196,7 +196,7 @@ async def _found(intake: Intake, number: str, kind: str, min_version: int) -> UU
 
 
 def _version(folded: ReplayedStream) -> int:
-    return folded.entries[-1].row.version if folded.entries else 0
+    return folded.entries[-1].version if folded.entries else 0
 
 
 def _listed(row: Any) -> dict[str, Any]:

@@ -65,11 +65,13 @@ def breaks(
     """
     for row in rows:
         version += 1
-        if row.version != version:
-            yield ChainBreak(row.stream_id, version, f"version {row.version} stands where {version} should")
-            version = row.version
-        if link(previous, row.stream_id, row.version, row) != row.hash:
-            yield ChainBreak(row.stream_id, row.version, "the stored bytes do not give the stored hash")
+        if row.originator_version != version:
+            yield ChainBreak(
+                row.originator_id, version, f"version {row.originator_version} stands where {version} should"
+            )
+            version = row.originator_version
+        if link(previous, row.originator_id, row.originator_version, row) != row.hash:
+            yield ChainBreak(row.originator_id, row.originator_version, "the stored bytes do not give the stored hash")
         previous = row.hash
     if head and (head.version, head.hash) != (version, previous):
         detail = f"the head row stands at version {head.version}, the events end at {version} or with another hash"

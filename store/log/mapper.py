@@ -202,7 +202,7 @@ def _happened_at(row: EventRow) -> datetime:
     try:
         return _When.__pydantic_validator__.validate_json(row.metadata).happened_at  # type: ignore[no-any-return]
     except ValidationError as unfit:
-        raise _unreadable(row.stream_id, row.version, row.topic, unfit) from None
+        raise _unreadable(row.originator_id, row.originator_version, row.topic, unfit) from None
 
 
 def _upcast(event_class: type[Event], values: dict[str, Any], written_as: int) -> dict[str, Any]:

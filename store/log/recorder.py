@@ -93,7 +93,7 @@ class Recorder:
 
     async def quarantine(self, row: EventRow, detail: str) -> None:
         """Note that a row of the log cannot be read; the row itself stays where it is."""
-        await self._pool.execute(_QUARANTINE, row.stream_id, row.version, row.topic, detail)
+        await self._pool.execute(_QUARANTINE, row.originator_id, row.originator_version, row.topic, detail)
 
     async def _recorded_before(
         self, plan: Changeset, hashes: list[bytes], clash: asyncpg.UniqueViolationError

@@ -28,14 +28,6 @@ class EventRow(StoredEvent):
     hash: bytes
     recorded_at: datetime
 
-    @property
-    def stream_id(self) -> UUID:
-        return self.originator_id
-
-    @property
-    def version(self) -> int:
-        return self.originator_version
-
 
 @dataclass(frozen=True, slots=True)
 class WaitingMessage:

@@ -145,7 +145,7 @@ def _up(version: int | None) -> int | None:
 
 
 def _stored(row: EventRow) -> StoredEvent:
-    return StoredEvent(row.stream_id, row.version - 1, row.topic, row.state)
+    return StoredEvent(row.originator_id, row.originator_version - 1, row.topic, row.state)
 
 
 _OPEN = """

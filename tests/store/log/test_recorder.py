@@ -34,7 +34,10 @@ async def test_what_was_recorded_is_loaded_again_with_the_time_and_what_waits(
 
     assert loaded.head is not None
     assert (loaded.head.revision, loaded.head.version, loaded.head.hash) == (1, 2, written.hash)
-    assert [(row.version, row.topic) for row in loaded.rows] == [(1, "test.lantern-lit"), (2, "test.lantern-lit")]
+    assert [(row.originator_version, row.topic) for row in loaded.rows] == [
+        (1, "test.lantern-lit"),
+        (2, "test.lantern-lit"),
+    ]
     assert [waiting.name for waiting in loaded.waiting] == ["TestMessage"]
     assert abs(loaded.now - datetime.now(UTC)) < timedelta(seconds=30)
     assert list(breaks(loaded.rows)) == []
@@ -50,7 +53,7 @@ async def test_only_the_events_after_a_version_are_loaded(desk: LogWriter, recor
     case = await desk.open_case()
     await desk.record(case, *(LanternLit(room=str(n)) for n in range(5)))
 
-    assert [row.version for row in (await recorder.load(case, after=3)).rows] == [4, 5]
+    assert [row.originator_version for row in (await recorder.load(case, after=3)).rows] == [4, 5]
 
 
 async def test_a_stale_writer_is_refused_and_nothing_of_it_is_kept(desk: LogWriter, recorder: Recorder) -> None:
@@ -239,8 +242,8 @@ async def test_events_can_be_selected_from_either_end(desk: LogWriter, recorder:
     case = await desk.open_case()
     await desk.record(case, *(LanternLit(room=str(n)) for n in range(5)))
 
-    assert [row.version for row in await recorder.select_events(case, gt=1, lte=4)] == [2, 3, 4]
-    assert [row.version for row in await recorder.select_events(case, desc=True, limit=2)] == [5, 4]
+    assert [row.originator_version for row in await recorder.select_events(case, gt=1, lte=4)] == [2, 3, 4]
+    assert [row.originator_version for row in await recorder.select_events(case, desc=True, limit=2)] == [5, 4]
 
 
 async def test_a_load_and_a_write_are_one_round_trip_each(desk: LogWriter, database: Any) -> None:
