@@ -26,7 +26,7 @@ class Intake(StaffIntake, PartnerIntake):
         self.pool, self.keys, self.notifier = pool, keys, notifier
         self.inbox, self.ledgers = Inbox(pool, keys), Ledger(pool, keys)
         self.signers, self.receipt_key = SignatureVerifier(pool, keys.master), ReceiptKey(keys.master)
-        self.gathering = BatchWriter(self.ledgers.take)
+        self.gathering = BatchWriter(self.ledgers.accept)
         self._key_is_known = False
 
 

@@ -14,7 +14,7 @@ from typing import Final
 import asyncpg
 
 from store.crypto.keys import MasterKey
-from store.partners.keys import NOTICED_EVERY, PartnerKey, every_key, notice, signers
+from store.partners.keys import USE_RECORDED_EVERY, PartnerKey, every_key, notice, signers
 
 FRESH_S: Final = 2.0
 """How long a key may still count after it was revoked."""
@@ -46,7 +46,7 @@ class SignatureVerifier:
     async def notice(self, by: Sequence[PartnerKey]) -> None:
         """Let it be known now and then that these keys are in use. It costs a statement an hour and key."""
         now = time.monotonic()
-        due = [key for key in by if now - self._noticed.get(key.key_id, -math.inf) > NOTICED_EVERY.total_seconds()]
+        due = [key for key in by if now - self._noticed.get(key.key_id, -math.inf) > USE_RECORDED_EVERY.total_seconds()]
         if due:
             self._noticed |= dict.fromkeys((key.key_id for key in due), now)
             await notice(self._pool, due)

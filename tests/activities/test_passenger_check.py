@@ -170,7 +170,7 @@ async def test_doors_that_nobody_can_close_ask_for_a_list_and_hold_up_nothing_el
     with pytest.raises(ApplicationError, match="STALE"):
         await closing
 
-    gate.worker.recording.passenger_check.patience_s = 0
+    gate.worker.recording.passenger_check.max_wait_s = 0
     became = await gate.says(gate.flight, "RecordFlightDeparture")
     assert (became["status"], became["rule"]) == ("refused", "MOVEMENT.UNHEARD")
 

@@ -95,7 +95,7 @@ def _row(each: Delivery, number: str) -> dict[str, Any]:
 
 async def _content(release_check: ReleaseCheck, delivery: Delivery) -> dict[str, Any]:
     """Returns the result of the release check, and the content if released; from then on it counts as disclosed."""
-    release = await release_check.ask(delivery)
+    release = await release_check.check(delivery)
     if release.verdict is not Verdict.GO:
         return {"leave": release.verdict, "says": None}
     body = open_delivery(release.keyring, delivery)

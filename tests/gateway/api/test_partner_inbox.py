@@ -263,11 +263,11 @@ async def test_a_key_that_cannot_be_opened_keeps_nobody_else_out(
 
 async def test_what_arrives_together_is_written_together_and_each_is_answered(intake: Intake, clinic: Clinic) -> None:
     lots: list[int] = []
-    take = intake.ledgers.take
+    accept = intake.ledgers.accept
 
     async def counted(signals: Sequence[PartnerMessage]) -> list[Accepted]:
         lots.append(len(signals))
-        return await take(signals)
+        return await accept(signals)
 
     intake.gathering = BatchWriter(counted)
     events = [clinic.event() for _ in range(3 * LARGEST)]

@@ -36,7 +36,7 @@ def a_signal(partner_id: str = CLINIC, own_id: str | None = None, sent: bytes = 
 
 
 async def taken(ledgers: Ledger, *signals: PartnerMessage) -> list[Accepted]:
-    return await ledgers.take(signals)
+    return await ledgers.accept(signals)
 
 
 async def everything(ledgers: Ledger, partner_id: str = CLINIC) -> list[LedgerEntry]:
@@ -120,7 +120,7 @@ async def dawdle(pool: Pool, keys: KeyStore, dice: random.Random) -> list[UUID]:
     for _ in range(LOTS):
         mine = [a_signal(dice.choice([CLINIC, EMBASSY])) for _ in range(dice.randrange(1, 4))]
         async with pool.acquire() as connection, connection.transaction():
-            await Ledger(cast("Pool", connection), keys).take(mine)
+            await Ledger(cast("Pool", connection), keys).accept(mine)
             await asyncio.sleep(dice.random() * 0.02)
         written += [signal.message_id for signal in mine]
     return written
