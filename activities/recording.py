@@ -181,7 +181,7 @@ class RecordingActivities:
         return committed
 
     async def _encrypted(self, letters: Sequence[tuple[UUID, UUID, str, bytes]]) -> list[StreamMessage]:
-        """Returns messages to existing streams. One to an unknown stream is logged and omitted: it would stay pending."""
+        """Returns messages to existing streams. One to an unknown stream would stay pending: it is only logged."""
         known = await heads(self.pool, [stream for _, stream, _, _ in letters])
         for _, stream, _, _ in letters:
             if stream not in known:
