@@ -140,7 +140,7 @@ class FileSealer:
         """``label``: the compartment. Raises ``KeyErasedError`` if the key of one of the cases has been destroyed."""
         if not holders:
             raise ValueError("A file must belong to at least one case: give the keyring of a case")
-        keys = [_usable(ring, label) for ring in {ring.stream_id: ring for ring in holders}.values()]
+        keys = [_usable(keyring, label) for keyring in {keyring.stream_id: keyring for keyring in holders}.values()]
         secret = os.urandom(SECRET)
         file_id = uuid4().bytes
         shares = b"".join(_shares(secret, sorted(keys, key=lambda key: key.key_id), file_id))
@@ -182,10 +182,10 @@ class FileSealer:
         self._out.write(piece)
 
 
-def _usable(ring: Keyring, label: str) -> Key:
-    key = ring.key(label)
+def _usable(keyring: Keyring, label: str) -> Key:
+    key = keyring.key(label)
     if key is None:
-        raise KeyErasedError(f"Stream {ring.stream_id} has no key to encrypt a file with: the key was destroyed")
+        raise KeyErasedError(f"Stream {keyring.stream_id} has no key to encrypt a file with: the key was destroyed")
     return key
 
 

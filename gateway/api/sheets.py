@@ -155,7 +155,7 @@ async def take_scan(
     cases = await sheets.answered_on(intake.pool, sheet_id)
     if sheet is None or sheet.partner_id != partner_id or not cases:
         raise ProblemError("not-found", "nothing has come back on such a sheet of this partner")
-    holders = await sheets.everybody_on(intake.pool, [sheet_id])
+    holders = await sheets.cases_on(intake.pool, [sheet_id])
     about = EvidenceDetails(f"{sheet.kind}-scan", None, SHEETS[sheet.kind].compartment, sheet_id)
     attached = await take_in(request, about, holders=holders, cases=cases, user=caller.user)
     return JSONResponse({"sheet_id": str(sheet_id), "cases": [told_of(each) for each in attached]}, 202)

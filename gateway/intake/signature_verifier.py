@@ -14,7 +14,7 @@ from typing import Final
 import asyncpg
 
 from store.crypto.keys import MasterKey
-from store.partners.keys import USE_RECORDED_EVERY, PartnerKey, every_key, notice, signers
+from store.partners.keys import USE_RECORDED_EVERY, PartnerKey, keys_by_partner, notice, signers
 
 FRESH_S: Final = 2.0
 """How long a key may still count after it was revoked."""
@@ -61,4 +61,4 @@ class SignatureVerifier:
 
     async def _read(self) -> None:
         begun = time.monotonic()
-        self._keys, self._read_at = await every_key(self._pool, self._master), begun
+        self._keys, self._read_at = await keys_by_partner(self._pool, self._master), begun

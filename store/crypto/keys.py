@@ -152,34 +152,34 @@ class KeyStore:
     async def keyring(self, stream_id: UUID, need: Iterable[str] = (BODY,)) -> Keyring:
         """Returns the keyring of a stream. If a key in ``need`` was never created, creates and commits all keys."""
         labels = tuple(need)
-        read_at, ring = self._rings.get(stream_id, (0.0, None))
-        if ring is None or monotonic() - read_at > FRESH_S or not all(map(ring.made, labels)):
+        read_at, keyring = self._rings.get(stream_id, (0.0, None))
+        if keyring is None or monotonic() - read_at > FRESH_S or not all(map(keyring.made, labels)):
             return (await self.keyrings([stream_id], labels))[stream_id]
-        return ring
+        return keyring
 
     async def keyrings(self, stream_ids: Iterable[UUID], need: Iterable[str] = (BODY,)) -> dict[UUID, Keyring]:
         """Returns the keyrings of many streams, in one round trip, or in three if keys must be created."""
         labels, streams = tuple(need), tuple(dict.fromkeys(stream_ids))
-        rings = await self._read(streams)
-        lacking = [stream for stream, ring in rings.items() if not all(map(ring.made, labels))]
+        keyrings = await self._read(streams)
+        lacking = [stream for stream, keyring in keyrings.items() if not all(map(keyring.made, labels))]
         if lacking:
             await self._make(lacking)
-            rings |= await self._read(lacking)
-        for ring in rings.values():
-            self._remember(ring)
-        return rings
+            keyrings |= await self._read(lacking)
+        for keyring in keyrings.values():
+            self._remember(keyring)
+        return keyrings
 
     async def body_keyrings(self, stream_ids: Iterable[UUID]) -> dict[UUID, Keyring]:
         """Returns keyrings with only the key for whole messages, read without the cache: enough to accept messages."""
         named = {self.master.key_id(stream, BODY): stream for stream in stream_ids}
         found = {row["key_id"]: row["wrapped"] for row in await self._pool.fetch(_READ_NAMED, list(named))}
-        rings = {
+        keyrings = {
             stream: Keyring(self.master, stream, {key_id: found[key_id]})
             for key_id, stream in named.items()
             if key_id in found
         }
-        lacking = [stream for stream in named.values() if stream not in rings]
-        return {**rings, **(await self.keyrings(lacking) if lacking else {})}
+        lacking = [stream for stream in named.values() if stream not in keyrings]
+        return {**keyrings, **(await self.keyrings(lacking) if lacking else {})}
 
     async def destroy(self, stream_id: UUID) -> None:
         """Destroys all keys of a stream permanently, and prevents that missing ones are created later."""
@@ -199,9 +199,9 @@ class KeyStore:
         wrapped = [self.master.wrap(key_id, stream, urandom(32)) for key_id, stream in made]
         await self._pool.execute(_MAKE, [key_id for key_id, _ in made], [stream for _, stream in made], wrapped)
 
-    def _remember(self, ring: Keyring) -> None:
-        self._rings[ring.stream_id] = (monotonic(), ring)
-        self._rings.move_to_end(ring.stream_id)
+    def _remember(self, keyring: Keyring) -> None:
+        self._rings[keyring.stream_id] = (monotonic(), keyring)
+        self._rings.move_to_end(keyring.stream_id)
         if len(self._rings) > CACHED_KEYS // len(LABELS):
             self._rings.popitem(last=False)
 

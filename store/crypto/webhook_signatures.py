@@ -105,10 +105,10 @@ def verified(
 
     Header names are in lower case. ``now`` is Unix time of the real clock.
     """
-    return any(fitting(keys, headers, body, now, within_s))
+    return any(matching(keys, headers, body, now, within_s))
 
 
-def fitting(
+def matching(
     keys: Iterable[str], headers: Mapping[str, str], body: bytes, now: float, within_s: float = TOLERANCE_S
 ) -> list[bool]:
     """Returns for each key whether it signed. Tries every key with every signature, so that timing reveals nothing."""

@@ -177,10 +177,11 @@ class Inbox:
     async def letters(self, messages: Iterable[tuple[UUID, UUID, str, bytes]], **about: Any) -> list[StreamMessage]:
         """Returns messages to other streams, each encrypted for its stream, from (message id, stream, name, body)."""
         drafts = list(messages)
-        rings = await self._keys.keyrings(stream for _, stream, _, _ in drafts)
+        keyrings = await self._keys.keyrings(stream for _, stream, _, _ in drafts)
         master = self._keys.master
         return [
-            letter(master, rings[stream], message_id, name, body, **about) for message_id, stream, name, body in drafts
+            letter(master, keyrings[stream], message_id, name, body, **about)
+            for message_id, stream, name, body in drafts
         ]
 
     async def _columns(self, message: IncomingMessage, stream_id: UUID | None) -> tuple[Any, ...]:

@@ -156,7 +156,7 @@ class LedgerHead:
 
 
 class LedgerSealError(ValueError):
-    """An entry of a ledger was moved from another place, or was changed."""
+    """An entry of a ledger was moved from another target, or was changed."""
 
 
 class EntrySeal:
@@ -176,7 +176,7 @@ class EntrySeal:
             plain = self._cipher.decrypt(entry[:NONCE], entry[NONCE:], _place(partner_id, message_id))
         except (InvalidTag, ValueError):
             raise LedgerSealError(
-                f"The ledger entry of message {message_id} was moved there from another place, or was changed"
+                f"The ledger entry of message {message_id} was moved there from another target, or was changed"
             ) from None
         entry_fields = json.loads(plain)
         return entry_fields["id"], entry_fields["sha256"]
@@ -191,10 +191,10 @@ class Ledger:
 
     async def accept(self, signals: Sequence[PartnerMessage]) -> list[Accepted]:
         """Accepts messages in one statement: all or none. Their ids must be distinct."""
-        places = await self._places({signal.token for signal in signals})
-        rings = await self._keys.body_keyrings({place.stream_id for place in places.values()})
+        targets = await self._places({signal.token for signal in signals})
+        keyrings = await self._keys.body_keyrings({target.stream_id for target in targets.values()})
         nowhere = await self._keys.keyring(NOWHERE)
-        rows = [self._row(signal, places.get(signal.token), rings, nowhere) for signal in signals]
+        rows = [self._row(signal, targets.get(signal.token), keyrings, nowhere) for signal in signals]
         found = {row["message_id"]: _accepted(row) for row in await self._write(rows)}
         return [found[signal.message_id] for signal in signals]
 
@@ -231,19 +231,19 @@ class Ledger:
         return {row[0]: TokenTarget(row[1], row[2]) for row in await self._pool.fetch(_PLACES, list(tokens))}
 
     def _row(
-        self, signal: PartnerMessage, place: TokenTarget | None, rings: Mapping[UUID, Keyring], nowhere: Keyring
+        self, signal: PartnerMessage, target: TokenTarget | None, keyrings: Mapping[UUID, Keyring], nowhere: Keyring
     ) -> tuple[Any, ...]:
-        ring, cause = _destination(signal, place, rings)
+        keyring, cause = _destination(signal, target, keyrings)
         result = None if cause is None else json.dumps({"cause": cause, "status": "quarantined"})
-        stream_id = NOWHERE if ring is None else ring.stream_id
+        stream_id = NOWHERE if keyring is None else keyring.stream_id
         return (
-            *(signal.partner_id, signal.message_id, None if ring is None else stream_id),
+            *(signal.partner_id, signal.message_id, None if keyring is None else stream_id),
             CONTRADICTION if signal.contradicts else SIGNAL,
-            seal_body(ring or nowhere, stream_id, place_of(signal.message_id), signal.body),
+            seal_body(keyring or nowhere, stream_id, place_of(signal.message_id), signal.body),
             self._keys.master.fingerprint(SIGNAL.encode(), signal.sent),
             *(signal.actor, signal.source, signal.claimed_at, "quarantined" if cause else "pending", result),
             token_hash(self._keys.master, signal.partner_id, signal.token)
-            if place is None and not signal.barred
+            if target is None and not signal.barred
             else None,
             signal.contradicts,
             None if signal.contradicts else self._sealed(signal),
@@ -286,24 +286,24 @@ def linked(before: bytes, seq: int, message_id: UUID, received_at: datetime, ent
 
 
 def _destination(
-    signal: PartnerMessage, place: TokenTarget | None, rings: Mapping[UUID, Keyring]
+    signal: PartnerMessage, target: TokenTarget | None, keyrings: Mapping[UUID, Keyring]
 ) -> tuple[Keyring | None, str | None]:
     """Returns the keyring of the target case, or the reason for quarantine. The partner learns neither."""
     if signal.barred:
         return None, signal.barred
-    ring = rings.get(place.stream_id) if place else None
-    cause = _quarantine_cause(signal, place, ring)
+    keyring = keyrings.get(target.stream_id) if target else None
+    cause = _quarantine_cause(signal, target, keyring)
     if cause is None:
-        return ring, None
+        return keyring, None
     return None, "CONFLICTING_DUPLICATE" if signal.contradicts else cause
 
 
-def _quarantine_cause(signal: PartnerMessage, place: TokenTarget | None, ring: Keyring | None) -> str | None:
-    if place is None:
+def _quarantine_cause(signal: PartnerMessage, target: TokenTarget | None, keyring: Keyring | None) -> str | None:
+    if target is None:
         return "UNKNOWN_TOKEN"
-    if place.partner_id != signal.partner_id and not signal.statement:
+    if target.partner_id != signal.partner_id and not signal.statement:
         return "FOREIGN_TOKEN"
-    return "ERASED" if ring is None or ring.key(BODY) is None else None
+    return "ERASED" if keyring is None or keyring.key(BODY) is None else None
 
 
 def _place(partner_id: str, message_id: UUID) -> bytes:

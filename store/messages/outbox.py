@@ -191,7 +191,7 @@ class Outbox:
         row = await self._pool.fetchrow(_KNOWN, stream_id, referral_id, revision)
         return (row[0], row[1]) if row else (0, 0)
 
-    async def taken_along(self, outbox_id: UUID, revision: int) -> bool:
+    async def begin_manual_delivery(self, outbox_id: UUID, revision: int) -> bool:
         """Marks that staff have taken a message for manual delivery: the partner may know it from now on.
 
         Returns False if it does not wait for manual delivery any more, or if its stream is no longer at ``revision`` or

@@ -36,7 +36,7 @@ DESKS: Final = uuid5(NAMESPACE_URL, "awda:desk")
 
 BATCH: Final = 1000
 
-HOUSE: Final = "awda"
+OWN_DESK: Final = "awda"
 """The id of the desk that decides about messages that no partner sent."""
 
 UNPROCESSED: Final = MessageQuarantined.TOPIC
@@ -69,10 +69,10 @@ class QuarantinedMessage:
     @property
     def desk(self) -> str:
         """Returns the id of the desk that decides about it if its case does not."""
-        return self.partner_id or HOUSE
+        return self.partner_id or OWN_DESK
 
     @property
-    def in_the_dark(self) -> bool:
+    def content_unknown(self) -> bool:
         """Returns whether its content is unknown to its case, which blocks travel until it is decided."""
         return self.doubt_topic == UNPROCESSED
 
@@ -111,7 +111,7 @@ class Quarantine:
         row = await self._pool.fetchrow(_DOUBT, message_id)
         return QuarantinedMessage(*row) if row else None
 
-    async def said(self, message_id: UUID) -> dict[str, Any] | None:
+    async def content(self, message_id: UUID) -> dict[str, Any] | None:
         """Returns the content of a message; ``None`` if unknown or its key is destroyed. Raises ``TamperedError``."""
         stored = await self._kept(message_id)
         plain = None if stored is None else await self._opened(stored)
@@ -131,7 +131,7 @@ class Quarantine:
         sealed = seal_body(await self._keys.keyring(stream_id), stream_id, place_of(message_id), changed(plain))
         return ResealedMessage(message_id, stored.stream_id, stream_id, sealed)
 
-    async def take_up(self, ready: ResealedMessage, connection: Pool | Connection | None = None) -> bool:
+    async def release(self, ready: ResealedMessage, connection: Pool | Connection | None = None) -> bool:
         """Releases a message to its case. Returns whether it was still held: only one of two callers succeeds."""
         columns = (ready.message_id, ready.out_of, ready.stream_id, ready.body)
         taken: bool = await (connection or self._pool).fetchval(_TAKE_UP, *columns)
@@ -141,21 +141,21 @@ class Quarantine:
         """Sets a message aside, by the decision in the message ``by``. Returns whether it was still held."""
         return await connection.fetchval(_SET_ASIDE, message_id, by) is not None
 
-    async def take_up_early(self) -> set[UUID]:
+    async def release_early(self) -> set[UUID]:
         """Releases all messages whose token has been issued since. Returns the cases to notify."""
         if not await self._pool.fetchval(_WAITS_FOR_TOKENS):
             return set()
         await self._hash_tokens()
         found = await self._pool.fetch(_EARLY, BATCH)
-        return {row["stream_id"] for row in found if await self._take_up_early(row["message_id"], row["stream_id"])}
+        return {row["stream_id"] for row in found if await self._release_early(row["message_id"], row["stream_id"])}
 
-    async def _take_up_early(self, message_id: UUID, stream_id: UUID) -> bool:
+    async def _release_early(self, message_id: UUID, stream_id: UUID) -> bool:
         try:
             ready = await self.ready(message_id, stream_id)
         except KeyErasedError:
             await self._pool.execute(_NEVER, message_id)
             return False
-        taken = ready is not None and await self.take_up(ready)
+        taken = ready is not None and await self.release(ready)
         if taken:
             log.info("message %s was released to its case", message_id)
         return taken

@@ -93,7 +93,7 @@ async def hand_over(pool: Pool, outbox_ids: Iterable[UUID], revision: int) -> bo
     return bool(await pool.fetch(_HAND_OVER, list(outbox_ids), revision))
 
 
-async def taken_to_say(pool: Pool, message_id: UUID, signal: SignalType) -> SignalType:
+async def interpreted(pool: Pool, message_id: UUID, signal: SignalType) -> SignalType:
     """Stores how an update of a task was interpreted, and returns the stored interpretation of its first receipt."""
     await pool.execute("INSERT INTO task_updates VALUES ($1, $2) ON CONFLICT DO NOTHING", message_id, signal)
     return SignalType(await pool.fetchval("SELECT signal_type FROM task_updates WHERE message_id = $1", message_id))

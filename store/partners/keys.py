@@ -32,8 +32,8 @@ from store.crypto.webhook_signatures import (
     SIGNATURES,
     TOLERANCE_S,
     InvalidKeyError,
-    fitting,
     key_bytes,
+    matching,
     new_pair,
     new_secret,
 )
@@ -229,7 +229,7 @@ def signers(keys: Sequence[PartnerKey], headers: Mapping[str, str], body: bytes,
     not reveal which partners exist.
     """
     within = max((key.tolerance_s for key in keys), default=TOLERANCE_S)
-    fits = fitting([key.text for key in keys] or _DECOYS, headers, body, now, within)
+    fits = matching([key.text for key in keys] or _DECOYS, headers, body, now, within)
     return tuple(key for key, fit in zip(keys, fits, strict=False) if fit)
 
 
@@ -241,7 +241,7 @@ async def notice(pool: Pool, keys: Iterable[PartnerKey]) -> None:
         await pool.execute(_NOTICE, stale, USE_RECORDED_EVERY)
 
 
-async def every_key(pool: Pool, master: MasterKey) -> dict[str, list[PartnerKey]]:
+async def keys_by_partner(pool: Pool, master: MasterKey) -> dict[str, list[PartnerKey]]:
     """Returns the valid inbound keys of all active partners by partner, newest first, for the cache of a gateway."""
     found: dict[str, list[PartnerKey]] = {}
     all_partners, resting = None, False

@@ -65,13 +65,13 @@ class RegisteredPartner:
 
 @dataclass(frozen=True, slots=True)
 class RegistryChange:
-    """An entry in the history of the registry. ``told``: the values that were set."""
+    """An entry in the history of the registry. ``details``: the values that were set."""
 
     at: datetime
     by: str
     change: str
     key_id: str | None
-    told: dict[str, Any]
+    details: dict[str, Any]
 
 
 async def add(pool: Pool, partner: RegisteredPartner, *, by: str = SYSTEM) -> None:
@@ -107,7 +107,7 @@ def _directory_entry(p: RegisteredPartner) -> Partner:
 async def changes(pool: Pool, partner_id: str, limit: int = 20) -> list[RegistryChange]:
     """Returns the changes to a partner and its keys, newest first."""
     rows = await pool.fetch(_CHANGES, partner_id, limit)
-    return [RegistryChange(at, by, change, key_id, json.loads(told)) for at, by, change, key_id, told in rows]
+    return [RegistryChange(at, by, change, key_id, json.loads(details)) for at, by, change, key_id, details in rows]
 
 
 async def receiver_is_gone(pool: Pool, partner_id: str, url: str) -> bool:
@@ -125,9 +125,9 @@ async def changing(pool: Pool, partner_id: str | None = None) -> AsyncIterator[C
 
 
 async def note_change(
-    connection: Connection, by: str, change: str, partner_id: str, key_id: str | None = None, **told: Any
+    connection: Connection, by: str, change: str, partner_id: str, key_id: str | None = None, **details: Any
 ) -> None:
-    known = {name: value for name, value in told.items() if value is not None}
+    known = {name: value for name, value in details.items() if value is not None}
     await connection.execute(_NOTE, by, partner_id, key_id, change, json.dumps(known, sort_keys=True))
 
 

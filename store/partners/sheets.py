@@ -78,7 +78,7 @@ def line_id_of(master: MasterKey, placed: RowTarget, part: str, content: Mapping
     return uuid5(placed.sheet_id, digest.hex())
 
 
-def strange_line_id(master: MasterKey, partner_id: str, code: str, content: Mapping[str, Any]) -> UUID:
+def unknown_line_id(master: MasterKey, partner_id: str, code: str, content: Mapping[str, Any]) -> UUID:
     """Returns the id of a line whose row code is unknown."""
     words = json.dumps(content, sort_keys=True, separators=(",", ":"), default=str).encode()
     return uuid5(SHEETS, master.fingerprint(b"strange line", partner_id.encode(), code.encode(), words).hex())
@@ -152,7 +152,7 @@ async def sheet(pool: Pool, sheet_id: UUID) -> IssuedSheet | None:
     return IssuedSheet(**{**row, "kind": SheetKind(row["kind"])}) if row else None
 
 
-async def everybody_on(pool: Pool, sheet_ids: Iterable[UUID]) -> list[UUID]:
+async def cases_on(pool: Pool, sheet_ids: Iterable[UUID]) -> list[UUID]:
     """Returns all cases on these sheets, answered or not, because their names are on the paper."""
     rows = await pool.fetch(_EVERYBODY, list(sheet_ids))
     return [row["stream_id"] for row in rows]
@@ -175,7 +175,7 @@ async def known(pool: Pool, line_ids: Sequence[UUID]) -> set[UUID]:
     return {row["line_id"] for row in rows}
 
 
-async def became(pool: Pool, message_ids: Sequence[UUID]) -> dict[UUID, LineOutcome]:
+async def outcomes(pool: Pool, message_ids: Sequence[UUID]) -> dict[UUID, LineOutcome]:
     """Returns the status and result of many messages."""
     rows = await pool.fetch(_BECAME, message_ids)
     return {row["message_id"]: LineOutcome(row["status"], json.loads(row["result"] or "{}")) for row in rows}

@@ -24,12 +24,12 @@ async def now(pool: asyncpg.Pool[asyncpg.Record]) -> datetime:
     return time
 
 
-async def stands_still(pool: asyncpg.Pool[asyncpg.Record]) -> bool:
+async def is_stopped(pool: asyncpg.Pool[asyncpg.Record]) -> bool:
     """Returns whether the clock is stopped, that is, whether this is a demo home."""
     return bool(await pool.fetchval("SELECT EXISTS (SELECT FROM programme_clock)"))
 
 
-async def stand_still(owner: asyncpg.Pool[asyncpg.Record], at: datetime) -> None:
+async def stop(owner: asyncpg.Pool[asyncpg.Record], at: datetime) -> None:
     """Stops the clock at a time (UTC) and so makes this a demo home. Requires the owner of the database."""
     await owner.execute("INSERT INTO programme_clock (stands_at) VALUES ($1) ON CONFLICT (only_row) DO NOTHING", at)
 
@@ -48,7 +48,7 @@ async def move(pool: asyncpg.Pool[asyncpg.Record], to: datetime) -> datetime:
 
 
 async def _unmoved(pool: asyncpg.Pool[asyncpg.Record], to: datetime) -> Exception:
-    if not await stands_still(pool):
+    if not await is_stopped(pool):
         return RealClockError("This installation uses the real clock: only the clock of a demo home can be moved")
     return ClockBackwardsError(
         f"The clock is at {await now(pool)} and cannot be moved back to {to}: choose a later time"

@@ -91,12 +91,12 @@ async def addressees(pool: Pool, advisory: Advisory) -> list[AffectedCase]:
     return [AffectedCase(row[0], row[1], message_id_for(SOURCE, f"{advisory.number}/{row[1]}")) for row in rows]
 
 
-async def all_told(pool: Pool, advisory: Advisory) -> None:
+async def mark_notified(pool: Pool, advisory: Advisory) -> None:
     """Marks that all affected cases have been notified of an advisory."""
     await pool.execute("INSERT INTO advisories_told (number) VALUES ($1) ON CONFLICT DO NOTHING", advisory.number)
 
 
-async def untold(pool: Pool) -> list[Advisory]:
+async def not_notified(pool: Pool) -> list[Advisory]:
     """Returns the advisories in force whose affected cases have not all been notified."""
     done = {row[0] for row in await pool.fetch("SELECT number FROM advisories_told")}
     return [each for each in await advised(pool) if each.number not in done]

@@ -55,5 +55,5 @@ def inbox(pool: asyncpg.Pool[asyncpg.Record], keys: KeyStore) -> Inbox:
 
 @pytest.fixture
 def desk(recorder: Recorder, keys: KeyStore, inbox: Inbox) -> LogWriter:
-    """Opens cases and records facts about them."""
+    """Returns a writer that opens cases and records events."""
     return LogWriter(recorder, keys, inbox)

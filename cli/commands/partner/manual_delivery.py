@@ -101,7 +101,7 @@ async def _content(release_check: ReleaseCheck, delivery: Delivery) -> dict[str,
     body = open_delivery(release.keyring, delivery)
     if body is None:
         return {"leave": ERASED, "says": None}
-    if not await release_check.outbox.taken_along(delivery.outbox_id, release.revision):
+    if not await release_check.outbox.begin_manual_delivery(delivery.outbox_id, release.revision):
         return {"leave": Verdict.HELD, "says": None}
     return {"leave": release.verdict, "says": json.loads(body)}
 

@@ -67,7 +67,7 @@ async def test_a_year_later_the_same_message_has_the_same_receipt_and_no_effect(
     event = clinic.event()
     first = await posted(client, clinic, event)
     async with asyncpg.create_pool(database.owner_dsn) as owner:
-        await clock.stand_still(owner, await clock.now(intake.pool) + timedelta(days=366))
+        await clock.stop(owner, await clock.now(intake.pool) + timedelta(days=366))
     await intake.pool.execute("UPDATE inbox SET status = 'applied' WHERE kind = 'signal'")
 
     later = await posted(client, clinic, event)

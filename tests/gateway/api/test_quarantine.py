@@ -167,7 +167,7 @@ async def test_an_early_signal_is_given_to_its_case_once_whoever_finds_it(place:
     await appears(place, token)
 
     ready = [await each.ready(message_id, place.case) for each in finders]
-    taken = await asyncio.gather(*(each.take_up(one) for each, one in zip(finders, ready, strict=True) if one))
+    taken = await asyncio.gather(*(each.release(one) for each, one in zip(finders, ready, strict=True) if one))
 
     assert taken.count(True) <= 1, "the relay may have been quicker, and then nobody else"
     # the case itself does not know this token, so a person looks at it next: but it was heard, once
@@ -180,7 +180,7 @@ async def test_a_token_of_another_partner_takes_nothing_up(place: QuarantineSetu
     message_id = await place.says(token=token)
     await appears(place, token, "embassy-nga")
 
-    assert await Quarantine(place.worker.pool, place.worker.keys).take_up_early() == set()
+    assert await Quarantine(place.worker.pool, place.worker.keys).release_early() == set()
     assert (await place.worker.became(message_id))["status"] == "quarantined"
 
 
@@ -190,7 +190,7 @@ async def test_what_was_set_aside_stays_so_when_its_token_comes(place: Quarantin
     assert (await place.decides(message_id, "SET_ASIDE")).status_code == 200
     await appears(place, token)
 
-    assert await Quarantine(place.worker.pool, place.worker.keys).take_up_early() == set()
+    assert await Quarantine(place.worker.pool, place.worker.keys).release_early() == set()
     assert (await place.worker.became(message_id))["status"] == "quarantined"
     await place.balances()
 
@@ -214,7 +214,7 @@ async def test_an_early_message_of_an_erased_case_waits_for_nobody(intake: Intak
     await intake.keys.destroy(clinic.case)
 
     quarantine = Quarantine(intake.pool, intake.keys)
-    assert await quarantine.take_up_early() == set()
+    assert await quarantine.release_early() == set()
     assert [doubt.cause for doubt in await quarantine.doubts()] == ["ERASED"]
     assert not await intake.pool.fetchval("SELECT EXISTS (SELECT FROM inbox WHERE token_hash IS NOT NULL)")
 

@@ -1,4 +1,4 @@
-"""What is stored of a fact, and what can be read of it with and without its keys."""
+"""The mapper: what is stored of an event, and what can be read with and without its keys."""
 
 from __future__ import annotations
 

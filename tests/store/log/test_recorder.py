@@ -1,4 +1,4 @@
-"""One recording: all of it or nothing, once, in two round trips."""
+"""The recorder: a changeset is written completely or not at all, once, in two round trips."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ async def test_the_same_letter_twice_is_one_letter(desk: LogWriter, recorder: Re
     await desk.record(case, letters=letters)
     await desk.record(case, letters=letters)
 
-    assert len((await recorder.load(other)).waiting) == 2  # the opening, and one letter
+    assert len((await recorder.load(other)).waiting) == 2  # the first message, and one from the other stream
 
 
 async def test_a_decision_about_many_streams_is_stale_when_one_of_them_moved(
@@ -224,7 +224,7 @@ async def test_a_decision_about_many_streams_is_stale_when_something_was_said_to
     assert (await recorder.load(flight)).rows == []
 
     await pool.execute("UPDATE inbox SET status = 'applied' WHERE stream_id = $1", amal)
-    await recorder.write(doors_closed)  # what was said to Badr, who need not be quiet, keeps nobody waiting
+    await recorder.write(doors_closed)  # a message to Badr, whose stream is not in `quiet`, does not matter
 
 
 async def test_an_event_id_used_by_another_stream_is_a_clash(desk: LogWriter, recorder: Recorder) -> None:
@@ -250,7 +250,7 @@ async def test_a_load_and_a_write_are_one_round_trip_each(desk: LogWriter, datab
     case = await desk.open_case()
     async with WireCounter(database.app_dsn) as wire, await wired(wire, database) as pool:
         recorder = Recorder(pool)
-        for _ in range(2):  # the first of each shape also prepares its statement
+        for _ in range(2):  # the first write of each kind also prepares its statement
             loaded = await recorder.load(case)
             await recorder.write(desk.plan_on(case, loaded, LanternLit(room="hall"), LanternLit(room="attic")))
         wire.trips = 0
@@ -275,7 +275,7 @@ async def test_a_commit_whose_answer_was_lost_is_known_as_written(
             )
             also = await desk.put(other)
             same = [LanternLit(room="x")] * facts, [applied(also) if facts else refused(also)]
-            await cut_off.write(await desk.plan(other, *same[0], settled=same[1]))  # prepared when it matters
+            await cut_off.write(await desk.plan(other, *same[0], settled=same[1]))  # prepares the statement
             wire.swallow = True
             written = await cut_off.write(plan)
 
@@ -318,7 +318,7 @@ async def test_two_recorders_that_decide_differently_never_mix(recorder: Recorde
 
 
 async def one_trial(both: tuple[Recorder, Recorder], case: UUID, asked: UUID, dice: random.Random) -> str:
-    """Both read the same; one would append, the other refuse. Who wrote?"""
+    """Both load the same revision; one appends an event, the other refuses the message. Only one may be written."""
     event = NewEvent(uuid4(), 1, "test.lantern-lit", b"{}", uuid4(), "{}")
     plans = {
         "applied": Changeset(case, 0, GENESIS, 1, [event], [MessageResult(asked, "applied", None, 1)]),
@@ -336,7 +336,7 @@ async def one_trial(both: tuple[Recorder, Recorder], case: UUID, asked: UUID, di
 
 
 async def wired(wire: WireCounter, database: Any) -> Pool:
-    """A single connection over the wire."""
+    """Returns a pool of one connection through the wire counter."""
     return await open_pool(database.app_dsn, host=wire.folder, port=5432, max_size=1)
 
 

@@ -1,4 +1,4 @@
-"""The registry of partners: two keys while one is replaced, none for the other direction, and who changed what."""
+"""The registry of partners: two keys during a replacement, separate directions, and a history of changes."""
 
 from __future__ import annotations
 
@@ -226,7 +226,7 @@ async def test_whoever_only_reads_sees_no_key(owner: Pool, clinic: str) -> None:
     assert await owner.fetchval(may, "partner_changes")
 
 
-# What is known of a partner
+# Registration
 
 
 async def test_what_is_known_of_a_partner_reaches_the_rules(pool: Pool) -> None:
