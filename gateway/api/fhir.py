@@ -170,9 +170,7 @@ async def _going_on(intake: Intake, partner_id: str, key: str, fields: Json, by:
     """Begun, taken up again, or simply going on: by what was before, and for ever what it was the first time."""
     known = await view_referral(intake, partner_id, fields["referral_token"], by)
     said = GOING_ON.get(known.status) if known else None
-    return await interpreted(
-        intake.pool, message_id_for(f"partner:{partner_id}", key), said or fields["signal_type"]
-    )
+    return await interpreted(intake.pool, message_id_for(f"partner:{partner_id}", key), said or fields["signal_type"])
 
 
 def _task(fhir: FhirModels, body: bytes, task_id: str) -> Json:

@@ -184,7 +184,7 @@ async def rotate_key(
 async def revoke_key(pool: Pool, key_id: str, *, by: str = SYSTEM) -> bool:
     """Revokes a key. Returns whether it existed and was not revoked before.
 
-    Gateways cache keys: they may accept messages signed with it for up to two more seconds.
+    Gateways cache keys: they may still accept messages that the key signed for up to two seconds.
     """
     async with changing(pool) as connection:
         partner_id = await connection.fetchval(_REVOKE, key_id)

@@ -126,7 +126,7 @@ async def test_a_key_counts_from_its_first_moment_to_its_last(pool: Pool, clinic
 
     assert await states(pool) == {coming: "waiting", passing: "ending"}
     assert len(await texts(pool)) == 1
-    with pytest.raises(InvalidKeyError, match="before it begins"):
+    with pytest.raises(InvalidKeyError, match="later than its beginning"):
         await given(pool, new_secret(), valid_from=now + hour, valid_until=now)
 
 

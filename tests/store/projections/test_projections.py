@@ -190,7 +190,7 @@ async def test_an_unknown_topic_is_noted_and_the_projector_lives(archive: Record
     await Projector(archive.pool).catch_up()
 
     noted = {row["topic"]: row["detail"] for row in await archive.pool.fetch("SELECT * FROM quarantined_rows")}
-    assert "not declared" in noted["FromTheFuture"]
+    assert "unknown topic" in noted["FromTheFuture"]
     assert noted["StageOpened"] == "case_list: ValueError"
     assert await archive.pool.fetchval("SELECT count(*) FROM case_list") == 1
 
