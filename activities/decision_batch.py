@@ -175,7 +175,7 @@ class Batch:
         self._run_rule(ctx, partial(self.kind.lapse, self.state, due, ctx))
 
     def _run_rule(self, ctx: Context, rule: Callable[[], list[Event]]) -> None:
-        """Runs a rule that no message triggered. A crash must not prevent messages from being processed."""
+        """Runs a rule that no message triggered. A crash must not block any message, least of all a withdrawal."""
         try:
             self._collect(ctx, rule())
         except Exception as crash:  # noqa: BLE001 (any error of a rule)
@@ -241,7 +241,10 @@ class Batch:
         self._collect(ctx, self.kind.on_release(self.state, waiting.message_id, ctx))
 
     def _context_about(self, message_id: UUID, what: str) -> Context:
-        """Returns the context of an event about a message that is not an effect of the message itself."""
+        """Returns the context of an event about a message that is not an effect of the message itself.
+
+        ``what`` is part of the ids of stored events and must not change.
+        """
         return self.context_for(self.now, uuid5(message_id, f"{what}/{self.state.version}"))
 
     def _note_reason(self, reason: str | None, ctx: Context) -> Iterator[Event]:

@@ -166,9 +166,9 @@ class RecordingActivities:
             tokens=_tokens(batch),
             withdrawn=_withdrawn(batch),
             endings=(ENDING,),
-            brought=_brought(batch),
+            handed_over=_handed_over(batch),
             heads=[(one.case_id, one.revision) for one in passengers],
-            quiet=[one.case_id for one in passengers if one.case is not None],
+            idle=[one.case_id for one in passengers if one.case is not None],
             next_due=deadline.due + GRACE if deadline else None,
             open=not progress.over,
         )
@@ -310,7 +310,7 @@ def _withdrawn(batch: Batch) -> list[str]:
     return sorted(map(str, withdrawn_by(batch.state, [event for event, _ in batch.decided])))
 
 
-def _brought(batch: Batch) -> list[str]:
+def _handed_over(batch: Batch) -> list[str]:
     """Returns referrals that staff reported as delivered manually."""
     return sorted({str(event.referral_id) for event, _ in batch.decided if isinstance(event, ReferralHandedOver)})
 

@@ -78,7 +78,7 @@ class WebhookResponse:
 
     status: int
     retry_after: str | None = None
-    said: bytes = field(default=b"", repr=False)
+    body: bytes = field(default=b"", repr=False)
     """The beginning of the body, shown by connection tests; deliveries use only the status."""
 
 

@@ -32,7 +32,10 @@ class ChainedEvent(Protocol):
 
 
 class ChainBreak(NamedTuple):
-    """A place where a stored stream differs from what was recorded."""
+    """A place where a stored stream differs from what was recorded.
+
+    The verification derives the kind of its finding from the first words of ``detail``.
+    """
 
     stream_id: UUID
     version: int
@@ -67,13 +70,11 @@ def breaks(
         version += 1
         if row.originator_version != version:
             yield ChainBreak(
-                row.originator_id, version, f"found version {row.originator_version} instead of version {version}"
+                row.originator_id, version, f"version {row.originator_version} was found instead of version {version}"
             )
             version = row.originator_version
         if link(previous, row.originator_id, row.originator_version, row) != row.hash:
-            yield ChainBreak(
-                row.originator_id, row.originator_version, "the stored hash does not match the stored bytes"
-            )
+            yield ChainBreak(row.originator_id, row.originator_version, "the stored bytes do not match the stored hash")
         previous = row.hash
     if head and (head.version, head.hash) != (version, previous):
         detail = (

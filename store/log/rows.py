@@ -141,11 +141,11 @@ class Changeset:
     withdrawn: Sequence[str] = ()
     """Referrals whose pending messages are withdrawn, except those named in ``endings``."""
     endings: Sequence[str] = ()
-    brought: Sequence[str] = ()
+    handed_over: Sequence[str] = ()
     """Referrals whose manual deliveries were reported as made; those are marked as delivered, not withdrawn."""
     heads: Sequence[tuple[UUID, int]] = ()
     """Other streams that the decision is based on, each with the revision that was read."""
-    quiet: Sequence[UUID] = ()
+    idle: Sequence[UUID] = ()
     """Those of them that must have no pending message: a new message does not change the revision."""
     next_due: datetime | None = None
     open: bool = True

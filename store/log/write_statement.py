@@ -57,7 +57,7 @@ locked AS MATERIALIZED (
         checked=True,
     ),
     StatementPart(
-        "quiet",
+        "idle",
         (("stream_id", "uuid"),),
         """SELECT 1 FROM head, {rows}
         WHERE NOT EXISTS (SELECT FROM inbox i WHERE i.stream_id = x.stream_id AND i.status = 'pending')""",
@@ -95,14 +95,14 @@ locked AS MATERIALIZED (
     ),
     StatementPart(
         "withdrawn",
-        (("referral_ids", "text"), ("except_names", "text"), ("brought", "text")),
+        (("referral_ids", "text"), ("except_names", "text"), ("handed_over", "text")),
         """UPDATE outbox o SET status = 'withdrawn', settled_at = head.at FROM head
         WHERE o.stream_id = $1 AND o.status IN ('pending', 'by_hand')
           AND o.referral_id = ANY ({first}) AND o.name <> ALL ({second})
           AND NOT (o.status = 'by_hand' AND o.referral_id = ANY ({last}))""",
     ),
     StatementPart(
-        "brought",
+        "handed_over",
         (("referral_ids", "text"),),
         """UPDATE outbox o SET status = 'delivered', settled_at = head.at,
             begun_at = coalesce(o.begun_at, clock_timestamp())
@@ -156,11 +156,11 @@ def _arguments(
 ) -> Iterator[Any]:
     if part.name == "heads":
         yield from (list(column) for column in zip(*items, strict=True))
-    elif part.name == "quiet":
+    elif part.name == "idle":
         yield list(items)
     elif part.name == "withdrawn":
-        yield from (list(items), list(changeset.endings), list(changeset.brought))
-    elif part.name == "brought":
+        yield from (list(items), list(changeset.endings), list(changeset.handed_over))
+    elif part.name == "handed_over":
         yield list(items)
     elif part.single:
         yield from (getattr(items[0], name) for name, _ in part.columns)

@@ -280,8 +280,8 @@ def genesis(partner_id: str) -> bytes:
 
 def linked(before: bytes, seq: int, message_id: UUID, received_at: datetime, entry: bytes) -> bytes:
     """Returns the hash of a ledger after one more entry, given the hash before it."""
-    moment = (received_at - EPOCH) // timedelta(microseconds=1)
-    row = seq.to_bytes(8, "big") + message_id.bytes + moment.to_bytes(8, "big", signed=True) + entry
+    microseconds = (received_at - EPOCH) // timedelta(microseconds=1)
+    row = seq.to_bytes(8, "big") + message_id.bytes + microseconds.to_bytes(8, "big", signed=True) + entry
     return sha256(before + row).digest()
 
 

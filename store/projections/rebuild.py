@@ -64,11 +64,11 @@ async def _in_shadow(pool: Pool, projection: Projection, progress: Progress) -> 
         await connection.execute(_RESET.format(schema=SHADOW), projection.name)
         await connection.execute(f"TRUNCATE {SHADOW}.{projection.name}")
     builder = Projector(pool, [projection], SHADOW)
-    row = await pool.fetchrow(_STANDS, projection.name)
+    row = await pool.fetchrow(_POSITION, projection.name)
     events = await builder.catch_up(_position(row), progress)
     async with pool.acquire() as connection, connection.transaction():
         row = await connection.fetchrow(
-            _STANDS + " FOR UPDATE", projection.name
+            _POSITION + " FOR UPDATE", projection.name
         )  # the lock stops updates of the live table until the swap
         events += await builder.catch_up(_position(row))
         return await _compare_and_swap(connection, projection, events)
@@ -111,7 +111,7 @@ def _position(row: asyncpg.Record | None) -> Position:
     return Position(int(row["xact"]), row["position"])
 
 
-_STANDS = "SELECT xact::text, position FROM projections WHERE name = $1"
+_POSITION = "SELECT xact::text, position FROM projections WHERE name = $1"
 
 _RESET = "UPDATE {schema}.projections SET xact = '0', position = 0 WHERE name = $1"
 

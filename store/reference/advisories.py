@@ -65,8 +65,8 @@ async def change(
     known = _change(found, news=inserted is not None)
     if known.advisory.level is not level:
         raise AdvisoryVersionTakenError(
-            f"Version {version} of the advisory for {known.advisory.place} already exists"
-            f" with level {known.advisory.level}: choose another version"
+            f"Version {version} of the advisory for {known.advisory.place} already has the level"
+            f" {known.advisory.level.replace('_', ' ').lower()}: choose another version"
         )
     return known
 

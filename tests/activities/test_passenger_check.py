@@ -143,11 +143,11 @@ async def test_what_is_said_between_reading_and_writing_is_heard_before_doors_cl
     case = await gate.passenger(a_boarded_case())
     write, tries = gate.worker.recording.repository.recorder.write, list[Exception]()
 
-    async def write_after_a_withdrawal(plan: Any) -> Any:
-        if plan.stream_id == gate.flight and not tries:
+    async def write_after_a_withdrawal(changeset: Any) -> Any:
+        if changeset.stream_id == gate.flight and not tries:
             await gate.worker.say(case, "WithdrawVoluntaryReturn", channel="AIRPORT")
         try:
-            return await write(plan)
+            return await write(changeset)
         except StaleRevisionError as stale:
             tries.append(stale)
             raise

@@ -50,7 +50,7 @@ class WallPainted(Event):
         state["colour"] = state.pop("paint")
 
 
-FACTS = {fact.TOPIC: REGISTRY.pop(fact.TOPIC) for fact in (LanternLit, LetterKept, WallPainted)}
+EVENTS = {event.TOPIC: REGISTRY.pop(event.TOPIC) for event in (LanternLit, LetterKept, WallPainted)}
 
 
 @dataclass
@@ -69,22 +69,22 @@ class LogWriter:
     async def put(self, case: UUID, body: bytes = b"{}", message_id: UUID | None = None) -> Receipt:
         return await self.inbox.put(message(case, body, message_id))
 
-    async def plan(self, case: UUID, *facts: Event, **more: Any) -> Changeset:
+    async def changeset(self, case: UUID, *events: Event, **more: Any) -> Changeset:
         """Returns a changeset with events, based on the current revision of the case."""
-        return self.plan_on(case, await self.recorder.load(case), *facts, **more)
+        return self.changeset_on(case, await self.recorder.load(case), *events, **more)
 
-    def plan_on(self, case: UUID, loaded: StreamSnapshot, *facts: Event, **more: Any) -> Changeset:
+    def changeset_on(self, case: UUID, loaded: StreamSnapshot, *events: Event, **more: Any) -> Changeset:
         assert loaded.head is not None
         first, decision = loaded.head.version + 1, uuid4()
         mapper = EventMapper(self.keys.from_rows(case, loaded.keys))
-        events = [
-            new(mapper, fact.placed_in(case, first + nth, loaded.now), uuid5(decision, str(nth)), loaded.now)
-            for nth, fact in enumerate(facts)
+        new_events = [
+            new(mapper, event.placed_in(case, first + nth, loaded.now), uuid5(decision, str(nth)), loaded.now)
+            for nth, event in enumerate(events)
         ]
-        return Changeset(case, loaded.head.revision, loaded.head.hash, first, events, **more)
+        return Changeset(case, loaded.head.revision, loaded.head.hash, first, new_events, **more)
 
-    async def record(self, case: UUID, *facts: Event, **more: Any) -> Committed:
-        return await self.recorder.write(await self.plan(case, *facts, **more))
+    async def record(self, case: UUID, *events: Event, **more: Any) -> Committed:
+        return await self.recorder.write(await self.changeset(case, *events, **more))
 
     async def ring(self, case: UUID) -> Keyring:
         return self.keys.from_rows(case, (await self.recorder.load(case)).keys)

@@ -59,7 +59,7 @@ async def test_only_the_events_after_a_version_are_loaded(desk: LogWriter, recor
 async def test_a_stale_writer_is_refused_and_nothing_of_it_is_kept(desk: LogWriter, recorder: Recorder) -> None:
     case = await desk.open_case()
     asked = await desk.put(case)
-    late = await desk.plan(case, LanternLit(room="cellar"), settled=[applied(asked)])
+    late = await desk.changeset(case, LanternLit(room="cellar"), settled=[applied(asked)])
     await desk.record(case, LanternLit(room="hall"))
 
     with pytest.raises(StaleRevisionError):
@@ -72,7 +72,7 @@ async def test_a_stale_writer_is_refused_and_nothing_of_it_is_kept(desk: LogWrit
 
 async def test_a_recording_without_events_makes_others_stale_too(desk: LogWriter, recorder: Recorder) -> None:
     case = await desk.open_case()
-    late = await desk.plan(case, LanternLit(room="cellar"))
+    late = await desk.changeset(case, LanternLit(room="cellar"))
     await desk.record(case, settled=[refused(await desk.put(case))])
 
     with pytest.raises(StaleRevisionError):
@@ -160,7 +160,7 @@ async def test_a_failure_half_way_leaves_nothing(desk: LogWriter, recorder: Reco
     case = await desk.open_case()
     asked, ring = await desk.put(case), await desk.ring(case)
     await desk.record(case, tokens=[ReferralToken("taken", "R1", "clinic")])
-    plan = await desk.plan(
+    changeset = await desk.changeset(
         case,
         LanternLit(room="hall"),
         settled=[applied(asked)],
@@ -169,7 +169,7 @@ async def test_a_failure_half_way_leaves_nothing(desk: LogWriter, recorder: Reco
     )
 
     with pytest.raises(DuplicateIdError, match="referral_tokens"):
-        await recorder.write(plan)
+        await recorder.write(changeset)
 
     result = await inbox.result(asked.message_id)
     assert result is not None
@@ -190,7 +190,7 @@ async def test_a_decision_about_many_streams_is_stale_when_one_of_them_moved(
 ) -> None:
     flight, amal, badr = [await desk.open_case() for _ in range(3)]
     seen = await heads(pool, [amal, badr])
-    doors_closed = await desk.plan(
+    doors_closed = await desk.changeset(
         flight, LanternLit(room="gate"), heads=[(id_, head.revision) for id_, head in seen.items()]
     )
     await desk.record(amal, LanternLit(room="exit"))
@@ -203,7 +203,7 @@ async def test_a_decision_about_many_streams_is_stale_when_one_of_them_moved(
 
 async def test_a_decision_about_many_streams_makes_theirs_stale(desk: LogWriter, recorder: Recorder) -> None:
     flight, amal = await desk.open_case(), await desk.open_case()
-    withdrawal = await desk.plan(amal, LanternLit(room="exit"))
+    withdrawal = await desk.changeset(amal, LanternLit(room="exit"))
     await desk.record(flight, LanternLit(room="gate"), heads=[(amal, 0)])
 
     with pytest.raises(StaleRevisionError):
@@ -216,7 +216,7 @@ async def test_a_decision_about_many_streams_is_stale_when_something_was_said_to
     flight, amal, badr = [await desk.open_case() for _ in range(3)]
     await pool.execute("UPDATE inbox SET status = 'applied' WHERE stream_id = $1", amal)
     seen = [(id_, head.revision) for id_, head in (await heads(pool, [amal, badr])).items()]
-    doors_closed = await desk.plan(flight, LanternLit(room="gate"), heads=seen, quiet=[amal])
+    doors_closed = await desk.changeset(flight, LanternLit(room="gate"), heads=seen, idle=[amal])
     await desk.put(amal)
 
     with pytest.raises(StaleRevisionError):
@@ -224,7 +224,7 @@ async def test_a_decision_about_many_streams_is_stale_when_something_was_said_to
     assert (await recorder.load(flight)).rows == []
 
     await pool.execute("UPDATE inbox SET status = 'applied' WHERE stream_id = $1", amal)
-    await recorder.write(doors_closed)  # a message to Badr, whose stream is not in `quiet`, does not matter
+    await recorder.write(doors_closed)  # a message to Badr, whose stream is not in `idle`, does not matter
 
 
 async def test_an_event_id_used_by_another_stream_is_a_clash(desk: LogWriter, recorder: Recorder) -> None:
@@ -252,11 +252,11 @@ async def test_a_load_and_a_write_are_one_round_trip_each(desk: LogWriter, datab
         recorder = Recorder(pool)
         for _ in range(2):  # the first write of each kind also prepares its statement
             loaded = await recorder.load(case)
-            await recorder.write(desk.plan_on(case, loaded, LanternLit(room="hall"), LanternLit(room="attic")))
+            await recorder.write(desk.changeset_on(case, loaded, LanternLit(room="hall"), LanternLit(room="attic")))
         wire.trips = 0
         loaded = await recorder.load(case)
         after_load = wire.trips
-        await recorder.write(desk.plan_on(case, loaded, LanternLit(room="hall"), LanternLit(room="attic")))
+        await recorder.write(desk.changeset_on(case, loaded, LanternLit(room="hall"), LanternLit(room="attic")))
 
         assert (after_load, wire.trips) == (1, 2)
 
@@ -270,17 +270,17 @@ async def test_a_commit_whose_answer_was_lost_is_known_as_written(
         cut_off = Recorder(pool)
         for n in range(5):
             asked = await desk.put(case)
-            plan = await desk.plan(
+            changeset = await desk.changeset(
                 case, *[LanternLit(room=str(n))] * facts, settled=[applied(asked) if facts else refused(asked)]
             )
             also = await desk.put(other)
             same = [LanternLit(room="x")] * facts, [applied(also) if facts else refused(also)]
-            await cut_off.write(await desk.plan(other, *same[0], settled=same[1]))  # prepares the statement
+            await cut_off.write(await desk.changeset(other, *same[0], settled=same[1]))  # prepares the statement
             wire.swallow = True
-            written = await cut_off.write(plan)
+            written = await cut_off.write(changeset)
 
             assert written.repeated
-            assert (written.revision, written.version) == (plan.revision + 1, plan.first_version - 1 + facts)
+            assert (written.revision, written.version) == (changeset.revision + 1, changeset.first_version - 1 + facts)
     loaded = await recorder.load(case)
     assert len(loaded.rows) == 5 * facts
     assert list(breaks(loaded.rows)) == []
@@ -288,14 +288,14 @@ async def test_a_commit_whose_answer_was_lost_is_known_as_written(
 
 async def test_a_write_that_never_arrived_says_so(desk: LogWriter, recorder: Recorder, database: Any) -> None:
     case = await desk.open_case()
-    plan = await desk.plan(case, LanternLit(room="hall"))
+    changeset = await desk.changeset(case, LanternLit(room="hall"))
     async with WireCounter(database.app_dsn) as wire:
         pool = await wired(wire, database)
         await pool.fetchval("SELECT 1")
         wire._server.close()
         wire._cut()
         with pytest.raises((OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError)):
-            await Recorder(pool).write(plan)
+            await Recorder(pool).write(changeset)
         pool.terminate()
 
     assert (await recorder.load(case)).rows == []
