@@ -138,7 +138,7 @@ class Keyring:
 
 
 class KeyStore:
-    """The table of keys."""
+    """Reads, creates and destroys the stored keys of streams."""
 
     def __init__(self, pool: asyncpg.Pool[asyncpg.Record], master: MasterKey) -> None:
         self.master = master

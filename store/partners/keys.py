@@ -63,7 +63,7 @@ USE_RECORDED_EVERY: Final = timedelta(hours=1)
 
 
 class UnknownKeyError(LookupError):
-    """No key has this id."""
+    """There is no key with this id."""
 
 
 class TooManyKeysError(Exception):

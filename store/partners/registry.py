@@ -27,7 +27,7 @@ SYSTEM: Final = "system"
 
 
 class UnknownPartnerError(LookupError):
-    """No partner has this id."""
+    """There is no partner with this id."""
 
 
 @dataclass(frozen=True, slots=True)

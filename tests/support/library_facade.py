@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 class EventLoopThread:
-    """An event loop in a thread, for callers that have none."""
+    """An event loop in a thread, for synchronous callers."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -85,7 +85,7 @@ class AggregateFacade(AggregateRecorder):
     async def _plan(self, events: Sequence[StoredEvent]) -> Changeset:
         stream, first = UUID(str(events[0].originator_id)), events[0].originator_version + 1
         if [event.originator_version for event in events] != list(range(first - 1, first - 1 + len(events))):
-            raise IntegrityError("versions do not follow one another")
+            raise IntegrityError("The versions are not consecutive")
         await self.pool.execute(_OPEN, stream, first - 1)
         head = (await self.recorder.load(stream, after=2**40)).head
         assert head is not None
