@@ -97,7 +97,7 @@ from domain.procedure import EDITIONS, stages_in_turn
 from domain.progress import Progress
 from domain.referral.delivery import report_delivery_failure, report_handed_over
 from domain.referral.disclosure import RECIPIENT_OF, Recipient
-from domain.referral.outcomes import grave
+from domain.referral.outcomes import hold_required_by
 from domain.referral.requests import (
     amend_referral,
     cancel_referral,
@@ -110,7 +110,7 @@ from domain.referral.requests import (
     send_referral,
 )
 from domain.referral.sheets import list_referral
-from domain.referral.withdrawal import withheld
+from domain.referral.withdrawal import cancel_blocked_referrals
 from domain.signals.contradiction import receive_contradiction
 from domain.signals.handler import receive_partner_signal
 from domain.signals.quarantine import resolve_quarantined_signal
@@ -297,7 +297,7 @@ def _follows(case: Case, event: Event, ctx: Context) -> Iterator[Event]:
 
     And a fact that changes what permissions rested on ends them.
     """
-    yield from withheld(case, event, ctx)
+    yield from cancel_blocked_referrals(case, event, ctx)
     yield from invalidated(case, event, ctx)
     if type(event) in CAUSE_OF:
         yield from _ended_without(case, event, ctx)
@@ -330,7 +330,7 @@ def _meaning(case: Case, event: PartnerReport, ctx: Context) -> Iterator[Event]:
 
 def _by_itself(case: Case, referral: Referral, event: PartnerReport, ctx: Context, *, read: bool) -> Iterator[Event]:
     """A grave answer holds the journey, whichever kind gives it (rule SIGNAL.RESTRICTS_AT_ONCE)."""
-    held = grave(referral.asked_kind, event.outcome, event.content)
+    held = hold_required_by(referral.asked_kind, event.outcome, event.content)
     if held is not None and not case.departed:
         yield hold(held, ctx)
     if not read:

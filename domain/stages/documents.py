@@ -54,10 +54,10 @@ from domain.kernel.vocabulary import (
     Stage,
     TravelDocumentKind,
 )
-from domain.referral.nationality_change import newest_change, unasked
-from domain.referral.outcomes import read
+from domain.referral.nationality_change import latest_nationality_change, missing_after_nationality_change
+from domain.referral.outcomes import parse_payload
 from domain.referral.payloads import Document, Permit
-from domain.referral.requests import ask_again, refer, should_ask
+from domain.referral.requests import may_request_again, refer, should_request
 from domain.stages.stage import Meaning, Requirement, StageRules
 
 NEEDED: Final = (ClearanceKind.TRAVEL_DOCUMENT, ClearanceKind.EXIT_PERMIT)
@@ -84,10 +84,13 @@ def ask_first(case: Case, ctx: Context) -> list[Requirement]:
 
     Consent was given for the embassy of the former one; it is given anew, unless no embassy is needed any more.
     """
-    changed = newest_change(case)
+    changed = latest_nationality_change(case)
     if changed is None or case.departed:
         return []
-    codes, needed = unasked(case), not case.has_clearance(ClearanceKind.TRAVEL_DOCUMENT, ctx.at)
+    codes, needed = (
+        missing_after_nationality_change(case),
+        not case.has_clearance(ClearanceKind.TRAVEL_DOCUMENT, ctx.at),
+    )
     if needed and not case.consents_to(Purpose.SHARE_EMBASSY):
         codes = (*codes, "PERSON.SHARE_EMBASSY")
     return [
@@ -155,7 +158,7 @@ def document_answered(case: Case, referral: Referral, told: PartnerReport, ctx: 
         yield from revocations(case, Trigger.DOCUMENT_REFUSED)
         yield _consular_task("decide after the document was refused", referral, ctx)
         return
-    paper: Document = read(ReferralKind.TRAVEL_DOCUMENT, told.told.get("payload"))
+    paper: Document = parse_payload(ReferralKind.TRAVEL_DOCUMENT, told.told.get("payload"))
     yield from _issued(case, paper.kind or TravelDocumentKind.LAISSEZ_PASSER, paper.number or "", paper.expires_on)
     yield from grant_on_answer(
         ClearanceKind.TRAVEL_DOCUMENT,
@@ -185,7 +188,7 @@ def _end_of(day: date | None) -> datetime | None:
 @of_the_nationality_named
 def permit_answered(case: Case, referral: Referral, told: PartnerReport, ctx: Context) -> Iterator[Event]:
     """A no ends an older permit as well; a ban or a case before a court holds the journey by itself."""
-    paper: Permit = read(ReferralKind.EXIT_PERMIT, told.told.get("payload"))
+    paper: Permit = parse_payload(ReferralKind.EXIT_PERMIT, told.told.get("payload"))
     if told.outcome != "GRANTED":
         yield ExitPermitRefused(reason=paper.reason_class)
         yield from revocations(case, Trigger.PERMIT_REFUSED)
@@ -260,11 +263,11 @@ def follow_up(case: Case, ctx: Context) -> Iterator[Event]:
         return
     if not nationality_confirmed(case):
         asked = case.referrals_of(ReferralKind.CONSULAR_IDENTITY, named)
-        if not asked or ask_again(case, asked[-1]):
+        if not asked or may_request_again(case, asked[-1]):
             yield from refer(case, ReferralKind.CONSULAR_IDENTITY, ctx)
-    elif should_ask(case, ClearanceKind.TRAVEL_DOCUMENT, ReferralKind.TRAVEL_DOCUMENT, ctx, named):
+    elif should_request(case, ClearanceKind.TRAVEL_DOCUMENT, ReferralKind.TRAVEL_DOCUMENT, ctx, named):
         yield from refer(case, ReferralKind.TRAVEL_DOCUMENT, ctx)
-    elif case.has_clearance(ClearanceKind.TRAVEL_DOCUMENT, ctx.at) and should_ask(
+    elif case.has_clearance(ClearanceKind.TRAVEL_DOCUMENT, ctx.at) and should_request(
         case, ClearanceKind.EXIT_PERMIT, ReferralKind.EXIT_PERMIT, ctx, named
     ):
         yield ExitPermitRequested()

@@ -24,9 +24,9 @@ from domain.kernel.errors import Rejected
 from domain.kernel.event import Event
 from domain.kernel.vocabulary import ClearanceKind, ClearanceStatus, HoldType, Phase, ReferralKind, SignalType, Stage
 from domain.kernel.working_time import LIBYA
-from domain.referral.outcomes import read
+from domain.referral.outcomes import parse_payload
 from domain.referral.payloads import Examination
-from domain.referral.requests import refer, should_ask
+from domain.referral.requests import refer, should_request
 from domain.stages.stage import Requirement, StageRules
 
 CLEARED: Final = frozenset({"NO_SIGNIFICANT_CONDITION", "SIGNIFICANT_CONDITION_STABLE"})
@@ -40,7 +40,7 @@ HELD: Final = frozenset({"TREATMENT_REQUIRED", "UNFIT_TEMPORARY", "UNFIT_LONG_TE
 def examined(case: Case, referral: Referral, told: PartnerReport, ctx: Context) -> Iterator[Event]:
     """What the clinic's outcome means. A worse answer takes effect on receipt, a better one never before."""
     if told.outcome in CLEARED:
-        found: Examination = read(ReferralKind.MEDICAL_ASSESSMENT, told.told.get("payload"))
+        found: Examination = parse_payload(ReferralKind.MEDICAL_ASSESSMENT, told.told.get("payload"))
         yield from grant_on_answer(
             ClearanceKind.MEDICAL_ASSESSMENT,
             ctx,
@@ -107,7 +107,7 @@ def follow_up(case: Case, ctx: Context) -> Iterator[Event]:
     """Without an assessment in force and nobody asked for one, the clinic is asked. A hold is for people to end."""
     if case.holds_of(HoldType.MEDICAL):
         return
-    if should_ask(case, ClearanceKind.MEDICAL_ASSESSMENT, ReferralKind.MEDICAL_ASSESSMENT, ctx):
+    if should_request(case, ClearanceKind.MEDICAL_ASSESSMENT, ReferralKind.MEDICAL_ASSESSMENT, ctx):
         yield from refer(case, ReferralKind.MEDICAL_ASSESSMENT, ctx)
 
 

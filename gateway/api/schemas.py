@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 
 from domain.commands.signal import ReceivePartnerSignal
 from domain.kernel.vocabulary import ReferralKind, SignalType
-from domain.referral.outcomes import OUTCOMES, published
+from domain.referral.outcomes import OUTCOMES, published_schema
 from gateway.http.problems import ProblemError
 from gateway.intake.validation import TAKEN
 
@@ -29,7 +29,7 @@ SENT_BY: Final = ("staff", "partner")
 async def list_schemas() -> JSONResponse:
     """Where each schema is."""
     messages = {name: f"/schemas/{name}.json" for name, model in sorted(TAKEN.items()) if model.FROM in SENT_BY}
-    signals = {kind.value: _address(kind, published(kind)["version"]) for kind in OUTCOMES}
+    signals = {kind.value: _address(kind, published_schema(kind)["version"]) for kind in OUTCOMES}
     return JSONResponse({"messages": messages, "signals": signals})
 
 
@@ -47,14 +47,14 @@ async def read_schema(message: str) -> JSONResponse:
 async def read_signal_schema(kind: str, version: str) -> JSONResponse:
     """The JSON Schema of the ``data`` of a signal that answers one kind of referral (rule REFERRAL.OUTCOMES)."""
     known = ReferralKind.__members__.get(kind)
-    if known is None or known not in OUTCOMES or version != str(published(known)["version"]):
+    if known is None or known not in OUTCOMES or version != str(published_schema(known)["version"]):
         raise ProblemError("not-found", f"there is no kind of referral {kind[:64]!r} in version {version[:9]!r}")
     return JSONResponse(signal_schema(known), media_type=MEDIA)
 
 
 def signal_schema(kind: ReferralKind) -> dict[str, Any]:
     """A signal's schema, with the payload and the outcomes of its kind in their places."""
-    answers, schema = published(kind), ReceivePartnerSignal.model_json_schema()
+    answers, schema = published_schema(kind), ReceivePartnerSignal.model_json_schema()
     payload = dict(answers["payload"])
     defs = {**schema.get("$defs", {}), **payload.pop("$defs", {})}
     head = {"$schema": DIALECT, "$id": _address(kind, answers["version"]), "title": f"An answer to {kind.value}"}

@@ -18,7 +18,7 @@ from pydantic import AwareDatetime, TypeAdapter
 
 from domain.commands.signal import ReceivePartnerSignal
 from domain.kernel.vocabulary import STATEMENTS
-from domain.referral.key_scope import NOT_FOR_THIS
+from domain.referral.key_scope import OUTSIDE_SCOPE
 from gateway.intake.batching import BatchWriter
 from gateway.intake.signature_verifier import SignatureVerifier
 from gateway.intake.strict_json import StrictJsonError, parse_object
@@ -81,7 +81,7 @@ class PartnerIntake:
         """Take in what a partner said under some of its keys, or set it aside if none of them is for that."""
         may = await may_say(self.pool, self.keys, by, fields)
         signal = _signal(partner_id, key, fields, sent=sent)
-        return await self._keep_signal(signal if may else replace(signal, barred=NOT_FOR_THIS))
+        return await self._keep_signal(signal if may else replace(signal, barred=OUTSIDE_SCOPE))
 
     async def hear(
         self, partner_id: str, headers: Mapping[str, str], body: bytes

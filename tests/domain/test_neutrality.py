@@ -20,7 +20,7 @@ from domain.kernel.vocabulary import (
     Purpose,
     ReferralKind,
 )
-from domain.referral.disclosure import AUTHORITIES, RECIPIENT_OF, SENSITIVE, Recipient, telling
+from domain.referral.disclosure import AUTHORITIES, RECIPIENT_OF, SENSITIVE, Recipient, revealing_word
 from domain.referral.notifications import notifications_of
 from store.partners.registry import RegisteredPartner
 from store.partners.seed import STANDARD
@@ -194,7 +194,7 @@ SENT_THERE = sorted(SENSITIVE & {kind for partner in STANDARD for kind in partne
 
 @pytest.mark.parametrize("partner", [*STANDARD, *PARTNERS.partners.values()], ids=lambda partner: partner.partner_id)
 def test_no_id_of_a_partner_tells_for_what_somebody_is_sent_there(partner: RegisteredPartner | Partner) -> None:
-    assert telling(partner.partner_id, partner.kinds) is None
+    assert revealing_word(partner.partner_id, partner.kinds) is None
     assert not RESTRICTED.search(partner.partner_id.upper())
 
 
@@ -211,7 +211,9 @@ def test_a_referral_to_a_standard_partner_tells_nothing_in_public(kind: Referral
 
     for event in told.events[before:]:
         assert not RESTRICTED.search(neutral(event).upper()), neutral(event)
-        assert telling(str(event.facts.get("partner_id") or event.facts.get("recipient") or ""), SENSITIVE) is None
+        assert (
+            revealing_word(str(event.facts.get("partner_id") or event.facts.get("recipient") or ""), SENSITIVE) is None
+        )
 
 
 @pytest.mark.parametrize(
@@ -223,13 +225,13 @@ def test_a_referral_to_a_standard_partner_tells_nothing_in_public(kind: Referral
     ],
 )
 def test_an_id_tells_by_a_word(partner_id: str, word: str) -> None:
-    assert telling(partner_id, SENSITIVE) == word
-    assert telling(partner_id, {ReferralKind.EXIT_PERMIT}) is None, "what anybody may know"
+    assert revealing_word(partner_id, SENSITIVE) == word
+    assert revealing_word(partner_id, {ReferralKind.EXIT_PERMIT}) is None, "what anybody may know"
 
 
 @pytest.mark.parametrize("partner_id", ["partner-017", "pivot-tripoli", "clinic-tripoli", "hotbed", "office-7"])
 def test_an_id_may_be_a_name_that_tells_nothing(partner_id: str) -> None:
-    assert telling(partner_id, SENSITIVE) is None
+    assert revealing_word(partner_id, SENSITIVE) is None
 
 
 def test_no_message_is_registered_under_two_names() -> None:

@@ -125,10 +125,10 @@ def test_each_hold_stops_what_its_table_says(ready: CaseScenario, kind: HoldType
     ready.send("PlaceHold", hold_type=kind, reason="x")
     at_the_airport = checkpoint in {Checkpoint.CHECK_IN, Checkpoint.BOARD}
     stops = Block.MANIFEST in BLOCKS[kind] or (at_the_airport and Block.BOARDING in BLOCKS[kind])
-    assert ready.failures(checkpoint) == (stopped_by(kind, at_the_airport) if stops else ())
+    assert ready.failures(checkpoint) == (blocking_holds(kind, at_the_airport) if stops else ())
 
 
-def stopped_by(kind: HoldType, at_the_airport: bool = True) -> tuple[str, ...]:
+def blocking_holds(kind: HoldType, at_the_airport: bool = True) -> tuple[str, ...]:
     """A doubt about free will also ends what the person said before it; their word is asked for only at the airport."""
     doubted = kind is HoldType.CONSENT and at_the_airport
     return (f"GATE.HOLD.{kind}",) + (("GATE.REAFFIRMATION.WITHDRAWN",) if doubted else ())
@@ -137,7 +137,7 @@ def stopped_by(kind: HoldType, at_the_airport: bool = True) -> tuple[str, ...]:
 @pytest.mark.parametrize("kind", sorted(set(HoldType) - {HoldType.COMPLAINT_SAFEGUARD}))
 def test_every_hold_but_a_complaint_keeps_the_person_off_the_aircraft(ready: CaseScenario, kind: HoldType) -> None:
     ready.send("PlaceHold", hold_type=kind, reason="x")
-    assert ready.failures() == stopped_by(kind)
+    assert ready.failures() == blocking_holds(kind)
 
 
 def test_all_failures_are_told_at_once() -> None:

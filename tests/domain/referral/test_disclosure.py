@@ -20,7 +20,7 @@ from domain.kernel.policy import NEWEST
 from domain.kernel.vocabulary import PUBLIC_KIND, Purpose, ReferralKind, Sex
 from domain.referral.disclosure import (
     MAY_SEE,
-    NOBODYS,
+    NOT_PERSONAL,
     PUBLIC_PURPOSE,
     PURPOSE_OF,
     RECIPIENT_OF,
@@ -28,7 +28,7 @@ from domain.referral.disclosure import (
     minimum_data,
     purpose_of,
 )
-from domain.referral.notifications import LETTERS, notifications_of
+from domain.referral.notifications import NOTIFICATIONS, notifications_of
 from tests.support.assertions import neutral
 from tests.support.builders import FLIGHT, PARTNERS, CaseScenario, a_cleared_case, a_screened_case
 
@@ -116,7 +116,7 @@ def messages(told: CaseScenario, kind: str) -> list[dict[str, Any]]:
         ReferralReminderSent.model_validate({**about, "rung": "ack.overdue", "step": "ack", "due": told.now}),
         ReferralCancellationNotified.model_validate({**about, "reason": "CASE_NOT_PROCEEDING"}),
     )
-    assert {type(event) for event in events} == set(LETTERS)
+    assert {type(event) for event in events} == set(NOTIFICATIONS)
     sent = [notifications_of(told.case, event.placed_in(told.case.id, 1, told.now)) for event in events]
     return [message.data for message in sent if message is not None]
 
@@ -216,7 +216,7 @@ def test_what_leaves_is_what_is_on_record() -> None:
         if (message := notifications_of(told.case, event)) and message.name == "referral.sent"
     ]
     assert len(sent) == len(disclosed) == 2
-    left = [tuple(sorted(message.data["person"].keys() - NOBODYS)) for message in sent]
+    left = [tuple(sorted(message.data["person"].keys() - NOT_PERSONAL)) for message in sent]
     assert sorted(left) == sorted(disclosed.values())
 
 

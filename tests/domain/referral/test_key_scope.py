@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.kernel.vocabulary import STATEMENTS, ReferralKind, SignalType
-from domain.referral.key_scope import EVERYTHING, KeyScope
+from domain.referral.key_scope import UNLIMITED, KeyScope
 
 KINDS = st.sampled_from(ReferralKind)
 
@@ -40,5 +40,5 @@ def test_a_key_limited_to_kinds_says_nothing_about_a_kind_nobody_can_read(
 
 @given(KINDS, SIGNALS)
 def test_a_key_without_limits_says_everything(kind: ReferralKind, signal: SignalType) -> None:
-    assert EVERYTHING.permits(kind, signal)
-    assert not EVERYTHING.limited
+    assert UNLIMITED.permits(kind, signal)
+    assert not UNLIMITED.limited

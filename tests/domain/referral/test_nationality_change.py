@@ -18,7 +18,7 @@ from domain.kernel.vocabulary import ClearanceKind, ClearanceStatus, Phase, Purp
 from domain.kernel.vocabulary import ReferralKind as Kind
 from domain.kernel.working_time import LIBYA
 from domain.referral.disclosure import RECIPIENT_OF, minimum_data
-from domain.referral.notifications import ENDING, SENT, may_still_leave, notifications_of
+from domain.referral.notifications import ENDING, SENT, may_be_delivered, notifications_of
 from domain.signals.precedence import Precedence, precedence, restricts
 from domain.stages.documents import DOCUMENTS
 from tests.support.assertions import assert_in_order, neutral, public, redacted
@@ -325,8 +325,8 @@ def test_nor_does_a_draft_of_before_leave_with_a_consent_or_by_order() -> None:
 def test_nor_does_a_letter_that_has_not_been_delivered_yet() -> None:
     told = with_a_draft().having("RecordConsent", **TRACING)
     asked = told.referral("FAMILY_TRACING").referral_id
-    assert may_still_leave(told.case, SENT, asked, told.now)
-    assert not may_still_leave(changed(told).case, SENT, asked, told.now)
+    assert may_be_delivered(told.case, SENT, asked, told.now)
+    assert not may_be_delivered(changed(told).case, SENT, asked, told.now)
 
 
 # Consent
@@ -503,7 +503,7 @@ def test_care_that_was_handed_over_goes_on_after_the_case_is_closed() -> None:
     told = after_departure(an_arrived_case)
     knowing(told, HOSPITAL).having("CreateReferral", kind="MEDICAL_HANDOVER")
     told.having("CloseCase", reason="NO_CONTACT", approved_by="amaka")
-    assert may_still_leave(told.case, SENT, told.referral("MEDICAL_HANDOVER").referral_id, told.now)
+    assert may_be_delivered(told.case, SENT, told.referral("MEDICAL_HANDOVER").referral_id, told.now)
 
 
 def test_whose_wish_lapsed_on_the_way_is_received_all_the_same() -> None:

@@ -17,15 +17,15 @@ from domain.kernel.directory import Directory, Partner
 from domain.kernel.event import Compartment
 from domain.kernel.holds import BLOCKS
 from domain.kernel.vocabulary import PUBLIC_KIND, Block, ReferralKind, SignalType
-from domain.referral.compartments import CARE_KINDS, SHELTERED_KINDS, home_of, placed, split_payload
+from domain.referral.compartments import MEDICAL_KINDS, PROTECTION_KINDS, answer_fields, compartment_of, split_payload
 from domain.referral.outcomes import (
     GRAVE_FIELDS,
     OUTCOMES,
     OutcomeSpec,
-    grave,
+    hold_required_by,
     outcomes_of,
-    published,
-    read,
+    parse_payload,
+    published_schema,
     schema_violation,
 )
 from tests.support.assertions import neutral
@@ -120,21 +120,21 @@ def test_every_kind_that_can_be_asked_has_its_answers() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_kind_has_the_codes_that_the_programme_gives_it(kind: ReferralKind) -> None:
     assert sorted(OUTCOMES[kind].ends) == sorted(ENDS[kind].split())
-    assert OUTCOMES[kind].goes_on == set(GOES_ON.get(kind, "").split())
+    assert OUTCOMES[kind].non_final == set(GOES_ON.get(kind, "").split())
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_table_says_nothing_of_codes_that_it_does_not_know(kind: ReferralKind) -> None:
     answers: OutcomeSpec = OUTCOMES[kind]
-    codes = {*answers.ends, *answers.goes_on, *answers.accepts}
-    assert {*answers.grave, *answers.needs, *answers.promises, *answers.only_after} <= codes
+    codes = {*answers.ends, *answers.non_final, *answers.accepts}
+    assert {*answers.grave, *answers.needs, *answers.promises, *answers.only_after_departure} <= codes
     for fields in answers.needs.values():
         assert set(fields) <= set(answers.payload.model_fields)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_code_of_a_kind_fits_it(kind: ReferralKind) -> None:
-    for code in (*OUTCOMES[kind].ends, *OUTCOMES[kind].goes_on):
+    for code in (*OUTCOMES[kind].ends, *OUTCOMES[kind].non_final):
         assert schema_violation(kind, a_signal(code, **FIT.get(code, {}))) is None
 
 
@@ -190,7 +190,7 @@ def test_a_moment_may_be_a_day_and_needs_no_zone(moment: str) -> None:
         schema_violation(ReferralKind.MEDICAL_ASSESSMENT, a_signal("NO_SIGNIFICANT_CONDITION", examined_at=moment))
         is None
     )
-    assert read(ReferralKind.MEDICAL_ASSESSMENT, {"examined_at": moment}).examined_at.tzinfo is not None
+    assert parse_payload(ReferralKind.MEDICAL_ASSESSMENT, {"examined_at": moment}).examined_at.tzinfo is not None
 
 
 def test_a_version_that_nobody_published_does_not_fit() -> None:
@@ -200,7 +200,7 @@ def test_a_version_that_nobody_published_does_not_fit() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_published_of_a_kind_is_its_table(kind: ReferralKind) -> None:
-    schema = published(kind)
+    schema = published_schema(kind)
     json.dumps(schema)
     assert schema["outcomes"]["COMPLETED"] == list(OUTCOMES[kind].ends)
     assert set(schema["payload"].get("properties", {})) == set(OUTCOMES[kind].payload.model_fields)
@@ -296,7 +296,7 @@ def test_no_hold_tells_the_true_kind_of_who_answered(kind: ReferralKind) -> None
 
 
 def test_nothing_is_grave_of_a_kind_nobody_can_read() -> None:
-    assert grave(ReferralKind.HEALTH_SERVICE, "DIED", {}) is None
+    assert hold_required_by(ReferralKind.HEALTH_SERVICE, "DIED", {}) is None
 
 
 # Where answers are kept
@@ -304,13 +304,13 @@ def test_nothing_is_grave_of_a_kind_nobody_can_read() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_only_a_kind_that_hides_nothing_tells_its_outcome_in_public(kind: ReferralKind) -> None:
-    answer = placed(kind, {"payload": {}}, OUTCOMES[kind].ends[0])
-    assert ("outcome_code" in answer) is (kind not in CARE_KINDS | SHELTERED_KINDS)
+    answer = answer_fields(kind, {"payload": {}}, OUTCOMES[kind].ends[0])
+    assert ("outcome_code" in answer) is (kind not in MEDICAL_KINDS | PROTECTION_KINDS)
 
 
 @pytest.mark.parametrize("kind", sorted(PUBLIC_KIND))
 def test_a_kind_with_a_public_name_is_sealed(kind: ReferralKind) -> None:
-    assert kind in CARE_KINDS | SHELTERED_KINDS
+    assert kind in MEDICAL_KINDS | PROTECTION_KINDS
 
 
 NAMES = st.sampled_from(["number", "diagnosis", "hiv", "trafficking", "remark", "examined_at", "phone", "area", "x"])
@@ -319,9 +319,9 @@ NAMES = st.sampled_from(["number", "diagnosis", "hiv", "trafficking", "remark", 
 @given(kind=st.sampled_from(KINDS), payload=st.dictionaries(NAMES, st.integers(), max_size=6))
 def test_parting_a_payload_loses_nothing_and_mixes_nothing(kind: ReferralKind, payload: dict[str, int]) -> None:
     parted = split_payload(kind, payload)
-    parts = [parted.asked, *parted.beyond.values()]
+    parts = [parted.requested, *parted.unrequested.values()]
     assert {name: value for part in parts for name, value in part.items()} == payload
     assert sum(map(len, parts)) == len(payload)
-    assert home_of(kind) not in parted.beyond
-    if home_of(kind) is Compartment.GEN:
-        assert set(parted.asked) <= set(OUTCOMES[kind].payload.model_fields)
+    assert compartment_of(kind) not in parted.unrequested
+    if compartment_of(kind) is Compartment.GEN:
+        assert set(parted.requested) <= set(OUTCOMES[kind].payload.model_fields)

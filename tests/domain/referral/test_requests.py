@@ -326,7 +326,10 @@ def test_only_what_was_turned_down_is_given_to_another_partner(status: str) -> N
 def test_what_others_read_of_a_referral_is_no_kind_to_ask_for() -> None:
     refusal = a_screened_case().refused("CreateReferral", kind="HEALTH_SERVICE")
     assert (refusal.rule, refusal.field) == ("REFERRAL.PUBLIC_NAME", "kind")
-    assert refusal.detail == "HEALTH_SERVICE is what others read; ask for MHPSS or SPECIALIST_CARE"
+    assert refusal.detail == (
+        "Health service is only the public name of other kinds. "
+        "Enter mental health and psychosocial support (MHPSS) or specialist care (SPECIALIST_CARE)."
+    )
 
 
 @pytest.mark.parametrize(

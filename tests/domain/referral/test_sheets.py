@@ -9,21 +9,21 @@ from hypothesis import strategies as st
 from domain.kernel.directory import Directory, Partner
 from domain.kernel.vocabulary import PUBLIC_KIND, STATEMENTS, ReferralKind, SignalType
 from domain.referral import outcomes as answers
-from domain.referral.disclosure import MAY_SEE, NOBODYS, RECIPIENT_OF, minimum_data
+from domain.referral.disclosure import MAY_SEE, NOT_PERSONAL, RECIPIENT_OF, minimum_data
 from domain.referral.sheets import (
-    ANSWERS,
+    ALPHABET,
     CELLS,
     CODE_LENGTH,
     LISTED_KINDS,
     NOTE,
     PERMITS,
+    SHEET_OUTCOMES,
     SHEETS,
-    SIGNS,
     STATEMENT_COLUMNS,
     SheetKind,
-    read_code,
+    parse_code,
+    printed_code,
     row_code,
-    spaced,
 )
 from tests.support.builders import AMINATA, FLIGHT, CaseScenario, a_cleared_case, a_closed_case, a_screened_case
 from tests.support.journeys import fear_at_screening
@@ -41,7 +41,7 @@ CATALOGUE = {
     "CHILD_HANDOVER": "HANDED_OVER CAREGIVER_ABSENT",
 }
 
-CODES = st.text(SIGNS, min_size=CODE_LENGTH - 1, max_size=CODE_LENGTH - 1).map(row_code)
+CODES = st.text(ALPHABET, min_size=CODE_LENGTH - 1, max_size=CODE_LENGTH - 1).map(row_code)
 
 A_SHEET = "9d4f8a52-1111-4222-8333-444455556666"
 
@@ -64,18 +64,18 @@ def why_not(told: CaseScenario, kind: str) -> str:
 
 @pytest.mark.parametrize("kind", sorted(CATALOGUE))
 def test_each_kind_can_be_answered_with_the_outcomes_of_the_catalogue(kind: str) -> None:
-    carried = [each.outcome_code for each in ANSWERS[ReferralKind(kind)].outcomes if each.outcome_code]
+    carried = [each.outcome_code for each in SHEET_OUTCOMES[ReferralKind(kind)].outcomes if each.outcome_code]
     assert sorted(carried) == sorted(CATALOGUE[kind].split())
 
 
 @pytest.mark.parametrize("kind", sorted(LISTED_KINDS))
 def test_what_a_sheet_may_say_is_what_any_answer_may_say(kind: ReferralKind) -> None:
-    assert set(ANSWERS[kind].cells.values()) <= set(answers.OUTCOMES[kind].payload.model_fields)
-    assert set(PERMITS[kind]) <= {each.outcome_code for each in ANSWERS[kind].outcomes}
+    assert set(SHEET_OUTCOMES[kind].cells.values()) <= set(answers.OUTCOMES[kind].payload.model_fields)
+    assert set(PERMITS[kind]) <= {each.outcome_code for each in SHEET_OUTCOMES[kind].outcomes}
 
 
 def test_a_kind_that_stands_on_a_sheet_can_be_answered_and_no_other() -> None:
-    assert LISTED_KINDS == set(ANSWERS) == {ReferralKind(kind) for kind in CATALOGUE}
+    assert LISTED_KINDS == set(SHEET_OUTCOMES) == {ReferralKind(kind) for kind in CATALOGUE}
 
 
 def test_whose_presence_alone_would_tell_something_stands_on_no_sheet() -> None:
@@ -112,7 +112,7 @@ def test_every_sheet_has_room_for_the_persons_own_word(kind: SheetKind) -> None:
 
 def test_no_sheet_can_say_that_somebody_agrees_to_anything() -> None:
     assert set(STATEMENT_COLUMNS.values()) <= STATEMENTS - {SignalType.CONTACT_CHANGED}
-    said = {outcome.signal for answers in ANSWERS.values() for outcome in answers.outcomes}
+    said = {outcome.signal for answers in SHEET_OUTCOMES.values() for outcome in answers.outcomes}
     assert said == {
         SignalType.COMPLETED, SignalType.PROGRESS, SignalType.PAUSED, SignalType.ACCEPTED, SignalType.REJECTED,
     }  # fmt: skip
@@ -120,7 +120,7 @@ def test_no_sheet_can_say_that_somebody_agrees_to_anything() -> None:
 
 @pytest.mark.parametrize("kind", sorted(LISTED_KINDS))
 def test_what_an_outcome_needs_is_a_column_of_its_kind(kind: ReferralKind) -> None:
-    answers = ANSWERS[kind]
+    answers = SHEET_OUTCOMES[kind]
     for outcome in answers.outcomes:
         assert outcome.needs <= {*answers.cells, NOTE}
         assert outcome.permits or not outcome.needs, "what restricts is taken as it is"
@@ -132,26 +132,32 @@ def test_what_an_outcome_needs_is_a_column_of_its_kind(kind: ReferralKind) -> No
 
 @given(CODES)
 def test_a_code_is_read_however_it_is_typed(code: str) -> None:
-    for typed in (code, spaced(code), spaced(code).lower(), f"  {code[:4]} {code[4:]} ", code.replace("1", "l")):
-        assert read_code(typed) == code
+    for typed in (
+        code,
+        printed_code(code),
+        printed_code(code).lower(),
+        f"  {code[:4]} {code[4:]} ",
+        code.replace("1", "l"),
+    ):
+        assert parse_code(typed) == code
 
 
 @given(CODES, st.data())
 def test_one_wrong_sign_shows(code: str, data: st.DataObject) -> None:
     place = data.draw(st.integers(0, CODE_LENGTH - 1))
-    wrong = data.draw(st.sampled_from([sign for sign in SIGNS if sign != code[place]]))
-    assert read_code(code[:place] + wrong + code[place + 1 :]) is None
+    wrong = data.draw(st.sampled_from([sign for sign in ALPHABET if sign != code[place]]))
+    assert parse_code(code[:place] + wrong + code[place + 1 :]) is None
 
 
 @given(CODES, st.integers(0, CODE_LENGTH - 2))
 def test_two_neighbouring_signs_that_have_changed_places_show(code: str, place: int) -> None:
     swapped = code[:place] + code[place + 1] + code[place] + code[place + 2 :]
-    assert swapped == code or read_code(swapped) is None
+    assert swapped == code or parse_code(swapped) is None
 
 
 @given(st.text())
 def test_whatever_is_written_in_the_place_of_a_code_is_one_or_nothing(text: str) -> None:
-    read = read_code(text)
+    read = parse_code(text)
     assert read is None or row_code(read[:-1]) == read
 
 
@@ -164,7 +170,7 @@ def test_listing_is_recorded_with_what_it_tells_and_on_which_consent() -> None:
     sent, again = told.named("DisclosureRecorded")[0], told.named("DisclosureRecorded")[-1]
     assert again.facts["recipient"] == "embassy-nga"
     assert again.facts["consent"] == "SHARE_EMBASSY"
-    assert set(again.facts["fields"]) == set(minimum_data(told.case, told.referral("CONSULAR_IDENTITY"))) - NOBODYS
+    assert set(again.facts["fields"]) == set(minimum_data(told.case, told.referral("CONSULAR_IDENTITY"))) - NOT_PERSONAL
     assert sent.facts["fields"]
 
 

@@ -18,14 +18,14 @@ from domain.referral.disclosure import BY_LETTER, RECIPIENT_OF, Recipient
 from domain.referral.notifications import (
     AMENDED,
     ENDING,
-    LETTERS,
+    NOTIFICATIONS,
     REMINDER,
     SENT,
-    may_still_leave,
+    may_be_delivered,
     notifications_of,
-    withdrawn_by,
+    referrals_ended_by,
 )
-from domain.referral.requests import why_not_send
+from domain.referral.requests import sending_blocked_by
 from tests.support.assertions import assert_in_order, neutral
 from tests.support.builders import (
     CaseScenario,
@@ -45,7 +45,7 @@ TO_LETTERS = frozenset({"embassy-nga", "embassy-nga-2", "exit-authority"})
 
 def leaves(told: CaseScenario, kind: str, name: str = SENT) -> bool:
     """Whether a message about the newest referral of a kind may still be delivered."""
-    return may_still_leave(told.case, name, told.referral(kind).referral_id, told.now)
+    return may_be_delivered(told.case, name, told.referral(kind).referral_id, told.now)
 
 
 def letters(told: CaseScenario, since: int = 0) -> list[tuple[str, str, str]]:
@@ -68,7 +68,7 @@ def test_what_was_sent_may_leave_while_nothing_has_changed() -> None:
 
 def test_nothing_is_said_of_a_referral_that_is_not_there() -> None:
     told = a_registered_case()
-    assert not may_still_leave(told.case, SENT, told.case.id, told.now)
+    assert not may_be_delivered(told.case, SENT, told.case.id, told.now)
 
 
 @pytest.mark.parametrize("name", [SENT, REMINDER, AMENDED])
@@ -84,7 +84,7 @@ def test_an_organisation_that_the_person_excludes_is_told_nothing_not_even_the_e
     told.having(
         "RecordConsent", purpose="SHARE_CLINIC", form_version="2", language="en", excluded_partners=("clinic-misrata",)
     )
-    assert not may_still_leave(told.case, name, told.referral(CLINIC, 0).referral_id, told.now)
+    assert not may_be_delivered(told.case, name, told.referral(CLINIC, 0).referral_id, told.now)
 
 
 @pytest.mark.parametrize("hold_type", list(HoldType))
@@ -114,8 +114,8 @@ def test_what_has_ended_does_not_leave_any_more(how: str, name: str) -> None:
 def test_a_request_that_does_not_stand_any_more_does_not_leave() -> None:
     told = a_screened_case()
     stands = told.referral(CLINIC).dues["stands"]
-    assert may_still_leave(told.case, SENT, told.referral(CLINIC).referral_id, stands)
-    assert not may_still_leave(told.case, SENT, told.referral(CLINIC).referral_id, stands + timedelta(seconds=1))
+    assert may_be_delivered(told.case, SENT, told.referral(CLINIC).referral_id, stands)
+    assert not may_be_delivered(told.case, SENT, told.referral(CLINIC).referral_id, stands + timedelta(seconds=1))
 
 
 def test_a_reminder_of_what_is_not_owed_any_more_does_not_leave() -> None:
@@ -144,22 +144,22 @@ ENDINGS: dict[str, Callable[[CaseScenario], Any]] = {
 def test_whatever_ends_a_referral_withdraws_what_of_it_has_not_been_delivered(how: str) -> None:
     told = a_screened_case()
     mine = told.referral(CLINIC).referral_id
-    assert withdrawn_by(told.case, ENDINGS[how](told)) == {mine}
+    assert referrals_ended_by(told.case, ENDINGS[how](told)) == {mine}
 
 
 def test_what_ends_nothing_withdraws_nothing() -> None:
     told = a_screened_case()
-    assert withdrawn_by(told.case, told.partner_says(CLINIC, "ACCEPTED")) == frozenset()
-    assert withdrawn_by(told.case, told.send("AddNote", note="x")) == frozenset()
+    assert referrals_ended_by(told.case, told.partner_says(CLINIC, "ACCEPTED")) == frozenset()
+    assert referrals_ended_by(told.case, told.send("AddNote", note="x")) == frozenset()
 
 
 def test_a_withdrawal_withdraws_all_that_served_the_journey_in_one_decision() -> None:
     told = a_seated_case()
     decided = told.send("WithdrawVoluntaryReturn", channel="PHONE")
-    assert withdrawn_by(told.case, decided) == {told.referral("RECEPTION").referral_id}
+    assert referrals_ended_by(told.case, decided) == {told.referral("RECEPTION").referral_id}
     told = a_screened_case()
     decided = told.send("WithdrawVoluntaryReturn", channel="PHONE")
-    assert withdrawn_by(told.case, decided) == {told.referral(EMBASSY).referral_id}
+    assert referrals_ended_by(told.case, decided) == {told.referral(EMBASSY).referral_id}
     assert leaves(told, CLINIC), "care is never stopped by it"
 
 
@@ -214,7 +214,7 @@ def test_a_consent_withdrawn_after_closing_stops_what_has_not_left() -> None:
     told.having("CloseCase", reason="WITHDRAWN_BY_MIGRANT", approved_by="amaka")
     mine = told.referral(CLINIC).referral_id
     decided = told.send("WithdrawConsent", purpose="SHARE_CLINIC")
-    assert withdrawn_by(told.case, decided) == {mine}
+    assert referrals_ended_by(told.case, decided) == {mine}
     assert not leaves(told, CLINIC)
 
 
@@ -458,10 +458,10 @@ def assert_nothing_forbidden_left(told: CaseScenario, known: int) -> None:
     """What the newest events send may be told as the case stands now; or the very step that forbids it came later."""
     last = told.events[-1].timestamp if told.events else told.now
     for event in told.events[known:]:
-        letter = LETTERS.get(type(event))
+        letter = NOTIFICATIONS.get(type(event))
         if letter is not None and letter[0] != ENDING and event.timestamp == last:
             referral = told.case.referrals[event.facts["referral_id"]]
-            assert referral.over or why_not_send(told.case, referral) is None
+            assert referral.over or sending_blocked_by(told.case, referral) is None
 
 
 def test_the_order_of_a_claim_at_the_airport() -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from domain.clearance.nationality import nationality_confirmed
 from domain.kernel.errors import Unroutable
-from domain.signals.handler import line_of
+from domain.signals.handler import line_id
 from tests.support.assertions import assert_in_order, neutral
 from tests.support.builders import (
     FLIGHT,
@@ -544,7 +544,7 @@ def test_a_line_of_a_list_is_one_signal_however_often_the_list_comes() -> None:
     listed = uuid5(NAMESPACE, "a collective exit permit")
     for _ in range(2):
         told.heard(
-            "EXIT_PERMIT", "COMPLETED", "GRANTED", signal_id=line_of(listed, 3), payload={"permit_number": "X-8"}
+            "EXIT_PERMIT", "COMPLETED", "GRANTED", signal_id=line_id(listed, 3), payload={"permit_number": "X-8"}
         )
     assert told.names.count("ExitPermitGranted") == 2, "one for each referral"
     assert told.named("PartnerSignalIgnored")[-1].facts["cause"] == "ALREADY_HEARD"
@@ -552,7 +552,7 @@ def test_a_line_of_a_list_is_one_signal_however_often_the_list_comes() -> None:
 
 @given(st.uuids(), st.integers(0, 10_000), st.integers(0, 10_000))
 def test_each_line_of_a_list_has_an_identity_of_its_own(listed: UUID, one: int, other: int) -> None:
-    assert (line_of(listed, one) == line_of(listed, other)) is (one == other)
+    assert (line_id(listed, one) == line_id(listed, other)) is (one == other)
 
 
 # More than was asked for
