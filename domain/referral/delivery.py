@@ -48,7 +48,7 @@ def report_handed_over(case: Case, report: ReportHandedOver, _ctx: Context) -> I
     if referral.status is ReferralStatus.DRAFT:
         raise Rejected(
             "REFERRAL.NOT_SENT",
-            "The referral has not been sent, so its messages must not be delivered. Send the referral first.",
+            "the referral has not been sent, so its messages must not be delivered; send the referral first",
         )
     yield ReferralHandedOver(
         referral_id=referral.referral_id, kind=referral.kind, partner_id=referral.partner_id, how=report.how

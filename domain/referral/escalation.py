@@ -77,9 +77,9 @@ def escalation_steps(case: Case, referral: Referral, step: str, calendar: Calend
             yield f"{step}.{level}", at
     if step == "start":
         return
-    stands = due_date(case, referral, "stands", calendar)
-    yield f"{step}.expiry", stands
-    yield from _repeated(step, stands, case.policy.pinned.referral_review)
+    expires = due_date(case, referral, "stands", calendar)
+    yield f"{step}.expiry", expires
+    yield from _repeated(step, expires, case.policy.pinned.referral_review)
 
 
 def due_date(case: Case, referral: Referral, step: str, calendar: Calendar) -> datetime:

@@ -77,5 +77,5 @@ def require_nationality_settled(case: Case, kind: ReferralKind) -> None:
     """
     if missing := missing_before_disclosure(case, kind):
         requirements = ", ".join(map(requirement, missing))
-        detail = f"The person's nationality was changed. Before this referral, record: {requirements}."
+        detail = f"the person's nationality was changed; before this referral, record: {requirements}"
         raise Rejected(ASK_FIRST, detail, field="kind", failures=missing)

@@ -298,7 +298,7 @@ def find_referral(case: Case, referral_id: UUID) -> Referral:
     referral = case.referrals.get(referral_id)
     if referral is None:
         raise Rejected(
-            "REFERRAL.UNKNOWN", f"This case has no referral {referral_id}. Check the referral id.", field="referral_id"
+            "REFERRAL.UNKNOWN", f"this case has no referral {referral_id}; check the referral id", field="referral_id"
         )
     return referral
 
@@ -306,15 +306,15 @@ def find_referral(case: Case, referral_id: UUID) -> Referral:
 def create_referral(case: Case, order: CreateReferral, ctx: Context) -> Iterator[Event]:
     if order.kind not in RECIPIENT_OF:
         kinds = " or ".join(f"{label(kind)} ({kind})" for kind, public in PUBLIC_KIND.items() if public is order.kind)
-        detail = f"{label(order.kind).capitalize()} is only the public name of other kinds. Enter {kinds}."
+        detail = f"{label(order.kind)} is only the public name of other kinds; enter {kinds}"
         raise Rejected("REFERRAL.PUBLIC_NAME", detail, field="kind")
     require_nationality_settled(case, order.kind)
     if order.partner_id is not None:
         _require_partner(order.partner_id, order.kind, ctx, informed=order.informed)
     if order.interview is not None and order.kind is not ReferralKind.CONSULAR_IDENTITY:
         detail = (
-            f"A referral for {label(order.kind)} has no interview: only a referral for consular identity verification "
-            "has one. Leave the interview empty."
+            f"a referral for {label(order.kind)} has no interview: only a referral for consular identity verification "
+            "has one; leave the interview empty"
         )
         raise Rejected("REFERRAL.NO_INTERVIEW", detail, field="interview")
     created = create(
@@ -334,16 +334,16 @@ def _require_partner(partner_id: str, kind: ReferralKind, ctx: Context, *, infor
     if partner is None:
         raise Rejected(
             "PARTNER.UNKNOWN",
-            f"There is no active partner {partner_id}. `awda partner list` shows the partners.",
+            f"there is no active partner {partner_id}; see `awda partner list`",
             field="partner_id",
         )
     if kind not in partner.kinds:
-        detail = f"Partner {partner_id} does not take referrals for {label(kind)}. Choose another partner."
+        detail = f"partner {partner_id} does not take referrals for {label(kind)}; choose another partner"
         raise Rejected("PARTNER.KIND", detail, field="kind")
     if partner.mandatory_reporting and not informed:
         detail = (
-            f"Partner {partner_id} must report to authorities. Inform the person of this, and set `informed` if they "
-            "still want the referral."
+            f"partner {partner_id} must report to authorities; inform the person of this, and set `informed` if they "
+            "still want the referral"
         )
         raise Rejected(REPORTS, detail, field="informed")
 
@@ -351,7 +351,7 @@ def _require_partner(partner_id: str, kind: ReferralKind, ctx: Context, *, infor
 def send_referral(case: Case, order: SendReferral, ctx: Context) -> Iterator[Event]:
     referral = find_referral(case, order.referral_id)
     if referral.status is not ReferralStatus.DRAFT:
-        raise Rejected("REFERRAL.NOT_A_DRAFT", f"The referral is {label(referral.status)}; only a draft can be sent.")
+        raise Rejected("REFERRAL.NOT_A_DRAFT", f"the referral is {label(referral.status)}; only a draft can be sent")
     _require_may_disclose(case, referral, ctx)
     yield from send(case, referral, ctx)
 
@@ -360,11 +360,11 @@ def _require_may_disclose(case: Case, referral: Referral, ctx: Context) -> None:
     require_nationality_settled(case, referral.asked_kind)
     if reason := sending_blocked_by(case, referral):
         raise Rejected(
-            reason, "Data must not be sent to this partner now. Record the consent, or request a review of the hold."
+            reason, "no data may be sent to this partner now; record the consent, or request a review of the hold"
         )
     if _reporting_duty_not_explained(referral, ctx):
         detail = (
-            "The partner must report to authorities, and the person has not been informed of this. Inform the person."
+            "the partner must report to authorities, and the person has not been informed of this; inform the person"
         )
         raise Rejected(REPORTS, detail)
 
@@ -373,7 +373,7 @@ def amend_referral(case: Case, order: AmendReferral, ctx: Context) -> Iterator[E
     """Sends the partner the minimum data again after the person's data changed."""
     referral = find_referral(case, order.referral_id)
     if referral.over or referral.status is ReferralStatus.DRAFT:
-        detail = f"The referral is {label(referral.status)}; only a referral that a partner works on can be amended."
+        detail = f"the referral is {label(referral.status)}; only a referral that a partner works on can be amended"
         raise Rejected("REFERRAL.NOT_WITH_PARTNER", detail)
     _require_may_disclose(case, referral, ctx)
     yield ReferralAmended(referral_id=referral.referral_id, kind=referral.kind, partner_id=referral.partner_id)
@@ -383,14 +383,14 @@ def amend_referral(case: Case, order: AmendReferral, ctx: Context) -> Iterator[E
 def cancel_referral(case: Case, order: CancelReferral, ctx: Context) -> Iterator[Event]:
     referral = find_referral(case, order.referral_id)
     if referral.over:
-        raise Rejected("REFERRAL.OVER", f"The referral has already ended: {label(referral.status)}.")
+        raise Rejected("REFERRAL.OVER", f"the referral has already ended: {label(referral.status)}")
     yield from cancel(case, referral, ctx, order.reason, by_rule=False)
 
 
 def pause_referral(case: Case, order: PauseReferral, ctx: Context) -> Iterator[Event]:
     referral = find_referral(case, order.referral_id)
     if referral.status not in (ReferralStatus.ACCEPTED, ReferralStatus.IN_PROGRESS):
-        detail = f"The referral is {label(referral.status)}; only one that is accepted or in progress can be paused."
+        detail = f"the referral is {label(referral.status)}; only one that is accepted or in progress can be paused"
         raise Rejected("REFERRAL.NOT_UNDER_WAY", detail)
     yield ReferralPaused.model_validate(
         {
@@ -407,7 +407,7 @@ def pause_referral(case: Case, order: PauseReferral, ctx: Context) -> Iterator[E
 def resume_referral(case: Case, order: ResumeReferral, ctx: Context) -> Iterator[Event]:
     referral = find_referral(case, order.referral_id)
     if referral.status is not ReferralStatus.ON_HOLD:
-        detail = f"The referral is {label(referral.status)}; only one that is on hold can be resumed."
+        detail = f"the referral is {label(referral.status)}; only one that is on hold can be resumed"
         raise Rejected("REFERRAL.NOT_PAUSED", detail)
     yield ReferralResumed(
         referral_id=referral.referral_id, kind=referral.kind, signal_id=ctx.message_id, dues=referral.dues_after(ctx.at)
@@ -418,7 +418,7 @@ def reassign_referral(case: Case, order: ReassignReferral, ctx: Context) -> Iter
     referral = find_referral(case, order.referral_id)
     require_nationality_settled(case, referral.asked_kind)
     if referral.status not in (ReferralStatus.REJECTED, ReferralStatus.FAILED, ReferralStatus.EXPIRED):
-        detail = f"The referral is {label(referral.status)}; only a rejected, failed or expired one can be reassigned."
+        detail = f"the referral is {label(referral.status)}; only a rejected, failed or expired one can be reassigned"
         raise Rejected("REFERRAL.NOT_ENDED", detail)
     _require_partner(order.partner_id, referral.asked_kind, ctx, informed=order.informed)
     yield ReferralReassigned(
@@ -447,8 +447,8 @@ def confirm_referral_expiry(case: Case, order: ConfirmReferralExpiry, ctx: Conte
     referral = find_referral(case, order.referral_id)
     if referral.over or not referral.overdue:
         detail = (
-            f"The referral is {label(referral.status)} and {label(referral.timeliness)}; only an open referral that is "
-            "overdue can be marked as expired."
+            f"the referral is {label(referral.status)} and {label(referral.timeliness)}; only an open referral that is "
+            "overdue can be marked as expired"
         )
         raise Rejected("REFERRAL.NOT_OVERDUE", detail)
     yield ReferralExpired(
@@ -460,7 +460,7 @@ def mark_referral_entered_in_error(case: Case, order: MarkReferralEnteredInError
     """Marks a referral as entered in error. A partner that received it is notified of its end."""
     referral = find_referral(case, order.referral_id)
     if referral.status is ReferralStatus.ENTERED_IN_ERROR:
-        raise Rejected("REFERRAL.OVER", "The referral is already marked as entered in error.")
+        raise Rejected("REFERRAL.OVER", "the referral is already marked as entered in error")
     now, tell_at = (False, None) if referral.over else _notice_of_end(case, referral, ctx)
     yield ReferralEnteredInError(
         referral_id=referral.referral_id, kind=referral.kind, tell_at=tell_at, reason=order.reason

@@ -259,11 +259,11 @@ def list_referral(case: Case, order: ListReferral, _ctx: Context) -> Iterator[Ev
     if referral is None:
         raise Rejected(
             "REFERRAL.UNKNOWN",
-            f"This case has no referral {order.referral_id}. Check the referral id.",
+            f"this case has no referral {order.referral_id}; check the referral id",
             field="referral_id",
         )
     if rule := listing_blocked_by(case, referral):
-        raise Rejected(rule, "This rule does not allow the referral on the sheet; it is omitted.", field="referral_id")
+        raise Rejected(rule, "this rule keeps the referral off the sheet; it is omitted", field="referral_id")
     yield ReferralListed(
         referral_id=referral.referral_id,
         kind=referral.kind,

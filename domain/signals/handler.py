@@ -61,9 +61,9 @@ def place_signal(case: Case, signal: ReceivePartnerSignal) -> PlacedSignal:
     """
     referral = case.referral_with(signal.referral_token)
     if referral is None:
-        raise Unroutable("UNKNOWN_REFERRAL", "No referral of this case has this token.")
+        raise Unroutable("UNKNOWN_REFERRAL", "no referral of this case has this token")
     if referral.partner_id != signal.partner_id and signal.signal_type not in STATEMENTS:
-        raise Unroutable("NOT_OWNER", f"The referral belongs to a partner other than {signal.partner_id}.")
+        raise Unroutable("NOT_OWNER", f"the referral belongs to a partner other than {signal.partner_id}")
     return PlacedSignal(referral, signal, split_payload(referral.asked_kind, signal.payload))
 
 

@@ -26,7 +26,7 @@ def find_quarantined_signal(case: Case, signal_id: UUID) -> PartnerSignalQuarant
     """Returns a signal in quarantine. Raises ``Rejected`` if the signal does not wait for a decision."""
     found = [event for event in case.every(PartnerSignalQuarantined) if event.signal_id == signal_id]
     if not found or signal_id not in case.referrals[found[-1].referral_id].disputed:
-        detail = f"Signal {signal_id} is not in quarantine, or was decided. Check the signal id."
+        detail = f"signal {signal_id} is not in quarantine, or has been decided; check the signal id"
         raise Rejected("SIGNAL.NOT_IN_QUARANTINE", detail, field="signal_id")
     return found[-1]
 
@@ -51,7 +51,7 @@ def _corrected_signal(case: Case, doubted: PartnerSignalQuarantined, order: Reso
     referral = case.referrals[doubted.referral_id]
     if referral.status in (ReferralStatus.CANCELLED, ReferralStatus.EXPIRED, ReferralStatus.ENTERED_IN_ERROR):
         raise Rejected(
-            "REFERRAL.OVER", f"The referral has ended: {label(referral.status)}. The signal can only be set aside."
+            "REFERRAL.OVER", f"the referral has ended ({label(referral.status)}); the signal can only be set aside"
         )
     payload = doubted.content if order.payload is None else order.payload
     signal = ReceivePartnerSignal(
@@ -65,7 +65,7 @@ def _corrected_signal(case: Case, doubted: PartnerSignalQuarantined, order: Reso
         occurred_at=doubted.occurred_at or doubted.timestamp,
     )
     if violation := schema_violation(referral.asked_kind, signal):
-        detail = f"The signal is not valid: {violation}. Correct the outcome or the payload, or set the signal aside."
+        detail = f"the signal is not valid ({violation}); correct `outcome_code` or `payload`, or set the signal aside"
         raise Rejected("SIGNAL.UNFIT", detail, field="outcome_code")
     return PlacedSignal(referral, signal, split_payload(referral.asked_kind, payload), doubted.timestamp)
 

@@ -83,7 +83,7 @@ def apply_to_open_referral(case: Case, placed: PlacedSignal, ctx: Context) -> It
     """Applies a signal to an open referral, ignores one that is superseded, or quarantines one in conflict."""
     referral, signal = placed.referral, placed.signal
     if referral.status is ReferralStatus.DRAFT:
-        raise Unroutable("NOT_SENT", "The referral has not been sent to the partner.")
+        raise Unroutable("NOT_SENT", "the referral has not been sent to the partner")
     if signal.signal_type is SignalType.PROGRESS and _stale(referral, signal.partner_seq):
         yield from record_superseded(case, placed, "STALE_SEQUENCE", ctx)
     elif referral.status in ALLOWED[effective := _effective_type(case, placed)] or _is_late_acceptance(placed):

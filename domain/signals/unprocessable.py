@@ -42,6 +42,6 @@ def release_message(case: Case, kept_message: UUID) -> Iterator[Event]:
 def resolve_quarantined_message(case: Case, order: ResolveQuarantinedMessage, _ctx: Context) -> Iterator[Event]:
     """Records the decision on a quarantined message."""
     if order.decision == "SET_ASIDE" and order.kept_message not in case.doubts:
-        detail = f"Message {order.kept_message} is not in quarantine, or was decided. Check the message id."
+        detail = f"message {order.kept_message} is not in quarantine, or has been decided; check the message id"
         raise Rejected("MESSAGE.NOT_IN_QUARANTINE", detail, field="kept_message")
     yield QuarantinedMessageResolved(kept_message=order.kept_message, decision=order.decision, reason=order.reason)

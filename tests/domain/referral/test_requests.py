@@ -327,8 +327,8 @@ def test_what_others_read_of_a_referral_is_no_kind_to_ask_for() -> None:
     refusal = a_screened_case().refused("CreateReferral", kind="HEALTH_SERVICE")
     assert (refusal.rule, refusal.field) == ("REFERRAL.PUBLIC_NAME", "kind")
     assert refusal.detail == (
-        "Health service is only the public name of other kinds. "
-        "Enter mental health and psychosocial support (MHPSS) or specialist care (SPECIALIST_CARE)."
+        "health service is only the public name of other kinds; "
+        "enter mental health and psychosocial support (MHPSS) or specialist care (SPECIALIST_CARE)"
     )
 
 
