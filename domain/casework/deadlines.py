@@ -42,9 +42,9 @@ def _endings(case: Case) -> Iterator[Deadline]:
 
 def _referrals(case: Case, directory: Directory) -> Iterator[Deadline]:
     for referral in case.open_referrals():
-        rung = next_escalation_step(case, referral, directory)
-        if rung is not None:
-            yield Deadline(rung[1], "referral", f"{referral.referral_id}/{rung[0]}")
+        step = next_escalation_step(case, referral, directory)
+        if step is not None:
+            yield Deadline(step[1], "referral", f"{referral.referral_id}/{step[0]}")
 
 
 def _holds(case: Case) -> Iterator[Deadline]:

@@ -1,4 +1,4 @@
-"""The movement: seats, waiting list, freeze, departure; and the letters its passengers get."""
+"""Movements: seats, waiting list, freeze, departure, and the messages to passengers."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def refused(flight: FlightScenario, name: str, **fields: Any) -> Rejected:
     return caught.value
 
 
-def letters(flight: FlightScenario, name: str) -> list[tuple[object, str]]:
-    """Who is told what by the newest event of that name, as the movement stood then."""
+def messages_of(flight: FlightScenario, name: str) -> list[tuple[object, str]]:
+    """The recipients and types of the messages that the latest event of a name sends."""
     event = [event for event in flight.events if event.name == name][-1]
     return [(to, type(letter).__name__) for to, letter in movement.letters(flight.movement, event)]
 
@@ -47,11 +47,13 @@ def test_nothing_happens_to_a_movement_that_was_never_planned() -> None:
 
 
 @pytest.mark.parametrize(
-    ("destination", "said", "country"),
+    ("destination", "entered", "country"),
     [("LOS", None, "NGA"), ("LOS", "NGA", "NGA"), ("XYZ", "NGA", "NGA"), ("XYZ", None, None)],
 )
-def test_a_seated_passenger_receives_the_destination(destination: str, said: str | None, country: str | None) -> None:
-    plan = PLAN | {"destination": destination, "country": said}
+def test_a_seated_passenger_receives_the_destination(
+    destination: str, entered: str | None, country: str | None
+) -> None:
+    plan = PLAN | {"destination": destination, "country": entered}
     flight = FlightScenario().having("PlanMovement", **plan).having("RequestSeat", case_id=passenger(0))
     reserved = [event for event in flight.events if event.name == "SeatReserved"][-1]
     ((_, letter),) = movement.letters(flight.movement, reserved)
@@ -93,7 +95,7 @@ def test_a_request_after_the_last_seat_joins_the_waiting_list() -> None:
     flight = a_full_flight()
     assert set(flight.movement.seats) == {passenger(0), passenger(1)}
     assert flight.movement.waiting == [passenger(2)]
-    assert letters(flight, "PassengerWaitlisted") == [(passenger(2), "SeatUnavailable")]
+    assert messages_of(flight, "PassengerWaitlisted") == [(passenger(2), "SeatUnavailable")]
 
 
 def test_a_seat_is_requested_once() -> None:
@@ -105,7 +107,7 @@ def test_a_seat_is_requested_once() -> None:
 def test_a_released_seat_goes_to_the_longest_waiting_passenger() -> None:
     flight = a_full_flight().having("GiveUpSeat", case_id=passenger(0))
     assert set(flight.movement.seats) == {passenger(1), passenger(2)}
-    assert letters(flight, "SeatReserved") == [(passenger(2), "TakeSeat")]
+    assert messages_of(flight, "SeatReserved") == [(passenger(2), "TakeSeat")]
 
 
 def test_after_the_freeze_no_passenger_is_added() -> None:
@@ -116,7 +118,7 @@ def test_after_the_freeze_no_passenger_is_added() -> None:
 
 def test_a_freeze_notifies_all_passengers_and_the_waiting_list() -> None:
     flight = a_full_flight().having("FreezeManifest")
-    assert letters(flight, "ManifestFrozen") == [
+    assert messages_of(flight, "ManifestFrozen") == [
         (passenger(0), "ManifestIsFrozen"),
         (passenger(1), "ManifestIsFrozen"),
         (passenger(2), "MovementIsOff"),
@@ -125,12 +127,12 @@ def test_a_freeze_notifies_all_passengers_and_the_waiting_list() -> None:
 
 def test_a_seat_request_after_the_freeze_is_declined() -> None:
     flight = a_full_flight().having("FreezeManifest").having("RequestSeat", case_id=passenger(7))
-    assert letters(flight, "PassengerWaitlisted")[-1] == (passenger(7), "MovementIsOff")
+    assert messages_of(flight, "PassengerWaitlisted")[-1] == (passenger(7), "MovementIsOff")
 
 
 def test_a_cancelled_flight_notifies_all_seated_and_waiting_passengers() -> None:
     flight = a_cancelled_flight()
-    assert letters(flight, "MovementCancelled") == [(passenger(each), "MovementIsOff") for each in range(3)]
+    assert messages_of(flight, "MovementCancelled") == [(passenger(each), "MovementIsOff") for each in range(3)]
     assert flight.movement.over
     assert flight.movement.waiting == []
 
@@ -148,8 +150,8 @@ def test_a_passenger_reported_on_board_without_boarding_is_a_breach() -> None:
     moment = CaseScenario(now=flight.now).moment()
     event = movement.decide(flight.movement, order, moment)[0]
     assert event.facts["breaches"] == (passenger(0), passenger(1))
-    scenario = [letter for _, letter in movement.letters(flight.movement, event)]
-    assert all(getattr(letter, "breaches", ()) == ("NOT_BOARDED_BY_THE_RULES",) for letter in scenario)
+    sent = [letter for _, letter in movement.letters(flight.movement, event)]
+    assert all(getattr(letter, "breaches", ()) == ("NOT_BOARDED_BY_THE_RULES",) for letter in sent)
 
 
 def test_without_a_passenger_list_no_pending_passenger_is_recorded_as_left_behind() -> None:
@@ -160,9 +162,9 @@ def test_without_a_passenger_list_no_pending_passenger_is_recorded_as_left_behin
     )
     with pytest.raises(
         Rejected, match="1 passengers' cases have messages that are not decided yet; list who is on board"
-    ) as no:
+    ) as rejected:
         movement.decide(flight.movement, movement.RecordFlightDeparture(), moment)
-    assert (no.value.rule, no.value.field) == ("MOVEMENT.UNHEARD", "boarded")
+    assert (rejected.value.rule, rejected.value.field) == ("MOVEMENT.UNHEARD", "boarded")
 
     order = movement.RecordFlightDeparture(boarded=(passenger(0), passenger(1)))
     assert movement.decide(flight.movement, order, moment)[0].facts["breaches"] == (passenger(0),)

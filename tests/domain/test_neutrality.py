@@ -1,4 +1,4 @@
-"""What stands outside sealed fields tells nothing: state is rebuilt without them, and no restricted word is in it."""
+"""Public fields reveal nothing restricted: state is rebuilt from them alone, and they contain no restricted word."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_no_public_field_names_a_person(journey: str) -> None:
 
 
 @pytest.mark.parametrize("journey", CASES)
-def test_an_asylum_partner_is_named_only_with_the_persons_consent(journey: str) -> None:
+def test_unhcr_is_named_only_in_records_of_consent(journey: str) -> None:
     for event in CASES[journey]().events:
         if event.name not in ("ConsentGiven", "ConsentRefused", "ConsentWithdrawn"):
             assert not COUNTRY_OF_REFUGE.search(neutral(event).upper()), neutral(event)
@@ -112,11 +112,11 @@ def test_free_text_is_never_in_a_public_field(name: str) -> None:
 def test_a_review_that_may_release_nothing_looks_like_one_that_released_nothing() -> None:
     afraid = fear_at_screening()
     hold = afraid.held("PROTECTION").hold_id
-    asked, released = "letters may go", ("EMBASSY_DISCLOSURE",)
-    reviewed = afraid.send("ReviewHold", hold_id=hold, decision=asked, unblock=released)[0]
+    decision, released = "letters may go", ("EMBASSY_DISCLOSURE",)
+    reviewed = afraid.send("ReviewHold", hold_id=hold, decision=decision, unblock=released)[0]
     plain = fear_at_screening().send("ReviewHold", hold_id=hold, decision="it goes on")[0]
     assert neutral(reviewed) == neutral(plain)
-    assert reviewed.facts["decision"] != asked, "under the seal it is said that nothing was released"
+    assert reviewed.facts["decision"] != decision, "the sealed decision states that nothing was released"
     assert "EMBASSY_DISCLOSURE" in afraid.held("PROTECTION").blocks
 
 
@@ -187,7 +187,7 @@ def test_the_embassy_receives_nothing_new_after_a_fear_claim() -> None:
         assert scenario.referral(kind).status == "DRAFT"
 
 
-# Whom it is for
+# Recipients
 
 SENT_THERE = sorted(SENSITIVE & {kind for partner in STANDARD for kind in partner.kinds})
 
@@ -226,7 +226,7 @@ def test_a_referral_to_a_sample_partner_reveals_nothing_in_public(kind: Referral
 )
 def test_a_revealing_word_in_an_id_is_found(partner_id: str, word: str) -> None:
     assert revealing_word(partner_id, SENSITIVE) == word
-    assert revealing_word(partner_id, {ReferralKind.EXIT_PERMIT}) is None, "what anybody may know"
+    assert revealing_word(partner_id, {ReferralKind.EXIT_PERMIT}) is None, "the service is not sensitive"
 
 
 @pytest.mark.parametrize("partner_id", ["partner-017", "pivot-tripoli", "clinic-tripoli", "hotbed", "office-7"])

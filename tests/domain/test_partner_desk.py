@@ -1,4 +1,4 @@
-"""A partner's desk: a decision about a message that no case could take is on record, with who and why."""
+"""Partner desks: decisions about unroutable messages are recorded with their author and reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The procedure and the policy are data: published editions are frozen, and stages open only when ordered."""
+"""The procedure and the policy are data: published editions are frozen, and stages open only on request."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PUBLISHED = Path(__file__).parent / "published"
 
 
 def plain(value: Any) -> Any:
-    """Data as JSON has it."""
+    """Returns data as it is in JSON."""
     if isinstance(value, (Span, time)):
         return str(value)
     if is_dataclass(value):

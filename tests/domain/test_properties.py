@@ -1,4 +1,4 @@
-"""What must hold whatever is said, in whatever order, however often.
+"""Properties that must hold for any messages, in any order and with repetitions.
 
 See rules PROPERTY.P1, PROPERTY.P2, PROPERTY.P3, PROPERTY.P4, PROPERTY.P5, PROPERTY.P9.
 """
@@ -56,13 +56,13 @@ TO_EMBASSIES_AND_AUTHORITIES: Final = frozenset({"embassy-nga", "embassy-nga-2",
 WORDS: Final = st.sampled_from(["x", "NO_CAPACITY", "seen", "أمينة"])
 
 
-# What may be said to a case: each message with fields that may or may not fit
+# Messages to a case, each with fields that may or may not be valid
 
 MOMENTS: Final = st.sampled_from(
     ["2026-01-01T00:00:00Z", "2026-12-12T09:00:00Z", FLIGHT["std"], "2027-06-01T00:00:00+03:00", "9999-12-31T23:59:59Z"]
 )
 
-SAID: Final[dict[str, dict[str, st.SearchStrategy[Any]]]] = {
+FIELDS: Final[dict[str, dict[str, st.SearchStrategy[Any]]]] = {
     "AddNote": {"note": WORDS},
     "PlaceHold": {"hold_type": st.sampled_from(HoldType), "reason": WORDS},
     "GrantClearance": {"kind": st.sampled_from(ClearanceKind), "evidence": WORDS, "valid_until": MOMENTS},
@@ -209,8 +209,8 @@ PAYLOADS: Final = st.sampled_from(
 
 
 def a_message(draw: Callable[[st.SearchStrategy[Any]], Any], scenario: CaseScenario) -> Message:
-    """Anything that may be said to this case now, sensible or not."""
-    names = [*SAID, *ABOUT_A_REFERRAL, "ReviewHold", "LiftHold", "ResolveQuarantinedSignal", "CompleteTask", "Signal"]
+    """Draws any message to this case, sensible or not."""
+    names = [*FIELDS, *ABOUT_A_REFERRAL, "ReviewHold", "LiftHold", "ResolveQuarantinedSignal", "CompleteTask", "Signal"]
     name = draw(st.sampled_from(names))
     if name == "Signal" and scenario.case.referrals:
         return a_signal(draw, scenario)
@@ -222,8 +222,8 @@ def a_message(draw: Callable[[st.SearchStrategy[Any]], Any], scenario: CaseScena
 
 
 def fields_of(name: str, draw: Callable[[st.SearchStrategy[Any]], Any], scenario: CaseScenario) -> dict[str, Any]:
-    if name in SAID:
-        return {field: draw(one) for field, one in SAID[name].items()}
+    if name in FIELDS:
+        return {field: draw(one) for field, one in FIELDS[name].items()}
     if name in ABOUT_A_REFERRAL:
         fields: dict[str, Any] = {"referral_id": _one(draw, scenario.case.referrals)}
         fields |= {} if name == "SendReferral" else {"reason": "x"}
@@ -239,8 +239,8 @@ def fields_of(name: str, draw: Callable[[st.SearchStrategy[Any]], Any], scenario
         )
     if name == "CompleteTask":
         return {"task_id": _one(draw, scenario.case.tasks), "outcome": "done"}
-    doubts = {signal for referral in scenario.case.referrals.values() for signal in referral.disputed}
-    return {"signal_id": _one(draw, doubts), "decision": draw(st.sampled_from(["AMEND", "IGNORE"])), "reason": "x"}
+    waiting = {signal for referral in scenario.case.referrals.values() for signal in referral.disputed}
+    return {"signal_id": _one(draw, waiting), "decision": draw(st.sampled_from(["AMEND", "IGNORE"])), "reason": "x"}
 
 
 def _one(draw: Callable[[st.SearchStrategy[Any]], Any], known: Any) -> UUID:
@@ -252,7 +252,7 @@ def a_signal(draw: Callable[[st.SearchStrategy[Any]], Any], scenario: CaseScenar
     referral = scenario.case.referrals[draw(st.sampled_from(sorted(scenario.case.referrals)))]
     return ReceivePartnerSignal(
         signal_id=uuid5(NAMESPACE, f"any {next(scenario.ids)}"),
-        referral_token=referral.token or "a token nobody was ever given",
+        referral_token=referral.token or "a token that was never issued",
         partner_id=draw(st.sampled_from([referral.partner_id, referral.partner_id, "clinic-misrata"])),
         signal_type=draw(st.sampled_from(SignalType)),
         outcome_code=draw(OUTCOMES),
@@ -262,8 +262,8 @@ def a_signal(draw: Callable[[st.SearchStrategy[Any]], Any], scenario: CaseScenar
     )
 
 
-def heard(scenario: CaseScenario, message: Message) -> None:
-    """Said, whatever becomes of it; then the workflow's turn. Nothing but a refusal or a doubt may come back."""
+def submit(scenario: CaseScenario, message: Message) -> None:
+    """Submits a message, then opens stages as the workflow does. Only a rejection or a quarantine may be raised."""
     before = repr(scenario.case)
     try:
         scenario.say(
@@ -271,7 +271,7 @@ def heard(scenario: CaseScenario, message: Message) -> None:
             by=f"partner:{getattr(message, 'partner_id', 'x')}" if message.FROM == "partner" else "staff:fatima",
         )
     except Rejected:
-        assert repr(scenario.case) == before, f"{type(message).__name__} was refused, and yet something changed"
+        assert repr(scenario.case) == before, f"{type(message).__name__} was rejected, but the case changed"
     except Unroutable:
         scenario.case = folded(scenario.events)
         assert repr(scenario.case) == before
@@ -287,12 +287,12 @@ def a_while(draw: Callable[[st.SearchStrategy[Any]], Any], scenario: CaseScenari
 def test_any_message_results_in_events_a_rejection_or_a_quarantine(
     beginning: Callable[[], CaseScenario], data: st.DataObject
 ) -> None:
-    """And at every step: it folds again into itself, the neutral part alone gives the same, and nothing lacks a deadline."""
+    """After every step the case is rebuilt from its events and from their public part alone, and all has a deadline."""
     scenario = beginning()
     for _ in range(data.draw(st.integers(1, 12))):
         a_while(data.draw, scenario)
-        heard(scenario, a_message(data.draw, scenario))
-        nothing_is_forgotten(scenario)
+        submit(scenario, a_message(data.draw, scenario))
+        assert_open_items_have_deadlines(scenario)
     assert folded(scenario.events) == scenario.case
     assert public(folded(redacted(event) for event in scenario.events)) == public(scenario.case)
     assert_never_boarded_against_the_rules(scenario)
@@ -304,7 +304,7 @@ MATTERS_ON_BOARD: Final = (
     "ReassessSafety",
     "ChangeNationality",
 )
-"""What may be said of a person's wish and safety; a signal may be said as well."""
+"""Messages about voluntariness and safety; signals are added."""
 
 TO_BOARD: Final = ("ReaffirmVoluntaryReturn", "CheckInPassenger", "BoardPassenger")
 
@@ -313,14 +313,14 @@ OFFICERS_GRANT: Final = ("PROTECTION_CLEARANCE", "RELEASE_AUTHORISATION", "RECEP
 
 @given(st.data())
 def test_no_sequence_of_messages_leads_to_boarding_against_the_rules(data: st.DataObject) -> None:
-    """Things are said between the steps on board, and officers lift and grant as much as they may."""
+    """Messages arrive between the steps to boarding, and officers lift and grant all that they may."""
     scenario = a_frozen_case()
     for step in TO_BOARD:
         for name in data.draw(st.lists(st.sampled_from((*MATTERS_ON_BOARD, "Signal")), max_size=2)):
-            heard(scenario, one_of_them(name, data.draw, scenario))
+            submit(scenario, one_of_them(name, data.draw, scenario))
         if data.draw(st.booleans()):
             officers_clear(scenario)
-        heard(scenario, MESSAGES[step]())
+        submit(scenario, MESSAGES[step]())
     assert_never_boarded_against_the_rules(scenario)
 
 
@@ -331,15 +331,15 @@ def one_of_them(name: str, draw: Callable[[st.SearchStrategy[Any]], Any], scenar
 
 
 def officers_clear(scenario: CaseScenario) -> None:
-    """Whatever holds is lifted if the rules let it be, and whatever an officer may grant is granted."""
+    """Lifts every hold that the rules allow, and grants every clearance that an officer may grant."""
     for hold_id in list(scenario.case.holds):
-        heard(scenario, MESSAGES["LiftHold"].model_validate({"hold_id": hold_id, "reason": "x"}))
+        submit(scenario, MESSAGES["LiftHold"].model_validate({"hold_id": hold_id, "reason": "x"}))
     for kind in OFFICERS_GRANT:
-        heard(scenario, MESSAGES["GrantClearance"].model_validate({"kind": kind, "evidence": "x"}))
+        submit(scenario, MESSAGES["GrantClearance"].model_validate({"kind": kind, "evidence": "x"}))
 
 
-def nothing_is_forgotten(scenario: CaseScenario) -> None:
-    """P9."""
+def assert_open_items_have_deadlines(scenario: CaseScenario) -> None:
+    """P9: every sent referral and every hold of an open case has a deadline."""
     if scenario.case.closed:
         return
     subjects = {due.subject.partition("/")[0] for due in deadlines(scenario.case, scenario.directory)}
@@ -348,7 +348,7 @@ def nothing_is_forgotten(scenario: CaseScenario) -> None:
 
 
 def assert_never_boarded_against_the_rules(scenario: CaseScenario) -> None:
-    """INV-01, INV-04, INV-05, INV-07: whoever boarded wanted to go and had said so again, was not held, and lacked nothing.
+    """INV-01, INV-04, INV-05, INV-07: a boarded person had reaffirmed, was under no hold, and met all requirements.
 
     Told from the events alone, without the functions that the rules themselves ask.
     """
@@ -357,8 +357,8 @@ def assert_never_boarded_against_the_rules(scenario: CaseScenario) -> None:
         if event.name == "PassengerBoarded":
             assert not [hold for hold in case.holds.values() if hold.blocks & {"MANIFEST", "BOARDING"}]
             assert all(case.clearances[kind].status == "VALID" for kind in NEEDED_ON_BOARD)
-            wants_to_go(case)
-            is_safe_there(case)
+            assert_voluntary(case)
+            assert_safe_place(case)
         event.mutate(case)
 
 
@@ -369,25 +369,25 @@ NEEDED_ON_BOARD: Final = (
 
 
 def newest(case: Any, topic: str) -> int:
-    """At which version a fact of that topic was last recorded; nought if never."""
+    """The version at which an event of a topic was last recorded; 0 if never."""
     found = case.events_by_topic.get(topic)
     return found[-1].originator_version if found else 0
 
 
-def wants_to_go(case: Any) -> None:
-    """The newest assessment is a clear yes, the signature is newer than any no, and the wish was said again."""
+def assert_voluntary(case: Any) -> None:
+    """The latest assessment is positive, the signature is newer than any doubt, and the wish was reaffirmed."""
     assert case.events_by_topic["VoluntarinessAssessed"][-1].result == "VOLUNTARY"
     assert case.events_by_topic["EligibilityDetermined"][-1].decision == "ELIGIBLE"
-    said = [event for event in case.events_by_topic["VoluntarinessAssessed"] if event.result != "VOLUNTARY"]
-    unfree = max((event.originator_version for event in said), default=0)
+    others = [event for event in case.events_by_topic["VoluntarinessAssessed"] if event.result != "VOLUNTARY"]
+    unfree = max((event.originator_version for event in others), default=0)
     signed = newest(case, "VoluntaryReturnDeclared")
     doubts = ("VoluntaryReturnWithdrawn", "DetentionRecorded", "NationalityChanged")
     assert signed > max(unfree, *(newest(case, topic) for topic in doubts))
     assert case.events_by_topic["VoluntaryReturnReaffirmed"][-1].timestamp >= case.seat.std - timedelta(hours=72)
 
 
-def is_safe_there(case: Any) -> None:
-    """The place was cleared after the person chose it, and what was found of the person since is cleared as well."""
+def assert_safe_place(case: Any) -> None:
+    """The place was cleared after the person chose it, and after later findings about the person."""
     declared = case.events_by_topic["VoluntaryReturnDeclared"]
     chosen = [case.events_by_topic["CaseRegistered"][0].country_of_return, *(event.country for event in declared)]
     moved = [
@@ -416,7 +416,7 @@ CONTRADICTIONS: Final = {
 
 
 def outcome(scenario: CaseScenario, kind: str) -> dict[str, Any]:
-    """Where a referral got to, whatever the way, apart from the moments."""
+    """The final state of a referral, without times."""
     referral, seen = scenario.referral(kind), public(scenario.case)
     return {
         "referral": (referral.status, referral.outcome, bool(referral.disputed)),
@@ -478,16 +478,16 @@ def withdraw(scenario: CaseScenario, by: str) -> None:
 
 
 def go(scenario: CaseScenario, steps: Iterable[tuple[str, dict[str, Any]]] = STEPS) -> CaseScenario:
-    """All that leads on board, as far as the rules let it; the reception partner says yes as soon as it is asked."""
+    """Takes the steps to boarding that the rules allow; the reception partner accepts on receipt."""
     for name, fields in steps:
-        heard(scenario, MESSAGES[name].model_validate(fields))
-        if name == "TakeSeat" and [asked for asked in scenario.asked("RECEPTION") if asked.status == "SENT"]:
+        submit(scenario, MESSAGES[name].model_validate(fields))
+        if name == "TakeSeat" and [each for each in scenario.asked("RECEPTION") if each.status == "SENT"]:
             scenario.heard("RECEPTION", "ACCEPTED", "CONFIRMED")
     return scenario
 
 
 def two_days_before() -> CaseScenario:
-    """Everything but a seat."""
+    """A case that lacks only a seat."""
     return a_seated_case().having("ReleaseSeat", cause="again").at("2026-12-12T09:00:00Z")
 
 
@@ -530,7 +530,7 @@ def test_p3_after_fear_nothing_more_is_disclosed_to_embassies_or_authorities(whe
     for _ in range(data.draw(st.integers(1, 12))):
         message = a_message(data.draw, scenario)
         if type(message).__name__ != "LiftHold":
-            heard(scenario, message)
+            submit(scenario, message)
         a_while(data.draw, scenario)
     later = [event.facts for event in scenario.events[known:] if event.name == "DisclosureRecorded"]
     told_out = [facts["recipient"] for facts in later if facts["direction"] == "OUT"]
@@ -555,12 +555,12 @@ def test_p5_after_a_delay_the_person_is_not_on_board_with_expired_clearances(hou
     seat = scenario.case.seat
     assert seat is not None
     seat.std, seat.sta = max(seat.std, scenario.now), max(seat.sta, scenario.now + timedelta(hours=5))
-    heard(scenario, MESSAGES["CheckInPassenger"]())
+    submit(scenario, MESSAGES["CheckInPassenger"]())
     assert hours > 4 or "PassengerCheckedIn" in scenario.names
     assert not lapsed or "PassengerCheckedIn" not in scenario.names
 
 
-# Deciding twice
+# Deterministic decisions
 
 
 @given(st.data())

@@ -1,4 +1,4 @@
-"""Scenarios of the programme, in memory: the decisive events, in their order."""
+"""Scenarios of the programme, in memory: the decisive events, in order."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def test_sc_04_a_critical_result_for_a_cancelled_referral_reaches_a_doctor() -> 
     assert (task.due - scenario.now).total_seconds() == 4 * 3600
     assert scenario.referral("MEDICAL_ASSESSMENT").status == "CANCELLED"
     assert scenario.clearance("MEDICAL_ASSESSMENT") is None
-    assert scenario.has_hold("MEDICAL"), "what is grave stops the journey from its receipt, until somebody has looked"
+    assert scenario.has_hold("MEDICAL"), "a grave response stops the journey from its receipt until its review"
 
 
 def a_withdrawn_and_closed_case() -> CaseScenario:

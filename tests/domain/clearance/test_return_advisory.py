@@ -1,4 +1,4 @@
-"""Return advisories: nobody is flown to where it has become unsafe, and nobody else is stopped."""
+"""Return advisories: no person travels to a place that has become unsafe, and no other person is stopped."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ OPENED = an_advisory("2026-5", "OPEN", "NG-LA", days=1)
 
 
 def advised(scenario: CaseScenario, *advisories: Advisory) -> CaseScenario:
-    """From now on everybody knows it, whatever the case has been told."""
+    """Puts advisories in force without a message to the case."""
     scenario.directory = replace(scenario.directory, advisories=advisories)
     return scenario
 
@@ -63,7 +63,7 @@ def order(advisory: Advisory) -> dict[str, object]:
 
 
 def reassessed(scenario: CaseScenario, advisory: Advisory) -> CaseScenario:
-    """The advisory changes, and the case is told of it."""
+    """Changes an advisory and sends the change to the case."""
     return advised(scenario, advisory).having("ReassessSafety", **order(advisory))
 
 
@@ -179,7 +179,7 @@ def test_an_older_change_received_late_does_not_end_a_newer_clearance() -> None:
     assert scenario.refused("ReassessSafety", **order(OPENED)).rule == "SAFETY.NOT_CONCERNED"
 
 
-# The gate looks by itself
+# The gate checks current advisories
 
 
 @pytest.mark.parametrize("checkpoint", ["NOMINATE", "FREEZE", "CHECK_IN", "BOARD"])
@@ -246,10 +246,10 @@ def test_the_gate_records_the_advisory_at_boarding() -> None:
     assert boarded.having("BoardPassenger").named("TravelGateEvaluated")[-1].facts["advised"] is None
 
 
-# Assessing
+# Assessment
 
 
-def test_an_assessment_under_an_expired_advisory_is_rejected() -> None:
+def test_an_assessment_under_a_superseded_advisory_is_rejected() -> None:
     scenario = advised(a_screened_case(), OPENED)
     refusal = scenario.refused("AssessSafetyOfReturn", **SAFE, advisory_version="2026-3")
     assert (refusal.rule, refusal.field) == ("SAFETY.ADVISORY", "advisory_version")
@@ -285,7 +285,7 @@ def test_a_safety_hold_is_lifted_only_after_a_new_assessment() -> None:
     assert not scenario.having("LiftHold", **lifting).has_hold("SAFETY")
 
 
-# Which word counts
+# Which advisory counts
 
 COUNTRY = an_advisory("C", "OPEN", days=3)
 

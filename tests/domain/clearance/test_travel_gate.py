@@ -50,7 +50,7 @@ CELLS = [
 
 @pytest.fixture
 def ready() -> CaseScenario:
-    """A person whom nothing keeps from travelling."""
+    """A person who meets all requirements for travel."""
     return a_frozen_case()
 
 
@@ -125,19 +125,19 @@ def test_each_hold_blocks_what_its_table_says(ready: CaseScenario, kind: HoldTyp
     ready.send("PlaceHold", hold_type=kind, reason="x")
     at_the_airport = checkpoint in {Checkpoint.CHECK_IN, Checkpoint.BOARD}
     stops = Block.MANIFEST in BLOCKS[kind] or (at_the_airport and Block.BOARDING in BLOCKS[kind])
-    assert ready.failures(checkpoint) == (blocking_holds(kind, at_the_airport) if stops else ())
+    assert ready.failures(checkpoint) == (failures_under(kind, at_the_airport) if stops else ())
 
 
-def blocking_holds(kind: HoldType, at_the_airport: bool = True) -> tuple[str, ...]:
-    """A doubt about free will also ends what the person said before it; their word is asked for only at the airport."""
-    doubted = kind is HoldType.CONSENT and at_the_airport
-    return (f"GATE.HOLD.{kind}",) + (("GATE.REAFFIRMATION.WITHDRAWN",) if doubted else ())
+def failures_under(kind: HoldType, at_the_airport: bool = True) -> tuple[str, ...]:
+    """A consent hold also invalidates the earlier reaffirmation, which is required only at the airport."""
+    withdrawn = kind is HoldType.CONSENT and at_the_airport
+    return (f"GATE.HOLD.{kind}",) + (("GATE.REAFFIRMATION.WITHDRAWN",) if withdrawn else ())
 
 
 @pytest.mark.parametrize("kind", sorted(set(HoldType) - {HoldType.COMPLAINT_SAFEGUARD}))
 def test_every_hold_but_a_complaint_keeps_the_person_off_the_aircraft(ready: CaseScenario, kind: HoldType) -> None:
     ready.send("PlaceHold", hold_type=kind, reason="x")
-    assert ready.failures() == blocking_holds(kind)
+    assert ready.failures() == failures_under(kind)
 
 
 def test_all_failures_are_reported_together() -> None:
@@ -281,7 +281,7 @@ def test_the_destination_must_be_the_declared_country(
     assert travel_gate(ready.case, checkpoint, journey, NEWEST.in_force, ()) == failures
 
 
-# What invalidates what (rule INVALIDATION.TABLE)
+# Invalidation (rule INVALIDATION.TABLE)
 
 ENDS = {
     "RETURN_WITHDRAWN": "AIRLINE_MEDICAL CONSENT_RETURN ESCORT_ASSIGNED EXIT_PERMIT RECEPTION_CONFIRMED",

@@ -1,4 +1,4 @@
-"""Whether a person wants to go: what puts it in doubt, and what still counts after that."""
+"""Voluntariness of the return: what raises a doubt about it, and which declarations count afterwards."""
 
 from __future__ import annotations
 
@@ -55,19 +55,19 @@ def test_no_other_hold_and_no_voluntary_result_does(kind: HoldType) -> None:
     assert latest_doubt(scenario.case) is None
 
 
-@pytest.mark.parametrize(("said", "stands"), [(timedelta(), True), (timedelta(seconds=1), False)])
-def test_a_declaration_counts_if_it_was_recorded_and_made_after_the_doubt(said: timedelta, stands: bool) -> None:
+@pytest.mark.parametrize(("age", "counts"), [(timedelta(), True), (timedelta(seconds=1), False)])
+def test_a_declaration_counts_if_it_was_recorded_and_made_after_the_doubt(age: timedelta, counts: bool) -> None:
     scenario = a_screened_case()
     before = scenario.case.latest(VoluntaryReturnDeclared)
     assert before is not None
     doubt = recorded(scenario, VoluntaryReturnWithdrawn())
     after = recorded(scenario, before.model_copy())
     assert not still_stands(scenario.case, before, scenario.now + timedelta(days=1))
-    assert still_stands(scenario.case, after, doubt.timestamp - said) is stands
+    assert still_stands(scenario.case, after, doubt.timestamp - age) is counts
 
 
 def test_a_doubt_under_an_existing_hold_is_a_separate_doubt() -> None:
-    """The hold for a withdrawal is still there; what was signed between it and the doubt completes no screening."""
+    """The hold of the withdrawal still exists; a declaration signed between it and the doubt completes no screening."""
     free = {"understood": True, "free_of_pressure": True, "in_private": True}
     scenario = a_registered_case().having("RecordNonRefoulementScreen", outcome="NO_CLAIM")
     scenario.having("RecordVulnerabilityAssessment", overall_risk="LOW")
@@ -78,7 +78,7 @@ def test_a_doubt_under_an_existing_hold_is_a_separate_doubt() -> None:
 
 
 def test_a_hold_is_not_lifted_on_a_declaration_signed_before_it() -> None:
-    """Cases that were recorded before papers were held to their dates are held to them now."""
+    """The rule also applies to cases recorded before the date of a declaration was checked."""
     scenario = a_screened_case().after(hours=1).having("WithdrawVoluntaryReturn", channel="PHONE").after(hours=1)
     signed = scenario.case.latest(VoluntaryReturnDeclared)
     assert signed is not None

@@ -1,4 +1,4 @@
-"""Whether a message reached its partner is a fact of the case, and something a person sees to if it did not.
+"""Deliveries to partners: a failure is recorded in the case and raises a task.
 
 See rule DELIVERY.FAILURE.
 """
@@ -46,7 +46,7 @@ def test_a_partner_without_a_receiver_gets_its_messages_by_hand_without_a_failur
 def test_a_partner_that_never_received_the_request_gets_no_reminder() -> None:
     scenario = failed(a_screened_case()).after(days=9)
     assert "ReferralReminderHeldBack" in scenario.names
-    assert scenario.referral(EMBASSY).timeliness in ("OVERDUE", "ESCALATED_L1"), "we are told all the same"
+    assert scenario.referral(EMBASSY).timeliness in ("OVERDUE", "ESCALATED_L1"), "the supervisor is still informed"
 
 
 def test_a_partner_that_never_received_the_request_gets_no_notice_of_its_end() -> None:
@@ -82,7 +82,7 @@ def test_delivery_by_hand_completes_the_task_for_it() -> None:
     assert scenario.named("TaskCompleted")[-1].say() == (
         "Task done: bring a partner its message by hand (brought by a person (VISIT))."
     )
-    assert len(scenario.case.tasks) == 1, "the clinic's message is still to be brought"
+    assert len(scenario.case.tasks) == 1, "the message to the clinic still has to be delivered"
 
 
 def test_a_draft_cannot_be_delivered_by_hand() -> None:
@@ -137,7 +137,7 @@ def test_a_report_about_an_unknown_referral_names_it(message: str) -> None:
     assert a_screened_case().refused(message, **fields).rule == "REFERRAL.UNKNOWN"
 
 
-# What has changed on our side
+# Amendments by IOM
 
 
 def test_an_amendment_is_sent_to_the_partner_and_recorded_as_a_disclosure() -> None:

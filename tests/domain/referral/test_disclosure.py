@@ -1,4 +1,4 @@
-"""The minimum data set: what each partner is told about a person, and never a field more.
+"""The minimum data set: each partner receives its fields about a person, and no others.
 
 See rules DISCLOSURE.MINIMUM_DATA, DISCLOSURE.EMBASSY_AND_AUTHORITIES.
 """
@@ -85,12 +85,12 @@ MARKS = {
     "iom_line": NEWEST.in_force.iom_line,
     "interview": "Marked-consulate",
 }
-"""What each field would look like in a message, whatever it were called there."""
+"""A recognisable value of each field, to be found in a message under any name."""
 
 
 @pytest.fixture(scope="module")
 def known() -> CaseScenario:
-    """A case of which everything is known: person, document, flight, item, interview."""
+    """A case with all data: person, document, flight, item, interview."""
     scenario = a_cleared_case().having("NominatePassenger", **FLIGHT).having("TakeSeat", **FLIGHT, destination="LOS")
     scenario.case.person = PERSON
     scenario.directory = Directory({"anybody": Partner("anybody", frozenset(ReferralKind))})
@@ -107,7 +107,7 @@ def test_every_field_of_a_person_has_a_mark() -> None:
 
 
 def messages(scenario: CaseScenario, kind: str) -> list[dict[str, Any]]:
-    """All that can ever be sent about a referral."""
+    """All messages that can be sent about a referral."""
     mine = scenario.referral(kind)
     about = {"referral_id": mine.referral_id, "kind": mine.kind, "partner_id": mine.partner_id}
     events = (
@@ -124,7 +124,7 @@ def messages(scenario: CaseScenario, kind: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("field", sorted(MARKS))
 @pytest.mark.parametrize("kind", ASKED)
 def test_only_fields_in_the_recipients_row_are_sent(known: CaseScenario, kind: str, field: str) -> None:
-    """Over all kinds, all fields and all messages: by what is sent, whatever it is called there."""
+    """Covers all kinds, fields and messages, and looks for values, whatever the name of the field."""
     row = TABLE[RECIPIENT_OF[ReferralKind(kind)]].split()
     request, *others = messages(known, kind)
     assert (MARKS[field] in json.dumps(request, ensure_ascii=False, default=str)) is (field in row)

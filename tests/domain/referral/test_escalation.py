@@ -1,4 +1,4 @@
-"""What silence brings: five timers, reminders, levels, and in the end a person's word.
+"""Escalation of referrals without a response: due dates, reminders, levels, and confirmation of expiry by staff.
 
 See rules ESCALATION.LADDER, ESCALATION.LEVELS, CALENDAR.ANNOUNCED_HOLIDAY.
 """
@@ -28,8 +28,8 @@ EMBASSY = "CONSULAR_IDENTITY"
 STEPS = ("ack", "accept", "start", "complete")
 
 
-def rungs(scenario: CaseScenario, kind: str = EMBASSY) -> list[tuple[str, str]]:
-    """What was said of one referral's silence, and when."""
+def steps_of(scenario: CaseScenario, kind: str = EMBASSY) -> list[tuple[str, str]]:
+    """The escalation steps recorded for one referral, and when."""
     mine = scenario.referral(kind).referral_id
     return [
         (f"{event.timestamp:%m-%d %H:%M}", str(event.facts["rung"]))
@@ -39,10 +39,10 @@ def rungs(scenario: CaseScenario, kind: str = EMBASSY) -> list[tuple[str, str]]:
 
 
 def names(scenario: CaseScenario, kind: str = EMBASSY) -> list[str]:
-    return [rung for _, rung in rungs(scenario, kind)]
+    return [step for _, step in steps_of(scenario, kind)]
 
 
-# The timers
+# Due dates
 
 EVERY_ANSWER = [*NEWEST.pinned.answers.items(), *NEWEST.pinned.urgent.items()]
 
@@ -82,7 +82,7 @@ def test_a_sent_referral_has_all_five_due_dates() -> None:
 
 
 @pytest.mark.parametrize(
-    ("heard", "owed"),
+    ("signals", "owed"),
     [
         ((), "ack"),
         (("ACKNOWLEDGED",), "accept"),
@@ -93,9 +93,9 @@ def test_a_sent_referral_has_all_five_due_dates() -> None:
         (("REJECTED",), None),
     ],
 )
-def test_each_step_makes_the_next_one_owed(heard: tuple[str, ...], owed: str | None) -> None:
+def test_each_step_makes_the_next_one_owed(signals: tuple[str, ...], owed: str | None) -> None:
     scenario = a_screened_case()
-    for signal in heard:
+    for signal in signals:
         scenario.heard(EMBASSY, signal)
     assert scenario.referral(EMBASSY).awaited == owed
 
@@ -103,7 +103,7 @@ def test_each_step_makes_the_next_one_owed(heard: tuple[str, ...], owed: str | N
 def test_a_partner_that_never_reports_the_start_still_owes_the_completion() -> None:
     scenario = a_screened_case().heard(EMBASSY, "ACCEPTED").after(days=26)
     assert {"start.overdue", "start.L1", "complete.overdue"} <= set(names(scenario))
-    assert not {"start.L2", "start.L3"} & set(names(scenario)), "having begun is asked for less"
+    assert not {"start.L2", "start.L3"} & set(names(scenario)), "the start is escalated to the first level only"
 
 
 def test_a_kind_without_a_start_step_owes_the_completion() -> None:
@@ -112,13 +112,13 @@ def test_a_kind_without_a_start_step_owes_the_completion() -> None:
     )
 
 
-# The ladder
+# Escalation steps
 
 
 def test_the_escalation_steps_of_an_embassy_that_never_acknowledges() -> None:
-    """Three working days from Monday; then three more; then, with the digest of the next morning, five more."""
+    """Three working days from Monday, then three more, then five more with the digest of the next morning."""
     scenario = a_screened_case().after(days=26)
-    assert rungs(scenario) == [
+    assert steps_of(scenario) == [
         ("11-24 23:30", "ack.reminder-50"),
         ("11-26 15:00", "ack.overdue"),
         ("11-26 15:00", "ack.reminder-100"),
@@ -137,13 +137,13 @@ def test_the_escalation_steps_of_an_embassy_that_never_acknowledges() -> None:
 
 def test_a_partner_abroad_has_its_own_working_days() -> None:
     scenario = a_screened_case().having("CreateReferral", kind="RECEPTION").after(days=5)
-    assert rungs(scenario, "RECEPTION")[1:] == [("11-25 16:00", "ack.overdue"), ("11-25 16:00", "ack.reminder-100")]
+    assert steps_of(scenario, "RECEPTION")[1:] == [("11-25 16:00", "ack.overdue"), ("11-25 16:00", "ack.reminder-100")]
 
 
 def test_a_holiday_is_no_working_day_in_its_country() -> None:
     """24 December is a holiday in Libya; the Friday and Saturday after it are the weekend."""
     scenario = a_screened_case().at("2026-12-21T08:00:00Z").having("CreateReferral", kind="EXIT_PERMIT").after(days=7)
-    assert ("12-27 15:00", "ack.overdue") in rungs(scenario, "EXIT_PERMIT")
+    assert ("12-27 15:00", "ack.overdue") in steps_of(scenario, "EXIT_PERMIT")
 
 
 @pytest.mark.parametrize("why", ["urgent", "P1_LIFE_SAVING", "P2_HIGHLY_VULNERABLE"])
@@ -152,23 +152,23 @@ def test_an_urgent_referral_is_escalated_after_one_working_day(why: str) -> None
     if why != "urgent":
         scenario.having("SetPriority", priority=why, basis="need")
     scenario.having("CreateReferral", kind="EXIT_PERMIT", urgent=why == "urgent").after(days=26)
-    assert ("11-29 15:00", "ack.L1") in rungs(scenario, "EXIT_PERMIT")
+    assert ("11-29 15:00", "ack.L1") in steps_of(scenario, "EXIT_PERMIT")
 
 
 def test_the_first_level_raises_a_task_per_referral_and_the_second_raises_none() -> None:
     scenario = a_screened_case().after(days=30)
-    asked = [task for task in scenario.case.tasks.values() if task.task == "a partner does not answer"]
-    assert len(asked) == len({rung for rung in names(scenario) if rung.endswith(".L1")}) + len(
-        {rung for rung in names(scenario, "MEDICAL_ASSESSMENT") if rung.endswith(".L1")}
+    tasks = [task for task in scenario.case.tasks.values() if task.task == "a partner does not answer"]
+    assert len(tasks) == len({step for step in names(scenario) if step.endswith(".L1")}) + len(
+        {step for step in names(scenario, "MEDICAL_ASSESSMENT") if step.endswith(".L1")}
     )
-    assert {task.queue for task in asked} == {"CASE_SUPERVISOR"}
+    assert {task.queue for task in tasks} == {"CASE_SUPERVISOR"}
     assert "PROGRAMME_MANAGER" not in {task.queue for task in scenario.case.tasks.values()}
 
 
 def test_levels_above_the_first_are_escalated_together_in_the_morning() -> None:
     scenario = a_screened_case().after(days=30)
     second = {
-        when[6:] for kind in (EMBASSY, "MEDICAL_ASSESSMENT") for when, rung in rungs(scenario, kind) if ".L2" in rung
+        when[6:] for kind in (EMBASSY, "MEDICAL_ASSESSMENT") for when, step in steps_of(scenario, kind) if ".L2" in step
     }
     assert second == {"07:00"}, "nine o'clock in Tripoli"
 
@@ -186,7 +186,7 @@ def a_survivor() -> CaseScenario:
 
 def test_a_life_at_risk_is_escalated_to_the_third_level_by_clock_time() -> None:
     scenario = a_survivor().after(days=4)
-    assert rungs(scenario, "VOT_ASSISTANCE") == [
+    assert steps_of(scenario, "VOT_ASSISTANCE") == [
         ("11-23 10:00", "ack.reminder-50"),
         ("11-23 12:00", "ack.overdue"),
         ("11-23 12:00", "ack.reminder-100"),
@@ -194,8 +194,8 @@ def test_a_life_at_risk_is_escalated_to_the_third_level_by_clock_time() -> None:
         ("11-24 12:00", "ack.L2"),
         ("11-25 12:00", "ack.L3"),
     ]
-    asked = [(task.task, task.queue) for task in scenario.case.tasks.values()]
-    assert ("a life may be at risk: nobody answers", "CHIEF_OF_MISSION") in asked
+    tasks = [(task.task, task.queue) for task in scenario.case.tasks.values()]
+    assert ("a life may be at risk: nobody answers", "CHIEF_OF_MISSION") in tasks
 
 
 def test_a_life_saving_case_is_escalated_to_the_third_level_for_any_kind() -> None:
@@ -213,7 +213,7 @@ def test_some_kinds_never_wait_their_turn(kind: str) -> None:
 
 
 def test_a_survivors_due_dates_count_from_the_first_partner() -> None:
-    """SC-21: the second safe house has what the first has left, and never less than it needs to say yes."""
+    """SC-21: the second safe house has the remaining time of the first, and never less than the time to accept."""
     scenario = a_survivor().after(hours=30)
     first = scenario.referral("VOT_ASSISTANCE")
     began = first.sent_at
@@ -224,14 +224,14 @@ def test_a_survivors_due_dates_count_from_the_first_partner() -> None:
     assert second.dues["complete"] == began + timedelta(days=7)
     assert second.dues["ack"] == scenario.now + timedelta(hours=4)
     assert due_date(scenario.case, second, "complete", LIBYA) == second.dues["complete"], (
-        "no holiday gives the clock back"
+        "a holiday does not extend clock time"
     )
     scenario.after(days=10).heard("VOT_ASSISTANCE", "REJECTED", "NO_CAPACITY")
     scenario.having("ReassignReferral", referral_id=second.referral_id, partner_id="partner-046", reason="full")
     assert scenario.referral("VOT_ASSISTANCE").dues["complete"] == scenario.now + timedelta(hours=8)
 
 
-# Steps that come late
+# Late steps
 
 
 def test_the_awaited_step_resets_timeliness_and_starts_the_next() -> None:
@@ -240,7 +240,7 @@ def test_the_awaited_step_resets_timeliness_and_starts_the_next() -> None:
     scenario.heard(EMBASSY, "ACKNOWLEDGED").heard(EMBASSY, "ACCEPTED").heard(EMBASSY, "STARTED")
     assert scenario.referral(EMBASSY).timeliness == "ON_TIME"
     assert scenario.after(days=20).referral(EMBASSY).timeliness == "OVERDUE"
-    assert rungs(scenario)[-2:] == [("12-17 08:00", "complete.overdue"), ("12-17 08:00", "complete.reminder-100")]
+    assert steps_of(scenario)[-2:] == [("12-17 08:00", "complete.overdue"), ("12-17 08:00", "complete.reminder-100")]
 
 
 def test_a_partner_late_with_one_step_has_the_time_of_the_first_for_the_next() -> None:
@@ -266,7 +266,7 @@ def test_a_file_that_went_to_the_capital_takes_longer() -> None:
     assert "complete.overdue" in names(scenario.after(days=1))
 
 
-# A pause
+# Pauses
 
 
 def test_a_pause_stops_the_due_dates_and_is_reviewed() -> None:
@@ -282,7 +282,7 @@ def test_a_pause_stops_the_due_dates_and_is_reviewed() -> None:
 
 def test_a_pause_past_its_announced_end_is_reviewed_the_next_morning() -> None:
     scenario = a_screened_case().heard(EMBASSY, "ACCEPTED").heard(EMBASSY, "PAUSED", until="2026-11-25")
-    assert rungs(scenario.after(days=9)) == [("11-26 07:00", "pause-1.over")]
+    assert steps_of(scenario.after(days=9)) == [("11-26 07:00", "pause-1.over")]
 
 
 def test_a_step_overdue_before_a_pause_is_overdue_after_it() -> None:
@@ -309,7 +309,7 @@ def test_only_a_referral_in_progress_is_paused() -> None:
     assert scenario.refused("PauseReferral", **order).rule == "REFERRAL.NOT_UNDER_WAY"
 
 
-# The end of patience
+# Expiry
 
 
 def test_no_referral_ends_automatically_without_a_response() -> None:
@@ -366,39 +366,39 @@ def announced(scenario: CaseScenario, *days: str) -> CaseScenario:
 
 def test_a_new_holiday_moves_open_deadlines() -> None:
     scenario = announced(a_screened_case().after(days=1), "2026-11-25", "2026-11-26").after(days=7)
-    assert ("11-30 15:00", "ack.overdue") in rungs(scenario), "two days later, and a weekend lies between"
+    assert ("11-30 15:00", "ack.overdue") in steps_of(scenario), "two days later, with a weekend in between"
 
 
 def test_a_new_holiday_changes_no_recorded_step() -> None:
     scenario = a_screened_case().after(days=5)
-    before = rungs(scenario)
+    before = steps_of(scenario)
     announced(scenario, "2026-11-24", "2026-11-25")
-    assert rungs(scenario) == before
+    assert steps_of(scenario) == before
     assert [due for due in deadlines(scenario.case, scenario.directory) if due.due < scenario.now] == []
 
 
 def test_a_withdrawn_holiday_makes_nothing_due_sooner() -> None:
     scenario = announced(a_screened_case(), "2026-11-26").having("CreateReferral", kind="EXIT_PERMIT")
     announced(scenario).after(days=7)
-    assert ("11-29 15:00", "ack.overdue") in rungs(scenario, "EXIT_PERMIT")
+    assert ("11-29 15:00", "ack.overdue") in steps_of(scenario, "EXIT_PERMIT")
 
 
 def test_a_holiday_moves_no_deadline_in_clock_time() -> None:
     scenario = a_survivor()
     due = scenario.referral("VOT_ASSISTANCE").dues["ack"]
-    assert (f"{due:%m-%d %H:%M}", "ack.overdue") in rungs(
+    assert (f"{due:%m-%d %H:%M}", "ack.overdue") in steps_of(
         announced(scenario, "2026-11-23", "2026-11-24").after(hours=6), "VOT_ASSISTANCE"
     )
 
 
 def test_a_partners_calendar_has_the_holidays_of_its_country() -> None:
     scenario = announced(a_screened_case().having("CreateReferral", kind="RECEPTION"), "2026-11-24", "2026-11-25")
-    assert ("11-25 16:00", "ack.overdue") in rungs(scenario.after(days=5), "RECEPTION"), (
+    assert ("11-25 16:00", "ack.overdue") in steps_of(scenario.after(days=5), "RECEPTION"), (
         "Libya's holiday is not Nigeria's"
     )
 
 
-# However long it lasts
+# Long periods without a response
 
 
 @pytest.mark.parametrize("status", ["SENT", "ACKNOWLEDGED", "ACCEPTED", "STARTED", "PAUSED"])
@@ -416,77 +416,79 @@ def test_a_referral_without_a_response_always_has_a_deadline(status: str, passed
     ]
 
 
-class SilentPartner(RuleBasedStateMachine):
-    """A partner that says something now and then, while time passes in leaps: each rung is told once and in order."""
+class UnresponsivePartner(RuleBasedStateMachine):
+    """A partner that sends few signals while time passes in steps of any length: each step is recorded once, in order."""
 
     @initialize()
-    def asked(self) -> None:
-        self.told = a_screened_case()
-        self.mine = self.told.referral(EMBASSY).referral_id
+    def a_case_is_screened(self) -> None:
+        self.scenario = a_screened_case()
+        self.mine = self.scenario.referral(EMBASSY).referral_id
 
     @property
     def referral(self) -> Referral:
-        return self.told.case.referrals[self.mine]
+        return self.scenario.case.referrals[self.mine]
 
     @rule(hours=st.integers(1, 24 * 30))
     def time_passes(self, hours: int) -> None:
-        self.told.after(hours=hours)
+        self.scenario.after(hours=hours)
 
     @rule()
-    def a_month_passes_a_day_at_a_time(self) -> None:
+    def a_month_passes_day_by_day(self) -> None:
         for _ in range(30):
-            self.told.after(days=1)
+            self.scenario.after(days=1)
 
     @precondition(lambda self: not self.referral.over)
     @rule(signal=st.sampled_from(["ACKNOWLEDGED", "ACCEPTED", "STARTED", "PROGRESS", "PAUSED", "RESUMED"]))
-    def the_partner_says(self, signal: str) -> None:
-        self.told.heard(EMBASSY, signal)
+    def the_partner_sends_a_signal(self, signal: str) -> None:
+        self.scenario.heard(EMBASSY, signal)
 
     @precondition(lambda self: not self.referral.over)
     @rule(days=st.sets(st.dates(date(2026, 11, 24), date(2027, 6, 1)), max_size=3))
     def holidays_are_announced(self, days: set[date]) -> None:
-        known = self.told.directory.holidays.get("LBY", frozenset())
-        self.told.directory = replace(self.told.directory, holidays={"LBY": known | frozenset(days)})
+        known = self.scenario.directory.holidays.get("LBY", frozenset())
+        self.scenario.directory = replace(self.scenario.directory, holidays={"LBY": known | frozenset(days)})
 
     @property
-    def said(self) -> list[Any]:
+    def recorded(self) -> list[Any]:
         return [
-            event for event in self.told.events if event.facts.get("referral_id") == self.mine and "rung" in event.facts
+            event
+            for event in self.scenario.events
+            if event.facts.get("referral_id") == self.mine and "rung" in event.facts
         ]
 
     @invariant()
-    def each_rung_once(self) -> None:
-        scenario = [event.facts["rung"] for event in self.said]
-        assert len(scenario) == len(set(scenario))
+    def each_step_is_recorded_once(self) -> None:
+        names = [event.facts["rung"] for event in self.recorded]
+        assert len(names) == len(set(names))
 
     @invariant()
-    def in_order_of_time_and_of_the_ladder(self) -> None:
-        at = [event.timestamp for event in self.said]
+    def steps_are_in_order(self) -> None:
+        at = [event.timestamp for event in self.recorded]
         assert at == sorted(at)
         for step in STEPS:
             levels = [
-                event.facts["rung"].partition(".")[2] for event in self.said if event.facts["rung"].startswith(step)
+                event.facts["rung"].partition(".")[2] for event in self.recorded if event.facts["rung"].startswith(step)
             ]
             known = [list(SAID).index(level) for level in levels if level in SAID]
             assert known == sorted(known)
-            assert known == list(range(len(known))), "none is left out"
+            assert known == list(range(len(known))), "no step is left out"
 
     @invariant()
-    def nothing_is_overlooked_and_nothing_forgotten(self) -> None:
+    def a_next_step_is_always_due(self) -> None:
         if self.referral.over or self.referral.status is ReferralStatus.DRAFT:
             return
-        rung = next_escalation_step(self.told.case, self.referral, self.told.directory)
-        assert rung is not None
-        assert rung[1] >= self.told.now
+        step = next_escalation_step(self.scenario.case, self.referral, self.scenario.directory)
+        assert step is not None
+        assert step[1] >= self.scenario.now
 
 
-SilentPartner.TestCase.settings = settings(max_examples=25, stateful_step_count=15, deadline=None)
+UnresponsivePartner.TestCase.settings = settings(max_examples=25, stateful_step_count=15, deadline=None)
 
-TestEachRungIsToldOnceAndInOrder = SilentPartner.TestCase
+TestEachEscalationStepIsRecordedOnceAndInOrder = UnresponsivePartner.TestCase
 
 
 def test_no_escalation_step_is_recorded_twice() -> None:
-    """A step that starts late may have the same due moment lapse again; what is told is told once."""
+    """A step that starts late may have the same due time again; each escalation step is still recorded once."""
     scenario = a_screened_case().after(days=40)
     scenario.heard(EMBASSY, "ACCEPTED").after(days=2)
     scenario.heard(EMBASSY, "STARTED").after(days=10)

@@ -1,4 +1,4 @@
-"""What a key may speak for: no more than it was given, and never less than the person's own word."""
+"""Scope of a partner key: only what it was given, and always statements of the person."""
 
 from __future__ import annotations
 

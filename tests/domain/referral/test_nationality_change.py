@@ -1,4 +1,4 @@
-"""Another nationality than the one on record: what ends, who is asked what first, and which embassy then."""
+"""A change of nationality: what it ends, what is repeated with the person first, and which embassy follows."""
 
 from __future__ import annotations
 
@@ -56,18 +56,18 @@ SETTLES: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "PERSON.SHARE_EMBASSY": ("RecordConsent", TO_EMBASSIES),
 }
-"""What is asked anew, by what a case says that it waits for."""
+"""The message that meets each requirement, by the code that a case waits for."""
 
-BY_WHOEVER_IS_ASKED = tuple(SETTLES)[:3]
-"""What comes before any word to that country; the fourth before a word to its embassy only."""
+BEFORE_ANY_DISCLOSURE = tuple(SETTLES)[:3]
+"""The requirements before any disclosure to that country. The fourth applies to its embassy only."""
 
 
 def changed(scenario: CaseScenario, to: str = "GIN") -> CaseScenario:
     return scenario.after(hours=1).having("ChangeNationality", nationality=to)
 
 
-def asked_anew(scenario: CaseScenario, *but: str, country: str = "GIN") -> CaseScenario:
-    """Everything is asked anew, apart from ``but``."""
+def repeated(scenario: CaseScenario, *but: str, country: str = "GIN") -> CaseScenario:
+    """Meets all requirements again, except ``but``."""
     for code, (name, fields) in SETTLES.items():
         if code not in but:
             scenario.having(name, **(fields | {"country": country} if "country" in fields else fields))
@@ -75,13 +75,13 @@ def asked_anew(scenario: CaseScenario, *but: str, country: str = "GIN") -> CaseS
 
 
 def embassies(scenario: CaseScenario) -> list[str]:
-    """Which embassies were told of the person, in their order."""
+    """The embassies that received data about the person, in order."""
     sent = (event for event in scenario.events if event.name == "DisclosureRecorded")
     return [event.facts["recipient"] for event in sent if event.facts["recipient"].startswith("embassy")]
 
 
-def to_ask(scenario: CaseScenario) -> list[str]:
-    """What of all that is asked anew the case still waits for; two stages may wait for the same."""
+def missing_requirements(scenario: CaseScenario) -> list[str]:
+    """The requirements that the case still waits for. Two stages may wait for the same one."""
     return list(dict.fromkeys(code for code in scenario.waits_for() if code in SETTLES))
 
 
@@ -93,7 +93,7 @@ def ended(scenario: CaseScenario) -> dict[str, str]:
 
 
 def from_mali() -> CaseScenario:
-    """Claims Mali, and the embassy of Mali does not know him."""
+    """A person who states Mali as nationality, which the embassy of Mali does not confirm."""
     person = AMINATA.model_copy(update={"nationality": "MLI"})
     scenario = a_screened_case(person=person, country_of_return="MLI").having(
         "AssessSafetyOfReturn", area="ML-BKO", result="SAFE", advisory_version="2026-3"
@@ -103,7 +103,7 @@ def from_mali() -> CaseScenario:
 
 def then_from_guinea(scenario: CaseScenario) -> CaseScenario:
     scenario.having("RecordCounselling", topics=("NATIONALITY",), language="fr")
-    return asked_anew(changed(scenario)).heard(IDENTITY, "COMPLETED", "NATIONALITY_CONFIRMED")
+    return repeated(changed(scenario)).heard(IDENTITY, "COMPLETED", "NATIONALITY_CONFIRMED")
 
 
 def test_sc_08_after_mali_declines_the_person_is_interviewed_again_before_the_embassy_of_guinea_is_contacted() -> None:
@@ -134,8 +134,8 @@ def test_sc_08_a_late_signal_from_the_embassy_of_mali_is_quarantined(
 ) -> None:
     scenario = so_far(from_mali()).after(days=1)
     before, confirmed = public(scenario.case)["clearances"], nationality_confirmed(scenario.case)
-    said = scenario.partner_says(IDENTITY, "COMPLETED", outcome, which=0, payload=LP if outcome == "ISSUED" else {})
-    assert (said[0].name, said[0].facts["cause"]) == ("PartnerSignalQuarantined", cause)
+    recorded = scenario.partner_says(IDENTITY, "COMPLETED", outcome, which=0, payload=LP if outcome == "ISSUED" else {})
+    assert (recorded[0].name, recorded[0].facts["cause"]) == ("PartnerSignalQuarantined", cause)
     assert nationality_confirmed(scenario.case) is confirmed
     assert public(scenario.case)["clearances"] == before
     assert scenario.referral(IDENTITY, 0).outcome == "NOT_CONFIRMED"
@@ -143,7 +143,7 @@ def test_sc_08_a_late_signal_from_the_embassy_of_mali_is_quarantined(
 
 
 def resolved(scenario: CaseScenario, which: int, kind: str = IDENTITY) -> list[Event]:
-    """A person decides that the doubtful signal counts."""
+    """Staff decide that the quarantined signal counts."""
     signal = next(iter(scenario.referral(kind, which).disputed))
     return scenario.send("ResolveQuarantinedSignal", signal_id=signal, decision="AMEND", reason="the consul called")
 
@@ -180,7 +180,7 @@ def test_a_document_of_the_former_embassy_that_staff_apply_grants_and_revokes_no
     assert public(scenario.case)["clearances"] == before
 
 
-# What ends
+# What a change ends
 
 
 def test_clearances_of_the_former_nationality_end_and_the_seat_is_released() -> None:
@@ -192,7 +192,7 @@ def test_clearances_of_the_former_nationality_end_and_the_seat_is_released() -> 
     assert scenario.named("SeatReleased")[-1].facts["cause"] == "NATIONALITY_CHANGED"
     assert scenario.referral("RECEPTION").status == "CANCELLED"
     assert not nationality_confirmed(scenario.case)
-    assert not scenario.case.holds, "nothing is held: what is missing is asked for"
+    assert not scenario.case.holds, "no hold is placed: the case waits for what is missing"
 
 
 def test_a_nomination_ends() -> None:
@@ -224,34 +224,36 @@ def test_referrals_to_the_former_embassy_end_and_it_is_notified_with_the_daily_l
     partner = scenario.referral(kind).partner_id
     before = len(changed(scenario).events)
     assert scenario.referral(kind).status == "CANCELLED"
-    assert notifications_of(scenario.case, scenario.events[-1]) is None, "not at this moment"
+    assert notifications_of(scenario.case, scenario.events[-1]) is None, "not immediately"
     scenario.after(days=2)
-    letters = [letter for event in scenario.events[before:] if (letter := notifications_of(scenario.case, event))]
-    assert [letter.name for letter in letters if letter.partner_id == partner] == [ENDING]
+    notifications = [
+        notification for event in scenario.events[before:] if (notification := notifications_of(scenario.case, event))
+    ]
+    assert [notification.name for notification in notifications if notification.partner_id == partner] == [ENDING]
     late = scenario.partner_says(kind, "COMPLETED", {IDENTITY: "NATIONALITY_CONFIRMED", PAPER: "ISSUED"}.get(kind))
     assert late[0].facts["disposition"] == "REFERRAL_CANCELLED"
     assert not nationality_confirmed(scenario.case)
 
 
-# Who is asked what first
+# What is required first
 
 
 def test_no_embassy_is_contacted_while_any_requirement_is_missing() -> None:
     for missing, (name, fields) in SETTLES.items():
-        scenario = asked_anew(changed(from_mali()), missing, *(("PERSON.DECLARATION",) if "VOLUN" in missing else ()))
+        scenario = repeated(changed(from_mali()), missing, *(("PERSON.DECLARATION",) if "VOLUN" in missing else ()))
         scenario.after(days=7)
         assert embassies(scenario) == ["embassy-mli"], missing
         assert missing in scenario.waits_for()
         assert "EMBASSY.NATIONALITY" not in scenario.waits_for()
         scenario.having(name, **fields)
-        asked_anew(scenario, *set(SETTLES) - {"STAFF.VOLUNTARINESS": {"PERSON.DECLARATION"}}.get(missing, set()))
+        repeated(scenario, *set(SETTLES) - {"STAFF.VOLUNTARINESS": {"PERSON.DECLARATION"}}.get(missing, set()))
         assert embassies(scenario) == ["embassy-mli", "embassy-gin"], missing
 
 
 def test_a_case_lists_the_missing_requirements_step_by_step() -> None:
     scenario = changed(from_mali())
     for step, (name, fields) in enumerate(SETTLES.values()):
-        assert to_ask(scenario) == list(SETTLES)[step:]
+        assert missing_requirements(scenario) == list(SETTLES)[step:]
         scenario.having(name, **fields)
     assert scenario.waits_for()[-1] == "EMBASSY.NATIONALITY"
 
@@ -259,7 +261,7 @@ def test_a_case_lists_the_missing_requirements_step_by_step() -> None:
 @pytest.mark.parametrize("outcome", ["CLAIM", "UNSURE"])
 def test_no_embassy_is_contacted_about_a_person_who_fears_the_country_now_named(outcome: str) -> None:
     scenario = changed(from_mali()).having("RecordNonRefoulementScreen", outcome=outcome)
-    asked_anew(scenario, "STAFF.PRIVATE_INTERVIEW").having(
+    repeated(scenario, "STAFF.PRIVATE_INTERVIEW").having(
         "LiftHold", hold_id=scenario.held("PROTECTION").hold_id, reason="x"
     )
     assert embassies(scenario.after(days=7)) == ["embassy-mli"]
@@ -281,22 +283,22 @@ def test_earlier_assessments_and_signatures_do_not_count_for_the_country_now_nam
 THERE = {*ABROAD, *(Kind(kind) for kind in (IDENTITY, PAPER, PERMIT, "COMMUNITY_LIAISON"))} | {
     *(Kind.MEDICAL_HANDOVER, Kind.PROTECTION_HANDOVER),
 }
-"""Whoever is in that country, or speaks for it."""
+"""Kinds of referral to recipients in that country, or that represent it."""
 
 
 @pytest.mark.parametrize("kind", sorted(THERE))
 def test_staff_cannot_refer_to_that_country_before_the_requirements_are_met(kind: str) -> None:
     scenario = changed(a_cleared_case())
     refusal = scenario.refused("CreateReferral", kind=kind)
-    assert (refusal.rule, refusal.failures) == ("NATIONALITY.ASK_FIRST", BY_WHOEVER_IS_ASKED)
-    asked_anew(scenario).having("CreateReferral", kind=kind)
+    assert (refusal.rule, refusal.failures) == ("NATIONALITY.ASK_FIRST", BEFORE_ANY_DISCLOSURE)
+    repeated(scenario).having("CreateReferral", kind=kind)
 
 
 @pytest.mark.parametrize("kind", sorted(set(RECIPIENT_OF) - THERE))
 def test_care_and_services_in_libya_do_not_wait(kind: str) -> None:
     scenario = changed(a_cleared_case())
-    assert scenario.send("CreateReferral", kind=kind), "a referral, or a task where nobody takes that kind"
-    assert to_ask(scenario) == list(SETTLES), "and all of it is still to be asked"
+    assert scenario.send("CreateReferral", kind=kind), "a referral, or a task where no partner takes that kind"
+    assert missing_requirements(scenario) == list(SETTLES), "all requirements are still missing"
 
 
 MINISTRY = Partner("ministry-gin", frozenset({Kind.FAMILY_TRACING}))
@@ -314,7 +316,7 @@ def knowing(scenario: CaseScenario, partner: Partner) -> CaseScenario:
 
 
 def with_a_draft() -> CaseScenario:
-    """The family is to be looked for, and the person has not consented to it yet."""
+    """A family tracing referral for which the person has not yet given consent."""
     scenario = knowing(a_screened_case(), MINISTRY).having("CreateReferral", kind="FAMILY_TRACING")
     assert scenario.referral("FAMILY_TRACING").status == "DRAFT"
     return scenario
@@ -324,9 +326,9 @@ def test_an_earlier_draft_is_not_sent_by_a_consent_or_by_staff() -> None:
     scenario = changed(with_a_draft()).having("RecordConsent", **TRACING)
     draft = scenario.referral("FAMILY_TRACING")
     refusal = scenario.refused("SendReferral", referral_id=draft.referral_id)
-    assert (refusal.rule, refusal.failures) == ("NATIONALITY.ASK_FIRST", BY_WHOEVER_IS_ASKED)
+    assert (refusal.rule, refusal.failures) == ("NATIONALITY.ASK_FIRST", BEFORE_ANY_DISCLOSURE)
     assert draft.status == "DRAFT"
-    asked_anew(scenario)
+    repeated(scenario)
     assert scenario.referral("FAMILY_TRACING").status == "SENT"
 
 
@@ -341,8 +343,8 @@ def test_an_undelivered_message_may_no_longer_be_delivered() -> None:
 
 
 def test_a_consent_for_the_former_embassy_does_not_cover_the_next() -> None:
-    scenario = asked_anew(changed(from_mali()), "PERSON.SHARE_EMBASSY")
-    assert to_ask(scenario.after(days=7)) == ["PERSON.SHARE_EMBASSY"]
+    scenario = repeated(changed(from_mali()), "PERSON.SHARE_EMBASSY")
+    assert missing_requirements(scenario.after(days=7)) == ["PERSON.SHARE_EMBASSY"]
     scenario.having("CreateReferral", kind=IDENTITY)
     order = {"referral_id": scenario.referral(IDENTITY).referral_id}
     assert scenario.refused("SendReferral", **order).rule == "CONSENT.SHARE_EMBASSY"
@@ -350,15 +352,15 @@ def test_a_consent_for_the_former_embassy_does_not_cover_the_next() -> None:
     assert embassies(scenario.having("RecordConsent", **TO_EMBASSIES)) == ["embassy-mli", "embassy-gin"]
 
 
-def test_an_excluded_partner_is_not_notified_while_consent_is_missing() -> None:
+def test_an_exclusion_remains_after_a_change() -> None:
     scenario = a_screened_case().having("RecordConsent", **TO_EMBASSIES, excluded_partners=("embassy-gin",))
     assert changed(scenario).case.excluded_for(Purpose.SHARE_EMBASSY) == {"embassy-gin"}
 
 
 def test_a_person_with_a_passport_needs_no_embassy() -> None:
-    scenario = asked_anew(changed(from_mali()), "PERSON.SHARE_EMBASSY")
+    scenario = repeated(changed(from_mali()), "PERSON.SHARE_EMBASSY")
     scenario.having("RecordTravelDocument", **PASSPORT, issued_by="GIN")
-    assert not to_ask(scenario)
+    assert not missing_requirements(scenario)
     assert scenario.referral(PERMIT).status == "SENT"
 
 
@@ -378,8 +380,8 @@ def test_a_passport_of_the_country_now_named_leads_to_no_exit_permit_request_bef
     scenario = changed(from_mali()).having("RecordTravelDocument", **PASSPORT, issued_by="GIN")
     assert nationality_confirmed(scenario.case)
     assert not scenario.asked(PERMIT)
-    assert to_ask(scenario) == list(BY_WHOEVER_IS_ASKED)
-    assert asked_anew(scenario).referral(PERMIT).status == "SENT"
+    assert missing_requirements(scenario) == list(BEFORE_ANY_DISCLOSURE)
+    assert repeated(scenario).referral(PERMIT).status == "SENT"
 
 
 def test_a_passport_of_the_former_nationality_does_not_confirm_the_current_one() -> None:
@@ -390,7 +392,7 @@ def test_a_passport_of_the_former_nationality_does_not_confirm_the_current_one()
         assert not {"MLI", "GIN"} & set(refusal.detail.split())
 
 
-def test_a_passport_confirms_a_nationality_only_if_its_issuer_is_known_or_none_changed() -> None:
+def test_the_issuer_of_a_passport_is_required_only_after_a_change_and_checked_when_stated() -> None:
     assert nationality_confirmed(a_screened_case().having("RecordTravelDocument", **PASSPORT).case)
     scenario = a_screened_case()
     assert scenario.refused("RecordTravelDocument", **PASSPORT, issued_by="GIN").rule == "DOCUMENT.OTHER_NATIONALITY"
@@ -415,7 +417,7 @@ def test_a_change_during_screening_requires_a_new_private_interview_before_docum
     assert Stage.DOCUMENTS not in may_open(scenario.case, scenario.moment())
 
 
-# Which embassy then
+# Which embassy follows
 
 A_NO = {
     "the paper refused": ((PAPER, "COMPLETED", "REFUSED"),),
@@ -431,20 +433,20 @@ def test_a_refusal_of_former_documents_does_not_prevent_a_new_request(
     scenario = a_screened_case().heard(IDENTITY, "COMPLETED", "NATIONALITY_CONFIRMED")
     for kind, signal, outcome in answers:
         scenario.heard(kind, signal, outcome, payload={"number": "LP-100"} if outcome == "ISSUED" else {})
-    scenario = asked_anew(changed(scenario)).heard(IDENTITY, "COMPLETED", "NATIONALITY_CONFIRMED")
+    scenario = repeated(changed(scenario)).heard(IDENTITY, "COMPLETED", "NATIONALITY_CONFIRMED")
     assert (scenario.referral(PAPER).partner_id, scenario.referral(PAPER).status) == ("embassy-gin", "SENT")
     scenario.heard(PAPER, "COMPLETED", "ISSUED", payload=LP)
     assert scenario.referral(PERMIT).status == "SENT"
 
 
 def test_a_refusal_by_the_new_embassy_counts() -> None:
-    scenario = asked_anew(changed(from_mali())).heard(IDENTITY, "COMPLETED", "NOT_CONFIRMED")
+    scenario = repeated(changed(from_mali())).heard(IDENTITY, "COMPLETED", "NOT_CONFIRMED")
     assert len(scenario.after(days=7).asked(IDENTITY)) == 2
     assert scenario.waits_for()[-1] == "EMBASSY.NATIONALITY"
 
 
 def test_the_embassy_of_the_former_nationality_is_not_contacted_automatically_for_a_return_to_its_country() -> None:
-    scenario = asked_anew(changed(from_mali()), country="MLI")
+    scenario = repeated(changed(from_mali()), country="MLI")
     assert embassies(scenario) == ["embassy-mli"]
     assert "find a partner for CONSULAR_IDENTITY" in [task.task for task in scenario.case.tasks.values()]
     scenario.having("CreateReferral", kind=IDENTITY, partner_id="embassy-gin")
@@ -453,13 +455,13 @@ def test_the_embassy_of_the_former_nationality_is_not_contacted_automatically_fo
 
 def test_a_change_back_to_the_first_nationality_repeats_the_requirements_and_the_request() -> None:
     scenario = changed(changed(from_mali()), "MLI")
-    assert to_ask(scenario) == list(SETTLES)
-    assert embassies(asked_anew(scenario, country="MLI")) == ["embassy-mli", "embassy-mli"]
+    assert missing_requirements(scenario) == list(SETTLES)
+    assert embassies(repeated(scenario, country="MLI")) == ["embassy-mli", "embassy-mli"]
 
 
 def test_after_two_changes_no_embassy_of_a_former_nationality_is_contacted_automatically() -> None:
-    scenario = asked_anew(changed(changed(a_screened_case(), "MLI")), country="NGA")
-    assert embassies(scenario) == ["embassy-nga"], "as at the beginning, and not again"
+    scenario = repeated(changed(changed(a_screened_case(), "MLI")), country="NGA")
+    assert embassies(scenario) == ["embassy-nga"], "as before the changes, and not again"
     assert "find a partner for CONSULAR_IDENTITY" in [task.task for task in scenario.case.tasks.values()]
 
 
@@ -476,9 +478,9 @@ def test_a_change_after_departure_is_recorded_and_reviewed_and_ends_nothing(
 ) -> None:
     scenario = beginning()
     before, waited = public(scenario.case), scenario.waits_for()
-    said = scenario.send("ChangeNationality", nationality="GIN")
-    assert [event.name for event in said] == ["NationalityChanged", "TaskRaised"]
-    assert (said[1].facts["queue"], said[1].facts["due"]) == (
+    recorded = scenario.send("ChangeNationality", nationality="GIN")
+    assert [event.name for event in recorded] == ["NationalityChanged", "TaskRaised"]
+    assert (recorded[1].facts["queue"], recorded[1].facts["due"]) == (
         "PROTECTION_OFFICER",
         LIBYA.after(scenario.now, soon(scenario.case, scenario.moment())),
     )
@@ -495,14 +497,14 @@ def test_after_departure_nothing_is_repeated_and_assistance_continues() -> None:
         scenario.having("CreateReferral", kind=kind)
         assert scenario.referral(kind).status == "SENT"
     scenario.having("CreateReferral", kind=IDENTITY, partner_id="embassy-gin")
-    assert scenario.referral(IDENTITY).status == "DRAFT", "an embassy needs a consent of its own, now as ever"
+    assert scenario.referral(IDENTITY).status == "DRAFT", "an embassy always requires a consent of its own"
 
 
 def test_after_departure_no_embassy_is_contacted_for_unfinished_documents() -> None:
     scenario = a_screened_case()
     scenario.case.phase = Phase.TRANSIT
-    said = scenario.send("ChangeNationality", nationality="GIN")
-    assert [event.name for event in said] == ["NationalityChanged", "TaskRaised"]
+    recorded = scenario.send("ChangeNationality", nationality="GIN")
+    assert [event.name for event in recorded] == ["NationalityChanged", "TaskRaised"]
     assert "EMBASSY.NATIONALITY" in scenario.waits_for()
     assert {"PERSON.DECLARATION", "PERSON.SHARE_EMBASSY"}.isdisjoint(scenario.waits_for())
 
@@ -515,7 +517,7 @@ def test_care_handed_over_continues_after_the_case_is_closed() -> None:
 
 
 def test_a_person_whose_declaration_lapsed_in_transit_is_received() -> None:
-    scenario = asked_anew(changed(from_mali()))
+    scenario = repeated(changed(from_mali()))
     scenario.case.clearances[ClearanceKind.CONSENT_RETURN].status = ClearanceStatus.EXPIRED
     assert scenario.refused("CreateReferral", kind="RECEPTION").failures == ("PERSON.DECLARATION",)
     for phase in (Phase.TRANSIT, Phase.POST_ARRIVAL):
@@ -531,11 +533,11 @@ def test_a_case_reopened_after_arrival_refers_to_partners_there() -> None:
     assert scenario.referral("REINTEGRATION_COUNSELLING").status == "SENT"
 
 
-# What is recorded
+# Recording
 
 
 def test_partners_receive_the_nationality_now_named() -> None:
-    scenario = asked_anew(changed(from_mali()))
+    scenario = repeated(changed(from_mali()))
     assert scenario.case.person == AMINATA.model_copy(update={"nationality": "GIN"})
     assert minimum_data(scenario.case, scenario.referral(IDENTITY))["nationality"] == "GIN"
 

@@ -1,4 +1,4 @@
-"""What partners may answer, kind by kind: outcome codes and payloads; and that an answer that fits neither is in doubt."""
+"""Outcome codes and payloads by kind of referral; a response that fits neither is quarantined."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ MONDAY = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 
 KINDS = sorted(OUTCOMES)
 
-# The codes that rule REFERRAL.OUTCOMES gives each kind; those that end nothing stand apart.
+# The codes of each kind (rule REFERRAL.OUTCOMES). Those that do not end a referral are listed separately.
 ENDS = {
     "PROTECTION_ASSISTANCE": "SERVICE_PROVIDED PARTIALLY_PROVIDED DECLINED_BY_PERSON SERVICE_UNAVAILABLE NOT_REACHED",
     "VOT_ASSISTANCE": "ADMITTED ASSISTED_OUTSIDE DECLINED_BY_PERSON NO_CAPACITY DISCHARGED",
@@ -87,19 +87,19 @@ GOES_ON = {
 FIT: dict[str, dict[str, Any]] = {"ISSUED": {"number": "LP-1"}, "HANDED_OVER": {"id_checked": True}}
 
 
-def a_signal(code: str | None, said: str = "COMPLETED", **payload: Any) -> ReceivePartnerSignal:
+def a_signal(code: str | None, signal_type: str = "COMPLETED", **payload: Any) -> ReceivePartnerSignal:
     return ReceivePartnerSignal(
         signal_id=UUID(int=1),
         referral_token="a token of sixteen",
         partner_id="anybody",
-        signal_type=SignalType(said),
+        signal_type=SignalType(signal_type),
         outcome_code=code,
         payload=payload,
         occurred_at=MONDAY,
     )
 
 
-def asked(kind: str) -> CaseScenario:
+def a_sent_referral(kind: str) -> CaseScenario:
     """A case whose partners take every kind, with one referral of this kind sent."""
     scenario = a_screened_case()
     scenario.directory = Directory({"anybody": Partner("anybody", frozenset(ReferralKind))})
@@ -139,9 +139,9 @@ def test_every_code_of_a_kind_is_valid_for_it(kind: ReferralKind) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("said", ["COMPLETED", "AMENDED", "ACCEPTED"])
-def test_an_unknown_code_is_not_valid(kind: ReferralKind, said: str) -> None:
-    assert schema_violation(kind, a_signal("ALL_IS_WELL", said)) == "outcome_code"
+@pytest.mark.parametrize("signal_type", ["COMPLETED", "AMENDED", "ACCEPTED"])
+def test_an_unknown_code_is_not_valid(kind: ReferralKind, signal_type: str) -> None:
+    assert schema_violation(kind, a_signal("ALL_IS_WELL", signal_type)) == "outcome_code"
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -150,14 +150,16 @@ def test_a_completion_without_an_outcome_is_valid_only_for_a_promised_service(ki
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("said", ["ACKNOWLEDGED", "ACCEPTED", "REJECTED", "STARTED", "PAUSED", "FAILED", "RETRACTED"])
-def test_signals_without_an_outcome_code_are_valid_for_every_kind(kind: ReferralKind, said: str) -> None:
-    assert schema_violation(kind, a_signal(None, said)) is None
+@pytest.mark.parametrize(
+    "signal_type", ["ACKNOWLEDGED", "ACCEPTED", "REJECTED", "STARTED", "PAUSED", "FAILED", "RETRACTED"]
+)
+def test_signals_without_an_outcome_code_are_valid_for_every_kind(kind: ReferralKind, signal_type: str) -> None:
+    assert schema_violation(kind, a_signal(None, signal_type)) is None
 
 
-@pytest.mark.parametrize("said", ["REJECTED", "FAILED", "PAUSED", "PROGRESS", "PARTNER_CANCELLED"])
-def test_any_reason_is_valid_in_a_signal_that_permits_nothing(said: str) -> None:
-    assert schema_violation(ReferralKind.TRAVEL_DOCUMENT, a_signal("THE_PRINTER_BROKE", said)) is None
+@pytest.mark.parametrize("signal_type", ["REJECTED", "FAILED", "PAUSED", "PROGRESS", "PARTNER_CANCELLED"])
+def test_any_reason_is_valid_in_a_signal_that_permits_nothing(signal_type: str) -> None:
+    assert schema_violation(ReferralKind.TRAVEL_DOCUMENT, a_signal("THE_PRINTER_BROKE", signal_type)) is None
 
 
 @pytest.mark.parametrize(
@@ -210,32 +212,34 @@ def test_the_published_schema_is_the_table(kind: ReferralKind) -> None:
 def test_every_published_outcome_is_valid_with_its_signal(
     kind: ReferralKind,
 ) -> None:
-    for said, codes in outcomes_of(kind).items():
+    for signal_type, codes in outcomes_of(kind).items():
         for code in codes:
-            assert schema_violation(kind, a_signal(code, said, **FIT.get(code, {}))) is None, (said, code)
+            assert schema_violation(kind, a_signal(code, signal_type, **FIT.get(code, {}))) is None, (signal_type, code)
 
 
-# In doubt, and restrictively
+# Invalid signals
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_unknown_outcome_is_kept_and_stops_the_journey(kind: ReferralKind) -> None:
-    scenario = asked(kind)
-    said = scenario.partner_says(kind, "COMPLETED", "ALL_IS_WELL", payload={"and": "more"})
-    assert (said[0].name, said[0].facts["cause"], said[0].facts["flaw"]) == (
+    scenario = a_sent_referral(kind)
+    recorded = scenario.partner_says(kind, "COMPLETED", "ALL_IS_WELL", payload={"and": "more"})
+    assert (recorded[0].name, recorded[0].facts["cause"], recorded[0].facts["flaw"]) == (
         *("PartnerSignalQuarantined", "SCHEMA"),
         "outcome_code",
     )
-    assert said[0].facts["outcome_code"] is None, "a word nobody knows is not said in public"
-    assert said[0].outcome == "ALL_IS_WELL"  # type: ignore[attr-defined]
-    assert "ALL_IS_WELL" not in neutral(said[0])
+    assert recorded[0].facts["outcome_code"] is None, "an unknown code is not public"
+    assert recorded[0].outcome == "ALL_IS_WELL"  # type: ignore[attr-defined]
+    assert "ALL_IS_WELL" not in neutral(recorded[0])
     assert scenario.referral(kind).status == "SENT"
     assert "GATE.SIGNAL.IN_DOUBT" in scenario.failures()
     assert "resolve a doubtful signal" in [task.task for task in scenario.case.tasks.values()]
 
 
 def test_an_invalid_signal_has_no_effect_until_staff_correct_it() -> None:
-    scenario = asked("TRAVEL_DOCUMENT").heard("TRAVEL_DOCUMENT", "COMPLETED", "ISSUED", payload={"kind": "PASSPORT"})
+    scenario = a_sent_referral("TRAVEL_DOCUMENT").heard(
+        "TRAVEL_DOCUMENT", "COMPLETED", "ISSUED", payload={"kind": "PASSPORT"}
+    )
     order = {
         "signal_id": next(iter(scenario.referral("TRAVEL_DOCUMENT").disputed)),
         "decision": "AMEND",
@@ -248,7 +252,7 @@ def test_an_invalid_signal_has_no_effect_until_staff_correct_it() -> None:
 
 
 def test_staff_may_enter_the_intended_outcome() -> None:
-    scenario = asked("CONSULAR_IDENTITY").heard("CONSULAR_IDENTITY", "COMPLETED", "CONFIRMED_BY_CONSUL")
+    scenario = a_sent_referral("CONSULAR_IDENTITY").heard("CONSULAR_IDENTITY", "COMPLETED", "CONFIRMED_BY_CONSUL")
     signal = next(iter(scenario.referral("CONSULAR_IDENTITY").disputed))
     scenario.having(
         "ResolveQuarantinedSignal",
@@ -261,21 +265,21 @@ def test_staff_may_enter_the_intended_outcome() -> None:
 
 
 def test_an_invalid_signal_may_be_set_aside() -> None:
-    scenario = asked("EXIT_PERMIT").heard("EXIT_PERMIT", "COMPLETED", "YES")
+    scenario = a_sent_referral("EXIT_PERMIT").heard("EXIT_PERMIT", "COMPLETED", "YES")
     signal = next(iter(scenario.referral("EXIT_PERMIT").disputed))
     scenario.having("ResolveQuarantinedSignal", signal_id=signal, decision="IGNORE", reason="they send it again")
     assert scenario.referral("EXIT_PERMIT").status == "SENT"
     assert scenario.heard("EXIT_PERMIT", "COMPLETED", "GRANTED").referral("EXIT_PERMIT").status == "COMPLETED"
 
 
-# Grave answers
+# Grave responses
 
 GRAVE = [(kind, code, hold) for kind in KINDS for code, hold in OUTCOMES[kind].grave.items()]
 
 
 @pytest.mark.parametrize(("kind", "code", "hold"), GRAVE)
 def test_a_grave_response_places_a_hold_on_receipt(kind: ReferralKind, code: str, hold: str) -> None:
-    scenario = asked(kind).heard(kind, "COMPLETED", code)
+    scenario = a_sent_referral(kind).heard(kind, "COMPLETED", code)
     assert scenario.has_hold(hold)
     assert Block.BOARDING in BLOCKS[scenario.held(hold).type]
     assert len(scenario.case.holds) == 1
@@ -288,8 +292,8 @@ def test_a_grave_response_places_a_hold_on_receipt(kind: ReferralKind, code: str
 def test_a_payload_field_may_place_a_hold(kind: str, field: str) -> None:
     value, hold = GRAVE_FIELDS[field]
     code = OUTCOMES[ReferralKind(kind)].ends[0]
-    assert asked(kind).heard(kind, "COMPLETED", code, payload={field: value}).has_hold(hold)
-    assert not asked(kind).heard(kind, "COMPLETED", code, payload={field: not value}).has_hold(hold)
+    assert a_sent_referral(kind).heard(kind, "COMPLETED", code, payload={field: value}).has_hold(hold)
+    assert not a_sent_referral(kind).heard(kind, "COMPLETED", code, payload={field: not value}).has_hold(hold)
 
 
 @pytest.mark.parametrize("kind", sorted(PUBLIC_KIND))
@@ -303,7 +307,7 @@ def test_nothing_is_grave_for_a_public_kind() -> None:
     assert hold_required_by(ReferralKind.HEALTH_SERVICE, "DIED", {}) is None
 
 
-# Where answers are kept
+# Compartments
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,4 +1,4 @@
-"""The referral's closed loop: every row of its table of statuses, by partners and by us (rule REFERRAL.STATUS)."""
+"""Life cycle of a referral: every row of the table of statuses, for partners and staff (rule REFERRAL.STATUS)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PATH = {
 
 
 def a_referral(status: str) -> CaseScenario:
-    """A screened case whose medical referral has come that far."""
+    """A screened case with a medical referral in a given status."""
     scenario = a_screened_case()
     for signal in PATH.get(status, ()):
         scenario.heard(KIND, signal, GOOD if signal == "COMPLETED" else None)
@@ -44,7 +44,7 @@ def a_referral(status: str) -> CaseScenario:
     return scenario
 
 
-#             signal              DRAFT is unplaceable; then what each status becomes, or why it changes nothing
+#             signal              DRAFT is unroutable; then the next status, or why nothing changes
 FLOW = {
     "ACKNOWLEDGED":      {"SENT": "ACKNOWLEDGED"},
     "ACCEPTED":          {"SENT": "ACCEPTED", "ACKNOWLEDGED": "ACCEPTED"},
@@ -96,8 +96,8 @@ def test_a_signal_changes_a_referral_as_the_table_says(status: str, signal: str,
 @pytest.mark.parametrize("signal", ["ACKNOWLEDGED", "ACCEPTED", "STARTED", "PROGRESS", "PAUSED", "RESUMED"])
 def test_an_earlier_step_after_the_end_changes_nothing(status: str, signal: str) -> None:
     scenario = a_referral(status)
-    said = scenario.partner_says(KIND, signal)
-    assert [(event.name, event.facts["cause"]) for event in said] == [
+    recorded = scenario.partner_says(KIND, signal)
+    assert [(event.name, event.facts["cause"]) for event in recorded] == [
         ("PartnerSignalIgnored", "OUT_OF_ORDER_SUPERSEDED")
     ]
     assert scenario.referral(KIND).status == status
@@ -113,8 +113,8 @@ def test_an_earlier_step_after_the_end_changes_nothing(status: str, signal: str)
     ],
 )
 def test_a_repetition_is_ignored(status: str, signal: str, outcome: str | None) -> None:
-    said = a_referral(status).partner_says(KIND, signal, outcome)
-    assert [event.facts["cause"] for event in said] == ["ALREADY_TERMINAL_SAME_OUTCOME"]
+    recorded = a_referral(status).partner_says(KIND, signal, outcome)
+    assert [event.facts["cause"] for event in recorded] == ["ALREADY_TERMINAL_SAME_OUTCOME"]
 
 
 @pytest.mark.parametrize(
@@ -133,8 +133,8 @@ def test_a_repetition_is_ignored(status: str, signal: str, outcome: str | None) 
 def test_a_contradiction_is_quarantined(status: str, signal: str, outcome: str | None) -> None:
     scenario = a_referral(status)
     before = {kind: held.status for kind, held in scenario.case.clearances.items()}
-    said = scenario.partner_says(KIND, signal, outcome)
-    assert [event.name for event in said] == ["PartnerSignalQuarantined", "TaskRaised"]
+    recorded = scenario.partner_says(KIND, signal, outcome)
+    assert [event.name for event in recorded] == ["PartnerSignalQuarantined", "TaskRaised"]
     assert scenario.referral(KIND).status == status
     assert scenario.referral(KIND).disputed
     assert {kind: held.status for kind, held in scenario.case.clearances.items()} == before
@@ -143,9 +143,9 @@ def test_a_contradiction_is_quarantined(status: str, signal: str, outcome: str |
 @pytest.mark.parametrize("status", ["CANCELLED", "EXPIRED", "ENTERED_IN_ERROR"])
 def test_a_signal_for_a_referral_ended_by_iom_is_late(status: str) -> None:
     scenario = a_referral(status)
-    said = scenario.partner_says(KIND, "COMPLETED", GOOD)
-    assert (said[0].name, said[0].facts["disposition"]) == ("LateSignalRecorded", f"REFERRAL_{status}")
-    assert [event.facts["task"] for event in said[1:]] == (
+    recorded = scenario.partner_says(KIND, "COMPLETED", GOOD)
+    assert (recorded[0].name, recorded[0].facts["disposition"]) == ("LateSignalRecorded", f"REFERRAL_{status}")
+    assert [event.facts["task"] for event in recorded[1:]] == (
         ["use a late answer, or ask again"] if status == "EXPIRED" else []
     )
     assert scenario.referral(KIND).status == status
@@ -166,8 +166,8 @@ def test_missing_steps_are_inferred() -> None:
 @pytest.mark.parametrize(("seq", "applied"), [(4, True), (3, False), (2, False)])
 def test_progress_that_is_older_than_what_is_known_changes_nothing(seq: int, applied: bool) -> None:
     scenario = a_referral("IN_PROGRESS").heard(KIND, "PROGRESS", partner_seq=3)
-    said = scenario.partner_says(KIND, "PROGRESS", partner_seq=seq)
-    assert said[0].name == ("ReferralProgressReported" if applied else "PartnerSignalIgnored")
+    recorded = scenario.partner_says(KIND, "PROGRESS", partner_seq=seq)
+    assert recorded[0].name == ("ReferralProgressReported" if applied else "PartnerSignalIgnored")
     assert scenario.referral(KIND).last_seq == (seq if applied else 3)
 
 
@@ -196,7 +196,7 @@ def test_a_signal_on_another_partners_referral_is_unroutable() -> None:
 
 
 @pytest.mark.parametrize(
-    ("check", "doubted"),
+    ("check", "quarantined"),
     [
         ({"given_name": "Fatou"}, True),
         ({"given_name": "Aminata", "year_of_birth": 1990}, True),
@@ -204,20 +204,20 @@ def test_a_signal_on_another_partners_referral_is_unroutable() -> None:
         ({"given_name": "Aminata"}, False),
     ],
 )
-def test_a_signal_about_another_person_is_quarantined(check: dict[str, object], doubted: bool) -> None:
+def test_a_signal_about_another_person_is_quarantined(check: dict[str, object], quarantined: bool) -> None:
     scenario = a_screened_case()
-    said = scenario.partner_says(KIND, "COMPLETED", GOOD, subject_check=check)
-    assert (said[0].name == "PartnerSignalQuarantined") is doubted
-    assert (scenario.clearance(KIND) is None) is doubted
+    recorded = scenario.partner_says(KIND, "COMPLETED", GOOD, subject_check=check)
+    assert (recorded[0].name == "PartnerSignalQuarantined") is quarantined
+    assert (scenario.clearance(KIND) is None) is quarantined
 
 
 STATES = (*ALIVE, "COMPLETED", "REJECTED", "FAILED", "CANCELLED", "EXPIRED", "ENTERED_IN_ERROR")
 
 
 @pytest.mark.parametrize("status", STATES)
-@pytest.mark.parametrize(("said", "held"), [("WITHDRAWAL_REPORTED", "CONSENT"), ("CONCERN_REPORTED", "PROTECTION")])
-def test_a_statement_of_the_person_is_never_late(status: str, said: str, held: str) -> None:
-    scenario = a_referral(status).heard(KIND, said, reason="she told the nurse")
+@pytest.mark.parametrize(("signal", "held"), [("WITHDRAWAL_REPORTED", "CONSENT"), ("CONCERN_REPORTED", "PROTECTION")])
+def test_a_statement_of_the_person_is_never_late(status: str, signal: str, held: str) -> None:
+    scenario = a_referral(status).heard(KIND, signal, reason="she told the nurse")
     assert scenario.has_hold(held)
     assert scenario.referral(KIND).status == status
     task = list(scenario.case.tasks.values())[-1]
@@ -236,7 +236,7 @@ def test_a_statement_of_the_person_reaches_a_closed_case() -> None:
     assert scenario.case.phase == "CLOSED"
 
 
-# What we do to a referral
+# Commands of staff
 
 
 def test_only_a_draft_is_sent() -> None:
@@ -371,7 +371,7 @@ def test_a_referral_entered_in_error_revokes_what_it_granted() -> None:
     assert granted.status == "REVOKED"
 
 
-# Doubt, resolved
+# Decisions on quarantined signals
 
 
 def a_doubt(first: str, second: str) -> tuple[CaseScenario, UUID]:

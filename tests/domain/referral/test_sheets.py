@@ -1,4 +1,4 @@
-"""Sheets: what stands on which, what may be answered, and what keeps somebody off every one of them."""
+"""Sheets: their rows and columns, the results to choose from, and what keeps a referral off every sheet."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_no_printed_column_is_forbidden_to_all_recipients_of_the_sheet(kind: She
 
 @pytest.fixture(scope="module")
 def known() -> CaseScenario:
-    """A case of which everything is known, with a referral of every kind that stands on a sheet."""
+    """A case with all data and a referral of every kind that sheets list."""
     scenario = a_cleared_case().having("NominatePassenger", **FLIGHT).having("TakeSeat", **FLIGHT, destination="LOS")
     scenario.case.person, scenario.directory = NATIVE, ANYBODY
     for kind in sorted(LISTED_KINDS):
@@ -123,11 +123,11 @@ def test_the_cells_that_an_outcome_needs_are_columns_of_its_kind(kind: ReferralK
     answers = SHEET_OUTCOMES[kind]
     for outcome in answers.outcomes:
         assert outcome.needs <= {*answers.cells, NOTE}
-        assert outcome.permits or not outcome.needs, "what restricts is taken as it is"
+        assert outcome.permits or not outcome.needs, "a restrictive outcome requires no further cells"
     assert set(answers.cells) <= set(CELLS)
 
 
-# Codes
+# Row codes
 
 
 @given(CODES)
@@ -161,7 +161,7 @@ def test_any_text_is_read_as_a_code_or_as_none(text: str) -> None:
     assert read is None or row_code(read[:-1]) == read
 
 
-# Who is listed
+# Which referrals are listed
 
 
 def test_listing_is_recorded_with_its_disclosure_and_consent() -> None:
@@ -179,14 +179,18 @@ def test_listing_is_recorded_with_its_disclosure_and_consent() -> None:
 
 def test_a_referral_without_consent_is_not_listed() -> None:
     scenario = a_screened_case().having("WithdrawConsent", purpose="SHARE_EMBASSY")
-    assert why_not(scenario, "CONSULAR_IDENTITY") == "REFERRAL.NOT_SENT", "the open one ended, and the new draft waits"
+    assert why_not(scenario, "CONSULAR_IDENTITY") == "REFERRAL.NOT_SENT", (
+        "the open referral ended, and the new draft waits"
+    )
     other = a_screened_case().having("WithdrawConsent", purpose="SHARE_CLINIC")
     assert why_not(other, "MEDICAL_ASSESSMENT") == "REFERRAL.NOT_SENT"
 
 
 def test_a_person_under_a_protection_hold_is_on_no_embassys_sheet_but_on_the_clinics() -> None:
     scenario = a_screened_case().having("PlaceHold", hold_type="PROTECTION", reason="family dispute")
-    assert why_not(scenario, "CONSULAR_IDENTITY") == "REFERRAL.OVER", "any such hold ends what is open with an embassy"
+    assert why_not(scenario, "CONSULAR_IDENTITY") == "REFERRAL.OVER", (
+        "any such hold ends the open referrals to an embassy"
+    )
     assert listed(scenario, "MEDICAL_ASSESSMENT") == ["ReferralListed", "DisclosureRecorded"]
 
 

@@ -1,4 +1,4 @@
-"""What must not leave: after a withdrawn consent, under a hold, and at the moment that would tell why (INV-03, INV-08)."""
+"""Referrals and messages blocked after a withdrawn consent or under a hold, and neutral notices (INV-03, INV-08)."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ CLINIC = "MEDICAL_ASSESSMENT"
 
 EMBASSY = "CONSULAR_IDENTITY"
 
-TO_LETTERS = frozenset({"embassy-nga", "embassy-nga-2", "exit-authority"})
+NOTIFIED_BY_LETTER = frozenset({"embassy-nga", "embassy-nga-2", "exit-authority"})
 
 
-def leaves(scenario: CaseScenario, kind: str, name: str = SENT) -> bool:
-    """Whether a message about the newest referral of a kind may still be delivered."""
+def deliverable(scenario: CaseScenario, kind: str, name: str = SENT) -> bool:
+    """Whether a message about the latest referral of a kind may be delivered."""
     return may_be_delivered(scenario.case, name, scenario.referral(kind).referral_id, scenario.now)
 
 
-def letters(scenario: CaseScenario, since: int = 0) -> list[tuple[str, str, str]]:
-    """Whom something was sent to, what, and when, from an event on."""
+def sent_messages(scenario: CaseScenario, since: int = 0) -> list[tuple[str, str, str]]:
+    """The recipient, name and time of each message, from an event on."""
     found = ((event, notifications_of(scenario.case, event)) for event in scenario.events[since:])
     return [(one.partner_id, one.name, f"{event.timestamp:%m-%d %H:%M}") for event, one in found if one is not None]
 
@@ -58,12 +58,14 @@ def hold(scenario: CaseScenario, hold_type: str = "PROTECTION") -> CaseScenario:
     return scenario.having("PlaceHold", hold_type=hold_type, reason="x")
 
 
-# What is decided again at the last moment
+# Checks at delivery
 
 
 def test_messages_may_be_delivered_while_nothing_has_changed() -> None:
     scenario = a_screened_case()
-    assert all(leaves(scenario, kind, name) for kind in (CLINIC, EMBASSY) for name in (SENT, REMINDER, AMENDED, ENDING))
+    assert all(
+        deliverable(scenario, kind, name) for kind in (CLINIC, EMBASSY) for name in (SENT, REMINDER, AMENDED, ENDING)
+    )
 
 
 def test_no_message_is_delivered_for_an_unknown_referral() -> None:
@@ -75,7 +77,7 @@ def test_no_message_is_delivered_for_an_unknown_referral() -> None:
 def test_no_message_is_delivered_without_a_consent_in_force(name: str) -> None:
     scenario = a_screened_case().heard(CLINIC, "ACCEPTED").having("WithdrawConsent", purpose="SHARE_CLINIC")
     assert scenario.referral(CLINIC).status == "ACCEPTED"
-    assert not leaves(scenario, CLINIC, name)
+    assert not deliverable(scenario, CLINIC, name)
 
 
 @pytest.mark.parametrize("name", [SENT, REMINDER, AMENDED, ENDING])
@@ -92,14 +94,14 @@ def test_an_excluded_organisation_receives_no_message_not_even_of_the_end(name: 
 def test_a_hold_stops_only_the_messages_that_it_blocks(hold_type: str, kind: str) -> None:
     scenario = hold(a_screened_case(), hold_type)
     stopped = kind == EMBASSY and hold_type in ("PROTECTION", "CONSENT")
-    assert leaves(scenario, kind) is not stopped
+    assert deliverable(scenario, kind) is not stopped
 
 
 def test_messages_may_be_delivered_again_when_a_consent_hold_is_lifted() -> None:
     scenario = hold(a_screened_case(), "CONSENT")
-    assert not leaves(scenario, EMBASSY)
+    assert not deliverable(scenario, EMBASSY)
     scenario.case.holds.clear()
-    assert leaves(scenario, EMBASSY)
+    assert deliverable(scenario, EMBASSY)
 
 
 @pytest.mark.parametrize("how", ["CancelReferral", "MarkReferralEnteredInError"])
@@ -107,8 +109,8 @@ def test_messages_may_be_delivered_again_when_a_consent_hold_is_lifted() -> None
 def test_messages_of_an_ended_referral_are_not_delivered(how: str, name: str) -> None:
     scenario = a_screened_case()
     scenario.having(how, referral_id=scenario.referral(CLINIC).referral_id, reason="x")
-    assert not leaves(scenario, CLINIC, name)
-    assert leaves(scenario, CLINIC, ENDING)
+    assert not deliverable(scenario, CLINIC, name)
+    assert deliverable(scenario, CLINIC, ENDING)
 
 
 def test_a_request_past_its_validity_is_not_delivered() -> None:
@@ -122,10 +124,10 @@ def test_a_request_past_its_validity_is_not_delivered() -> None:
 
 def test_a_reminder_of_a_step_no_longer_owed_is_not_delivered() -> None:
     scenario = a_screened_case().heard(CLINIC, "PAUSED")
-    assert not leaves(scenario, CLINIC, REMINDER)
+    assert not deliverable(scenario, CLINIC, REMINDER)
 
 
-# What a decision withdraws
+# Withdrawal of undelivered messages
 
 ENDINGS: dict[str, Callable[[CaseScenario], Any]] = {
     "cancelled": lambda scenario: scenario.send(
@@ -164,10 +166,10 @@ def test_a_withdrawal_ends_all_referrals_for_the_journey_in_one_decision() -> No
     scenario = a_screened_case()
     decided = scenario.send("WithdrawVoluntaryReturn", channel="PHONE")
     assert referrals_ended_by(scenario.case, decided) == {scenario.referral(EMBASSY).referral_id}
-    assert leaves(scenario, CLINIC), "care is never stopped by it"
+    assert deliverable(scenario, CLINIC), "a withdrawal never stops care"
 
 
-# A consent that is taken back
+# Withdrawn consent
 
 
 def test_an_unacknowledged_referral_ends_with_the_consent() -> None:
@@ -210,7 +212,7 @@ def test_another_clinic_replaces_an_excluded_one() -> None:
         ("clinic-misrata", "CANCELLED"),
         ("clinic-tripoli", "SENT"),
     ]
-    assert not [to for to, name, _ in letters(scenario) if (to, name) == ("clinic-misrata", ENDING)]
+    assert not [to for to, name, _ in sent_messages(scenario) if (to, name) == ("clinic-misrata", ENDING)]
 
 
 def test_a_consent_withdrawn_after_closing_stops_undelivered_messages() -> None:
@@ -219,10 +221,10 @@ def test_a_consent_withdrawn_after_closing_stops_undelivered_messages() -> None:
     mine = scenario.referral(CLINIC).referral_id
     decided = scenario.send("WithdrawConsent", purpose="SHARE_CLINIC")
     assert referrals_ended_by(scenario.case, decided) == {mine}
-    assert not leaves(scenario, CLINIC)
+    assert not deliverable(scenario, CLINIC)
 
 
-# Under a hold
+# Holds
 
 
 def test_any_protection_hold_ends_open_referrals_to_embassies_and_authorities() -> None:
@@ -253,13 +255,13 @@ CAUSES: dict[str, Callable[[CaseScenario], CaseScenario]] = {
 
 @pytest.mark.parametrize("cause", CAUSES)
 def test_an_embassy_is_notified_of_an_end_with_the_daily_letters_and_never_at_its_cause(cause: str) -> None:
-    """00, rule 9: the same end, the same reason and the same hour, whatever it was."""
+    """The end, its reason and its hour are the same for every cause (rule PROTECTION.INDISTINGUISHABLE)."""
     scenario = a_screened_case().after(hours=28)
     known = len(scenario.events)
     CAUSES[cause](scenario)
-    assert [letter for letter in letters(scenario, known) if letter[0] in TO_LETTERS] == []
+    assert [letter for letter in sent_messages(scenario, known) if letter[0] in NOTIFIED_BY_LETTER] == []
     scenario.after(hours=24)
-    assert [letter for letter in letters(scenario, known) if letter[0] in TO_LETTERS] == [
+    assert [letter for letter in sent_messages(scenario, known) if letter[0] in NOTIFIED_BY_LETTER] == [
         ("embassy-nga", ENDING, "11-25 10:00")
     ]
     notice = [notifications_of(scenario.case, event) for event in scenario.named("ReferralCancellationNotified")][-1]
@@ -271,7 +273,9 @@ def test_daily_letters_are_sent_on_working_days_only() -> None:
     scenario = hold(a_screened_case().at("2026-11-26T12:00:00Z"))
     assert scenario.referral(EMBASSY).tell_end_at is not None
     scenario.after(days=5)
-    assert ("embassy-nga", ENDING, "11-29 10:00") in letters(scenario), "Thursday noon has passed; Sunday is the next"
+    assert ("embassy-nga", ENDING, "11-29 10:00") in sent_messages(scenario), (
+        "Thursday's letters are sent before noon; Sunday is the next working day"
+    )
 
 
 def test_an_end_is_notified_once_also_when_the_case_is_closed_meanwhile() -> None:
@@ -279,7 +283,7 @@ def test_an_end_is_notified_once_also_when_the_case_is_closed_meanwhile() -> Non
     scenario.having("CloseCase", reason="REFERRED_TO_UNHCR", approved_by="amaka")
     assert [due.kind for due in deadlines(scenario.case, scenario.directory)] == ["ending", "retention"]
     scenario.after(days=30)
-    assert [name for to, name, _ in letters(scenario) if to == "embassy-nga"].count(ENDING) == 1
+    assert [name for to, name, _ in sent_messages(scenario) if to == "embassy-nga"].count(ENDING) == 1
 
 
 def test_the_log_without_sealed_fields_does_not_reveal_the_cause() -> None:
@@ -312,11 +316,11 @@ CONCERN = {"risk_level": "HIGH", "concern": "threatened by a smuggler"}
 
 @pytest.mark.parametrize("begun", FROM)
 def test_the_public_log_of_a_fear_claim_equals_that_of_any_other_protection_hold(begun: str) -> None:
-    """Every neutral field of every event, what the case waits for, and what it goes on with."""
+    """Compares every neutral field of every event, what the case waits for, and how it continues."""
 
-    def log(*said: tuple[str, dict[str, Any]]) -> list[object]:
+    def log(*messages: tuple[str, dict[str, Any]]) -> list[object]:
         scenario = FROM[begun]()
-        for name, fields in said:
+        for name, fields in messages:
             scenario.having(name, **fields)
         waits = [scenario.waits_for(), progress_of(scenario.case, scenario.moment()).waiting_on]
         scenario.after(days=30)
@@ -324,16 +328,16 @@ def test_the_public_log_of_a_fear_claim_equals_that_of_any_other_protection_hold
 
     afraid = log(("RecordNonRefoulementScreen", {"outcome": "CLAIM", "account": "they will kill me"}))
     unsure = log(("RecordNonRefoulementScreen", {"outcome": "UNSURE"}))
-    heard_there = log(("RecordNonRefoulementScreen", {"outcome": "NO_CLAIM", "concern": "she was sold"}))
-    asked_first = ("RecordNonRefoulementScreen", {"outcome": "NO_CLAIM"})
-    assert afraid == unsure == heard_there == log(asked_first, ("RaiseProtectionConcern", CONCERN))
+    concern_there = log(("RecordNonRefoulementScreen", {"outcome": "NO_CLAIM", "concern": "she was sold"}))
+    interview = ("RecordNonRefoulementScreen", {"outcome": "NO_CLAIM"})
+    assert afraid == unsure == concern_there == log(interview, ("RaiseProtectionConcern", CONCERN))
 
 
 @pytest.mark.parametrize("reaffirmed", [True, False])
 def test_fear_at_the_airport_looks_like_any_other_protection_concern_there(reaffirmed: bool) -> None:
-    def log(**heard: Any) -> list[str]:
+    def log(**reported: Any) -> list[str]:
         scenario = a_frozen_case()
-        scenario.having("RecordDepartureInterview", in_private=True, voluntary_reaffirmed=reaffirmed, **heard)
+        scenario.having("RecordDepartureInterview", in_private=True, voluntary_reaffirmed=reaffirmed, **reported)
         return [ID.sub("an id", neutral(event)) for event in scenario.after(days=30).events]
 
     assert log(fear_expressed=True, account="they wait for me") == log(concern="she was sold")
@@ -349,7 +353,7 @@ def test_other_partners_are_notified_of_an_end_immediately() -> None:
     scenario = a_seated_case()
     known = len(scenario.events)
     scenario.having("WithdrawVoluntaryReturn", channel="PHONE")
-    assert [(to, name) for to, name, _ in letters(scenario, known)] == [("reception-nga", ENDING)]
+    assert [(to, name) for to, name, _ in sent_messages(scenario, known)] == [("reception-nga", ENDING)]
 
 
 def test_the_embassy_is_contacted_again_when_the_hold_is_lifted() -> None:
@@ -402,9 +406,9 @@ def test_no_reminder_is_sent_while_disclosure_is_blocked() -> None:
     scenario.after(days=9)
     held_back = [event.facts["rung"] for event in scenario.named("ReferralReminderHeldBack")]
     assert held_back[:2] == ["ack.reminder-50", "ack.reminder-100"]
-    assert not [one for one in letters(scenario, known) if one[:2] == ("embassy-nga", REMINDER)]
+    assert not [one for one in sent_messages(scenario, known) if one[:2] == ("embassy-nga", REMINDER)]
     assert scenario.referral(EMBASSY).timeliness in ("OVERDUE", "ESCALATED_L1"), (
-        "that nobody answers is told to us all the same"
+        "the missing response is still escalated"
     )
 
 
@@ -417,10 +421,10 @@ def test_reminders_continue_once_disclosure_is_allowed_again() -> None:
     scenario = hold(a_screened_case(), "CONSENT").after(days=2)
     scenario.case.holds.clear()
     scenario.after(days=2)
-    assert ("embassy-nga", REMINDER) in [one[:2] for one in letters(scenario)]
+    assert ("embassy-nga", REMINDER) in [one[:2] for one in sent_messages(scenario)]
 
 
-# Whatever is said
+# Any sequence of messages
 
 STEPS: dict[str, Callable[[CaseScenario], Any]] = {
     "hold": hold,
@@ -440,7 +444,7 @@ STEPS: dict[str, Callable[[CaseScenario], Any]] = {
     "fear": CAUSES["fear"],
     "day": lambda scenario: scenario.after(days=1),
     "week": lambda scenario: scenario.after(days=7),
-    "accept": lambda scenario: scenario.heard(EMBASSY, "ACCEPTED"),
+    "accept": lambda scenario: scenario.referral(EMBASSY).token and scenario.heard(EMBASSY, "ACCEPTED"),
     "ask": lambda scenario: scenario.having("CreateReferral", kind="EXIT_PERMIT"),
 }
 
@@ -458,15 +462,15 @@ def test_no_blocked_referral_is_ever_sent_or_stays_open(steps: list[str]) -> Non
             if RECIPIENT_OF[one.asked_kind] in BY_LETTER and one.status != "DRAFT"
         ]
         blocked = {block for each in scenario.case.holds.values() for block in each.blocks}
-        assert not [one for one in closed if _door(one.asked_kind) in blocked]
+        assert not [one for one in closed if _disclosure_block(one.asked_kind) in blocked]
 
 
-def _door(kind: ReferralKind) -> str:
+def _disclosure_block(kind: ReferralKind) -> str:
     return "EMBASSY_DISCLOSURE" if RECIPIENT_OF[kind] is Recipient.EMBASSY else "AUTHORITY_DISCLOSURE"
 
 
 def assert_nothing_forbidden_left(scenario: CaseScenario, known: int) -> None:
-    """What the newest events send may be told as the case stands now; or the very step that forbids it came later."""
+    """Asserts that the messages of the latest events are allowed in the current state of the case."""
     last = scenario.events[-1].timestamp if scenario.events else scenario.now
     for event in scenario.events[known:]:
         letter = NOTIFICATIONS.get(type(event))
@@ -476,7 +480,7 @@ def assert_nothing_forbidden_left(scenario: CaseScenario, known: int) -> None:
 
 
 def test_the_order_of_events_of_a_claim_at_the_airport() -> None:
-    """SC-13: the seat is given back, the end is told with the letters, and nobody is told why."""
+    """SC-13: the seat is released, and the end is notified with the daily letters without its reason."""
     scenario = a_seated_case().having("CreateReferral", kind="EXIT_PERMIT").at("2026-12-12T09:00:00Z")
     scenario.having("RecordDepartureInterview", in_private=True, voluntary_reaffirmed=False, fear_expressed=True)
     scenario.after(days=3)

@@ -1,4 +1,4 @@
-"""The same id with another body: kept, in doubt, and in the way of travelling until a person has decided."""
+"""One id with another body: the signal is quarantined and counts against travel until staff decide."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ KIND, GOOD, BAD = "MEDICAL_ASSESSMENT", "NO_SIGNIFICANT_CONDITION", "UNFIT_TEMPO
 def contradicted(
     scenario: CaseScenario, outcome: str | None = BAD, signal: str = "COMPLETED", message: UUID | None = None
 ) -> list[Event]:
-    """The partner says something else under the id of what it said before."""
+    """Sends other content under the id of an earlier signal."""
     referral = scenario.referral(KIND)
-    said = ReceiveContradiction(
+    contradiction = ReceiveContradiction(
         signal_id=referral.completed_by or uuid4(),
         referral_token=referral.token,
         partner_id=referral.partner_id,
@@ -29,21 +29,21 @@ def contradicted(
         outcome_code=outcome,
         occurred_at=scenario.now,
     )
-    decided = decide(scenario.case, said, scenario.moment(f"partner:{said.partner_id}", message))
+    decided = decide(scenario.case, contradiction, scenario.moment(f"partner:{contradiction.partner_id}", message))
     scenario.events += decided
     return decided
 
 
-def doubts(events: list[Event]) -> list[PartnerSignalQuarantined]:
+def quarantined(events: list[Event]) -> list[PartnerSignalQuarantined]:
     return [event for event in events if isinstance(event, PartnerSignalQuarantined)]
 
 
 def test_a_contradiction_of_a_response_changes_nothing_automatically() -> None:
     scenario = a_screened_case().heard(KIND, "COMPLETED", GOOD)
 
-    (doubt,) = doubts(contradicted(scenario))
+    (signal,) = quarantined(contradicted(scenario))
 
-    assert doubt.cause == "CONFLICTING_DUPLICATE"
+    assert signal.cause == "CONFLICTING_DUPLICATE"
     assert scenario.referral(KIND).outcome == GOOD
     assert scenario.clearance(KIND)
 
@@ -55,17 +55,21 @@ def test_the_person_cannot_travel_until_staff_have_decided() -> None:
     contradicted(scenario)
     assert "GATE.SIGNAL.IN_DOUBT" in scenario.failures()
 
-    (doubt,) = scenario.referral(KIND).disputed
-    scenario.having("ResolveQuarantinedSignal", signal_id=doubt, decision="IGNORE", reason="the clinic says: the first")
+    (signal_id,) = scenario.referral(KIND).disputed
+    scenario.having(
+        "ResolveQuarantinedSignal", signal_id=signal_id, decision="IGNORE", reason="the clinic says: the first"
+    )
     assert scenario.failures() == ()
 
 
 def test_staff_may_decide_that_the_second_signal_counts() -> None:
     scenario = a_screened_case().heard(KIND, "COMPLETED", GOOD)
     contradicted(scenario)
-    (doubt,) = scenario.referral(KIND).disputed
+    (signal_id,) = scenario.referral(KIND).disputed
 
-    scenario.having("ResolveQuarantinedSignal", signal_id=doubt, decision="AMEND", reason="the clinic says: the second")
+    scenario.having(
+        "ResolveQuarantinedSignal", signal_id=signal_id, decision="AMEND", reason="the clinic says: the second"
+    )
 
     assert scenario.referral(KIND).outcome == BAD
     assert scenario.clearance(KIND)
@@ -83,13 +87,13 @@ def test_two_contradictions_of_one_message_are_quarantined_separately() -> None:
     assert set(scenario.referral(KIND).disputed) == {second}
 
 
-@pytest.mark.parametrize("said", ["WITHDRAWAL_REPORTED", "CONCERN_REPORTED"])
-def test_a_statement_of_the_person_counts_whatever_its_id(said: str) -> None:
+@pytest.mark.parametrize("signal_type", ["WITHDRAWAL_REPORTED", "CONCERN_REPORTED"])
+def test_a_statement_of_the_person_counts_whatever_its_id(signal_type: str) -> None:
     scenario = a_frozen_case()
 
-    events = contradicted(scenario, None, said)
+    events = contradicted(scenario, None, signal_type)
 
-    assert not doubts(events)
+    assert not quarantined(events)
     assert any(failure.startswith("GATE.HOLD.") for failure in scenario.failures())
 
 

@@ -1,4 +1,4 @@
-"""What a partner may say, row by row.
+"""Signals from partners, row by row.
 
 See rules SIGNAL.DISPOSITION, SIGNAL.STATEMENT, SIGNAL.RESTRICTS_AT_ONCE, SIGNAL.SAME_OUTCOME.
 """
@@ -43,12 +43,12 @@ ONE = uuid5(NAMESPACE, "one signal")
 
 
 def causes(events: list[Any]) -> list[tuple[str, str]]:
-    """What became of a signal, and why."""
+    """The disposition of a signal, and its cause."""
     word = {"PartnerSignalIgnored": "cause", "PartnerSignalQuarantined": "cause", "LateSignalRecorded": "disposition"}
     return [(event.name, event.facts[word[event.name]]) for event in events if event.name in word]
 
 
-# The same signal again
+# Repeated signals
 
 
 def test_the_same_signal_again_changes_nothing() -> None:
@@ -79,8 +79,8 @@ def test_progress_received_twice_with_one_id_is_recorded_once() -> None:
 )
 def test_one_id_with_other_content_is_quarantined(other: dict[str, Any]) -> None:
     scenario = a_screened_case().heard(CLINIC, "COMPLETED", GOOD, signal_id=ONE)
-    said = scenario.partner_says(CLINIC, signal_id=ONE, **other)
-    assert causes(said) == [("PartnerSignalQuarantined", "CONFLICTING_DUPLICATE")]
+    recorded = scenario.partner_says(CLINIC, signal_id=ONE, **other)
+    assert causes(recorded) == [("PartnerSignalQuarantined", "CONFLICTING_DUPLICATE")]
     assert scenario.referral(CLINIC).outcome == GOOD
     assert "GATE.SIGNAL.IN_DOUBT" in scenario.failures()
 
@@ -92,7 +92,7 @@ def test_one_id_for_two_steps_is_not_a_repetition() -> None:
     ]
 
 
-# The same meaning again, and another one
+# The same and another outcome
 
 
 def test_the_same_outcome_under_a_new_id_is_ignored() -> None:
@@ -138,7 +138,7 @@ def test_a_repetition_of_a_quarantined_signal_is_ignored() -> None:
     ]
 
 
-# 00, rule 5: "the same" is judged by content
+# Repetitions are judged by content (rule SIGNAL.SAME_OUTCOME)
 
 
 def a_delivered_item(**payload: Any) -> CaseScenario:
@@ -149,22 +149,22 @@ def a_delivered_item(**payload: Any) -> CaseScenario:
 
 def test_a_delivery_with_another_date_is_recorded_as_a_second_one() -> None:
     scenario = a_delivered_item(delivered_on="2027-01-10")
-    said = scenario.partner_says(
+    recorded = scenario.partner_says(
         "REINTEGRATION_SERVICE", "COMPLETED", "DELIVERED", payload={"delivered_on": "2027-02-10"}
     )
-    assert [event.name for event in said] == ["ReferralReportedAgain", "AssistanceItemDelivered", "TaskRaised"]
+    assert [event.name for event in recorded] == ["ReferralReportedAgain", "AssistanceItemDelivered", "TaskRaised"]
     assert scenario.names.count("AssistanceItemDelivered") == 2
     assert [task.task for task in scenario.case.tasks.values()] == ["item delivered twice"]
-    assert not scenario.referral("REINTEGRATION_SERVICE").disputed, "the person is not punished for it"
+    assert not scenario.referral("REINTEGRATION_SERVICE").disputed, "the case is not blocked by it"
 
 
 def test_a_delivery_reported_again_without_new_details_is_ignored() -> None:
     scenario = a_delivered_item(delivered_on="2027-01-10")
     for _ in range(2):
-        said = scenario.partner_says(
+        recorded = scenario.partner_says(
             "REINTEGRATION_SERVICE", "COMPLETED", "DELIVERED", payload={"delivered_on": "2027-01-10"}
         )
-        assert causes(said) == [("PartnerSignalIgnored", "ALREADY_TERMINAL_SAME_OUTCOME")]
+        assert causes(recorded) == [("PartnerSignalIgnored", "ALREADY_TERMINAL_SAME_OUTCOME")]
 
 
 def test_a_second_delivery_that_is_reported_twice_is_one_delivery() -> None:
@@ -194,7 +194,7 @@ def test_an_acceptance_after_completion_is_ignored_with_its_reason() -> None:
 
 
 def test_a_late_acceptance_with_an_outcome_code_is_applied() -> None:
-    """Whatever the order, reception is confirmed; a bare yes that was overtaken is only noise."""
+    """In either order reception is confirmed; a late acceptance without an outcome code is ignored."""
     scenario = a_cleared_case().having("NominatePassenger", **FLIGHT).having("TakeSeat", **FLIGHT, destination="LOS")
     scenario.at("2026-12-01T08:00:00Z").heard("RECEPTION", "STARTED")
     assert scenario.clearance("RECEPTION_CONFIRMED") is None
@@ -211,9 +211,9 @@ def test_a_late_acceptance_with_an_outcome_code_is_applied() -> None:
 @pytest.mark.parametrize("seq", [1, 2])
 def test_older_progress_is_recorded_and_changes_nothing(seq: int) -> None:
     scenario = a_screened_case().heard(EMBASSY, "STARTED").heard(EMBASSY, "PROGRESS", partner_seq=2)
-    said = scenario.partner_says(EMBASSY, "PROGRESS", "MORE_INFO", partner_seq=seq, payload={"file_no": "7"})
-    assert causes(said) == [("PartnerSignalIgnored", "STALE_SEQUENCE")]
-    assert said[0].facts["answer"]["payload"] == {"file_no": "7"}
+    recorded = scenario.partner_says(EMBASSY, "PROGRESS", "MORE_INFO", partner_seq=seq, payload={"file_no": "7"})
+    assert causes(recorded) == [("PartnerSignalIgnored", "STALE_SEQUENCE")]
+    assert recorded[0].facts["answer"]["payload"] == {"file_no": "7"}
     assert scenario.referral(EMBASSY).last_seq == 2
 
 
@@ -229,7 +229,7 @@ def test_a_partner_that_withdraws_is_distinguished_from_one_that_failed() -> Non
     assert a_screened_case().partner_says(EMBASSY, "FAILED")[0].facts["why"] == "PARTNER_FAILED"
 
 
-# Outcomes that end nothing, and services that come after the flight
+# Non-final outcomes, and services after the flight
 
 
 @pytest.mark.parametrize(
@@ -274,7 +274,7 @@ def test_a_completion_after_departure_completes_the_referral() -> None:
     assert an_arrived_case().heard("RECEPTION", "COMPLETED", "RECEIVED").referral("RECEPTION").status == "COMPLETED"
 
 
-# For a referral that we have ended, for a case that is closed
+# Signals for a referral ended by IOM, and for a closed case
 
 
 def ended(how: str, kind: str = CLINIC) -> CaseScenario:
@@ -285,9 +285,9 @@ def ended(how: str, kind: str = CLINIC) -> CaseScenario:
 
 def test_any_signal_for_a_cancelled_referral_is_recorded_and_changes_nothing() -> None:
     scenario = ended("CancelReferral")
-    said = scenario.partner_says(CLINIC, "COMPLETED", GOOD)
-    assert causes(said) == [("LateSignalRecorded", "REFERRAL_CANCELLED")]
-    assert len(said) == 1
+    recorded = scenario.partner_says(CLINIC, "COMPLETED", GOOD)
+    assert causes(recorded) == [("LateSignalRecorded", "REFERRAL_CANCELLED")]
+    assert len(recorded) == 1
     assert scenario.referral(CLINIC).status == "CANCELLED"
 
 
@@ -304,16 +304,16 @@ def test_a_late_grave_result_places_a_hold_and_reaches_a_doctor(how: str, outcom
 def test_a_response_after_expiry_raises_a_task() -> None:
     scenario = a_screened_case().after(days=40)
     scenario.having("ConfirmReferralExpiry", referral_id=scenario.referral(EMBASSY).referral_id, reason="silence")
-    said = scenario.partner_says(EMBASSY, "COMPLETED", "NATIONALITY_CONFIRMED")
-    assert causes(said) == [("LateSignalRecorded", "REFERRAL_EXPIRED")]
-    assert said[1].facts["task"] == "use a late answer, or ask again"
+    recorded = scenario.partner_says(EMBASSY, "COMPLETED", "NATIONALITY_CONFIRMED")
+    assert causes(recorded) == [("LateSignalRecorded", "REFERRAL_EXPIRED")]
+    assert recorded[1].facts["task"] == "use a late answer, or ask again"
     assert not nationality_confirmed(scenario.case)
 
 
 def test_any_signal_after_closing_is_recorded_and_an_immaterial_one_proposes_nothing() -> None:
-    said = a_closed_case().partner_says(EMBASSY, "COMPLETED", "NATIONALITY_CONFIRMED")
-    assert causes(said) == [("LateSignalRecorded", "CASE_CLOSED")]
-    assert "CaseReopenProposed" not in [event.name for event in said]
+    recorded = a_closed_case().partner_says(EMBASSY, "COMPLETED", "NATIONALITY_CONFIRMED")
+    assert causes(recorded) == [("LateSignalRecorded", "CASE_CLOSED")]
+    assert "CaseReopenProposed" not in [event.name for event in recorded]
 
 
 def test_a_material_signal_after_closing_proposes_reopening_once() -> None:
@@ -324,7 +324,7 @@ def test_a_material_signal_after_closing_proposes_reopening_once() -> None:
     assert not scenario.case.holds
 
 
-# Who may say it
+# Who may send it
 
 
 def test_an_unknown_token_is_unroutable_and_leaves_the_case_unchanged() -> None:
@@ -340,9 +340,9 @@ def test_a_signal_on_another_partners_referral_is_unroutable() -> None:
         a_screened_case().partner_says(CLINIC, "COMPLETED", GOOD, partner_id="embassy-nga")
 
 
-@pytest.mark.parametrize(("said", "held"), [("WITHDRAWAL_REPORTED", "CONSENT"), ("CONCERN_REPORTED", "PROTECTION")])
-def test_a_statement_of_the_person_counts_from_any_partner_on_any_token(said: str, held: str) -> None:
-    scenario = a_screened_case().heard(CLINIC, said, partner_id="embassy-nga", reason="she told the clerk")
+@pytest.mark.parametrize(("signal", "held"), [("WITHDRAWAL_REPORTED", "CONSENT"), ("CONCERN_REPORTED", "PROTECTION")])
+def test_a_statement_of_the_person_counts_from_any_partner_on_any_token(signal: str, held: str) -> None:
+    scenario = a_screened_case().heard(CLINIC, signal, partner_id="embassy-nga", reason="she told the clerk")
     assert scenario.has_hold(held)
 
 
@@ -370,15 +370,15 @@ def test_a_concern_reported_by_a_partner_revokes_the_clearance_like_any_concern(
 
 
 def test_the_person_named_by_the_partner_is_kept_with_the_quarantined_signal() -> None:
-    doubt = a_screened_case().partner_says(CLINIC, "COMPLETED", GOOD, subject_check={"given_name": "Fatou"})[0]
-    assert (doubt.facts["cause"], doubt.facts["about"]) == (
+    quarantined = a_screened_case().partner_says(CLINIC, "COMPLETED", GOOD, subject_check={"given_name": "Fatou"})[0]
+    assert (quarantined.facts["cause"], quarantined.facts["about"]) == (
         "IDENTITY_MISMATCH",
         {"given_name": "Fatou", "year_of_birth": None},
     )
-    assert "FATOU" not in neutral(doubt).upper()
+    assert "FATOU" not in neutral(quarantined).upper()
 
 
-# 00, rule 3: restrictive acts on receipt, permissive waits
+# Restrictive signals take effect on receipt, permissive ones wait (rule SIGNAL.RESTRICTS_AT_ONCE)
 
 
 def test_a_quarantined_signal_offloads_a_boarded_person() -> None:
@@ -387,7 +387,7 @@ def test_a_quarantined_signal_offloads_a_boarded_person() -> None:
     assert "PassengerOffloaded" in scenario.names
     granted = scenario.clearance("MEDICAL_ASSESSMENT")
     assert granted is not None
-    assert granted.status == "VALID", "until a person has decided, nothing is taken back"
+    assert granted.status == "VALID", "nothing is revoked until staff have decided"
 
 
 def test_a_grave_response_before_the_end_places_a_hold_immediately() -> None:
@@ -395,14 +395,14 @@ def test_a_grave_response_before_the_end_places_a_hold_immediately() -> None:
     scenario.heard("SPECIALIST_CARE", "PROGRESS", "ADMITTED")
     assert scenario.has_hold("MEDICAL")
     scenario.heard("SPECIALIST_CARE", "PROGRESS", "DIED")
-    assert len(scenario.case.holds) == 1, "one hold is enough for what is still going on"
+    assert len(scenario.case.holds) == 1, "the existing hold covers it"
 
 
 def paused() -> CaseScenario:
     return a_screened_case().heard(CLINIC, "PAUSED", reason="the doctor is away")
 
 
-def begun() -> CaseScenario:
+def started() -> CaseScenario:
     return a_screened_case().heard(CLINIC, "STARTED").heard(CLINIC, "PROGRESS", partner_seq=7)
 
 
@@ -420,8 +420,8 @@ OVERTAKEN: tuple[tuple[Callable[[], CaseScenario], dict[str, Any], str, str], ..
     (a_frozen_case, {"signal": "STARTED", **UNSAFE}, "OUT_OF_ORDER_SUPERSEDED", "PROTECTION"),
     (a_frozen_case, {"signal": "RESUMED", **UNSAFE}, "OUT_OF_ORDER_SUPERSEDED", "PROTECTION"),
     (paused, {"signal": "PROGRESS", "outcome": "TREATMENT_REQUIRED"}, "OUT_OF_ORDER_SUPERSEDED", "MEDICAL"),
-    (begun, {"signal": "STARTED", **UNSAFE}, "OUT_OF_ORDER_SUPERSEDED", "PROTECTION"),
-    (begun, {"signal": "PROGRESS", "outcome": "UNFIT_TEMPORARY", "partner_seq": 3}, "STALE_SEQUENCE", "MEDICAL"),
+    (started, {"signal": "STARTED", **UNSAFE}, "OUT_OF_ORDER_SUPERSEDED", "PROTECTION"),
+    (started, {"signal": "PROGRESS", "outcome": "UNFIT_TEMPORARY", "partner_seq": 3}, "STALE_SEQUENCE", "MEDICAL"),
     (
         refused,
         {"signal": "REJECTED", "outcome": "NO_CAPACITY", **UNSAFE},
@@ -431,13 +431,13 @@ OVERTAKEN: tuple[tuple[Callable[[], CaseScenario], dict[str, Any], str, str], ..
 )
 
 
-@pytest.mark.parametrize(("beginning", "said", "cause", "kind"), OVERTAKEN)
+@pytest.mark.parametrize(("beginning", "signal", "cause", "kind"), OVERTAKEN)
 def test_a_superseded_grave_response_places_a_hold_and_raises_a_task(
-    beginning: Callable[[], CaseScenario], said: dict[str, Any], cause: str, kind: str
+    beginning: Callable[[], CaseScenario], signal: dict[str, Any], cause: str, kind: str
 ) -> None:
     scenario = beginning()
     status = scenario.referral(CLINIC).status
-    assert causes(scenario.partner_says(CLINIC, **said)) == [("PartnerSignalIgnored", cause)]
+    assert causes(scenario.partner_says(CLINIC, **signal)) == [("PartnerSignalIgnored", cause)]
     assert scenario.has_hold(kind)
     assert scenario.referral(CLINIC).status == status
     task = list(scenario.case.tasks.values())[-1]
@@ -489,7 +489,7 @@ def test_a_clearance_granted_by_a_decision_counts_from_receipt_and_starts_with_t
     assert scenario.named("ReferralCompleted")[-1].facts["received_at"] == received
 
 
-# 00, rule 4: a wrong clock loses nothing
+# Wrong clocks
 
 
 @pytest.mark.parametrize(
@@ -504,8 +504,8 @@ def test_a_clearance_granted_by_a_decision_counts_from_receipt_and_starts_with_t
 )
 def test_clock_skew_is_recorded_and_the_signal_counts(off: timedelta, skew: int | None) -> None:
     scenario = a_screened_case()
-    said = scenario.partner_says(EMBASSY, "COMPLETED", "NATIONALITY_CONFIRMED", occurred_at=scenario.now + off)
-    assert (said[0].name, said[0].facts["skew_s"]) == ("ReferralCompleted", skew)
+    recorded = scenario.partner_says(EMBASSY, "COMPLETED", "NATIONALITY_CONFIRMED", occurred_at=scenario.now + off)
+    assert (recorded[0].name, recorded[0].facts["skew_s"]) == ("ReferralCompleted", skew)
     assert nationality_confirmed(scenario.case)
 
 
@@ -532,7 +532,7 @@ def test_a_response_expired_on_receipt_grants_nothing_and_is_reviewed() -> None:
     assert scenario.clearance("MEDICAL_ASSESSMENT") is None
     assert [task.task for task in scenario.case.tasks.values()] == ["look at an answer that was out of date"]
     assert scenario.referral(CLINIC).status == "COMPLETED"
-    assert len(scenario.asked(CLINIC)) == 1, "a broken clock is not asked again and again"
+    assert len(scenario.asked(CLINIC)) == 1, "the request is not repeated because of the wrong clock"
 
 
 @pytest.mark.parametrize("when", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
@@ -541,7 +541,7 @@ def test_a_signal_is_accepted_with_any_clock_skew(when: str) -> None:
     assert scenario.referral(EMBASSY).status == "ACKNOWLEDGED"
 
 
-# A list that came as one signal
+# A list sent as one signal
 
 
 def test_a_line_of_a_list_is_one_signal_when_the_list_is_repeated() -> None:
@@ -561,27 +561,27 @@ def test_each_line_of_a_list_has_its_own_id(listed: UUID, one: int, other: int) 
     assert (line_id(listed, one) == line_id(listed, other)) is (one == other)
 
 
-# More than was asked for
+# Unrequested data
 
 
 def test_health_data_from_an_embassy_is_sealed_as_medical_and_recorded() -> None:
     scenario = a_screened_case()
     payload = {"file_no": "7", "diagnosis": "TB", "remark": "she fears her uncle"}
-    said = scenario.partner_says(EMBASSY, "COMPLETED", "NATIONALITY_CONFIRMED", payload=payload)
-    answer = said[0]
+    recorded = scenario.partner_says(EMBASSY, "COMPLETED", "NATIONALITY_CONFIRMED", payload=payload)
+    answer = recorded[0]
     assert answer.facts["answer"]["payload"] == {"file_no": "7"}
     assert answer.facts["care_answer"] == {"stripped": {"diagnosis": "TB"}}
     assert answer.facts["protection_answer"] == {"stripped": {"remark": "she fears her uncle"}}
-    told_in = next(event for event in said if event.name == "DisclosureRecorded")
-    assert (told_in.facts["direction"], told_in.facts["stripped"]) == ("IN", True)
-    assert told_in.facts["not_asked_for"] == ("diagnosis", "remark")
-    assert all("diagnosis" not in neutral(event) and "uncle" not in neutral(event) for event in said)
+    disclosure = next(event for event in recorded if event.name == "DisclosureRecorded")
+    assert (disclosure.facts["direction"], disclosure.facts["stripped"]) == ("IN", True)
+    assert disclosure.facts["not_asked_for"] == ("diagnosis", "remark")
+    assert all("diagnosis" not in neutral(event) and "uncle" not in neutral(event) for event in recorded)
 
 
 def test_additional_data_from_a_clinic_stays_medical_and_is_not_recorded_separately() -> None:
-    said = a_screened_case().partner_says(CLINIC, "COMPLETED", GOOD, payload={"haemoglobin": 11})
-    assert said[0].facts["care_answer"]["payload"] == {"haemoglobin": 11}
-    assert "DisclosureRecorded" not in [event.name for event in said]
+    recorded = a_screened_case().partner_says(CLINIC, "COMPLETED", GOOD, payload={"haemoglobin": 11})
+    assert recorded[0].facts["care_answer"]["payload"] == {"haemoglobin": 11}
+    assert "DisclosureRecorded" not in [event.name for event in recorded]
 
 
 def test_unrequested_data_is_compared_when_a_delivery_is_repeated() -> None:
@@ -593,11 +593,11 @@ def test_unrequested_data_is_compared_when_a_delivery_is_repeated() -> None:
 
 def test_attachments_are_kept_with_the_response() -> None:
     scan = {"sha256": "a" * 64, "media_type": "application/pdf"}
-    said = a_screened_case().partner_says(EMBASSY, "COMPLETED", "NATIONALITY_CONFIRMED", attachments=(scan,))
-    assert said[0].facts["answer"]["attachments"] == [scan]
+    recorded = a_screened_case().partner_says(EMBASSY, "COMPLETED", "NATIONALITY_CONFIRMED", attachments=(scan,))
+    assert recorded[0].facts["answer"]["attachments"] == [scan]
 
 
-# Answers that no stage reads
+# Responses that no stage handles
 
 
 @pytest.mark.parametrize(
@@ -613,14 +613,14 @@ def test_a_response_that_no_stage_handles_raises_a_task(kind: str, outcome: str,
     for purpose in ("SHELTER", "SHARE_PROTECTION"):
         scenario.having("RecordConsent", purpose=purpose, form_version="1", language="en")
     scenario.having("CreateReferral", kind=kind)
-    said = scenario.partner_says(kind, "COMPLETED", outcome)
-    assert [(event.facts["task"], event.facts["queue"]) for event in said[1:]] == [
+    recorded = scenario.partner_says(kind, "COMPLETED", outcome)
+    assert [(event.facts["task"], event.facts["queue"]) for event in recorded[1:]] == [
         ("look at what a partner answered", queue)
     ]
-    assert kind not in "".join(map(neutral, said)) or kind == "SHELTER_DIRECT_ASSISTANCE"
+    assert kind not in "".join(map(neutral, recorded)) or kind == "SHELTER_DIRECT_ASSISTANCE"
 
 
-def test_the_steps_of_an_embassy_follow_the_table_of_transitions() -> None:
+def test_acknowledgement_and_acceptance_after_completion_are_ignored() -> None:
     """SC-03."""
     scenario = a_screened_case().heard(EMBASSY, "COMPLETED", "NATIONALITY_CONFIRMED")
     scenario.heard(EMBASSY, "ACKNOWLEDGED").heard(EMBASSY, "ACCEPTED")

@@ -1,4 +1,4 @@
-"""What goes first of messages that came at the same instant (rule SIGNAL.SAME_INSTANT)."""
+"""Precedence of messages received at the same instant (rule SIGNAL.SAME_INSTANT)."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from domain.signals.precedence import BY_HOLD, Precedence, precedence, restricts
 from tests.support.builders import AMINATA
 
 
-def a_signal(said: str, outcome: str | None = None, **payload: Any) -> Message:
+def a_signal(signal_type: str, outcome: str | None = None, **payload: Any) -> Message:
     return ReceivePartnerSignal(
         signal_id=UUID(int=1),
         referral_token="a token of sixteen",
         partner_id="anybody",
-        signal_type=SignalType(said),
+        signal_type=SignalType(signal_type),
         outcome_code=outcome,
         payload=payload,
         occurred_at=datetime(2026, 11, 23, tzinfo=UTC),
     )
 
 
-def a_contradiction(said: str, outcome: str | None = None) -> Message:
-    return ReceiveContradiction.model_validate(a_signal(said, outcome).model_dump())
+def a_contradiction(signal_type: str, outcome: str | None = None) -> Message:
+    return ReceiveContradiction.model_validate(a_signal(signal_type, outcome).model_dump())
 
 
 def a_message(name: str, **fields: Any) -> Message:
@@ -132,8 +132,8 @@ def test_every_grave_outcome_precedes_permissive_messages(code: str, hold: HoldT
 
 
 def test_the_strictest_part_of_a_signal_decides_its_precedence() -> None:
-    said = a_signal("COMPLETED", "PROCEEDINGS_OPEN", recommended_hold=True)
-    assert precedence(said) is Precedence.CONCERN
+    message = a_signal("COMPLETED", "PROCEEDINGS_OPEN", recommended_hold=True)
+    assert precedence(message) is Precedence.CONCERN
     assert precedence(a_signal("WITHDRAWAL_REPORTED", "UNFIT")) is Precedence.WITHDRAWAL
 
 
@@ -151,7 +151,7 @@ def test_withdrawing_messages_never_wait_either() -> None:
 
 @pytest.mark.parametrize("name", ["RevokeClearance", "WithdrawConsent", "RecordConsent", "GrantClearance"])
 def test_withdrawing_messages_keep_their_order_of_receipt(name: str) -> None:
-    """Taken first it would find nothing to take back, and what it was to take back would then stand."""
+    """Processed first, it would find nothing to withdraw, and what it withdraws would take effect afterwards."""
     fields = {
         "RevokeClearance": {"kind": "EXIT_PERMIT", "cause": "x"},
         "GrantClearance": {"kind": "EXIT_PERMIT", "evidence": "x"},
