@@ -218,9 +218,9 @@ def test_a_person_who_changes_nationality_cannot_board_or_stay_on_board(
 @pytest.mark.parametrize("kind", [IDENTITY, PAPER, PERMIT])
 def test_referrals_to_the_former_embassy_end_and_it_is_notified_with_the_daily_letters(kind: str) -> None:
     scenario = a_screened_case()
-    for asked, outcome, payload in ((IDENTITY, "NATIONALITY_CONFIRMED", {}), (PAPER, "ISSUED", LP)):
-        if asked != kind and not scenario.asked(kind):
-            scenario.heard(asked, "COMPLETED", outcome, payload=payload)
+    for answered_kind, outcome, payload in ((IDENTITY, "NATIONALITY_CONFIRMED", {}), (PAPER, "ISSUED", LP)):
+        if answered_kind != kind and not scenario.asked(kind):
+            scenario.heard(answered_kind, "COMPLETED", outcome, payload=payload)
     partner = scenario.referral(kind).partner_id
     before = len(changed(scenario).events)
     assert scenario.referral(kind).status == "CANCELLED"
@@ -334,9 +334,9 @@ def test_an_earlier_draft_is_not_sent_by_a_consent_or_by_staff() -> None:
 
 def test_an_undelivered_message_may_no_longer_be_delivered() -> None:
     scenario = with_a_draft().having("RecordConsent", **TRACING)
-    asked = scenario.referral("FAMILY_TRACING").referral_id
-    assert may_be_delivered(scenario.case, SENT, asked, scenario.now)
-    assert not may_be_delivered(changed(scenario).case, SENT, asked, scenario.now)
+    referral_id = scenario.referral("FAMILY_TRACING").referral_id
+    assert may_be_delivered(scenario.case, SENT, referral_id, scenario.now)
+    assert not may_be_delivered(changed(scenario).case, SENT, referral_id, scenario.now)
 
 
 # Consent

@@ -84,7 +84,7 @@ def test_a_kind_whose_presence_would_reveal_something_is_on_no_sheet() -> None:
 
 @pytest.mark.parametrize("kind", list(SheetKind))
 def test_no_printed_column_is_forbidden_to_all_recipients_of_the_sheet(kind: SheetKind) -> None:
-    seen = frozenset[str]().union(*(MAY_SEE[RECIPIENT_OF[asked]] for asked in SHEETS[kind].kinds))
+    seen = frozenset[str]().union(*(MAY_SEE[RECIPIENT_OF[kind_listed]] for kind_listed in SHEETS[kind].kinds))
     assert set(SHEETS[kind].shows) <= seen
 
 
@@ -112,8 +112,8 @@ def test_every_sheet_has_columns_for_statements_of_the_person(kind: SheetKind) -
 
 def test_no_sheet_can_report_consent() -> None:
     assert set(STATEMENT_COLUMNS.values()) <= STATEMENTS - {SignalType.CONTACT_CHANGED}
-    said = {outcome.signal for answers in SHEET_OUTCOMES.values() for outcome in answers.outcomes}
-    assert said == {
+    signals = {outcome.signal for answers in SHEET_OUTCOMES.values() for outcome in answers.outcomes}
+    assert signals == {
         SignalType.COMPLETED, SignalType.PROGRESS, SignalType.PAUSED, SignalType.ACCEPTED, SignalType.REJECTED,
     }  # fmt: skip
 

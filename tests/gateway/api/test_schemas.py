@@ -52,7 +52,7 @@ def test_what_a_kind_is_answered_with_stands_in_its_schema(monkeypatch: pytest.M
             "$defs": {"Day": {"type": "string"}},
         },
     }
-    monkeypatch.setattr(schemas, "published", lambda _: answers)
+    monkeypatch.setattr(schemas, "published_schema", lambda _: answers)
 
     schema = signal_schema(ReferralKind.FIT_TO_TRAVEL)
 
