@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 
 from cli.registration_vocabulary import CHANNELS, COLUMNS, LIVING
 from domain.commands.screening import RegisterCase
-from gateway.intake.validation import unfit
+from gateway.intake.validation import schema_errors
 from gateway.tabular.cells import UnclearCellError, answer, birth, day, name_parts, nationality, phone, tongues, word
 from gateway.tabular.files import ListFormat, RowError, TableFile, TableRow, UnusableFileError, read_list
 from gateway.tabular.normalization import MISSING, SEXES, folded, tidy
@@ -204,7 +204,7 @@ class RegistrationRow:
             )  # fmt: skip
 
     def validate(self, fields: Mapping[str, Any]) -> None:
-        for flaw in unfit(RegisterCase, fields):
+        for flaw in schema_errors(RegisterCase, fields):
             name = flaw.pointer.rpartition("/")[2].replace("_", " ")
             self.wrong(
                 HEADINGS.get(name, name), str(flaw.value or ""), flaw.message, "correct the cell and import again"

@@ -67,7 +67,7 @@ def submit(options: SubmissionOptions, send: Send, *, as_json: bool, number_only
         accepted = await send(context, options.by)
         if accepted.settled or options.no_wait:
             return accepted
-        return await context.intake.wait(accepted.message_id, options.wait) or accepted
+        return await context.intake.staff.wait(accepted.message_id, options.wait) or accepted
 
     result = run_with_context(work)
     emit(result_json(result), as_json=as_json, plain=lambda: _print_result(result, number_only=number_only))

@@ -1,4 +1,4 @@
-"""The HTTP server for staff and partners: API, partner pages, and the services behind them.
+"""The gateway: the HTTP API, the public pages, and the application services that accept and read messages.
 
-A receipt is given only for a committed inbox row; rules are in ``domain``. Start with ``app.py``, then ``api``.
+It stores messages in the inbox and never calls Temporal. Rules about cases belong in ``domain``. Start with ``app.py``.
 """

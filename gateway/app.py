@@ -1,4 +1,4 @@
-"""The gateway as one application: staff API, partner endpoint, and how both describe themselves."""
+"""The gateway as one ASGI application: staff API, partner endpoint, pages, and their OpenAPI description."""
 
 from __future__ import annotations
 
@@ -13,12 +13,20 @@ from fastapi import FastAPI
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.types import Receive, Scope, Send
 
-from gateway.api import fhir, files, quarantine, rehearsal, rules, schemas, sheets
-from gateway.api import messages as commands
-from gateway.api import partner_inbox as partners
-from gateway.api import partner_ledger as accounts
-from gateway.api import queries as reads
-from gateway.api import task_links as link_api
+from gateway.api import (
+    fhir,
+    files,
+    messages,
+    partner_inbox,
+    partner_ledger,
+    quarantine,
+    queries,
+    rehearsal,
+    rules,
+    schemas,
+    sheets,
+    task_links,
+)
 from gateway.http import problems
 from gateway.http.problems import ProblemMiddleware
 from gateway.http.rate_limits import RATE, RateLimitMiddleware
@@ -28,16 +36,20 @@ from gateway.pages import routes as pages
 from gateway.public_address import PublicAddress
 from store.content_store import FolderContentStore
 
-ABOUT: Final = "Staff start and carry on cases, partners report what they did, everybody reads what happened and why."
+ABOUT: Final = (
+    "Case management API of the Voluntary Humanitarian Return programme. Staff register cases and record actions on"
+    " them; partner organisations report the results of referrals; both read the current state and the history. "
+    "Errors are RFC 9457 problem documents."
+)
 
 
 @dataclass(frozen=True, slots=True)
 class GatewaySettings:
-    """What the gateway needs. ``proxied``: a proxy in front signs people in and names them.
+    """Settings of the gateway.
 
-    ``partner_rate``: messages a second that each partner may send while others call too.
-    ``face``: under which address and with which telephone line it appears outside.
-    ``files`` is where files are kept; without it none can be attached or read.
+    ``proxied``: an authenticating proxy in front names the user. ``partner_rate``: messages per second that a partner
+    may send while others call too. ``face``: public address and telephone line. ``files``: folder of the content store;
+    without it no file can be attached or read.
     """
 
     database_url: str = field(repr=False)
@@ -51,28 +63,28 @@ class GatewaySettings:
 
 
 class Application(FastAPI):
-    """An application behind limits and its busiest route, which are met before anything is spent on finding the way.
+    """FastAPI application behind the rate limits and the inbox fast path, which run before routing.
 
-    Both are shielded as the application is: the framework has a last resort of its own, inside of this one.
+    Both are wrapped in ``ProblemMiddleware`` too, because the one that FastAPI runs covers only what is inside of it.
     """
 
-    def __init__(self, *, rate: float, **told: Any) -> None:
-        super().__init__(**told)
-        self._front = ProblemMiddleware(RateLimitMiddleware(partners.InboxFastPath(super().__call__), rate=rate))
+    def __init__(self, *, rate: float, **options: Any) -> None:
+        super().__init__(**options)
+        self._outer = ProblemMiddleware(RateLimitMiddleware(partner_inbox.InboxFastPath(super().__call__), rate=rate))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["app"] = self
-        await self._front(scope, receive, send)
+        await self._outer(scope, receive, send)
 
 
 def create_app(settings: GatewaySettings) -> FastAPI:
-    """The application; its connections are open while it lives."""
+    """Builds the application. Its database connections are open during its lifespan."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with open_intake(settings.database_url, settings.master_key) as intake:
             app.state.intake = intake
-            await intake.publish_key()
+            await intake.partners.publish_key()
             yield
 
     app = Application(
@@ -89,24 +101,24 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     app.state.settings = settings
     app.state.files = FolderContentStore(settings.files) if settings.files else None
     app.state.waiting = Counter()
-    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=STAFF_BODY)  # for every route that sets no other
+    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=STAFF_BODY)  # for routes without a limit of their own
     problems.install(app)
     for router in (
-        partners.router,  # first: routes are tried one after the other, and this is the one that is busy
-        commands.router,
-        reads.router,
-        accounts.router,
+        partner_inbox.router,  # first, because routes are tried in order and this is the busiest
+        messages.router,
+        queries.router,
+        partner_ledger.router,
         quarantine.router,
         rehearsal.router,
         fhir.router,
-        link_api.router,
+        task_links.router,
         pages.router,
         sheets.router,
         files.router,
-        partners.open_router,
+        partner_inbox.open_router,
         schemas.router,
         rules.router,
-        reads.open_router,
+        queries.open_router,
     ):
         app.include_router(router)
     return app

@@ -1,4 +1,4 @@
-"""The gateway as a process: bound, served, and stopped without cutting anybody off."""
+"""The gateway as a process: binds the port, serves, and shuts down gracefully."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from gateway.public_address import PublicAddress
 
 log = logging.getLogger("awda.gateway")
 
-GOODBYE_S: Final = 3
+SHUTDOWN_S: Final = 3  # for requests in progress when the process is stopped
 
 PROXY: Final = "AWDA_BEHIND_PROXY"
 
@@ -31,11 +31,11 @@ PARTNER_RATE: Final = "AWDA_PARTNER_RATE"
 
 
 class ExposedPortError(RuntimeError):
-    """The port would be open to people who were never asked who they are."""
+    """The port would be open to callers who are not authenticated."""
 
 
 class InstallationSettings(Protocol):
-    """The settings of an installation, as far as the gateway reads them."""
+    """The settings of an installation that the gateway reads."""
 
     @property
     def home(self) -> Path: ...
@@ -52,12 +52,12 @@ class InstallationSettings(Protocol):
 
 
 async def serve(settings: InstallationSettings | GatewaySettings, *, stop: asyncio.Event) -> None:
-    """Answer until ``stop`` is set, then finish what is under way (3 s). Raises ``ExposedPortError``."""
-    served = settings if isinstance(settings, GatewaySettings) else settings_of(settings)
-    insist_on_loopback(served)
-    server = _Server(config_of(served))
+    """Serves until ``stop`` is set, then finishes requests in progress (3 s). Raises ``ExposedPortError``."""
+    gateway = settings if isinstance(settings, GatewaySettings) else settings_of(settings)
+    require_loopback(gateway)
+    server = _Server(config_of(gateway))
     gc.collect()
-    gc.freeze()  # what is there from the start stays, and need not be looked through again and again
+    gc.freeze()  # objects from start-up stay, so later collections need not scan them
     stopping = asyncio.create_task(_stop(server, stop))
     try:
         await server.serve()
@@ -66,7 +66,7 @@ async def serve(settings: InstallationSettings | GatewaySettings, *, stop: async
 
 
 def config_of(settings: GatewaySettings) -> uvicorn.Config:
-    """How it is served. Where a call came from is read from headers only behind a proxy: others could write them."""
+    """Returns the server's configuration. Forwarded headers are trusted only behind a proxy: clients can forge them."""
     return uvicorn.Config(
         create_app(settings),
         host=settings.host,
@@ -75,14 +75,14 @@ def config_of(settings: GatewaySettings) -> uvicorn.Config:
         access_log=False,
         log_config=None,
         server_header=False,
-        timeout_graceful_shutdown=GOODBYE_S,
+        timeout_graceful_shutdown=SHUTDOWN_S,
         proxy_headers=settings.proxied,
         forwarded_allow_ips="*",
     )
 
 
 def settings_of(installed: InstallationSettings) -> GatewaySettings:
-    """What the gateway needs, from the settings of the installation and its home."""
+    """Returns the gateway's settings from those of the installation and its home."""
     text = installed.master_key or (installed.home / "keys" / "master.key").read_text()
     return GatewaySettings(
         database_url=installed.database_url or "",
@@ -96,13 +96,16 @@ def settings_of(installed: InstallationSettings) -> GatewaySettings:
     )
 
 
-def insist_on_loopback(settings: GatewaySettings) -> None:
-    """Until people sign in here, only a proxy that signs them in may open the port to others."""
+def require_loopback(settings: GatewaySettings) -> None:
+    """Checks that the port is open to other machines only behind a proxy that authenticates users.
+
+    The gateway has no sign-in of its own. Raises ``ExposedPortError``.
+    """
     if settings.proxied or _is_loopback(settings.host):
         return
     raise ExposedPortError(
-        f"AWDA_HOST={settings.host} would let anybody on the network act as the operator. Unset it, or put a proxy in"
-        f" front that signs people in and names them in {USER_HEADER}, and set {PROXY}=1."
+        f"AWDA_HOST={settings.host} would let every client on the network act as the operator. Unset it, or put a"
+        f" proxy in front that authenticates users and names them in {USER_HEADER}, and set {PROXY}=1."
     )
 
 
@@ -114,7 +117,7 @@ def _is_loopback(host: str) -> bool:
 
 
 class _Server(uvicorn.Server):
-    """Signals are the process's own affair; it tells us when to stop."""
+    """A server that leaves signal handling to the process, which sets ``stop``."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

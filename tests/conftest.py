@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Generator
 from contextlib import nullcontext
 from pathlib import Path
 
+import psutil
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -30,6 +33,10 @@ FAST_TIMERS = (
     'history.timerProcessorMaxTimeShift="1ms"',
 )
 
+
+MEMORY = Path("/dev/shm")
+
+ROOM, LEFT = 4 * 2**30, 8 * 2**30  # bytes that must be free there, and available on the machine
 
 GUARD = markers.UnitGuard()
 
@@ -60,10 +67,20 @@ def pytest_unconfigure() -> None:
         TURNS.close()
 
 
+def memory_folder() -> Path | None:
+    """Returns a folder in memory for the shared servers, where there is room: they wait for the disk at each commit.
+
+    Tests that kill a server have servers of their own, on the disk.
+    """
+    if not os.access(MEMORY, os.W_OK) or shutil.disk_usage(MEMORY).free < ROOM:
+        return None
+    return MEMORY if psutil.virtual_memory().available >= LEFT else None
+
+
 @pytest.fixture(scope="session")
 async def servers() -> AsyncIterator[Servers]:
     """The servers of one process that runs tests; parallel workers do not share them."""
-    home = Path(tempfile.mkdtemp(prefix="awda-tests-"))
+    home = Path(tempfile.mkdtemp(prefix="awda-tests-", dir=memory_folder()))
     async with real_servers(home, headless=True, temporal_extra=FAST_TIMERS, throw_away=True) as found:
         yield found
 

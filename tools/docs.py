@@ -21,7 +21,7 @@ from domain.procedure import EDITIONS, Procedure
 from domain.referral.disclosure import RECIPIENT_OF
 from domain.referral.outcomes import OUTCOMES
 from domain.stages.stage import StageRules
-from tools import letters, signals
+from tools import history_example, letters, signals
 
 PAGE = Path(__file__).parent.parent / "docs" / "procedure.md"
 
@@ -151,7 +151,12 @@ def _deadlines() -> Iterator[str]:
         yield f"| `{clearance}` | {span or 'no limit; ends by an event or by staff'} |"
 
 
-PAGES: Mapping[Path, Callable[[], str]] = {PAGE: page, signals.PAGE: signals.page, letters.PAGE: letters.page}
+PAGES: Mapping[Path, Callable[[], str]] = {
+    PAGE: page,
+    signals.PAGE: signals.page,
+    letters.PAGE: letters.page,
+    history_example.PAGE: history_example.page,
+}
 """The pages that are generated, in whole or in part, with the function that generates each."""
 
 

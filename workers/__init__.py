@@ -1,4 +1,4 @@
 """The processes of an installation: case worker, relay, projector and gateway, and what they need to start.
 
-``main.py`` starts one process, ``embedded/`` runs a complete installation on one machine.
+A complete installation on one machine is in ``embedded``. Start with ``main.py``, which starts one process.
 """

@@ -18,7 +18,7 @@ from store.log.mapper import SEALED, EventMapper, TamperedError, UnreadableEvent
 from store.log.repository import read_rows
 from store.log.rows import EventRow
 
-CHAIN: Final = {"version": "stream", "the stored bytes": "chain", "the head row": "head"}
+CHAIN: Final = {"version": "stream", "found version": "stream", "the stored": "chain", "the head row": "head"}
 """The kind of finding of a chain break, by the start of its detail."""
 
 

@@ -171,7 +171,7 @@ async def _notify_all(context: CommandContext, known: AdvisoryChange, wait_s: fl
     await all_told(context.pool, known.advisory)
     until = monotonic() + wait_s
     for case in cases:
-        _count(result, case.number, await context.intake.wait(case.message_id, max(0.0, until - monotonic())))
+        _count(result, case.number, await context.intake.staff.wait(case.message_id, max(0.0, until - monotonic())))
     return result
 
 

@@ -42,7 +42,7 @@ def start(*, file: str, as_json: bool, **how: Any) -> None:
     name = fields.pop("message", "RegisterCase")
     submit(
         SubmissionOptions(**how),
-        lambda context, by: context.intake.start_case(fields, name=name, **by),
+        lambda context, by: context.intake.staff.start_case(fields, name=name, **by),
         as_json=as_json,
         number_only=True,
     )
@@ -61,7 +61,7 @@ def send(*, number: str, message: str, data: str | None, as_json: bool, **how: A
     fields = read_object(data)
     submit(
         SubmissionOptions(**how),
-        lambda context, by: context.intake.send(number.upper(), message, fields, **by),
+        lambda context, by: context.intake.staff.send(number.upper(), message, fields, **by),
         as_json=as_json,
     )
 

@@ -107,6 +107,6 @@ def _send(number: str, message: str, fields: dict[str, Any], *, as_json: bool, *
         raise CommandError(ExitCode.NOT_FOUND, f"There is no callback request {number!r}.", "awda contact list")
     submit(
         SubmissionOptions(**how),
-        lambda context, by: context.intake.send(request, message, fields, **by),
+        lambda context, by: context.intake.staff.send(request, message, fields, **by),
         as_json=as_json,
     )

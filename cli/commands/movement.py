@@ -38,7 +38,7 @@ def plan(*, file: str, as_json: bool, **how: Any) -> None:
         )
     submit(
         SubmissionOptions(**how),
-        lambda context, by: context.intake.send(number, "PlanMovement", fields, **by),
+        lambda context, by: context.intake.staff.send(number, "PlanMovement", fields, **by),
         as_json=as_json,
         number_only=True,
     )
@@ -55,7 +55,7 @@ def send(*, number: str, message: str, data: str | None, as_json: bool, **how: A
     fields = read_object(data)
     submit(
         SubmissionOptions(**how),
-        lambda context, by: context.intake.send(number.upper(), message, fields, **by),
+        lambda context, by: context.intake.staff.send(number.upper(), message, fields, **by),
         as_json=as_json,
     )
 

@@ -5,7 +5,7 @@ from datetime import datetime, timezone
 
 
 def send(url: str, secret: str, data: dict[str, str], message_id: str, tries: int = 12) -> str:
-    """Sends until it is taken. Same id, same data: however often it arrives, it counts once. Returns the receipt."""
+    """Sends until accepted, and returns the receipt. Repeats with the same id and data count once."""
     event = {"specversion": "1.0", "type": "org.iom.vhr.signal.v1", "id": message_id, "data": data}
     body = json.dumps({**event, "source": "awda:partner:" + url.rsplit("/", 1)[1]}).encode()
     for attempt in range(tries):
@@ -16,11 +16,11 @@ def send(url: str, secret: str, data: dict[str, str], message_id: str, tries: in
         try:
             with urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=30) as answer:
                 return str(json.load(answer)["receipt"])
-        except OSError as fault:  # no line, or an answer that is an error: 429 and 5xx pass, others need a person
+        except OSError as fault:  # no connection, or an error response: retry 429 and 5xx; others need a person
             if isinstance(fault, urllib.error.HTTPError) and fault.code < 500 and fault.code != 429:
                 raise SystemExit(f"{fault.code}: {fault.read().decode()}") from None
             time.sleep(min(2**attempt, 600))
-    raise SystemExit(f"not taken yet: send it again with AT={data['occurred_at']} and the id {message_id}")
+    raise SystemExit(f"not accepted yet: send it again with AT={data['occurred_at']} and the id {message_id}")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ LARGEST = 1024 * 1024
 
 
 def signed(headers: dict[str, str], body: bytes) -> bool:
-    """Whether one of our secrets signed this, a short while ago."""
+    """Returns whether one of the secrets signed this message within the tolerance."""
     message_id, at = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
     if not at.isdecimal() or abs(time.time() - int(at)) > TOLERANCE_S:
         return False
@@ -26,11 +26,11 @@ class Receiver(BaseHTTPRequestHandler):
         if not signed({name.lower(): value for name, value in self.headers.items()}, body):
             return self.end(401)
         event = json.loads(body)
-        if event["type"] != "org.iom.vhr.test.v1" and event["id"] not in kept:  # what comes twice is the same message
+        if event["type"] != "org.iom.vhr.test.v1" and event["id"] not in kept:  # a repeated id is the same message
             with open(sys.argv[2], "a", encoding="utf-8") as file:
                 file.write(json.dumps(event) + "\n")
                 file.flush()
-                os.fsync(file.fileno())  # answer only once it cannot get lost any more: it is not sent again
+                os.fsync(file.fileno())  # answer only when it is on disk: an answered message is not sent again
             kept.add(event["id"])
         return self.end(204)
 

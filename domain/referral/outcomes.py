@@ -360,7 +360,7 @@ SIGNAL_DESCRIPTIONS: Final[Mapping[SignalType, str]] = {
     SignalType.FAILED: "The partner could not complete the request; `reason` states why.",
     SignalType.PARTNER_CANCELLED: "The partner withdraws from the request; `reason` states why.",
     SignalType.AMENDED: "This signal corrects an earlier one, which `supersedes_signal_id` names.",
-    SignalType.RETRACTED: "An earlier signal, which `supersedes_signal_id` names, was sent in error.",
+    SignalType.RETRACTED: "An earlier signal was wrong, without replacement; `supersedes_signal_id` names the signal.",
     SignalType.WITHDRAWAL_REPORTED: "The person states that they no longer want to return.",
     SignalType.CONCERN_REPORTED: "The person or an observation gives reason for concern about their safety.",
     SignalType.CONTACT_CHANGED: "The person's contact details have changed.",

@@ -1,4 +1,4 @@
-"""The HTTP API: one file of routes for each resource.
+"""The HTTP API: one module of routes per resource.
 
-Routes translate between HTTP and the services; they decide nothing. Start with ``messages.py``.
+Routes translate between HTTP and the application services, and decide nothing themselves. Start with ``messages.py``.
 """

@@ -1,4 +1,4 @@
-"""What staff send. The name of a message is never in the URL: access logs must not tell what a case is about."""
+"""Staff messages. The name of a message is never in the URL: access logs must not disclose what a case is about."""
 
 from __future__ import annotations
 
@@ -25,13 +25,18 @@ WAIT: Final = re.compile(r"(?:^|[\s,;])wait\s*=\s*\"?([0-9]{1,6})")
 
 router = APIRouter(prefix="/api/v1", tags=["messages"])
 
-Key = Annotated[str | None, Header(alias="Idempotency-Key", description="Required: the same key is taken once")]
+Key = Annotated[
+    str | None,
+    Header(alias="Idempotency-Key", description="Required, for example a new UUID. A message is recorded once per key"),
+]
 
-Prefer = Annotated[str | None, Header(description="wait=N: answer with the final result, if it is there in N seconds")]
+Prefer = Annotated[
+    str | None, Header(description="wait=N: answer with the final result if it is known within N seconds (at most 30)")
+]
 
 
 def message_body(to: str) -> dict[str, Any]:
-    """How the body is described: its fields are those of the message's own schema."""
+    """Returns the OpenAPI description of a message's body. Its fields are in the schema of the message itself."""
     schema = {
         "type": "object",
         "required": ["message"],
@@ -46,32 +51,37 @@ def message_body(to: str) -> dict[str, Any]:
             },
         },
         "additionalProperties": True,
-        "description": "The message's fields stand beside its name; their schema is at /schemas/{message}.json.",
+        "description": "The name of the message, and its fields beside it; their schema is at /schemas/{message}.json.",
     }
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
-@router.post("/cases", status_code=202, openapi_extra=message_body("case"))
+@router.post("/cases", summary="Register a case", status_code=202, openapi_extra=message_body("case"))
 async def start_case(
     request: Request,
     caller: Annotated[Caller, Depends(may(Action.START_CASE))],
     key: Key = None,
     prefer: Prefer = None,
 ) -> JSONResponse:
-    """Start a case with its registration."""
-    intake, wanted, said = intake_of(request), required(key), await submitted_message(request)
-    answer = await intake.start_case(
-        said.fields,
+    """Opens a case with its registration (`RegisterCase`) and returns its case number."""
+    intake, key, message = intake_of(request), required_key(key), await submitted_message(request)
+    answer = await intake.staff.start_case(
+        message.fields,
         user=caller.user,
-        key=wanted,
-        happened_at=said.happened_at,
-        reason=said.reason,
-        name=said.name,
+        key=key,
+        happened_at=message.happened_at,
+        reason=message.reason,
+        name=message.name,
     )
-    return await answered(intake, answer, prefer)
+    return await respond(intake, answer, prefer)
 
 
-@router.post("/cases/{number}/messages", status_code=202, openapi_extra=message_body("case"))
+@router.post(
+    "/cases/{number}/messages",
+    summary="Record an action on a case",
+    status_code=202,
+    openapi_extra=message_body("case"),
+)
 async def send_to_case(
     request: Request,
     number: str,
@@ -79,31 +89,36 @@ async def send_to_case(
     key: Key = None,
     prefer: Prefer = None,
 ) -> JSONResponse:
-    """Hand a message to a case."""
-    return await _sent(request, number, caller, key, prefer, to_movement=False)
+    """Submits a message to a case. A rule may refuse it; the result is at the address in `Location`."""
+    return await _submit(request, number, caller, key, prefer, to_movement=False)
 
 
-@router.post("/movements", status_code=202, openapi_extra=message_body("movement"))
+@router.post("/movements", summary="Plan a movement", status_code=202, openapi_extra=message_body("movement"))
 async def plan_movement(
     request: Request,
     caller: Annotated[Caller, Depends(may(Action.PLAN_MOVEMENT))],
     key: Key = None,
     prefer: Prefer = None,
 ) -> JSONResponse:
-    """Plan a movement: ``PlanMovement``, with its number among the fields."""
-    intake, wanted, said = intake_of(request), required(key), await submitted_message(request)
-    answer = await intake.plan(
-        said.fields,
+    """Opens a movement (`PlanMovement`) under the number in its fields."""
+    intake, key, message = intake_of(request), required_key(key), await submitted_message(request)
+    answer = await intake.staff.plan(
+        message.fields,
         user=caller.user,
-        key=wanted,
-        happened_at=said.happened_at,
-        reason=said.reason,
-        name=said.name,
+        key=key,
+        happened_at=message.happened_at,
+        reason=message.reason,
+        name=message.name,
     )
-    return await answered(intake, answer, prefer)
+    return await respond(intake, answer, prefer)
 
 
-@router.post("/movements/{number}/messages", status_code=202, openapi_extra=message_body("movement"))
+@router.post(
+    "/movements/{number}/messages",
+    summary="Record an action on a movement",
+    status_code=202,
+    openapi_extra=message_body("movement"),
+)
 async def send_to_movement(
     request: Request,
     number: str,
@@ -111,60 +126,61 @@ async def send_to_movement(
     key: Key = None,
     prefer: Prefer = None,
 ) -> JSONResponse:
-    """Hand a message to a movement."""
-    return await _sent(request, number, caller, key, prefer, to_movement=True)
+    """Submits a message to a movement. A rule may refuse it; the result is at the address in `Location`."""
+    return await _submit(request, number, caller, key, prefer, to_movement=True)
 
 
-async def _sent(
+async def _submit(
     request: Request, number: str, caller: Caller, key: str | None, prefer: str | None, *, to_movement: bool
 ) -> JSONResponse:
-    wanted, said, intake = required(key), await submitted_message(request), intake_of(request)
+    key, message, intake = required_key(key), await submitted_message(request), intake_of(request)
     if number.startswith("MOV-") is not to_movement:
-        raise ProblemError("not-found", f"there is no {'movement' if to_movement else 'case'} {number[:64]!r}")
-    answer = await intake.send(
+        raise ProblemError("not-found", f"There is no {'movement' if to_movement else 'case'} {number[:64]!r}.")
+    answer = await intake.staff.send(
         number,
-        said.name,
-        said.fields,
+        message.name,
+        message.fields,
         user=caller.user,
-        key=wanted,
-        happened_at=said.happened_at,
-        reason=said.reason,
+        key=key,
+        happened_at=message.happened_at,
+        reason=message.reason,
     )
-    return await answered(intake, answer, prefer)
+    return await respond(intake, answer, prefer)
 
 
-def required(key: str | None) -> str:
+def required_key(key: str | None) -> str:
+    """Returns the idempotency key. Raises ``ProblemError`` if it is missing."""
     if key is None:
         raise ProblemError(
-            "bad-key", "send an Idempotency-Key header, such as a fresh UUID; a repetition keeps its key"
+            "bad-key", "Send the header Idempotency-Key, for example a new UUID. A repeated request keeps its key."
         )
     return key
 
 
-async def answered(intake: Intake, answer: SubmissionResult, prefer: str | None) -> JSONResponse:
-    """202 with where to look; or, if the sender would rather wait, what has become of it."""
-    wanted = seconds_of(prefer)
+async def respond(intake: Intake, answer: SubmissionResult, prefer: str | None) -> JSONResponse:
+    """Returns 202 with the address of the result; or the result itself, if the sender prefers to wait for it."""
+    wait_s = seconds_of(prefer)
     headers = {"Location": f"/api/v1/messages/{answer.message_id}"}
     if answer.repeated:
         headers["Idempotent-Replayed"] = "true"
-    if not wanted:
-        return JSONResponse(told_of(answer), 202, headers)
-    final = await intake.wait(answer.message_id, wanted) or answer
-    headers["Preference-Applied"] = f"wait={wanted}"
+    if not wait_s:
+        return JSONResponse(status_json(answer), 202, headers)
+    final = await intake.staff.wait(answer.message_id, wait_s) or answer
+    headers["Preference-Applied"] = f"wait={wait_s}"
     if final.status == "refused":
         return refused(final, headers)
     if final.status == "quarantined":
         return quarantined(final, headers)
-    return JSONResponse(told_of(final), 200 if final.settled else 202, headers)
+    return JSONResponse(status_json(final), 200 if final.settled else 202, headers)
 
 
-def told_of(answer: SubmissionResult) -> dict[str, Any]:
-    """A message's standing as JSON: neutral words only."""
+def status_json(answer: SubmissionResult) -> dict[str, Any]:
+    """Returns the status of a message as JSON, without anything about the case itself."""
     number = answer.number or ""
-    named = {NUMBERED.get(number[:4], "number"): answer.number}
+    numbered = {NUMBERED.get(number[:4], "number"): answer.number}
     return {
         "message_id": str(answer.message_id),
-        **(named if number else {}),
+        **(numbered if number else {}),
         "received_at": iso_utc(answer.received_at),
         **answer.result,
         "status": answer.status,
@@ -173,5 +189,6 @@ def told_of(answer: SubmissionResult) -> dict[str, Any]:
 
 
 def seconds_of(prefer: str | None) -> int:
+    """Returns the seconds in a Prefer header, at most ``LONGEST_WAIT_S``; 0 if there is none."""
     found = WAIT.search(prefer or "")
     return min(int(found[1]), LONGEST_WAIT_S) if found else 0

@@ -1,4 +1,4 @@
-"""Where partners send their completion signals: one signed CloudEvent at a time, answered after the commit."""
+"""The endpoint for partners' signals: one signed CloudEvent per request, acknowledged after the commit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.http.dependencies import intake_of
 from gateway.http.problems import ProblemError, declined, problem_of
-from gateway.http.request_body import limited
+from gateway.http.request_body import read_body
 from gateway.http.signed_request import signed_headers
 from gateway.intake.partners import CLOUD_EVENT, PARTNER_BODY, RECEIVED
 from gateway.intake.submission import DeclinedError
@@ -31,12 +31,12 @@ EVENT: Final[dict[str, Any]] = {
     "required": ["specversion", "id", "source", "type", "data"],
     "properties": {
         "specversion": {"const": "1.0"},
-        "id": {"type": "string", "description": "the same as the header webhook-id"},
+        "id": {"type": "string", "description": "The same as the header webhook-id"},
         "source": {"type": "string", "description": "awda:partner:{partner_id}"},
         "type": {"const": "org.iom.vhr.signal.v1"},
         "time": {"type": "string", "format": "date-time"},
         "datacontenttype": {"const": "application/json"},
-        "data": {"type": "object", "description": "the fields at /schemas/ReceivePartnerSignal.json"},
+        "data": {"type": "object", "description": "The signal; its fields are at /schemas/ReceivePartnerSignal.json"},
     },
 }
 
@@ -49,23 +49,24 @@ DESCRIBED: Final[dict[str, Any]] = {
 }
 
 
-@router.post("/inbox/{partner_id}", status_code=202, openapi_extra=DESCRIBED)  # noqa: FAST003 (a parameter costs time)
+# The path parameter is read from the request: as a parameter of the function it would be validated, which costs time.
+@router.post("/inbox/{partner_id}", summary="Send a signal", status_code=202, openapi_extra=DESCRIBED)  # noqa: FAST003
 async def receive(request: Request) -> JSONResponse:
-    """Take in a signal. The answer is the same whatever the signal is about."""
-    body = await limited(request, PARTNER_BODY)
-    answer = await intake_of(request).receive(request.path_params["partner_id"], signed_headers(request), body)
-    return _Taken({"receipt": answer.receipt, "status": RECEIVED}, 202)
+    """Accepts a signed signal about a referral. The response is the same whatever the signal is about."""
+    body = await read_body(request, PARTNER_BODY)
+    answer = await intake_of(request).partners.receive(request.path_params["partner_id"], signed_headers(request), body)
+    return _Received({"receipt": answer.receipt, "status": RECEIVED}, 202)
 
 
-class _Taken(JSONResponse):
-    """The busiest answer, written by the quickest writer."""
+class _Received(JSONResponse):
+    """The response of the busiest route, with the faster JSON writer."""
 
     def render(self, content: object) -> bytes:
         return to_json(content)
 
 
 class InboxFastPath:
-    """Answers the busiest route in front of the application, where finding the way costs as much as taking a signal."""
+    """Serves the busiest route before the application's routing, which takes as long as accepting a signal."""
 
     INBOX: Final = re.compile(r"/api/v1/inbox/([^/]+)")
 
@@ -85,15 +86,15 @@ class InboxFastPath:
 async def _answer(request: Request) -> JSONResponse:
     try:
         return await receive(request)
-    except DeclinedError as no:
-        return declined(no)
-    except ProblemError as no:
-        return problem_of(no)
+    except DeclinedError as error:
+        return declined(error)
+    except ProblemError as error:
+        return problem_of(error)
 
 
-@open_router.get("/partners/receipt-key")
+@open_router.get("/partners/receipt-key", summary="Get the keys that sign receipts")
 async def receipt_key(request: Request) -> JSONResponse:
-    """The keys by which receipts are checked, newest first: a JWK Set, and the same as text."""
+    """Returns the public keys with which receipts are verified, newest first, as a JWK Set."""
     keys = await published(intake_of(request).pool)
     texts = {kid: PUBLIC + b64encode(public).decode() for kid, public in keys.items()}
     return JSONResponse({"keys": [{**jwk(public), "whpk": texts[kid]} for kid, public in keys.items()]})

@@ -1,4 +1,4 @@
-"""What can be read: the worklist from its table, one case or movement folded from the log, at any moment."""
+"""Queries: the list of cases from its projection, and one case or movement replayed from the log, as of any time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from audit.as_of_now import at_present
 from audit.case_view import shown
 from audit.history import history_of
 from audit.replay import ReplayedStream, iso_utc, replay
-from gateway.api.messages import told_of
+from gateway.api.messages import status_json
 from gateway.http.authorization import Action, Caller, may
 from gateway.http.dependencies import intake_of
 from gateway.http.problems import PROBLEMS, ProblemError
@@ -33,7 +33,7 @@ LONGEST_WAIT_S: Final = 5.0
 
 POLL_S: Final = 0.05
 
-router = APIRouter(prefix="/api/v1", tags=["reading"])
+router = APIRouter(prefix="/api/v1", tags=["queries"])
 
 open_router = APIRouter(tags=["reference"])
 
@@ -42,27 +42,27 @@ Limit = Annotated[int, Query(ge=1, le=200)]
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """From when a reader looks. What was true then, what was known then, and which version must be in."""
+    """As of when a stream is read, and which version must be included (read your own writes)."""
 
-    as_of: Annotated[AwareDatetime | None, Query(description="What was true at this time")] = None
-    known_at: Annotated[AwareDatetime | None, Query(description="What was known at this time")] = None
+    as_of: Annotated[AwareDatetime | None, Query(description="Show what was true at this time")] = None
+    known_at: Annotated[AwareDatetime | None, Query(description="Show what was known at this time")] = None
     min_version: Annotated[int, Query(ge=0, le=2**53, description="Wait until this version can be read")] = 0
 
     @property
     def back(self) -> datetime | None:
-        """The moment of a look back; ``None`` for a look at the present."""
+        """The past time that is read, or ``None`` for the present."""
         return self.as_of or self.known_at
 
     def json(self) -> dict[str, str]:
-        asked = {"as_of": self.as_of, "known_at": self.known_at}
-        return {name: iso_utc(at) for name, at in asked.items() if at}
+        times = {"as_of": self.as_of, "known_at": self.known_at}
+        return {name: iso_utc(at) for name, at in times.items() if at}
 
     def etag(self, version: int) -> dict[str, str]:
-        """The version of what is read now; a look back has none."""
+        """Returns the ETag of the present version; the past has none."""
         return {} if self.back else {"ETag": f'"v{version}"'}
 
 
-@router.get("/cases")
+@router.get("/cases", summary="List cases")
 async def list_cases(
     request: Request,
     _: Annotated[Caller, Depends(may(Action.LIST_CASES))],
@@ -71,132 +71,134 @@ async def list_cases(
     phase: Annotated[str | None, Query(max_length=40)] = None,
     country: Annotated[str | None, Query(max_length=3)] = None,
 ) -> JSONResponse:
-    """Cases by number; the ``next`` link leads on."""
+    """Returns cases by number, a page at a time; the link `next` leads to the following page."""
     after = _after(cursor)
-    asked = [None if value is None or "\0" in value else value for value in (phase, country)]
-    rows = await intake_of(request).pool.fetch(_LIST, after, *asked, limit + 1)
+    filters = [None if value is None or "\0" in value else value for value in (phase, country)]
+    rows = await intake_of(request).pool.fetch(_LIST, after, *filters, limit + 1)
     page = [_listed(row) for row in rows[:limit]]
     following = _cursor(page[-1]["case_number"]) if len(rows) > limit else None
     return _page({"cases": page, "next": following}, request, following)
 
 
-@router.get("/cases/{number}")
+@router.get("/cases/{number}", summary="Get a case")
 async def read_case(
     request: Request,
     number: str,
     _: Annotated[Caller, Depends(may(Action.READ_CASE))],
-    glance: Annotated[ReadOptions, Depends()],
+    options: Annotated[ReadOptions, Depends()],
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
-    """Where a case stands, or stood."""
-    return await _read(request, "case", glance, if_none_match)
+    """Returns the state of a case, now or as of an earlier time."""
+    return await _read(request, "case", options, if_none_match)
 
 
-@router.get("/movements/{number}")
+@router.get("/movements/{number}", summary="Get a movement")
 async def read_movement(
     request: Request,
     number: str,
     _: Annotated[Caller, Depends(may(Action.READ_MOVEMENT))],
-    glance: Annotated[ReadOptions, Depends()],
+    options: Annotated[ReadOptions, Depends()],
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
-    """Where a movement stands, or stood."""
-    return await _read(request, "movement", glance, if_none_match)
+    """Returns the state of a movement, now or as of an earlier time."""
+    return await _read(request, "movement", options, if_none_match)
 
 
-@router.get("/cases/{number}/history")
+@router.get("/cases/{number}/history", summary="Get the history of a case")
 async def read_history(
     request: Request,
     number: str,
     _: Annotated[Caller, Depends(may(Action.READ_CASE))],
-    glance: Annotated[ReadOptions, Depends()],
+    options: Annotated[ReadOptions, Depends()],
     limit: Limit = 200,
     cursor: str | None = None,
 ) -> JSONResponse:
-    """What happened, oldest first, one sentence per event."""
+    """Returns the events of a case, oldest first, with one sentence for each."""
     after = _version_after(cursor)
-    folded = await _folded(request, "case", glance)
-    entries = [entry for entry in folded.entries if entry.row.version > after]
+    replayed = await _replay(request, "case", options)
+    entries = [entry for entry in replayed.entries if entry.row.version > after]
     following = _cursor(str(entries[limit - 1].row.version)) if len(entries) > limit else None
-    body = {"events": history_of(entries[:limit]), **glance.json(), "next": following}
-    return _page(body, request, following, glance.etag(_version(folded)))
+    body = {"events": history_of(entries[:limit]), **options.json(), "next": following}
+    return _page(body, request, following, options.etag(_version(replayed)))
 
 
-@router.get("/escalations")
+@router.get("/escalations", summary="Get the escalation digest")
 async def read_escalations(
     request: Request,
     _: Annotated[Caller, Depends(may(Action.READ_DIGEST))],
-    since: Annotated[date | None, Query(description="Only what came so far on that day or later")] = None,
+    since: Annotated[date | None, Query(description="Only escalations of this day or later")] = None,
 ) -> JSONResponse:
-    """The digest: how many referrals nobody answers, by day, partner and kind, newest day first."""
+    """Returns the number of escalated referrals by day, partner and kind, newest day first."""
     found = await digest(intake_of(request).pool, since)
     shown = [{**asdict(each), "day": each.day.isoformat(), "since": iso_utc(each.since)} for each in found]
     return JSONResponse({"escalations": shown})
 
 
-@router.get("/messages/{message_id}")
+@router.get("/messages/{message_id}", summary="Get the result of a message")
 async def read_message(
     request: Request, message_id: UUID, _: Annotated[Caller, Depends(may(Action.READ_MESSAGE))]
 ) -> JSONResponse:
-    """What has become of a message."""
-    answer = await intake_of(request).wait(message_id, 0)
+    """Returns the status of a message, and its result once it is known."""
+    answer = await intake_of(request).staff.wait(message_id, 0)
     if answer is None:
-        raise ProblemError("not-found", f"there is no message {message_id}")
-    return JSONResponse(told_of(answer))
+        raise ProblemError("not-found", f"There is no message {message_id}.")
+    return JSONResponse(status_json(answer))
 
 
-@open_router.get("/problems/{slug}")
+@open_router.get("/problems/{slug}", summary="Get a problem type")
 async def read_problem(slug: str) -> JSONResponse:
-    """What a problem's type means."""
+    """Returns the status and title of a problem type."""
     if slug not in PROBLEMS:
-        raise ProblemError("not-found", f"there is no problem {slug[:64]!r}")
+        raise ProblemError("not-found", f"There is no problem type {slug[:64]!r}.")
     status, title = PROBLEMS[slug]
     return JSONResponse({"type": f"/problems/{slug}", "title": title, "status": status})
 
 
-@open_router.get("/healthz")
+@open_router.get("/healthz", summary="Check the health of the gateway")
 async def healthz(request: Request) -> JSONResponse:
-    """Whether messages can be taken in now."""
+    """Returns 200 if messages can be accepted now, otherwise 503."""
     async with asyncio.timeout(2):
         await intake_of(request).pool.fetchval("SELECT 1")
     return JSONResponse({"status": "ok"})
 
 
-async def _read(request: Request, kind: str, glance: ReadOptions, if_none_match: str | None) -> Response:
-    folded = await _folded(request, kind, glance)
-    etag = glance.etag(_version(folded))
+async def _read(request: Request, kind: str, options: ReadOptions, if_none_match: str | None) -> Response:
+    replayed = await _replay(request, kind, options)
+    etag = options.etag(_version(replayed))
     if etag and if_none_match and etag["ETag"] in if_none_match:
         return Response(status_code=304, headers=etag)
     pool = intake_of(request).pool
-    ctx = await at_present(pool, folded.head.stream_id, at=glance.back)
-    return JSONResponse({**await shown(pool, folded, ctx, at=glance.back), **glance.json()}, headers=etag)
+    ctx = await at_present(pool, replayed.head.stream_id, at=options.back)
+    return JSONResponse({**await shown(pool, replayed, ctx, at=options.back), **options.json()}, headers=etag)
 
 
-async def _folded(request: Request, kind: str, glance: ReadOptions) -> ReplayedStream:
-    """The stream named in the path, folded from the log. Raises ``ProblemError``."""
+async def _replay(request: Request, kind: str, options: ReadOptions) -> ReplayedStream:
+    """Returns the stream named in the path, replayed from the log. Raises ``ProblemError``."""
     intake = intake_of(request)
-    stream_id = await _found(intake, request.path_params["number"], kind, glance.min_version)
-    return await replay(intake.pool, intake.keys, stream_id, as_of=glance.as_of, known_at=glance.known_at)
+    stream_id = await _found(intake, request.path_params["number"], kind, options.min_version)
+    return await replay(intake.pool, intake.keys, stream_id, as_of=options.as_of, known_at=options.known_at)
 
 
 async def _found(intake: Intake, number: str, kind: str, min_version: int) -> UUID:
-    """The stream of that number, once it has reached a version. Raises ``ProblemError``."""
+    """Returns the stream with that number, once it has reached the version. Raises ``ProblemError``."""
     until = monotonic() + LONGEST_WAIT_S
     while True:
         head = await by_number(intake.pool, number) if NUMBER.fullmatch(number) else None
         if head is None or head.kind != kind:
-            raise ProblemError("not-found", f"there is no {kind} {number[:64]!r}")
+            raise ProblemError("not-found", f"There is no {kind} {number[:64]!r}.")
         if head.version >= min_version:
             return head.stream_id
         if monotonic() >= until:
             raise ProblemError(
-                "version-not-reached", f"{number} is at version {head.version}", headers={"Retry-After": "1"}
+                "version-not-reached",
+                f"{number} is at version {head.version}, not yet at {min_version}. Read it again.",
+                headers={"Retry-After": "1"},
             )
         await asyncio.sleep(POLL_S)
 
 
-def _version(folded: ReplayedStream) -> int:
-    return folded.entries[-1].row.version if folded.entries else 0
+def _version(replayed: ReplayedStream) -> int:
+    return replayed.entries[-1].row.version if replayed.entries else 0
 
 
 def _listed(row: Any) -> dict[str, Any]:
@@ -232,7 +234,7 @@ def _cursor(last: str) -> str:
 
 
 def _after(cursor: str | None) -> str:
-    """What a cursor stands for: the last thing of the page before."""
+    """Returns what a cursor stands for: the last entry of the page before. Raises ``ProblemError``."""
     if not cursor:
         return ""
     try:
@@ -240,14 +242,14 @@ def _after(cursor: str | None) -> str:
     except (binascii.Error, ValueError):
         last = ""
     if not NUMBER.fullmatch(last):
-        raise ProblemError("invalid-query", "that cursor was not given here: begin without one")
+        raise ProblemError("invalid-query", "The cursor is not valid. Start again without a cursor.")
     return last
 
 
 def _version_after(cursor: str | None) -> int:
     last = _after(cursor) or "0"
     if not last.isdigit():
-        raise ProblemError("invalid-query", "that cursor was not given here: begin without one")
+        raise ProblemError("invalid-query", "The cursor is not valid. Start again without a cursor.")
     return int(last)
 
 

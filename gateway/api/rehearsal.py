@@ -1,4 +1,4 @@
-"""Where a partner's programmer tries signature and shape: judged as if it counted, then forgotten."""
+"""A test endpoint for partners' programmers: signature and schema are checked as at the inbox; nothing is stored."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 
 from gateway.api.partner_inbox import DESCRIBED
 from gateway.http.dependencies import intake_of
-from gateway.http.request_body import limited
+from gateway.http.request_body import read_body
 from gateway.http.signed_request import signed_headers
 from gateway.intake.partners import PARTNER_BODY
 from store.crypto.webhook_signatures import TIMESTAMP
@@ -17,13 +17,13 @@ from store.crypto.webhook_signatures import TIMESTAMP
 router = APIRouter(prefix="/api/v1", tags=["partners"])
 
 
-@router.post("/inbox/{partner_id}/rehearsal", openapi_extra=DESCRIBED)
+@router.post("/inbox/{partner_id}/rehearsal", summary="Test a signal without storing it", openapi_extra=DESCRIBED)
 async def rehearse(request: Request, partner_id: str) -> JSONResponse:
-    """Judge a signal's signature and shape, and forget it: nothing is stored, no referral is looked for.
+    """Checks a signal's signature and schema. Nothing is stored, and no referral is looked up.
 
-    The answer names the key that was recognised, and by how many seconds the sender's clock is behind ours.
+    The response names the keys that were recognised, and by how many seconds the sender's clock is behind ours.
     """
     headers = signed_headers(request)
-    by, _ = await intake_of(request).hear(partner_id, headers, await limited(request, PARTNER_BODY))
+    by, _ = await intake_of(request).partners.verify_event(partner_id, headers, await read_body(request, PARTNER_BODY))
     behind = round(time.time() - int(headers[TIMESTAMP]))
     return JSONResponse({"status": "rehearsed", "keys": [key.key_id for key in by], "clock_behind_s": behind})

@@ -1,4 +1,4 @@
-"""Staff give out task links, see what became of them, and end them."""
+"""Task links: staff issue, list and revoke them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 
 from audit.replay import iso_utc
 from domain.kernel.policy import NEWEST
-from gateway.api.messages import Key
+from gateway.api.messages import Key, required_key
 from gateway.http.authorization import Action, Caller, may
 from gateway.http.dependencies import intake_of
 from gateway.http.problems import ProblemError
@@ -26,7 +26,7 @@ from store.postgres.clock import now
 router = APIRouter(prefix="/api/v1", tags=["task links"])
 
 
-@router.post("/cases/{number}/referrals/{referral_id}/links", status_code=201)
+@router.post("/cases/{number}/referrals/{referral_id}/links", summary="Issue a task link", status_code=201)
 async def issue_link(
     request: Request,
     number: str,
@@ -34,48 +34,49 @@ async def issue_link(
     caller: Annotated[Caller, Depends(may(Action.ISSUE_LINK))],
     key: Key = None,
 ) -> JSONResponse:
-    """Give out a link and its code for one referral, this once; an earlier link for it ends."""
-    if key is None:
-        raise ProblemError(
-            "bad-key", "send an Idempotency-Key header, such as a fresh UUID; a repetition keeps its key"
-        )
+    """Issues a link and its code for one referral. Both are returned only once; an earlier link for it is revoked."""
+    key = required_key(key)
     if not USER.fullmatch(caller.user):
-        raise DeclinedError("bad-user", "that is no user's name")
+        raise DeclinedError(
+            "bad-user",
+            f"{caller.user[:64]!r} is not a valid user name. Use 1 to 64 letters, digits and . _ @ -"
+            " and begin with a letter or digit.",
+        )
     links = TaskLinks(intake_of(request), face_of(request))
     issued = await links.issue(number, user=caller.user, key=key, referral_id=referral_id)
-    return JSONResponse(told_issued(issued, base_of(request)), 201)
+    return JSONResponse(issued_json(issued, base_of(request)), 201)
 
 
-@router.get("/cases/{number}/links")
+@router.get("/cases/{number}/links", summary="List the task links of a case")
 async def list_links(
     request: Request, number: str, _: Annotated[Caller, Depends(may(Action.LIST_LINKS))]
 ) -> JSONResponse:
-    """The links of a case, newest first: for whom, until when, opened when, ended how. Never a link itself."""
+    """Returns the links of a case, newest first, with partner, expiry, openings and status; never the link itself."""
     links = TaskLinks(intake_of(request), face_of(request))
     found = await links.links.listed(await links.stream_of(number))
     return JSONResponse({"links": await listed(links, found)})
 
 
-@router.delete("/cases/{number}/links/{link_id}")
+@router.delete("/cases/{number}/links/{link_id}", summary="Revoke a task link")
 async def revoke_link(
     request: Request, number: str, link_id: UUID, _: Annotated[Caller, Depends(may(Action.REVOKE_LINK))]
 ) -> JSONResponse:
-    """End a link now. Pages that are open with it can no longer be sent."""
+    """Revokes a link at once. Pages that are open with it can no longer be submitted."""
     links = TaskLinks(intake_of(request), face_of(request))
     known = {link.link_id for link in await links.links.listed(await links.stream_of(number))}
     if link_id not in known:
-        raise ProblemError("not-found", f"this case has no link {link_id}")
+        raise ProblemError("not-found", f"This case has no link {link_id}.")
     return JSONResponse({"link_id": str(link_id), "revoked": await links.links.revoke(link_id)})
 
 
 def base_of(request: Request) -> str:
-    """The address links are given out under."""
+    """Returns the base address of links."""
     settings = request.app.state.settings
     return settings.face.url or f"http://{settings.host}:{settings.port}"
 
 
-def told_issued(issued: IssuedLink, base: str) -> dict[str, Any]:
-    """What whoever gives it out is told. Link and code must not travel together."""
+def issued_json(issued: IssuedLink, base: str) -> dict[str, Any]:
+    """Returns an issued link as JSON, for the user who issued it. Link and code must reach the partner separately."""
     return {
         "link": issued.address(base),
         "code": issued.code,
@@ -88,13 +89,14 @@ def told_issued(issued: IssuedLink, base: str) -> dict[str, Any]:
 
 
 async def listed(links: TaskLinks, found: Sequence[TaskLink]) -> list[dict[str, Any]]:
-    """Links as they are shown to staff, with when each was opened."""
+    """Returns links as JSON for staff, with the times at which each was opened."""
     openings = await links.links.openings([link.link_id for link in found])
     at = await now(links.intake.pool)
-    return [told_link(link, openings[link.link_id], at) for link in found]
+    return [link_json(link, openings[link.link_id], at) for link in found]
 
 
-def told_link(link: TaskLink, opened: Sequence[datetime], at: datetime) -> dict[str, Any]:
+def link_json(link: TaskLink, opened: Sequence[datetime], at: datetime) -> dict[str, Any]:
+    """Returns one link as JSON, with its status at that time."""
     return {
         "link_id": str(link.link_id),
         "reference": link.reference,
@@ -112,7 +114,7 @@ def told_link(link: TaskLink, opened: Sequence[datetime], at: datetime) -> dict[
 
 
 def status_of(link: TaskLink, at: datetime) -> str:
-    """``open``, or why it cannot be opened any more."""
+    """Returns ``open``, or the reason why the link cannot be opened any more."""
     if link.ended_by:
         return link.ended_by
     if link.tries >= NEWEST.in_force.task_link_tries:

@@ -1,8 +1,8 @@
-"""Who asks, and whether they may: the one place where both are settled.
+"""Authentication and authorization of staff requests: the only place where both are decided.
 
-In an embedded home the caller is the local operator: whoever can reach the loopback port owns the machine's account.
-Behind a proxy that signs people in, the proxy says who they are. A browser brings both along to whatever page it shows:
-so what another site's page asks for is not asked by anybody.
+In an embedded home the caller is the local operator, because only the owner of the machine's account can reach the
+loopback port. Behind an authenticating proxy, the proxy names the user in a header. A browser would send either along
+with a request from another site's page, so cross-site requests are rejected.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ USER_HEADER: Final = "X-Awda-User"
 
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
-ELSEWHERE: Final = frozenset({"cross-site", "same-site"})
-"""What a browser calls pages that are not ours, another port of the same machine among them."""
+CROSS_SITE: Final = frozenset({"cross-site", "same-site"})
+"""Values of Sec-Fetch-Site for pages of another site; another port of the same machine is ``same-site``."""
 
 
 class Action(StrEnum):
-    """What can be asked for."""
+    """What a caller can be authorized to do."""
 
     START_CASE = "START_CASE"
     SEND_TO_CASE = "SEND_TO_CASE"
@@ -53,20 +53,20 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Somebody who asks. ``local``: through the loopback port of an embedded home."""
+    """The user behind a request. ``local``: the request came through the loopback port of an embedded home."""
 
     user: str
     local: bool
 
 
 def authorise(caller: Caller, action: Action, subject: str | None) -> None:
-    """Let the caller do this to the case, movement or message named, or raise ``ProblemError``."""
+    """Checks that the caller may do this to the case, movement or message named. Raises ``ProblemError`` otherwise."""
     if not caller.user:
-        raise ProblemError("unknown-caller", f"name the user in {USER_HEADER}", action=action.value)
+        raise ProblemError("unknown-caller", f"Send the user's name in the header {USER_HEADER}.", action=action.value)
 
 
 def may(action: Action) -> Callable[[Request], Caller]:
-    """What a route depends on: the caller, allowed to do this."""
+    """Returns the dependency of a route that requires this authorization and yields the caller."""
 
     def allowed(request: Request) -> Caller:
         caller = caller_of(request)
@@ -74,32 +74,43 @@ def may(action: Action) -> Callable[[Request], Caller]:
         authorise(caller, action, subject)
         return caller
 
-    allowed.action = action  # type: ignore[attr-defined]  # read by whoever checks that every route asks
+    allowed.action = action  # type: ignore[attr-defined]  # read by the test that every route has an authorization
     return allowed
 
 
 def caller_of(request: Request) -> Caller:
-    """Who asks, as far as this door can know. Raises ``ProblemError`` for a page of another site."""
-    _insist_on_nobody_elses_page(request)
+    """Identifies the caller of a request. Raises ``ProblemError`` for a request from another site's page."""
+    _reject_cross_site(request)
     named = request.headers.get(USER_HEADER, "")
     if request.app.state.settings.proxied:
         return Caller(named, local=False)
     if _host(request) not in LOOPBACK:
-        # a page of the outside world that had its own name point here must not act as the operator
-        raise ProblemError("misdirected", "this home answers to its loopback address only")
+        # DNS rebinding: a page whose host name resolves to this machine must not act as the operator
+        raise ProblemError(
+            "misdirected",
+            "This installation answers only under its loopback address, for example http://127.0.0.1:8600.",
+        )
     return Caller(named or OPERATOR, local=True)
 
 
-def _insist_on_nobody_elses_page(request: Request) -> None:
-    """Programs send neither header; a browser sends them by itself, and no page can change them."""
-    told = request.headers
-    origin = told.get("origin")
-    if told.get("sec-fetch-site", "").lower() in ELSEWHERE or (origin is not None and not _ours(request, origin)):
-        raise ProblemError("cross-site", "a page of another site asked for this; ask from here, or with a program")
+def _reject_cross_site(request: Request) -> None:
+    """Rejects requests that a page of another site made a browser send.
+
+    Browsers set these headers and no page can change them; programs send neither.
+    """
+    headers = request.headers
+    origin = headers.get("origin")
+    if headers.get("sec-fetch-site", "").lower() in CROSS_SITE or (
+        origin is not None and not _own_origin(request, origin)
+    ):
+        raise ProblemError(
+            "cross-site",
+            "The request came from a page of another site. Use the pages of this installation, or a program.",
+        )
 
 
-def _ours(request: Request, origin: str) -> bool:
-    """Whether pages from there are our own: they bear the name that was called, or that we are known by outside."""
+def _own_origin(request: Request, origin: str) -> bool:
+    """Returns whether the origin is this installation: the host that was requested, or its public address."""
     own = {request.headers.get("host", ""), urlsplit(request.app.state.settings.face.url).netloc} - {""}
     return origin.lower().partition("://")[2] in {name.lower() for name in own}
 

@@ -1,6 +1,6 @@
-"""A connection that is patient, but not for ever: how large the head of a request may be, and how long it may take.
+"""Connection limits: the size of a request's header section, and the time in which it must arrive.
 
-The server reads a head into memory until it is complete, and has no limit of its own.
+The server reads the header section into memory until it is complete, and has no limit of its own.
 """
 
 from __future__ import annotations
@@ -10,80 +10,83 @@ from typing import Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from gateway.http.problems import HARDENED, problem
+from gateway.http.problems import SECURITY_HEADERS, problem
 
-HEAD: Final = 32 * 1024
+HEAD: Final = 32 * 1024  # bytes of a header section
 
-HEAD_WITHIN_S: Final = 10.0
+HEAD_WITHIN_S: Final = 10.0  # seconds in which it must be complete
 
 
 class HeaderTooLargeError(Exception):
-    """More headers than anybody needs."""
+    """The header section exceeds ``HEAD`` bytes."""
 
 
 class ConnectionLimits(HttpToolsProtocol):
-    """HTTP/1.1, with limits where a stranger could otherwise fill our memory or hold a connection for nothing."""
+    """HTTP/1.1 with limits on memory and time, so that no client can exhaust memory or hold idle connections."""
 
-    _read = 0
-    _unused = 0
-    _late: asyncio.TimerHandle | None = None
+    _head_size = 0
+    _incomplete = 0
+    _timeout: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._wait_for_head()
+        self._start_timeout()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_waiting()
+        self._stop_timeout()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Bytes that lead to nothing (a head, a trailer, a chunk's size without end) are counted, and then enough."""
-        self._unused += len(data)
+        """Counts the bytes that complete nothing (header, trailer or chunk size without end) and stops at the limit."""
+        self._incomplete += len(data)
         super().data_received(data)
-        if self._unused > HEAD and not self.transport.is_closing():
-            self._read = self._unused
+        if self._incomplete > HEAD and not self.transport.is_closing():
+            self._head_size = self._incomplete
             self.send_400_response("")
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._read = 0
-        self._wait_for_head()
+        self._head_size = 0
+        self._start_timeout()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._read += len(name) + len(value)
-        if self._read > HEAD:
+        self._head_size += len(name) + len(value)
+        if self._head_size > HEAD:
             raise HeaderTooLargeError
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        self._stop_waiting()
-        self._unused = 0
+        self._stop_timeout()
+        self._incomplete = 0
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        self._unused = 0
+        self._incomplete = 0
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        self._unused = 0
+        self._incomplete = 0
         super().on_message_complete()
 
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 (what the parser says is for nobody)
-        """What cannot be read as a request ends the connection, with a reason."""
-        slug, said = "bad-request", "the request could not be read"
-        if self._read > HEAD:
-            slug, said = "head-too-large", f"all headers together may have {HEAD} bytes"
-        answer = problem(slug, said, {"Connection": "close"})
-        head = [*answer.raw_headers, *HARDENED]
-        lines = [STATUS_LINE[answer.status_code], *(name + b": " + value + b"\r\n" for name, value in head), b"\r\n"]
-        self.transport.write(b"".join(lines) + bytes(answer.body))
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 (the parser's own text is not shown)
+        """Answers an unreadable request with a problem document and closes the connection."""
+        slug, detail = "bad-request", "The request is not valid HTTP/1.1 and could not be read."
+        if self._head_size > HEAD:
+            slug, detail = (
+                "head-too-large",
+                f"All headers together may have at most {HEAD} bytes. Send fewer or shorter ones.",
+            )
+        response = problem(slug, detail, {"Connection": "close"})
+        head = [*response.raw_headers, *SECURITY_HEADERS]
+        lines = [STATUS_LINE[response.status_code], *(name + b": " + value + b"\r\n" for name, value in head), b"\r\n"]
+        self.transport.write(b"".join(lines) + bytes(response.body))
         self.transport.close()
 
-    def _wait_for_head(self) -> None:
-        self._stop_waiting()
-        self._late = self.loop.call_later(HEAD_WITHIN_S, self.transport.close)
+    def _start_timeout(self) -> None:
+        self._stop_timeout()
+        self._timeout = self.loop.call_later(HEAD_WITHIN_S, self.transport.close)
 
-    def _stop_waiting(self) -> None:
-        if self._late is not None:
-            self._late.cancel()
-            self._late = None
+    def _stop_timeout(self) -> None:
+        if self._timeout is not None:
+            self._timeout.cancel()
+            self._timeout = None

@@ -1,4 +1,4 @@
-"""What a route receives from the application."""
+"""What routes get from the application's state."""
 
 from __future__ import annotations
 
@@ -8,5 +8,6 @@ from gateway.intake.service import Intake
 
 
 def intake_of(request: Request) -> Intake:
+    """Returns the application's intake."""
     intake: Intake = request.app.state.intake
     return intake

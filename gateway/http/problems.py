@@ -1,4 +1,4 @@
-"""Every error as RFC 9457 says it: ``application/problem+json``, with a stable type, and what to do next."""
+"""Errors as RFC 9457 problem documents: a stable type, a title, and a detail that says what to do next."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import asyncpg
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.intake.submission import DeclinedError, SubmissionResult
-from gateway.intake.validation import FieldError, pointer
+from gateway.intake.validation import FieldError, field_error, sentence
 from store.postgres.database import UNANSWERED
 
 log = logging.getLogger("awda.gateway")
@@ -25,56 +26,57 @@ log = logging.getLogger("awda.gateway")
 PROBLEM: Final = "application/problem+json"
 
 PROBLEMS: Final[Mapping[str, tuple[int, str]]] = {
-    "bad-request": (400, "This is not HTTP as it is spoken here"),
-    "bad-json": (400, "The body cannot be read"),
-    "bad-key": (400, "The idempotency key cannot be used"),
-    "bad-user": (400, "The user's name cannot be used"),
-    "signature": (401, "The signature was not accepted"),
-    "unknown-caller": (401, "Nobody says who is asking"),
-    "forbidden": (403, "Not for this caller"),
-    "cross-site": (403, "Not from another site's page"),
-    "not-found": (404, "There is no such thing here"),
-    "method": (405, "Not with this method"),
-    "key-reused": (422, "The idempotency key was used for another message"),
-    "id-reused": (409, "The id was used for another message"),
-    "too-slow": (408, "It took too long to arrive"),
-    "number-taken": (409, "The number is taken"),
-    "conflict": (409, "As things stand, a rule forbids it"),
-    "erased": (410, "Erased"),
-    "version-not-reached": (412, "That version is not there yet"),
-    "too-large": (413, "The body is too large"),
-    "media-type": (415, "Not in this format"),
-    "misdirected": (421, "Not under this host name"),
-    "invalid-message": (422, "The message is not as its schema wants it"),
-    "invalid-query": (422, "The query cannot be understood"),
-    "shape": (422, "The event is not as its schema wants it"),
-    "refused": (422, "A rule refused it"),
-    "too-many": (429, "More than one partner may send at once"),
-    "head-too-large": (431, "The headers are too large"),
-    "quarantined": (500, "It is kept, and could not be taken in"),
-    "internal": (500, "Something went wrong here"),
-    "extra-missing": (501, "An optional part is not installed here"),
-    "unavailable": (503, "A part that is needed is away"),
+    "bad-request": (400, "Malformed HTTP request"),
+    "bad-json": (400, "Malformed JSON"),
+    "bad-key": (400, "Idempotency key missing or invalid"),
+    "bad-user": (400, "Invalid user name"),
+    "signature": (401, "Signature not accepted"),
+    "unknown-caller": (401, "User not identified"),
+    "forbidden": (403, "Forbidden"),
+    "cross-site": (403, "Cross-site request not allowed"),
+    "not-found": (404, "Not found"),
+    "method": (405, "Method not allowed"),
+    "key-reused": (422, "Idempotency key already used for another message"),
+    "id-reused": (409, "Message id already used for another message"),
+    "too-slow": (408, "Request timeout"),
+    "number-taken": (409, "Number already in use"),
+    "conflict": (409, "Not allowed in the case's current state"),
+    "erased": (410, "Data erased"),
+    "version-not-reached": (412, "Version not available yet"),
+    "too-large": (413, "Payload too large"),
+    "media-type": (415, "Unsupported media type"),
+    "misdirected": (421, "Misdirected request"),
+    "invalid-message": (422, "Message does not match its schema"),
+    "invalid-query": (422, "Invalid request parameter"),
+    "shape": (422, "Event does not match its schema"),
+    "refused": (422, "Refused by a rule"),
+    "too-many": (429, "Too many requests"),
+    "head-too-large": (431, "Request header fields too large"),
+    "quarantined": (500, "Message held for review"),
+    "internal": (500, "Internal server error"),
+    "extra-missing": (501, "Optional component not installed"),
+    "unavailable": (503, "A required service is unavailable"),
 }
+"""Status and title of each problem, by the last part of its type."""
 
 BY_STATUS: Final[Mapping[int, str]] = {404: "not-found", 405: "method", 413: "too-large", 415: "media-type"}
 
 CONFLICTS: Final = re.compile(r"INV-18|.*\.(EXISTS|TAKEN|ASKED|OVER|STATUS|NOT_OPEN|NOT_CLOSED|NOT_A_DRAFT|ITEM_TWICE)")
-"""Rules that object to the state of a case or movement, not to what was said."""
+"""Rules that refuse because of the state of the case or movement, not because of what the message says."""
 
 BUSY: Final = (
     asyncpg.InsufficientResourcesError,
     asyncpg.LockNotAvailableError,
     asyncpg.TransactionRollbackError,
 )
-"""The database was asked too much at once and did nothing: the same again will do."""
+"""Errors of an overloaded database that has changed nothing: the same request can be sent again."""
 
-_FLAW: Final = {name: {"type": "string"} for name in ("pointer", "code", "message")}
+_FIELD_ERROR: Final = {name: {"type": "string"} for name in ("pointer", "code", "message")}
 
 _MEMBERS: Final = {
     **{name: {"type": "string"} for name in ("type", "title", "detail", "rule", "rule_url")},
     "status": {"type": "integer"},
-    "errors": {"type": "array", "items": {"type": "object", "properties": _FLAW}},
+    "errors": {"type": "array", "items": {"type": "object", "properties": _FIELD_ERROR}},
     "message_id": {"type": "string", "format": "uuid"},
 }
 
@@ -84,7 +86,7 @@ DESCRIBED: Final[dict[str, Any]] = {"description": "Any error", "content": {PROB
 
 
 class ProblemError(Exception):
-    """An answer that is an error; ``slug`` is one of ``PROBLEMS``."""
+    """A response that is an error. ``slug`` is one of ``PROBLEMS``; ``more`` are further members of the document."""
 
     def __init__(self, slug: str, detail: str, *, headers: Mapping[str, str] | None = None, **more: Any) -> None:
         super().__init__(f"{slug}: {detail}")
@@ -97,45 +99,44 @@ def rule_url(code: str) -> str:
 
 
 def problem(slug: str, detail: str, headers: Mapping[str, str] | None = None, **more: Any) -> JSONResponse:
-    """The response for a problem; members without a value are left out."""
+    """Returns the response for a problem. Members without a value are left out."""
     status, title = PROBLEMS[slug]
-    told = {"type": f"/problems/{slug}", "title": title, "status": status, "detail": detail, **more}
+    members = {"type": f"/problems/{slug}", "title": title, "status": status, "detail": detail, **more}
     if code := more.get("rule") or more.get("cause"):
-        told["rule_url"] = rule_url(code)
-    body = {name: part for name, part in told.items() if part not in (None, (), [])}
+        members["rule_url"] = rule_url(code)
+    body = {name: part for name, part in members.items() if part not in (None, (), [])}
     return JSONResponse(body, status, dict(headers or {}), PROBLEM)
 
 
-def problem_of(no: ProblemError) -> JSONResponse:
-    """The response for one that was raised."""
-    return problem(no.slug, no.detail, no.headers, **no.more)
+def problem_of(error: ProblemError) -> JSONResponse:
+    """Returns the response for a problem that was raised."""
+    return problem(error.slug, error.detail, error.headers, **error.more)
 
 
-def declined(no: DeclinedError) -> JSONResponse:
-    """What the desk would not take in."""
+def declined(error: DeclinedError) -> JSONResponse:
+    """Returns the response for a message that the intake declined."""
     return problem(
-        no.problem,
-        no.detail,
-        {"Idempotent-Replayed": "true"} if no.repeated else None,
-        rule=no.rule,
-        errors=[flaw.json() for flaw in no.flaws],
-        message_id=str(no.message_id) if no.message_id else None,
+        error.problem,
+        error.detail,
+        {"Idempotent-Replayed": "true"} if error.repeated else None,
+        rule=error.rule,
+        errors=[each.json() for each in error.flaws],
+        message_id=str(error.message_id) if error.message_id else None,
     )
 
 
 def refused(answer: SubmissionResult, headers: Mapping[str, str]) -> JSONResponse:
-    """A message that was taken in, and refused by a rule."""
-    told = answer.result
-    rule, slug = str(told.get("rule", "")), "refused"
-    if CONFLICTS.fullmatch(rule):
-        slug = "conflict"
+    """Returns the response for a message that was accepted by the intake and refused by a rule."""
+    result = answer.result
+    rule = str(result.get("rule", ""))
+    slug = "conflict" if CONFLICTS.fullmatch(rule) else "refused"
     return problem(
         slug,
-        str(told.get("detail") or "refused"),
+        str(result.get("detail") or "A rule refused the message."),
         headers,
         rule=rule,
-        field=told.get("field"),
-        failures=told.get("failures"),
+        field=result.get("field"),
+        failures=result.get("failures"),
         number=answer.number,
         version=answer.version,
         message_id=str(answer.message_id),
@@ -143,11 +144,11 @@ def refused(answer: SubmissionResult, headers: Mapping[str, str]) -> JSONRespons
 
 
 def quarantined(answer: SubmissionResult, headers: Mapping[str, str]) -> JSONResponse:
-    """A message that was kept and has no effect yet: whoever sent it must not believe that it was done."""
+    """Returns the response for a quarantined message. It is an error, so that the sender does not take it for done."""
     return problem(
         "quarantined",
-        "it is kept and has no effect yet: it waits for a person, who sees it at /api/v1/quarantine; "
-        "until then it counts against travelling",
+        "The message is stored and has no effect yet. A person must decide about it at /api/v1/quarantine; "
+        "until then it counts as a reason against travel.",
         headers,
         cause=answer.result.get("cause"),
         number=answer.number,
@@ -157,34 +158,40 @@ def quarantined(answer: SubmissionResult, headers: Mapping[str, str]) -> JSONRes
 
 
 def install(app: FastAPI) -> None:
-    """Answer every error of an application in this way."""
+    """Makes the application answer every error with a problem document."""
 
     @app.exception_handler(ProblemError)
-    async def _problem(_: Request, no: ProblemError) -> JSONResponse:
-        return problem_of(no)
+    async def _problem(_: Request, error: ProblemError) -> JSONResponse:
+        return problem_of(error)
 
     @app.exception_handler(DeclinedError)
-    async def _declined(_: Request, no: DeclinedError) -> JSONResponse:
-        return declined(no)
+    async def _declined(_: Request, error: DeclinedError) -> JSONResponse:
+        return declined(error)
 
     @app.exception_handler(RequestValidationError)
-    async def _invalid(_: Request, no: RequestValidationError) -> JSONResponse:
-        flaws = [FieldError(pointer(error["loc"][1:]), error["type"], error["msg"]) for error in no.errors()]
-        said = "; ".join(f"{flaw.pointer}: {flaw.message}" for flaw in flaws)
-        return problem("invalid-query", said, errors=[flaw.json() for flaw in flaws])
+    async def _invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        errors = [_parameter_error(each) for each in error.errors()]
+        return problem("invalid-query", sentence(errors, values=True), errors=[each.json() for each in errors])
 
     @app.exception_handler(HTTPException)
-    async def _http(request: Request, no: HTTPException) -> JSONResponse:
-        slug = BY_STATUS.get(no.status_code, "internal")
-        said = f"{request.method} is not possible here" if slug == "method" else HTTPStatus(no.status_code).phrase
-        rest = {"Connection": "close"} if slug == "too-large" else {}  # what is still to come is of no interest
-        return problem(slug, said, {**(no.headers or {}), **rest})
+    async def _http(request: Request, error: HTTPException) -> JSONResponse:
+        slug = BY_STATUS.get(error.status_code, "internal")
+        detail = f"{HTTPStatus(error.status_code).phrase}."
+        if slug == "method":
+            detail = f"The method {request.method} is not allowed for this address; Allow lists those that are."
+        closing = {"Connection": "close"} if slug == "too-large" else {}  # the rest of the body is not read
+        return problem(slug, detail, {**(error.headers or {}), **closing})
 
     app.add_middleware(ProblemMiddleware)
 
 
+def _parameter_error(error: dict[str, Any]) -> FieldError:
+    """Describes an invalid parameter, by pointer without the place (path, query or header) it was in."""
+    return field_error(cast("ErrorDetails", {**error, "loc": tuple(error["loc"])[1:]}))
+
+
 class ProblemMiddleware:
-    """The last resort: whatever else fails is a 500 or 503 without a word of data, in the answer as in the log."""
+    """Answers every unhandled exception with 500 or 503, without any data in the response or in the log."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -193,40 +200,40 @@ class ProblemMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        sending = _Sending(scope, receive, send)
+        response = _ResponseSender(scope, receive, send)
         try:
-            await self.app(scope, receive, sending)
-        except Exception as fault:
-            if sending.begun:
+            await self.app(scope, receive, response)
+        except Exception as error:
+            if response.started:
                 raise
-            await _last_resort(fault)(scope, receive, sending)
+            await _unhandled(error)(scope, receive, response)
 
 
 @dataclass(slots=True)
-class _Sending:
-    """The way out: every answer is hardened, and a body that was cut off in plain words is a problem document too."""
+class _ResponseSender:
+    """Adds the security headers to every response, and replaces a plain-text 413 by a problem document."""
 
     scope: Scope
     receive: Receive
     send: Send
-    begun: bool = False
+    started: bool = False
     replaced: bool = False
 
     async def __call__(self, message: Message) -> None:
         if self.replaced:
             return
         if message["type"] == "http.response.start":
-            self.begun = True
+            self.started = True
             if message["status"] == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and not _is_problem(message["headers"]):
                 self.replaced = True
-                await _cut_off()(self.scope, self.receive, self._hardened)
+                await _too_large()(self.scope, self.receive, self._with_security_headers)
                 return
-        await self._hardened(message)
+        await self._with_security_headers(message)
 
-    async def _hardened(self, message: Message) -> None:
+    async def _with_security_headers(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            there = message["headers"]
-            message["headers"] = [*there, *(line for line in HARDENED if line not in there)]
+            headers = message["headers"]
+            message["headers"] = [*headers, *(line for line in SECURITY_HEADERS if line not in headers)]
         await self.send(message)
 
 
@@ -234,27 +241,29 @@ def _is_problem(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     return any(name == b"content-type" and value.startswith(PROBLEM.encode()) for name, value in headers)
 
 
-def _cut_off() -> JSONResponse:
-    return problem("too-large", "the body is larger than this address takes", {"Connection": "close"})
+def _too_large() -> JSONResponse:
+    return problem("too-large", "The body is larger than this address accepts.", {"Connection": "close"})
 
 
-HARDENED: Final = (
+SECURITY_HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
     (b"cache-control", b"no-store"),
     (b"referrer-policy", b"no-referrer"),
 )
 
 
-def _last_resort(fault: Exception) -> JSONResponse:
-    kind = type(fault).__name__
-    if isinstance(fault, (*UNANSWERED, *BUSY)):
+def _unhandled(error: Exception) -> JSONResponse:
+    kind = type(error).__name__
+    if isinstance(error, (*UNANSWERED, *BUSY)):
         log.warning("answered 503: %s", kind)
         return problem(
-            "unavailable", "the database is away or busy: nothing was taken in, try again", {"Retry-After": "2"}
+            "unavailable",
+            "The database is unavailable or overloaded. Nothing was stored; send the same request again.",
+            {"Retry-After": "2"},
         )
-    where = fault.__traceback__
-    while where and where.tb_next:
-        where = where.tb_next
-    place = f"{where.tb_frame.f_globals.get('__name__')}:{where.tb_lineno}" if where else "?"
+    frame = error.__traceback__
+    while frame and frame.tb_next:
+        frame = frame.tb_next
+    place = f"{frame.tb_frame.f_globals.get('__name__')}:{frame.tb_lineno}" if frame else "?"
     log.error("answered 500: %s at %s", kind, place)
-    return problem("internal", "nothing was lost that was acknowledged; the log of the gateway names the place")
+    return problem("internal", "Nothing that was acknowledged is lost. The gateway's log names the module and line.")

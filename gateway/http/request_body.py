@@ -1,4 +1,4 @@
-"""Reading what was sent: never more than a limit, never in two ways."""
+"""Reads request bodies: at most a given number of bytes, in limited time, as unambiguous JSON."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from starlette.requests import ClientDisconnect
 from gateway.http.problems import ProblemError
 from gateway.intake.strict_json import StrictJsonError, parse_object
 from gateway.intake.submission import DeclinedError
-from gateway.intake.validation import FieldError, pointer
+from gateway.intake.validation import FieldError, field_error, sentence
 
-STAFF_BODY: Final = 256 * 1024
+STAFF_BODY: Final = 256 * 1024  # bytes of a staff request's body
 
-BODY_WITHIN_S: Final = 10.0
+BODY_WITHIN_S: Final = 10.0  # seconds in which a body must arrive
 
 
 class _About(BaseModel):
@@ -30,7 +30,7 @@ class _About(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class SubmittedMessage:
-    """A staff message as sent: its name, its fields, and what is said about it."""
+    """A staff message as it was sent: its name, its fields, and the time and reason given with it."""
 
     name: object
     fields: dict[str, Any]
@@ -38,8 +38,11 @@ class SubmittedMessage:
     reason: str | None
 
 
-async def limited(request: Request, limit: int) -> bytes:
-    """The body, if it is not larger than so many bytes and comes in time; what is beyond is not even read."""
+async def read_body(request: Request, limit: int) -> bytes:
+    """Returns the body. Reads no further than the limit in bytes.
+
+    Raises ``ProblemError`` if the body is larger or does not arrive within ``BODY_WITHIN_S``.
+    """
     declared = request.headers.get("content-length", "0")
     if declared.isascii() and declared.isdigit() and int(declared[:20]) > limit:
         raise _too_large(limit)
@@ -47,9 +50,11 @@ async def limited(request: Request, limit: int) -> bytes:
         async with asyncio.timeout(BODY_WITHIN_S):
             return await _read(request, limit)
     except TimeoutError:
-        raise _cut("too-slow", f"a body has {BODY_WITHIN_S:g} seconds to arrive") from None
+        raise _closing(
+            "too-slow", f"The body did not arrive within {BODY_WITHIN_S:g} seconds. Send the request again."
+        ) from None
     except ClientDisconnect:
-        raise _cut("bad-request", "the line was cut before the body had arrived") from None
+        raise _closing("bad-request", "The connection was closed before the whole body had arrived.") from None
 
 
 async def _read(request: Request, limit: int) -> bytes:
@@ -62,39 +67,44 @@ async def _read(request: Request, limit: int) -> bytes:
 
 
 async def submitted_message(request: Request) -> SubmittedMessage:
-    """A staff message: ``{"message": NAME, …fields, "about": {"happened_at", "reason"}}``."""
+    """Reads a staff message: ``{"message": NAME, …fields, "about": {"happened_at", "reason"}}``.
+
+    Raises ``ProblemError`` and ``DeclinedError``.
+    """
     if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
-        raise ProblemError("media-type", "send the message as application/json")
-    body = await limited(request, STAFF_BODY)
+        raise ProblemError("media-type", "Send the message with the content type application/json.")
+    body = await read_body(request, STAFF_BODY)
     try:
         fields = parse_object(body)
-    except StrictJsonError as why:
-        raise ProblemError("bad-json", str(why)) from None
+    except StrictJsonError as error:
+        raise ProblemError("bad-json", f"{error}.") from None
     about = _about(fields.pop("about", {}))
     return SubmittedMessage(fields.pop("message", None), fields, about.happened_at, about.reason)
 
 
-def _about(said: object) -> _About:
-    if isinstance(said, dict) and not isinstance(said.get("happened_at", ""), str):
-        raise _unfit([FieldError("/about/happened_at", "time.text", "a time is text, such as 2026-11-23T08:00:00Z")])
+def _about(value: object) -> _About:
+    if isinstance(value, dict) and not isinstance(value.get("happened_at", ""), str):
+        raise _invalid(
+            [
+                FieldError(
+                    "/about/happened_at", "time.text", "Happened at must be text, for example 2026-11-23T08:00:00Z"
+                )
+            ]
+        )
     try:
-        return _About.model_validate(said)
+        return _About.model_validate(value)
     except ValidationError as error:
-        found = error.errors(include_url=False)
-        raise _unfit(
-            [FieldError("/about" + pointer(each["loc"]), each["type"], each["msg"]) for each in found]
-        ) from None
+        raise _invalid([field_error(each, "/about") for each in error.errors(include_url=False)]) from None
 
 
-def _unfit(flaws: list[FieldError]) -> DeclinedError:
-    said = "; ".join(f"{flaw.pointer}: {flaw.message}" for flaw in flaws)
-    return DeclinedError("invalid-message", said, rule="MESSAGE.INVALID", flaws=tuple(flaws))
+def _invalid(errors: list[FieldError]) -> DeclinedError:
+    return DeclinedError("invalid-message", sentence(errors, values=True), rule="MESSAGE.INVALID", flaws=tuple(errors))
 
 
 def _too_large(limit: int) -> ProblemError:
-    return _cut("too-large", f"a body may have {limit} bytes")
+    return _closing("too-large", f"The body may have at most {limit} bytes.")
 
 
-def _cut(slug: str, detail: str) -> ProblemError:
-    """A problem after which the rest of the request is of no interest."""
+def _closing(slug: str, detail: str) -> ProblemError:
+    """Returns a problem after which the connection is closed, because the rest of the request is not read."""
     return ProblemError(slug, detail, headers={"Connection": "close"})

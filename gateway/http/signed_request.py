@@ -1,4 +1,4 @@
-"""What a partner signs: the body it sends, or, where it only asks for something, the line with which it asks."""
+"""What a partner signs: the body of a request, or, of a request without one, its request line."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from store.crypto.webhook_signatures import HEADERS
 
 
 def signed_headers(request: Request) -> dict[str, str]:
-    """The headers that count; one that was sent twice becomes one that fits nothing."""
+    """Returns the headers that are verified. A header that was sent twice is joined, so that it never verifies."""
     return {name: ", ".join(request.headers.getlist(name)) for name in (*HEADERS, "content-type")}
 
 
 def request_line(request: Request) -> bytes:
-    """What a partner signs that asks for something: the method and the target, as they were sent."""
+    """Returns what a partner signs of a request without a body: method and target, exactly as they were sent."""
     path, query = bytes(request.scope["raw_path"]), bytes(request.scope["query_string"])
     return request.method.encode() + b" " + path + (b"?" + query if query else b"")

@@ -1,8 +1,8 @@
-"""Writing together what arrives together: while a few lots are being committed, the next one gathers.
+"""Group commit: messages that arrive while batches are being written form the next batch.
 
-Nobody waits for others to come. Under load a commit is shared by many messages, so a message costs less the more
-there are; each is still answered only after the commit that holds it. Several lots under way at once keep a slow
-commit from holding up the rest.
+No message waits for further ones to arrive. Under load many messages share one commit, so the cost per message falls;
+each is still acknowledged only after the commit that contains it. Several batches are written concurrently, so that one
+slow commit does not block the rest.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from store.postgres.database import UNANSWERED
 
 log = logging.getLogger("awda.gateway")
 
-LARGEST: Final = 64  # messages of one lot
+LARGEST: Final = 64  # messages in a batch
 
-AT_ONCE: Final = 6  # lots; the other connections are for whoever reads
+AT_ONCE: Final = 6  # concurrent batches; the pool's other connections are for reads
 
 Take = Callable[[Sequence[PartnerMessage]], Awaitable[Sequence[Accepted]]]
 
@@ -28,7 +28,7 @@ Waiting = tuple[PartnerMessage, "asyncio.Future[Accepted]"]
 
 
 class BatchWriter:
-    """Takes messages one by one and hands them on in lots."""
+    """Accepts messages one by one and writes them in batches."""
 
     def __init__(self, take: Take) -> None:
         self._take = take
@@ -36,7 +36,7 @@ class BatchWriter:
         self._writing: set[asyncio.Task[None]] = set()
 
     async def put(self, signal: PartnerMessage) -> Accepted:
-        """Take one message in. Returns after the commit; raises what the database raised."""
+        """Writes one message. Returns after the commit; raises what the database raised."""
         answer: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
         self._waiting.append((signal, answer))
         if len(self._writing) < AT_ONCE:
@@ -46,39 +46,39 @@ class BatchWriter:
         return await answer
 
     async def _write(self) -> None:
-        await asyncio.sleep(0)  # whatever arrived at the same time is in
-        while lot := self._next_lot():
-            await self._together(lot)
+        await asyncio.sleep(0)  # lets messages that arrived at the same time join the batch
+        while batch := self._next_batch():
+            await self._write_batch(batch)
 
-    def _next_lot(self) -> list[Waiting]:
-        """What waits, first come, first served; of two with one id the second takes the next lot."""
-        lot: list[Waiting] = []
+    def _next_batch(self) -> list[Waiting]:
+        """Returns the next messages in order of arrival. Of two with one id, the second is left for a later batch."""
+        batch: list[Waiting] = []
         later: list[Waiting] = []
         ids = set()
-        while self._waiting and len(lot) < LARGEST:
+        while self._waiting and len(batch) < LARGEST:
             signal, answer = self._waiting.popleft()
-            (later if signal.message_id in ids else lot).append((signal, answer))
+            (later if signal.message_id in ids else batch).append((signal, answer))
             ids.add(signal.message_id)
         self._waiting.extendleft(reversed(later))
-        return lot
+        return batch
 
-    async def _together(self, lot: list[Waiting]) -> None:
+    async def _write_batch(self, batch: list[Waiting]) -> None:
         try:
-            taken = await self._take([signal for signal, _ in lot])
-        except Exception as fault:  # noqa: BLE001 (whoever waits for an answer gets it)
-            await self._failed(lot, fault)
+            accepted = await self._take([signal for signal, _ in batch])
+        except Exception as error:  # noqa: BLE001 (passed on to every caller that waits)
+            await self._failed(batch, error)
         else:
-            for (_, answer), told in zip(lot, taken, strict=True):
+            for (_, answer), result in zip(batch, accepted, strict=True):
                 if not answer.done():
-                    answer.set_result(told)
+                    answer.set_result(result)
 
-    async def _failed(self, lot: list[Waiting], fault: Exception) -> None:
-        """One that the database will not have must not spoil the others: then each goes by itself."""
-        if len(lot) > 1 and not isinstance(fault, UNANSWERED):
-            log.warning("a lot of %s messages failed (%s); each goes by itself", len(lot), type(fault).__name__)
-            for each in lot:
-                await self._together([each])
+    async def _failed(self, batch: list[Waiting], error: Exception) -> None:
+        """Retries the messages of a failed batch one by one, so that one bad message does not fail the others."""
+        if len(batch) > 1 and not isinstance(error, UNANSWERED):
+            log.warning("a batch of %s messages failed (%s); writing them one by one", len(batch), type(error).__name__)
+            for each in batch:
+                await self._write_batch([each])
             return
-        for _, answer in lot:
+        for _, answer in batch:
             if not answer.done():
-                answer.set_exception(fault)
+                answer.set_exception(error)

@@ -1,4 +1,4 @@
-"""Somebody asks to be called: taken in once, as the first message of a small stream of its own."""
+"""Stores callback requests, each once, as the first message of a small stream of its own."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from domain.kernel.policy import NEWEST
 from domain.kernel.working_time import LIBYA
 from gateway.intake.service import Intake
 from gateway.intake.submission import DeclinedError
-from gateway.intake.validation import sentence, unfit
+from gateway.intake.validation import schema_errors, sentence
 from store.messages.inbox import IncomingMessage, encode_message, message_id_for, stream_id_for
 from store.partners.task_links import next_contact_number
 from store.postgres.notifier import INBOX
 
 ANYBODY: Final = "public"
-"""Who asks by the open page: nobody knows, and nobody is asked."""
+"""Actor of a request that came through the public page, where nobody is identified."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallRequestReceipt:
-    """A request that was taken in: its number, when (UTC), and until when somebody calls."""
+    """Receipt for a callback request: its number, when it was received (UTC), and by when staff must call."""
 
     number: str
     received_at: datetime
@@ -33,9 +33,11 @@ class CallRequestReceipt:
 async def request_call(
     intake: Intake, fields: Mapping[str, Any], *, key: str, user: str | None = None
 ) -> CallRequestReceipt:
-    """Take in a request to be called. The same key is taken once, whatever comes with it. Raises ``DeclinedError``."""
-    if flaws := unfit(RequestContact, fields):
-        raise DeclinedError("invalid-message", sentence(flaws), rule="MESSAGE.INVALID", flaws=tuple(flaws))
+    """Stores a callback request. The same key is stored once, whatever the fields. Raises ``DeclinedError``."""
+    if errors := schema_errors(RequestContact, fields):
+        raise DeclinedError(
+            "invalid-message", sentence(errors, values=True), rule="MESSAGE.INVALID", flaws=tuple(errors)
+        )
     actor = f"staff:{user}" if user else ANYBODY
     message_id = message_id_for(f"{actor}/contact", key)
     incoming = IncomingMessage(

@@ -1,6 +1,6 @@
-"""Files for a case: taken in piece by piece, sealed on the way, kept, and only then told to the case.
+"""Evidence files of cases: read in pieces, encrypted on the way, stored, and only then recorded in the case.
 
-A file is looked at no further than its first bytes, which say what it is; nothing in it is drawn or carried out.
+Only the first bytes of a file are examined, to recognise its type. Its content is never rendered or executed.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from domain.events.evidence import EvidenceAttached
 from domain.kernel.policy import NEWEST
 from gateway.intake.service import Intake
 from gateway.intake.submission import DeclinedError
-from gateway.intake.validation import sentence, unfit
+from gateway.intake.validation import schema_errors, sentence
 from store.content_store import ContentStore, FileSealer, OpenedFile, open_file
 from store.log.mapper import KeyErasedError
 from store.messages.inbox import IncomingMessage, Receipt, encode_message, message_id_for
 from store.postgres.notifier import INBOX
 
 SOURCE: Final = "evidence"
-"""All files are one sender's: whoever attaches one, it is the same file."""
+"""One source for all files, so that the same file is one message, whichever user attaches it."""
 
-BEGINNINGS: Final[Mapping[bytes, str]] = {
+FILE_SIGNATURES: Final[Mapping[bytes, str]] = {
     b"%PDF-": "application/pdf",
     b"\xff\xd8\xff": "image/jpeg",
     b"\x89PNG\r\n\x1a\n": "image/png",
     b"II*\x00": "image/tiff",
     b"MM\x00*": "image/tiff",
 }
-"""What a file is, by how it begins. Its name and its sender's word count for nothing."""
+"""Media types by the first bytes of a file. Its name and declared type are not trusted."""
 
-LONGEST_BEGINNING: Final = max(map(len, BEGINNINGS))
+LONGEST_SIGNATURE: Final = max(map(len, FILE_SIGNATURES))
 
 SHORTEST_DIGEST: Final = 8
 
@@ -46,7 +46,7 @@ class EvidenceNotFoundError(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class EvidenceDetails:
-    """What is said of a file. ``compartment``: under which of the cases' keys it is kept."""
+    """Description of a file. ``compartment``: under which of the cases' keys it is encrypted."""
 
     file_name: str
     note: str | None = None
@@ -56,7 +56,7 @@ class EvidenceDetails:
 
 @dataclass(frozen=True, slots=True)
 class AttachmentReceipt:
-    """One case's receipt. ``repeated``: it had the file already."""
+    """Receipt of one case. ``repeated``: the case had the file already."""
 
     stream_id: UUID
     message_id: UUID
@@ -65,41 +65,44 @@ class AttachmentReceipt:
 
 
 class EvidenceUpload:
-    """One file being taken in."""
+    """A file that is being received."""
 
     def __init__(self, intake: Intake, sealing: FileSealer, about: EvidenceDetails) -> None:
         self.intake, self.about = intake, about
         self.media_type = ""
-        self._sealing, self._begin, self._size = sealing, b"", 0
+        self._sealing, self._first_bytes, self._size = sealing, b"", 0
 
     def feed(self, piece: bytes) -> None:
-        """The next bytes. Raises ``DeclinedError`` as soon as it is known that the file cannot be taken."""
+        """Adds the next bytes. Raises ``DeclinedError`` as soon as it is clear that the file cannot be accepted."""
         self._size += len(piece)
         if self._size > NEWEST.in_force.evidence_bytes:
             limit = NEWEST.in_force.evidence_bytes // 1_000_000
-            raise DeclinedError("too-large", f"a file may have {limit} MB: scan it in grey, or in fewer pages")
+            raise DeclinedError("too-large", f"A file may have at most {limit} MB. Scan it in grey, or in fewer pages.")
         if not self.media_type:
-            self._begin += piece[:LONGEST_BEGINNING]
-            if len(self._begin) >= LONGEST_BEGINNING:
+            self._first_bytes += piece[:LONGEST_SIGNATURE]
+            if len(self._first_bytes) >= LONGEST_SIGNATURE:
                 self._recognise()
         self._sealing.feed(piece)
 
     async def finish(
         self, store: ContentStore, cases: Sequence[UUID], user: str, *, claimed: str | None = None
     ) -> list[AttachmentReceipt]:
-        """Keep the file and tell these cases of it, each once. ``claimed``: what its sender says it is.
+        """Stores the file and records it in these cases, once in each. Raises ``DeclinedError``.
 
-        Raises ``DeclinedError``.
+        ``claimed`` is the media type that the sender declared; it must be that of the content.
         """
         if not self.media_type:
             self._recognise()
-        if claimed not in (None, self.media_type):
-            raise DeclinedError("media-type", f"the file begins as {self.media_type} and is sent as something else")
+        if claimed is not None and claimed != self.media_type:
+            raise DeclinedError(
+                "media-type",
+                f"The file's content is {self.media_type}, but it was sent as {claimed[:60]}. Correct that.",
+            )
         sealed = self._sealing.finish()
         try:
             ids = {case: self._message_id(case, sealed.content_hash) for case in cases}
-            there = await _received(self.intake, ids)
-            if len(there) < len(ids):
+            known = await _received(self.intake, ids)
+            if len(known) < len(ids):
                 await asyncio.to_thread(store.put, sealed.name, sealed.bytes)
         finally:
             sealed.bytes.close()
@@ -108,26 +111,28 @@ class EvidenceUpload:
             "content_hash": sealed.content_hash,
             "size": sealed.size,
             "media_type": self.media_type,
-            **_said(self.about),
+            **_description(self.about),
         }
-        return [there.get(case) or await self._tell(case, message_id, fields, user) for case, message_id in ids.items()]
+        return [
+            known.get(case) or await self._record(case, message_id, fields, user) for case, message_id in ids.items()
+        ]
 
     def drop(self) -> None:
-        """Forget what was taken in so far; after ``finish`` there is nothing to forget."""
+        """Discards what was received so far. Has no effect after ``finish``."""
         self._sealing.drop()
 
     def _recognise(self) -> None:
-        kind = next((kind for begins, kind in BEGINNINGS.items() if self._begin.startswith(begins)), None)
+        kind = next((kind for begins, kind in FILE_SIGNATURES.items() if self._first_bytes.startswith(begins)), None)
         if kind not in NEWEST.in_force.evidence_types:
             allowed = ", ".join(each.rpartition("/")[2].upper() for each in NEWEST.in_force.evidence_types)
-            raise DeclinedError("media-type", f"only these kinds of files are taken: {allowed}")
+            raise DeclinedError("media-type", f"The file's type is not accepted. Accepted are {allowed}.")
         self.media_type = str(kind)
 
     def _message_id(self, case: UUID, content_hash: str) -> UUID:
         parts = (case.bytes, self.about.compartment.encode(), content_hash.encode())
         return message_id_for(SOURCE, self.intake.keys.master.fingerprint(b"evidence", *parts).hex())
 
-    async def _tell(self, case: UUID, message_id: UUID, fields: Mapping[str, Any], user: str) -> AttachmentReceipt:
+    async def _record(self, case: UUID, message_id: UUID, fields: Mapping[str, Any], user: str) -> AttachmentReceipt:
         actor = f"staff:{user}"
         body = encode_message("AttachEvidence", fields)
         receipt = await self.intake.inbox.put(
@@ -142,22 +147,27 @@ def _attached(case: UUID, receipt: Receipt) -> AttachmentReceipt:
     return AttachmentReceipt(case, receipt.message_id, receipt.repeated, receipt.status)
 
 
-def _said(about: EvidenceDetails) -> dict[str, Any]:
-    told = {"file_name": about.file_name, "note": about.note, "compartment": about.compartment}
-    return {**told, "sheet_id": str(about.sheet_id) if about.sheet_id else None}
+def _description(about: EvidenceDetails) -> dict[str, Any]:
+    described = {"file_name": about.file_name, "note": about.note, "compartment": about.compartment}
+    return {**described, "sheet_id": str(about.sheet_id) if about.sheet_id else None}
 
 
 async def begin(intake: Intake, about: EvidenceDetails, holders: Sequence[UUID]) -> EvidenceUpload:
-    """Begin to take in a file in which all of these cases are named. Raises ``DeclinedError``."""
-    likely = {"file_hash": "0" * 64, "content_hash": "0" * 64, "size": 0, "media_type": "application/pdf"}
-    if flaws := unfit(AttachEvidence, {**likely, **_said(about)}):
-        raise DeclinedError("invalid-message", sentence(flaws), rule="MESSAGE.INVALID", flaws=tuple(flaws))
-    rings = await intake.keys.keyrings(holders, (about.compartment,))
+    """Starts to receive a file in which all of these cases are named. Raises ``DeclinedError``."""
+    placeholder = {"file_hash": "0" * 64, "content_hash": "0" * 64, "size": 0, "media_type": "application/pdf"}
+    if errors := schema_errors(AttachEvidence, {**placeholder, **_description(about)}):
+        raise DeclinedError(
+            "invalid-message", sentence(errors, values=True), rule="MESSAGE.INVALID", flaws=tuple(errors)
+        )
+    keyrings = await intake.keys.keyrings(holders, (about.compartment,))
     try:
-        return EvidenceUpload(intake, FileSealer(list(rings.values()), about.compartment), about)
+        return EvidenceUpload(intake, FileSealer(list(keyrings.values()), about.compartment), about)
     except KeyErasedError:
-        said = "somebody named in this file was erased: black them out, and attach it to the others' cases one by one"
-        raise DeclinedError("erased", said) from None
+        raise DeclinedError(
+            "erased",
+            "The data of a person named in this file was erased. Black the person out, and attach the file to the other"
+            " cases one by one.",
+        ) from None
 
 
 async def attach(
@@ -170,21 +180,21 @@ async def attach(
     cases: Sequence[UUID],
     user: str,
 ) -> list[AttachmentReceipt]:
-    """Take in a file that is at hand, for some of the cases that are named in it. Raises ``DeclinedError``."""
-    taking = await begin(intake, about, holders)
+    """Stores an open file and records it in some of the cases that are named in it. Raises ``DeclinedError``."""
+    upload = await begin(intake, about, holders)
     try:
         while piece := file.read(LARGEST_PIECE):
-            taking.feed(piece)
-        return await taking.finish(store, cases, user)
+            upload.feed(piece)
+        return await upload.finish(store, cases, user)
     finally:
-        taking.drop()
+        upload.drop()
 
 
 LARGEST_PIECE: Final = 256 * 1024
 
 
 async def _received(intake: Intake, ids: Mapping[UUID, UUID]) -> dict[UUID, AttachmentReceipt]:
-    """The cases that were told of this file before."""
+    """Returns the receipts of the cases that have this file already."""
     query = "SELECT message_id, status FROM inbox WHERE message_id = ANY ($1)"
     found = {row["message_id"]: row["status"] for row in await intake.pool.fetch(query, list(ids.values()))}
     return {
@@ -194,12 +204,12 @@ async def _received(intake: Intake, ids: Mapping[UUID, UUID]) -> dict[UUID, Atta
     }
 
 
-# Looking at one again
+# Reading
 
 
 @dataclass(frozen=True, slots=True)
 class EvidenceFile:
-    """A file of a case, open for reading."""
+    """A file of a case, opened for reading."""
 
     file_name: str
     media_type: str
@@ -214,13 +224,13 @@ class EvidenceFile:
 
 
 async def evidence(intake: Intake, store: ContentStore, stream_id: UUID, digest: str) -> EvidenceFile:
-    """The file of a case with this digest, or the beginning of it: of what is stored, or of what it holds.
+    """Opens the file of a case by its digest or the first characters of it, of the encrypted file or of its content.
 
-    Raises ``EvidenceNotFoundError``, ``NoSuchFile``, ``KeyErasedError`` and ``Tampered``.
+    Raises ``EvidenceNotFoundError``, ``FileNotStoredError``, ``KeyErasedError`` and ``TamperedError``.
     """
     event = await _attached_under(intake, stream_id, digest.strip().lower())
     if not event.told:
-        raise KeyErasedError("the keys of this file have been destroyed")
+        raise KeyErasedError("The keys of this file were destroyed, so it cannot be read any more.")
     stored = await asyncio.to_thread(store.open, event.file_hash)
     try:
         opened = await open_file(intake.pool, intake.keys.master, stored)
@@ -238,4 +248,4 @@ async def _attached_under(intake: Intake, stream_id: UUID, digest: str) -> Evide
         for event in attached:
             if event.file_hash.startswith(digest) or str(event.told.get("content_hash", "")).startswith(digest):
                 return event
-    raise EvidenceNotFoundError(f"this case has no file {digest[:64]!r}; its history names those it has")
+    raise EvidenceNotFoundError(f"This case has no file {digest[:64]!r}. The case's history lists its files.")

@@ -1,6 +1,6 @@
-"""Taking in from partners, under a signature or through a door that knows them. Committed, then rung for.
+"""Accepts messages from partners, signed or through a channel that has identified them. Commits, then notifies.
 
-Only signature, size, media type and shape can be declined; whatever else a message is worth is decided in its case.
+A message is declined only for its signature, size, media type or schema. Everything else is decided in its case.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from gateway.intake.batching import BatchWriter
 from gateway.intake.signature_verifier import SignatureVerifier
 from gateway.intake.strict_json import StrictJsonError, parse_object
 from gateway.intake.submission import KEY, DeclinedError, SubmissionResult, kept
-from gateway.intake.validation import FieldError, sentence, unfit
+from gateway.intake.validation import FieldError, schema_errors, sentence
 from store.crypto.keys import KeyStore
 from store.crypto.webhook_signatures import ID
 from store.messages.inbox import encode_message
@@ -39,37 +39,36 @@ SIGNAL_TYPE: Final = "org.iom.vhr.signal.v1"
 
 CLOUD_EVENT: Final = "application/cloudevents+json"
 
-PARTNER_BODY: Final = 64 * 1024
+PARTNER_BODY: Final = 64 * 1024  # bytes of a partner's request
 
 PARTNER: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 
 RECEIVED: Final = "received"
-"""All that a partner is told about a message that was taken in, whatever became of it."""
+"""The only status that a partner gets for an accepted message, whatever its result."""
 
 _WHEN: Final = TypeAdapter(AwareDatetime)
 
 
 class PartnerIntake:
-    """The side of the desk where partners hand messages in."""
+    """The part of the intake for messages from partners."""
 
-    pool: asyncpg.Pool[asyncpg.Record]
-    keys: KeyStore
-    notifier: Notifier
-    ledgers: Ledger
-    signers: SignatureVerifier
-    receipt_key: ReceiptKey
-    gathering: BatchWriter
-    _key_is_known: bool
+    def __init__(self, pool: asyncpg.Pool[asyncpg.Record], keys: KeyStore, notifier: Notifier, ledgers: Ledger) -> None:
+        self.pool, self.keys, self.notifier = pool, keys, notifier
+        self.signature_verifier, self.receipt_key = SignatureVerifier(pool, keys.master), ReceiptKey(keys.master)
+        self.batch_writer = BatchWriter(ledgers.take)
+        self._receipt_key_published = False
 
     async def receive(self, partner_id: str, headers: Mapping[str, str], body: bytes) -> SubmissionResult:
-        """Take in one signed completion signal. ``headers`` by lower-case name, as received. Raises ``DeclinedError``.
+        """Accepts one signed signal. ``headers`` by lower-case name, as received. Raises ``DeclinedError``.
 
-        Only signature, size, media type and shape can be declined: whose referral it is, and whether there is one,
-        a partner learns from nobody.
+        It is declined only for its signature, size, media type or schema: the answer must not disclose whether a
+        referral exists, or whose it is.
         """
-        return await self.take(partner_id, headers[ID], *await self.hear(partner_id, headers, body), sent=body)
+        return await self.accept(
+            partner_id, headers[ID], *await self.verify_event(partner_id, headers, body), sent=body
+        )
 
-    async def take(
+    async def accept(
         self,
         partner_id: str,
         key: str,
@@ -78,23 +77,25 @@ class PartnerIntake:
         *,
         sent: bytes | None = None,
     ) -> SubmissionResult:
-        """Take in what a partner said under some of its keys, or set it aside if none of them is for that."""
-        may = await may_say(self.pool, self.keys, by, fields)
+        """Accepts a signal that these keys signed. If none of them may send it, it is quarantined."""
+        permitted = await may_say(self.pool, self.keys, by, fields)
         signal = _signal(partner_id, key, fields, sent=sent)
-        return await self._keep_signal(signal if may else replace(signal, barred=OUTSIDE_SCOPE))
+        return await self._store(signal if permitted else replace(signal, barred=OUTSIDE_SCOPE))
 
-    async def hear(
+    async def verify_event(
         self, partner_id: str, headers: Mapping[str, str], body: bytes
     ) -> tuple[tuple[PartnerKey, ...], dict[str, Any]]:
-        """What a partner says, and the keys that signed it. Raises ``DeclinedError``."""
+        """Returns the keys that signed an event, and its signal's fields. Raises ``DeclinedError``."""
         if len(body) > PARTNER_BODY:
-            raise DeclinedError("too-large", f"a message may have {PARTNER_BODY} bytes")
+            raise DeclinedError("too-large", f"The body may have at most {PARTNER_BODY} bytes.")
         if headers.get("content-type", "").split(";")[0].strip().lower() != CLOUD_EVENT:
-            raise DeclinedError("media-type", f"one CloudEvent in structured mode, {CLOUD_EVENT}, is taken here")
+            raise DeclinedError(
+                "media-type", f"Send one CloudEvent in structured mode, with the content type {CLOUD_EVENT}."
+            )
         by = await self.authenticate(partner_id, headers, body)
         return by, _signal_fields(partner_id, headers[ID], body)
 
-    async def signal(
+    async def submit(
         self,
         partner_id: str,
         key: str,
@@ -103,74 +104,84 @@ class PartnerIntake:
         actor: str | None = None,
         source: str | None = None,
     ) -> SubmissionResult:
-        """A partner's answer through any other door: a link, a sheet, another format. Raises ``DeclinedError``.
+        """Accepts a partner's answer through another channel (link, sheet, other format). Raises ``DeclinedError``.
 
-        Whoever calls has made sure that it is the partner's. ``key`` tells this answer from every other of its
-        ``source``, so that handing it in twice does nothing twice; ``actor`` is who typed it.
+        The caller has authenticated the partner. ``key`` identifies the answer within its ``source``, so that
+        submitting it again has no further effect; ``actor`` is the user who entered it.
         """
-        told = {"partner_id": partner_id, **fields}
-        flaws = unfit(ReceivePartnerSignal, told)
-        if told["partner_id"] != partner_id:
-            flaws.append(FieldError("/partner_id", "partner.other", "it is not the partner whose answer it is"))
-        if flaws or not KEY.fullmatch(key):
-            said = sentence(flaws) or "a key has 1 to 255 visible ASCII characters"
-            raise DeclinedError("shape", said, flaws=tuple(flaws))
-        return await self._keep_signal(_signal(partner_id, key, told, actor=actor, source=source))
+        signal = {"partner_id": partner_id, **fields}
+        errors = schema_errors(ReceivePartnerSignal, signal)
+        if signal["partner_id"] != partner_id:
+            errors.append(FieldError("/partner_id", "partner.other", "Partner id must be the partner that answers"))
+        if errors or not KEY.fullmatch(key):
+            detail = sentence(errors) or "The key must have 1 to 255 visible ASCII characters."
+            raise DeclinedError("shape", detail, flaws=tuple(errors))
+        return await self._store(_signal(partner_id, key, signal, actor=actor, source=source))
 
     async def authenticate(self, partner_id: str, headers: Mapping[str, str], content: bytes) -> tuple[PartnerKey, ...]:
-        """The keys of the partner that signed this. Raises ``DeclinedError``, alike for whatever does not fit."""
+        """Returns the partner's keys that signed this. Raises the same ``DeclinedError`` whatever the reason is."""
         named = partner_id if PARTNER.fullmatch(partner_id) else ""
-        by = await self.signers.of(named, headers, content)
+        by = await self.signature_verifier.of(named, headers, content)
         if not by:
-            log.warning("a message was turned away: its signature is not one of the partner it names")
-            raise DeclinedError("signature", "the signature, its time or its sender cannot be accepted")
-        await self.signers.notice(by)
+            log.warning("message rejected: it is not signed with a key of the partner it names")
+            raise DeclinedError(
+                "signature",
+                "The signature, its timestamp or the sender was not accepted. Check key, clock and the exact bytes.",
+            )
+        await self.signature_verifier.notice(by)
         return by
 
-    async def _keep_signal(self, signal: PartnerMessage) -> SubmissionResult:
-        """Keep a partner's message, ring for it, and answer with its receipt, whatever it is about."""
-        taken = await self.gathering.put(signal)
-        if taken.conflicting:
-            await self._keep_contradiction(signal, taken)
+    async def _store(self, signal: PartnerMessage) -> SubmissionResult:
+        """Stores a partner's message, notifies its case, and returns a receipt, whatever the message is about."""
+        accepted = await self.batch_writer.put(signal)
+        if accepted.conflicting:
+            await self._store_contradiction(signal, accepted)
             raise DeclinedError(
-                "id-reused", "this id was used before, for another message: a new message needs a new id"
+                "id-reused", "This id was already used for another message. Send a new message under a new id."
             )
-        self._ring(taken)
+        self._notify(accepted)
         await self.publish_key()
         return SubmissionResult(
-            message_id=taken.message_id,
-            status=taken.status,
-            receipt=self._receipt(signal, taken),
-            received_at=taken.received_at,
-            result=taken.result or {},
-            settled=taken.status != "pending",
-            repeated=taken.repeated,
-            ledger_number=taken.number,
+            message_id=accepted.message_id,
+            status=accepted.status,
+            receipt=self._receipt(signal, accepted),
+            received_at=accepted.received_at,
+            result=accepted.result or {},
+            settled=accepted.status != "pending",
+            repeated=accepted.repeated,
+            ledger_number=accepted.number,
         )
 
     async def publish_key(self) -> None:
-        """Let partners know the key by which they check receipts, before the first is given."""
-        if not self._key_is_known:
+        """Publishes the key with which receipts are verified, before the first receipt is issued."""
+        if not self._receipt_key_published:
             await publish(self.pool, self.receipt_key)
-            self._key_is_known = True
+            self._receipt_key_published = True
 
-    async def _keep_contradiction(self, signal: PartnerMessage, taken: Accepted) -> None:
-        """The same id with another body is not acknowledged; it is kept, and counts for what it restricts."""
+    async def _store_contradiction(self, signal: PartnerMessage, accepted: Accepted) -> None:
+        """Stores a second body under a used id. It is not acknowledged, but what it restricts takes effect."""
         body = encode_message("ReceiveContradiction", json.loads(signal.body)["fields"])
-        kept = await self.gathering.put(replace(signal, body=body, contradicts=taken.message_id))
-        log.warning("message %s contradicts %s and waits for a person", kept.message_id, taken.message_id)
-        self._ring(kept)
+        stored = await self.batch_writer.put(replace(signal, body=body, contradicts=accepted.message_id))
+        log.warning("message %s contradicts %s and is held for review", stored.message_id, accepted.message_id)
+        self._notify(stored)
 
-    def _ring(self, taken: Accepted) -> None:
-        if taken.stream_id and taken.status == "pending":
-            self.notifier.notify(INBOX, taken.stream_id)
-        elif taken.status == "quarantined" and not taken.repeated:
-            log.warning("message %s is quarantined: %s", taken.message_id, (taken.result or {}).get("cause"))
+    def _notify(self, accepted: Accepted) -> None:
+        if accepted.stream_id and accepted.status == "pending":
+            self.notifier.notify(INBOX, accepted.stream_id)
+        elif accepted.status == "quarantined" and not accepted.repeated:
+            log.warning("message %s is quarantined: %s", accepted.message_id, (accepted.result or {}).get("cause"))
 
-    def _receipt(self, signal: PartnerMessage, taken: Accepted) -> str:
-        if taken.number is None or taken.ledger is None:
-            return str(taken.message_id)
-        about = (signal.partner_id, signal.own_id, signal.sha256, taken.received_at, taken.number, taken.ledger)
+    def _receipt(self, signal: PartnerMessage, accepted: Accepted) -> str:
+        if accepted.number is None or accepted.ledger is None:
+            return str(accepted.message_id)
+        about = (
+            signal.partner_id,
+            signal.own_id,
+            signal.sha256,
+            accepted.received_at,
+            accepted.number,
+            accepted.ledger,
+        )
         return self.receipt_key.sign(ReceiptStatement(*about))
 
 
@@ -183,7 +194,7 @@ def _signal(
     actor: str | None = None,
     source: str | None = None,
 ) -> PartnerMessage:
-    """A signal as it is kept. ``sent`` is what came in, to the byte; through other doors, what it amounts to."""
+    """Returns a signal as it is stored. ``sent`` are the exact bytes received; other channels have the body instead."""
     body, partner = encode_message("ReceivePartnerSignal", fields), f"partner:{partner_id}"
     return PartnerMessage(
         partner_id=partner_id,
@@ -199,42 +210,44 @@ def _signal(
 
 
 def _claimed(text: str) -> datetime | None:
-    """A partner's time, if a clock can have shown it. A clock that is wrong loses nothing."""
+    """Returns the partner's time if it can be stored. A wrong clock never loses a message."""
     return kept(_WHEN.validate_python(text))
 
 
 def _signal_fields(partner_id: str, message_id: str, body: bytes) -> dict[str, Any]:
-    """The fields of the signal in a CloudEvent. Raises ``DeclinedError`` for any other shape."""
+    """Returns the fields of the signal in a CloudEvent. Raises ``DeclinedError`` if its schema does not match."""
     try:
         event = parse_object(body)
-    except StrictJsonError as why:
-        raise DeclinedError("shape", str(why), flaws=(FieldError("", "json", str(why)),)) from None
+    except StrictJsonError as error:
+        raise DeclinedError("shape", f"{error}.", flaws=(FieldError("", "json", str(error)),)) from None
     data = event.get("data")
-    flaws = [*_envelope_flaws(event, partner_id, message_id)]
+    errors = _envelope_errors(event, partner_id, message_id)
     if isinstance(data, dict):
         data = {**data, "partner_id": data.get("partner_id", partner_id)}
-        flaws += unfit(ReceivePartnerSignal, data, "/data", sound=True)
+        errors += schema_errors(ReceivePartnerSignal, data, "/data", parsed_strictly=True)
         if data["partner_id"] != partner_id:
-            flaws.append(FieldError("/data/partner_id", "partner.other", "it is not the partner who signed"))
-    if flaws or not isinstance(data, dict):
-        raise DeclinedError("shape", sentence(flaws), flaws=tuple(flaws))
+            errors.append(FieldError("/data/partner_id", "partner.other", "Partner id must be the partner that signed"))
+    if errors or not isinstance(data, dict):
+        raise DeclinedError("shape", sentence(errors), flaws=tuple(errors))
     return data
 
 
-def _envelope_flaws(event: Mapping[str, Any], partner_id: str, message_id: str) -> list[FieldError]:
-    wanted = {"specversion": "1.0", "id": message_id, "source": source_of(partner_id), "type": SIGNAL_TYPE}
-    flaws = [
-        FieldError(f"/{name}", "cloudevent", f"it must be {value!r}")
-        for name, value in wanted.items()
+def _envelope_errors(event: Mapping[str, Any], partner_id: str, message_id: str) -> list[FieldError]:
+    required = {"specversion": "1.0", "id": message_id, "source": source_of(partner_id), "type": SIGNAL_TYPE}
+    errors = [
+        FieldError(f"/{name}", "cloudevent", f"The event's {name} must be {value}")
+        for name, value in required.items()
         if event.get(name) != value
     ]
     if not isinstance(event.get("data"), dict):
-        flaws.append(FieldError("/data", "cloudevent", "it must be an object with the signal's fields"))
+        errors.append(FieldError("/data", "cloudevent", "The event's data must be an object with the signal's fields"))
     if event.get("datacontenttype", "application/json") != "application/json":
-        flaws.append(FieldError("/datacontenttype", "cloudevent", "it must be 'application/json'"))
-    return flaws
+        errors.append(
+            FieldError("/datacontenttype", "cloudevent", "The event's datacontenttype must be application/json")
+        )
+    return errors
 
 
 def source_of(partner_id: str) -> str:
-    """The ``source`` under which a partner sends its CloudEvents."""
+    """Returns the ``source`` of a partner's CloudEvents."""
     return f"awda:partner:{partner_id}"

@@ -1,6 +1,6 @@
-"""Whose signature it is: every partner's keys, read together and used for at most two seconds.
+"""Verifies partners' signatures with the keys of all partners, which are read together and cached for two seconds.
 
-Known and unknown partners cost the same: no look-up of their own, and as many signatures computed.
+Known and unknown partners take the same time: neither has a look-up of its own, and as many signatures are computed.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from store.crypto.keys import MasterKey
 from store.partners.keys import NOTICED_EVERY, PartnerKey, every_key, notice, signers
 
 FRESH_S: Final = 2.0
-"""How long a key may still count after it was revoked."""
+"""How long a key may still be accepted after it was revoked, in seconds."""
 
 
 class SignatureVerifier:
-    """The partners' keys, as a gateway keeps them."""
+    """A cache of all partners' keys."""
 
     def __init__(self, pool: asyncpg.Pool[asyncpg.Record], master: MasterKey) -> None:
         self._pool, self._master = pool, master
@@ -31,9 +31,9 @@ class SignatureVerifier:
         self._noticed: dict[str, float] = {}
 
     async def of(self, partner_id: str, headers: Mapping[str, str], content: bytes) -> tuple[PartnerKey, ...]:
-        """The partner's keys that signed this content, under these headers (lower-case names).
+        """Returns the partner's keys that signed this content, under these headers (lower-case names).
 
-        Nobody is turned away for a key that was added a moment ago: before that the keys are read again.
+        Before a signature is rejected the keys are read again, so that a key that was just added is accepted.
         """
         arrived = time.monotonic()
         keys = await self._since(arrived - FRESH_S)
@@ -44,7 +44,7 @@ class SignatureVerifier:
         return signers(keys.get(partner_id, ()), headers, content, time.time())
 
     async def notice(self, by: Sequence[PartnerKey]) -> None:
-        """Let it be known now and then that these keys are in use. It costs a statement an hour and key."""
+        """Records that these keys are in use, with at most one statement per hour and key."""
         now = time.monotonic()
         due = [key for key in by if now - self._noticed.get(key.key_id, -math.inf) > NOTICED_EVERY.total_seconds()]
         if due:
@@ -52,7 +52,7 @@ class SignatureVerifier:
             await notice(self._pool, due)
 
     async def _since(self, moment: float) -> Mapping[str, Sequence[PartnerKey]]:
-        """The keys as they were at that moment or later. One reads, the others wait for what it finds."""
+        """Returns the keys as of that moment (monotonic seconds) or later. One caller reads; the others wait for it."""
         if self._read_at < moment:
             async with self._reading:
                 if self._read_at < moment:

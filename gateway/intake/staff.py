@@ -1,6 +1,7 @@
-"""Taking in from staff, by any door: HTTP, the command line, a list. Committed, then rung for.
+"""Accepts messages from staff through every channel: HTTP, the command line, an import. Commits, then notifies.
 
-Nobody here decides anything. What cannot be a message is declined at once, and the refusal is kept with who and when.
+Nothing is decided here. What does not match the schema of a message is declined at once, and the refusal is stored with
+its sender and time.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from store.messages.inbox import (
 from store.postgres.clock import now
 from store.postgres.notifier import INBOX, Notifier
 
-SKEW: Final = timedelta(minutes=5)
+SKEW: Final = timedelta(minutes=5)  # by which a sender's clock may be ahead
 
 NUMBER: Final = re.compile(r"[A-Z0-9-]{1,60}")
 
@@ -42,7 +43,7 @@ USER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 
 @dataclass(frozen=True, slots=True)
 class SubmissionContext:
-    """Who hands a message in, under which key, and since when it is so (by the sender's word)."""
+    """Who submits a message, under which idempotency key, and when it happened according to the sender."""
 
     user: str
     key: str
@@ -51,12 +52,10 @@ class SubmissionContext:
 
 
 class StaffIntake:
-    """The side of the desk where staff hand messages in."""
+    """The part of the intake for messages from staff."""
 
-    pool: asyncpg.Pool[asyncpg.Record]
-    keys: KeyStore
-    notifier: Notifier
-    inbox: Inbox
+    def __init__(self, pool: asyncpg.Pool[asyncpg.Record], keys: KeyStore, notifier: Notifier, inbox: Inbox) -> None:
+        self.pool, self.keys, self.notifier, self.inbox = pool, keys, notifier, inbox
 
     async def start_case(
         self,
@@ -68,15 +67,15 @@ class StaffIntake:
         reason: str | None = None,
         name: object = "RegisterCase",
     ) -> SubmissionResult:
-        """Open a case with its first message; the answer has its number. Raises ``DeclinedError``."""
+        """Opens a case with its first message. The result has the case number. Raises ``DeclinedError``."""
         incoming = from_staff(None, name, fields, SubmissionContext(user, key, happened_at, reason))
-        flaws = field_errors(name, fields, to="case")
-        if not flaws and name != "RegisterCase":
-            said = f"{name} goes to a case that exists; a case is started with RegisterCase"
-            flaws = [FieldError("/message", "message.needs_a_case", said, name)]
-        await self._insist(incoming, [*flaws, *await self._time_flaws(happened_at)])
+        errors = field_errors(name, fields, to="case")
+        if not errors and name != "RegisterCase":
+            wrong = f"{name} must be sent to an existing case; a case is opened with RegisterCase"
+            errors = [FieldError("/message", "message.needs_a_case", wrong, name)]
+        await self._require(incoming, [*errors, *await self._time_errors(happened_at)])
         receipt = await self.inbox.start_case(incoming)
-        return self.taken(receipt, receipt.number)
+        return self.acknowledge(receipt, receipt.number)
 
     async def send(
         self,
@@ -89,23 +88,23 @@ class StaffIntake:
         happened_at: datetime | None = None,
         reason: str | None = None,
     ) -> SubmissionResult:
-        """Hand a message to the case or movement of that number.
+        """Submits a message to the case or movement with that number. Raises ``DeclinedError``.
 
-        ``PlanMovement`` starts one. Raises ``DeclinedError``.
+        ``PlanMovement`` opens a movement under the number.
         """
         about = SubmissionContext(user, key, happened_at, reason)
         if name == "PlanMovement":
             return await self._plan(number, fields, about)
         head = await by_number(self.pool, number) if NUMBER.fullmatch(number) else None
         if head is None:
-            raise DeclinedError("not-found", f"there is no {_kind(number)} {number[:64]!r}: check the number")
+            raise DeclinedError("not-found", f"There is no {_kind(number)} {number[:64]!r}. Check the number.")
         incoming = from_staff(head.stream_id, name, fields, about)
-        flaws = [*field_errors(name, fields, to=head.kind), *await self._time_flaws(happened_at)]
+        errors = [*field_errors(name, fields, to=head.kind), *await self._time_errors(happened_at)]
         try:
-            await self._insist(incoming, flaws)
-            return self.taken(await self.inbox.put(incoming), number)
+            await self._require(incoming, errors)
+            return self.acknowledge(await self.inbox.put(incoming), number)
         except KeyErasedError:
-            raise DeclinedError("erased", f"{number} was erased: nothing can be added to it any more") from None
+            raise DeclinedError("erased", f"The data of {number} was erased; nothing can be added to it.") from None
 
     async def plan(
         self,
@@ -117,40 +116,40 @@ class StaffIntake:
         reason: str | None = None,
         name: object = "PlanMovement",
     ) -> SubmissionResult:
-        """Start a movement under the number among its fields. Raises ``DeclinedError``."""
+        """Opens a movement under the number in its fields. Raises ``DeclinedError``."""
         about = SubmissionContext(user, key, happened_at, reason)
         if name == "PlanMovement":
             return await self._plan(str(fields.get("number", "")), fields, about)
-        flaws = field_errors(name, fields, to="movement")
-        said = f"{name} goes to a movement that exists; a movement is started with PlanMovement"
-        flaws = flaws or [FieldError("/message", "message.needs_a_movement", said, name)]
-        await self._insist(from_staff(None, name, fields, about), flaws)
-        raise AssertionError("flaws are always declined")
+        errors = field_errors(name, fields, to="movement")
+        wrong = f"{name} must be sent to an existing movement; a movement is opened with PlanMovement"
+        errors = errors or [FieldError("/message", "message.needs_a_movement", wrong, name)]
+        await self._require(from_staff(None, name, fields, about), errors)
+        raise AssertionError("errors are always declined")
 
     async def _plan(self, number: str, fields: Mapping[str, Any], about: SubmissionContext) -> SubmissionResult:
         incoming = from_staff(None, "PlanMovement", fields, about)
-        flaws = field_errors("PlanMovement", fields, to="movement")
-        if not flaws and fields["number"] != number:
-            flaws = [
-                FieldError("/number", "number.differs", f"the movement is addressed as {number}", fields["number"])
-            ]
-        await self._insist(incoming, [*flaws, *await self._time_flaws(about.happened_at)])
+        errors = field_errors("PlanMovement", fields, to="movement")
+        if not errors and fields["number"] != number:
+            wrong = f"Number must be the number in the address, {number}"
+            errors = [FieldError("/number", "number.differs", wrong, fields["number"])]
+        await self._require(incoming, [*errors, *await self._time_errors(about.happened_at)])
         try:
             receipt = await self.inbox.start_stream("movement", number, incoming)
-        except NumberTakenError as taken:
-            raise DeclinedError("number-taken", str(taken), rule="MOVEMENT.EXISTS") from None
-        return self.taken(receipt, number)
+        except NumberTakenError as error:
+            raise DeclinedError("number-taken", str(error), rule="MOVEMENT.EXISTS") from None
+        return self.acknowledge(receipt, number)
 
     async def wait(self, message_id: UUID, seconds: float) -> SubmissionResult | None:
-        """What has become of a message, once it is settled or so many seconds have gone; ``None`` if it never came."""
+        """Returns the result of a message, waiting for it up to ``seconds``; ``None`` if there is no such message."""
         found = await self.inbox.wait_for(message_id, seconds)
         return None if found is None else _so_far(found, await self._number(found.stream_id))
 
-    def taken(self, receipt: Receipt, number: str | None) -> SubmissionResult:
+    def acknowledge(self, receipt: Receipt, number: str | None) -> SubmissionResult:
+        """Notifies the stream of a stored message and returns what its sender gets. Raises ``DeclinedError``."""
         if receipt.conflicting:
             raise DeclinedError(
                 "key-reused",
-                "this id was used before, for another message: a new message needs a new id",
+                "This idempotency key was already used for another message. Send a new message under a new key.",
                 message_id=receipt.message_id,
             )
         if receipt.stream_id and receipt.status == "pending":
@@ -168,27 +167,27 @@ class StaffIntake:
             repeated=receipt.repeated,
         )
 
-    async def _insist(self, incoming: IncomingMessage, flaws: list[FieldError]) -> None:
-        """Go on if nothing is wrong; otherwise keep the refusal and decline."""
-        if not flaws:
+    async def _require(self, incoming: IncomingMessage, errors: list[FieldError]) -> None:
+        """Stores the refusal and raises ``DeclinedError`` if there are errors."""
+        if not errors:
             return
-        rule = "MESSAGE.UNKNOWN" if flaws[0].code == "message.unknown" else "MESSAGE.INVALID"
-        fields = ", ".join(flaw.pointer for flaw in flaws)
+        rule = "MESSAGE.UNKNOWN" if errors[0].code == "message.unknown" else "MESSAGE.INVALID"
+        fields = ", ".join(error.pointer for error in errors)
         receipt = await self._keep(incoming, "refused", {"rule": rule, "field": fields})
-        answer = self.taken(receipt, None)
+        answer = self.acknowledge(receipt, None)
         raise DeclinedError(
             "invalid-message",
-            sentence(flaws),
+            sentence(errors, values=True),
             rule=rule,
-            flaws=tuple(flaws),
+            flaws=tuple(errors),
             message_id=answer.message_id,
             repeated=answer.repeated,
         )
 
-    async def _keep(self, incoming: IncomingMessage, status: str, told: Mapping[str, Any]) -> Receipt:
-        """A row that is settled as it comes in: nobody has to look at it before its sender can be answered."""
-        result = json.dumps({"status": status, **told}, sort_keys=True)
-        await self.keys.keyring(incoming.stream_id or NOWHERE)  # beforehand: not with a connection in hand
+    async def _keep(self, incoming: IncomingMessage, status: str, details: Mapping[str, Any]) -> Receipt:
+        """Stores a message together with its result, so that its sender can be answered at once."""
+        result = json.dumps({"status": status, **details}, sort_keys=True)
+        await self.keys.keyring(incoming.stream_id or NOWHERE)  # first, because it needs a connection of its own
         async with self.pool.acquire() as connection, connection.transaction():
             inbox = Inbox(cast("asyncpg.Pool[asyncpg.Record]", connection), self.keys)
             receipt = await inbox.put(incoming)
@@ -197,20 +196,35 @@ class StaffIntake:
             await connection.execute(_SETTLE, incoming.message_id, status, result)
         return replace(receipt, status=status, result=json.loads(result))
 
-    async def _time_flaws(self, happened_at: datetime | None) -> list[FieldError]:
+    async def _time_errors(self, happened_at: datetime | None) -> list[FieldError]:
         if happened_at is None:
             return []
         if happened_at.tzinfo is None:
             return [
                 FieldError(
-                    "/about/happened_at", "time.zone", "a time needs its zone, such as Z", happened_at.isoformat()
+                    "/about/happened_at",
+                    "time.zone",
+                    "Happened at must have a time zone, for example 2026-11-23T08:00:00Z",
+                    happened_at.isoformat(),
                 )
             ]
         if happened_at > await now(self.pool) + SKEW:
-            return [FieldError("/about/happened_at", "time.future", "it has not happened yet", happened_at.isoformat())]
+            return [
+                FieldError(
+                    "/about/happened_at",
+                    "time.future",
+                    "Happened at must not be in the future",
+                    happened_at.isoformat(),
+                )
+            ]
         if happened_at.year not in YEARS:
             return [
-                FieldError("/about/happened_at", "time.past", "nothing is known of that year", happened_at.isoformat())
+                FieldError(
+                    "/about/happened_at",
+                    "time.past",
+                    f"Happened at must be between the years {YEARS.start} and {YEARS.stop - 1}",
+                    happened_at.isoformat(),
+                )
             ]
         return []
 
@@ -224,12 +238,17 @@ class StaffIntake:
 def from_staff(
     stream_id: UUID | None, name: object, fields: Mapping[str, Any], about: SubmissionContext
 ) -> IncomingMessage:
-    """A message of staff, as the inbox takes it. Raises ``DeclinedError``."""
+    """Returns a staff message as the inbox stores it. Raises ``DeclinedError``."""
     if not KEY.fullmatch(about.key):
-        raise DeclinedError("bad-key", "an idempotency key has 1 to 255 visible ASCII characters; a UUID is a good one")
+        raise DeclinedError(
+            "bad-key", "The idempotency key must have 1 to 255 visible ASCII characters, for example a new UUID."
+        )
     if not USER.fullmatch(about.user):
-        said = f"{about.user[:64]!r} is no user's name: it has up to 64 letters, digits and . _ @ -"
-        raise DeclinedError("bad-user", said)
+        raise DeclinedError(
+            "bad-user",
+            f"{about.user[:64]!r} is not a valid user name. Use 1 to 64 letters, digits and . _ @ -"
+            " and begin with a letter or digit.",
+        )
     return IncomingMessage(
         message_id=message_id_for(about.user, about.key),
         stream_id=stream_id,

@@ -1,4 +1,4 @@
-"""JSON without room for two readings: no duplicate keys, no NaN, no depths, no numbers that other readers round."""
+"""Strict JSON that every parser reads alike: no duplicate keys, NaN, deep nesting or integers beyond 2^53."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import json
 import math
 from typing import Any, Final, NoReturn
 
-DEPTH: Final = 20
+DEPTH: Final = 20  # levels of nesting
 
 LARGEST: Final = 2**53
 
-DIGITS: Final = 17
+DIGITS: Final = 17  # of an integer; longer ones are rejected before they are converted
 
 
 class StrictJsonError(ValueError):
-    """The text is not JSON as it is taken here; says which rule it breaks, and repeats none of it."""
+    """The text is not strict JSON. The message names the rule and repeats nothing of the text."""
 
 
 def parse(body: bytes) -> Any:
-    """The value of a JSON text. Raises ``StrictJsonError`` and nothing else."""
+    """Returns the value of a JSON text. Raises ``StrictJsonError`` and no other error."""
     try:
         value = json.loads(
             body.decode("utf-8"),
@@ -27,48 +27,50 @@ def parse(body: bytes) -> Any:
             parse_int=_integer,
             parse_float=_real,
         )
-    except UnicodeDecodeError as flaw:
-        raise StrictJsonError(f"the body is not UTF-8 (byte {flaw.start})") from None
-    except json.JSONDecodeError as flaw:
-        raise StrictJsonError(f"the body is not JSON: {flaw.msg} (line {flaw.lineno}, column {flaw.colno})") from None
+    except UnicodeDecodeError as error:
+        raise StrictJsonError(f"The body is not UTF-8 (byte {error.start})") from None
+    except json.JSONDecodeError as error:
+        raise StrictJsonError(
+            f"The body is not JSON: {error.msg} (line {error.lineno}, column {error.colno})"
+        ) from None
     except RecursionError:
-        raise StrictJsonError(f"the body is nested deeper than {DEPTH} levels") from None
-    if b"\\u" in body or body.count(b"[") + body.count(b"{") > DEPTH:  # otherwise there is nothing to be found
+        raise StrictJsonError(f"The body is nested deeper than {DEPTH} levels") from None
+    if b"\\u" in body or body.count(b"[") + body.count(b"{") > DEPTH:  # otherwise there is nothing to check
         check(value)
     return value
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
-    """The same, for a text that must be one object."""
+    """Returns the object in a JSON text. Raises ``StrictJsonError``, also for any other value."""
     value = parse(body)
     if not isinstance(value, dict):
-        raise StrictJsonError("the body must be one JSON object: {…}")
+        raise StrictJsonError("The body must be one JSON object: {…}")
     return value
 
 
 def check(value: Any, levels: int = DEPTH) -> None:
-    """Refuse what no database or reader takes, however the value came about. Raises ``StrictJsonError``."""
+    """Rejects values that a database or another parser cannot store. Raises ``StrictJsonError``."""
     if isinstance(value, str):
         _check_text(value)
     if not isinstance(value, (dict, list)):
         return
     if not levels:
-        raise StrictJsonError(f"the body is nested deeper than {DEPTH} levels")
+        raise StrictJsonError(f"The body is nested deeper than {DEPTH} levels")
     for part in (*value, *value.values()) if isinstance(value, dict) else value:
         check(part, levels - 1)
 
 
 def _check_text(text: str) -> None:
     if "\0" in text:
-        raise StrictJsonError("a text holds a NUL character")
+        raise StrictJsonError("A text contains a NUL character")
     if not _encodable(text):
-        raise StrictJsonError("a text holds half of a surrogate pair")
+        raise StrictJsonError("A text contains half of a surrogate pair")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise StrictJsonError("a key stands twice in one object")
+        raise StrictJsonError("A key occurs twice in one object")
     return found
 
 
@@ -78,14 +80,16 @@ def _no_constant(name: str) -> NoReturn:
 
 def _integer(text: str) -> int:
     if len(text) > DIGITS or abs(int(text)) > LARGEST:
-        raise StrictJsonError("an integer is beyond 2^53, where readers begin to differ")
+        raise StrictJsonError(
+            "An integer is larger than 2^53, so that not every program reads it exactly; send it as text"
+        )
     return int(text)
 
 
 def _real(text: str) -> float:
     number = float(text)
     if math.isinf(number):
-        raise StrictJsonError("a number is too large")
+        raise StrictJsonError("A number is too large")
     return number
 
 

@@ -1,4 +1,4 @@
-"""Messages as they are handed in, by whatever door: how one is kept, and what its sender is told."""
+"""What every channel shares: how a submitted message is stored, and what its sender gets back."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from uuid import UUID, uuid4
 
 from gateway.intake.validation import FieldError
 
-KEY: Final = re.compile(r"[!-~]{1,255}")
+KEY: Final = re.compile(r"[!-~]{1,255}")  # an idempotency key
 
-YEARS: Final = range(1900, 2200)
+YEARS: Final = range(1900, 2200)  # of times that are stored
 
 
 class DeclinedError(Exception):
-    """Not taken in as a message. ``problem`` is a stable word; ``message_id`` names the kept refusal, if any."""
+    """The message was not accepted. ``problem`` is a problem slug; ``message_id`` names the stored refusal, if any."""
 
     def __init__(
         self,
@@ -36,7 +36,7 @@ class DeclinedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SubmissionResult:
-    """What the sender of a message may be told: its receipt, and what has become of it so far."""
+    """What the sender of a message gets back: its receipt, and its result so far."""
 
     message_id: UUID
     status: str
@@ -48,14 +48,14 @@ class SubmissionResult:
     settled: bool = False
     repeated: bool = False
     ledger_number: int | None = None
-    """Of a partner's message: its place in the partner's ledger, short enough to be said on the telephone."""
+    """Of a partner's message: its number in the partner's ledger, short enough for the telephone."""
 
 
 def new_key() -> str:
-    """An idempotency key for a message that nobody will send again."""
+    """Returns an idempotency key for a message that will not be sent again."""
     return uuid4().hex
 
 
 def kept(at: datetime | None) -> datetime | None:
-    """A time as far as it can be kept."""
+    """Returns the time if it has a zone and a year that can be stored, otherwise nothing."""
     return at if at is not None and at.tzinfo and at.year in YEARS else None

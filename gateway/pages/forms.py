@@ -14,7 +14,7 @@ from fastapi import Request
 
 from domain.kernel.vocabulary import ReferralKind
 from gateway.http.problems import ProblemError
-from gateway.http.request_body import limited
+from gateway.http.request_body import read_body
 from gateway.pages.outcome_choices import (
     CHECKBOXES,
     DAY_FIELD,
@@ -68,7 +68,7 @@ async def read_form(request: Request) -> FormData:
     """Returns the form in a request. Raises ``ProblemError`` when it is not a form or too large."""
     if request.headers.get("content-type", "").split(";")[0].strip().lower() != FORM:
         raise ProblemError("media-type", f"the content type must be {FORM}: submit the form of the page")
-    body = await limited(request, FORM_BYTES)
+    body = await read_body(request, FORM_BYTES)
     try:
         pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=MOST_FIELDS, errors="strict")
     except ValueError:  # not ASCII, not UTF-8 behind the percent signs, or too many fields

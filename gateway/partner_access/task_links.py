@@ -264,7 +264,7 @@ class TaskLinks:
             "occurred_at": occurred_at.astimezone(UTC).isoformat(),
         }
         fields = {name: value for name, value in signal.items() if value is not None}
-        return await self.intake.signal(link.partner_id, f"link:{link.link_id}:{slot}", fields)
+        return await self.intake.partners.submit(link.partner_id, f"link:{link.link_id}:{slot}", fields)
 
     def _digest(self, answer: LinkAnswer) -> str:
         content = [answer.signal, answer.outcome, answer.note, str(answer.day or ""), dict(answer.details)]

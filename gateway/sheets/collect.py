@@ -23,7 +23,7 @@ from domain.kernel.policy import NEWEST
 from domain.referral.sheets import CELLS, NOTE, RESULT, SHEET_OUTCOMES, STATEMENT_COLUMNS, parse_code
 from domain.signals.handler import identity_mismatch
 from gateway.intake.service import Intake
-from gateway.intake.validation import unfit
+from gateway.intake.validation import schema_errors
 from gateway.sheets.issue import until_settled
 from gateway.sheets.row_parser import CODE, RowContext, RowStatement, clean, form, read_row
 from gateway.sheets.translations import RESULTS
@@ -206,7 +206,7 @@ def _line(intake: Intake, partner: RegisteredPartner, row: _Row, statement: RowS
 
 def _valid_lines(lines: Sequence[ReadyLine]) -> tuple[tuple[ReadyLine, ...], list[RowError]]:
     """Returns the lines that can be submitted, the persons' own statements first, and the errors of the others."""
-    invalid = {each.line_id: flaws for each in lines if (flaws := unfit(ReceivePartnerSignal, each.fields))}
+    invalid = {each.line_id: flaws for each in lines if (flaws := schema_errors(ReceivePartnerSignal, each.fields))}
     valid = [each for each in lines if each.line_id not in invalid]
     errors = [
         RowError(each.row, each.part, str(flaw.value or ""), flaw.message, "correct the row and submit the sheet again")
@@ -251,7 +251,9 @@ async def collect_sheet(
     """Submits every line. Each is committed before the next, so an interrupted run can be repeated and completed."""
     results, errors = list[LineResult](), list[RowError]()
     for count, each in enumerate(checked.ready, 1):
-        answer = await intake.signal(checked.partner.partner_id, str(each.line_id), each.fields, actor=f"staff:{user}")
+        answer = await intake.partners.submit(
+            checked.partner.partner_id, str(each.line_id), each.fields, actor=f"staff:{user}"
+        )
         results.append(
             LineResult(each.row, each.code, each.part, answer.message_id, answer.status, answer.repeated, answer.result)
         )

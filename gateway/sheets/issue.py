@@ -214,7 +214,7 @@ async def _submit_listing(intake: Intake, each: _LoadedReferral, sheet_id: UUID,
     for attempt in range(ATTEMPTS):
         key = f"list-{each.awaited.referral_id}-{field_set}-{attempt}"
         try:
-            answer = await intake.send(each.number, "ListReferral", fields, user=user, key=key)
+            answer = await intake.staff.send(each.number, "ListReferral", fields, user=user, key=key)
         except DeclinedError:
             return None
         if answer.status != "refused":

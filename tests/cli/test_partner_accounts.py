@@ -55,14 +55,14 @@ def given(database: Database, tmp_path: Path) -> HeldMessages:
 async def _send(database: Database) -> tuple[list[SubmissionResult], str]:
     async with open_intake(database.app_dsn, MASTER_KEY) as intake:
         await add(intake.pool, RegisteredPartner(CLINIC, "Clinic", frozenset()))
-        begun = await intake.start_case(REGISTRATION, user="fatima", key=uuid4().hex)
+        begun = await intake.staff.start_case(REGISTRATION, user="fatima", key=uuid4().hex)
         signal = {
             "signal_id": str(uuid4()),
             "referral_token": "nobody-knows-this-token",
             "signal_type": "COMPLETED",
             "occurred_at": "2026-11-23T09:00:00Z",
         }
-        return [await intake.signal(CLINIC, f"m-{n}", signal) for n in range(3)], str(begun.number)
+        return [await intake.partners.submit(CLINIC, f"m-{n}", signal) for n in range(3)], str(begun.number)
 
 
 def test_the_accounts_of_one_partner_and_of_all(given: HeldMessages) -> None:

@@ -17,7 +17,8 @@ from click.testing import CliRunner, Result
 from audit.verification.verify import verify
 from cli.main import awda
 from cli.output import ExitCode
-from gateway.intake.service import Intake, open_intake
+from gateway.intake.partners import PartnerIntake
+from gateway.intake.service import open_intake
 from store.projections.projector import Projector
 from tests.gateway.conftest import MASTER_KEY
 from tests.support.databases import Database
@@ -172,16 +173,16 @@ async def test_after_an_interruption_the_next_run_submits_the_rest(
 ) -> None:
     cases = [await a_waiting_person(place.worker, person) for person in (MUSA, MUSA, MUSA)]
     Path(place.file("sheet.csv")).write_bytes(filled(await place.office.issue(), CONFIRMED, CONFIRMED, CONFIRMED))
-    signal, count = Intake.signal, 0
+    submit, count = PartnerIntake.submit, 0
 
-    async def interrupted(self: Intake, *about: Any, **more: Any) -> Any:
+    async def interrupted(self: PartnerIntake, *about: Any, **more: Any) -> Any:
         nonlocal count
         count += 1
         if count == 3:
             raise KeyboardInterrupt
-        return await signal(self, *about, **more)
+        return await submit(self, *about, **more)
 
-    monkeypatch.setattr(Intake, "signal", interrupted)
+    monkeypatch.setattr(PartnerIntake, "submit", interrupted)
     assert (await place.back()).exit_code == ExitCode.INTERRUPTED
     monkeypatch.undo()
     done = json.loads((await place.back()).stdout)

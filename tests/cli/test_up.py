@@ -17,8 +17,8 @@ import pytest
 
 from cli.output import ExitCode
 from cli.registration_list import SAMPLE
+from tests.support.ports import free_port
 from workers.embedded.processes import PROJECT
-from workers.embedded.temporal import free_port
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 

@@ -25,10 +25,11 @@ import pytest
 import yaml
 
 from activities.webhook_client import NEVER, is_public
+from tests.support.ports import free_port
 from workers.embedded.installation import Servers
 from workers.embedded.installation import servers as real_servers
 from workers.embedded.postgres import installed
-from workers.embedded.temporal import free_port, program
+from workers.embedded.temporal import program
 from workers.network_probe import serves
 
 ROOT: Final = Path(__file__).resolve().parents[2]

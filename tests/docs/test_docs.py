@@ -1,4 +1,4 @@
-"""What the documents say, held against the tree: links, commands, checks, words, the trail."""
+"""The documentation is checked against the project: links, commands, files, checks, terms, the example history."""
 
 from __future__ import annotations
 
@@ -25,6 +25,12 @@ PARTS: Final = ["Context", "Decision", "Consequences", "Alternatives", "Enforced
 
 LINK: Final = re.compile(r"\]\((?!https?:|mailto:)([^)#\s]+)(?:#[^)]*)?\)")
 
+ANCHOR: Final = re.compile(r"\]\((?!https?:|mailto:)([^)#\s]*)#([^)\s]+)\)")
+
+FILE: Final = re.compile(r"`((?:[a-z_]+/)+[\w.-]+\.(?:py|sql|toml|json|md|css|html|svg))`")
+
+PICTURE: Final = ROOT / "docs" / "images" / "terminal.svg"
+
 NAMED_TEST: Final = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
 
 NAMED_CONTRACT: Final = re.compile(r"import contract \*(.+?)\*")
@@ -49,13 +55,54 @@ def section(page: Path, title: str) -> str:
 
 
 def typed(text: str) -> str:
-    """What stands in blocks and between backticks: what a reader would type."""
+    """Returns code blocks and code spans: what a reader would type."""
     return "\n".join(block or word for block, word in CODE.findall(text))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=titled)
 def test_every_link_leads_somewhere(page: Path) -> None:
     assert [to for to in LINK.findall(page.read_text()) if not (page.parent / to).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=titled)
+def test_every_link_to_a_section_leads_to_a_heading(page: Path) -> None:
+    assert [
+        f"{to}#{anchor}"
+        for to, anchor in ANCHOR.findall(page.read_text())
+        if anchor not in anchors_of(page.parent / to if to else page)
+    ] == []
+
+
+def anchors_of(page: Path) -> set[str]:
+    """Returns the anchors that a page has: its headings as GitHub writes them, and its own ``<a id>``."""
+    text = page.read_text()
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    own = re.findall(r'<a id="([^"]+)">', text)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings} | set(own)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name != "CHANGELOG.md"], ids=titled)
+def test_every_file_a_page_names_exists(page: Path) -> None:
+    named = set(FILE.findall(page.read_text()))
+    assert [file for file in sorted(named) if not ((ROOT / file).exists() or (page.parent / file).exists())] == []
+
+
+def test_every_page_is_in_the_documentation_index() -> None:
+    index = ROOT / "docs" / "README.md"
+    linked = {(index.parent / to).resolve() for to in LINK.findall(index.read_text())}
+    in_folders_with_an_index = {page for page in PAGES if page.parent.name in {"decisions", "rules"}}
+    unlisted = set(PAGES) - linked - in_folders_with_an_index - {index, ROOT / "SECURITY.md"}
+    assert sorted(map(titled, unlisted)) == []
+
+
+def test_the_picture_in_the_readme_shows_real_commands_and_names_no_other_host() -> None:
+    picture = PICTURE.read_text(encoding="utf-8")
+    assert PICTURE.relative_to(ROOT).as_posix() in README
+    assert re.findall(r"https?://[^\s\"<)]+", picture) == ["http://www.w3.org/2000/svg"]
+    assert "@font-face" not in picture
+    typed_commands = re.findall(r"\$&#160;awda&#160;([a-z]+)", picture)
+    assert typed_commands
+    assert set(typed_commands) <= set(COMMANDS)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=titled)

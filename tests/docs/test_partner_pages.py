@@ -1,4 +1,4 @@
-"""What the pages for partners say, held against what the programme does."""
+"""The pages for partners are checked against the code: messages, figures, outcomes, summaries."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ def example(type_: str) -> dict[str, Any]:
 
 
 def test_the_referral_on_the_page_is_what_a_clinic_is_sent() -> None:
-    told = a_screened_case()
-    sent = next(e for e in told.events if isinstance(e, ReferralSent) and e.kind is ReferralKind.MEDICAL_ASSESSMENT)
-    message = notifications_of(told.case, sent)
+    scenario = a_screened_case()
+    sent = next(e for e in scenario.events if isinstance(e, ReferralSent) and e.kind is ReferralKind.MEDICAL_ASSESSMENT)
+    message = notifications_of(scenario.case, sent)
     assert message is not None
 
     shown = example(f"org.iom.vhr.{message.name}.v1")
@@ -69,11 +69,11 @@ def test_every_letter_that_a_partner_may_get_is_on_the_page_and_no_other() -> No
 
 
 def test_what_the_page_says_of_a_letter_is_what_stands_in_it() -> None:
-    told = a_screened_case()
-    asked = told.referral("MEDICAL_ASSESSMENT").referral_id
-    told.having("AmendReferral", referral_id=asked).after(days=9)
-    told.having("CancelReferral", referral_id=asked, reason="x").after(days=3)
-    written = [letter for event in told.events if (letter := notifications_of(told.case, event)) is not None]
+    scenario = a_screened_case()
+    asked = scenario.referral("MEDICAL_ASSESSMENT").referral_id
+    scenario.having("AmendReferral", referral_id=asked).after(days=9)
+    scenario.having("CancelReferral", referral_id=asked, reason="x").after(days=3)
+    written = [letter for event in scenario.events if (letter := notifications_of(scenario.case, event)) is not None]
     assert {letter.name for letter in written} == letters.SAYS.keys()
     for letter in written:
         named = re.findall(r"`([a-z_]+)`", letters.SAYS[letter.name][1])
@@ -86,7 +86,7 @@ def test_the_figures_on_the_page_are_those_in_the_code() -> None:
     assert (TOLERANCE_S, LONGEST_TOLERANCE_S, timedelta(weeks=1)) == (5 * 60, 15 * 60, GRACE)
     assert "ten times over 75 hours" in PAGE
     assert "five minutes; agree on more, at most fifteen" in PAGE
-    assert "the old one goes on counting for a week" in PAGE
+    assert "the old key remains valid for a week" in PAGE
 
 
 def test_whoever_speaks_of_a_revoked_key_gives_it_the_two_seconds_that_a_gateway_does() -> None:

@@ -1,4 +1,4 @@
-"""Tests can be false: each asserts something itself, or by a helper whose name says so."""
+"""Every test can fail: it asserts something itself, or calls a helper whose name states that it asserts."""
 
 from __future__ import annotations
 

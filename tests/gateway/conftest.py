@@ -1,4 +1,4 @@
-"""The intake on a real database, and partners with real keys."""
+"""Fixtures: an intake and an application on a real database, and partners with real keys."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def intake(database: Database) -> AsyncIterator[Intake]:
 
 @dataclass(frozen=True)
 class Clinic:
-    """A partner that signs its messages. ``case`` is the stream with its referral, whose token is ``TOKEN``."""
+    """A partner that signs its messages. ``case`` is the stream with its referral, under ``TOKEN``."""
 
     partner_id: str
     secret: str
@@ -53,7 +53,7 @@ class Clinic:
     case: UUID
 
     def event(self, **changed: Any) -> dict[str, Any]:
-        """Returns a completion signal as a CloudEvent."""
+        """Returns a signal as a CloudEvent."""
         message_id = str(changed.pop("id", uuid4()))
         data = {
             "signal_id": str(uuid4()),
@@ -76,7 +76,7 @@ class Clinic:
     def signed(
         self, event: dict[str, Any], *, key: str | None = None, at: float | None = None
     ) -> tuple[dict[str, str], bytes]:
-        """Returns the headers and the body of a signed request."""
+        """Returns headers and body as they are sent."""
         return self.signed_bytes(json.dumps(event).encode(), str(event["id"]), key=key, at=at)
 
     def signed_bytes(
@@ -88,13 +88,13 @@ class Clinic:
 
 @pytest.fixture
 async def clinic(intake: Intake) -> Clinic:
-    begun = await intake.start_case(REGISTRATION, user="fatima", key=uuid4().hex)
+    begun = await intake.staff.start_case(REGISTRATION, user="fatima", key=uuid4().hex)
     case = await stream_of(intake, str(begun.number))
     return await a_partner(intake, "clinic-tripoli", case, TOKEN)
 
 
 async def a_partner(intake: Intake, partner_id: str, case: UUID, token: str) -> Clinic:
-    """Registers a partner with a shared secret and an Ed25519 key, and a referral to it with that token."""
+    """Registers a partner with a shared secret, an Ed25519 key and a referral under this token."""
     secret, (private, public) = new_secret(), new_pair()
     await add(intake.pool, RegisteredPartner(partner_id, partner_id, frozenset()))
     await add_key(intake.pool, intake.keys.master, partner_id, secret)
@@ -111,12 +111,12 @@ async def stream_of(intake: Intake, number: str) -> UUID:
 
 
 async def rows(intake: Intake, what: str = "status", where: str = "true") -> list[asyncpg.Record]:
-    return await intake.pool.fetch(f"SELECT {what} FROM inbox WHERE {where} ORDER BY arrival")  # noqa: S608 (a test's own words)
+    return await intake.pool.fetch(f"SELECT {what} FROM inbox WHERE {where} ORDER BY arrival")  # noqa: S608 (constants of the tests)
 
 
 @asynccontextmanager
 async def an_app(database: Database, **changed: Any) -> AsyncIterator[httpx2.AsyncClient]:
-    """A client of the application on a real database."""
+    """Yields a client of the application on a real database."""
     app = create_app(GatewaySettings(database.app_dsn, MASTER_KEY, **changed))
     async with app.router.lifespan_context(app):
         transport = httpx2.ASGITransport(app, raise_app_exceptions=True)

@@ -1,10 +1,9 @@
-"""The gateway on a real port: who may reach it, how it stops, and what a flood does to it."""
+"""The gateway on a real port: who can reach it, how it stops, and how it handles an endless body."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,9 +15,10 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.app import Application, GatewaySettings
 from gateway.intake.partners import CLOUD_EVENT
-from gateway.server import ExposedPortError, config_of, insist_on_loopback, serve, settings_of
+from gateway.server import ExposedPortError, config_of, require_loopback, serve, settings_of
 from tests.gateway.conftest import MASTER_KEY, REGISTRATION
 from tests.support.databases import Database
+from tests.support.ports import free_port
 from workers.settings import Home, Settings
 
 MIB = 1024 * 1024
@@ -26,16 +26,9 @@ MIB = 1024 * 1024
 EVERYWHERE = "0.0.0.0"  # noqa: S104 (to be refused)
 
 
-def a_free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
-
-
 @asynccontextmanager
 async def serving(database: Database) -> AsyncIterator[tuple[httpx2.AsyncClient, asyncio.Event, asyncio.Task[None]]]:
-    settings, stop = GatewaySettings(database.app_dsn, MASTER_KEY, port=a_free_port()), asyncio.Event()
+    settings, stop = GatewaySettings(database.app_dsn, MASTER_KEY, port=free_port()), asyncio.Event()
     running = asyncio.create_task(serve(settings, stop=stop))
     url = f"http://127.0.0.1:{settings.port}"
     async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=30) as client:
@@ -51,16 +44,16 @@ async def serving(database: Database) -> AsyncIterator[tuple[httpx2.AsyncClient,
 
 
 @pytest.mark.parametrize("proxied", [False, True])
-async def test_what_a_header_says_of_where_a_call_came_from_is_believed_only_behind_a_proxy(
+async def test_forwarded_headers_are_trusted_only_behind_a_proxy(
     monkeypatch: pytest.MonkeyPatch, *, proxied: bool
 ) -> None:
-    """Limits are kept apart by it, so whoever floods must not be able to write it."""
+    """Rate limits are kept per address, so a client must not be able to forge its address."""
     seen: list[str] = []
 
-    async def looked_at(_: object, scope: Scope, _receive: Receive, _send: Send) -> None:
+    async def record_client(_: object, scope: Scope, _receive: Receive, _send: Send) -> None:
         seen.append(scope["client"][0])
 
-    monkeypatch.setattr(Application, "__call__", looked_at)
+    monkeypatch.setattr(Application, "__call__", record_client)
     config = config_of(GatewaySettings("", MASTER_KEY, proxied=proxied))
     config.load()
     scope = {"type": "http", "client": ("127.0.0.1", 1), "headers": [(b"x-forwarded-for", b"198.51.100.7")]}
@@ -68,7 +61,7 @@ async def test_what_a_header_says_of_where_a_call_came_from_is_believed_only_beh
     assert seen == ["198.51.100.7" if proxied else "127.0.0.1"]
 
 
-async def test_it_serves_until_it_is_told_to_stop(database: Database, caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_server_runs_until_it_is_stopped(database: Database, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     async with serving(database) as (client, stop, running):
         body = {"message": "RegisterCase", **REGISTRATION}
@@ -82,7 +75,7 @@ async def test_it_serves_until_it_is_told_to_stop(database: Database, caplog: py
     assert "Aminata" not in caplog.text
 
 
-async def test_an_endless_body_is_cut_off_and_memory_stays_flat(database: Database) -> None:
+async def test_an_endless_body_is_rejected_and_memory_stays_flat(database: Database) -> None:
     async def endless() -> AsyncIterator[bytes]:
         for _ in range(100):
             yield b"x" * MIB
@@ -95,7 +88,7 @@ async def test_an_endless_body_is_cut_off_and_memory_stays_flat(database: Databa
             )
             assert answer.status_code == 413
         except httpx2.TransportError:
-            pass  # the answer came while the body was still being sent, and the line was closed behind it
+            pass  # the response came while the body was still being sent, and the connection was closed
         assert psutil.Process().memory_info().rss - before < 20 * MIB
         assert (await client.get("/healthz")).status_code == 200
 
@@ -104,10 +97,10 @@ def test_the_port_is_not_opened_to_people_nobody_signed_in() -> None:
     open_to_all = GatewaySettings("", MASTER_KEY, host=EVERYWHERE)
 
     with pytest.raises(ExposedPortError, match="AWDA_BEHIND_PROXY"):
-        insist_on_loopback(open_to_all)
-    insist_on_loopback(GatewaySettings("", MASTER_KEY, host=EVERYWHERE, proxied=True))
+        require_loopback(open_to_all)
+    require_loopback(GatewaySettings("", MASTER_KEY, host=EVERYWHERE, proxied=True))
     for host in ("127.0.0.1", "localhost", "::1"):
-        insist_on_loopback(GatewaySettings("", MASTER_KEY, host=host))
+        require_loopback(GatewaySettings("", MASTER_KEY, host=host))
 
 
 def test_the_master_key_is_that_of_the_home(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ import pytest
 from simulator.demo import run_demo
 from simulator.people import people
 from simulator.scenarios import journey_script
+from tests.support.ports import free_port
 from workers.embedded.installation import servers
-from workers.embedded.temporal import free_port
 from workers.settings import InvalidSettingError, Settings
 
 pytestmark = pytest.mark.integration  # starts servers of its own

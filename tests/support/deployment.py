@@ -30,10 +30,10 @@ from store.postgres import clock
 from store.postgres.notifier import INBOX
 from tests.support.databases import Database
 from tests.support.journey_steps import REGISTRATION, SCREENING
+from tests.support.ports import free_port
 from tests.support.processes import PROJECT, WorkerProcesses, worker_processes
 from tests.support.running_worker import MASTER, RunningWorker, an_intake
 from workers.embedded.installation import Servers
-from workers.embedded.temporal import free_port
 from workers.quiescence import Quiescence
 
 PROCESSES = ("gateway", "relay", "case-worker", "projector")

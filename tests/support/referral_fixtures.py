@@ -49,13 +49,13 @@ class SentReferrals:
 
     async def submit(self, name: str, **fields: Any) -> UUID:
         """Submits a staff message without recording it."""
-        return (await self.intake.send(self.number, name, fields, user="fatima", key=uuid4().hex)).message_id
+        return (await self.intake.staff.send(self.number, name, fields, user="fatima", key=uuid4().hex)).message_id
 
     async def record_message(self, name: str, **fields: Any) -> dict[str, Any]:
         """Submits a staff message, records it and returns its result."""
         message_id = await self.submit(name, **fields)
         await self.record()
-        found = await self.intake.wait(message_id, 0)
+        found = await self.intake.staff.wait(message_id, 0)
         assert found is not None
         assert found.status == "applied", found
         return dict(found.result)
@@ -95,7 +95,7 @@ class SentReferrals:
 async def a_case_with_partners(intake: Intake, *kinds: str) -> SentReferrals:
     """Returns a case with every consent, and a partner for all kinds with referrals of the given ``kinds``."""
     await add(intake.pool, RegisteredPartner(PARTNER, "Embassy", frozenset(ReferralKind), "NGA"))
-    begun = await intake.start_case(REGISTRATION, user="fatima", key=uuid4().hex)
+    begun = await intake.staff.start_case(REGISTRATION, user="fatima", key=uuid4().hex)
     number = str(begun.number)
     referrals = SentReferrals(
         intake, RecordingActivities(intake.pool, intake.keys), number, await stream_of(intake, number)

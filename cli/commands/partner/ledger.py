@@ -209,7 +209,7 @@ def resolve_held(
             if declined.problem != "not-found" or case_number:
                 raise
             raise CommandError(ExitCode.NOT_FOUND, declined.detail, "awda partner quarantine list") from None
-        return await context.intake.wait(accepted.message_id, 10) or accepted
+        return await context.intake.staff.wait(accepted.message_id, 10) or accepted
 
     result = run_with_context(work)
     done = f"Message {message_id}, decision {words(decision)}: {status_label(result.status)}"

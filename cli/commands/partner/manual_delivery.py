@@ -148,7 +148,7 @@ def handed_over(*, number: str, how: str, referral: UUID | None, kind: str | Non
     fields = {"referral_id": str(referral_id), "how": how.upper()}
     submit(
         SubmissionOptions(**acts),
-        lambda context, by: context.intake.send(case_number, "ReportHandedOver", fields, **by),
+        lambda context, by: context.intake.staff.send(case_number, "ReportHandedOver", fields, **by),
         as_json=as_json,
     )
 

@@ -12,7 +12,7 @@ from cli.context import CommandContext, run_with_context
 from cli.home import settings_and_home
 from cli.options import OPERATOR, as_json
 from cli.output import CommandError, ExitCode, emit, log, print_table
-from gateway.api.task_links import listed, told_issued
+from gateway.api.task_links import issued_json, listed
 from gateway.intake.submission import new_key
 from gateway.pages.render import text_of
 from gateway.pages.time_format import clock
@@ -55,7 +55,7 @@ def issue_link(
         )
 
     issued = run_with_context(work)
-    link = told_issued(issued, base_url(address))
+    link = issued_json(issued, base_url(address))
     link["link"] += f"?lang={lang}"
     if handover:
         click.echo(handover_page(link, issued, address, lang))

@@ -1,4 +1,4 @@
-"""The pages for partners, done word for word: curl and client against a real gateway, a receiver that is written to."""
+"""The examples of the pages for partners, run exactly as printed: scripts and client against a real gateway, the receiver."""
 
 from __future__ import annotations
 
@@ -28,17 +28,19 @@ from store.partners import registry as partners
 from store.partners.keys import Direction
 from store.partners.registry import RegisteredPartner
 from tests.gateway.conftest import MASTER_KEY, TOKEN, Clinic, rows
-from tests.gateway.test_server import a_free_port, serving
+from tests.gateway.test_server import serving
 from tests.support.databases import Database
 from tests.support.partner_side import BARE, PAGES, PATH, a_receiver, script_with
+from tests.support.ports import free_port
 
 needs_shell = pytest.mark.skipif(
-    not all(map(shutil.which, ("sh", "curl", "openssl", "base64", "od"))), reason="no shell, curl or openssl here"
+    not all(map(shutil.which, ("sh", "curl", "openssl", "base64", "od"))),
+    reason="sh, curl, openssl, base64 or od is not installed",
 )
 
 
 async def run(*command: str, env: dict[str, str], cwd: Path | None = None, stdin: str = "") -> tuple[int, str, str]:
-    """A program to its end: code, what it printed, what it complained of."""
+    """Runs a program to its end. Returns exit code, stdout and stderr."""
     process = await asyncio.create_subprocess_exec(
         *command, cwd=cwd, env=PATH | env, stdin=PIPE, stdout=PIPE, stderr=PIPE
     )
@@ -73,27 +75,27 @@ async def test_the_client_reports_a_completion_and_prints_its_receipt(
     database: Database, intake: Intake, clinic: Clinic
 ) -> None:
     async with serving(database) as (client, _, _):
-        said = (str(PAGES / "client.py"), endpoint(client), TOKEN, "COMPLETED", "NO_SIGNIFICANT_CONDITION")
-        code, out, err = await run(*BARE, *said, env={"AWDA_SECRET": clinic.secret})
+        command = (str(PAGES / "client.py"), endpoint(client), TOKEN, "COMPLETED", "NO_SIGNIFICANT_CONDITION")
+        code, out, err = await run(*BARE, *command, env={"AWDA_SECRET": clinic.secret})
 
     assert (code, err) == (0, "")
     assert [status for _, status in await arrived(intake)] == ["pending"]
     assert out.strip().count(".") == 2, "a signed receipt"
 
 
-async def test_the_client_sends_again_until_the_gateway_is_there_and_it_counts_once(
+async def test_the_client_retries_until_the_gateway_runs_and_the_signal_counts_once(
     database: Database, intake: Intake, clinic: Clinic
 ) -> None:
-    settings, stop = GatewaySettings(database.app_dsn, MASTER_KEY, port=a_free_port()), asyncio.Event()
+    settings, stop = GatewaySettings(database.app_dsn, MASTER_KEY, port=free_port()), asyncio.Event()
     url = f"http://127.0.0.1:{settings.port}/api/v1/inbox/clinic-tripoli"
     again = {"AWDA_SECRET": clinic.secret, "AT": "2026-11-24T10:15:00+02:00"}
-    said = (*BARE, str(PAGES / "client.py"), url, TOKEN, "ACCEPTED", "", str(uuid4()))
+    command = (*BARE, str(PAGES / "client.py"), url, TOKEN, "ACCEPTED", "", str(uuid4()))
 
-    early = asyncio.create_task(run(*said, env=again))
+    early = asyncio.create_task(run(*command, env=again))
     await refused_once(settings.port)
     running = asyncio.create_task(serve(settings, stop=stop))
     code, first, _ = await early
-    second = await run(*said, env=again)
+    second = await run(*command, env=again)
     stop.set()
     await asyncio.wait_for(running, 10)
 
@@ -102,38 +104,38 @@ async def test_the_client_sends_again_until_the_gateway_is_there_and_it_counts_o
 
 
 async def refused_once(port: int) -> None:
-    """Somebody came and found nobody: then it is time to open."""
-    knocked = asyncio.Event()
+    """Waits until the client has tried to connect once, and refuses that connection."""
+    connected = asyncio.Event()
 
     async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        knocked.set()
+        connected.set()
         writer.close()
 
     async with await asyncio.start_server(hang_up, "127.0.0.1", port):
-        await asyncio.wait_for(knocked.wait(), 30)
+        await asyncio.wait_for(connected.wait(), 30)
 
 
 @pytest.mark.parametrize(
-    ("words", "secret", "told"),
+    ("words", "secret", "shown"),
     [(("COMPLETED", ""), new_secret(), "signature"), (("FINISHED", ""), None, "/data/signal_type")],
     ids=["another secret", "an unknown signal type"],
 )
-async def test_the_client_stops_where_a_person_has_to_look(
-    database: Database, clinic: Clinic, words: tuple[str, str], secret: str | None, told: str
+async def test_the_client_stops_at_an_error_that_a_person_must_correct(
+    database: Database, clinic: Clinic, words: tuple[str, str], secret: str | None, shown: str
 ) -> None:
     async with serving(database) as (client, _, _):
-        said = (str(PAGES / "client.py"), endpoint(client), TOKEN, *words)
-        code, out, err = await run(*BARE, *said, env={"AWDA_SECRET": secret or clinic.secret})
+        command = (str(PAGES / "client.py"), endpoint(client), TOKEN, *words)
+        code, out, err = await run(*BARE, *command, env={"AWDA_SECRET": secret or clinic.secret})
 
     assert (code, out) == (1, "")
-    assert told in err
+    assert shown in err
 
 
 # The shell
 
 
 @needs_shell
-async def test_the_script_with_a_shared_secret_is_taken_as_it_stands_on_the_page(
+async def test_the_script_with_a_shared_secret_works_as_printed(
     database: Database, intake: Intake, clinic: Clinic
 ) -> None:
     async with serving(database) as (client, _, _):
@@ -167,7 +169,7 @@ async def test_the_script_with_a_key_pair_makes_it_and_signs_with_it(
 # The rehearsal
 
 
-async def test_a_rehearsal_judges_signature_and_shape_and_keeps_nothing(
+async def test_a_rehearsal_checks_signature_and_schema_and_stores_nothing(
     client: httpx2.AsyncClient, intake: Intake, clinic: Clinic
 ) -> None:
     where, event = f"/api/v1/inbox/{clinic.partner_id}/rehearsal", clinic.event()
@@ -186,7 +188,7 @@ async def test_a_rehearsal_judges_signature_and_shape_and_keeps_nothing(
     assert await arrived(intake) == []
 
 
-async def test_a_rehearsal_does_not_tell_whether_there_is_such_a_referral(
+async def test_a_rehearsal_does_not_disclose_whether_a_referral_exists(
     client: httpx2.AsyncClient, clinic: Clinic
 ) -> None:
     where, at = f"/api/v1/inbox/{clinic.partner_id}/rehearsal", time.time()
@@ -207,7 +209,7 @@ async def post(url: str, body: bytes, headers: dict[str, str]) -> int:
         return (await http.post(url, content=body, headers=headers)).status_code
 
 
-async def test_the_receiver_keeps_what_we_send_it_once_and_before_it_answers(
+async def test_the_receiver_stores_a_message_once_and_before_it_answers(
     intake: Intake, clinic: Clinic, tmp_path: Path
 ) -> None:
     secret, old = new_secret(), new_secret()
@@ -235,7 +237,7 @@ async def test_the_receiver_keeps_what_we_send_it_once_and_before_it_answers(
 
 
 async def a_delivery(intake: Intake, clinic: Clinic) -> UUID:
-    """A message in the outbox, as a recording leaves it there."""
+    """Writes a message to the outbox as a recording does."""
     outbox_id, body = uuid4(), {"referral_token": TOKEN, "reason": "CASE_NOT_PROCEEDING"}
     keyring = await intake.keys.keyring(clinic.case)
     left = outgoing(keyring, outbox_id, clinic.partner_id, "referral.cancelled", json.dumps(body).encode())
@@ -244,8 +246,7 @@ async def a_delivery(intake: Intake, clinic: Clinic) -> UUID:
     return outbox_id
 
 
-@pytest.mark.integration
-async def test_the_receiver_turns_away_what_is_not_ours_and_knows_what_it_has_after_a_restart(tmp_path: Path) -> None:
+async def test_the_receiver_rejects_foreign_messages_and_recognises_repeats_after_a_restart(tmp_path: Path) -> None:
     secret, file, now = new_secret(), tmp_path / "kept", int(time.time())
     body = json.dumps({"id": "m-1", "type": "org.iom.vhr.referral.sent.v1", "data": {}}).encode()
     good = sign_with((new_pair()[0], secret), "m-1", now, body)

@@ -1,4 +1,4 @@
-"""Referrals over FHIR: read, searched and updated under a partner's signature, and never ahead of what it was told."""
+"""Referrals over FHIR: read, searched and updated under a partner's signature, and never ahead of what was disclosed."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ from tests.support.journey_steps import a_screened_case
 from tests.support.running_worker import RunningWorker, a_running_worker
 from workers.embedded.installation import Servers
 
-pytest.importorskip("fhir.resources", reason="the extra is not installed: requirements-fhir.lock")
+pytest.importorskip("fhir.resources", reason="requirements-fhir.lock is not installed")
 
 CLINIC = "clinic-misrata"
-"""Who is asked for the examination in a test's house."""
+"""The partner that gets the medical referral."""
 
 
 @dataclass
 class System:
-    """A clinic's system that speaks FHIR, and the house it speaks to."""
+    """A clinic's FHIR client, and the worker and gateway that it uses."""
 
     worker: RunningWorker
     client: httpx2.AsyncClient
@@ -54,8 +54,8 @@ class System:
     case: UUID = field(default_factory=uuid4)
     token: str = ""
 
-    async def get(self, path: str, *, key: str | None = None, partner: str = CLINIC, **asked: Any) -> httpx2.Response:
-        url = httpx2.URL(f"http://127.0.0.1:8600/api/v1/partners/{partner}/fhir{path}", params=asked or None)
+    async def get(self, path: str, *, key: str | None = None, partner: str = CLINIC, **query: Any) -> httpx2.Response:
+        url = httpx2.URL(f"http://127.0.0.1:8600/api/v1/partners/{partner}/fhir{path}", params=query or None)
         signed = sign(key or self.secret, str(uuid4()), int(time.time()), b"GET " + url.raw_path)
         return await self.client.get(url, headers=signed)
 
@@ -78,7 +78,7 @@ class System:
         return self.token.replace("_", ".")
 
     async def says(self, status: str, **changed: Any) -> dict[str, Any]:
-        """The Task, read, changed, sent back, and what became of it."""
+        """Reads the Task, changes it, sends it back, and returns the result of the message."""
         task = {**await self.task(), "status": status, "lastModified": "2026-11-24T10:15:00+02:00", **changed}
         own_id = str(uuid4())
         answer = await self.put(task, message_id=own_id)
@@ -108,13 +108,13 @@ async def a_system(database: Database, servers: Servers, intake: Intake) -> Asyn
 
 
 async def outbox(system: System, name: str) -> str | None:
-    asked = "SELECT status FROM outbox WHERE partner_id = $1 AND name = $2"
-    found: str | None = await system.intake.pool.fetchval(asked, CLINIC, name)
+    query = "SELECT status FROM outbox WHERE partner_id = $1 AND name = $2"
+    found: str | None = await system.intake.pool.fetchval(query, CLINIC, name)
     return found
 
 
 async def line(system: System, name: str) -> Delivery:
-    """The newest message of that name to the clinic. Nobody delivers in this house: it waits as it was recorded."""
+    """Returns the newest message of that name to the clinic. No delivery worker runs here, so it stays as recorded."""
     return next(each for each in await Outbox(system.intake.pool).of_partner(CLINIC) if each.name == name)
 
 
@@ -126,32 +126,32 @@ async def referral_of(system: System) -> str:
 
 
 async def cancelled(system: System) -> None:
-    """The referral has been cancelled, and its notice is on the way."""
-    told = await system.worker.told(
+    """Cancels the referral. The notice is in the outbox."""
+    result = await system.worker.told(
         system.case, "CancelReferral", referral_id=await referral_of(system), reason="not for others to know"
     )
-    assert told["status"] == "applied", told
+    assert result["status"] == "applied", result
 
 
 async def listens(system: System) -> None:
-    """The clinic has a receiver."""
+    """Gives the clinic a receiver."""
     kinds = frozenset({ReferralKind.MEDICAL_ASSESSMENT})
     await partners.add(system.intake.pool, RegisteredPartner(CLINIC, "Clinic", kinds, receiver_url="https://c.example"))
 
 
-async def found(system: System, **asked: Any) -> tuple[list[str], bool]:
-    """The ids that a search brings, and whether it goes on."""
-    answer = await system.get("/Task", **asked)
+async def found(system: System, **query: Any) -> tuple[list[str], bool]:
+    """Returns the ids that a search finds, and whether there is a further page."""
+    answer = await system.get("/Task", **query)
     assert answer.status_code == 200, answer.text
     bundle = answer.json()
     more = [link["url"] for link in bundle["link"] if link["relation"] == "next"]
     return [entry["resource"]["id"] for entry in bundle.get("entry", [])], bool(more)
 
 
-# Reading
+# Reads
 
 
-async def test_a_clinic_without_a_receiver_is_handed_its_referral_by_reading_it(system: System) -> None:
+async def test_reading_delivers_a_referral_to_a_clinic_without_a_receiver(system: System) -> None:
     assert await outbox(system, "referral.sent") == "pending"
 
     task = await system.task()
@@ -164,14 +164,14 @@ async def test_a_clinic_without_a_receiver_is_handed_its_referral_by_reading_it(
     assert (await system.get(f"/Task/{system.id}")).headers["content-type"] == FHIR_JSON
 
 
-async def test_what_somebody_was_to_bring_is_handed_over_by_reading_as_well(system: System) -> None:
+async def test_reading_also_delivers_what_was_to_be_delivered_by_hand(system: System) -> None:
     await Outbox(system.intake.pool).to_hand((await line(system, "referral.sent")).outbox_id, "NO_RECEIVER")
 
     assert (await system.task())["status"] == "requested"
     assert await outbox(system, "referral.sent") == "delivered"
 
 
-async def test_what_is_read_is_what_was_sent_even_if_more_is_known_now(system: System) -> None:
+async def test_a_task_contains_what_was_sent_even_if_more_is_known_now(system: System) -> None:
     await system.task()
     (row,) = await system.intake.pool.fetch("SELECT * FROM outbox WHERE partner_id = $1", CLINIC)
     ring = await system.intake.keys.keyring(system.case)
@@ -192,7 +192,7 @@ async def test_what_never_reached_the_partner_does_not_exist_for_it(system: Syst
     assert await found(system) == ([], False)
 
 
-async def test_a_partner_with_a_receiver_is_told_there_first(system: System) -> None:
+async def test_a_partner_with_a_receiver_can_read_only_what_was_delivered_there(system: System) -> None:
     await listens(system)
 
     assert (await system.get(f"/Task/{system.id}")).status_code == 404
@@ -255,9 +255,7 @@ async def test_an_error_ends_a_task_in_the_same_words_as_anything_else(system: S
     assert (task["status"], task["businessStatus"]["coding"][0]["code"]) == ("cancelled", "CANCELLED")
 
 
-async def test_what_has_changed_since_is_read_once_it_has_been_sent_too(
-    system: System, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_change_is_read_once_it_has_been_sent(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
     before = await system.task()
     assert "+218910000001" in json.dumps(before)
     known = minimum_data
@@ -272,7 +270,7 @@ async def test_what_has_changed_since_is_read_once_it_has_been_sent_too(
     assert (await line(system, "referral.amended")).status == "delivered"
 
 
-async def test_after_the_end_nothing_of_the_person_is_told_any_more(system: System) -> None:
+async def test_after_its_end_a_task_contains_no_personal_data(system: System) -> None:
     became = await system.says("completed", output=[outcome("NO_SIGNIFICANT_CONDITION")])
     assert became["status"] == "applied"
 
@@ -296,16 +294,16 @@ async def test_after_erasure_the_skeleton_remains(system: System) -> None:
 
 @asynccontextmanager
 async def an_app_again(system: System) -> AsyncIterator[System]:
-    """The gateway restarted, so that it remembers no key."""
+    """Yields the system after a restart of the gateway, so that no key is cached."""
     database = Database("", "", system.worker.dsn)
     async with an_app(database) as client:
         yield System(system.worker, client, system.intake, system.secret, system.case, system.token)
 
 
-# Whose it is
+# Access
 
 
-async def test_anothers_task_an_unknown_one_and_nonsense_are_answered_alike(system: System) -> None:
+async def test_foreign_unknown_and_malformed_task_ids_get_the_same_answer(system: System) -> None:
     other, secret = "clinic-sebha", new_secret()
     await partners.add(system.intake.pool, RegisteredPartner(other, "Clinic", frozenset()))
     await partner_keys.add_key(system.intake.pool, system.intake.keys.master, other, secret)
@@ -336,29 +334,29 @@ async def test_a_key_for_other_kinds_neither_reads_nor_writes(system: System) ->
     assert (await system.task())["status"] == "requested"
 
 
-async def test_a_read_is_signed_over_its_address(system: System) -> None:
+async def test_a_read_is_signed_over_its_request_line(system: System) -> None:
     path = f"/api/v1/partners/{CLINIC}/fhir/Task"
 
-    async def asked(signed_path: str, path: str, at: float = 0, method: bytes = b"GET") -> int:
+    async def status_of(signed_path: str, path: str, at: float = 0, method: bytes = b"GET") -> int:
         body = method + b" " + signed_path.encode()
         signed = sign(system.secret, str(uuid4()), int(time.time() - at), body)
         return (await system.client.get(path, headers=signed)).status_code
 
-    assert await asked(path, path) == 200
-    assert await asked(path + "?status=requested", path + "?status=requested") == 200
-    assert await asked(path, path + "?status=requested") == 401
-    assert await asked(f"{path}/{system.id}", path) == 401
-    assert await asked(path, path, at=400) == 401
-    assert await asked(path, path, method=b"POST") == 401
+    assert await status_of(path, path) == 200
+    assert await status_of(path + "?status=requested", path + "?status=requested") == 200
+    assert await status_of(path, path + "?status=requested") == 401
+    assert await status_of(f"{path}/{system.id}", path) == 401
+    assert await status_of(path, path, at=400) == 401
+    assert await status_of(path, path, method=b"POST") == 401
     assert (await system.client.get(path)).status_code == 401
 
 
-async def test_our_own_staff_do_not_read_here(system: System) -> None:
+async def test_staff_cannot_read_tasks(system: System) -> None:
     answer = await system.client.get(f"/api/v1/partners/{CLINIC}/fhir/Task", headers={"X-Awda-User": "fatima"})
     assert answer.status_code == 401
 
 
-# Searching
+# Search
 
 
 async def test_a_search_finds_by_status_and_by_change(system: System) -> None:
@@ -374,7 +372,7 @@ async def test_a_search_finds_by_status_and_by_change(system: System) -> None:
     assert await found(system, _after=system.id) == ([], False)
 
 
-async def test_pages_follow_one_another_until_all_has_been_shown(system: System) -> None:
+async def test_pages_continue_until_every_task_was_shown(system: System) -> None:
     await asked_again(system)
 
     first = (await system.get("/Task", _count=1)).json()
@@ -387,12 +385,12 @@ async def test_pages_follow_one_another_until_all_has_been_shown(system: System)
 
 
 async def asked_again(system: System) -> None:
-    told = await system.worker.told(system.case, "CreateReferral", kind="MEDICAL_ASSESSMENT", partner_id=CLINIC)
-    assert told["status"] == "applied", told
+    result = await system.worker.told(system.case, "CreateReferral", kind="MEDICAL_ASSESSMENT", partner_id=CLINIC)
+    assert result["status"] == "applied", result
     await system.worker.rests()
 
 
-async def test_what_is_on_the_next_page_is_handed_over_there_and_not_before(system: System) -> None:
+async def test_tasks_of_the_next_page_are_delivered_only_there(system: System) -> None:
     await asked_again(system)
 
     _, more = await found(system, _count=1)
@@ -403,24 +401,24 @@ async def test_what_is_on_the_next_page_is_handed_over_there_and_not_before(syst
 
 
 async def test_nothing_is_handed_over_that_a_search_does_not_show(system: System) -> None:
-    for asked in (
+    for query in (
         {"status": "completed"},
         {"_lastUpdated": "ge2199-01-01T00:00:00Z"},
         {"_lastUpdated": "lt2020-01-01T00:00:00Z"},
     ):
-        assert await found(system, **asked) == ([], False)
+        assert await found(system, **query) == ([], False)
 
     assert await outbox(system, "referral.sent") == "pending"
 
 
 async def an_hour_later(system: System) -> str:
-    """From now on time stands still. A minute ago, as a search has it."""
+    """Stops the clock. Returns a minute before it, as a search writes it."""
     at = await clock.now(system.intake.pool) + timedelta(hours=1)
     await system.worker.stands_at(at)
     return (at - timedelta(minutes=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-async def test_what_is_handed_over_late_is_found_by_whoever_asks_what_is_new(system: System) -> None:
+async def test_a_late_delivery_is_found_by_a_search_for_changes(system: System) -> None:
     since = await an_hour_later(system)
 
     assert await found(system, _lastUpdated=f"ge{since}") == ([system.id], False)
@@ -436,17 +434,17 @@ HIDDEN = {
 
 @pytest.mark.parametrize("what", HIDDEN)
 async def test_no_search_tells_that_something_happened_in_a_case(system: System, what: str) -> None:
-    """Neither does its way to the next page: the clinic sees what it said and was told, and nothing else is new."""
+    """Neither do the links to further pages: only what the clinic sent or was sent appears as a change."""
     for _ in range(LOOKED_AT):
         await asked_again(system)
-    assert len((await found(system))[0]) == LOOKED_AT + 1, "more than are looked at for a page of one"
+    assert len((await found(system))[0]) == LOOKED_AT + 1, "more than are examined for a page of one"
     since = await an_hour_later(system)
     quiet = await found(system, _count=1, _lastUpdated=f"ge{since}")
     name, fields = HIDDEN[what]
 
-    told = await system.worker.told(system.case, name, **fields)
+    result = await system.worker.told(system.case, name, **fields)
 
-    assert told["status"] == "applied", told
+    assert result["status"] == "applied", result
     assert await found(system, _count=1, _lastUpdated=f"ge{since}") == quiet == ([], False)
 
 
@@ -461,7 +459,7 @@ async def test_an_end_that_was_not_told_yet_makes_nothing_new(system: System) ->
     assert await found(system, _count=1, _lastUpdated=f"ge{since}") == ([system.id], False)
 
 
-async def test_what_the_partner_said_itself_is_new(system: System) -> None:
+async def test_the_partners_own_signal_is_found_as_a_change(system: System) -> None:
     await system.task()
     since = await an_hour_later(system)
 
@@ -471,7 +469,7 @@ async def test_what_the_partner_said_itself_is_new(system: System) -> None:
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "query",
     [
         {"status": "finished"},
         {"_lastUpdated": "yesterday"},
@@ -480,13 +478,13 @@ async def test_what_the_partner_said_itself_is_new(system: System) -> None:
         {"_count": "0"},
     ],
 )
-async def test_a_search_that_is_not_understood_is_not_answered_as_if_it_were(
-    client: httpx2.AsyncClient, intake: Intake, asked: dict[str, str]
+async def test_a_search_with_unknown_parameters_is_rejected(
+    client: httpx2.AsyncClient, intake: Intake, query: dict[str, str]
 ) -> None:
     secret = new_secret()
     await partners.add(intake.pool, RegisteredPartner(CLINIC, "Clinic", frozenset()))
     await partner_keys.add_key(intake.pool, intake.keys.master, CLINIC, secret)
-    url = httpx2.URL(f"http://127.0.0.1:8600/api/v1/partners/{CLINIC}/fhir/Task", params=asked)
+    url = httpx2.URL(f"http://127.0.0.1:8600/api/v1/partners/{CLINIC}/fhir/Task", params=query)
     signed = sign(secret, "m-1", int(time.time()), b"GET " + url.raw_path)
 
     answer = await client.get(url, headers=signed)
@@ -495,14 +493,14 @@ async def test_a_search_that_is_not_understood_is_not_answered_as_if_it_were(
     assert answer.json()["type"] == "/problems/invalid-query"
 
 
-# Writing
+# Updates
 
 
 def outcome(code: str) -> dict[str, Any]:
     return {"type": {"coding": [{"code": "outcome_code"}]}, "valueCode": code}
 
 
-async def test_a_referral_is_carried_through_by_a_system_that_speaks_only_fhir(system: System) -> None:
+async def test_a_referral_is_completed_by_a_system_that_uses_only_fhir(system: System) -> None:
     for status, event in (
         ("received", "ReferralAcknowledged"), ("accepted", "ReferralAccepted"), ("in-progress", "ReferralStarted"),
         ("in-progress", "ReferralProgressReported"), ("on-hold", "ReferralPaused"), ("in-progress", "ReferralResumed"),
@@ -535,7 +533,7 @@ async def test_an_update_sent_again_says_what_it_said_the_first_time(system: Sys
     assert other.status_code == 409
 
 
-async def test_a_withdrawal_is_heard_over_fhir_whatever_the_task_says(system: System) -> None:
+async def test_a_withdrawal_over_fhir_is_recorded_whatever_the_task_says(system: System) -> None:
     word = {"coding": [{"system": "urn:awda:signal-type", "code": "WITHDRAWAL_REPORTED"}]}
     became = await system.says("requested", businessStatus=word)
 
@@ -555,7 +553,7 @@ async def test_whether_there_is_such_a_referral_cannot_be_read_from_the_answer(s
     assert known.headers.keys() == unknown.headers.keys()
 
 
-async def test_what_is_no_answer_of_a_partner_is_turned_away_with_its_place(system: System) -> None:
+async def test_an_invalid_task_is_rejected_with_the_pointer_to_the_error(system: System) -> None:
     task = await system.task()
     for changed, pointer in (
         ({"status": "requested"}, "/status"),
@@ -573,7 +571,7 @@ async def test_what_is_no_answer_of_a_partner_is_turned_away_with_its_place(syst
     assert await rows(system.intake, where="kind = 'signal'") == []
 
 
-async def test_another_format_a_wrong_signature_and_too_much_are_turned_away(system: System) -> None:
+async def test_other_media_types_wrong_signatures_and_large_bodies_are_rejected(system: System) -> None:
     task = {**await system.task(), "status": "accepted"}
 
     assert (await system.put(task, **{"content-type": "text/plain"})).status_code == 415
@@ -581,7 +579,7 @@ async def test_another_format_a_wrong_signature_and_too_much_are_turned_away(sys
     assert (await system.put({**task, "description": "x" * 70_000})).status_code == 413
 
 
-async def test_what_can_be_done_is_told_to_everybody_alike(client: httpx2.AsyncClient) -> None:
+async def test_the_capability_statement_is_the_same_for_every_partner(client: httpx2.AsyncClient) -> None:
     known, unknown = [await client.get(f"/api/v1/partners/{name}/fhir/metadata") for name in (CLINIC, "nobody")]
 
     assert known.status_code == 200
@@ -590,20 +588,20 @@ async def test_what_can_be_done_is_told_to_everybody_alike(client: httpx2.AsyncC
     assert {each["code"] for each in resource["interaction"]} == {"read", "search-type", "update"}
 
 
-# Without the extra
+# Without the optional component
 
 WITHOUT = """
 import sys
 sys.modules["fhir"] = None
 from gateway.app import create_app, GatewaySettings
-from gateway.fhir import library
-from gateway.problems import PROBLEMS, Problem
+from gateway.api.fhir import library
+from gateway.http.problems import PROBLEMS, ProblemError
 app = create_app(GatewaySettings("postgresql://nowhere", b"x" * 32))
 assert any("fhir" in path for path in app.openapi()["paths"])
 try:
     library()
-except Problem as no:
-    print(PROBLEMS[no.slug][0], no.detail)
+except ProblemError as error:
+    print(PROBLEMS[error.slug][0], error.detail)
 """
 
 

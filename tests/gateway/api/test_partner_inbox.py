@@ -1,4 +1,4 @@
-"""What a partner may rely on: a receipt it can check alone, one effect for one id, and nothing told of anybody's case."""
+"""Guarantees for partners: verifiable receipts, one effect per id, and no disclosure of anything about a case."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def posted(client: httpx2.AsyncClient, clinic: Clinic, event: dict[str, An
 # Receipts
 
 
-async def test_a_receipt_states_what_came_and_is_checked_with_the_published_key(
+async def test_a_receipt_states_what_was_received_and_verifies_with_the_published_key(
     client: httpx2.AsyncClient, intake: Intake, clinic: Clinic
 ) -> None:
     event = clinic.event()
@@ -110,26 +110,26 @@ async def test_the_same_id_with_another_body_is_refused_and_kept_for_a_person(
     assert [day.sent for day in await intake.ledgers.days(clinic.partner_id)] == [1]
 
 
-async def test_a_contradiction_without_a_case_waits_at_the_desk(intake: Intake, clinic: Clinic) -> None:
+async def test_a_contradiction_without_a_case_is_held_at_the_partners_desk(intake: Intake, clinic: Clinic) -> None:
     event = clinic.event(data={"referral_token": "x" * 22})
-    await intake.receive(clinic.partner_id, *clinic.signed(event))
+    await intake.partners.receive(clinic.partner_id, *clinic.signed(event))
     other = {**event, "data": {**event["data"], "outcome_code": "UNFIT_TEMPORARY"}}
 
     with pytest.raises(DeclinedError, match="id-reused"):
-        await intake.receive(clinic.partner_id, *clinic.signed(other))
+        await intake.partners.receive(clinic.partner_id, *clinic.signed(other))
 
     kept = await rows(intake, "status, result::json->>'cause' AS cause", "kind = 'signal'")
     assert [tuple(row) for row in kept] == [("quarantined", "UNKNOWN_TOKEN"), ("quarantined", "CONFLICTING_DUPLICATE")]
 
 
-# Nothing is told
+# Nothing is disclosed
 
 
 async def test_known_unknown_and_anothers_referral_are_answered_alike(
     client: httpx2.AsyncClient, intake: Intake, clinic: Clinic
 ) -> None:
     await a_partner(intake, "clinic-misrata", clinic.case, "a-token-of-misrata's")
-    erased = "a-token-of-somebody-erased"
+    erased = "a-token-of-an-erased-case"
     await intake.pool.execute(
         "INSERT INTO referral_tokens VALUES ($1, $2, 'r', $3)", erased, uuid4(), clinic.partner_id
     )
@@ -151,20 +151,20 @@ async def test_known_unknown_and_anothers_referral_are_answered_alike(
     assert len({len(answer.content) for answer in answers}) == 1
 
 
-async def test_known_and_unknown_cost_the_same_queries(intake: Intake, clinic: Clinic) -> None:
-    """Rough timing rests on this: neither the token nor the partner decides how much is asked of the database."""
-    await intake.receive(clinic.partner_id, *clinic.signed(clinic.event()))
-    asked: list[int] = []
+async def test_known_and_unknown_referrals_cost_the_same_queries(intake: Intake, clinic: Clinic) -> None:
+    """Response times depend on this: neither token nor partner changes the number of database statements."""
+    await intake.partners.receive(clinic.partner_id, *clinic.signed(clinic.event()))
+    queries: list[int] = []
     for token in (TOKEN, "x" * 22):
         before = await _queries(intake)
-        await intake.receive(clinic.partner_id, *clinic.signed(clinic.event(data={"referral_token": token})))
-        asked.append(await _queries(intake) - before)
+        await intake.partners.receive(clinic.partner_id, *clinic.signed(clinic.event(data={"referral_token": token})))
+        queries.append(await _queries(intake) - before)
 
-    assert asked[0] == asked[1] <= 3
+    assert queries[0] == queries[1] <= 3
 
 
 async def _queries(intake: Intake) -> int:
-    """How many statements the desk's pool has run since it was first asked."""
+    """Counts the statements of the intake's pool since the first call."""
     counted = getattr(intake, "_counted", None)
     if counted is None:
         counted = [0]
@@ -177,22 +177,24 @@ async def _queries(intake: Intake) -> int:
 
 async def test_a_statement_of_the_person_reaches_the_case_of_any_token(intake: Intake, clinic: Clinic) -> None:
     embassy = await a_partner(intake, "embassy-nga", clinic.case, "a-token-of-the-embassy")
-    said = {"referral_token": TOKEN, "signal_type": "WITHDRAWAL_REPORTED", "outcome_code": None}
+    statement = {"referral_token": TOKEN, "signal_type": "WITHDRAWAL_REPORTED", "outcome_code": None}
 
-    await intake.receive(embassy.partner_id, *embassy.signed(embassy.event(data=said)))
+    await intake.partners.receive(embassy.partner_id, *embassy.signed(embassy.event(data=statement)))
 
     assert [tuple(row) for row in await rows(intake, "stream_id, status", "kind = 'signal'")] == [
         (clinic.case, "pending")
     ]
 
 
-# Other doors
+# Other channels
 
 
-async def test_an_answer_through_another_door_is_one_of_the_partners_messages(intake: Intake, clinic: Clinic) -> None:
+async def test_an_answer_through_another_channel_is_one_of_the_partners_messages(
+    intake: Intake, clinic: Clinic
+) -> None:
     by = {"actor": "staff:fatima", "source": "sheet:4711"}
 
-    first, again = [await intake.signal(clinic.partner_id, "row-3", FIELDS, **by) for _ in range(2)]
+    first, again = [await intake.partners.submit(clinic.partner_id, "row-3", FIELDS, **by) for _ in range(2)]
 
     assert (first.repeated, again.repeated, again.receipt) == (False, True, first.receipt)
     assert first.ledger_number == 1
@@ -201,9 +203,9 @@ async def test_an_answer_through_another_door_is_one_of_the_partners_messages(in
     ]
 
 
-async def test_two_doors_may_use_the_same_key(intake: Intake, clinic: Clinic) -> None:
-    one = await intake.signal(clinic.partner_id, "1", FIELDS, source="sheet:1")
-    other = await intake.signal(clinic.partner_id, "1", FIELDS, source="sheet:2")
+async def test_two_channels_may_use_the_same_key(intake: Intake, clinic: Clinic) -> None:
+    one = await intake.partners.submit(clinic.partner_id, "1", FIELDS, source="sheet:1")
+    other = await intake.partners.submit(clinic.partner_id, "1", FIELDS, source="sheet:2")
 
     assert one.message_id != other.message_id
 
@@ -212,41 +214,43 @@ async def test_two_doors_may_use_the_same_key(intake: Intake, clinic: Clinic) ->
     ("key", "changed"),
     [("a b", {}), ("", {}), ("k", {"colour": "blue"}), ("k", {"partner_id": "embassy-nga"}), ("k", {"signal_type": 7})],
 )
-async def test_what_is_no_answer_is_declined_at_every_door(
+async def test_an_invalid_answer_is_declined_in_every_channel(
     intake: Intake, clinic: Clinic, key: str, changed: dict[str, Any]
 ) -> None:
-    with pytest.raises(DeclinedError) as no:
-        await intake.signal(clinic.partner_id, key, {**FIELDS, **changed})
+    with pytest.raises(DeclinedError) as declined:
+        await intake.partners.submit(clinic.partner_id, key, {**FIELDS, **changed})
 
-    assert no.value.problem == "shape"
+    assert declined.value.problem == "shape"
 
 
 # Keys
 
 
-async def test_a_revoked_key_stops_counting_within_seconds(intake: Intake, clinic: Clinic) -> None:
+async def test_a_revoked_key_is_rejected_within_seconds(intake: Intake, clinic: Clinic) -> None:
     assert signers.FRESH_S <= 2
-    await intake.receive(clinic.partner_id, *clinic.signed(clinic.event()))
+    await intake.partners.receive(clinic.partner_id, *clinic.signed(clinic.event()))
     for key in await keys_of(intake.pool, intake.keys.master, clinic.partner_id):
         await revoke_key(intake.pool, key.key_id)
 
-    with pytest.raises(DeclinedError, match="signature"):  # noqa: PT012 (until it is turned away)
+    with pytest.raises(DeclinedError, match="signature"):  # noqa: PT012 (until it is rejected)
         async with asyncio.timeout(30):
             while True:
-                await intake.receive(clinic.partner_id, *clinic.signed(clinic.event()))
+                await intake.partners.receive(clinic.partner_id, *clinic.signed(clinic.event()))
                 await asyncio.sleep(0.05)
 
 
-async def test_a_key_counts_as_soon_as_it_was_added(intake: Intake, clinic: Clinic) -> None:
-    await intake.receive(clinic.partner_id, *clinic.signed(clinic.event()))
+async def test_a_key_is_accepted_as_soon_as_it_was_added(intake: Intake, clinic: Clinic) -> None:
+    await intake.partners.receive(clinic.partner_id, *clinic.signed(clinic.event()))
     secret, (first, *_) = new_secret(), await key_entries(intake.pool, clinic.partner_id)
-    await revoke_key(intake.pool, first.key_id)  # two may count at a time
+    await revoke_key(intake.pool, first.key_id)  # two may be valid at a time
     await add_key(intake.pool, intake.keys.master, clinic.partner_id, secret)
 
-    assert (await intake.receive(clinic.partner_id, *clinic.signed(clinic.event(), key=secret))).status == "pending"
+    assert (
+        await intake.partners.receive(clinic.partner_id, *clinic.signed(clinic.event(), key=secret))
+    ).status == "pending"
 
 
-async def test_a_key_that_cannot_be_opened_keeps_nobody_else_out(
+async def test_a_key_that_cannot_be_decrypted_does_not_lock_out_other_partners(
     intake: Intake, clinic: Clinic, database: Database
 ) -> None:
     await a_partner(intake, "clinic-misrata", clinic.case, "a-token-of-misrata's")
@@ -255,13 +259,13 @@ async def test_a_key_that_cannot_be_opened_keeps_nobody_else_out(
             "UPDATE partner_keys SET secret = '\\x00' WHERE partner_id = 'clinic-misrata' AND secret IS NOT NULL"
         )
 
-    assert (await intake.receive(clinic.partner_id, *clinic.signed(clinic.event()))).status == "pending"
+    assert (await intake.partners.receive(clinic.partner_id, *clinic.signed(clinic.event()))).status == "pending"
 
 
-# Many at once
+# Concurrency
 
 
-async def test_what_arrives_together_is_written_together_and_each_is_answered(intake: Intake, clinic: Clinic) -> None:
+async def test_concurrent_messages_share_a_batch_and_each_is_answered(intake: Intake, clinic: Clinic) -> None:
     lots: list[int] = []
     take = intake.ledgers.take
 
@@ -269,10 +273,12 @@ async def test_what_arrives_together_is_written_together_and_each_is_answered(in
         lots.append(len(signals))
         return await take(signals)
 
-    intake.gathering = BatchWriter(counted)
+    intake.partners.batch_writer = BatchWriter(counted)
     events = [clinic.event() for _ in range(3 * LARGEST)]
 
-    answers = await asyncio.gather(*(intake.receive(clinic.partner_id, *clinic.signed(event)) for event in events))
+    answers = await asyncio.gather(
+        *(intake.partners.receive(clinic.partner_id, *clinic.signed(event)) for event in events)
+    )
 
     assert {answer.ledger_number for answer in answers} == set(range(1, len(events) + 1))
     assert sum(lots) == len(events)
@@ -282,25 +288,29 @@ async def test_what_arrives_together_is_written_together_and_each_is_answered(in
 async def test_twenty_copies_at_once_are_one_message(intake: Intake, clinic: Clinic) -> None:
     event = clinic.event()
 
-    answers = await asyncio.gather(*(intake.receive(clinic.partner_id, *clinic.signed(event)) for _ in range(20)))
+    answers = await asyncio.gather(
+        *(intake.partners.receive(clinic.partner_id, *clinic.signed(event)) for _ in range(20))
+    )
 
     assert len({answer.receipt for answer in answers}) == 1
     assert [answer.repeated for answer in answers].count(False) == 1
 
 
-async def test_one_that_cannot_be_kept_does_not_spoil_the_others(intake: Intake, clinic: Clinic) -> None:
-    answer = await intake.receive(clinic.partner_id, *clinic.signed(clinic.event()))
+async def test_a_message_that_cannot_be_stored_does_not_fail_its_batch(intake: Intake, clinic: Clinic) -> None:
+    answer = await intake.partners.receive(clinic.partner_id, *clinic.signed(clinic.event()))
     spoilt = PartnerMessage(clinic.partner_id, "n\0t text", TOKEN, b"{}", b"{}", "partner:x\0", "partner:x")
     good = [replace(spoilt, own_id=f"m-{n}", actor="partner:x") for n in range(5)]
 
-    found = await asyncio.gather(*map(intake.gathering.put, [*good[:3], spoilt, *good[3:]]), return_exceptions=True)
+    found = await asyncio.gather(
+        *map(intake.partners.batch_writer.put, [*good[:3], spoilt, *good[3:]]), return_exceptions=True
+    )
 
     assert [isinstance(each, Accepted) for each in found] == [True] * 3 + [False] + [True] * 2
     assert answer.ledger_number == 1
 
 
-def test_a_body_is_told_from_another_by_its_bytes() -> None:
-    """Also years later, whatever this programme then thinks of its meaning."""
+def test_two_bodies_are_the_same_only_if_their_bytes_are() -> None:
+    """Also years later, however this program then parses the body."""
     one = PartnerMessage("p", "m", "t", b"{}", json.dumps(FIELDS).encode(), "a", "s")
     other = replace(one, sent=json.dumps(FIELDS, indent=1).encode())
 

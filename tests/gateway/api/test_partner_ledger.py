@@ -1,4 +1,4 @@
-"""Accounts and feed: a partner finds a gap and repairs it alone, and learns nothing of anybody's case by it."""
+"""Accounts and feed: a partner can find and close a gap without us, and they disclose nothing about any case."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from tests.support.databases import Database
 STATUSES = ("applied", "ignored", "late", "quarantined", "refused", "pending")
 
 
-async def asked(client: httpx2.AsyncClient, clinic: Clinic, what: str, **changed: Any) -> httpx2.Response:
-    """A partner asks, signing the line it sends."""
+async def read_signed(client: httpx2.AsyncClient, clinic: Clinic, what: str, **changed: Any) -> httpx2.Response:
+    """Sends a partner's request, with its request line signed."""
     path = f"/api/v1/partners/{clinic.partner_id}/{what}"
     line = changed.get("line", f"GET {path}")
     headers = sign(changed.get("key", clinic.secret), uuid4().hex, changed.get("at", int(time.time())), line.encode())
@@ -32,7 +32,7 @@ async def asked(client: httpx2.AsyncClient, clinic: Clinic, what: str, **changed
 
 
 async def feed(client: httpx2.AsyncClient, clinic: Clinic, query: str = "") -> dict[str, Any]:
-    answer = await asked(client, clinic, f"feed{query}")
+    answer = await read_signed(client, clinic, f"feed{query}")
     assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.json()
     return found
@@ -60,7 +60,7 @@ async def test_a_partner_reads_its_own_messages_in_order_from_where_it_was(
 
 
 async def test_a_partner_finds_a_lost_message_and_sends_it_again(client: httpx2.AsyncClient, clinic: Clinic) -> None:
-    """It compares what it believes to have sent with what the feed lists; the rest it sends again."""
+    """It compares its own list with the feed, and sends the missing messages again."""
     sent = [clinic.event() for _ in range(6)]
     for event in (*sent[:2], *sent[3:5]):
         await posted(client, clinic, event)
@@ -73,7 +73,7 @@ async def test_a_partner_finds_a_lost_message_and_sends_it_again(client: httpx2.
     assert {entry["id"] for entry in (await feed(client, clinic))["entries"]} == {event["id"] for event in sent}
 
 
-async def test_whoever_waits_is_told_as_soon_as_something_comes(client: httpx2.AsyncClient, clinic: Clinic) -> None:
+async def test_a_long_poll_returns_as_soon_as_a_message_arrives(client: httpx2.AsyncClient, clinic: Clinic) -> None:
     waiting = asyncio.create_task(feed(client, clinic, "?after=0&wait=25"))
     await asyncio.sleep(0)
     await posted(client, clinic, clinic.event())
@@ -83,7 +83,7 @@ async def test_whoever_waits_is_told_as_soon_as_something_comes(client: httpx2.A
     assert [entry["number"] for entry in found["entries"]] == [1]
 
 
-async def test_only_a_few_of_one_partners_requests_wait(database: Database, clinic: Clinic) -> None:
+async def test_only_a_few_long_polls_of_one_partner_are_held(database: Database, clinic: Clinic) -> None:
     async with an_app(database) as client:
         app: FastAPI = client._transport.app  # type: ignore[attr-defined]
         waiting = [asyncio.create_task(feed(client, clinic, "?wait=25")) for _ in range(WAITING)]
@@ -97,21 +97,21 @@ async def test_only_a_few_of_one_partners_requests_wait(database: Database, clin
         assert not app.state.waiting
 
 
-async def test_an_id_that_was_used_twice_is_marked_so(client: httpx2.AsyncClient, clinic: Clinic) -> None:
+async def test_an_id_that_was_used_twice_is_marked_contradicted(client: httpx2.AsyncClient, clinic: Clinic) -> None:
     event = clinic.event()
-    for said in (event, {**event, "data": {**event["data"], "outcome_code": "UNFIT"}}, clinic.event()):
-        await posted(client, clinic, said)
+    for signal in (event, {**event, "data": {**event["data"], "outcome_code": "UNFIT"}}, clinic.event()):
+        await posted(client, clinic, signal)
 
     assert [entry["status"] for entry in (await feed(client, clinic))["entries"]] == ["contradicted", "received"]
 
 
-# What a partner may know
+# Disclosure
 
 
 async def test_what_became_of_a_message_does_not_show(
     client: httpx2.AsyncClient, intake: Intake, clinic: Clinic
 ) -> None:
-    """Two worlds that differ only in what the cases made of the messages look alike to the partner, to the byte."""
+    """Whatever the results of the messages are, the partner's responses are identical to the byte."""
     tokens = (TOKEN, "x" * 22, TOKEN, TOKEN, TOKEN, TOKEN)
     for token in tokens:
         await posted(client, clinic, clinic.event(data={"referral_token": token}))
@@ -122,7 +122,7 @@ async def test_what_became_of_a_message_does_not_show(
                 "UPDATE inbox SET status = $1, result = $2 WHERE message_id = (SELECT message_id FROM ledger WHERE seq = $3)",
                 status, json.dumps({"cause": status}), number,
             )  # fmt: skip
-        answers = [await asked(client, clinic, "feed"), await asked(client, clinic, "accounts")]
+        answers = [await read_signed(client, clinic, "feed"), await read_signed(client, clinic, "accounts")]
         shown.append([(answer.status_code, sorted(answer.headers.items()), answer.content) for answer in answers])
 
     assert all(each == shown[0] for each in shown)
@@ -136,7 +136,7 @@ async def test_the_digest_of_a_day_lets_two_lists_be_compared_at_once(
         await posted(client, clinic, event)
     lines = [f"{n} {each['id']} {sha256(clinic.signed(each)[1]).hexdigest()}\n" for n, each in enumerate(events, 1)]
 
-    (day,) = (await asked(client, clinic, "accounts")).json()["days"]
+    (day,) = (await read_signed(client, clinic, "accounts")).json()["days"]
 
     assert day["sha256"] == sha256("".join(lines).encode()).hexdigest()
     assert {name: day[name] for name in ("first", "last", "sent", "unaccounted", "conflicting")} == {
@@ -145,41 +145,41 @@ async def test_the_digest_of_a_day_lets_two_lists_be_compared_at_once(
     assert not set(STATUSES) & set(day)
 
 
-# Who may ask
+# Access
 
 
-async def test_either_kind_of_key_may_ask(client: httpx2.AsyncClient, clinic: Clinic) -> None:
+async def test_either_kind_of_key_may_read(client: httpx2.AsyncClient, clinic: Clinic) -> None:
     for key in (clinic.secret, clinic.private):
-        assert (await asked(client, clinic, "accounts", key=key)).status_code == 200
+        assert (await read_signed(client, clinic, "accounts", key=key)).status_code == 200
 
 
-async def test_a_signature_holds_for_one_question_of_one_partner(
+async def test_a_signature_is_valid_for_one_request_of_one_partner(
     client: httpx2.AsyncClient, intake: Intake, clinic: Clinic
 ) -> None:
     other = await a_partner(intake, "embassy-nga", clinic.case, "a-token-of-the-embassy")
     feed_line = f"GET /api/v1/partners/{clinic.partner_id}/feed"
     for answer in (
-        await asked(client, clinic, "feed?after=3", line=feed_line),
-        await asked(client, clinic, "feed", line=f"{feed_line}?after=3"),
-        await asked(client, clinic, "accounts", line=feed_line),
-        await asked(client, clinic, "feed", line=feed_line.replace("GET", "POST")),
-        await asked(client, clinic, "feed", line=""),
-        await asked(client, clinic, "feed", key=other.secret),
-        await asked(client, Clinic("nobody", clinic.secret, clinic.private, clinic.case), "feed"),
-        await asked(client, clinic, "feed", at=int(time.time()) - 400),
+        await read_signed(client, clinic, "feed?after=3", line=feed_line),
+        await read_signed(client, clinic, "feed", line=f"{feed_line}?after=3"),
+        await read_signed(client, clinic, "accounts", line=feed_line),
+        await read_signed(client, clinic, "feed", line=feed_line.replace("GET", "POST")),
+        await read_signed(client, clinic, "feed", line=""),
+        await read_signed(client, clinic, "feed", key=other.secret),
+        await read_signed(client, Clinic("nobody", clinic.secret, clinic.private, clinic.case), "feed"),
+        await read_signed(client, clinic, "feed", at=int(time.time()) - 400),
     ):
         assert answer.status_code == 401
         assert answer.json()["type"] == "/problems/signature"
 
 
-async def test_a_signed_question_is_no_message(client: httpx2.AsyncClient, clinic: Clinic) -> None:
+async def test_a_signed_read_request_is_not_accepted_as_a_message(client: httpx2.AsyncClient, clinic: Clinic) -> None:
     line = f"GET /api/v1/partners/{clinic.partner_id}/feed".encode()
     headers, body = clinic.signed_bytes(line, "m-1")
 
     assert (await client.post(f"/api/v1/inbox/{clinic.partner_id}", content=body, headers=headers)).status_code == 422
 
 
-async def test_staff_see_what_became_of_everything_and_that_it_adds_up(
+async def test_staff_see_the_result_of_every_message_and_the_sum_is_right(
     client: httpx2.AsyncClient, intake: Intake, clinic: Clinic
 ) -> None:
     for token in (TOKEN, "x" * 22, "y" * 22):
@@ -209,7 +209,7 @@ async def test_staff_see_what_became_of_everything_and_that_it_adds_up(
         ("clinic-tripoli/accounts?until=2199-12-31", 200),
     ],
 )
-async def test_a_question_that_makes_no_sense_is_a_problem(
+async def test_invalid_parameters_are_answered_with_a_problem(
     client: httpx2.AsyncClient, clinic: Clinic, path: str, status: int
 ) -> None:
     assert (await client.get(f"/api/v1/partners/{path}")).status_code == status

@@ -1,4 +1,4 @@
-"""Messages in doubt: they find their case by themselves when it comes, or a person decides, once, and on record."""
+"""Quarantined messages: assigned automatically when their token becomes known, or decided by a person, once, on record."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ MEDICAL = "MEDICAL_ASSESSMENT"
 
 @dataclass
 class QuarantineSetup:
-    """A house that works, a gateway in front of it, and the clinic that was asked about a screened case."""
+    """A running worker, a gateway, and a clinic with a referral of a screened case."""
 
     worker: RunningWorker
     client: httpx2.AsyncClient
@@ -49,7 +49,7 @@ class QuarantineSetup:
     token: str
 
     async def says(self, *, token: str | None = None, **data: Any) -> UUID:
-        """The clinic sends a signal. The id of its message."""
+        """Sends a signal of the clinic and returns the id of its message."""
         event = self.clinic.event(data={"referral_token": token or self.token, "outcome_code": GOOD, **data})
         answer = await posted(self.client, self.clinic, event)
         assert answer.status_code == 202, answer.text
@@ -73,7 +73,7 @@ class QuarantineSetup:
         )
 
     async def becomes(self, message_id: UUID, status: str, cause: str | None = None) -> None:
-        """Wait until a message has become this; it may have been something else before."""
+        """Waits until a message has this status; it may have had another one before."""
         async with asyncio.timeout(30):
             while not _is(await self.worker.became(message_id), status, cause):
                 await asyncio.sleep(0.05)
@@ -82,7 +82,7 @@ class QuarantineSetup:
         return list(await self.worker.pool.fetch(f"SELECT {what} FROM inbox WHERE {where} ORDER BY arrival"))  # noqa: S608
 
     async def balances(self) -> None:
-        """The accounts add up, and everything agrees with everything."""
+        """Checks that the accounts add up and that `verify` finds nothing."""
         days = (await self.client.get(f"/api/v1/partners/{CLINIC}/accounts")).json()["days"]
         assert [day["unaccounted"] for day in days] == [0] * len(days)
         await self.worker.rests()
@@ -108,7 +108,7 @@ async def a_place(database: Database, servers: Servers) -> AsyncIterator[Quarant
 
 
 async def the_token(place: QuarantineSetup, case: UUID) -> str:
-    """What the clinic was given to quote, once it was asked."""
+    """Returns the token of the clinic's referral, once it was sent."""
     async with asyncio.timeout(30):
         while not (token := await place.worker.pool.fetchval(_TOKEN, case, CLINIC)):
             await asyncio.sleep(0.05)
@@ -124,16 +124,16 @@ async def place(database: Database, servers: Servers) -> AsyncIterator[Quarantin
         yield place
 
 
-# Early
+# Early signals
 
 
 def a_token_to_come() -> str:
-    """A token that nobody knows; ``appears`` lets it come into being for the case's medical referral."""
+    """Returns an unknown token; ``appears`` registers it for the case's medical referral."""
     return f"early-{uuid4().hex[:16]}"
 
 
 async def appears(place: QuarantineSetup, token: str, partner_id: str = CLINIC) -> None:
-    """As after a restore: the referral is known under that token again, and to the case as well."""
+    """Registers the token for the case's referral, as after a restore."""
     referral = await place.referral()
     await place.worker.pool.execute(
         "INSERT INTO referral_tokens (token, stream_id, referral_id, partner_id) VALUES ($1, $2, $3, $4)",
@@ -141,7 +141,7 @@ async def appears(place: QuarantineSetup, token: str, partner_id: str = CLINIC) 
     )  # fmt: skip
 
 
-async def test_an_early_signal_applies_itself_when_its_token_comes_and_keeps_its_time(place: QuarantineSetup) -> None:
+async def test_an_early_signal_is_applied_when_its_token_is_known_and_keeps_its_time(place: QuarantineSetup) -> None:
     owner = place.worker.owner
     async with owner.acquire() as hand, hand.transaction():
         await hand.execute("SET LOCAL session_replication_role = replica")
@@ -167,15 +167,15 @@ async def test_an_early_signal_is_given_to_its_case_once_whoever_finds_it(place:
     await appears(place, token)
 
     ready = [await each.ready(message_id, place.case) for each in finders]
-    taken = await asyncio.gather(*(each.take_up(one) for each, one in zip(finders, ready, strict=True) if one))
+    released = await asyncio.gather(*(each.take_up(one) for each, one in zip(finders, ready, strict=True) if one))
 
-    assert taken.count(True) <= 1, "the relay may have been quicker, and then nobody else"
-    # the case itself does not know this token, so a person looks at it next: but it was heard, once
+    assert released.count(True) <= 1, "the relay may have been faster, and then no other takes it"
+    # the case itself does not know this token, so a person must review it: but it was assigned, once
     await place.becomes(message_id, "quarantined", "UNKNOWN_REFERRAL")
     await place.balances()
 
 
-async def test_a_token_of_another_partner_takes_nothing_up(place: QuarantineSetup) -> None:
+async def test_a_token_of_another_partner_releases_no_signal(place: QuarantineSetup) -> None:
     token = a_token_to_come()
     message_id = await place.says(token=token)
     await appears(place, token, "embassy-nga")
@@ -184,7 +184,7 @@ async def test_a_token_of_another_partner_takes_nothing_up(place: QuarantineSetu
     assert (await place.worker.became(message_id))["status"] == "quarantined"
 
 
-async def test_what_was_set_aside_stays_so_when_its_token_comes(place: QuarantineSetup) -> None:
+async def test_a_signal_that_was_set_aside_stays_so_when_its_token_is_known(place: QuarantineSetup) -> None:
     token = a_token_to_come()
     message_id = await place.says(token=token)
     assert (await place.decides(message_id, "SET_ASIDE")).status_code == 200
@@ -206,8 +206,10 @@ async def test_the_repeat_of_an_early_signal_is_the_same_message_before_and_afte
     assert len(await place.rows("status")) == 1
 
 
-async def test_an_early_message_of_an_erased_case_waits_for_nobody(intake: Intake, clinic: Clinic) -> None:
-    await intake.receive(clinic.partner_id, *clinic.signed(clinic.event(data={"referral_token": "early-" + "x" * 16})))
+async def test_an_early_message_of_an_erased_case_is_not_kept_waiting(intake: Intake, clinic: Clinic) -> None:
+    await intake.partners.receive(
+        clinic.partner_id, *clinic.signed(clinic.event(data={"referral_token": "early-" + "x" * 16}))
+    )
     await intake.pool.execute(
         "INSERT INTO referral_tokens VALUES ($1, $2, 'r', $3)", "early-" + "x" * 16, clinic.case, clinic.partner_id
     )
@@ -219,18 +221,18 @@ async def test_an_early_message_of_an_erased_case_waits_for_nobody(intake: Intak
     assert not await intake.pool.fetchval("SELECT EXISTS (SELECT FROM inbox WHERE token_hash IS NOT NULL)")
 
 
-async def test_no_token_can_be_read_from_what_is_looked_up(intake: Intake, clinic: Clinic) -> None:
+async def test_no_token_can_be_read_from_the_stored_hash(intake: Intake, clinic: Clinic) -> None:
     token = "early-" + "x" * 16
-    await intake.receive(clinic.partner_id, *clinic.signed(clinic.event(data={"referral_token": token})))
+    await intake.partners.receive(clinic.partner_id, *clinic.signed(clinic.event(data={"referral_token": token})))
     (row,) = await rows(intake, "token_hash", "token_hash IS NOT NULL")
 
     assert row["token_hash"] not in (sha256(token.encode()).digest(), token.encode())
 
 
-# Decided by a person
+# Decisions
 
 
-async def test_a_stray_signal_is_given_to_a_referral_of_that_partner_and_applied(place: QuarantineSetup) -> None:
+async def test_a_stray_signal_is_assigned_to_a_referral_of_its_partner_and_applied(place: QuarantineSetup) -> None:
     message_id = await place.says(token="mistyped-" + "x" * 12)
     referral = await place.referral()
 
@@ -281,7 +283,7 @@ async def test_of_two_people_who_decide_at_once_one_decides(place: QuarantineSet
     assert len(await place.rows("status", f"stream_id = '{desk_of(CLINIC)}'")) == 1
 
 
-async def test_what_a_case_could_not_place_may_be_given_to_it_again(place: QuarantineSetup) -> None:
+async def test_a_signal_that_a_case_could_not_place_may_be_sent_to_it_again(place: QuarantineSetup) -> None:
     token = a_token_to_come()
     message_id = await place.says(token=token)
     await appears(place, token)
@@ -354,7 +356,7 @@ WRONG: list[Any] = [
 ]
 
 
-async def test_a_decision_that_cannot_be_is_refused_by_pointer_and_changes_nothing(
+async def test_an_impossible_decision_is_refused_by_pointer_and_changes_nothing(
     client: httpx2.AsyncClient, intake: Intake, clinic: Clinic, subtests: pytest.Subtests
 ) -> None:
     await posted(client, clinic, clinic.event(data={"referral_token": "x" * 22}))
@@ -363,8 +365,8 @@ async def test_a_decision_that_cannot_be_is_refused_by_pointer_and_changes_nothi
 
     for body, status, where in WRONG:
         with subtests.test(body=str(body)):
-            told = {"reason": "because", **body}
-            answer = await client.post(path, json=told, headers={"Idempotency-Key": uuid4().hex})
+            decision = {"reason": "because", **body}
+            answer = await client.post(path, json=decision, headers={"Idempotency-Key": uuid4().hex})
             assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (status, where)
 
     assert (await client.post(path, json={"decision": "SET_ASIDE", "reason": "x"})).status_code == 400
@@ -390,7 +392,7 @@ async def test_a_signal_is_never_assigned_to_another_partners_referral(place: Qu
     assert answer.json()["errors"][0]["pointer"] == "/referral_id"
 
 
-async def test_results_that_were_exchanged_are_shown_together_and_never_copied(place: QuarantineSetup) -> None:
+async def test_swapped_results_are_shown_together_and_never_copied(place: QuarantineSetup) -> None:
     other_person = {**REGISTRATION["person"], "given_names": "Blessing", "date_of_birth": "1999-01-01"}
     first = place.case
     second = await another_case(place, other_person)

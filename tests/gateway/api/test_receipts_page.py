@@ -1,4 +1,4 @@
-"""The page about receipts and accounts: its programs are run as a partner would, and what it says is so."""
+"""The page about receipts and accounts: its programs run as printed, and its claims and figures are correct."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CHECK, ASK = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 
 async def run(program: str, *words: str) -> tuple[int, str]:
-    """A program of the page, as a partner would run it: what it ends with and prints."""
+    """Runs a program of the page as a partner would. Returns exit code and stdout."""
     running = await asyncio.create_subprocess_exec(
         sys.executable, "-c", program, *words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
     )
@@ -63,8 +63,8 @@ def test_the_verifier_has_ten_lines() -> None:
 
 
 def test_the_page_names_every_claim() -> None:
-    said = ReceiptStatement("p", "m", "s", datetime(2026, 1, 1, tzinfo=UTC), 1, b"")
-    assert re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE) == list(said.claims())
+    statement = ReceiptStatement("p", "m", "s", datetime(2026, 1, 1, tzinfo=UTC), 1, b"")
+    assert re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE) == list(statement.claims())
 
 
 @pytest.mark.parametrize("figure", [f"{PARTNER_BODY // 1024} KiB", f"{connection.HEAD // 1024} KiB", "ten seconds"])

@@ -1,4 +1,4 @@
-"""Schemas: published at addresses that stay, one for each kind of referral, and without a loose end."""
+"""Schemas: published at permanent addresses, one for each kind of referral, with every reference resolved."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ async def test_a_schema_that_was_never_published_is_not_found(client: httpx2.Asy
 
 
 @pytest.mark.parametrize("kind", OUTCOMES)
-def test_every_reference_in_a_schema_leads_somewhere(kind: ReferralKind) -> None:
+def test_every_reference_in_a_schema_resolves(kind: ReferralKind) -> None:
     schema = signal_schema(kind)
     for name in re.findall(r'"#/\$defs/(\w+)"', json.dumps(schema)):
         assert name in schema["$defs"], name
     assert {"referral_token", "signal_type", "payload"} <= set(schema["properties"])
 
 
-def test_what_a_kind_is_answered_with_stands_in_its_schema(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_schema_of_a_kind_contains_its_outcomes_and_payload(monkeypatch: pytest.MonkeyPatch) -> None:
     answers: dict[str, Any] = {
         "version": 3,
         "outcomes": {"COMPLETED": ["FIT", "UNFIT"], "PROGRESS": []},

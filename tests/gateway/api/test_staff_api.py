@@ -1,4 +1,4 @@
-"""The API as its users meet it: receipts, repeats, waiting, problems, limits."""
+"""The staff API: receipts, idempotency, waiting, problem documents, limits."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def registered(client: httpx2.AsyncClient) -> str:
 
 
 def problem_of(answer: httpx2.Response) -> dict[str, Any]:
-    """The problem in an answer, after a look at its form."""
+    """Returns the problem in a response, after checking its format."""
     found: dict[str, Any] = answer.json()
     assert answer.headers["content-type"] == PROBLEM
     assert found["status"] == answer.status_code
@@ -88,7 +88,7 @@ async def test_the_same_key_for_another_body_is_a_422(client: httpx2.AsyncClient
     assert problem_of(answer)["type"] == "/problems/key-reused"
 
 
-async def test_without_an_idempotency_key_nothing_is_taken(client: httpx2.AsyncClient, intake: Intake) -> None:
+async def test_without_an_idempotency_key_nothing_is_accepted(client: httpx2.AsyncClient, intake: Intake) -> None:
     answer = await client.post("/api/v1/cases", json=REGISTER)
 
     assert answer.status_code == 400
@@ -101,22 +101,22 @@ async def test_an_impossible_date_is_named_with_field_value_and_rule(client: htt
 
     answer = await post(client, "/cases", {**REGISTER, "person": person})
 
-    told = problem_of(answer)
-    assert (answer.status_code, told["rule"]) == (422, "MESSAGE.INVALID")
-    assert told["errors"][0]["pointer"] == "/person/date_of_birth"
-    assert told["errors"][0]["value"] == "1996-02-30"
-    kept = await client.get(f"/api/v1/messages/{told['message_id']}")
+    problem = problem_of(answer)
+    assert (answer.status_code, problem["rule"]) == (422, "MESSAGE.INVALID")
+    assert problem["errors"][0]["pointer"] == "/person/date_of_birth"
+    assert problem["errors"][0]["value"] == "1996-02-30"
+    kept = await client.get(f"/api/v1/messages/{problem['message_id']}")
     assert kept.json()["status"] == "refused"
 
 
-async def test_the_user_named_is_the_one_who_is_kept(client: httpx2.AsyncClient, intake: Intake) -> None:
+async def test_the_named_user_is_recorded(client: httpx2.AsyncClient, intake: Intake) -> None:
     await post(client, "/cases", REGISTER)
     await post(client, "/cases", REGISTER, **{"X-Awda-User": "fatima"})
 
     assert [row["actor"] for row in await rows(intake, "actor")] == ["staff:operator", "staff:fatima"]
 
 
-async def test_what_is_said_about_a_message_is_no_field_of_it(client: httpx2.AsyncClient, intake: Intake) -> None:
+async def test_time_and_reason_of_a_message_are_not_fields_of_it(client: httpx2.AsyncClient, intake: Intake) -> None:
     number = await registered(client)
     about = {"happened_at": "2026-01-05T08:00:00Z", "reason": "told by phone"}
 
@@ -137,7 +137,7 @@ UNFIT_ABOUT: list[Any] = [
 ]
 
 
-async def test_what_is_said_about_a_message_has_a_shape_too(
+async def test_time_and_reason_of_a_message_are_validated(
     client: httpx2.AsyncClient, subtests: pytest.Subtests
 ) -> None:
     for about in UNFIT_ABOUT:
@@ -188,6 +188,75 @@ async def test_every_error_is_a_problem_document(client: httpx2.AsyncClient, sub
             problem_of(answer)
 
 
+TIME: Final = "a date and time with a time zone, for example 2026-11-23T08:00:00Z"
+
+PARAMETERS: Final[list[tuple[str, str]]] = [
+    ("/cases?limit=0", "Limit must be 1 or more (you entered 0)."),
+    ("/cases?limit=201", "Limit must be 200 or less (you entered 201)."),
+    ("/cases?limit=many", "Limit must be a whole number (you entered many)."),
+    ("/cases?country=Nigeria", "Country may have at most 3 characters and has 7."),
+    ("/cases/LBY-2026-999999?as_of=yesterday", f"As of must be {TIME} (you entered yesterday)."),
+    (
+        "/cases/LBY-2026-999999?known_at=2026-01-01T00:00:00",
+        f"Known at must be {TIME} (you entered 2026-01-01T00:00:00).",
+    ),
+    (
+        "/messages/not-a-uuid",
+        (
+            "Message id must be an identifier (UUID), for example 3b6f1c1e-7c1f-4a52-9a51-0d9c6f1e2a77"
+            " (you entered not-a-uuid)."
+        ),
+    ),
+    (
+        "/escalations?since=soon",
+        "Since must be a date in the form YYYY-MM-DD, for example 2026-11-23 (you entered soon).",
+    ),
+    (
+        "/quarantine?partner=Clinic",
+        (
+            "Partner must be a partner id of small letters, digits and hyphens, for example clinic-tripoli"
+            " (you entered Clinic)."
+        ),
+    ),
+]
+
+
+async def test_an_invalid_parameter_is_named_with_value_and_rule(
+    client: httpx2.AsyncClient, subtests: pytest.Subtests
+) -> None:
+    for path, detail in PARAMETERS:
+        with subtests.test(path=path):
+            answer = await client.get(f"/api/v1{path}")
+
+            assert answer.status_code == 422
+            assert problem_of(answer)["detail"] == detail
+
+
+ABOUT: Final[list[tuple[Any, str]]] = [
+    (7, "About must be an object (you entered 7)."),
+    ({"colour": "blue"}, "There is no field colour."),
+    ({"happened_at": 1}, "Happened at must be text, for example 2026-11-23T08:00:00Z."),
+    ({"happened_at": "2026-01-05"}, f"Happened at must be {TIME} (you entered 2026-01-05)."),
+    (
+        {"happened_at": "2999-01-01T00:00:00Z"},
+        "Happened at must not be in the future (you entered 2999-01-01T00:00:00+00:00).",
+    ),
+    ({"reason": ""}, "Reason must not be empty."),
+    ({"reason": True}, "Reason must be text (you entered true)."),
+]
+
+
+async def test_an_error_in_time_or_reason_is_named_with_value_and_rule(
+    client: httpx2.AsyncClient, subtests: pytest.Subtests
+) -> None:
+    for about, detail in ABOUT:
+        with subtests.test(about=str(about)):
+            answer = await post(client, "/cases", {**REGISTER, "about": about})
+
+            assert answer.status_code == 422
+            assert problem_of(answer)["detail"] == detail
+
+
 UNREADABLE: list[Any] = [
     (b"", "application/json", 400),
     (b"[]", "application/json", 400),
@@ -201,7 +270,7 @@ UNREADABLE: list[Any] = [
 ]
 
 
-async def test_what_cannot_be_read_is_not_taken(client: httpx2.AsyncClient, subtests: pytest.Subtests) -> None:
+async def test_an_unreadable_body_is_rejected(client: httpx2.AsyncClient, subtests: pytest.Subtests) -> None:
     for content, media, status in UNREADABLE:
         with subtests.test(content=str(content)[:60]):
             answer = await client.post(
@@ -212,14 +281,14 @@ async def test_what_cannot_be_read_is_not_taken(client: httpx2.AsyncClient, subt
             problem_of(answer)
 
 
-async def test_only_the_loopback_name_reaches_the_operator(client: httpx2.AsyncClient) -> None:
+async def test_only_the_loopback_host_name_is_served(client: httpx2.AsyncClient) -> None:
     answer = await client.get("/api/v1/cases", headers={"host": "evil.example"})
 
     assert answer.status_code == 421
     problem_of(answer)
 
 
-async def test_behind_a_proxy_nobody_acts_without_a_name(database: Database) -> None:
+async def test_behind_a_proxy_a_request_needs_a_user(database: Database) -> None:
     async with an_app(database, proxied=True) as client:
         nameless = await client.get("/api/v1/cases", headers={"host": "awda.example"})
         named = await client.get("/api/v1/cases", headers={"host": "awda.example", "X-Awda-User": "fatima"})
@@ -239,23 +308,23 @@ def routes(app: FastAPI) -> list[APIRoute]:
     return found
 
 
-def test_every_route_asks_whether_the_caller_may(database: Database) -> None:
+def test_every_route_has_an_authorization(database: Database) -> None:
     app = create_app(GatewaySettings(database.app_dsn, MASTER_KEY))
-    unasked = {"/api/v1/inbox/{partner_id}", "/healthz", "/schemas/{message}.json", "/problems/{slug}"}
-    unasked |= {"/partners/receipt-key"}
+    open_routes = {"/api/v1/inbox/{partner_id}", "/healthz", "/schemas/{message}.json", "/problems/{slug}"}
+    open_routes |= {"/partners/receipt-key"}
     fhir = "/api/v1/partners/{partner_id}/fhir"
     signed = {"/api/v1/inbox/{partner_id}/rehearsal", f"{fhir}/Task", f"{fhir}/Task/{{task_id}}"}
-    unasked |= {f"{fhir}/metadata"} | signed  # a partner is asked for its signature instead
-    unasked |= {"/p/{token}", "/call"}  # a code opens the one, anybody may ask for the other
-    unasked |= {"/partners/receipt-key", "/schemas", "/schemas/signals/{kind}/v{version}.json"}
-    unasked |= {"/rules", "/rules/{code}"}
+    open_routes |= {f"{fhir}/metadata"} | signed  # partners authenticate by signature instead
+    open_routes |= {"/p/{token}", "/call"}  # the one is opened with a code, the other is public
+    open_routes |= {"/partners/receipt-key", "/schemas", "/schemas/signals/{kind}/v{version}.json"}
+    open_routes |= {"/rules", "/rules/{code}"}
 
-    asking = {
+    routes_found = {
         route.path: [d for d in route.dependant.dependencies if hasattr(d.call, "action")] for route in routes(app)
     }
 
-    assert len(asking) >= 11
-    assert {path for path, asked in asking.items() if not asked} == unasked
+    assert len(routes_found) >= 11
+    assert {path for path, authorizations in routes_found.items() if not authorizations} == open_routes
 
 
 OTHERS: list[dict[str, str]] = [
@@ -277,7 +346,7 @@ OURS: list[dict[str, str]] = [
 
 @pytest.mark.parametrize("proxied", [False, True])
 async def test_what_another_sites_page_asks_for_is_asked_by_nobody(database: Database, *, proxied: bool) -> None:
-    """Whatever it asks for: in a browser, its requests bear the name of whoever is signed in."""
+    """A browser would send them with the identity of the user who is signed in."""
     app = create_app(GatewaySettings(database.app_dsn, MASTER_KEY))
     staffs = [route for route in routes(app) if any(hasattr(d.call, "action") for d in route.dependant.dependencies)]
     assert len(staffs) >= 20
@@ -297,7 +366,7 @@ FORMS: Final = ("text/plain", "application/x-www-form-urlencoded", "multipart/fo
 
 
 async def test_nothing_that_a_page_can_send_unasked_changes_anything(database: Database, intake: Intake) -> None:
-    """A form sends no header of its own: what changes something wants one, or a kind of body that no form has."""
+    """A form cannot send custom headers: every changing route requires one, or a media type that forms cannot send."""
     await add(intake.pool, RegisteredPartner("x", "Embassy", frozenset()))
     async with an_app(database) as client:
         posts = [
@@ -325,9 +394,7 @@ async def test_the_api_describes_itself(client: httpx2.AsyncClient) -> None:
     assert "country_of_return" in schema["properties"]
 
 
-async def test_what_goes_wrong_inside_is_a_500_that_tells_nothing(
-    client: httpx2.AsyncClient, database: Database
-) -> None:
+async def test_an_internal_error_is_a_500_without_any_data(client: httpx2.AsyncClient, database: Database) -> None:
     owner = await asyncpg.connect(database.owner_dsn)
     await owner.execute("ALTER TABLE inbox RENAME TO elsewhere")
     broken = await post(client, "/cases", REGISTER)
@@ -339,7 +406,7 @@ async def test_what_goes_wrong_inside_is_a_500_that_tells_nothing(
     problem_of(broken)
 
 
-async def test_a_database_that_is_away_is_a_503_that_asks_to_try_again(database: Database) -> None:
+async def test_an_unavailable_database_is_a_503_with_retry_after(database: Database) -> None:
     async with an_app(database) as client:
         client._transport.app.state.intake.pool.terminate()  # type: ignore[attr-defined]
         for answer in (await post(client, "/cases", REGISTER), await client.get("/healthz")):
@@ -348,7 +415,7 @@ async def test_a_database_that_is_away_is_a_503_that_asks_to_try_again(database:
             problem_of(answer)
 
 
-async def test_it_says_whether_it_is_well(client: httpx2.AsyncClient) -> None:
+async def test_the_health_check_answers(client: httpx2.AsyncClient) -> None:
     answer = await client.get("/healthz")
 
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
@@ -415,7 +482,9 @@ async def test_a_body_beyond_the_limit_is_refused(client: httpx2.AsyncClient, cl
     problem_of(answer)
 
 
-async def test_an_unknown_partner_is_answered_like_a_forger(client: httpx2.AsyncClient, clinic: Clinic) -> None:
+async def test_an_unknown_partner_and_a_forged_signature_get_the_same_answer(
+    client: httpx2.AsyncClient, clinic: Clinic
+) -> None:
     headers, body = clinic.signed(clinic.event())
     forged = {**headers, "webhook-signature": "v1,AAAA"}
 
@@ -426,7 +495,7 @@ async def test_an_unknown_partner_is_answered_like_a_forger(client: httpx2.Async
     assert {answer.text for answer in unknown} == {forger.text}
 
 
-async def test_a_header_sent_twice_fits_nothing(client: httpx2.AsyncClient, clinic: Clinic) -> None:
+async def test_a_signature_header_sent_twice_is_rejected(client: httpx2.AsyncClient, clinic: Clinic) -> None:
     headers, body = clinic.signed(clinic.event())
 
     for name in ("webhook-id", "webhook-timestamp", "webhook-signature"):
@@ -438,7 +507,7 @@ async def test_a_header_sent_twice_fits_nothing(client: httpx2.AsyncClient, clin
 # With a worker
 
 
-async def test_a_case_is_carried_on_and_read_over_http(
+async def test_a_case_is_processed_and_read_over_http(
     database: Database, servers: Servers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with a_running_worker(database, servers), an_app(database) as client:
@@ -494,10 +563,10 @@ async def test_the_worklist_is_read_page_by_page(database: Database, servers: Se
 
 
 async def the_token(worker: RunningWorker) -> str:
-    """What the clinic was given to quote, once it was asked."""
-    asked = "SELECT token FROM referral_tokens WHERE partner_id = 'clinic-misrata'"
+    """Returns the token of the clinic's referral, once it was sent."""
+    query = "SELECT token FROM referral_tokens WHERE partner_id = 'clinic-misrata'"
     async with asyncio.timeout(20):
-        while (token := await worker.pool.fetchval(asked)) is None:
+        while (token := await worker.pool.fetchval(query)) is None:
             await asyncio.sleep(0.05)
     return str(token)
 
@@ -519,7 +588,7 @@ async def test_a_partners_signal_moves_the_referral_it_answers(
         assert "ReferralCompleted" in await worker.names(case)
 
 
-async def test_staff_read_the_digest_of_who_does_not_answer(client: httpx2.AsyncClient, database: Database) -> None:
+async def test_staff_read_the_escalation_digest(client: httpx2.AsyncClient, database: Database) -> None:
     async with await open_pool(database.app_dsn) as pool, await open_pool(database.owner_dsn) as owner:
         archive = RecordedArchive(pool, owner)
         await archive.keep(a_screened_case_in_memory().after(days=14).events)

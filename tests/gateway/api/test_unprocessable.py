@@ -1,4 +1,4 @@
-"""Messages that could not be taken in: their sender hears of it, the desk shows them, and a person's decision counts."""
+"""Messages that could not be processed: their sender is informed, staff see them, and a person decides about them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def place(database: Database, servers: Servers) -> AsyncIterator[Quarantin
 
 
 def break_rules(place: QuarantineSetup, kind: str, *names: str) -> None:
-    """From now on the rules of these messages crash; without names all are mended."""
+    """Makes the rules of these messages crash from now on; without names, repairs all."""
     real = KINDS[kind]
 
     def decide(state: Any, message: Message, ctx: Context) -> list[Event]:
@@ -61,14 +61,14 @@ async def findings(place: QuarantineSetup) -> list[str]:
     return [f"{finding.kind} {finding.detail}" for finding in report.findings]
 
 
-async def test_whoever_sends_what_is_not_taken_in_hears_that_it_has_no_effect(place: QuarantineSetup) -> None:
+async def test_the_sender_of_a_quarantined_message_learns_that_it_has_no_effect(place: QuarantineSetup) -> None:
     break_rules(place, "case", "WithdrawVoluntaryReturn")
     answer = await sent(place, WITHDRAWAL)
 
     assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
-    told = answer.json()
-    assert (told["type"], told["cause"]) == ("/problems/quarantined", "RULE_CRASHED")
-    assert await doubts(place) == [UUID(told["message_id"])]
+    problem = answer.json()
+    assert (problem["type"], problem["cause"]) == ("/problems/quarantined", "RULE_CRASHED")
+    assert await doubts(place) == [UUID(problem["message_id"])]
 
 
 async def test_what_was_not_taken_in_is_shown_named_by_verify_and_taken_in_once_the_rule_is_mended(
@@ -92,7 +92,7 @@ async def test_what_was_not_taken_in_is_shown_named_by_verify_and_taken_in_once_
     assert names.count("QuarantinedMessageResolved") == 2
 
 
-async def test_what_crashes_once_more_is_in_doubt_once_more(place: QuarantineSetup) -> None:
+async def test_a_message_that_crashes_again_is_quarantined_again(place: QuarantineSetup) -> None:
     break_rules(place, "case", "WithdrawVoluntaryReturn")
     message_id = UUID((await sent(place, WITHDRAWAL)).json()["message_id"])
     before = (await place.waiting())[0]
@@ -105,7 +105,7 @@ async def test_what_crashes_once_more_is_in_doubt_once_more(place: QuarantineSet
     assert [each["message_id"] for each in await place.waiting()] == [before["message_id"]]
 
 
-async def test_what_is_set_aside_counts_no_longer_and_its_decision_is_in_the_case(place: QuarantineSetup) -> None:
+async def test_a_message_set_aside_no_longer_counts_and_the_decision_is_in_the_case(place: QuarantineSetup) -> None:
     break_rules(place, "case", "AddNote")
     message_id = UUID((await sent(place, {"message": "AddNote", "note": "x"})).json()["message_id"])
 
@@ -115,7 +115,7 @@ async def test_what_is_set_aside_counts_no_longer_and_its_decision_is_in_the_cas
     assert (await place.worker.names(place.case))[-1] == "QuarantinedMessageResolved"
 
 
-async def test_a_letter_that_a_movement_cannot_take_is_shown_and_may_be_given_to_it_again(
+async def test_a_message_that_a_movement_cannot_accept_is_listed_and_may_be_sent_to_it_again(
     place: QuarantineSetup,
 ) -> None:
     plan = {
@@ -142,7 +142,7 @@ async def test_a_letter_that_a_movement_cannot_take_is_shown_and_may_be_given_to
     assert (await place.waiting(), await findings(place)) == ([], [])
 
 
-async def test_a_body_that_was_changed_can_only_be_set_aside(place: QuarantineSetup) -> None:
+async def test_a_tampered_body_can_only_be_set_aside(place: QuarantineSetup) -> None:
     await place.worker.rests()
     note = IncomingMessage(uuid4(), place.case, "staff", "staff.message", b"{}", "staff:fatima", "fatima")
     async with place.worker.owner.acquire() as hand, hand.transaction():

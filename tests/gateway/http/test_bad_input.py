@@ -1,4 +1,4 @@
-"""What nobody should send: a body without end, and more than one's share. The gateway is a process of its own here."""
+"""Endless bodies and floods, sent to a gateway that runs in a process of its own."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from gateway.intake.partners import CLOUD_EVENT
 from gateway.intake.service import Intake
 from tests.gateway.conftest import MASTER_KEY, Clinic, a_partner, rows
 from tests.support.databases import Database
-from workers.embedded.temporal import free_port
+from tests.support.ports import free_port
 
 MIB = 1024 * 1024
 
@@ -33,7 +33,7 @@ PATIENCE_S = 180.0
 
 @dataclass(frozen=True)
 class Gateway:
-    """The process, and where it listens."""
+    """The gateway's process and port."""
 
     port: int
     process: psutil.Process
@@ -49,7 +49,7 @@ async def a_gateway(database: Database, **more: str) -> AsyncIterator[Gateway]:
     )  # fmt: skip
     try:
         async with asyncio.timeout(PATIENCE_S):
-            while not await is_well(port):
+            while not await is_healthy(port):
                 await asyncio.sleep(0.1)
         yield Gateway(port, psutil.Process(started.pid))
     finally:
@@ -57,7 +57,7 @@ async def a_gateway(database: Database, **more: str) -> AsyncIterator[Gateway]:
         await started.wait()
 
 
-async def is_well(port: int) -> bool:
+async def is_healthy(port: int) -> bool:
     try:
         made = await connect_to(port)
         reply = await made.ask(b"GET /healthz HTTP/1.1\r\nhost: here\r\n\r\n")
@@ -71,18 +71,18 @@ async def test_a_body_of_a_gibibyte_in_chunks_is_refused_and_memory_stays_flat(d
     async with a_gateway(database) as gateway:
         before = gateway.process.memory_info().rss
 
-        answer, sent = await asyncio.to_thread(pour, gateway.port, path, GIB)
+        answer, sent = await asyncio.to_thread(send_chunks, gateway.port, path, GIB)
 
         assert answer.startswith(b"HTTP/1.1 413"), answer[:100]
-        assert sent < GIB, "the line was closed long before the end"
+        assert sent < GIB, "the connection was closed long before the end"
         assert gateway.process.memory_info().rss - before < 20 * MIB
-        assert await is_well(gateway.port)
+        assert await is_healthy(gateway.port)
 
 
-def pour(port: int, path: str, size: int) -> tuple[bytes, int]:
-    """Send a body in chunks until the line is closed or it ends. What was answered, and how much had been sent."""
-    told = {"host": f"127.0.0.1:{port}", "content-type": kind_of(path), "transfer-encoding": "chunked"}
-    head = "".join(f"{name}: {value}\r\n" for name, value in {**told, "Idempotency-Key": "k"}.items())
+def send_chunks(port: int, path: str, size: int) -> tuple[bytes, int]:
+    """Sends a body in chunks until it ends or the connection is closed. Returns the response and the bytes sent."""
+    headers = {"host": f"127.0.0.1:{port}", "content-type": kind_of(path), "transfer-encoding": "chunked"}
+    head = "".join(f"{name}: {value}\r\n" for name, value in {**headers, "Idempotency-Key": "k"}.items())
     chunk, sent = b"%x\r\n%b\r\n" % (CHUNK, b"x" * CHUNK), 0
     with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as made:
         made.sendall(f"POST {path} HTTP/1.1\r\n{head}\r\n".encode())
@@ -102,32 +102,34 @@ async def test_who_floods_is_told_to_wait_and_nobody_else_is(
 ) -> None:
     calm = await a_partner(intake, "exit-authority", clinic.case, "another-token-of-a-test")
     async with a_gateway(database, AWDA_PARTNER_RATE="5") as gateway:
-        told: Counter[int] = Counter()
+        statuses: Counter[int] = Counter()
         lines = [await connect_to(gateway.port) for _ in range(16)]
-        flood = [asyncio.create_task(floods(one, gateway.port, clinic, told)) for one in lines]
+        flood = [asyncio.create_task(send_without_pause(one, gateway.port, clinic, statuses)) for one in lines]
 
-        answered = [await says(await connect_to(gateway.port), gateway.port, calm) for _ in range(50)]
+        answered = [await send_signal(await connect_to(gateway.port), gateway.port, calm) for _ in range(50)]
         async with asyncio.timeout(PATIENCE_S):
-            while not told[429]:  # as long as somebody else calls
+            while not statuses[429]:  # as long as the other partner sends
                 await asyncio.sleep(0.1)
-                answered.append(await says(await connect_to(gateway.port), gateway.port, calm))
+                answered.append(await send_signal(await connect_to(gateway.port), gateway.port, calm))
         for each in flood:
             each.cancel()
         await asyncio.gather(*flood, return_exceptions=True)
         assert set(answered) == {202}
-        assert set(told) == {202, 429}
+        assert set(statuses) == {202, 429}
         kept = Counter(row["source"] for row in await rows(intake, "source", "name = 'partner.signal'"))
         assert kept["partner:exit-authority"] == len(answered)
-        assert told[202] <= kept["partner:clinic-tripoli"] <= told[202] + len(lines), "acknowledged, or cut off since"
+        assert statuses[202] <= kept["partner:clinic-tripoli"] <= statuses[202] + len(lines), (
+            "acknowledged, or disconnected before the response"
+        )
 
 
-async def floods(one: HttpConnection, port: int, partner: Clinic, told: Counter[int]) -> None:
+async def send_without_pause(one: HttpConnection, port: int, partner: Clinic, statuses: Counter[int]) -> None:
     while True:
-        told[await says(one, port, partner)] += 1
+        statuses[await send_signal(one, port, partner)] += 1
 
 
-async def says(one: HttpConnection, port: int, partner: Clinic) -> int:
-    """A new signal of a partner; the status of the answer."""
+async def send_signal(one: HttpConnection, port: int, partner: Clinic) -> int:
+    """Sends a new signal of a partner and returns the status of the response."""
     token = {} if partner.partner_id == "clinic-tripoli" else {"referral_token": "another-token-of-a-test"}
     headers, body = partner.signed(partner.event(data=token))
     return (await one.ask(post(port, f"/api/v1/inbox/{partner.partner_id}", headers, body))).status

@@ -1,4 +1,4 @@
-"""Limits: what one partner sends too much of is its own affair, and nobody fills our memory or holds us up."""
+"""Rate and connection limits: one partner's flood affects only that partner, and no client can exhaust memory or time."""
 
 from __future__ import annotations
 
@@ -35,8 +35,9 @@ from gateway.http.rate_limits import (
 )
 from gateway.intake.partners import CLOUD_EVENT, PARTNER_BODY
 from tests.gateway.conftest import Clinic, an_app
-from tests.gateway.test_server import a_free_port, serving
+from tests.gateway.test_server import serving
 from tests.support.databases import Database
+from tests.support.ports import free_port
 from tests.support.processes import worker_processes
 from workers.embedded.installation import Servers
 
@@ -45,12 +46,12 @@ MIB = 1024 * 1024
 PATIENCE_S = 60.0
 
 
-# Shares
+# Rate limits
 
 
 @settings(max_examples=50, deadline=None, derandomize=True, database=None)
 @given(st.lists(st.floats(0, 5), max_size=300))
-def test_nobody_gets_more_than_the_rate_and_one_burst(pauses: list[float]) -> None:
+def test_no_caller_gets_more_than_the_rate_and_one_burst(pauses: list[float]) -> None:
     buckets, now, turns = TokenBuckets(10, 20), 0.0, []
     for pause in pauses:
         now += pause
@@ -60,14 +61,14 @@ def test_nobody_gets_more_than_the_rate_and_one_burst(pauses: list[float]) -> No
         assert nth <= 20 + 10 * at + 1e-6
 
 
-def test_who_is_too_fast_is_told_when_there_will_be_one_and_takes_none_that_is_far_away() -> None:
+def test_a_caller_above_its_rate_gets_the_time_to_wait_and_a_long_wait_takes_no_token() -> None:
     buckets = TokenBuckets(10, 1)
     waits = [buckets.take("p", 0.0) for _ in range(13)]
     assert waits == pytest.approx([0.0, *(nth / 10 for nth in range(1, 11)), 1.1, 1.1])
     assert buckets.take("p", 1.1) <= HELD_S
 
 
-def test_names_made_up_without_end_take_no_memory_without_end() -> None:
+def test_an_endless_number_of_names_uses_limited_memory() -> None:
     buckets = TokenBuckets()
     for nth in range(3 * KEPT):
         buckets.take(f"p{nth}", 0.0)
@@ -91,8 +92,8 @@ async def test_of_one_name_so_many_are_under_way_and_the_others_come_in_their_or
     assert most == 2
     assert [nth for name, nth in order if name == "p"] == list(range(9))
     assert order.index(("q", 0)) < 4
-    assert not turns._lanes
-    assert not turns._here
+    assert not turns._slots
+    assert not turns._requests
 
 
 async def test_who_keeps_to_its_rate_is_let_in_side_by_side_and_who_hurries_in_turn() -> None:
@@ -108,11 +109,11 @@ async def test_who_keeps_to_its_rate_is_let_in_side_by_side_and_who_hurries_in_t
     async def at_once(count: int) -> int:
         nonlocal most
         most, scope = 0, {"type": "http", "path": "/api/v1/inbox/p", "headers": [], "client": ("1.2.3.4", 1)}
-        await asyncio.gather(*(gate(dict(scope), None, None) for _ in range(count)))  # type: ignore[arg-type]
+        await asyncio.gather(*(middleware(dict(scope), None, None) for _ in range(count)))  # type: ignore[arg-type]
         return most
 
-    gate = RateLimitMiddleware(answer, clock=lambda: 0.0)
-    await gate({"type": "http", "path": "/api/v1/cases", "headers": [], "client": None}, None, None)  # type: ignore[arg-type]
+    middleware = RateLimitMiddleware(answer, clock=lambda: 0.0)
+    await middleware({"type": "http", "path": "/api/v1/cases", "headers": [], "client": None}, None, None)  # type: ignore[arg-type]
     patient = int(BURST * HASTY)
 
     assert await at_once(patient) == patient
@@ -120,11 +121,11 @@ async def test_who_keeps_to_its_rate_is_let_in_side_by_side_and_who_hurries_in_t
 
 
 class Calls:
-    """Requests to a gate, on a clock of the test's own."""
+    """Requests to the rate limit middleware, with a clock that the test controls."""
 
     def __init__(self, rate: float = RATE) -> None:
         self.now, self.through, self.held = 0.0, 0, 0.0
-        self.gate = RateLimitMiddleware(self._answer, rate, lambda: self.now, self._sleep)
+        self.middleware = RateLimitMiddleware(self._answer, rate, lambda: self.now, self._sleep)
 
     async def _answer(self, scope: Any, receive: Any, send: Any) -> None:
         self.through += 1
@@ -144,20 +145,20 @@ class Calls:
 
         named = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
         scope = {"type": "http", "path": path, "headers": named, "client": (address, 1), "method": "POST"}
-        await self.gate(scope, receive, send)
+        await self.middleware(scope, receive, send)
         self.last = sent[0]
         return int(sent[0]["status"])
 
 
 MANY = int(BURST + RATE * HELD_S) + 50
-"""More than may be sent and held at one moment."""
+"""More requests than can be accepted and delayed at one moment."""
 
 
 async def flood(calls: Calls, path: str, **more: Any) -> list[int]:
     return [await calls.post(path, **more) for _ in range(MANY)]
 
 
-async def test_a_partner_that_is_alone_may_use_all_there_is() -> None:
+async def test_the_only_caller_is_not_limited() -> None:
     calls = Calls()
     assert set(await flood(calls, "/api/v1/inbox/clinic-tripoli")) == {200}
     assert not calls.held
@@ -167,8 +168,8 @@ async def test_as_soon_as_somebody_else_calls_a_flood_is_slowed_down() -> None:
     calls = Calls()
     await calls.post("/api/v1/cases")
 
-    told = [await calls.post("/api/v1/inbox/clinic-tripoli") for _ in range(int(BURST) + 10)]
-    assert set(told) == {200}
+    statuses = [await calls.post("/api/v1/inbox/clinic-tripoli") for _ in range(int(BURST) + 10)]
+    assert set(statuses) == {200}
     assert calls.held == pytest.approx(10 / RATE)
 
 
@@ -178,13 +179,13 @@ async def test_what_would_be_held_too_long_is_turned_away_with_the_time_to_wait(
     await flood(calls, "/api/v1/inbox/clinic-tripoli")
 
     assert await calls.post("/api/v1/inbox/clinic-tripoli") == 429
-    assert calls.held == HELD_S, "whoever is turned away has waited first, so that asking again at once gains nothing"
-    told = dict(calls.last["headers"])
-    assert told[b"retry-after"] == b"2"
-    assert told[b"content-type"] == b"application/problem+json"
+    assert calls.held == HELD_S, "a rejected request was delayed first, so that an immediate retry gains nothing"
+    headers = dict(calls.last["headers"])
+    assert headers[b"retry-after"] == b"2"
+    assert headers[b"content-type"] == b"application/problem+json"
 
 
-async def test_a_flood_by_one_takes_nothing_from_another() -> None:
+async def test_a_flood_by_one_partner_does_not_slow_another() -> None:
     calls = Calls()
     await calls.post("/api/v1/inbox/embassy-nga")
     assert 429 in await flood(calls, "/api/v1/inbox/clinic-tripoli")
@@ -195,7 +196,7 @@ async def test_a_flood_by_one_takes_nothing_from_another() -> None:
     assert not calls.held
 
 
-async def test_who_forges_a_partners_name_from_elsewhere_takes_nothing_from_it() -> None:
+async def test_a_forged_partner_id_from_another_address_does_not_use_up_its_rate() -> None:
     calls = Calls()
     assert 429 in [*await flood(calls, "/api/v1/cases"), *await flood(calls, "/api/v1/inbox/clinic-tripoli")]
 
@@ -205,12 +206,12 @@ async def test_who_forges_a_partners_name_from_elsewhere_takes_nothing_from_it()
 async def test_known_and_unknown_partners_are_limited_alike() -> None:
     calls = Calls()
     await calls.post("/api/v1/cases")
-    told = [await flood(calls, f"/api/v1/{path}") for path in ("inbox/a", "partners/b/feed", "inbox/" + "c" * 300)]
-    assert told[0] == told[1] == told[2]
-    assert 429 in told[0]
+    statuses = [await flood(calls, f"/api/v1/{path}") for path in ("inbox/a", "partners/b/feed", "inbox/" + "c" * 300)]
+    assert statuses[0] == statuses[1] == statuses[2]
+    assert 429 in statuses[0]
 
 
-async def test_left_alone_a_partner_has_all_of_it_again() -> None:
+async def test_a_partner_that_is_alone_again_is_not_limited_any_more() -> None:
     calls = Calls()
     await calls.post("/api/v1/cases")
     await flood(calls, "/api/v1/inbox/clinic-tripoli")
@@ -219,7 +220,7 @@ async def test_left_alone_a_partner_has_all_of_it_again() -> None:
     assert set(await flood(calls, "/api/v1/inbox/clinic-tripoli")) == {200}
 
 
-async def test_whoever_looks_whether_we_are_well_is_no_company() -> None:
+async def test_health_checks_do_not_count_as_other_callers() -> None:
     calls = Calls()
     await flood(calls, "/api/v1/inbox/clinic-tripoli")
     await calls.post("/healthz")
@@ -227,24 +228,24 @@ async def test_whoever_looks_whether_we_are_well_is_no_company() -> None:
     assert await calls.post("/api/v1/inbox/clinic-tripoli") == 200
 
 
-async def test_a_body_that_is_said_to_be_too_large_is_not_even_read() -> None:
+async def test_a_body_that_is_declared_too_large_is_not_read() -> None:
     calls = Calls()
     assert await calls.post("/api/v1/inbox/p", content_length=str(PARTNER_BODY + 1)) == 413
     assert await calls.post("/api/v1/inbox/p", content_length="9" * 400) == 413
     assert calls.through == 0
 
 
-async def test_a_flood_is_turned_away_over_http(database: Database, clinic: Clinic) -> None:
+async def test_a_flood_over_http_is_rejected_with_a_problem_document(database: Database, clinic: Clinic) -> None:
     async with an_app(database, partner_rate=1.0) as client:
         await client.get("/problems/too-many")
-        asked = (client.post("/api/v1/inbox/clinic-tripoli", content=b"") for _ in range(int(BURST) + 20))
-        answers = await asyncio.gather(*asked)
+        requests = (client.post("/api/v1/inbox/clinic-tripoli", content=b"") for _ in range(int(BURST) + 20))
+        answers = await asyncio.gather(*requests)
 
     turned_away = [each for each in answers if each.status_code == 429]
     assert turned_away
     for answer in turned_away:
         assert answer.json()["type"] == "/problems/too-many"
-        assert answer.headers.get_list("x-content-type-options") == ["nosniff"]  # said once, on either way
+        assert answer.headers.get_list("x-content-type-options") == ["nosniff"]  # set once, on either path
         assert int(answer.headers["retry-after"]) > HELD_S
 
 
@@ -269,27 +270,27 @@ async def test_the_answer_to_a_body_that_is_too_large_is_a_problem_document(data
 
 @asynccontextmanager
 async def a_gateway(database: Database, servers: Servers, home: Path, **more: str) -> AsyncIterator[tuple[int, int]]:
-    """A gateway in a process of its own: its port and its pid."""
-    port = a_free_port()
+    """Runs a gateway in a process of its own. Yields its port and process id."""
+    port = free_port()
     async with worker_processes(
         database, servers, home, AWDA_PORT=str(port), AWDA_HOST="127.0.0.1", **more
     ) as processes:
         await processes.start("gateway")
         async with httpx2.AsyncClient(trust_env=False) as client:
             async with asyncio.timeout(PATIENCE_S):
-                while not await _is_well(client, port):
+                while not await _is_healthy(client, port):
                     await asyncio.sleep(0.05)
         yield port, processes.running["gateway"].pid
 
 
-async def _is_well(client: httpx2.AsyncClient, port: int) -> bool:
+async def _is_healthy(client: httpx2.AsyncClient, port: int) -> bool:
     try:
         return (await client.get(f"http://127.0.0.1:{port}/healthz")).status_code == 200
     except httpx2.TransportError:
         return False
 
 
-async def test_a_body_of_a_gibibyte_is_cut_off_and_memory_stays_flat(
+async def test_a_body_of_a_gibibyte_is_rejected_and_memory_stays_flat(
     database: Database, servers: Servers, tmp_path: Path
 ) -> None:
     async with a_gateway(database, servers, tmp_path) as (port, pid):
@@ -304,7 +305,7 @@ async def test_a_body_of_a_gibibyte_is_cut_off_and_memory_stays_flat(
 
 
 def a_chunked_body(port: int, size: int) -> bytes:
-    """Send a body without saying how long it is, as far as the other side lets us; the answer."""
+    """Sends a body without declaring its length until it is rejected. Returns the response."""
     chunk = b"10000\r\n" + b"x" * 65536 + b"\r\n"
     with socket.create_connection(("127.0.0.1", port), PATIENCE_S) as line:
         line.sendall(
@@ -318,7 +319,7 @@ def a_chunked_body(port: int, size: int) -> bytes:
         try:
             return line.recv(65536)
         except ConnectionResetError:
-            return b"HTTP/1.1 413 application/problem+json, said before the line was cut"
+            return b"HTTP/1.1 413 application/problem+json, sent before the connection was reset"
 
 
 def _head(first: str, *lines: str) -> bytes:
@@ -333,7 +334,7 @@ SLOW: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("what", SLOW)
-async def test_who_begins_and_does_not_go_on_is_hung_up_on(
+async def test_a_client_that_does_not_finish_its_request_is_disconnected(
     database: Database, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     monkeypatch.setattr(connection, "HEAD_WITHIN_S", 0.1)
@@ -346,7 +347,7 @@ async def test_who_begins_and_does_not_go_on_is_hung_up_on(
         assert (await client.get("/healthz")).status_code == 200
 
 
-async def test_a_body_that_does_not_come_is_not_waited_for(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_body_that_does_not_arrive_times_out(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bodies, "BODY_WITHIN_S", 0.1)
     async with serving(database) as (client, _, _):
         reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
@@ -373,21 +374,21 @@ ENDLESS: dict[str, Callable[[], bytes]] = {
 
 
 @pytest.mark.parametrize("what", ENDLESS)
-async def test_a_head_without_end_is_cut_off(database: Database, what: str) -> None:
+async def test_an_endless_header_section_is_rejected(database: Database, what: str) -> None:
     async with serving(database) as (client, _, _):
         reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
         writer.write(ENDLESS[what]())
         try:
             answer = await asyncio.wait_for(reader.read(), PATIENCE_S)
         except ConnectionResetError:
-            answer = b"HTTP/1.1 431 said before the line was cut"
+            answer = b"HTTP/1.1 431 sent before the connection was reset"
         writer.close()
 
         assert answer.startswith(b"HTTP/1.1 431"), answer[:200]
         assert (await client.get("/healthz")).status_code == 200
 
 
-async def test_what_is_no_request_is_answered_with_a_problem(database: Database) -> None:
+async def test_a_malformed_request_is_answered_with_a_problem(database: Database) -> None:
     async with serving(database) as (client, _, _):
         reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
         writer.write(b"HELO partner\r\n\r\n")
@@ -398,13 +399,13 @@ async def test_what_is_no_request_is_answered_with_a_problem(database: Database)
     assert b"/problems/bad-request" in answer
 
 
-async def test_partners_are_answered_while_temporal_is_away(
+async def test_partners_are_answered_while_temporal_is_down(
     database: Database, servers: Servers, tmp_path: Path, clinic: Clinic
 ) -> None:
-    """The gateway starts and answers although nothing listens where Temporal should be."""
-    nowhere = {"AWDA_TEMPORAL_ADDRESS": f"127.0.0.1:{a_free_port()}"}
+    """The gateway starts and answers although no Temporal server is listening."""
+    unreachable = {"AWDA_TEMPORAL_ADDRESS": f"127.0.0.1:{free_port()}"}
     async with (
-        a_gateway(database, servers, tmp_path, **nowhere) as (port, _),
+        a_gateway(database, servers, tmp_path, **unreachable) as (port, _),
         httpx2.AsyncClient(trust_env=False, timeout=PATIENCE_S) as client,
     ):
         for _ in range(20):
@@ -418,8 +419,8 @@ async def test_partners_are_answered_while_temporal_is_away(
 @pytest.mark.integration
 def test_the_gateway_imports_nothing_of_temporals_client() -> None:
     names = "gateway.app, gateway.server, gateway.intake.service"
-    said = f"import sys, {names}; print([n for n in sys.modules if n.startswith('temporalio.client')])"
+    program = f"import sys, {names}; print([n for n in sys.modules if n.startswith('temporalio.client')])"
     done = subprocess.run(
-        [sys.executable, "-c", said], capture_output=True, text=True, check=True, env=dict(os.environ)
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=dict(os.environ)
     )
     assert done.stdout.strip() == "[]"

@@ -1,4 +1,4 @@
-"""Files of cases: taken in, sealed, kept once, given back, and gone with whoever is erased."""
+"""Evidence files: uploaded, encrypted, stored once, read again, and lost with the keys of an erased person."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ async def test_the_same_file_twice_is_one_file_whoever_attaches_it(
     assert len(await attached(worker, case)) == len(kept(store)) == 1
 
 
-async def test_a_file_is_what_it_begins_as_and_not_what_it_is_called(
+async def test_the_type_of_a_file_is_recognised_by_its_first_bytes(
     worker: RunningWorker, intake: Intake, store: FolderContentStore
 ) -> None:
     case = await a_case(worker)
@@ -110,36 +110,36 @@ async def test_a_file_is_what_it_begins_as_and_not_what_it_is_called(
     assert [event.told["media_type"] for event in await attached(worker, case)] == list(KINDS)
 
 
-async def test_what_is_neither_picture_nor_page_is_not_taken(
+async def test_a_file_of_another_type_is_declined(
     worker: RunningWorker, intake: Intake, store: FolderContentStore
 ) -> None:
     case = await a_case(worker)
     for content in (b"", b"MZ\x90\x00 a program", b"<html><script>", b"PK\x03\x04", b" %PDF-1.7", b"%PD"):
-        with pytest.raises(DeclinedError) as no:
+        with pytest.raises(DeclinedError) as declined:
             await given(intake, store, case, content)
-        assert no.value.problem == "media-type"
+        assert declined.value.problem == "media-type"
     assert kept(store) == []
 
 
-async def test_a_file_beyond_the_limit_is_declined_while_it_comes(
+async def test_a_file_beyond_the_limit_is_declined_during_the_upload(
     worker: RunningWorker, intake: Intake, store: FolderContentStore
 ) -> None:
     case = await a_case(worker)
-    taken = []
+    sizes = []
 
     class Endless(io.BytesIO):
         def read(self, size: int | None = -1, /) -> bytes:
-            taken.append(size)
+            sizes.append(size)
             return b"%PDF-" + bytes(size or 0)
 
-    with pytest.raises(DeclinedError) as no:
+    with pytest.raises(DeclinedError) as declined:
         await attach(intake, store, Endless(), EvidenceDetails("big.pdf"), holders=[case], cases=[case], user="fatima")
-    assert no.value.problem == "too-large"
-    assert sum(size or 0 for size in taken) < NEWEST.in_force.evidence_bytes + 1_000_000
+    assert declined.value.problem == "too-large"
+    assert sum(size or 0 for size in sizes) < NEWEST.in_force.evidence_bytes + 1_000_000
     assert kept(store) == []
 
 
-async def test_what_is_said_of_a_file_has_limits(
+async def test_the_description_of_a_file_is_validated(
     worker: RunningWorker, intake: Intake, store: FolderContentStore
 ) -> None:
     case = await a_case(worker)
@@ -149,16 +149,16 @@ async def test_what_is_said_of_a_file_has_limits(
         EvidenceDetails("x", "n" * 2001),
         EvidenceDetails("x", None, "TRAF"),
     ):
-        with pytest.raises(DeclinedError) as no:
+        with pytest.raises(DeclinedError) as declined:
             await given(intake, store, case, about=about)
-        assert no.value.rule == "MESSAGE.INVALID"
+        assert declined.value.rule == "MESSAGE.INVALID"
     assert kept(store) == []
 
 
 # Erasure
 
 
-async def test_with_the_keys_the_file_is_gone_and_what_happened_can_still_be_read(
+async def test_without_its_keys_a_file_is_unreadable_and_the_history_is_not(
     worker: RunningWorker, intake: Intake, store: FolderContentStore
 ) -> None:
     case = await a_case(worker)
@@ -167,9 +167,9 @@ async def test_with_the_keys_the_file_is_gone_and_what_happened_can_still_be_rea
     await intake.keys.destroy(case)
     with pytest.raises(KeyErasedError):
         await evidence(intake, store, case, event.file_hash)
-    with pytest.raises(DeclinedError) as no:
+    with pytest.raises(DeclinedError) as declined:
         await given(intake, store, case, PDF + b"more")
-    assert no.value.problem == "erased"
+    assert declined.value.problem == "erased"
     (erased,) = await attached(worker, case)
     assert erased.say() == "Evidence attached: [erased]."
 
@@ -209,13 +209,13 @@ async def test_a_scan_that_names_several_is_kept_once_and_gone_for_all_when_one_
         cases=[one, other],
         user="fatima",
     )
-    assert [receipt.repeated for receipt in again] == [True, True], "what was attached once stays as it was"
+    assert [receipt.repeated for receipt in again] == [True, True], "an attached file stays as it was"
 
 
-# Hands
+# Tampering
 
 
-async def test_a_file_that_is_missing_or_changed_is_said_to_be(
+async def test_a_missing_or_changed_file_raises_an_error(
     worker: RunningWorker, intake: Intake, store: FolderContentStore
 ) -> None:
     case = await a_case(worker)
@@ -241,19 +241,19 @@ async def test_a_file_is_found_only_in_the_case_that_names_it(
             await evidence(intake, store, stream, digest)
 
 
-async def test_nobody_attaches_a_file_by_only_saying_so(
+async def test_staff_cannot_send_attach_evidence_without_a_file(
     worker: RunningWorker, intake: Intake, database: Database
 ) -> None:
     case = await a_case(worker)
     number = await intake.pool.fetchval("SELECT number FROM streams WHERE stream_id = $1", case)
-    said = {"message": "AttachEvidence", "file_hash": "ab" * 32, "content_hash": "cd" * 32, "file_name": "x"}
+    message = {"message": "AttachEvidence", "file_hash": "ab" * 32, "content_hash": "cd" * 32, "file_name": "x"}
     async with an_app(database) as client:
         answer = await client.post(
-            f"/api/v1/cases/{number}/messages", json={**said, "media_type": "image/png", "size": 1},
+            f"/api/v1/cases/{number}/messages", json={**message, "media_type": "image/png", "size": 1},
             headers={"Idempotency-Key": "k"},
         )  # fmt: skip
         assert answer.status_code == 422
-        assert "not for staff to send" in answer.json()["detail"]
+        assert "AttachEvidence cannot be sent by staff" in answer.json()["detail"]
         assert (await client.get("/schemas/AttachEvidence.json")).status_code == 404
     assert await attached(worker, case) == []
 
@@ -261,7 +261,7 @@ async def test_nobody_attaches_a_file_by_only_saying_so(
 # Over HTTP
 
 
-async def test_a_file_travels_over_http_with_its_name_beside_it(
+async def test_a_file_is_uploaded_and_downloaded_over_http_with_its_name_in_a_header(
     worker: RunningWorker, intake: Intake, database: Database, tmp_path: Path
 ) -> None:
     case = await a_case(worker)

@@ -1,4 +1,4 @@
-"""Which key said it: a laboratory's key reports no embassy's outcome, and nobody learns that it tried."""
+"""Key scopes: a laboratory's key cannot report an embassy's outcome, and the response does not disclose the attempt."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ HOSPITAL = "hospital"
 
 @dataclass(frozen=True)
 class HospitalSystem:
-    """A partner with a key for everything, one of its laboratory, and one of its reception desk."""
+    """A partner with an unlimited key, one for its laboratory, and one for its reception desk."""
 
     case: UUID
     whole: str
@@ -51,7 +51,7 @@ class HospitalSystem:
 
 @pytest.fixture
 async def hospital(intake: Intake) -> HospitalSystem:
-    begun = await intake.start_case(REGISTRATION, user="fatima", key=uuid4().hex)
+    begun = await intake.staff.start_case(REGISTRATION, user="fatima", key=uuid4().hex)
     case, pool, master = await stream_of(intake, str(begun.number)), intake.pool, intake.keys.master
     await partners.add(pool, RegisteredPartner(HOSPITAL, "Hospital", frozenset(ReferralKind)))
     whole, (laboratory, public), front_desk = new_secret(), new_pair(), new_secret()
@@ -65,7 +65,7 @@ async def hospital(intake: Intake) -> HospitalSystem:
     )
     steps = frozenset({SignalType.ACKNOWLEDGED, SignalType.ACCEPTED})
     await partner_keys.add_key(pool, master, HOSPITAL, front_desk, scope=KeyScope(signals=steps))
-    tokens = await asked(
+    tokens = await create_referrals(
         intake,
         case,
         ReferralKind.MEDICAL_ASSESSMENT,
@@ -76,8 +76,8 @@ async def hospital(intake: Intake) -> HospitalSystem:
     return HospitalSystem(case, whole, laboratory, front_desk, tokens)
 
 
-async def asked(intake: Intake, case: UUID, *kinds: ReferralKind) -> dict[ReferralKind, str]:
-    """Referrals as the recording writes them: the public kind in the open, the true one sealed."""
+async def create_referrals(intake: Intake, case: UUID, *kinds: ReferralKind) -> dict[ReferralKind, str]:
+    """Creates referrals as a recording does: the public kind in clear, the true one encrypted."""
     tokens = {kind: f"a-token-for-{kind.lower()}" for kind in kinds}
     facts = [
         ReferralCreated(
@@ -127,12 +127,12 @@ async def test_a_laboratorys_key_cannot_report_an_embassys_outcome(
     event = hospital.event(ReferralKind.CONSULAR_IDENTITY, outcome_code="NATIONALITY_CONFIRMED")
 
     with caplog.at_level(logging.WARNING, "awda.gateway"):
-        await intake.receive(HOSPITAL, *hospital.signed(event, hospital.laboratory))
+        await intake.partners.receive(HOSPITAL, *hospital.signed(event, hospital.laboratory))
     assert await kept(intake) == [SET_ASIDE]
     assert OUTSIDE_SCOPE in caplog.text
 
     another = hospital.event(ReferralKind.CONSULAR_IDENTITY, outcome_code="NATIONALITY_CONFIRMED")
-    await intake.receive(HOSPITAL, *hospital.signed(another, hospital.whole))
+    await intake.partners.receive(HOSPITAL, *hospital.signed(another, hospital.whole))
     assert await kept(intake) == [SET_ASIDE, APPLIES]
 
 
@@ -147,16 +147,16 @@ async def test_a_laboratorys_key_cannot_report_an_embassys_outcome(
 async def test_the_kind_that_counts_is_the_one_that_was_really_asked(
     intake: Intake, hospital: HospitalSystem, kind: ReferralKind, became: tuple[Any, ...]
 ) -> None:
-    """MHPSS and specialist care go by one public name; the laboratory's key is for one of them."""
-    await intake.receive(HOSPITAL, *hospital.signed(hospital.event(kind), hospital.laboratory))
+    """MHPSS and specialist care have the same public kind; the laboratory's key is for one of them."""
+    await intake.partners.receive(HOSPITAL, *hospital.signed(hospital.event(kind), hospital.laboratory))
 
     assert await kept(intake) == [became]
 
 
-async def test_a_key_for_some_signals_says_no_others(intake: Intake, hospital: HospitalSystem) -> None:
+async def test_a_key_for_some_signals_cannot_send_others(intake: Intake, hospital: HospitalSystem) -> None:
     for signal in ("ACCEPTED", "COMPLETED"):
         event = hospital.event(ReferralKind.MEDICAL_ASSESSMENT, signal_type=signal)
-        await intake.receive(HOSPITAL, *hospital.signed(event, hospital.front_desk))
+        await intake.partners.receive(HOSPITAL, *hospital.signed(event, hospital.front_desk))
 
     assert await kept(intake) == [APPLIES, SET_ASIDE]
 
@@ -167,17 +167,17 @@ async def test_what_the_person_says_is_heard_under_any_key(
 ) -> None:
     for key in (hospital.laboratory, hospital.front_desk):
         event = hospital.event(ReferralKind.CONSULAR_IDENTITY, signal_type=signal, outcome_code=None)
-        await intake.receive(HOSPITAL, *hospital.signed(event, key))
+        await intake.partners.receive(HOSPITAL, *hospital.signed(event, key))
 
     assert await kept(intake) == [APPLIES, APPLIES]
 
 
-async def test_signed_by_two_keys_it_is_enough_that_one_may_say_it(intake: Intake, hospital: HospitalSystem) -> None:
+async def test_of_two_signing_keys_one_with_the_right_scope_is_enough(intake: Intake, hospital: HospitalSystem) -> None:
     event, at = hospital.event(ReferralKind.CONSULAR_IDENTITY), time.time()
     (narrow, body), (wide, _) = (hospital.signed(event, key, at) for key in (hospital.laboratory, hospital.whole))
     both = narrow | {"webhook-signature": f"{narrow['webhook-signature']} {wide['webhook-signature']}"}
 
-    await intake.receive(HOSPITAL, both, body)
+    await intake.partners.receive(HOSPITAL, both, body)
 
     assert await kept(intake) == [APPLIES]
 
@@ -202,46 +202,46 @@ async def test_sent_again_it_gets_the_same_receipt_and_still_has_no_effect(
 ) -> None:
     event = hospital.event(ReferralKind.CONSULAR_IDENTITY)
 
-    first = await intake.receive(HOSPITAL, *hospital.signed(event, hospital.laboratory))
-    second = await intake.receive(HOSPITAL, *hospital.signed(event, hospital.laboratory))
+    first = await intake.partners.receive(HOSPITAL, *hospital.signed(event, hospital.laboratory))
+    second = await intake.partners.receive(HOSPITAL, *hospital.signed(event, hospital.laboratory))
 
     assert (second.receipt, second.repeated) == (first.receipt, True)
     assert await kept(intake) == [SET_ASIDE]
 
 
-async def test_a_key_limited_to_kinds_is_not_believed_about_a_referral_nobody_can_read(
+async def test_a_key_limited_to_kinds_is_not_accepted_for_an_unreadable_referral(
     intake: Intake, hospital: HospitalSystem
 ) -> None:
-    begun = await intake.start_case(REGISTRATION, user="fatima", key=uuid4().hex)
+    begun = await intake.staff.start_case(REGISTRATION, user="fatima", key=uuid4().hex)
     columns = ("a-token-without-a-referral", await stream_of(intake, str(begun.number)), str(uuid4()), HOSPITAL)
     await intake.pool.execute("INSERT INTO referral_tokens VALUES ($1, $2, $3, $4)", *columns)
     event = hospital.event(ReferralKind.MHPSS, referral_token="a-token-without-a-referral")
 
-    await intake.receive(HOSPITAL, *hospital.signed(event, hospital.laboratory))
+    await intake.partners.receive(HOSPITAL, *hospital.signed(event, hospital.laboratory))
 
     assert await kept(intake) == [SET_ASIDE]
 
 
 async def test_a_revoked_key_is_turned_away_within_two_seconds(intake: Intake, hospital: HospitalSystem) -> None:
-    await intake.receive(HOSPITAL, *hospital.signed(hospital.event(ReferralKind.MHPSS), hospital.whole))
+    await intake.partners.receive(HOSPITAL, *hospital.signed(hospital.event(ReferralKind.MHPSS), hospital.whole))
     (whole,) = [key for key in await partner_keys.key_entries(intake.pool, HOSPITAL) if not key.scope.limited]
 
     await partner_keys.revoke_key(intake.pool, whole.key_id)
     assert FRESH_S <= 2.0
-    intake.signers._read_at -= FRESH_S  # as if they had passed
+    intake.partners.signature_verifier._read_at -= FRESH_S  # as if that time had passed
 
-    with pytest.raises(DeclinedError) as no:
-        await intake.receive(HOSPITAL, *hospital.signed(hospital.event(ReferralKind.MHPSS), hospital.whole))
-    assert no.value.problem == "signature"
+    with pytest.raises(DeclinedError) as declined:
+        await intake.partners.receive(HOSPITAL, *hospital.signed(hospital.event(ReferralKind.MHPSS), hospital.whole))
+    assert declined.value.problem == "signature"
 
 
-async def test_while_a_key_is_replaced_no_message_is_turned_away(intake: Intake, hospital: HospitalSystem) -> None:
+async def test_while_a_key_is_replaced_no_message_is_rejected(intake: Intake, hospital: HospitalSystem) -> None:
     (old,) = [key for key in await partner_keys.key_entries(intake.pool, HOSPITAL) if not key.scope.limited]
     new = new_secret()
 
     await partner_keys.rotate_key(intake.pool, intake.keys.master, old.key_id, new)
     for key in (hospital.whole, new):
-        await intake.receive(HOSPITAL, *hospital.signed(hospital.event(ReferralKind.MHPSS), key))
+        await intake.partners.receive(HOSPITAL, *hospital.signed(hospital.event(ReferralKind.MHPSS), key))
 
     assert await kept(intake) == [APPLIES, APPLIES]
     used = [
@@ -250,26 +250,26 @@ async def test_while_a_key_is_replaced_no_message_is_turned_away(intake: Intake,
     assert None not in used
 
 
-async def test_our_own_outbound_key_opens_no_door_here(intake: Intake, hospital: HospitalSystem) -> None:
+async def test_an_outbound_key_is_not_accepted_for_inbound_messages(intake: Intake, hospital: HospitalSystem) -> None:
     ours = new_secret()
     await partner_keys.add_key(
         intake.pool, intake.keys.master, HOSPITAL, ours, direction=partner_keys.Direction.OUTBOUND
     )
 
-    with pytest.raises(DeclinedError) as no:
-        await intake.receive(HOSPITAL, *hospital.signed(hospital.event(ReferralKind.MHPSS), ours))
+    with pytest.raises(DeclinedError) as declined:
+        await intake.partners.receive(HOSPITAL, *hospital.signed(hospital.event(ReferralKind.MHPSS), ours))
 
-    assert no.value.problem == "signature"
+    assert declined.value.problem == "signature"
 
 
 async def test_a_message_set_aside_is_kept_sealed_and_without_its_case(
     intake: Intake, hospital: HospitalSystem
 ) -> None:
-    event = hospital.event(ReferralKind.CONSULAR_IDENTITY, reason="a reason nobody may read")
+    event = hospital.event(ReferralKind.CONSULAR_IDENTITY, reason="a confidential reason")
 
-    await intake.receive(HOSPITAL, *hospital.signed(event, hospital.laboratory))
+    await intake.partners.receive(HOSPITAL, *hospital.signed(event, hospital.laboratory))
 
     ((stream, body, result),) = [tuple(row) for row in await rows(intake, "stream_id, body, result", "kind = 'signal'")]
     assert stream is None
-    assert b"nobody may read" not in body
+    assert b"confidential" not in body
     assert json.loads(result) == {"status": "quarantined", "cause": OUTSIDE_SCOPE}

@@ -1,4 +1,4 @@
-"""Handing in by any door: taken once, refused with a reason that is kept, rung for after the commit."""
+"""Submission through every channel: accepted once, refusals stored, streams notified after the commit."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FLIGHT = {
 
 
 async def begun(intake: Intake, key: str = "k-1", **changed: Any) -> SubmissionResult:
-    return await intake.start_case({**REGISTRATION, **changed}, user="fatima", key=key)
+    return await intake.staff.start_case({**REGISTRATION, **changed}, user="fatima", key=key)
 
 
 async def test_a_case_gets_a_number_and_its_message_waits(intake: Intake) -> None:
@@ -49,20 +49,20 @@ async def test_the_same_key_twice_starts_one_case(intake: Intake) -> None:
     assert await intake.pool.fetchval("SELECT count(*) FROM streams") == 1
 
 
-async def test_the_same_key_of_somebody_else_is_another_message(intake: Intake) -> None:
+async def test_the_same_key_of_another_user_is_another_message(intake: Intake) -> None:
     first = await begun(intake)
-    second = await intake.start_case(REGISTRATION, user="omar", key="k-1")
+    second = await intake.staff.start_case(REGISTRATION, user="omar", key="k-1")
 
     assert second.number != first.number
 
 
-async def test_the_same_key_for_something_else_is_declined(intake: Intake) -> None:
+async def test_the_same_key_for_another_message_is_declined(intake: Intake) -> None:
     await begun(intake)
 
-    with pytest.raises(DeclinedError) as no:
+    with pytest.raises(DeclinedError) as declined:
         await begun(intake, office="Misrata")
 
-    assert no.value.problem == "key-reused"
+    assert declined.value.problem == "key-reused"
 
 
 @pytest.mark.parametrize(
@@ -75,16 +75,16 @@ async def test_the_same_key_for_something_else_is_declined(intake: Intake) -> No
         ({"channel": "PIGEON"}, "/channel", "PIGEON"),
     ],
 )
-async def test_an_unfit_field_is_named_with_its_value_and_the_refusal_is_kept(
+async def test_an_invalid_field_is_named_with_its_value_and_the_refusal_is_stored(
     intake: Intake, changed: dict[str, Any], pointer: str, value: object
 ) -> None:
-    with pytest.raises(DeclinedError) as no:
+    with pytest.raises(DeclinedError) as declined:
         await begun(intake, **changed)
 
-    assert (no.value.problem, no.value.rule) == ("invalid-message", "MESSAGE.INVALID")
-    assert [(flaw.pointer, flaw.value) for flaw in no.value.flaws] == [(pointer, value)]
+    assert (declined.value.problem, declined.value.rule) == ("invalid-message", "MESSAGE.INVALID")
+    assert [(flaw.pointer, flaw.value) for flaw in declined.value.flaws] == [(pointer, value)]
     kept = await rows(intake, "message_id, status, actor, result, settled_at IS NOT NULL AS settled")
-    assert [tuple(row)[:3] for row in kept] == [(no.value.message_id, "refused", "staff:fatima")]
+    assert [tuple(row)[:3] for row in kept] == [(declined.value.message_id, "refused", "staff:fatima")]
     assert kept[0]["settled"]
     assert json.loads(kept[0]["result"])["field"] == pointer
 
@@ -103,10 +103,10 @@ async def test_a_refusal_repeated_is_the_same_refusal(intake: Intake) -> None:
 async def test_an_unknown_message_is_refused_with_the_nearest_name(intake: Intake) -> None:
     number = str((await begun(intake)).number)
 
-    with pytest.raises(DeclinedError, match="did you mean PlaceHold") as no:
-        await intake.send(number, "PlaceHolt", {}, user="fatima", key="k-2")
+    with pytest.raises(DeclinedError, match="did you mean PlaceHold") as declined:
+        await intake.staff.send(number, "PlaceHolt", {}, user="fatima", key="k-2")
 
-    assert no.value.rule == "MESSAGE.UNKNOWN"
+    assert declined.value.rule == "MESSAGE.UNKNOWN"
     assert (await rows(intake, "status"))[-1]["status"] == "refused"
 
 
@@ -127,43 +127,43 @@ async def test_what_staff_may_not_send_to_a_case_is_refused(intake: Intake, subt
         with subtests.test(name=str(name)[:60]):
             number = str((await begun(intake)).number)
 
-            with pytest.raises(DeclinedError) as no:
-                await intake.send(number, name, {}, user="fatima", key=uuid4().hex)
+            with pytest.raises(DeclinedError) as declined:
+                await intake.staff.send(number, name, {}, user="fatima", key=uuid4().hex)
 
-            assert no.value.flaws[0].pointer == "/message"
+            assert declined.value.flaws[0].pointer == "/message"
 
 
 async def test_only_a_registration_starts_a_case(intake: Intake) -> None:
-    with pytest.raises(DeclinedError) as no:
-        await intake.start_case({"note": "hello"}, user="fatima", key="k-1", name="AddNote")
+    with pytest.raises(DeclinedError) as declined:
+        await intake.staff.start_case({"note": "hello"}, user="fatima", key="k-1", name="AddNote")
 
-    assert no.value.flaws[0].code == "message.needs_a_case"
+    assert declined.value.flaws[0].code == "message.needs_a_case"
     assert await intake.pool.fetchval("SELECT count(*) FROM streams") == 0
 
 
-async def test_a_case_nobody_opened_is_not_found(intake: Intake) -> None:
-    with pytest.raises(DeclinedError) as no:
-        await intake.send("LBY-2026-999999", "AddNote", {"note": "hello"}, user="fatima", key="k-1")
+async def test_a_case_that_does_not_exist_is_not_found(intake: Intake) -> None:
+    with pytest.raises(DeclinedError) as declined:
+        await intake.staff.send("LBY-2026-999999", "AddNote", {"note": "hello"}, user="fatima", key="k-1")
 
-    assert no.value.problem == "not-found"
+    assert declined.value.problem == "not-found"
     assert await rows(intake) == []
 
 
-async def test_what_has_not_happened_yet_cannot_be_reported(intake: Intake) -> None:
+async def test_a_time_in_the_future_is_declined(intake: Intake) -> None:
     number = str((await begun(intake)).number)
     tomorrow = datetime.now(UTC) + timedelta(days=1)
 
-    with pytest.raises(DeclinedError) as no:
-        await intake.send(number, "AddNote", {"note": "x"}, user="fatima", key="k-2", happened_at=tomorrow)
+    with pytest.raises(DeclinedError) as declined:
+        await intake.staff.send(number, "AddNote", {"note": "x"}, user="fatima", key="k-2", happened_at=tomorrow)
 
-    assert no.value.flaws[0].code == "time.future"
+    assert declined.value.flaws[0].code == "time.future"
 
 
 async def test_a_message_is_kept_sealed_with_its_reason_and_the_time_it_tells_of(intake: Intake) -> None:
     number = str((await begun(intake)).number)
     yesterday = datetime.now(UTC) - timedelta(days=1)
 
-    answer = await intake.send(
+    answer = await intake.staff.send(
         number,
         "AddNote",
         {"note": "Aminata called"},
@@ -186,14 +186,14 @@ async def test_a_message_is_kept_sealed_with_its_reason_and_the_time_it_tells_of
 
 
 async def test_a_movement_is_planned_once_under_its_number(intake: Intake) -> None:
-    planned = await intake.send(MOVEMENT, "PlanMovement", FLIGHT, user="omar", key="k-1")
-    again = await intake.send(MOVEMENT, "PlanMovement", FLIGHT, user="omar", key="k-1")
+    planned = await intake.staff.send(MOVEMENT, "PlanMovement", FLIGHT, user="omar", key="k-1")
+    again = await intake.staff.send(MOVEMENT, "PlanMovement", FLIGHT, user="omar", key="k-1")
 
     assert (planned.number, planned.repeated, again.repeated) == (MOVEMENT, False, True)
-    with pytest.raises(DeclinedError) as no:
-        await intake.send(MOVEMENT, "PlanMovement", FLIGHT, user="omar", key="k-2")
-    assert no.value.problem == "number-taken"
-    assert (await intake.send(MOVEMENT, "FreezeManifest", {}, user="omar", key="k-3")).status == "pending"
+    with pytest.raises(DeclinedError) as declined:
+        await intake.staff.send(MOVEMENT, "PlanMovement", FLIGHT, user="omar", key="k-2")
+    assert declined.value.problem == "number-taken"
+    assert (await intake.staff.send(MOVEMENT, "FreezeManifest", {}, user="omar", key="k-3")).status == "pending"
 
 
 SENDERS: list[Any] = [
@@ -207,34 +207,34 @@ SENDERS: list[Any] = [
 ]
 
 
-async def test_a_sender_without_a_proper_name_or_key_is_declined(intake: Intake, subtests: pytest.Subtests) -> None:
+async def test_a_sender_without_a_valid_name_or_key_is_declined(intake: Intake, subtests: pytest.Subtests) -> None:
     for user, key in SENDERS:
         with subtests.test(user=str(user)[:60]):
-            with pytest.raises(DeclinedError) as no:
-                await intake.start_case(REGISTRATION, user=user, key=key)
+            with pytest.raises(DeclinedError) as declined:
+                await intake.staff.start_case(REGISTRATION, user=user, key=key)
 
-            assert no.value.problem in {"bad-user", "bad-key"}
+            assert declined.value.problem in {"bad-user", "bad-key"}
 
 
 async def test_the_bell_rings_after_the_commit(intake: Intake, database: Database) -> None:
-    heard: asyncio.Queue[str] = asyncio.Queue()
-    listening = asyncio.create_task(listen(database.app_dsn, INBOX, heard.put_nowait))
-    assert await asyncio.wait_for(heard.get(), 5) == ""
+    notified: asyncio.Queue[str] = asyncio.Queue()
+    listening = asyncio.create_task(listen(database.app_dsn, INBOX, notified.put_nowait))
+    assert await asyncio.wait_for(notified.get(), 5) == ""
 
     answer = await begun(intake)
 
-    assert await asyncio.wait_for(heard.get(), 5) == str(await stream_of(intake, str(answer.number)))
+    assert await asyncio.wait_for(notified.get(), 5) == str(await stream_of(intake, str(answer.number)))
     listening.cancel()
 
 
-async def test_an_erased_case_takes_nothing_more(intake: Intake) -> None:
+async def test_an_erased_case_accepts_no_more_messages(intake: Intake) -> None:
     number = str((await begun(intake)).number)
     await intake.keys.destroy(await stream_of(intake, number))
 
-    with pytest.raises(DeclinedError) as no:
-        await intake.send(number, "AddNote", {"note": "x"}, user="fatima", key="k-2")
+    with pytest.raises(DeclinedError) as declined:
+        await intake.staff.send(number, "AddNote", {"note": "x"}, user="fatima", key="k-2")
 
-    assert no.value.problem == "erased"
+    assert declined.value.problem == "erased"
 
 
 async def test_many_refusals_at_once_all_find_a_connection(database: Database) -> None:
@@ -249,10 +249,10 @@ async def test_many_refusals_at_once_all_find_a_connection(database: Database) -
 # Partners
 
 
-async def test_a_partners_answer_is_taken_in_for_its_case(intake: Intake, clinic: Clinic) -> None:
+async def test_a_partners_answer_is_accepted_for_its_case(intake: Intake, clinic: Clinic) -> None:
     event = clinic.event()
 
-    answer = await intake.receive(clinic.partner_id, *clinic.signed(event))
+    answer = await intake.partners.receive(clinic.partner_id, *clinic.signed(event))
 
     row = (await rows(intake, "stream_id, kind, name, actor, status, claimed_at"))[-1]
     assert tuple(row) == (
@@ -265,8 +265,10 @@ async def test_a_partners_answer_is_taken_in_for_its_case(intake: Intake, clinic
 async def test_an_exact_repeat_gets_the_same_receipt_under_a_new_time(intake: Intake, clinic: Clinic) -> None:
     event = clinic.event()
 
-    first = await intake.receive(clinic.partner_id, *clinic.signed(event, at=datetime.now(UTC).timestamp() - 100))
-    second = await intake.receive(clinic.partner_id, *clinic.signed(event, key=clinic.private))
+    first = await intake.partners.receive(
+        clinic.partner_id, *clinic.signed(event, at=datetime.now(UTC).timestamp() - 100)
+    )
+    second = await intake.partners.receive(clinic.partner_id, *clinic.signed(event, key=clinic.private))
 
     assert (second.receipt, second.repeated) == (first.receipt, True)
     assert len(await rows(intake, where="kind = 'signal'")) == 1
@@ -274,13 +276,13 @@ async def test_an_exact_repeat_gets_the_same_receipt_under_a_new_time(intake: In
 
 async def test_the_same_id_with_another_body_is_a_conflict(intake: Intake, clinic: Clinic) -> None:
     event = clinic.event()
-    await intake.receive(clinic.partner_id, *clinic.signed(event))
+    await intake.partners.receive(clinic.partner_id, *clinic.signed(event))
 
     other = {**event, "data": {**event["data"], "outcome_code": "UNFIT_TEMPORARY"}}
-    with pytest.raises(DeclinedError) as no:
-        await intake.receive(clinic.partner_id, *clinic.signed(other))
+    with pytest.raises(DeclinedError) as declined:
+        await intake.partners.receive(clinic.partner_id, *clinic.signed(other))
 
-    assert no.value.problem == "id-reused"
+    assert declined.value.problem == "id-reused"
 
 
 async def test_an_unknown_token_and_anothers_are_quarantined_without_a_case(intake: Intake, clinic: Clinic) -> None:
@@ -288,7 +290,9 @@ async def test_an_unknown_token_and_anothers_are_quarantined_without_a_case(inta
     unknown = clinic.event(data={"referral_token": "x" * 22})
     foreign = clinic.event(data={"referral_token": "a-token-of-misrata's"})
 
-    answers = [await intake.receive(clinic.partner_id, *clinic.signed(event)) for event in (unknown, foreign, unknown)]
+    answers = [
+        await intake.partners.receive(clinic.partner_id, *clinic.signed(event)) for event in (unknown, foreign, unknown)
+    ]
 
     assert answers[2].receipt == answers[0].receipt
     kept = await rows(intake, "stream_id, status, result::json->>'cause' AS cause", "kind = 'signal'")
@@ -302,7 +306,7 @@ async def test_an_unknown_token_and_anothers_are_quarantined_without_a_case(inta
 async def test_an_answer_for_an_erased_case_is_received_like_any_other(intake: Intake, clinic: Clinic) -> None:
     await intake.keys.destroy(clinic.case)
 
-    assert (await intake.receive(clinic.partner_id, *clinic.signed(clinic.event()))).receipt
+    assert (await intake.partners.receive(clinic.partner_id, *clinic.signed(clinic.event()))).receipt
 
     assert [tuple(row) for row in await rows(intake, "stream_id, status", "kind = 'signal'")] == [(None, "quarantined")]
 
@@ -318,7 +322,9 @@ CLOCKS: list[Any] = [
 async def test_a_partners_wrong_clock_loses_nothing(intake: Intake, clinic: Clinic, subtests: pytest.Subtests) -> None:
     for when in CLOCKS:
         with subtests.test(when=str(when)[:60]):
-            answer = await intake.receive(clinic.partner_id, *clinic.signed(clinic.event(data={"occurred_at": when})))
+            answer = await intake.partners.receive(
+                clinic.partner_id, *clinic.signed(clinic.event(data={"occurred_at": when}))
+            )
 
             assert answer.status == "pending"
 
@@ -345,11 +351,11 @@ async def test_a_signal_of_another_shape_is_declined_by_pointer(
             body = json.dumps(clinic.event(**changed)).encode()
             message_id = str(uuid4()) if pointer == "/id" else json.loads(body)["id"]
 
-            with pytest.raises(DeclinedError) as no:
-                await intake.receive(clinic.partner_id, *clinic.signed_bytes(body, message_id))
+            with pytest.raises(DeclinedError) as declined:
+                await intake.partners.receive(clinic.partner_id, *clinic.signed_bytes(body, message_id))
 
-            assert no.value.problem == "shape"
-            assert pointer in [flaw.pointer for flaw in no.value.flaws]
+            assert declined.value.problem == "shape"
+            assert pointer in [flaw.pointer for flaw in declined.value.flaws]
 
 
 TWO_READINGS: list[Any] = [
@@ -369,12 +375,12 @@ TWO_READINGS: list[Any] = [
 ]
 
 
-async def test_json_with_two_readings_is_declined_and_nothing_crashes(
+async def test_ambiguous_json_is_declined_and_nothing_crashes(
     intake: Intake, clinic: Clinic, subtests: pytest.Subtests
 ) -> None:
     for body in TWO_READINGS:
         with subtests.test(body=str(body)[:60]):
-            with pytest.raises(DeclinedError) as no:
-                await intake.receive(clinic.partner_id, *clinic.signed_bytes(body, str(uuid4())))
+            with pytest.raises(DeclinedError) as declined:
+                await intake.partners.receive(clinic.partner_id, *clinic.signed_bytes(body, str(uuid4())))
 
-            assert no.value.problem == "shape"
+            assert declined.value.problem == "shape"

@@ -1,4 +1,4 @@
-"""Signatures: what the reference library signs is accepted, and nothing else is, however it was mangled."""
+"""Signatures: what the reference library signs is accepted, and every forged or damaged signature is rejected."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ IDS = st.text(
 @QUIETLY
 @given(IDS, st.text(max_size=200), st.integers(-299, 299))
 def test_we_and_the_reference_library_accept_each_other(message_id: str, text: str, late: int) -> None:
-    """The library reads the real clock, so both look at about now."""
+    """The library reads the real clock, so both use the present time."""
     at, body = int(time.time()) + late, text.encode(errors="replace")
     theirs = Webhook(SECRET).sign(message_id, datetime.fromtimestamp(at, UTC), body.decode())
     ours = sign(SECRET, message_id, at, body)
@@ -66,13 +66,13 @@ def test_we_and_the_reference_library_accept_each_other(message_id: str, text: s
 
 @QUIETLY
 @given(IDS, st.text(max_size=200), st.text(max_size=60))
-def test_what_the_reference_library_turns_away_we_turn_away(message_id: str, text: str, signature: str) -> None:
+def test_what_the_reference_library_rejects_we_reject(message_id: str, text: str, signature: str) -> None:
     body, headers = text.encode(errors="replace"), sign(SECRET, message_id, int(time.time()), b"something else")
     for given_signature in (signature, headers["webhook-signature"], f"v1,{signature}"):
-        told = {**headers, "webhook-signature": given_signature}
-        with pytest.raises(Exception):  # noqa: B017 (it raises many kinds)
-            Webhook(SECRET).verify(body, told, json_parse=False)
-        assert not verified((SECRET,), told, body, time.time())
+        changed = {**headers, "webhook-signature": given_signature}
+        with pytest.raises(Exception):  # noqa: B017 (it raises many types)
+            Webhook(SECRET).verify(body, changed, json_parse=False)
+        assert not verified((SECRET,), changed, body, time.time())
 
 
 HOSTILE = {
@@ -87,16 +87,16 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("how", HOSTILE)
-def test_what_makes_the_reference_library_stumble_we_calmly_turn_away(how: str) -> None:
+def test_what_crashes_the_reference_library_we_reject_without_an_error(how: str) -> None:
     headers = {**sign(SECRET, "m-1", int(time.time()), BODY), **HOSTILE[how]}
 
-    with pytest.raises(Exception):  # noqa: B017 (it raises many kinds)
+    with pytest.raises(Exception):  # noqa: B017 (it raises many types)
         Webhook(SECRET).verify(BODY, headers)
     assert verified((SECRET,), headers, BODY, time.time()) is False
 
 
-@pytest.mark.parametrize(("key", "known"), [(SECRET, SECRET), (PRIVATE, PUBLIC)], ids=["shared", "pair"])
-def test_either_kind_of_key_proves_its_owner(key: str, known: str) -> None:
+@pytest.mark.parametrize(("key", "known"), [(SECRET, SECRET), (PRIVATE, PUBLIC)], ids=["shared secret", "key pair"])
+def test_either_kind_of_key_authenticates_its_owner(key: str, known: str) -> None:
     headers = sign(key, "m-1", NOW, BODY)
 
     assert verified((known,), headers, BODY, NOW)
@@ -112,9 +112,9 @@ def test_while_a_key_is_replaced_both_signatures_travel() -> None:
     assert all(verified((key,), headers, BODY, NOW) for key in (old, new, PUBLIC))
 
 
-@pytest.mark.parametrize(("late", "taken"), [(0, True), (300, True), (-300, True), (301, False), (-301, False)])
-def test_a_signature_holds_five_minutes_either_way(late: int, taken: bool) -> None:
-    assert verified((SECRET,), sign(SECRET, "m-1", NOW, BODY), BODY, NOW + late) is taken
+@pytest.mark.parametrize(("late", "accepted"), [(0, True), (300, True), (-300, True), (301, False), (-301, False)])
+def test_a_signature_is_valid_for_five_minutes_either_way(late: int, accepted: bool) -> None:
+    assert verified((SECRET,), sign(SECRET, "m-1", NOW, BODY), BODY, NOW + late) is accepted
 
 
 @pytest.mark.parametrize(
@@ -122,11 +122,11 @@ def test_a_signature_holds_five_minutes_either_way(late: int, taken: bool) -> No
     ["", "whsec_", "whsec_!", "whsec_" + base64.b64encode(b"x" * 23).decode(), "whpk_AAAA", SECRET[6:]],
     ids=["empty", "prefix only", "not base64", "too short", "public key too short", "without its prefix"],
 )
-def test_a_text_that_is_no_key_is_refused_without_repeating_it(key: str) -> None:
-    with pytest.raises(InvalidKeyError) as no:
+def test_an_invalid_key_is_refused_without_repeating_it(key: str) -> None:
+    with pytest.raises(InvalidKeyError) as declined:
         sign(key, "m-1", NOW, BODY)
 
-    assert len(key) < 7 or key[6:] not in str(no.value)
+    assert len(key) < 7 or key[6:] not in str(declined.value)
 
 
 def test_a_public_key_cannot_sign_and_a_message_id_has_no_dot() -> None:
@@ -138,7 +138,7 @@ def test_a_public_key_cannot_sign_and_a_message_id_has_no_dot() -> None:
 
 
 def mangled(headers: dict[str, str], body: bytes) -> Iterator[tuple[str, dict[str, str], bytes]]:
-    """Two hundred ways to be nearly right."""
+    """Yields two hundred almost correct requests."""
     signature = headers["webhook-signature"]
     version, _, text = signature.partition(",")
     raw = base64.b64decode(text)
@@ -257,11 +257,11 @@ def all_mangled(clinic: Clinic) -> list[tuple[str, dict[str, str], bytes]]:
     return [
         *found,
         ("another's secret", headers, body),
-        ("nobody's key", *clinic.signed(clinic.event(), key=new_pair()[0])),
+        ("an unknown key", *clinic.signed(clinic.event(), key=new_pair()[0])),
     ]
 
 
-async def test_two_hundred_forged_signatures_are_all_turned_away(
+async def test_two_hundred_forged_signatures_are_all_rejected(
     client: httpx2.AsyncClient, clinic: Clinic, intake: Intake
 ) -> None:
     forged = all_mangled(clinic)
@@ -276,8 +276,8 @@ async def test_two_hundred_forged_signatures_are_all_turned_away(
     assert await rows(intake, where="kind = 'signal'") == []
 
 
-def unfit_bodies(event: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
-    """A hundred bodies that a partner may well sign, and that are no signal all the same."""
+def invalid_bodies(event: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
+    """Yields a hundred bodies that could be signed but are not signals."""
     text = json.dumps(event)
     odd: list[Any] = [None, 7, -1, 1.5, "", "x", [], {}, [[]], {"a": 1}, True, "\u0000", "x" * 5000, 2**60]
     for name in ("specversion", "id", "source", "type", "data"):
@@ -310,10 +310,10 @@ def unfit_bodies(event: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
     yield "compressed", gzip.compress(text.encode())
 
 
-async def test_a_hundred_signed_bodies_that_are_no_signal_are_all_turned_away(
+async def test_a_hundred_signed_bodies_that_are_not_signals_are_all_rejected(
     client: httpx2.AsyncClient, clinic: Clinic, intake: Intake
 ) -> None:
-    unfit = list(unfit_bodies(clinic.event(id="m-1")))
+    unfit = list(invalid_bodies(clinic.event(id="m-1")))
     assert len(unfit) >= 100
 
     for name, body in unfit:
@@ -359,7 +359,7 @@ async def test_seeding_again_keeps_secrets_and_what_was_changed(intake: Intake) 
     assert await outbound(intake.pool, intake.keys.master, "carrier") is None
 
 
-async def test_a_secret_is_sealed_and_a_revoked_key_counts_no_more(intake: Intake, clinic: Clinic) -> None:
+async def test_a_secret_is_stored_encrypted_and_a_revoked_key_is_rejected(intake: Intake, clinic: Clinic) -> None:
     keys = await keys_of(intake.pool, intake.keys.master, clinic.partner_id)
     stored = await intake.pool.fetchval("SELECT secret FROM partner_keys WHERE algorithm = 'v1'")
     assert base64.b64decode(clinic.secret[6:]) not in stored

@@ -175,7 +175,7 @@ async def test_a_request_is_recorded_and_becomes_overdue_and_is_settled(database
 async def outcome_of(intake: Intake, worker: RunningWorker, number: str, message: str, fields: dict[str, Any]) -> str:
     """Returns the status of a staff message, or the rule that refused it."""
     try:
-        accepted = await intake.send(number, message, fields, user="fatima", key=uuid4().hex)
+        accepted = await intake.staff.send(number, message, fields, user="fatima", key=uuid4().hex)
     except DeclinedError as error:
         return str(error.rule)
     outcome = await worker.became(accepted.message_id)

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from domain.commands.signal import ReceivePartnerSignal
 from domain.kernel.vocabulary import TERMINAL, ReferralKind, ReferralStatus, SignalType
 from domain.referral.disclosure import MAY_SEE, Recipient
-from gateway.intake.validation import unfit
+from gateway.intake.validation import schema_errors
 from gateway.partner_access.fhir_mapping import (
     IN_PATIENT,
     SIGNAL,
@@ -89,7 +89,7 @@ def signal_fields(status: str, message_id: str = "m-1", **changed: Any) -> dict[
     task = update(status, **changed)
     assert flaws_in(task, task["id"]) == []
     fields = signal_of("clinic-tripoli", message_id, task)
-    assert unfit(ReceivePartnerSignal, fields) == []
+    assert schema_errors(ReceivePartnerSignal, fields) == []
     return fields
 
 
@@ -360,7 +360,7 @@ def test_the_answer_on_the_page_is_accepted() -> None:
 
     assert flaws_in(task, task["id"]) == []
     fields = signal_of("clinic-tripoli", "m-1", task)
-    assert unfit(ReceivePartnerSignal, fields) == []
+    assert schema_errors(ReceivePartnerSignal, fields) == []
     assert (fields["outcome_code"], fields["payload"]) == ("NO_SIGNIFICANT_CONDITION", {"examined_at": "2026-11-24"})
 
 

@@ -415,11 +415,11 @@ async def test_a_contradiction_that_is_not_recorded_yet_prevents_a_link(
     monkeypatch.setattr(task_links, "PATIENCE_S", 0.1)
     referral = await referrals.referral("CONSULAR_IDENTITY")
     signal = {"signal_id": str(uuid4()), "referral_token": referral.token, "occurred_at": "2026-11-23T09:00:00Z"}
-    await intake.signal(PARTNER, "one", {**signal, "signal_type": "ACKNOWLEDGED"}, source="paper")
+    await intake.partners.submit(PARTNER, "one", {**signal, "signal_type": "ACKNOWLEDGED"}, source="paper")
     assert (await referrals.link()).code
 
     with pytest.raises(DeclinedError):
-        await intake.signal(PARTNER, "one", {**signal, "signal_type": "PROGRESS"}, source="paper")
+        await intake.partners.submit(PARTNER, "one", {**signal, "signal_type": "PROGRESS"}, source="paper")
 
     assert await refusal(referrals) == "CASE.UNSETTLED"
 

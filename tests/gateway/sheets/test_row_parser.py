@@ -15,7 +15,7 @@ from domain.kernel.names import COUNTRIES, DOCUMENT_NAMES, LANGUAGE_NAMES, Trans
 from domain.kernel.places import ALPHA2
 from domain.kernel.vocabulary import ReferralKind, SignalType
 from domain.referral.sheets import CELLS, LISTED_KINDS, SHEET_OUTCOMES, SHEETS, STATEMENT_COLUMNS, SheetKind, parse_code
-from gateway.intake.validation import unfit
+from gateway.intake.validation import schema_errors
 from gateway.sheets.rendering import as_html
 from gateway.sheets.row_parser import RowContext, RowStatement, clean, form, read_row, safe, unsafe
 from gateway.sheets.translations import COLUMNS, HEADINGS, LANGUAGES, REFUSALS, REQUESTS, RESULTS
@@ -46,7 +46,7 @@ def read(kind: ReferralKind, **cells: str) -> tuple[list[RowStatement], list[Row
 def the_fields(kind: ReferralKind, **cells: str) -> dict[str, Any]:
     (statement,), errors = read(kind, **cells)
     assert not errors, errors
-    assert unfit(ReceivePartnerSignal, {**statement.fields, **MADE_UP}) == []
+    assert schema_errors(ReceivePartnerSignal, {**statement.fields, **MADE_UP}) == []
     return dict(statement.fields)
 
 
@@ -319,7 +319,7 @@ def test_any_row_is_read_or_reported(cells: dict[str, str], kind: ReferralKind, 
     statements, errors = read_row(line, {}, RowContext(kind, ISSUED, TODAY, TRIPOLI))
     assert all(each.problem and each.todo for each in errors)
     for each in statements:
-        assert unfit(ReceivePartnerSignal, {**each.fields, **MADE_UP}) == []
+        assert schema_errors(ReceivePartnerSignal, {**each.fields, **MADE_UP}) == []
         assert each.part in ("result", "withdrawal", "concern")
     again, _ = read_row(line, {}, RowContext(kind, ISSUED, TODAY + timedelta(days=3), TRIPOLI))
     assert [each for each in again if each.part != "result"] == [each for each in statements if each.part != "result"]

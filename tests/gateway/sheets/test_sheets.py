@@ -19,6 +19,7 @@ from domain.case.aggregate import Case
 from domain.kernel.vocabulary import ReferralKind
 from domain.referral.sheets import SheetKind, parse_code, printed_code, row_code
 from gateway.intake.service import Intake
+from gateway.intake.staff import StaffIntake
 from gateway.intake.submission import SubmissionResult
 from gateway.sheets import issue as sheet_issue
 from gateway.sheets.rendering import WRITTEN, as_csv, as_html, as_xlsx
@@ -108,13 +109,13 @@ async def test_a_hold_placed_while_the_sheet_is_issued_is_respected_where_the_li
 ) -> None:
     async with an_office(database, servers, intake) as (worker, office):
         case = await a_waiting_person(worker)
-        sending = Intake.send
+        sending = StaffIntake.send
 
-        async def hold_placed_first(self: Intake, number: str, name: object, fields: Any, **about: Any) -> Any:
+        async def hold_placed_first(self: StaffIntake, number: str, name: object, fields: Any, **about: Any) -> Any:
             await a_taken_message(worker, case, "PlaceHold", hold_type="PROTECTION", reason="at the last moment")
             return await sending(self, number, name, fields, **about)
 
-        monkeypatch.setattr(Intake, "send", hold_placed_first)
+        monkeypatch.setattr(StaffIntake, "send", hold_placed_first)
         found = await office.issue()
         assert found.page.rows == ()
         assert {each.rule for each in found.left_out} <= {"HOLD.PROTECTION", "REFERRAL.OVER"}
@@ -126,14 +127,14 @@ async def test_a_listing_that_was_refused_earlier_is_submitted_again(
 ) -> None:
     async with an_office(database, servers, intake) as (worker, office):
         case = await a_waiting_person(worker)
-        sending = Intake.send
+        sending = StaffIntake.send
 
-        async def refused_at_first(self: Intake, number: str, name: object, fields: Any, **about: Any) -> Any:
+        async def refused_at_first(self: StaffIntake, number: str, name: object, fields: Any, **about: Any) -> Any:
             if about["key"].endswith("-0"):
                 return SubmissionResult(uuid4(), "refused", "", datetime.now(UTC), number, repeated=True)
             return await sending(self, number, name, fields, **about)
 
-        monkeypatch.setattr(Intake, "send", refused_at_first)
+        monkeypatch.setattr(StaffIntake, "send", refused_at_first)
         assert len((await office.issue()).page.rows) == 1
         assert "ReferralListed" in await worker.names(case)
 
