@@ -31,7 +31,7 @@ from domain.kernel.directory import Directory
 from domain.kernel.event import Event, Metadata
 from domain.kernel.policy import NEWEST
 from domain.progress import Progress, RecordRequest
-from domain.referral.notifications import ENDING, notifications_of, withdrawn_by
+from domain.referral.notifications import ENDING, notifications_of, referrals_ended_by
 from domain.streams import KINDS, State, StreamKind
 from store.crypto.keys import Keyring, KeyStore
 from store.log.hash_chain import link
@@ -307,7 +307,7 @@ def _withdrawn(batch: Batch) -> list[str]:
     """Returns referrals that ended, whose unsent messages are withdrawn."""
     if not isinstance(batch.state, Case):
         return []
-    return sorted(map(str, withdrawn_by(batch.state, [event for event, _ in batch.decided])))
+    return sorted(map(str, referrals_ended_by(batch.state, [event for event, _ in batch.decided])))
 
 
 def _handed_over(batch: Batch) -> list[str]:

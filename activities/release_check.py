@@ -17,7 +17,7 @@ from uuid import UUID
 import asyncpg
 
 from domain.case.aggregate import Case
-from domain.referral.notifications import ENDING, may_still_leave
+from domain.referral.notifications import ENDING, may_be_delivered
 from store.crypto.keys import Keyring, KeyStore
 from store.log.repository import LoadedStream, Repository
 from store.messages.outbox import Delivery, Outbox
@@ -87,7 +87,7 @@ def judge(case: Case, delivery: Delivery, earlier: Sequence[Delivery], at: datet
     referral_id = UUID(delivery.referral_id)
     if _unknown_to_partner(case, referral_id, earlier):
         return Verdict.WITHDRAWN  # a partner that does not know the referral must not learn of its end
-    if may_still_leave(case, delivery.name, referral_id, at):
+    if may_be_delivered(case, delivery.name, referral_id, at):
         return Verdict.GO
     referral = case.referrals.get(referral_id)
     ended = referral is not None and referral.over and delivery.name != ENDING

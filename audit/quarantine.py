@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from audit.replay import Pool, iso_utc, replay
 from domain.case.aggregate import Case
 from domain.commands.signal import ReceivePartnerSignal
-from domain.signals.handler import mismatched
+from domain.signals.handler import identity_mismatch
 from domain.signals.unprocessable import UNREADABLE
 from store.crypto.keys import KeyStore
 from store.log.mapper import TamperedError
@@ -119,8 +119,8 @@ def _exchanged(one: SubjectComparison, two: SubjectComparison) -> bool:
         and one.message.partner_id == two.message.partner_id
         and one.case.person is not None
         and two.case.person is not None
-        and not mismatched(two.case, one.signal)
-        and not mismatched(one.case, two.signal)
+        and not identity_mismatch(two.case, one.signal)
+        and not identity_mismatch(one.case, two.signal)
     )
 
 

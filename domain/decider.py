@@ -98,7 +98,7 @@ from domain.procedure import EDITIONS, stages_in_turn
 from domain.progress import Progress
 from domain.referral.delivery import report_delivery_failure, report_handed_over
 from domain.referral.disclosure import RECIPIENT_OF, Recipient
-from domain.referral.outcomes import grave
+from domain.referral.outcomes import hold_required_by
 from domain.referral.requests import (
     amend_referral,
     cancel_referral,
@@ -111,7 +111,7 @@ from domain.referral.requests import (
     send_referral,
 )
 from domain.referral.sheets import list_referral
-from domain.referral.withdrawal import withheld
+from domain.referral.withdrawal import cancel_blocked_referrals
 from domain.signals.contradiction import receive_contradiction
 from domain.signals.handler import receive_partner_signal
 from domain.signals.quarantine import resolve_quarantined_signal
@@ -302,7 +302,7 @@ def _follows(case: Case, event: Event, ctx: Context) -> Iterator[Event]:
     A hold or a withdrawn consent stops disclosures, an event that changes the basis of clearances ends them, and a
     partner's answer is applied by the stage that requested it.
     """
-    yield from withheld(case, event, ctx)
+    yield from cancel_blocked_referrals(case, event, ctx)
     yield from invalidated(case, event, ctx)
     if type(event) in CAUSE_OF:
         yield from _ended_without_answer(case, event, ctx)
@@ -337,7 +337,7 @@ def _hold_or_review(
     case: Case, referral: Referral, event: PartnerReport, ctx: Context, *, read: bool
 ) -> Iterator[Event]:
     """Places a hold on a grave outcome, for every kind of referral (rule SIGNAL.RESTRICTS_AT_ONCE)."""
-    held = grave(referral.asked_kind, event.outcome, event.content)
+    held = hold_required_by(referral.asked_kind, event.outcome, event.content)
     if held is not None and not case.departed:
         yield hold(held, ctx)
     if not read:

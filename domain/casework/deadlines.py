@@ -21,8 +21,8 @@ from domain.kernel.event import Event
 from domain.kernel.policy import NEWEST
 from domain.kernel.vocabulary import ClearanceKind, ClearanceStatus
 from domain.kernel.working_time import LIBYA
-from domain.referral.escalation import NO_END, _referral_lapsed, next_escalation_step
-from domain.referral.requests import ending
+from domain.referral.escalation import NO_END, next_escalation_step, record_escalation_step
+from domain.referral.requests import cancellation_notice
 
 A_SECOND: Final = timedelta(seconds=1)
 
@@ -76,7 +76,7 @@ def lapse(case: Case, deadline: Deadline, ctx: Context) -> Iterator[Event]:
 
 
 def _end_notified(case: Case, subject: str, _ctx: Context) -> Iterator[Event]:
-    yield ending(case.referrals[UUID(subject)])
+    yield cancellation_notice(case.referrals[UUID(subject)])
 
 
 def _hold_lapsed(case: Case, subject: str, ctx: Context) -> Iterator[Event]:
@@ -95,7 +95,7 @@ def _retention_lapsed(_case: Case, subject: str, ctx: Context) -> Iterator[Event
 
 
 LAPSES: Final[Mapping[str, Callable[[Case, str, Context], Iterator[Event]]]] = {
-    "referral": _referral_lapsed,
+    "referral": record_escalation_step,
     "ending": _end_notified,
     "hold": _hold_lapsed,
     "clearance": _clearance_lapsed,

@@ -1,6 +1,6 @@
-"""The fields that a partner may send along with an answer, by kind of referral (rule REFERRAL.OUTCOMES).
+"""Payload fields that a partner may send with a response, by kind of referral (rule REFERRAL.OUTCOMES).
 
-None of them must be given, and what comes beside them is not lost.
+All fields are optional, and further fields are kept.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from domain.kernel.vocabulary import TravelDocumentKind
 
 
 def _instant(value: Any) -> datetime:
-    """A moment, or the beginning of a day; UTC unless it says otherwise."""
+    """Returns a point in time, or the start of a day; UTC unless the text states an offset."""
     if not isinstance(value, str):
-        raise ValueError("it is no text with a time")  # noqa: TRY004 (pydantic wants a ValueError)
+        raise ValueError("the value must be a date or time as text")  # noqa: TRY004 (pydantic requires a ValueError)
     moment = datetime.fromisoformat(value)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _day(value: Any) -> date:
-    """A day; of a moment, the day it falls on by its own clock."""
+    """Returns a date; for a point in time, the date in its own offset."""
     return _instant(value).date()
 
 
@@ -40,7 +40,7 @@ Count = Annotated[int, Field(ge=0, le=100_000)]
 
 
 class Payload(BaseModel):
-    """Base of what a partner may tell beside an outcome. Nothing here must be given; what else comes is not lost."""
+    """Base of the payloads. All fields are optional, and further fields are kept."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -111,7 +111,7 @@ class Safety(Payload):
 
 
 class Support(Payload):
-    """Mental health and psychosocial support; the level is one to four of the usual pyramid."""
+    """Mental health and psychosocial support; ``level`` is 1 to 4 of the IASC intervention pyramid."""
 
     level: Annotated[int, Field(ge=1, le=4)] | None = None
     fit_for_decision: bool | None = None

@@ -54,10 +54,10 @@ from domain.kernel.vocabulary import (
     Stage,
     TravelDocumentKind,
 )
-from domain.referral.nationality_change import newest_change, unasked
-from domain.referral.outcomes import read
+from domain.referral.nationality_change import latest_nationality_change, missing_after_nationality_change
+from domain.referral.outcomes import parse_payload
 from domain.referral.payloads import Document, Permit
-from domain.referral.requests import ask_again, refer, should_ask
+from domain.referral.requests import may_request_again, refer, should_request
 from domain.stages.stage import Meaning, Requirement, StageRules
 
 NEEDED: Final = (ClearanceKind.TRAVEL_DOCUMENT, ClearanceKind.EXIT_PERMIT)
@@ -87,10 +87,13 @@ def needed_before_embassy(case: Case, ctx: Context) -> list[Requirement]:
     The consent concerned the embassy of the former nationality. It must be given again, unless the travel document is
     already in force.
     """
-    changed = newest_change(case)
+    changed = latest_nationality_change(case)
     if changed is None or case.departed:
         return []
-    codes, needed = unasked(case), not case.has_clearance(ClearanceKind.TRAVEL_DOCUMENT, ctx.at)
+    codes, needed = (
+        missing_after_nationality_change(case),
+        not case.has_clearance(ClearanceKind.TRAVEL_DOCUMENT, ctx.at),
+    )
     if needed and not case.consents_to(Purpose.SHARE_EMBASSY):
         codes = (*codes, "PERSON.SHARE_EMBASSY")
     return [
@@ -157,7 +160,7 @@ def on_document_answer(case: Case, referral: Referral, report: PartnerReport, ct
         yield from revocations(case, Trigger.DOCUMENT_REFUSED)
         yield _consular_task("decide after the document was refused", referral, ctx)
         return
-    details: Document = read(ReferralKind.TRAVEL_DOCUMENT, report.visible_answer.get("payload"))
+    details: Document = parse_payload(ReferralKind.TRAVEL_DOCUMENT, report.visible_answer.get("payload"))
     yield from _issued(
         case, details.kind or TravelDocumentKind.LAISSEZ_PASSER, details.number or "", details.expires_on
     )
@@ -192,7 +195,7 @@ def on_permit_answer(case: Case, referral: Referral, report: PartnerReport, ctx:
 
     A travel ban or court proceedings hold the journey automatically.
     """
-    details: Permit = read(ReferralKind.EXIT_PERMIT, report.visible_answer.get("payload"))
+    details: Permit = parse_payload(ReferralKind.EXIT_PERMIT, report.visible_answer.get("payload"))
     if report.outcome != "GRANTED":
         yield ExitPermitRefused(reason=details.reason_class)
         yield from revocations(case, Trigger.PERMIT_REFUSED)
@@ -277,11 +280,11 @@ def follow_up(case: Case, ctx: Context) -> Iterator[Event]:
         return
     if not nationality_confirmed(case):
         referrals = case.referrals_of(ReferralKind.CONSULAR_IDENTITY, since)
-        if not referrals or ask_again(case, referrals[-1]):
+        if not referrals or may_request_again(case, referrals[-1]):
             yield from refer(case, ReferralKind.CONSULAR_IDENTITY, ctx)
-    elif should_ask(case, ClearanceKind.TRAVEL_DOCUMENT, ReferralKind.TRAVEL_DOCUMENT, ctx, since):
+    elif should_request(case, ClearanceKind.TRAVEL_DOCUMENT, ReferralKind.TRAVEL_DOCUMENT, ctx, since):
         yield from refer(case, ReferralKind.TRAVEL_DOCUMENT, ctx)
-    elif case.has_clearance(ClearanceKind.TRAVEL_DOCUMENT, ctx.at) and should_ask(
+    elif case.has_clearance(ClearanceKind.TRAVEL_DOCUMENT, ctx.at) and should_request(
         case, ClearanceKind.EXIT_PERMIT, ReferralKind.EXIT_PERMIT, ctx, since
     ):
         yield ExitPermitRequested()

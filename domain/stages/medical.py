@@ -25,9 +25,9 @@ from domain.kernel.event import Event
 from domain.kernel.sentences import date_and_time
 from domain.kernel.vocabulary import ClearanceKind, ClearanceStatus, HoldType, Phase, ReferralKind, SignalType, Stage
 from domain.kernel.working_time import LIBYA
-from domain.referral.outcomes import read
+from domain.referral.outcomes import parse_payload
 from domain.referral.payloads import Examination
-from domain.referral.requests import refer, should_ask
+from domain.referral.requests import refer, should_request
 from domain.stages.stage import Requirement, StageRules
 
 CLEARED: Final = frozenset({"NO_SIGNIFICANT_CONDITION", "SIGNIFICANT_CONDITION_STABLE"})
@@ -41,7 +41,7 @@ HELD: Final = frozenset({"TREATMENT_REQUIRED", "UNFIT_TEMPORARY", "UNFIT_LONG_TE
 def on_medical_assessment(case: Case, referral: Referral, report: PartnerReport, ctx: Context) -> Iterator[Event]:
     """Applies the clinic's outcome. An adverse outcome takes effect on receipt, a favourable one never earlier."""
     if report.outcome in CLEARED:
-        found: Examination = read(ReferralKind.MEDICAL_ASSESSMENT, report.visible_answer.get("payload"))
+        found: Examination = parse_payload(ReferralKind.MEDICAL_ASSESSMENT, report.visible_answer.get("payload"))
         yield from grant_on_answer(
             ClearanceKind.MEDICAL_ASSESSMENT,
             ctx,
@@ -114,7 +114,7 @@ def follow_up(case: Case, ctx: Context) -> Iterator[Event]:
     """Refers the person to a clinic when no assessment is in force or pending. A medical hold is lifted by staff."""
     if case.holds_of(HoldType.MEDICAL):
         return
-    if should_ask(case, ClearanceKind.MEDICAL_ASSESSMENT, ReferralKind.MEDICAL_ASSESSMENT, ctx):
+    if should_request(case, ClearanceKind.MEDICAL_ASSESSMENT, ReferralKind.MEDICAL_ASSESSMENT, ctx):
         yield from refer(case, ReferralKind.MEDICAL_ASSESSMENT, ctx)
 
 

@@ -42,7 +42,7 @@ from domain.kernel.labels import label
 from domain.kernel.vocabulary import ClearanceKind, Phase, ReferralKind, SignalType, Stage
 from domain.kernel.working_time import LIBYA
 from domain.referral.outcomes import OUTCOMES
-from domain.referral.requests import refer, should_ask
+from domain.referral.requests import refer, should_request
 from domain.stages.stage import Requirement, StageRules
 
 CONFIRMED: Final = OUTCOMES[ReferralKind.RECEPTION].promises | {None}
@@ -150,7 +150,7 @@ def follow_up(case: Case, ctx: Context) -> Iterator[Event]:
     if seat is None or case.departed:
         return
     for_this_flight = [found for found in case.referrals_of(ReferralKind.RECEPTION) if found.since >= seat.since]
-    if not for_this_flight or should_ask(case, ClearanceKind.RECEPTION_CONFIRMED, ReferralKind.RECEPTION, ctx):
+    if not for_this_flight or should_request(case, ClearanceKind.RECEPTION_CONFIRMED, ReferralKind.RECEPTION, ctx):
         yield from refer(case, ReferralKind.RECEPTION, ctx)
 
 

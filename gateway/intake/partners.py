@@ -18,7 +18,7 @@ from pydantic import AwareDatetime, TypeAdapter
 
 from domain.commands.signal import ReceivePartnerSignal
 from domain.kernel.vocabulary import STATEMENTS
-from domain.referral.key_scope import NOT_FOR_THIS
+from domain.referral.key_scope import OUTSIDE_SCOPE
 from gateway.intake.batching import BatchWriter
 from gateway.intake.signature_verifier import SignatureVerifier
 from gateway.intake.strict_json import StrictJsonError, parse_object
@@ -80,7 +80,7 @@ class PartnerIntake:
         """Accepts a signal that these keys signed. If none of them may send it, it is quarantined."""
         permitted = await may_say(self.pool, self.keys, by, fields)
         signal = _signal(partner_id, key, fields, sent=sent)
-        return await self._store(signal if permitted else replace(signal, barred=NOT_FOR_THIS))
+        return await self._store(signal if permitted else replace(signal, barred=OUTSIDE_SCOPE))
 
     async def verify_event(
         self, partner_id: str, headers: Mapping[str, str], body: bytes

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from domain.kernel.vocabulary import ReferralKind, SignalType
-from domain.referral.key_scope import EVERYTHING, KeyScope
+from domain.referral.key_scope import UNLIMITED, KeyScope
 from store.crypto.keys import NONCE, InvalidMasterKeyError
 from store.crypto.webhook_signatures import (
     PRIVATE,
@@ -93,7 +93,7 @@ class PartnerKey:
     algorithm: str
     text: str = field(repr=False)
     direction: Direction = Direction.INBOUND
-    scope: KeyScope = EVERYTHING
+    scope: KeyScope = UNLIMITED
     last_used_at: datetime | None = None
     tolerance_s: int = TOLERANCE_S
 
@@ -146,7 +146,7 @@ async def add_key(
     key: str,
     *,
     direction: Direction = Direction.INBOUND,
-    scope: KeyScope = EVERYTHING,
+    scope: KeyScope = UNLIMITED,
     valid_from: datetime | None = None,
     valid_until: datetime | None = None,
     by: str = SYSTEM,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from domain.kernel.vocabulary import TERMINAL, ReferralKind
-from domain.referral.sheets import CODE_LENGTH, SIGNS, SheetKind, row_code
+from domain.referral.sheets import ALPHABET, CODE_LENGTH, SheetKind, row_code
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -135,7 +135,7 @@ async def place(pool: Pool, sheet_id: UUID, rows: Iterable[tuple[AwaitedReferral
 
 
 def _fresh_code() -> str:
-    return row_code("".join(secrets.choice(SIGNS) for _ in range(CODE_LENGTH - 1)))
+    return row_code("".join(secrets.choice(ALPHABET) for _ in range(CODE_LENGTH - 1)))
 
 
 # Collecting

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from domain.case.aggregate import Case
 from domain.kernel.event import Event, sealed_fields
 from store.projections.case_list import CASE_LIST
-from tests.domain.test_properties import BEGINNINGS, a_message, heard
+from tests.domain.test_properties import BEGINNINGS, a_message, submit
 from tests.support.builders import (
     FLIGHT,
     CaseScenario,
@@ -124,5 +124,5 @@ def test_whatever_is_said_the_row_says_what_the_case_says(
 ) -> None:
     told = begin()
     for _ in range(data.draw(st.integers(1, 8))):
-        heard(told, a_message(data.draw, told))
+        submit(told, a_message(data.draw, told))
     assert_alike(told.events)
