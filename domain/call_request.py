@@ -34,7 +34,7 @@ Outcome = Literal["REACHED", "CASE_STARTED", "NOT_REACHED", "NOT_WANTED", "DUPLI
 
 QUEUE: Final = "COUNSELLOR"
 
-TOLD: Final = "CASE_SUPERVISOR"
+ESCALATED_TO: Final = "CASE_SUPERVISOR"
 """The role that calls back, and the role informed when the call is overdue."""
 
 
@@ -206,7 +206,7 @@ def deadlines(contact: CallRequest) -> list[Deadline]:
 
 
 def decide_lapse(contact: CallRequest, deadline: Deadline, ctx: Context) -> list[Event]:
-    return _fold(contact, iter([ContactOverdue(due=deadline.due, to=TOLD)]), ctx)
+    return _fold(contact, iter([ContactOverdue(due=deadline.due, to=ESCALATED_TO)]), ctx)
 
 
 def progress_of(contact: CallRequest, ctx: Context, *, more: bool = False) -> Progress:

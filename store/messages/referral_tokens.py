@@ -104,7 +104,7 @@ WAITS: Final = ("pending", "by_hand")
 
 # An expiry confirmed by a rule sends no message, and stays visible: expired referrals are always included.
 _TOKENS = """
-WITH heard AS (
+WITH reported AS (
     SELECT DISTINCT stream_id FROM inbox
     WHERE kind = 'signal' AND source = 'partner:' || $1 AND settled_at >= $3::timestamptz)
 SELECT t.token, t.stream_id, t.referral_id FROM referral_tokens t
@@ -113,7 +113,7 @@ WHERE t.partner_id = $1 AND t.token > $2 AND EXISTS (
     WHERE o.stream_id = t.stream_id AND o.referral_id = t.referral_id AND o.partner_id = $1
       AND (o.status = 'delivered' OR $5::boolean AND o.status IN ('pending', 'by_hand'))
       AND ($3::timestamptz IS NULL OR o.status <> 'delivered' OR o.settled_at >= $3
-           OR t.stream_id IN (SELECT stream_id FROM heard)
+           OR t.stream_id IN (SELECT stream_id FROM reported)
            OR EXISTS (SELECT FROM referral_list r WHERE r.stream_id = t.stream_id
                       AND r.referral_id = t.referral_id AND r.status = 'EXPIRED')))
 ORDER BY t.token LIMIT $4

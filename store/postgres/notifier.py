@@ -122,4 +122,4 @@ async def connect(dsn: str) -> asyncpg.Connection[asyncpg.Record]:
     return await asyncpg.connect(dsn, timeout=5, server_settings={"application_name": "awda-doorbell"})
 
 
-_NOTIFY = "SELECT pg_notify(channel, payload) FROM unnest($1::text[], $2::text[]) AS rung (channel, payload)"
+_NOTIFY = "SELECT pg_notify(channel, payload) FROM unnest($1::text[], $2::text[]) AS notification (channel, payload)"
