@@ -148,7 +148,7 @@ class MovementManifestFrozen(MovementEvent):
 
 class MovementCancelled(MovementEvent):
     TOPIC: ClassVar[str] = "Movement/MovementCancelled"
-    SENTENCE: ClassVar[str] = "Cancelled: {cause}."
+    SENTENCE: ClassVar[str] = "Cancelled (cause: {cause:words})."
 
     passengers: tuple[UUID, ...] = ()
     cause: Annotated[str | None, Sealed(Compartment.GEN)] = None

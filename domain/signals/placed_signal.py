@@ -209,7 +209,7 @@ def recorded_reports(case: Case, signal: ReceivePartnerSignal) -> list[PartnerRe
 def repeats(report: PartnerReport, placed: PlacedSignal) -> bool:
     """Returns whether a signal has the same type, reason and content as a recorded one."""
     types = {report.signal_type} if isinstance(report, UNAPPLIED) else SIGNAL_TYPES_OF[type(report)]
-    same_reason = report.told.get("reason") == placed.signal.reason
+    same_reason = report.visible_answer.get("reason") == placed.signal.reason
     return placed.signal.signal_type in types and same_reason and content(report) == content_of(placed)
 
 

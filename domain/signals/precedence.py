@@ -25,7 +25,7 @@ from domain.commands.screening import (
     RecordVulnerabilityAssessment,
     RegisterCase,
     WithdrawConsent,
-    concluded,
+    conclusion,
 )
 from domain.commands.signal import ReceiveContradiction, ReceivePartnerSignal
 from domain.events.screening import ELIGIBLE
@@ -88,7 +88,7 @@ def _unfit(message: Message) -> bool:
 
 
 def _not_free(message: Message) -> bool:
-    return isinstance(message, AssessVoluntariness) and concluded(message) != "VOLUNTARY"
+    return isinstance(message, AssessVoluntariness) and conclusion(message) != "VOLUNTARY"
 
 
 def _at_risk(message: Message) -> bool:

@@ -60,7 +60,7 @@ def _corrected_signal(case: Case, doubted: PartnerSignalQuarantined, order: Reso
         partner_id=doubted.partner_id,
         signal_type=doubted.signal_type,
         outcome_code=order.outcome_code or doubted.outcome,
-        reason=doubted.told.get("reason"),
+        reason=doubted.visible_answer.get("reason"),
         payload=payload,
         occurred_at=doubted.occurred_at or doubted.timestamp,
     )

@@ -6,6 +6,7 @@ import pytest
 
 from domain.kernel.errors import Rejected
 from domain.kernel.message import MESSAGES
+from domain.kernel.sentences import code_in_words
 from domain.partner_desk import PartnerDesk, decide, progress_of
 from domain.streams import KINDS
 from tests.support.assertions import redacted
@@ -16,7 +17,7 @@ from tests.support.journeys import decided_at_the_desk
 def test_every_decision_names_the_message_and_the_cause_of_its_quarantine() -> None:
     for event in decided_at_the_desk():
         assert str(event.kept_message) in event.say()  # type: ignore[attr-defined]
-        assert event.cause in event.say()  # type: ignore[attr-defined]
+        assert code_in_words(event.cause) in event.say()  # type: ignore[attr-defined]
 
 
 def test_the_reason_of_a_decision_is_sealed() -> None:

@@ -253,7 +253,7 @@ def test_an_assessment_under_a_superseded_advisory_is_rejected() -> None:
     scenario = advised(a_screened_case(), OPENED)
     refusal = scenario.refused("AssessSafetyOfReturn", **SAFE, advisory_version="2026-3")
     assert (refusal.rule, refusal.field) == ("SAFETY.ADVISORY", "advisory_version")
-    assert "2026-5 (OPEN) is in force for NG-LA, not 2026-3" in refusal.detail
+    assert "advisory 2026-5 (open) is in force for Nigeria (NG-LA), not 2026-3" in refusal.detail
     assert safety(scenario.having("AssessSafetyOfReturn", **SAFE, advisory_version="2026-5")) == "VALID"
 
 

@@ -319,7 +319,9 @@ def test_a_clearance_states_its_validity() -> None:
         valid_from=datetime(2026, 12, 1, tzinfo=UTC),
         valid_until=datetime(2026, 12, 31, tzinfo=UTC),
     )
-    assert granted.say() == "EXIT_PERMIT granted from 01 December 2026 00:00 UTC until 31 December 2026 00:00 UTC."
+    assert granted.say() == (
+        "Clearance granted: exit permit, valid from 01 December 2026 00:00 UTC until 31 December 2026 00:00 UTC."
+    )
 
 
 @pytest.mark.parametrize(("born", "child"), [(date(2008, 12, 15), True), (date(2008, 12, 14), False)])

@@ -24,8 +24,9 @@ def failed(scenario: CaseScenario, kind: str = EMBASSY, cause: str = "GAVE_UP", 
 
 def test_an_undelivered_request_is_recorded_and_raises_a_task() -> None:
     scenario = failed(a_screened_case())
-    fact = scenario.named("ReferralDeliveryFailed")[-1]
-    assert fact.say() == "A message to embassy-nga could not be delivered (GAVE_UP); a person sees to it."
+    assert scenario.named("ReferralDeliveryFailed")[-1].say() == (
+        "Message to embassy-nga not delivered (delivery attempts exhausted); manual follow-up required."
+    )
     task = list(scenario.case.tasks.values())[-1]
     assert (task.task, task.queue) == ("a message to a partner was not delivered", "CASE_SUPERVISOR")
     assert scenario.referral(EMBASSY).status == "SENT"
@@ -68,9 +69,8 @@ def test_a_request_delivered_by_hand_counts_as_received() -> None:
     mine = scenario.referral(EMBASSY).referral_id
     scenario.having("ReportHandedOver", referral_id=mine, how="PAPER")
     assert not scenario.referral(EMBASSY).undelivered
-    assert (
-        scenario.named("ReferralHandedOver")[-1].say()
-        == "CONSULAR_IDENTITY: brought to embassy-nga by a person (PAPER)."
+    assert scenario.named("ReferralHandedOver")[-1].say() == (
+        "Consular identity verification: referral delivered to embassy-nga manually (paper)."
     )
     scenario.having("CancelReferral", referral_id=mine, reason="x").after(days=9)
     assert "ReferralCancellationNotified" in scenario.names
@@ -80,7 +80,7 @@ def test_delivery_by_hand_completes_the_task_for_it() -> None:
     scenario = failed(failed(a_screened_case(), cause="NO_RECEIVER"), "MEDICAL_ASSESSMENT", cause="NO_RECEIVER")
     scenario.having("ReportHandedOver", referral_id=scenario.referral(EMBASSY).referral_id, how="VISIT")
     assert scenario.named("TaskCompleted")[-1].say() == (
-        "Task done: bring a partner its message by hand (brought by a person (VISIT))."
+        "Task completed: bring a partner its message by hand (brought by a person (VISIT))."
     )
     assert len(scenario.case.tasks) == 1, "the message to the clinic still has to be delivered"
 

@@ -297,7 +297,7 @@ def test_staff_may_pause_and_resume_a_referral_in_progress() -> None:
     order = {"referral_id": scenario.referral(EMBASSY).referral_id}
     scenario.having("PauseReferral", **order, reason="she is in hospital").after(days=4)
     assert scenario.referral(EMBASSY).status == "ON_HOLD"
-    assert scenario.named("ReferralPaused")[-1].say() == "CONSULAR_IDENTITY: paused by us."
+    assert scenario.named("ReferralPaused")[-1].say() == "Consular identity verification: referral paused by IOM."
     scenario.having("ResumeReferral", **order)
     assert scenario.referral(EMBASSY).status == "IN_PROGRESS"
     assert scenario.refused("ResumeReferral", **order).rule == "REFERRAL.NOT_PAUSED"

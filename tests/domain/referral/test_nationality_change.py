@@ -544,7 +544,7 @@ def test_partners_receive_the_nationality_now_named() -> None:
 
 def test_both_nationalities_are_sealed() -> None:
     recorded = changed(from_mali()).named("NationalityChanged")[-1]
-    assert recorded.say() == "Nationality changed from MLI to GIN."
+    assert recorded.say() == "Nationality changed from Mali to Guinea."
     assert not {"MLI", "GIN"} & set(neutral(recorded).split('"'))
     assert redacted(recorded).say() == "Nationality changed from [erased] to [erased]."
 

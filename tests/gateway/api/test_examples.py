@@ -246,6 +246,7 @@ async def a_delivery(intake: Intake, clinic: Clinic) -> UUID:
     return outbox_id
 
 
+@pytest.mark.integration
 async def test_the_receiver_rejects_foreign_messages_and_recognises_repeats_after_a_restart(tmp_path: Path) -> None:
     secret, file, now = new_secret(), tmp_path / "kept", int(time.time())
     body = json.dumps({"id": "m-1", "type": "org.iom.vhr.referral.sent.v1", "data": {}}).encode()

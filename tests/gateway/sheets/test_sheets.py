@@ -283,7 +283,7 @@ async def test_an_embassy_session_is_collected_as_signals_that_name_their_record
         events = {event.name: event for event in await worker.log(confirmed)}
         sheet_id = found.page.sheet.sheet_id
         assert events["SignalRecordedOnBehalf"].say() == (
-            f"Recorded by staff:fatima on behalf of embassy-nga, from sheet {sheet_id}."
+            f"Signal recorded by fatima on behalf of embassy-nga, from sheet {sheet_id}."
         )
         row = await intake.pool.fetchrow(
             "SELECT actor, source, kind FROM inbox WHERE message_id = $1", lines[0].message_id
