@@ -45,9 +45,9 @@ def allowed_decisions(message: QuarantinedMessage) -> tuple[str, ...]:
     """
     if message.cause in ("ERASED", UNREADABLE):
         return ("SET_ASIDE",)
-    if message.doubted_at is not None and not message.in_the_dark:
+    if message.doubted_at is not None and not message.content_unknown:
         return ("AMEND", "IGNORE")
-    assigned = () if message.in_the_dark or message.kind != "signal" else ("ASSIGN",)
+    assigned = () if message.content_unknown or message.kind != "signal" else ("ASSIGN",)
     return (*assigned, "SET_ASIDE", *(("AGAIN",) if message.stream_id else ()))
 
 
@@ -88,7 +88,7 @@ async def _first(pool: Pool, keys: KeyStore, message: QuarantinedMessage) -> dic
 
 async def _content(quarantine: Quarantine, message_id: UUID) -> dict[str, Any] | None:
     try:
-        body = await quarantine.said(message_id)
+        body = await quarantine.content(message_id)
     except TamperedError:
         return None
     return body["fields"] if body else None

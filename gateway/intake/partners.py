@@ -55,7 +55,7 @@ class PartnerIntake:
     def __init__(self, pool: asyncpg.Pool[asyncpg.Record], keys: KeyStore, notifier: Notifier, ledgers: Ledger) -> None:
         self.pool, self.keys, self.notifier = pool, keys, notifier
         self.signature_verifier, self.receipt_key = SignatureVerifier(pool, keys.master), ReceiptKey(keys.master)
-        self.batch_writer = BatchWriter(ledgers.take)
+        self.batch_writer = BatchWriter(ledgers.accept)
         self._receipt_key_published = False
 
     async def receive(self, partner_id: str, headers: Mapping[str, str], body: bytes) -> SubmissionResult:

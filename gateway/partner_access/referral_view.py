@@ -278,5 +278,5 @@ def _is_partner_report(event: Event) -> bool:
 def _end_notified_at(logged: _LoggedReferral, end: ReplayedEvent) -> datetime | None:
     """Returns when the notice of the end was delivered."""
     notices = (each for each in logged.events if isinstance(each.event, ReferralCancellationNotified))
-    notice = logged.sent_by(next((each for each in notices if each.row.version > end.row.version), None))
+    notice = logged.sent_by(next((each for each in notices if each.version > end.version), None))
     return notice.settled_at if notice is not None else None

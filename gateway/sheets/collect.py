@@ -198,7 +198,7 @@ def _line(intake: Intake, partner: RegisteredPartner, row: _Row, statement: RowS
         source = {"referral_token": placed.token, "sheet_id": str(placed.sheet_id)}
     else:
         code = row.written_code
-        line_id = sheets.strange_line_id(master, partner.partner_id, code, statement.fields)
+        line_id = sheets.unknown_line_id(master, partner.partner_id, code, statement.fields)
         source = {"referral_token": f"no sheet has this row: {code[:32]}"}  # stored: a repetition must be the same
     fields = {**statement.fields, **source, "signal_id": str(line_id), "partner_id": partner.partner_id}
     return ReadyLine(row.line.row, code, statement.part, line_id, fields, placed)

@@ -226,7 +226,7 @@ async def until_settled(intake: Intake, message_ids: list[UUID], seconds: float)
     """Returns the outcomes of these messages as soon as none is pending, or after ``seconds``."""
     until = monotonic() + seconds
     while True:
-        outcomes = await sheets.became(intake.pool, message_ids)
+        outcomes = await sheets.outcomes(intake.pool, message_ids)
         pending = any(each.status == "pending" for each in outcomes.values())
         if not pending or monotonic() >= until:
             return outcomes

@@ -98,7 +98,7 @@ async def test_a_replay_up_to_a_version_stops_there(archive: RecordedArchive) ->
 
     folded = await replay(archive.pool, archive.keys, stream, to=3)
 
-    assert [entry.row.version for entry in folded.entries] == [1, 2, 3]
+    assert [entry.version for entry in folded.entries] == [1, 2, 3]
     assert folded.state.version == 3
     assert len(folded.left_out) == folded.head.version - 3
 

@@ -46,7 +46,7 @@ REASONS: Final = {
     "domain/signals/handler.py": {"_quarantine_cause", "_late_disposition"},
     "gateway/partner_access/task_links.py": {"_why_not", "why_not_show"},
     "gateway/sheets/issue.py": {"why_not", "_rule"},
-    "store/messages/ledger.py": {"_destination", "_doubt"},
+    "store/messages/ledger.py": {"_destination", "_quarantine_cause"},
 }
 """Functions that return codes."""
 

@@ -88,7 +88,7 @@ def show_partner(*, partner_id: str, as_json: bool) -> None:
 
 def _change_json(change: RegistryChange) -> dict[str, Any]:
     at = change.at.isoformat(timespec="seconds")
-    return {"at": at, "by": change.by, "change": change.change, "key_id": change.key_id, **change.told}
+    return {"at": at, "by": change.by, "change": change.change, "key_id": change.key_id, **change.details}
 
 
 def _print(found: dict[str, Any]) -> None:
