@@ -24,8 +24,9 @@ def failed(scenario: CaseScenario, kind: str = EMBASSY, cause: str = "GAVE_UP", 
 
 def test_an_undelivered_request_is_recorded_and_raises_a_task() -> None:
     scenario = failed(a_screened_case())
-    assert scenario.named("ReferralDeliveryFailed")[-1].say() == (
-        "Message to embassy-nga not delivered (delivery attempts exhausted); manual follow-up required."
+    fact = scenario.named("ReferralDeliveryFailed")[-1]
+    assert (
+        fact.say() == "Message to embassy-nga not delivered (delivery attempts exhausted); manual follow-up required."
     )
     task = list(scenario.case.tasks.values())[-1]
     assert (task.task, task.queue) == ("a message to a partner was not delivered", "CASE_SUPERVISOR")
@@ -69,8 +70,9 @@ def test_a_request_delivered_by_hand_counts_as_received() -> None:
     mine = scenario.referral(EMBASSY).referral_id
     scenario.having("ReportHandedOver", referral_id=mine, how="PAPER")
     assert not scenario.referral(EMBASSY).undelivered
-    assert scenario.named("ReferralHandedOver")[-1].say() == (
-        "Consular identity verification: referral delivered to embassy-nga manually (paper)."
+    assert (
+        scenario.named("ReferralHandedOver")[-1].say()
+        == "Consular identity verification: referral delivered to embassy-nga manually (paper)."
     )
     scenario.having("CancelReferral", referral_id=mine, reason="x").after(days=9)
     assert "ReferralCancellationNotified" in scenario.names
