@@ -90,10 +90,8 @@ def needed_before_embassy(case: Case, ctx: Context) -> list[Requirement]:
     changed = latest_nationality_change(case)
     if changed is None or case.departed:
         return []
-    codes, needed = (
-        missing_after_nationality_change(case),
-        not case.has_clearance(ClearanceKind.TRAVEL_DOCUMENT, ctx.at),
-    )
+    codes = missing_after_nationality_change(case)
+    needed = not case.has_clearance(ClearanceKind.TRAVEL_DOCUMENT, ctx.at)
     if needed and not case.consents_to(Purpose.SHARE_EMBASSY):
         codes = (*codes, "PERSON.SHARE_EMBASSY")
     return [
