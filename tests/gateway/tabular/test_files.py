@@ -12,8 +12,10 @@ import psutil
 import pytest
 from openpyxl import Workbook
 
-from gateway.tabular.files import PARTS, ListFormat, UnusableFileError, read_bytes
+from gateway.tabular.files import read_bytes
+from gateway.tabular.model import ListFormat, UnusableFileError
 from gateway.tabular.normalization import spelled
+from gateway.tabular.workbook import PARTS
 
 LIST = ListFormat(spelled({"name": "nom", "result": "résultat"}), "name, result", rows=100)
 
