@@ -39,7 +39,7 @@ def column_of(columns: Mapping[str, str], heading: str) -> str | None:
 
 
 def _without_hint(columns: Mapping[str, str], heading: str) -> str | None:
-    plain = likeness(HINT.sub("", heading))
+    plain = likeness(HINT.sub("", heading).replace(".", " "))
     return columns.get(plain) or known(columns, NUMBER.sub("", plain)) if plain else None
 
 

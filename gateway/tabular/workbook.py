@@ -148,7 +148,7 @@ def _mark_row(marks: SheetMarks, number: int, row: Element) -> None:
 
 def _is_not_computed(cell: Element) -> bool:
     parts = {part.tag.rpartition("}")[2]: part.text for part in cell}
-    return "f" in parts and "v" not in parts and "is" not in parts
+    return "f" in parts and not parts.get("v") and cell.get("t") != "str"  # a formula may result in an empty text
 
 
 def _place(cell: Element, place: int) -> int:
