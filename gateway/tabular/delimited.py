@@ -50,7 +50,7 @@ def decoded(name: str, raw: bytes) -> tuple[str, str]:
     foreign = len(FOREIGN.findall(text))
     if not foreign:
         return text.removeprefix("\ufeff"), "UTF-8"
-    if len(BEYOND_ASCII.findall(text)) >= foreign:
+    if raw.startswith(codecs.BOM_UTF8) or len(BEYOND_ASCII.findall(text)) >= foreign:
         raise _foreign_byte(name, raw, text.index(_first(FOREIGN, text)), text)
     arabic = raw.decode("cp1256")
     if ARABIC_WORD.search(arabic):

@@ -473,6 +473,19 @@ def test_a_json_list_is_read_by_the_same_names(tmp_path: Path) -> None:
     assert registration.fields["person"]["languages"] == ["en", "ha"]
 
 
+@pytest.mark.parametrize("sign", ["\ud800", "\0", "\x1b", "\ufffe"])
+@pytest.mark.parametrize("column", ["family name", "office", "ref", "phone", "consent"])
+def test_one_unreadable_text_in_a_json_list_is_the_error_of_its_row(tmp_path: Path, sign: str, column: str) -> None:
+    file = tmp_path / "list.json"
+    other = {**AMINATA, "ref": "R-2", "given names": "Zainab"}
+    file.write_text(json.dumps([{**AMINATA, column: f"a{sign}b"}, other]), encoding="utf-8")
+    found = check_list(file, TODAY)
+    assert [each.row for each in found.good] == [2]
+    assert (found.bad[0].row, found.bad[0].column) == (1, column)
+    assert "character that cannot be read" in found.bad[0].problem
+    assert found.bad[0].value.isprintable()
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
@@ -531,6 +544,7 @@ def test_two_persons_with_one_reference_are_reported(tmp_path: Path) -> None:
     [
         ("Mohamed Aïssa", "MO HAMED AISSA"),
         ("Mohamed Aïssa", "Aissa, Mohamed"),
+        ("Mohamed Aïssa", "AISSA MO HAMED"),
         ("Mohamed Aïssa", "Mouhamad Issa"),
         ("Mohamed Aïssa", "محمد عيسى"),
         ("Khadija El-Tayeb", "خديجة الطيب"),

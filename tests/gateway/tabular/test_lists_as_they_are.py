@@ -97,6 +97,16 @@ def test_one_foreign_byte_in_a_utf_8_file_is_named_with_its_line() -> None:
         assert f"number {raw.index(0xCF) + 1}" in message
 
 
+def test_a_file_that_begins_as_utf_8_is_never_read_in_another_encoding() -> None:
+    raw = b"\xef\xbb\xbf" + csv_text(*ROWS).encode("cp1252").replace(b"Issa", b"\xcfssa")
+    assert "byte 0xE9" in refused(raw)
+
+
+def test_byte_order_marks_are_no_part_of_a_heading() -> None:
+    for mark in ("\ufeff", "\ufeff\ufeff"):
+        assert read_bytes("list.csv", (mark + csv_text(*ROWS)).encode(), LIST).headings["name"] == "name"
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
 def test_the_first_column_is_found_in_every_encoding(encoding: str) -> None:
     found = read_bytes("list.csv", csv_text(*ROWS).encode(encoding), LIST)
