@@ -25,7 +25,7 @@ from gateway.sheets.collect import FINE, check, collect_sheet, counted, read_she
 from gateway.sheets.issue import SheetIssue, issue_sheet, registered
 from gateway.sheets.rendering import MEDIA, WRITTEN, as_json
 from gateway.sheets.translations import Language
-from gateway.tabular.files import RowError, UnusableFileError
+from gateway.tabular.model import RowError, UnusableFileError
 from store.partners import sheets
 from store.partners.registry import RegisteredPartner, UnknownPartnerError
 

@@ -27,7 +27,8 @@ from gateway.intake.validation import schema_errors
 from gateway.sheets.issue import until_settled
 from gateway.sheets.row_parser import CODE, RowContext, RowStatement, clean, form, read_row
 from gateway.sheets.translations import RESULTS
-from gateway.tabular.files import RowError, TableFile, TableRow, read_bytes
+from gateway.tabular.files import read_bytes
+from gateway.tabular.model import RowError, TableFile, TableRow
 from store.partners import sheets
 from store.partners.registry import RegisteredPartner
 from store.partners.sheets import RowTarget

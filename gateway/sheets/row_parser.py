@@ -30,7 +30,7 @@ from domain.referral.sheets import (
 )
 from gateway.sheets.translations import AIRPORTS, COLUMNS, REFUSALS, RESULTS, UNSAID, YES_OR_NO
 from gateway.tabular.cells import UnclearCellError, birth, day, western
-from gateway.tabular.files import ListFormat, RowError, TableRow
+from gateway.tabular.model import ListFormat, RowError, TableRow
 from gateway.tabular.normalization import MISSING, folded, known, known_by, tidy
 
 CODE: Final = "row code"

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from difflib import get_close_matches
+from enum import StrEnum
 from typing import Final
 
 from domain.kernel.names import LANGUAGE_NAMES, country_name
@@ -20,7 +21,21 @@ from gateway.tabular.normalization import ANSWERS, LANGUAGE_SPELLINGS, NATIONALI
 
 HOME_PREFIX: Final = "+218"  # a number without a country code is taken as Libyan
 
+LIBYAN: Final = re.compile(r"\+218[1-9]\d{7,8}")  # "+218" and a number of 8 or 9 digits
+
 OLDEST: Final = 1900
+
+TRUNK_ZERO: Final = re.compile(r"(^(?:\+|00)[\s(]*\d[\d\s)]*?)\s*[(\[]\s*0\s*[)\]]")
+"""The ``(0)`` of ``+218 (0) 91…``, which is dialled inside the country only."""
+
+PLACEHOLDER_DAYS: Final = frozenset({date(1900, 1, 1), date(1900, 1, 2), date(1904, 1, 1), date(1970, 1, 1)})
+"""Dates that programs write when they have none: the first days that they can count. Earlier ones are too old."""
+
+PLACEHOLDER_YEARS: Final = frozenset({1900})
+
+DAY_NUMBER: Final = re.compile(r"^\d{5}$")
+
+SHORTENED: Final = re.compile(r"^\+?\d+(?:[.,]\d+)?e[+-]?\d+$")
 
 NEARLY: Final = r"~|≈|±|c\.|ca\.?|circa|about|approx\.?|est\.?|env\.?|environ|vers|نحو|حوالي|تقريبا"
 
@@ -40,6 +55,22 @@ DATES: Final = (
     "write the date as 1996-04-02 or 02/04/1996, a year alone as 1996, an estimated year as ~1996, "
     "or leave the cell empty"
 )
+
+
+PLACEHOLDER_TODO: Final = "write the date of the person, or leave the cell empty"
+
+
+class DateOrder(StrEnum):
+    """The order of day and month in dates such as 02/04/1996."""
+
+    DAY_FIRST = "day-first"
+    MONTH_FIRST = "month-first"
+
+
+ORDERED: Final = {
+    DateOrder.DAY_FIRST: "write the day first, then the month, for example 25/04/1996",
+    DateOrder.MONTH_FIRST: "write the month first, then the day, as the other dates of the column",
+}
 
 
 class UnclearCellError(ValueError):
@@ -66,8 +97,8 @@ def western(text: str) -> str:
 # Dates
 
 
-def birth(text: str, today: date) -> BirthDate:
-    """Returns the date of birth. ``today`` is the latest date that is accepted.
+def birth(text: str, today: date, order: DateOrder = DateOrder.DAY_FIRST) -> BirthDate:
+    """Returns the date of birth. ``today`` is the latest date that is accepted, ``order`` that of its column.
 
     When only a year or a month is known, its last day is stored, so that a child is treated as a child for longer.
     Raises ``UnclearCellError``.
@@ -79,19 +110,26 @@ def birth(text: str, today: date) -> BirthDate:
         return BirthDate(_year_end(int(year[1]), text, today), "YEAR")
     if month := MONTH.match(written):
         return BirthDate(_month_end(*_year_and_month(month), text, today), "MONTH")
-    return BirthDate(day(text, today), "DAY")
+    return BirthDate(day(text, today, order), "DAY")
 
 
-def day(text: str, latest: date) -> date:
-    """Returns a full date, written year-month-day or day/month/year, that is not after ``latest``.
+def day(text: str, latest: date, order: DateOrder = DateOrder.DAY_FIRST) -> date:
+    """Returns a full date, written with the year first or in the order of its column, that is not after ``latest``.
 
     Raises ``UnclearCellError``.
     """
     written = western(tidy(text))
     if iso := ISO_DAY.match(written):
-        return _whole(int(iso[1]), int(iso[2]), int(iso[3]), text, latest)
+        return _whole((int(iso[1]), int(iso[2]), int(iso[3])), text, latest, order)
     if local := DAY.match(written):
-        return _whole(int(local[3]), int(local[2]), int(local[1]), text, latest)
+        first, second = int(local[1]), int(local[2])
+        number, month = (first, second) if order is DateOrder.DAY_FIRST else (second, first)
+        return _whole((int(local[3]), month, number), text, latest, order)
+    if DAY_NUMBER.match(written):
+        raise UnclearCellError(
+            f"{written} is the number by which a spreadsheet counts days, not a date",
+            "format the column as a date in the spreadsheet and save the list again",
+        )
     raise UnclearCellError(f"{tidy(text)!r} is not a date that can be read in one way only", DATES)
 
 
@@ -99,12 +137,10 @@ def _year_and_month(found: re.Match[str]) -> tuple[int, int]:
     return (int(found[2]), int(found[1])) if found[1] else (int(found[3]), int(found[4]))
 
 
-def _whole(year: int, month: int, number: int, text: str, latest: date) -> date:
+def _whole(parts: tuple[int, int, int], text: str, latest: date, order: DateOrder) -> date:
+    year, month, number = parts
     if month > 12 >= number:
-        raise UnclearCellError(
-            f"{tidy(text)!r} has {month} in the place of the month",
-            "write the day first, then the month, for example 25/04/1996",
-        )
+        raise UnclearCellError(f"{tidy(text)!r} has {month} in the place of the month", ORDERED[order])
     try:
         found = date(year, month, number)
     except ValueError:
@@ -113,20 +149,28 @@ def _whole(year: int, month: int, number: int, text: str, latest: date) -> date:
 
 
 def _sensible(found: date, text: str, today: date) -> date:
+    _require_plausible(found, text, today)
+    if found in PLACEHOLDER_DAYS:
+        raise UnclearCellError(f"{tidy(text)!r} is a date that programs write when they have none", PLACEHOLDER_TODO)
+    return found
+
+
+def _require_plausible(found: date, text: str, today: date) -> None:
     if found > today:
         raise UnclearCellError(f"{tidy(text)!r} is in the future", f"correct it: {DATES}")
     if found.year < OLDEST:
         raise UnclearCellError(f"{tidy(text)!r} is before {OLDEST}", f"correct it: {DATES}")
-    return found
 
 
 def _year_end(year: int, text: str, today: date) -> date:
-    _sensible(_first(year, 1, text), text, today)
+    _require_plausible(_first(year, 1, text), text, today)
+    if year in PLACEHOLDER_YEARS:
+        raise UnclearCellError(f"{tidy(text)!r} is a year that programs write when they have none", PLACEHOLDER_TODO)
     return min(date(year, 12, 31), today)
 
 
 def _month_end(year: int, month: int, text: str, today: date) -> date:
-    _sensible(_first(year, month, text), text, today)
+    _require_plausible(_first(year, month, text), text, today)
     return min(date(year, month, monthrange(year, month)[1]), today)
 
 
@@ -142,9 +186,14 @@ def _first(year: int, month: int, text: str) -> date:
 
 def phone(text: str) -> str:
     """Returns a telephone number in E.164 format. Raises ``UnclearCellError``."""
-    digits = re.sub(r"[\s().\-/\u00a0]|(?<=\d)\.0$", "", re.sub(r"\.0$", "", western(tidy(text))))
+    written = re.sub(r"\.0$", "", western(tidy(text)))
+    if SHORTENED.match(written.casefold()):
+        raise UnclearCellError(
+            f"{tidy(text)!r} is a number that a spreadsheet shortened", "format the column as text and enter it again"
+        )
+    digits = re.sub(r"[\s().\-/\u2010-\u2015]", "", TRUNK_ZERO.sub(r"\1", written))
     number = _with_country(re.sub(r"^00", "+", digits))
-    if re.fullmatch(r"\+[1-9]\d{6,14}", number):
+    if re.fullmatch(r"\+[1-9]\d{6,14}", number) and (not number.startswith(HOME_PREFIX) or LIBYAN.fullmatch(number)):
         return number
     raise UnclearCellError(f"{tidy(text)!r} is not a telephone number", NUMBERS)
 
@@ -152,6 +201,8 @@ def phone(text: str) -> str:
 def _with_country(number: str) -> str:
     if re.fullmatch(r"0?9\d{8}", number):  # spreadsheets drop the leading zero
         return HOME_PREFIX + number.removeprefix("0")
+    if re.fullmatch(r"\+?2180?9\d{8}", number):  # the zero is dialled inside Libya only
+        return HOME_PREFIX + number[-9:]
     return f"+{number}" if re.fullmatch(r"218\d{9}", number) else number
 
 

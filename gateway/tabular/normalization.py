@@ -6,6 +6,7 @@ accents or direction marks.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -59,6 +60,39 @@ NOTHING: Final = (
 
 MISSING: Final = frozenset(("", *map(folded, NOTHING.split("|"))))
 """Folded texts that mean that a value is not known."""
+
+NOT_VALUES: Final = frozenset(map(folded, ("na", "nan", "n.a.", "nul", "nil", "nat", "<na>", "(null)", "(blank)")))
+"""Folded texts that programs write for a missing value. Some are also names, so they are never read as one."""
+
+DUMMIES: Final = frozenset(
+    map(folded, ("test", "tests", "testing", "dummy", "sample", "tbd", "tbc", "todo", "asdf", "essai", "تجربة"))
+)
+"""Folded words that people write to have something in a cell."""
+
+PROGRAM_ERROR: Final = re.compile(r"^#(?:[\w/ ]+[!?]|N/A|N/D|N/V|NV)$|^Err:\d+$", re.IGNORECASE)
+"""An error of a spreadsheet's formula, in any of its languages."""
+
+FILLER: Final = re.compile(r"^([^\W\d_])\1{2,}$|^xx$")
+"""One letter, three times or more."""
+
+
+def is_placeholder(text: str) -> bool:
+    """Returns whether a text, or a word of it, was written by a program or only to fill the cell."""
+    whole = folded(text)
+    no_value = whole in NOT_VALUES or whole in MISSING or not any(letter.isalnum() for letter in whole)
+    return no_value or is_program_error(text) or any(map(_is_dummy, tidy(text).split()))
+
+
+def is_program_error(text: str) -> bool:
+    """Returns whether a text is the error of a spreadsheet's formula."""
+    return PROGRAM_ERROR.match(tidy(text)) is not None
+
+
+def _is_dummy(word: str) -> bool:
+    plain = folded(word)
+    known_word = plain in DUMMIES or plain in {"nan", "null", "n/a", "<na>"}
+    return known_word or FILLER.match(plain) is not None or is_program_error(word)
+
 
 SEXES: Final = spelled({
     "MALE": "m|male|man|boy|h|homme|masculin|garçon|ذكر|رجل|ولد",

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from openpyxl import load_workbook
 
 from cli.main import COMMANDS, awda, loaded
 from cli.output import ExitCode
+from cli.registration_duplicates import Registration
 from cli.registration_list import SAMPLE
 
 REGISTRATION = {
@@ -260,6 +262,91 @@ def test_a_reference_used_for_another_person_is_reported_with_its_case(run: Awda
     result = json.loads(done.stdout)
     assert result["started"] == 1
     assert result["cases"][0]["case_number"] in result["bad"][0]["problem"]
+
+
+def without_references(tmp_path: Path, name: str, *changes: tuple[str, str]) -> Path:
+    """Returns the first rows of the sample without references, after changes of texts."""
+    text = "\n".join(SAMPLE.read_text("utf-8-sig").splitlines()[:4])
+    for old, new in (("REG-TIP-0001", ""), ("REG-TIP-0002", ""), ("REG-TIP-0003", ""), *changes):
+        text = text.replace(old, new)
+    file = tmp_path / name
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def test_a_corrected_list_without_references_opens_no_second_cases(run: Awda, tmp_path: Path) -> None:
+    first = json.loads(run("import", "cases", str(without_references(tmp_path, "one.csv")), "--json").stdout)
+    corrected = without_references(tmp_path, "two.csv", ("Hossain,Shafiq", "HOSSAIN,Shâfiq"), (",BD,094", ",BD,093"))
+    for flags in (["--dry-run"], []):
+        done = run("import", "cases", str(corrected), "--json", *flags)
+        assert done.exit_code == ExitCode.PARTLY
+        again = json.loads(done.stdout)
+        assert (first["started"], again["started"], again["already"]) == (3, 0, 2)
+        (suspected,) = again["suspected"]
+        assert suspected["row"] == 3
+        assert first["cases"][1]["case_number"] in suspected["problem"]
+        assert [each["outcome"] for each in again["outcomes"]] == [
+            "already registered", "suspected duplicate", "already registered",
+        ]  # fmt: skip
+
+
+def test_a_row_that_was_imported_under_its_former_identity_is_recognised(run: Awda, tmp_path: Path) -> None:
+    file = without_references(tmp_path, "list.csv")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Registration, "identity", Registration.former_identity)
+        run("import", "cases", str(file))
+    again = json.loads(run("import", "cases", str(file), "--json").stdout)
+    assert (again["started"], again["already"]) == (0, 3)
+
+
+def test_on_a_terminal_a_list_is_shown_first_and_imported_with_yes(
+    run: Awda, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cli.commands.import_cases.on_terminal", lambda: True)
+    file = without_references(tmp_path, "list.csv")
+    shown = run("import", "cases", str(file))
+    assert "3 new (dry run, nothing was saved)" in shown.stdout
+    assert "Date of birth → date of birth, 3 filled, day first (row 2: 18/10/1993)" in shown.stderr
+    assert "--yes" in shown.stderr
+    assert json.loads(run("import", "cases", str(file), "--yes", "--json").stdout)["started"] == 3
+    assert run("import", "cases", str(file), "--yes", "--dry-run").exit_code == ExitCode.USAGE
+
+
+def test_nobody_is_registered_from_a_list_that_must_be_decided_about(run: Awda, tmp_path: Path) -> None:
+    unknown = ("Given names", "Guardian"), ("Registration date", "Date of birth")
+    done = run("import", "cases", str(without_references(tmp_path, "list.csv", *unknown)))
+    assert done.exit_code == ExitCode.USAGE
+    assert '--ignore-column "Guardian"' in done.stderr
+    assert "another column for date of birth stands before it" in done.stderr
+    assert json.loads(run("case", "list", "--json").stdout) == []
+
+
+def test_the_report_shows_the_errors_beside_the_cells(run: Awda, tmp_path: Path) -> None:
+    file = without_references(tmp_path, "list.csv", (",BD,", ",=Atlantis,"), ("Ebrima", "#REF!"))
+    with file.open("a", encoding="utf-8") as added:
+        added.write("\n" + file.read_text("utf-8").splitlines()[1])
+    report = tmp_path / "report.xlsx"
+    done = run("import", "cases", str(file), "--report", str(report), "--json")
+    assert done.exit_code == ExitCode.PARTLY
+    number = json.loads(done.stdout)["cases"][0]["case_number"]
+    assert report.stat().st_mode & 0o777 == 0o600
+    heading, *rows = load_workbook(report).worksheets[0].iter_rows(values_only=True)
+    cells = [dict(zip(heading, row, strict=True)) for row in rows]
+    assert [(row["Row"], row["Outcome"], row["Case number"]) for row in cells] == [
+        ("2", "started", number), ("3", "error", None), ("4", "error", None), ("5", "suspected duplicate", None),
+    ]  # fmt: skip
+    assert cells[1]["Nationality"] == "=Atlantis"
+    assert "not a known country" in str(cells[1]["Nationality: error"])
+    assert "formula" in str(cells[2]["Given names: error"])
+    assert "row 2 of this list" in str(cells[3]["Family name: error"])
+    assert heading.index("Nationality: error") == heading.index("Nationality") + 1
+
+
+def test_a_report_never_replaces_the_list(run: Awda, tmp_path: Path) -> None:
+    file = without_references(tmp_path, "list.xlsx")
+    done = run("import", "cases", str(file), "--report", str(file))
+    assert done.exit_code == ExitCode.USAGE
+    assert "must not replace the list" in done.stderr
 
 
 async def test_nothing_of_a_person_stands_in_the_plain_columns_of_the_inbox(run: Awda, database: Any) -> None:

@@ -10,10 +10,25 @@ from typing import Any
 import pytest
 from openpyxl import Workbook
 
-from cli.registration_list import SAMPLE, CheckedList, Defaults, check_list
-from gateway.tabular.files import RowError, UnusableFileError
+from cli.registration_list import SAMPLE, CheckedList, Choices, Defaults
+from cli.registration_list import check_list as check_with
+from cli.registration_vocabulary import COLUMNS
+from gateway.tabular.cells import DateOrder
+from gateway.tabular.headings import column_of
+from gateway.tabular.model import RowError, UnusableFileError
+from gateway.tabular.normalization import MISSING, folded
 
 TODAY = date(2026, 11, 23)
+
+NO_DEFAULTS = Defaults()
+
+DAY_FIRST = Choices(DateOrder.DAY_FIRST)
+
+
+def check_list(path: Path, today: date, defaults: Defaults = NO_DEFAULTS, choices: Choices = DAY_FIRST) -> CheckedList:
+    """Checks a list. Most lists here have one row, so that their dates do not show their order."""
+    return check_with(path, today, defaults, choices)
+
 
 HEADINGS = "ref,family name,given names,native name,sex,date of birth,nationality,phone,office,channel,living,consent"
 
@@ -120,7 +135,15 @@ def test_a_date_of_birth_may_be_missing(tmp_path: Path, written: str) -> None:
     [
         ("31/02/1996", "not a date in the calendar"),
         ("29/02/1997", "not a date in the calendar"),
-        ("04/25/1996", "25 in the place of the month"),
+        ("1996/25/04", "25 in the place of the month"),
+        ("1900-01-01", "when they have none"),
+        ("01/01/1900", "when they have none"),
+        ("1900", "when they have none"),
+        ("1904-01-01", "when they have none"),
+        ("1970-01-01", "when they have none"),
+        ("1899-12-30", "before 1900"),
+        ("00/00/0000", "not a date in the calendar"),
+        ("35157", "number by which a spreadsheet counts days"),
         ("13/13/1996", "not a date in the calendar"),
         ("2027-01-01", "in the future"),
         ("24/11/2026", "in the future"),
@@ -180,6 +203,12 @@ def test_a_name_that_is_too_long_is_reported_at_its_column(tmp_path: Path) -> No
         ("00218912345678", "+218912345678"),
         ("218912345678", "+218912345678"),
         ("(+234) 803.123.4567", "+2348031234567"),
+        ("+218 (0) 91 234 5678", "+218912345678"),
+        ("+218(0)912345678", "+218912345678"),
+        ("00218 (0) 91-234-5678", "+218912345678"),
+        ("+2180912345678", "+218912345678"),
+        ("+44 (0) 20 7946 0958", "+442079460958"),
+        ("+225 01 02 03 04 05", "+2250102030405"),
         ("٠٩١٢٣٤٥٦٧٨", "+218912345678"),
     ],
 )
@@ -187,7 +216,10 @@ def test_a_telephone_number_gets_its_country(tmp_path: Path, written: str, numbe
     assert the_person(tmp_path, phone=written)["phone"] == number
 
 
-@pytest.mark.parametrize("written", ["12345", "call Musa", "+0912345678", "0912345678 / 0923456789"])
+@pytest.mark.parametrize(
+    "written",
+    ["12345", "call Musa", "+0912345678", "0912345678 / 0923456789", "+2189123", "9.12E+08", "+218 91 234 5678 9"],
+)
 def test_an_invalid_telephone_number_is_reported(tmp_path: Path, written: str) -> None:
     assert the_error(tmp_path, phone=written).column == "phone"
 
@@ -233,7 +265,7 @@ def test_all_errors_of_a_row_are_reported_together(tmp_path: Path) -> None:
 
 
 def test_valid_rows_are_imported_beside_rows_with_errors(tmp_path: Path) -> None:
-    found = check_list(a_list(tmp_path, {}, {"sex": "robot"}, {"ref": "R-3"}), TODAY)
+    found = check_list(a_list(tmp_path, {}, {"sex": "robot"}, {"ref": "R-3", "given names": "Zainab"}), TODAY)
     assert [each.row for each in found.good] == [2, 4]
     assert [bad.row for bad in found.bad] == [3]
 
@@ -281,6 +313,137 @@ def test_columns_that_are_not_imported_are_named(tmp_path: Path) -> None:
     assert found.notes == ("Columns that are not imported: Remarques.",)
 
 
+@pytest.mark.parametrize("heading", ["Remarques", "Tuteur", "", "Nom", "Date of birth of the child"])
+def test_a_filled_column_without_a_meaning_stops_the_import_until_it_is_named(tmp_path: Path, heading: str) -> None:
+    raw = FRENCH.replace("\r\n", f";{heading}\r\n", 1).replace(ROW, f"{ROW};mineur").encode()
+    with pytest.raises(UnusableFileError, match="has 1 filled cells") as error:
+        bytes_list(tmp_path, raw)
+    assert f'--ignore-column "{heading or "I"}"' in str(error.value)
+    found = check_list(tmp_path / "list.csv", TODAY, choices=Choices(DateOrder.DAY_FIRST, (heading or "I",)))
+    assert len(found.good) == 1
+
+
+def test_an_ignored_column_that_is_not_in_the_file_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text(FRENCH, encoding="utf-8")
+    with pytest.raises(UnusableFileError, match="names no column"):
+        check_list(tmp_path / "list.csv", TODAY, choices=Choices(DateOrder.DAY_FIRST, ("Remarks",)))
+
+
+@pytest.mark.parametrize(
+    ("heading", "column"),
+    [
+        ("Date of birth (dd/mm/yyyy)", "date of birth"), ("DOB [dd-mm-yyyy]", "date of birth"),
+        ("Date de naissance (jj/mm/aaaa) *", "date of birth"), ("Sex (M/F)", "sex"), ("Sexe (H/F)", "sex"),
+        ("Phone no.", "phone"), ("Phone number (optional)", "phone"), ("Tel. No", "phone"), ("Ref. no.", "reference"),
+        ("Consent (yes/no)", "consent"), ("Nationality*", "nationality"), ("Sex / الجنس", "sex"),
+        ("Nationalité - Nationality", "nationality"), ("Surname\nNom", "family name"), ("NAME", "full name"),
+        ("Name (father)", None), ("Phone (emergency contact)", None), ("Name / Nom", None), ("Sister's phone no.", None),
+        ("Date of birth of the child", None), ("(optional)", None), ("No.", None), ("Consent signed by", None),
+    ],
+)  # fmt: skip
+def test_a_heading_keeps_its_meaning_with_a_hint_and_is_never_read_in_part(heading: str, column: str | None) -> None:
+    assert column_of(COLUMNS, heading) == column
+
+
+PLACEHOLDERS = ["nan", "NaN", "NA", "#N/A", "#REF!", "#VALEUR!", "null", "NULL", "xxx", "XXXX", "test", "Test Test",
+                "TBD", "<NA>", "aaa", "...", "Moussa nan", "#NOM?", "nil"]  # fmt: skip
+
+
+@pytest.mark.parametrize("column", ["family name", "given names", "full name", "native name"])
+@pytest.mark.parametrize("written", PLACEHOLDERS)
+def test_a_placeholder_never_becomes_a_name(tmp_path: Path, column: str, written: str) -> None:
+    file = tmp_path / "list.csv"
+    file.write_text(f'{column},nationality,office,channel,consent\n"{written}",Mali,Tripoli,online,yes\n', "utf-8")
+    found = check_list(file, TODAY)
+    assert not found.good
+    assert {error.column for error in found.bad} == {column}
+
+
+def test_a_placeholder_in_one_of_two_name_columns_is_reported(tmp_path: Path) -> None:
+    for written in PLACEHOLDERS:
+        if folded(written) not in MISSING:  # such a cell is empty, as a hyphen is
+            assert the_error(tmp_path, family_name=written).value == written
+
+
+@pytest.mark.parametrize("column", ["office", "ref", "phone", "sex", "date of birth", "nationality", "consent"])
+def test_the_error_of_a_formula_is_never_a_value(tmp_path: Path, column: str) -> None:
+    error = the_error(tmp_path, **{column: "#REF!"})
+    assert (error.column, error.value, "formula" in error.problem) == (column, "#REF!", True)
+
+
+@pytest.mark.parametrize("written", ["Nanou", "Natasha", "Nullah", "O'Brien", "Ng", "Al-Tester", "M'Bala", "Aaminah"])
+def test_names_that_begin_like_placeholders_are_names(tmp_path: Path, written: str) -> None:
+    assert the_person(tmp_path, family_name=written)["family_name"] == written
+
+
+# Order of day and month
+
+
+def a_date_list(tmp_path: Path, *dates: str, heading: str = "date of birth") -> Path:
+    names = ("Amina", "Bilal", "Chidi", "Djibril", "Esther", "Fatou")
+    rows = [f"{name},Keita,Mali,Tripoli,online,yes,{written}" for name, written in zip(names, dates, strict=False)]
+    file = tmp_path / "dates.csv"
+    file.write_text(
+        "\n".join([f"given names,family name,nationality,office,channel,consent,{heading}", *rows]), "utf-8"
+    )
+    return file
+
+
+def births(found: CheckedList) -> list[str]:
+    assert not found.bad
+    return [each.fields["person"]["date_of_birth"] for each in found.good]
+
+
+@pytest.mark.parametrize(
+    ("dates", "read"),
+    [
+        (("02/04/1996", "25/04/1996"), ["1996-04-02", "1996-04-25"]),
+        (("02/04/1996", "04/25/1996"), ["1996-02-04", "1996-04-25"]),
+        (("٠٢/٠٤/١٩٩٦", "٠٤/٢٥/١٩٩٦"), ["1996-02-04", "1996-04-25"]),
+        (("05/05/1996", "1996-04-02"), ["1996-05-05", "1996-04-02"]),
+    ],
+)
+def test_a_column_proves_the_order_of_all_its_dates(tmp_path: Path, dates: tuple[str, ...], read: list[str]) -> None:
+    assert births(check_with(a_date_list(tmp_path, *dates), TODAY)) == read
+
+
+def test_a_heading_may_state_the_order(tmp_path: Path) -> None:
+    for heading, read in (("DOB (dd/mm/yyyy)", "1996-04-02"), ("DOB (mm/dd/yyyy)", "1996-02-04")):
+        assert births(check_with(a_date_list(tmp_path, "02/04/1996", heading=heading), TODAY)) == [read]
+    with pytest.raises(UnusableFileError, match="both orders"):
+        check_with(a_date_list(tmp_path, "25/04/1996", heading="DOB (mm/dd/yyyy)"), TODAY)
+
+
+def test_an_order_that_is_not_proved_must_be_stated(tmp_path: Path) -> None:
+    file = a_date_list(tmp_path, "02/04/1996", "05/05/1990")
+    with pytest.raises(UnusableFileError, match=r"row 2: 02/04/1996.*--date-order"):
+        check_with(file, TODAY)
+    assert births(check_list(file, TODAY)) == ["1996-04-02", "1990-05-05"]
+    month_first = check_list(file, TODAY, choices=Choices(DateOrder.MONTH_FIRST))
+    assert births(month_first) == ["1996-02-04", "1990-05-05"]
+
+
+def test_a_column_in_both_orders_stops_the_import_and_with_a_stated_order_its_rows_are_errors(tmp_path: Path) -> None:
+    file = a_date_list(tmp_path, "25/04/1996", "02/04/1996", "04/26/1996")
+    with pytest.raises(UnusableFileError, match="both orders"):
+        check_with(file, TODAY)
+    found = check_list(file, TODAY)
+    assert [each.row for each in found.good] == [2, 3]
+    assert [(error.row, error.value) for error in found.bad] == [(4, "04/26/1996")]
+
+
+def test_a_stated_order_that_the_column_disproves_is_rejected(tmp_path: Path) -> None:
+    with pytest.raises(UnusableFileError, match="month first"):
+        check_list(a_date_list(tmp_path, "04/25/1996", "02/04/1996"), TODAY)
+
+
+def test_dates_that_a_spreadsheet_may_have_exchanged_must_be_checked(tmp_path: Path) -> None:
+    file = a_date_list(tmp_path, "1996-02-04", "25/04/1996", "1990-12-11", "13/01/1991")
+    with pytest.raises(UnusableFileError, match="day and month exchanged"):
+        check_with(file, TODAY)
+    assert len(check_list(file, TODAY).good) == 4
+
+
 def test_a_row_that_has_slipped_to_the_right_is_reported(tmp_path: Path) -> None:
     found = bytes_list(tmp_path, FRENCH.replace("Awa;", "Awa;Aïssata;").encode())
     assert not found.good
@@ -310,11 +473,25 @@ def test_a_json_list_is_read_by_the_same_names(tmp_path: Path) -> None:
     assert registration.fields["person"]["languages"] == ["en", "ha"]
 
 
+@pytest.mark.parametrize("sign", ["\ud800", "\0", "\x1b", "\ufffe"])
+@pytest.mark.parametrize("column", ["family name", "office", "ref", "phone", "consent"])
+def test_one_unreadable_text_in_a_json_list_is_the_error_of_its_row(tmp_path: Path, sign: str, column: str) -> None:
+    file = tmp_path / "list.json"
+    other = {**AMINATA, "ref": "R-2", "given names": "Zainab"}
+    file.write_text(json.dumps([{**AMINATA, column: f"a{sign}b"}, other]), encoding="utf-8")
+    found = check_list(file, TODAY)
+    assert [each.row for each in found.good] == [2]
+    assert (found.bad[0].row, found.bad[0].column) == (1, column)
+    assert "character that cannot be read" in found.bad[0].problem
+    assert found.bad[0].value.isprintable()
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
         ("list.pdf", "x", "give a .csv"),
         ("list.csv", "", "no row of column headings"),
+        ("list.csv", "Weekly list, Sebha, 12 people", "its first row is 'Weekly list"),
         ("list.csv", "a,b,c\n1,2,3", "no row of column headings"),
         ("list.csv", "family name,given names,nationality\nA,B,NGA", "no column for consent"),
         ("list.csv", "sex,nationality,consent\nF,NGA,yes", "no column for names"),
@@ -339,16 +516,57 @@ def test_a_file_that_is_not_there_is_named() -> None:
 # Repeated rows
 
 
-def test_a_row_is_identified_by_its_reference_otherwise_by_all_its_values(tmp_path: Path) -> None:
-    by_reference = check_list(a_list(tmp_path, {}, {"ref": "r-1", "sex": "M"}), TODAY).good
-    assert by_reference[0].identity == by_reference[1].identity
-    without = check_list(a_list(tmp_path, {"ref": ""}, {"ref": "", "sex": "M"}), TODAY).good
-    assert without[0].identity != without[1].identity
+def test_a_row_is_identified_by_its_reference_otherwise_by_the_person(tmp_path: Path) -> None:
+    def identity(**change: str) -> bytes:
+        return check_list(a_list(tmp_path, change), TODAY).good[0].identity
+
+    assert identity(ref="R-1") == identity(ref="r-1", sex="M")
+    assert identity(ref="", phone="0912345678", sex="M") == identity(ref="", phone="+218912345678", sex="Femme")
+    assert identity(ref="", **{"given names": "AMINATA"}) == identity(ref="")
+    assert identity(ref="") != identity(ref="", **{"date of birth": "1996-04-03"})
 
 
-def test_two_spellings_of_the_same_values_are_the_same_row(tmp_path: Path) -> None:
-    one, other = check_list(
-        a_list(tmp_path, {"ref": "", "phone": "0912345678"}, {"ref": "", "phone": "+218912345678", "sex": "Femme"}),
-        TODAY,
-    ).good
-    assert one.identity == other.identity
+def test_equal_rows_are_not_merged_silently(tmp_path: Path) -> None:
+    for ref in ("", "R-1"):
+        found = check_list(a_list(tmp_path, {"ref": ref}, {"ref": ref}), TODAY)
+        assert [each.row for each in found.good] == [2]
+        assert [(each.row, "row 2" in each.problem) for each in found.suspected] == [(3, True)]
+
+
+def test_two_persons_with_one_reference_are_reported(tmp_path: Path) -> None:
+    found = check_list(a_list(tmp_path, {}, {"given names": "Zainab"}), TODAY)
+    assert [each.row for each in found.good] == [2]
+    assert [(each.error.row, each.error.column) for each in found.shared] == [(3, "ref")]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Mohamed Aïssa", "MO HAMED AISSA"),
+        ("Mohamed Aïssa", "Aissa, Mohamed"),
+        ("Mohamed Aïssa", "AISSA MO HAMED"),
+        ("Mohamed Aïssa", "Mouhamad Issa"),
+        ("Mohamed Aïssa", "محمد عيسى"),
+        ("Khadija El-Tayeb", "خديجة الطيب"),
+    ],
+)
+def test_another_spelling_of_a_name_with_the_same_date_of_birth_is_a_suspected_duplicate(
+    tmp_path: Path, one: str, other: str
+) -> None:
+    names = [{"ref": ref, "family name": "", "given names": name} for ref, name in (("R-1", one), ("R-2", other))]
+    found = check_list(a_list(tmp_path, *names), TODAY)
+    assert [each.row for each in found.suspected] == [3]
+    confirmed = check_list(a_list(tmp_path, *names), TODAY, choices=Choices(distinct=frozenset({3})))
+    assert [each.row for each in confirmed.good] == [2, 3]
+
+
+def test_other_dates_of_birth_or_names_are_other_people(tmp_path: Path) -> None:
+    rows = [{}, {"date of birth": "1996-04-03"}, {"given names": "Zainab"}, {"nationality": "GHA"}]
+    found = check_list(a_list(tmp_path, *({**row, "ref": f"R-{at}"} for at, row in enumerate(rows))), TODAY)
+    assert len(found.good) == len(rows)
+
+
+def test_equal_names_with_a_year_of_birth_only_are_compared_word_by_word(tmp_path: Path) -> None:
+    rows = [{"given names": name, "date of birth": "1996"} for name in ("Aminata", "AMINATA", "Mintaa")]
+    found = check_list(a_list(tmp_path, *({**row, "ref": f"R-{at}"} for at, row in enumerate(rows))), TODAY)
+    assert [each.row for each in found.suspected] == [3]

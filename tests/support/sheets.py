@@ -18,7 +18,7 @@ from gateway.sheets.collect import CheckedSheet, LineResult, check, collect_shee
 from gateway.sheets.issue import SheetIssue, issue_sheet, registered
 from gateway.sheets.rendering import WRITTEN
 from gateway.sheets.translations import HEADINGS
-from gateway.tabular.files import RowError
+from gateway.tabular.model import RowError
 from store.partners.registry import RegisteredPartner, add
 from tests.support.builders import AMINATA, PARTNERS
 from tests.support.journey_steps import REGISTRATION, SCREENING, a_taken_message

@@ -22,7 +22,7 @@ from gateway.sheets.collect import FINE, CheckedSheet, LineResult, check, collec
 from gateway.sheets.issue import SheetIssue, issue_sheet, registered
 from gateway.sheets.rendering import WRITTEN
 from gateway.sheets.translations import LANGUAGES
-from gateway.tabular.files import RowError, UnusableFileError
+from gateway.tabular.model import RowError, UnusableFileError
 from store.partners import sheets
 
 ERROR_COLUMNS: Final = ("row", "column", "value", "problem", "todo")

@@ -19,7 +19,8 @@ from gateway.intake.validation import schema_errors
 from gateway.sheets.rendering import as_html
 from gateway.sheets.row_parser import RowContext, RowStatement, clean, form, read_row, safe, unsafe
 from gateway.sheets.translations import COLUMNS, HEADINGS, LANGUAGES, REFUSALS, REQUESTS, RESULTS
-from gateway.tabular.files import RowError, TableRow, UnusableFileError, read_bytes
+from gateway.tabular.files import read_bytes
+from gateway.tabular.model import RowError, TableRow, UnusableFileError
 from gateway.tabular.normalization import NATIONALITIES, known, known_by
 from tools import sample_sheets
 
