@@ -8,9 +8,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from domain.commands.signal import ReceivePartnerSignal
 from domain.kernel.vocabulary import HoldType, ReferralKind, SignalType
@@ -288,34 +290,70 @@ CODED: Final = frozenset({SignalType.ACCEPTED, SignalType.COMPLETED, SignalType.
 """Signals whose outcome may permit something; the others' codes are only reasons."""
 
 
-def schema_violation(kind: ReferralKind, signal: ReceivePartnerSignal) -> str | None:
-    """Why a signal of this kind cannot be taken as it is: where it breaks its schema, without the value."""
+@dataclass(frozen=True)
+class Flaw:
+    """One reason why a signal does not fit its kind, without the value.
+
+    ``path`` leads to the field from the signal's ``data``. ``rule`` is VERSION, OUTCOME, PAYLOAD, FUTURE or MISSING.
+    ``error`` is what the payload's schema says of the field; ``required`` what the field must be otherwise.
+    """
+
+    rule: str
+    path: tuple[str | int, ...]
+    required: tuple[str, ...] = ()
+    error: ErrorDetails | None = None
+
+    @property
+    def recorded(self) -> str:
+        """What is recorded of it: the name of the field."""
+        if self.rule == "VERSION":
+            return f"payload_version is not {self.required[0]}"
+        return ".".join(map(str, self.path[1:])) or str(self.path[0])
+
+
+def schema_violation(kind: ReferralKind, signal: ReceivePartnerSignal, latest: datetime | None = None) -> str | None:
+    """Why a signal of this kind cannot be taken as it is: where it breaks its schema, without the value.
+
+    ``latest`` is the latest moment (UTC) at which something that is reported as done can have happened.
+    """
+    found = list(flaws(kind, signal, latest))
+    return ", ".join(sorted({flaw.recorded for flaw in found if flaw.rule == found[0].rule})) or None
+
+
+def flaws(kind: ReferralKind, signal: ReceivePartnerSignal, latest: datetime | None = None) -> Iterator[Flaw]:
+    """Every reason why a signal of this kind waits for a person, as far as the signal alone shows it."""
     answers = OUTCOMES.get(kind)
     if answers is None:
-        return None
-    return next(_flaws(answers, signal), None)
-
-
-def _flaws(answers: OutcomeSpec, signal: ReceivePartnerSignal) -> Iterator[str]:
+        return
     code = signal.outcome_code
     if signal.payload_version != answers.version:
-        yield f"payload_version is not {answers.version}"
+        yield Flaw("VERSION", ("payload_version",), (str(answers.version),))
     if signal.signal_type in CODED:
         yield from _unfit_code(answers, signal.signal_type, code)
-    try:
-        answers.payload.model_validate_json(json.dumps(signal.payload, default=str), strict=True)
-    except ValidationError as unfit:
-        yield ", ".join(sorted({".".join(map(str, error["loc"])) or "payload" for error in unfit.errors()}))
+    yield from _unfit_payload(answers, signal.payload, latest)
     if signal.signal_type is not SignalType.ACCEPTED:
-        yield from (name for name in answers.needs.get(code or "", ()) if not signal.payload.get(name))
+        missing = (name for name in answers.needs.get(code or "", ()) if not signal.payload.get(name))
+        yield from (Flaw("MISSING", ("payload", name), (code or "",)) for name in missing)
 
 
-def _unfit_code(answers: OutcomeSpec, said: SignalType, code: str | None) -> Iterator[str]:
+def _unfit_payload(answers: OutcomeSpec, given: Mapping[str, Any], latest: datetime | None) -> Iterator[Flaw]:
+    try:
+        payload = answers.payload.model_validate_json(json.dumps(given, default=str), strict=True)
+    except ValidationError as unfit:
+        for error in unfit.errors(include_url=False):
+            yield Flaw("PAYLOAD", ("payload", *error["loc"]), error=error)
+        return
+    if latest is not None:
+        yield from (Flaw("FUTURE", ("payload", name)) for name in payload.later_than(latest))
+
+
+def _unfit_code(answers: OutcomeSpec, said: SignalType, code: str | None) -> Iterator[Flaw]:
     """A bare "done" is enough only for what is promised before a flight; a bare "yes" always is."""
-    fitting = answers.accepts if said is SignalType.ACCEPTED else {*answers.ends, *answers.goes_on, *answers.promises}
+    completes = dict.fromkeys((*answers.ends, *sorted(answers.goes_on), *sorted(answers.promises)))
+    fitting = tuple(sorted(answers.accepts)) if said is SignalType.ACCEPTED else tuple(completes)
     may_be_bare = said is SignalType.ACCEPTED or (said is SignalType.COMPLETED and bool(answers.promises))
     if code not in fitting and not (code is None and may_be_bare):
-        yield "outcome_code"
+        yield Flaw("OUTCOME", ("outcome_code",), fitting)
 
 
 def gravities(outcome: str | None, payload: Mapping[str, Any]) -> Iterator[HoldType]:

@@ -32,7 +32,7 @@ from domain.kernel.errors import Unroutable
 from domain.kernel.event import Event
 from domain.kernel.vocabulary import STATEMENTS, TERMINAL, HoldType, ReferralStatus, SignalType
 from domain.referral.compartments import SplitPayload, split_payload
-from domain.referral.outcomes import OUTCOMES, SEVERAL, schema_violation
+from domain.referral.outcomes import OUTCOMES, SEVERAL
 from domain.signals.placed_signal import (
     PlacedSignal,
     content,
@@ -47,6 +47,7 @@ from domain.signals.placed_signal import (
     request_review,
     says_the_same,
     sender_of,
+    unfit,
 )
 from domain.signals.transitions import ENDINGS, apply_to_open_referral
 
@@ -82,7 +83,7 @@ def receive_partner_signal(case: Case, signal: ReceivePartnerSignal, ctx: Contex
         return
     if late := _too_late(case, heard.referral):
         yield from _late(case, heard, late, ctx)
-    elif doubt := _doubt(case, heard, before):
+    elif doubt := _doubt(case, heard, before, ctx):
         yield from quarantine(case, heard, doubt, ctx)
     else:
         yield from _taken(case, heard, ctx)
@@ -116,13 +117,13 @@ def _too_late(case: Case, referral: Referral) -> str | None:
     return f"REFERRAL_{referral.status}" if ended else None
 
 
-def _doubt(case: Case, heard: PlacedSignal, before: Sequence[PartnerReport]) -> str | None:
+def _doubt(case: Case, heard: PlacedSignal, before: Sequence[PartnerReport], ctx: Context) -> str | None:
     """Why a person must look first, before anything else is asked of the signal."""
     if before:
         return "CONFLICTING_DUPLICATE"
     if mismatched(case, heard.signal):
         return "IDENTITY_MISMATCH"
-    return "SCHEMA" if schema_violation(heard.referral.asked_kind, heard.signal) else None
+    return "SCHEMA" if unfit(heard.referral.asked_kind, heard.signal, ctx) else None
 
 
 def mismatched(case: Case, signal: ReceivePartnerSignal) -> bool:

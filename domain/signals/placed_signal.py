@@ -31,7 +31,7 @@ from domain.events.referral import DisclosureRecorded
 from domain.events.signal import LateSignalRecorded, PartnerSignalIgnored, PartnerSignalQuarantined
 from domain.kernel.context import Context
 from domain.kernel.event import Event
-from domain.kernel.vocabulary import HoldType, SignalType
+from domain.kernel.vocabulary import HoldType, ReferralKind, SignalType
 from domain.kernel.working_time import LIBYA
 from domain.referral.compartments import CARE_KINDS, SLOTS, SplitPayload, placed
 from domain.referral.outcomes import grave, schema_violation
@@ -86,6 +86,11 @@ def record_superseded(case: Case, heard: PlacedSignal, cause: str, ctx: Context)
         yield from request_review(case, heard, ctx)
 
 
+def unfit(kind: ReferralKind, signal: ReceivePartnerSignal, ctx: Context) -> str | None:
+    """Where a signal breaks the schema of its kind, or reports as done what cannot have been done yet."""
+    return schema_violation(kind, signal, LIBYA.after(ctx.at, ctx.policy.in_force.clock_ahead))
+
+
 # What is kept of it
 
 
@@ -137,7 +142,7 @@ def quarantine(case: Case, heard: PlacedSignal, cause: str, ctx: Context) -> Ite
             **sender_of(signal),
             "cause": cause,
             "supersedes": signal.supersedes_signal_id,
-            "flaw": schema_violation(heard.referral.asked_kind, signal),
+            "flaw": unfit(heard.referral.asked_kind, signal, ctx),
             "about": about.model_dump() if about else None,
         }
     )

@@ -16,8 +16,7 @@ from domain.kernel.errors import Rejected
 from domain.kernel.event import Event
 from domain.kernel.vocabulary import ReferralStatus, SignalType
 from domain.referral.compartments import split_payload
-from domain.referral.outcomes import schema_violation
-from domain.signals.placed_signal import PlacedSignal, hold_if_grave, report_fields
+from domain.signals.placed_signal import PlacedSignal, hold_if_grave, report_fields, unfit
 from domain.signals.transitions import ALLOWED, transition
 
 
@@ -36,7 +35,7 @@ def resolve_quarantined_signal(case: Case, order: ResolveQuarantinedSignal, ctx:
     Unless it is grave: that holds, whether or not it still moves its referral.
     """
     signal = quarantined(case, order.signal_id)
-    counts = _as_decided(case, signal, order) if order.decision == "AMEND" else None
+    counts = _as_decided(case, signal, order, ctx) if order.decision == "AMEND" else None
     yield QuarantinedSignalResolved(
         signal_id=signal.signal_id, referral_id=signal.referral_id, decision=order.decision, reason=order.reason
     )
@@ -45,7 +44,9 @@ def resolve_quarantined_signal(case: Case, order: ResolveQuarantinedSignal, ctx:
         yield from hold_if_grave(case, counts, ctx)
 
 
-def _as_decided(case: Case, doubted: PartnerSignalQuarantined, order: ResolveQuarantinedSignal) -> PlacedSignal:
+def _as_decided(
+    case: Case, doubted: PartnerSignalQuarantined, order: ResolveQuarantinedSignal, ctx: Context
+) -> PlacedSignal:
     """The signal again, with what the person has corrected. What still fits no schema cannot count."""
     referral = case.referrals[doubted.referral_id]
     if referral.status in (ReferralStatus.CANCELLED, ReferralStatus.EXPIRED, ReferralStatus.ENTERED_IN_ERROR):
@@ -61,8 +62,8 @@ def _as_decided(case: Case, doubted: PartnerSignalQuarantined, order: ResolveQua
         payload=payload,
         occurred_at=doubted.occurred_at or doubted.timestamp,
     )
-    if unfit := schema_violation(referral.asked_kind, signal):
-        detail = f"it does not fit its schema ({unfit}); correct `outcome_code` or `payload`, or set it aside"
+    if flaw := unfit(referral.asked_kind, signal, ctx):
+        detail = f"it does not fit its schema ({flaw}); correct `outcome_code` or `payload`, or set it aside"
         raise Rejected("SIGNAL.UNFIT", detail, field="outcome_code")
     return PlacedSignal(referral, signal, split_payload(referral.asked_kind, payload), doubted.timestamp)
 

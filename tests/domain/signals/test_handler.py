@@ -148,8 +148,8 @@ def a_delivered_item(**payload: Any) -> CaseScenario:
 
 
 def test_a_delivery_with_a_date_of_its_own_is_a_second_fact_and_is_shown() -> None:
-    told = a_delivered_item(delivered_on="2027-01-10")
-    said = told.partner_says("REINTEGRATION_SERVICE", "COMPLETED", "DELIVERED", payload={"delivered_on": "2027-02-10"})
+    told = a_delivered_item(delivered_on="2026-12-13")
+    said = told.partner_says("REINTEGRATION_SERVICE", "COMPLETED", "DELIVERED", payload={"delivered_on": "2026-12-14"})
     assert [event.name for event in said] == ["ReferralReportedAgain", "AssistanceItemDelivered", "TaskRaised"]
     assert told.names.count("AssistanceItemDelivered") == 2
     assert [task.task for task in told.case.tasks.values()] == ["item delivered twice"]
@@ -157,18 +157,18 @@ def test_a_delivery_with_a_date_of_its_own_is_a_second_fact_and_is_shown() -> No
 
 
 def test_a_delivery_reported_again_with_nothing_of_its_own_is_noise() -> None:
-    told = a_delivered_item(delivered_on="2027-01-10")
+    told = a_delivered_item(delivered_on="2026-12-13")
     for _ in range(2):
         said = told.partner_says(
-            "REINTEGRATION_SERVICE", "COMPLETED", "DELIVERED", payload={"delivered_on": "2027-01-10"}
+            "REINTEGRATION_SERVICE", "COMPLETED", "DELIVERED", payload={"delivered_on": "2026-12-13"}
         )
         assert causes(said) == [("PartnerSignalIgnored", "ALREADY_TERMINAL_SAME_OUTCOME")]
 
 
 def test_a_second_delivery_that_is_reported_twice_is_one_delivery() -> None:
-    told = a_delivered_item(delivered_on="2027-01-10")
+    told = a_delivered_item(delivered_on="2026-12-13")
     for _ in range(3):
-        told.heard("REINTEGRATION_SERVICE", "COMPLETED", "DELIVERED", payload={"delivered_on": "2027-02-10"})
+        told.heard("REINTEGRATION_SERVICE", "COMPLETED", "DELIVERED", payload={"delivered_on": "2026-12-14"})
     assert told.names.count("AssistanceItemDelivered") == 2
 
 

@@ -36,13 +36,14 @@ def test_validity_counts_from_the_day_of_the_examination() -> None:
     assert granted.valid_until == told.now + timedelta(days=80)
 
 
-def test_an_examination_dated_tomorrow_does_not_lengthen_the_permission() -> None:
-    told = a_screened_case().heard(
+def test_an_examination_dated_in_the_future_permits_nothing_and_a_person_looks_at_it() -> None:
+    told = a_screened_case()
+    said = told.partner_says(
         "MEDICAL_ASSESSMENT", "COMPLETED", "NO_SIGNIFICANT_CONDITION", payload={"examined_at": "2027-06-01"}
     )
-    granted = told.clearance("MEDICAL_ASSESSMENT")
-    assert granted is not None
-    assert granted.valid_until == told.now + timedelta(days=90)
+    assert [event.name for event in said] == ["PartnerSignalQuarantined", "TaskRaised"]
+    assert said[0].facts["flaw"] == "examined_at"
+    assert told.clearance("MEDICAL_ASSESSMENT") is None
 
 
 def test_a_clinic_may_shorten_the_permission() -> None:
