@@ -424,3 +424,12 @@ async def test_the_receiver_rejects_foreign_messages_and_recognises_repeats_afte
     with a_receiver(secret, file) as receiving:
         assert await post(receiving.url, body, good) == 204
         assert len(receiving.kept) == 1
+
+
+@pytest.mark.integration
+async def test_the_referral_on_the_page_is_received_by_the_receiver(tmp_path: Path) -> None:
+    secret, event = new_secret(), example("org.iom.vhr.referral.sent.v1")
+    body = json.dumps(event).encode()
+    with a_receiver(secret, tmp_path / "kept") as receiving:
+        assert await post(receiving.url, body, sign(secret, "m-1", int(time.time()), body)) == 204
+        assert receiving.kept == [event]
