@@ -1,4 +1,4 @@
-"""The Temporal activities: recording decisions, and delivering messages to partners.
+"""The Temporal activities: they record decisions and deliver messages to partners.
 
 The rules that a recording applies are in ``domain``. Start with ``recording.py``.
 """

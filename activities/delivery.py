@@ -1,4 +1,4 @@
-"""One attempt to hand a message to its partner: asked for leave, signed, under an id that stays the same for ever."""
+"""One attempt to deliver a message to its partner: checked for release, signed, always under the same id."""
 
 from __future__ import annotations
 
@@ -45,17 +45,17 @@ GAVE_UP: Final = "GAVE_UP"
 RECEIVER_GONE: Final = "RECEIVER_GONE"
 
 BUSY: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
-"""Answers that may say when to ask again."""
+"""Statuses whose response may say when to retry."""
 
-OVERTAKEN: Final = 2
-"""How often an attempt asks its case again because something happened between the leave and the first byte."""
+MAX_CHECKS: Final = 2
+"""How often one attempt checks the release, because the case may change before the first byte is sent."""
 
 
 class Attempt(BaseModel):
-    """What came of one attempt.
+    """The result of one attempt.
 
-    ``over``: nothing is left to do. ``held``: not now, and not before something happens in the case. Otherwise it
-    failed: ``tries`` attempts have come to nothing, and the partner asked to be left alone for ``rest_s`` seconds.
+    ``over``: the delivery is settled. ``held``: it must wait until its case changes. Otherwise the attempt failed:
+    ``tries`` is the number of failed attempts, and ``rest_s`` the delay in seconds that the partner requested.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -72,74 +72,76 @@ HELD: Final = Attempt(held=True)
 
 
 class DeliverySupersededError(Exception):
-    """Something happened in the case, or to the message, while the connection was being made."""
+    """The case or the delivery changed while the connection was being opened."""
 
 
 class DeliveryActivities:
-    """Holds the connections; one for a whole worker."""
+    """The activities of deliveries; one instance per worker."""
 
-    def __init__(self, pool: Pool, keys: KeyStore, outside: WebhookClient | None = None) -> None:
+    def __init__(self, pool: Pool, keys: KeyStore, webhooks: WebhookClient | None = None) -> None:
         self.pool, self.keys, self.outbox = pool, keys, Outbox(pool)
-        self.leaving, self.outside = ReleaseCheck(pool, keys), outside or WebhookClient()
+        self.release_check, self.webhooks = ReleaseCheck(pool, keys), webhooks or WebhookClient()
 
     @activity.defn(name="deliver")
     async def deliver(self, outbox_id: str) -> Attempt:
-        """One attempt, if the message may leave."""
+        """Makes one attempt to deliver a message, if it may be released."""
         try:
             return await self.attempt(UUID(outbox_id))
-        except Exception as fault:  # noqa: BLE001 (only its kind may enter a history)
+        except Exception as fault:  # noqa: BLE001 (only the type of an error may be stored in a workflow history)
             log.warning("delivering %s failed: %s", outbox_id, type(fault).__name__)
             raise ApplicationError(type(fault).__name__) from None
 
     @activity.defn(name="give_up")
     async def give_up(self, outbox_id: str) -> None:
-        """Nobody tries again by itself: a dead letter, of which its case is told."""
+        """Settles a message as a dead letter, and reports the failed delivery to its case."""
         delivery = await self.outbox.get(UUID(outbox_id))
         if delivery is not None:
-            await self._leave_to_people(delivery, _dead(delivery, None), delivery.last_error or GAVE_UP)
+            await self._settle_and_report(delivery, _dead(delivery, None), delivery.last_error or GAVE_UP)
 
     async def attempt(self, outbox_id: UUID) -> Attempt:
-        """The attempt itself, without Temporal around it. Raises what the database raises."""
+        """Makes one attempt, without Temporal. Raises errors of the database."""
         delivery = await self.outbox.get(outbox_id)
         if delivery is None or delivery.status != "pending":
             return OVER
-        for _ in range(OVERTAKEN):
-            leave = await self.leaving.ask(delivery)
-            if leave.verdict is not Verdict.GO:
-                return await self._keep_back(delivery, leave)
+        for _ in range(MAX_CHECKS):
+            release = await self.release_check.check(delivery)
+            if release.verdict is not Verdict.GO:
+                return await self._hold(delivery, release)
             with suppress(DeliverySupersededError):
-                return await self._send(delivery, leave)
+                return await self._send(delivery, release)
         await self.outbox.hold(outbox_id)
         return HELD
 
-    async def _keep_back(self, delivery: Delivery, leave: ReleaseDecision) -> Attempt:
-        if leave.verdict is Verdict.WITHDRAWN:
+    async def _hold(self, delivery: Delivery, release: ReleaseDecision) -> Attempt:
+        if release.verdict is Verdict.WITHDRAWN:
             await self.outbox.withdraw(delivery.outbox_id)
             return OVER
-        behind = leave.verdict is Verdict.BEHIND
-        await self.outbox.hold(delivery.outbox_id, None if behind else leave.revision)
+        behind = release.verdict is Verdict.BEHIND
+        await self.outbox.hold(delivery.outbox_id, None if behind else release.revision)
         return HELD
 
-    async def _send(self, delivery: Delivery, leave: ReleaseDecision) -> Attempt:
+    async def _send(self, delivery: Delivery, release: ReleaseDecision) -> Attempt:
         try:
-            body = open_delivery(leave.keyring, delivery)
+            body = open_delivery(release.keyring, delivery)
         except TamperedError:
-            return await self._leave_to_people(delivery, _dead(delivery, UNREADABLE), UNREADABLE)
+            return await self._settle_and_report(delivery, _dead(delivery, UNREADABLE), UNREADABLE)
         if body is None:
             await self.outbox.dead(delivery.outbox_id, ERASED)
             return OVER
         to = await outbound(self.pool, self.keys.master, delivery.partner_id)
-        if to is None or any(before.status == "by_hand" for before in leave.earlier):
-            return await self._by_hand(delivery, leave, NO_RECEIVER)
+        if to is None or any(before.status == "by_hand" for before in release.earlier):
+            return await self._by_hand(delivery, release, NO_RECEIVER)
         try:
-            answer = await self._post(to, delivery, leave, body)
-        except NotReachedError as why:
-            return await self._failed(delivery, why.word)
-        return await self._answered(delivery, leave, to, answer)
+            answer = await self._post(to, delivery, release, body)
+        except NotReachedError as error:
+            return await self._failed(delivery, error.word)
+        return await self._answered(delivery, release, to, answer)
 
-    async def _post(self, to: OutboundKeys, delivery: Delivery, leave: ReleaseDecision, body: bytes) -> WebhookResponse:
+    async def _post(
+        self, to: OutboundKeys, delivery: Delivery, release: ReleaseDecision, body: bytes
+    ) -> WebhookResponse:
         async def gate() -> None:
-            if not await self.outbox.begin(delivery.outbox_id, leave.revision):
+            if not await self.outbox.begin(delivery.outbox_id, release.revision):
                 raise DeliverySupersededError
 
         message = cloud_event(delivery, body)
@@ -147,46 +149,46 @@ class DeliveryActivities:
             **sign_with(to.secrets, str(delivery.outbox_id), int(time.time()), message),
             "content-type": "application/cloudevents+json",
         }
-        return await self.outside.post(to.url, headers, message, gate)
+        return await self.webhooks.post(to.url, headers, message, gate)
 
     async def _answered(
-        self, delivery: Delivery, leave: ReleaseDecision, to: OutboundKeys, answer: WebhookResponse
+        self, delivery: Delivery, release: ReleaseDecision, to: OutboundKeys, answer: WebhookResponse
     ) -> Attempt:
         if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
             await self.outbox.delivered(delivery.outbox_id)
             return OVER
         if answer.status == HTTPStatus.GONE:
             await receiver_is_gone(self.pool, delivery.partner_id, to.url)
-            return await self._by_hand(delivery, leave, RECEIVER_GONE)
+            return await self._by_hand(delivery, release, RECEIVER_GONE)
         rest_s = rest_of(answer.retry_after, datetime.now(UTC)) if answer.status in BUSY else 0.0
         return await self._failed(delivery, f"HTTP_{answer.status}", rest_s)
 
     async def _failed(self, delivery: Delivery, problem: str, rest_s: float = 0.0) -> Attempt:
         tries = await self.outbox.failed(delivery.outbox_id, problem)
-        return Attempt(tries=tries, rest_s=rest_s) if tries else OVER  # otherwise settled meanwhile
+        return Attempt(tries=tries, rest_s=rest_s) if tries else OVER  # 0: it was settled meanwhile
 
-    # Left to people
+    # Manual delivery and dead letters
 
-    async def _by_hand(self, delivery: Delivery, leave: ReleaseDecision, why: str) -> Attempt:
-        """Somebody brings it. They hear of it once for all messages of a referral that wait to be brought."""
+    async def _by_hand(self, delivery: Delivery, release: ReleaseDecision, why: str) -> Attempt:
+        """Moves a message to manual delivery. The case is notified once for all such messages of a referral."""
 
         def settle(outbox: Outbox) -> Awaitable[bool]:
             return outbox.to_hand(delivery.outbox_id, why)
 
-        if any(before.status == "by_hand" for before in leave.earlier):
+        if any(before.status == "by_hand" for before in release.earlier):
             await settle(self.outbox)
             return OVER
-        return await self._leave_to_people(delivery, settle, why)
+        return await self._settle_and_report(delivery, settle, why)
 
-    async def _leave_to_people(self, delivery: Delivery, settle: Settle, why: str) -> Attempt:
-        """Settle, and tell the case: both or neither. A person who was erased has nobody to be told."""
+    async def _settle_and_report(self, delivery: Delivery, settle: Settle, why: str) -> Attempt:
+        """Settles the delivery and reports it to the case, in one transaction. An erased case gets no report."""
         report = _report(delivery, why)
         try:
-            await self.keys.keyring(delivery.stream_id)  # beforehand: not with a connection in hand
+            await self.keys.keyring(delivery.stream_id)  # creates missing keys before a connection of the pool is taken
             async with self.pool.acquire() as connection, connection.transaction():
-                here = cast("Pool", connection)
-                if await settle(Outbox(here)) and report is not None:
-                    await Inbox(here, self.keys).put(report)
+                transaction = cast("Pool", connection)
+                if await settle(Outbox(transaction)) and report is not None:
+                    await Inbox(transaction, self.keys).put(report)
         except KeyErasedError:
             await settle(self.outbox)
         return OVER
@@ -197,7 +199,7 @@ def _dead(delivery: Delivery, error: str | None) -> Settle:
 
 
 def _report(delivery: Delivery, cause: str) -> IncomingMessage | None:
-    """What the case is told, in our own name."""
+    """Returns the report of a failed delivery to the case, sent by the system."""
     if delivery.referral_id is None:
         return None
     message = ReportDeliveryFailure(referral_id=UUID(delivery.referral_id), cause=cause, letter=delivery.name)
@@ -213,7 +215,7 @@ def _report(delivery: Delivery, cause: str) -> IncomingMessage | None:
 
 
 def rest_of(retry_after: str | None, now: datetime) -> float:
-    """The seconds a partner asks for, given as such or as a date; none if it cannot be read."""
+    """Returns the delay in seconds from a Retry-After header (seconds or a date); 0 if it cannot be read."""
     if retry_after is None:
         return 0.0
     if retry_after.isascii() and retry_after.isdigit():
@@ -226,7 +228,7 @@ def rest_of(retry_after: str | None, now: datetime) -> float:
 
 
 def cloud_event(delivery: Delivery, body: bytes) -> bytes:
-    """The message as the partner reads it: the same bytes at every attempt."""
+    """Returns the message as a CloudEvent: the same bytes at each attempt."""
     event = {
         "specversion": "1.0",
         "id": str(delivery.outbox_id),

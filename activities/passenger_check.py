@@ -1,7 +1,7 @@
-"""When doors close: everybody on the manifest is heard out before a movement says who is in the air.
+"""The passenger check: before a movement records its departure, pending messages to its passengers' cases are decided.
 
-A case settles by itself what was said to it, and never waits for its movement; so a movement may wait for its cases.
-It does not wait for ever: whoever has not been heard out by then does not count as on board by the rules.
+A case decides its messages independently and never waits for its movement, so a movement can wait for its cases without
+a deadlock. The wait is limited: a passenger whose case is undecided by then does not count as on board.
 """
 
 from __future__ import annotations
@@ -25,34 +25,34 @@ from store.log.repository import Repository
 from store.messages.inbox import Inbox
 from store.postgres.notifier import INBOX, Notifier
 
-PATIENCE_S: Final = 120.0
+MAX_WAIT_S: Final = 120.0
 
-LOOK_EVERY_S: Final = 0.05
+POLL_S: Final = 0.05
 
-KEPT: Final = 512
+MAX_WAITS: Final = 512
 
 
 class PassengersPendingError(StaleRevisionError):
-    """Something was said to a passenger's case that it has not taken in: look again in a moment."""
+    """A case of a passenger has pending messages: check again shortly."""
 
 
 @dataclass(frozen=True, slots=True)
 class Passenger:
-    """A case that the decision rests on, at the revision it was seen at. Without ``case`` it was not heard out."""
+    """A case that the decision is based on, at the revision read. ``case`` is ``None`` if it is undecided."""
 
     case_id: UUID
     revision: int
     case: Case | None
 
-    def doubtful(self, advisories: Sequence[Advisory]) -> bool:
-        """Whether nobody knows what the case would say; what should have taken the person off, and has not."""
+    def undecided(self, advisories: Sequence[Advisory]) -> bool:
+        """Returns whether the case is undecided, or still has a seat despite a quarantined message or old advisory."""
         if self.case is None:
             return True
-        unsaid = bool(self.case.doubts) or outdated(self.case, advisories) is not None
-        return unsaid and self.case.seat is not None
+        unclear = bool(self.case.doubts) or outdated(self.case, advisories) is not None
+        return unclear and self.case.seat is not None
 
     def is_on_board(self, movement_id: UUID, advisories: Sequence[Advisory]) -> bool:
-        seat = self.case.seat if self.case and not self.doubtful(advisories) else None
+        seat = self.case.seat if self.case and not self.undecided(advisories) else None
         return seat is not None and seat.movement_id == movement_id and seat.status == "BOARDED"
 
 
@@ -60,16 +60,16 @@ def report_of(passengers: Sequence[Passenger], movement_id: UUID, advisories: Se
     """Returns what the cases of the passengers say, for the rules of the movement."""
     return PassengerReport(
         on_board=frozenset(each.case_id for each in passengers if each.is_on_board(movement_id, advisories)),
-        undecided=frozenset(each.case_id for each in passengers if each.doubtful(advisories)),
+        undecided=frozenset(each.case_id for each in passengers if each.undecided(advisories)),
     )
 
 
 @dataclass(slots=True)
 class PendingReport:
-    """Since when (real clock) a report of departure waits for passengers, and whose cases were rung for it."""
+    """Since when (real clock) a departure report waits for passengers, and which cases were notified for it."""
 
     since: float = field(default_factory=monotonic)
-    rung: set[UUID] = field(default_factory=set)
+    notified: set[UUID] = field(default_factory=set)
 
 
 @dataclass
@@ -79,53 +79,55 @@ class PassengerCheck:
     repository: Repository
     inbox: Inbox
     notifier: Notifier | None
-    patience_s: float = PATIENCE_S
+    max_wait_s: float = MAX_WAIT_S
     waits: OrderedDict[UUID, PendingReport] = field(default_factory=OrderedDict)
 
     async def passengers(self, state: State, items: Sequence[InboxItem]) -> list[Passenger]:
-        """When doors close.
+        """Returns the cases on the manifest or reported on board, if a departure report is pending; otherwise none.
 
-        Every case on the manifest or reported on board. Otherwise nobody. Raises ``PassengersPendingError``.
+        Raises ``PassengersPendingError`` while cases have pending messages, for at most ``max_wait_s`` seconds.
         """
         reports = [item for item in items if isinstance(item.message, RecordFlightDeparture)]
         if not isinstance(state, Movement) or not reports:
             return []
         reported = {case_id for item in reports for case_id in getattr(item.message, "boarded", None) or ()}
-        everybody = sorted({*state.seats, *reported})
-        impatient = await self._hear_out(reports[0].waiting.message_id, everybody)
-        found = [await self._look_at(case_id, impatient=impatient) for case_id in everybody]
+        cases = sorted({*state.seats, *reported})
+        timed_out = await self._wait_for(reports[0].waiting.message_id, cases)
+        found = [await self._load(case_id, timed_out=timed_out) for case_id in cases]
         return [passenger for passenger in found if passenger is not None]
 
-    async def _hear_out(self, report: UUID, cases: Sequence[UUID]) -> bool:
-        """Ring whoever has something to take in, and wait for it. Whether the waiting has an end now."""
+    async def _wait_for(self, report: UUID, cases: Sequence[UUID]) -> bool:
+        """Notifies cases with pending messages and waits for them. Returns whether the wait has timed out."""
         unsettled = await self.inbox.cases_with_pending(cases)
         if not unsettled:
             return False
         wait = self._wait_of(report)
-        if monotonic() - wait.since > self.patience_s:
+        if monotonic() - wait.since > self.max_wait_s:
             return True
-        for case_id in set(unsettled) - wait.rung:
-            wait.rung.add(case_id)
+        for case_id in set(unsettled) - wait.notified:
+            wait.notified.add(case_id)
             if self.notifier is not None:
                 self.notifier.notify(INBOX, case_id)
-        raise _unheard(len(unsettled))
+        raise _pending(len(unsettled))
 
-    async def _look_at(self, case_id: UUID, *, impatient: bool) -> Passenger | None:
+    async def _load(self, case_id: UUID, *, timed_out: bool) -> Passenger | None:
         loaded = await self.repository.load(case_id, limit=1)
         head, waiting = loaded.snapshot.head, loaded.snapshot.waiting
         if head is None or head.kind != "case":
             return None
-        if waiting and not impatient:
-            raise _unheard(1)
+        if waiting and not timed_out:
+            raise _pending(1)
         await self.repository.report_unreadable(loaded)
         state = None if waiting or loaded.unreadable else loaded.aggregate()
         return Passenger(case_id, head.revision, state if isinstance(state, Case) else None)
 
     def _wait_of(self, report: UUID) -> PendingReport:
-        if len(self.waits) > KEPT:
+        if len(self.waits) > MAX_WAITS:
             self.waits.popitem(last=False)
         return self.waits.setdefault(report, PendingReport())
 
 
-def _unheard(cases: int) -> PassengersPendingError:
-    return PassengersPendingError(f"{cases} passengers' cases have something to take in before doors close: look again")
+def _pending(cases: int) -> PassengersPendingError:
+    return PassengersPendingError(
+        f"{cases} cases of passengers have pending messages: check again before recording the departure"
+    )

@@ -1,7 +1,7 @@
-"""The only writer of events: read what waits, let the domain decide, write all of it or nothing.
+"""The recording activity, the only writer of events: loads a stream, lets the domain decide, writes all or nothing.
 
-Runs twice without harm, and is the one place where a rule meets the log. Raises ``ApplicationError`` with a code
-and nothing else: what it raises is kept in plain text in workflow histories.
+The activity is idempotent, and the only place where rules are applied to the log. It raises ``ApplicationError`` with a
+code and no other text, because workflow histories store errors unencrypted.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.decision_batch import GRACE, Batch, InboxItem, read_item, unreadable
-from activities.passenger_check import LOOK_EVERY_S, Passenger, PassengerCheck, PassengersPendingError, report_of
+from activities.passenger_check import POLL_S, Passenger, PassengerCheck, PassengersPendingError, report_of
 from domain.case.aggregate import Case
 from domain.events.referral import ReferralHandedOver, ReferralSent
 from domain.kernel.context import Context
@@ -31,7 +31,7 @@ from domain.kernel.directory import Directory
 from domain.kernel.event import Event, Metadata
 from domain.kernel.policy import NEWEST
 from domain.progress import Progress, RecordRequest
-from domain.referral.notifications import ENDING, notifications_of, withdrawn_by
+from domain.referral.notifications import ENDING, notifications_of, referrals_ended_by
 from domain.streams import KINDS, State, StreamKind
 from store.crypto.keys import Keyring, KeyStore
 from store.log.hash_chain import link
@@ -62,19 +62,19 @@ log = logging.getLogger("awda.record")
 
 ATTEMPTS: Final = 30
 
-KEPT: Final = 512
+CACHED_STREAMS: Final = 512
 
 DIRECTORY_FRESH_S: Final = 10.0
 
-LOOK_AGAIN_S: Final = 60.0
-"""How long a stream rests that cannot be carried on by itself: a row or a rule is broken, and people must look."""
+RETRY_AFTER_S: Final = 60.0
+"""How long a stream waits after an unreadable row or a crashed rule; staff must correct the cause."""
 
 
 class RecordingActivities:
-    """Holds the connections; one for a whole worker."""
+    """The recording activity with its cache; one instance per worker."""
 
     kinds: Mapping[str, StreamKind] = KINDS
-    """How each kind of stream decides: the rules of this build."""
+    """The rules of this version for each kind of stream."""
 
     def __init__(
         self,
@@ -86,48 +86,48 @@ class RecordingActivities:
         self.pool, self.keys, self.notifier = pool, keys, notifier
         self.repository, self.inbox = Repository(connections or pool, keys), Inbox(pool, keys)
         self.passenger_check = PassengerCheck(self.repository, self.inbox, notifier)
-        self._kept: OrderedDict[UUID, CachedStream] = OrderedDict()
+        self._streams: OrderedDict[UUID, CachedStream] = OrderedDict()
         self._directory: tuple[float, Directory] = (float("-inf"), Directory())
 
     @activity.defn(name="record")
-    async def record(self, order: RecordRequest) -> Progress:
-        """Let the log of one stream catch up, and say where it stands."""
+    async def record(self, request: RecordRequest) -> Progress:
+        """Records all pending decisions of one stream, and returns its progress."""
         try:
-            progress = await self.catch_up(order)
+            progress = await self.catch_up(request)
         except ApplicationError:
             raise
-        except Exception as fault:  # noqa: BLE001 (whatever it was, only its kind may enter a history)
-            log.warning("recording %s failed: %s", order.stream_id, type(fault).__name__)
+        except Exception as fault:  # noqa: BLE001 (only the type of an error may be stored in a workflow history)
+            log.warning("recording %s failed: %s", request.stream_id, type(fault).__name__)
             raise ApplicationError(type(fault).__name__) from None
         failpoint("record.before_answer")
         return progress
 
-    async def catch_up(self, order: RecordRequest) -> Progress:
-        """The recording itself, without Temporal around it. Raises what the database raises."""
+    async def catch_up(self, request: RecordRequest) -> Progress:
+        """Records, without Temporal. Raises errors of the database, and ``ApplicationError`` after too many retries."""
         for attempt in range(ATTEMPTS):
             try:
-                return await self._once(order)
+                return await self._once(request)
             except CacheInvalidError:
                 continue
             except PassengersPendingError:
-                await asyncio.sleep(LOOK_EVERY_S)
+                await asyncio.sleep(POLL_S)
             except StaleRevisionError:
-                await asyncio.sleep(random.uniform(0, 0.005 * (attempt + 1)))  # noqa: S311 (spreads writers, hides nothing)
+                await asyncio.sleep(random.uniform(0, 0.005 * (attempt + 1)))  # noqa: S311 (jitter, not cryptography)
         raise ApplicationError("STALE")
 
-    async def _once(self, order: RecordRequest) -> Progress:
-        kept = self._kept.pop(order.stream_id, None)
-        stream = await self.repository.load(order.stream_id, after=kept.version if kept else 0)
+    async def _once(self, request: RecordRequest) -> Progress:
+        cached = self._streams.pop(request.stream_id, None)
+        stream = await self.repository.load(request.stream_id, after=cached.version if cached else 0)
         loaded, keyring, events = stream.snapshot, stream.keyring, stream.events
         if loaded.head is None:
             return Progress(over=True)
-        if kept and not _continues(kept, loaded):
+        if cached and not _continues(cached, loaded):
             raise CacheInvalidError
         if stream.unreadable:
             await self.repository.report_unreadable(stream)
-            return Progress(waiting_on="LOG.UNREADABLE", wait_s=LOOK_AGAIN_S)
+            return Progress(waiting_on="LOG.UNREADABLE", wait_s=RETRY_AFTER_S)
         items = [_item(keyring, waiting) for waiting in loaded.waiting]
-        state = project_aggregate(loaded.head, events, kept.state if kept else None)
+        state = project_aggregate(loaded.head, events, cached.state if cached else None)
         passengers = await self.passenger_check.passengers(state, items)
         known = await self.partners(fresh=bool(passengers))
         batch = Batch(
@@ -136,23 +136,25 @@ class RecordingActivities:
             now=loaded.now,
             directory=known,
             token=lambda: secrets.token_urlsafe(16),
-            refold=_refolding(loaded.head, None if kept else events),
-            passengers=report_of(passengers, order.stream_id, known.advisories),
+            replay=_replaying(loaded.head, None if cached else events),
+            passengers=report_of(passengers, request.stream_id, known.advisories),
         )
         batch.run(items, more=loaded.more)
-        batch.open(order.open)
-        written = await self._write(batch, loaded.head, keyring, passengers)
-        self._keep(order.stream_id, written, batch.state)
-        progress = batch.kind.progress_of(batch.state, batch.moment(loaded.now, order.stream_id), more=loaded.more)
-        return progress.model_copy(update={"wait_s": LOOK_AGAIN_S, "may_open": ()}) if batch.broken else progress
+        batch.open(request.open)
+        committed = await self._write(batch, loaded.head, keyring, passengers)
+        self._cache(request.stream_id, committed, batch.state)
+        progress = batch.kind.progress_of(
+            batch.state, batch.context_for(loaded.now, request.stream_id), more=loaded.more
+        )
+        return progress.model_copy(update={"wait_s": RETRY_AFTER_S, "may_open": ()}) if batch.broken else progress
 
     async def _write(
         self, batch: Batch, head: StreamHead, keyring: Keyring, passengers: Sequence[Passenger]
     ) -> Committed:
-        state, wake = batch.state, batch.wake()
+        state, deadline = batch.state, batch.next_deadline()
         mapper, letters = EventMapper(keyring), _letters(batch)
-        progress = batch.kind.progress_of(state, batch.moment(batch.now, head.stream_id))
-        plan = Changeset(
+        progress = batch.kind.progress_of(state, batch.context_for(batch.now, head.stream_id))
+        changeset = Changeset(
             stream_id=head.stream_id,
             revision=head.revision,
             prev_hash=head.hash,
@@ -160,50 +162,50 @@ class RecordingActivities:
             events=_new_events(batch, mapper),
             settled=batch.settled,
             outbox=_outbox(batch, keyring),
-            letters=await self._sealed(letters) if letters else (),
+            letters=await self._encrypted(letters) if letters else (),
             tokens=_tokens(batch),
             withdrawn=_withdrawn(batch),
             endings=(ENDING,),
-            brought=_brought(batch),
+            handed_over=_handed_over(batch),
             heads=[(one.case_id, one.revision) for one in passengers],
-            quiet=[one.case_id for one in passengers if one.case is not None],
-            next_due=wake.due + GRACE if wake else None,
+            idle=[one.case_id for one in passengers if one.case is not None],
+            next_due=deadline.due + GRACE if deadline else None,
             open=not progress.over,
         )
-        if _changes_nothing(plan, head):
+        if _changes_nothing(changeset, head):
             return Committed(head.revision, head.version, head.hash, batch.now)
         failpoint("record.before_write")
-        written = await self.repository.recorder.write(plan)
+        committed = await self.repository.recorder.write(changeset)
         failpoint("record.after_commit")
-        self._tell(plan)
-        return written
+        self._notify(changeset)
+        return committed
 
-    async def _sealed(self, letters: Sequence[tuple[UUID, UUID, str, bytes]]) -> list[StreamMessage]:
-        """Letters to streams there are. One to nowhere would wait for ever: it is said in the log and left out."""
+    async def _encrypted(self, letters: Sequence[tuple[UUID, UUID, str, bytes]]) -> list[StreamMessage]:
+        """Returns messages to existing streams. One to an unknown stream would stay pending: it is only logged."""
         known = await heads(self.pool, [stream for _, stream, _, _ in letters])
         for _, stream, _, _ in letters:
             if stream not in known:
-                log.error("a letter to %s, which is no stream of ours, is left out", stream)
+                log.error("a message to unknown stream %s is left out", stream)
         return await self.inbox.letters(letter for letter in letters if letter[1] in known)
 
-    def _tell(self, plan: Changeset) -> None:
-        """Ring after the commit. A lost ring only delays: whoever listens also looks by itself."""
+    def _notify(self, changeset: Changeset) -> None:
+        """Sends notifications after the commit. Best effort: all listeners also poll."""
         if self.notifier is None:
             return
-        if plan.events:
+        if changeset.events:
             self.notifier.notify(EVENTS)
-        if plan.outbox:
+        if changeset.outbox:
             self.notifier.notify(OUTBOX)
-        for letter in plan.letters:
+        for letter in changeset.letters:
             self.notifier.notify(INBOX, letter.stream_id)
 
-    def _keep(self, stream_id: UUID, written: Committed, state: State) -> None:
-        self._kept[stream_id] = CachedStream(written.version, written.hash, state)
-        if len(self._kept) > KEPT:
-            self._kept.popitem(last=False)
+    def _cache(self, stream_id: UUID, committed: Committed, state: State) -> None:
+        self._streams[stream_id] = CachedStream(committed.version, committed.hash, state)
+        if len(self._streams) > CACHED_STREAMS:
+            self._streams.popitem(last=False)
 
     async def partners(self, *, fresh: bool = False) -> Directory:
-        """What is known outside the cases, read again every few seconds, and when doors close."""
+        """Returns the directory of reference data, cached for 10 seconds unless ``fresh``."""
         read_at, known = self._directory
         if fresh or monotonic() - read_at > DIRECTORY_FRESH_S:
             known = await known_today(self.pool)
@@ -212,12 +214,12 @@ class RecordingActivities:
 
 
 class CacheInvalidError(Exception):
-    """A rule changed its mind half-way: decide again from the whole history instead of from what was kept."""
+    """The cached aggregate cannot be used: load the whole history and decide again."""
 
 
 @dataclass(frozen=True, slots=True)
 class CachedStream:
-    """A folded stream, kept between recordings; used only if the log goes on from its very hash."""
+    """An aggregate cached between recordings. It is used only if the log continues from its hash."""
 
     version: int
     hash: bytes
@@ -231,29 +233,30 @@ def _item(keyring: Keyring, waiting: WaitingMessage) -> InboxItem:
         return unreadable(waiting)
 
 
-def _continues(kept: CachedStream, loaded: StreamSnapshot) -> bool:
+def _continues(cached: CachedStream, loaded: StreamSnapshot) -> bool:
     if not loaded.rows:
-        return loaded.head is not None and loaded.head.hash == kept.hash
+        return loaded.head is not None and loaded.head.hash == cached.hash
     first = loaded.rows[0]
-    return first.version == kept.version + 1 and link(kept.hash, first.stream_id, first.version, first) == first.hash
+    version = first.originator_version
+    return version == cached.version + 1 and link(cached.hash, first.originator_id, version, first) == first.hash
 
 
-def _refolding(head: StreamHead, history: Sequence[Event] | None) -> Callable[[Sequence[Event]], State]:
-    def refold(decided: Sequence[Event]) -> State:
+def _replaying(head: StreamHead, history: Sequence[Event] | None) -> Callable[[Sequence[Event]], State]:
+    def replay(decided: Sequence[Event]) -> State:
         if history is None:
             raise CacheInvalidError
         return project_aggregate(head, [*history, *decided])
 
-    return refold
+    return replay
 
 
 def _new_events(batch: Batch, mapper: EventMapper) -> list[NewEvent]:
-    """The events as stored; each has an identity that deciding the same message again gives again."""
+    """Returns the events to store. Their ids derive from the message, so that a repeated decision has the same ids."""
     counts: Counter[UUID] = Counter()
     new = []
-    for event, m in batch.decided:
-        counts[m.message_id] += 1
-        new.append(mapper.to_new_event(event, uuid5(m.message_id, str(counts[m.message_id])), _metadata(m)))
+    for event, ctx in batch.decided:
+        counts[ctx.message_id] += 1
+        new.append(mapper.to_new_event(event, uuid5(ctx.message_id, str(counts[ctx.message_id])), _metadata(ctx)))
     return new
 
 
@@ -269,7 +272,7 @@ def _metadata(ctx: Context) -> Metadata:
 
 
 def _letters(batch: Batch) -> list[tuple[UUID, UUID, str, bytes]]:
-    """What this recording tells other streams: (message id, stream, name, body)."""
+    """Returns the messages to other streams: (message id, stream, name, body)."""
     return [
         (
             uuid5(batch.state.id, f"letter/{event.originator_version}/{to}"),
@@ -301,14 +304,14 @@ def _outbox(batch: Batch, keyring: Keyring) -> list[OutgoingMessage]:
 
 
 def _withdrawn(batch: Batch) -> list[str]:
-    """Referrals that ended here: what they have not been told by now, partners are not told any more."""
+    """Returns referrals that ended, whose unsent messages are withdrawn."""
     if not isinstance(batch.state, Case):
         return []
-    return sorted(map(str, withdrawn_by(batch.state, [event for event, _ in batch.decided])))
+    return sorted(map(str, referrals_ended_by(batch.state, [event for event, _ in batch.decided])))
 
 
-def _brought(batch: Batch) -> list[str]:
-    """Referrals that a person has brought to their partners, however it was said."""
+def _handed_over(batch: Batch) -> list[str]:
+    """Returns referrals that staff reported as delivered manually."""
     return sorted({str(event.referral_id) for event, _ in batch.decided if isinstance(event, ReferralHandedOver)})
 
 
@@ -320,6 +323,6 @@ def _tokens(batch: Batch) -> list[ReferralToken]:
     ]
 
 
-def _changes_nothing(plan: Changeset, head: StreamHead) -> bool:
-    nothing_new = not (plan.events or plan.settled or plan.heads)
-    return nothing_new and plan.next_due == head.next_due and plan.open == head.open
+def _changes_nothing(changeset: Changeset, head: StreamHead) -> bool:
+    nothing_new = not (changeset.events or changeset.settled or changeset.heads)
+    return nothing_new and changeset.next_due == head.next_due and changeset.open == head.open

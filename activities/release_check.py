@@ -1,7 +1,7 @@
-"""Whether a message to a partner may leave now: its case, folded as it stands at this moment, is asked again.
+"""The release check: whether a message to a partner may be sent now, decided on the current state of its case.
 
-Between a decision and its delivery lie seconds or days, in which somebody may have withdrawn, or be afraid. Who brings
-a message by hand asks here as well, before anything is shown or printed.
+Seconds or days pass between a decision and its delivery; meanwhile the person may have withdrawn or expressed fear.
+Manual delivery makes the same check before anything is shown or printed.
 """
 
 from __future__ import annotations
@@ -17,29 +17,29 @@ from uuid import UUID
 import asyncpg
 
 from domain.case.aggregate import Case
-from domain.referral.notifications import ENDING, may_still_leave
+from domain.referral.notifications import ENDING, may_be_delivered
 from store.crypto.keys import Keyring, KeyStore
 from store.log.repository import LoadedStream, Repository
 from store.messages.outbox import Delivery, Outbox
 
-LOOKS: Final = 50
+POLLS: Final = 50
 
-LOOK_EVERY_S: Final = 0.1
+POLL_S: Final = 0.1
 
 
 class Verdict(StrEnum):
     GO = "GO"
     BEHIND = "BEHIND"
-    """Something earlier of the same referral is not settled."""
+    """An earlier message of the same referral is not settled."""
     HELD = "HELD"
-    """Not as the case stands; that may change."""
+    """Not in the current state of the case; this may change."""
     WITHDRAWN = "WITHDRAWN"
-    """Never again."""
+    """Permanently: the message must never be sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReleaseDecision:
-    """What was decided, on which revision of the case, and what the partner was to be told of the referral before."""
+    """A verdict, the revision of the case it is based on, and the earlier messages of the referral to the partner."""
 
     verdict: Verdict
     revision: int
@@ -48,13 +48,13 @@ class ReleaseDecision:
 
 
 class ReleaseCheck:
-    """Asks cases for leave."""
+    """Decides whether messages may be released."""
 
     def __init__(self, pool: asyncpg.Pool[asyncpg.Record], keys: KeyStore) -> None:
         self.repository, self.outbox = Repository(pool, keys), Outbox(pool)
 
-    async def ask(self, delivery: Delivery) -> ReleaseDecision:
-        """Whether it may leave. What has been said to the case and is not recorded yet is waited for."""
+    async def check(self, delivery: Delivery) -> ReleaseDecision:
+        """Decides on one delivery. Waits up to 5 seconds for pending messages of the case to be recorded."""
         loaded = await self._load_when_decided(delivery.stream_id)
         earlier, case, head = await self.outbox.earlier(delivery), _case(loaded), loaded.snapshot.head
         verdict = Verdict.HELD if case is None else judge(case, delivery, earlier, loaded.snapshot.now)
@@ -62,16 +62,16 @@ class ReleaseCheck:
 
     async def _load_when_decided(self, stream_id: UUID) -> LoadedStream:
         loaded = await self.repository.load(stream_id, limit=1)
-        for _ in range(LOOKS):
+        for _ in range(POLLS):
             if not loaded.snapshot.waiting:
                 break
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(POLL_S)
             loaded = await self.repository.load(stream_id, limit=1)
         return loaded
 
 
 def _case(loaded: LoadedStream) -> Case | None:
-    """Returns the case, or ``None`` while a message waits or a row cannot be read: then nothing is released."""
+    """Returns the case; ``None`` if a message is pending or a row cannot be read, because then nothing is released."""
     if loaded.snapshot.waiting or loaded.unreadable:
         return None
     case = loaded.aggregate()
@@ -79,23 +79,23 @@ def _case(loaded: LoadedStream) -> Case | None:
 
 
 def judge(case: Case, delivery: Delivery, earlier: Sequence[Delivery], at: datetime) -> Verdict:
-    """In turn, known from the beginning, and as the case allows."""
+    """Returns the verdict: released in order, only if the partner knows the referral, and if the case permits it."""
     if any(before.status == "pending" for before in earlier):
         return Verdict.BEHIND
     if delivery.referral_id is None:
         return Verdict.HELD
     referral_id = UUID(delivery.referral_id)
-    if _never_heard_of(case, referral_id, earlier):
-        return Verdict.WITHDRAWN  # whoever never heard of a referral need not hear of its end
-    if may_still_leave(case, delivery.name, referral_id, at):
+    if _unknown_to_partner(case, referral_id, earlier):
+        return Verdict.WITHDRAWN  # a partner that does not know the referral must not learn of its end
+    if may_be_delivered(case, delivery.name, referral_id, at):
         return Verdict.GO
     referral = case.referrals.get(referral_id)
-    over = referral is not None and referral.over and delivery.name != ENDING
-    return Verdict.WITHDRAWN if over else Verdict.HELD
+    ended = referral is not None and referral.over and delivery.name != ENDING
+    return Verdict.WITHDRAWN if ended else Verdict.HELD
 
 
-def _never_heard_of(case: Case, referral_id: UUID, earlier: Sequence[Delivery]) -> bool:
-    """Nothing of it can have reached the partner by our deliveries, and nothing says that it knows all the same."""
+def _unknown_to_partner(case: Case, referral_id: UUID, earlier: Sequence[Delivery]) -> bool:
+    """Returns whether no message of the referral can have reached the partner, and no event says that it knows it."""
     referral = case.referrals.get(referral_id)
     if referral is not None and referral.known:
         return False

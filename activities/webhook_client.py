@@ -1,8 +1,8 @@
-"""The way out: one request to a partner's receiver, and to nothing else.
+"""The webhook client: sends one request to the receiver of a partner, with protection against SSRF.
 
-Where a partner listens was typed by somebody, and its name is answered by somebody else's server; neither is believed.
-Only https on its own port; the name is looked up once; every address it has must be public; the connection goes to one
-of these very addresses. No redirect is followed, no proxy asked, no more than a little of the answer read.
+Neither the configured URL nor the DNS answers for its host are trusted. Only https on port 443 is allowed; the host is
+resolved once, all its addresses must be public, and the connection goes to one of exactly these addresses (no DNS
+rebinding). Redirects are not followed, proxies are not used, and only a limited part of the response is read.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ DRAIN_S: Final = 1.0
 
 ADDRESSES: Final = 4
 
-ANSWER: Final = 64 * 1024
-"""No more of an answer is read than this (bytes)."""
+MAX_RESPONSE: Final = 64 * 1024
+"""The maximum number of bytes read of a response."""
 
-KEPT: Final = 500
-"""What is kept of it (bytes)."""
+MAX_KEPT: Final = 500
+"""The number of bytes kept of a response."""
 
 Address: TypeAlias = IPv4Address | IPv6Address
 
@@ -42,17 +42,21 @@ Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
 Gate: TypeAlias = Callable[[], Awaitable[None]]
 
 EMBEDDED: Final = (IPv6Network("::ffff:0:0/96"), IPv6Network("64:ff9b::/96"))
-"""IPv6 addresses that are an IPv4 address in other clothes: it is the one inside that counts."""
+"""IPv4-mapped IPv6 addresses and NAT64: the embedded IPv4 address is checked."""
 
-WORLD: Final = IPv6Network("2000::/3")
-"""What is handed out to the world of IPv6; the rest leads inside, or nowhere."""
+GLOBAL_UNICAST: Final = IPv6Network("2000::/3")
+"""The range of global unicast addresses in IPv6. Addresses outside it are internal or unassigned."""
 
 NEVER: Final = (
-    *(IPv6Network("2001::/23"), IPv6Network("2002::/16"), IPv6Network("3fff::/20")),  # tunnels, protocols, examples
-    *(IPv4Network("192.0.0.0/24"), IPv4Network("192.88.99.0/24")),  # protocols, a tunnel's relay
-    IPv4Network("168.63.129.16/32"),  # a cloud's inside
+    *(
+        IPv6Network("2001::/23"),
+        IPv6Network("2002::/16"),
+        IPv6Network("3fff::/20"),
+    ),  # protocol assignments, 6to4, documentation
+    *(IPv4Network("192.0.0.0/24"), IPv4Network("192.88.99.0/24")),  # protocol assignments, 6to4 relay
+    IPv4Network("168.63.129.16/32"),  # internal address of a cloud provider
 )
-"""What leads inside although some version of Python calls it global."""
+"""Networks that are internal although some versions of Python call them global."""
 
 FAULTS: Final = (
     *(httpcore2.TimeoutException, httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.UnsupportedProtocol),
@@ -61,7 +65,7 @@ FAULTS: Final = (
 
 
 class NotReachedError(Exception):
-    """No answer came. ``word`` says why, and names nothing but the kind of failure."""
+    """There was no response. ``word`` is the code of the failure and contains no data of the request."""
 
     def __init__(self, word: str) -> None:
         super().__init__(word)
@@ -70,25 +74,25 @@ class NotReachedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class WebhookResponse:
-    """What a receiver said: its status, and its wish not to be asked again too soon, as it wrote it."""
+    """The response of a receiver: its status, and its Retry-After header if there is one."""
 
     status: int
     retry_after: str | None = None
-    said: bytes = field(default=b"", repr=False)
-    """The beginning of its answer, for whoever tries the line; a delivery looks at the status alone."""
+    body: bytes = field(default=b"", repr=False)
+    """The beginning of the body, shown by connection tests; deliveries use only the status."""
 
 
 async def looked_up(host: str, port: int) -> list[str]:
-    """Every address of a name."""
+    """Resolves a host name. Returns all its addresses."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=SOCK_STREAM)
     return [str(sockaddr[0]) for *_, sockaddr in found]
 
 
 def is_public(address: Address) -> bool:
-    """Whether an address leads out into the world, and nowhere else."""
+    """Returns whether an address is public, and not internal, reserved or multicast."""
     if isinstance(address, IPv6Address) and any(address in network for network in EMBEDDED):
         address = IPv4Address(int(address) & 0xFFFFFFFF)
-    if isinstance(address, IPv6Address) and address not in WORLD:
+    if isinstance(address, IPv6Address) and address not in GLOBAL_UNICAST:
         return False
     special = address.is_multicast or address.is_reserved or any(address in network for network in NEVER)
     return address.is_global and not special
@@ -99,28 +103,28 @@ def is_loopback(address: Address) -> bool:
 
 
 def receiver(url: str, *, loopback: bool = False) -> httpx2.URL:
-    """A receiver's address, if it is one that may be called. Raises ``NotReachedError``.
+    """Returns the parsed URL of a receiver. Raises ``NotReachedError`` if it is not allowed.
 
-    ``loopback``: plain http is allowed as well, for receivers on this machine.
+    ``loopback``: http is allowed as well, for receivers on this machine.
     """
     try:
         parsed = httpx2.URL(url)
-        plain = loopback and parsed.scheme == "http"
-        fit = plain or (parsed.scheme == "https" and parsed.port in (None, HTTPS_PORT))
-    except (httpx2.InvalidURL, ValueError):  # also what is no text in any encoding
+        is_http = loopback and parsed.scheme == "http"
+        allowed = is_http or (parsed.scheme == "https" and parsed.port in (None, HTTPS_PORT))
+    except (httpx2.InvalidURL, ValueError):  # includes text that cannot be encoded
         raise NotReachedError("BAD_URL") from None
-    if not fit or not parsed.host or parsed.userinfo or parsed.fragment or "%" in parsed.host:
+    if not allowed or not parsed.host or parsed.userinfo or parsed.fragment or "%" in parsed.host:
         raise NotReachedError("BAD_URL")
     return parsed
 
 
 async def _open() -> None:
-    """A gate that stands open."""
+    """The default gate: permits every request."""
 
 
 @dataclass(frozen=True)
 class WebhookClient:
-    """Calls receivers. ``loopback``: those on this machine too, in plain http, for demonstrations."""
+    """Sends requests to receivers. ``loopback``: also to this machine over http, for demonstrations."""
 
     loopback: bool = False
     resolve: Resolve = looked_up
@@ -131,10 +135,10 @@ class WebhookClient:
     read_s: float = READ_S
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, gate: Gate = _open) -> WebhookResponse:
-        """Hand a body over. Raises ``NotReachedError``, and whatever ``gate`` raises.
+        """Sends a body and returns the response. Raises ``NotReachedError``, and any error of ``gate``.
 
-        ``gate`` is asked when the connection stands and nothing has been written yet: the last moment to think better
-        of it.
+        ``gate`` is called after the connection is open and before anything is written: the last moment at which the
+        request can be cancelled.
         """
         to = receiver(url, loopback=self.loopback)
         try:
@@ -146,38 +150,38 @@ class WebhookClient:
             raise NotReachedError("TIME_IS_UP") from None
 
     async def _post(self, to: httpx2.URL, headers: Mapping[str, str], body: bytes, gate: Gate) -> WebhookResponse:
-        way = _Way(self.network, self.resolve, is_loopback if to.scheme == "http" else self.public, gate)
+        backend = _GuardedBackend(self.network, self.resolve, is_loopback if to.scheme == "http" else self.public, gate)
         limits = {"connect": self.connect_s, "write": self.read_s, "read": self.read_s}
-        told = {"host": to.netloc.decode(), "user-agent": "awda", "accept-encoding": "identity", **headers}
-        asked = httpcore2.URL(scheme=to.raw_scheme, host=to.raw_host, port=to.port, target=to.raw_path)
+        all_headers = {"host": to.netloc.decode(), "user-agent": "awda", "accept-encoding": "identity", **headers}
+        target = httpcore2.URL(scheme=to.raw_scheme, host=to.raw_host, port=to.port, target=to.raw_path)
         async with (
-            httpcore2.AsyncConnectionPool(ssl_context=self.tls, network_backend=way) as pool,
+            httpcore2.AsyncConnectionPool(ssl_context=self.tls, network_backend=backend) as pool,
             pool.stream(
-                "POST", asked, headers=list(told.items()), content=body, extensions={"timeout": limits}
-            ) as answer,
+                "POST", target, headers=list(all_headers.items()), content=body, extensions={"timeout": limits}
+            ) as response,
         ):
-            return WebhookResponse(answer.status, _header(answer, b"retry-after"), await _drain(answer))
+            return WebhookResponse(response.status, _header(response, b"retry-after"), await _drain(response))
 
 
-def _header(answer: httpcore2.Response, wanted: bytes) -> str | None:
-    return next((value.decode("latin-1") for name, value in answer.headers if name.lower() == wanted), None)
+def _header(response: httpcore2.Response, header: bytes) -> str | None:
+    return next((value.decode("latin-1") for name, value in response.headers if name.lower() == header), None)
 
 
-async def _drain(answer: httpcore2.Response) -> bytes:
-    """Hear the answer out, within reason, and keep its beginning: what was said is in its first line."""
-    kept, heard = b"", 0
+async def _drain(response: httpcore2.Response) -> bytes:
+    """Reads the body up to the limits of time and size. Returns its beginning."""
+    kept, received = b"", 0
     with suppress(*FAULTS, TimeoutError):
-        async with asyncio.timeout(DRAIN_S), aclosing(answer.aiter_stream()) as parts:
+        async with asyncio.timeout(DRAIN_S), aclosing(response.aiter_stream()) as parts:
             async for part in parts:
-                kept, heard = (kept + part)[:KEPT], heard + len(part)
-                if heard > ANSWER:
+                kept, received = (kept + part)[:MAX_KEPT], received + len(part)
+                if received > MAX_RESPONSE:
                     break
     return kept
 
 
 @dataclass
-class _Way(httpcore2.AsyncNetworkBackend):
-    """Opens the one connection of one request: looks the name up, looks at every address, goes to one of them."""
+class _GuardedBackend(httpcore2.AsyncNetworkBackend):
+    """Opens the connection of one request: resolves the host, checks all addresses, connects to one of them."""
 
     inner: httpcore2.AsyncNetworkBackend
     resolve: Resolve
@@ -192,40 +196,40 @@ class _Way(httpcore2.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
-        """The first address that answers; each gets its share of the time."""
+        """Connects to the first address that accepts; each address gets an equal share of the timeout."""
         async with asyncio.timeout(timeout):
             addresses = await self._addresses(host, port)
             share = timeout / len(addresses) if timeout else None
             for address in addresses[:-1]:
                 with suppress(*FAULTS):
                     stream = await self.inner.connect_tcp(address, port, share, local_address, socket_options)
-                    return _Stream(stream, self.gate)
+                    return _GatedStream(stream, self.gate)
             stream = await self.inner.connect_tcp(addresses[-1], port, share, local_address, socket_options)
-            return _Stream(stream, self.gate)
+            return _GatedStream(stream, self.gate)
 
     async def _addresses(self, host: str, port: int) -> list[str]:
         try:
             found = [ip_address(text) for text in await self.resolve(host, port)]
-        except (OSError, UnicodeError, ValueError):  # no such name, or none at all
+        except (OSError, UnicodeError, ValueError):  # the name does not exist or is invalid
             raise NotReachedError("NO_SUCH_NAME") from None
         if not found or not all(map(self.allowed, found)):
             raise NotReachedError("ADDRESS_NOT_ALLOWED")
         return list(dict.fromkeys(map(str, found)))[:ADDRESSES]
 
 
-class _Stream(httpcore2.AsyncNetworkStream):
-    """A connection over which nothing is written before its gate has been asked."""
+class _GatedStream(httpcore2.AsyncNetworkStream):
+    """A connection that calls its gate before the first byte is written."""
 
     def __init__(self, inner: httpcore2.AsyncNetworkStream, gate: Gate) -> None:
-        self._inner, self._gate, self._asked = inner, gate, False
+        self._inner, self._gate, self._permitted = inner, gate, False
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
         return await self._inner.read(max_bytes, timeout)
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
-        if not self._asked:
+        if not self._permitted:
             await self._gate()
-            self._asked = True
+            self._permitted = True
         await self._inner.write(buffer, timeout)
 
     async def aclose(self) -> None:
@@ -237,7 +241,7 @@ class _Stream(httpcore2.AsyncNetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,  # noqa: ASYNC109
     ) -> httpcore2.AsyncNetworkStream:
-        return _Stream(await self._inner.start_tls(ssl_context, server_hostname, timeout), self._gate)
+        return _GatedStream(await self._inner.start_tls(ssl_context, server_hostname, timeout), self._gate)
 
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)

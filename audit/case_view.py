@@ -73,7 +73,7 @@ def _case(folded: ReplayedStream, case: Case, ctx: Context) -> dict[str, Any]:
         "movement": case.seat.movement if case.seat else None,
         "waiting_on": waiting[0].code if waiting else "",
         "next_deadline": when(wake.due if wake else None),
-        "version": folded.entries[-1].row.version if folded.entries else 0,
+        "version": folded.entries[-1].version if folded.entries else 0,
     }
 
 
@@ -142,7 +142,7 @@ def _movement(folded: ReplayedStream, flight: Movement) -> dict[str, Any]:
         "seats": {str(case_id): status for case_id, status in flight.seats.items()},
         "waiting": [str(case_id) for case_id in flight.waiting],
         "next_deadline": when(due.due if due else None),
-        "version": folded.entries[-1].row.version if folded.entries else 0,
+        "version": folded.entries[-1].version if folded.entries else 0,
     }
 
 
@@ -150,7 +150,7 @@ def _desk(folded: ReplayedStream, desk: PartnerDesk) -> dict[str, Any]:
     return {
         "number": folded.head.number,
         "decided": {str(message_id): decision for message_id, decision in desk.decided.items()},
-        "version": folded.entries[-1].row.version if folded.entries else 0,
+        "version": folded.entries[-1].version if folded.entries else 0,
     }
 
 
@@ -168,7 +168,7 @@ def _call_request(folded: ReplayedStream, request: CallRequest) -> dict[str, Any
         "overdue": request.overdue,
         "tries": request.tries,
         "outcome": request.outcome,
-        "version": folded.entries[-1].row.version if folded.entries else 0,
+        "version": folded.entries[-1].version if folded.entries else 0,
     }
 
 

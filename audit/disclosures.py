@@ -54,9 +54,9 @@ async def disclosures(pool: Pool, folded: ReplayedStream, at: datetime | None = 
 
 def _recorded(folded: ReplayedStream) -> Iterator[_RecordedDisclosure]:
     """Yields each disclosure. It directly follows the event that causes the message to the partner."""
-    listed = {entry.row.version for entry in folded.entries if isinstance(entry.event, ReferralListed)}
+    listed = {entry.version for entry in folded.entries if isinstance(entry.event, ReferralListed)}
     for entry in folded.entries:
-        event, before = entry.event, entry.row.version - 1
+        event, before = entry.event, entry.version - 1
         if isinstance(event, DisclosureRecorded) and event.direction == "OUT":
             carrier = None if before in listed else outbox_id_of(folded.head.stream_id, before)
             yield _RecordedDisclosure(entry, event, carrier, _delivered_by_hand_at(folded, entry, event))
@@ -65,7 +65,7 @@ def _recorded(folded: ReplayedStream) -> Iterator[_RecordedDisclosure]:
 def _delivered_by_hand_at(
     folded: ReplayedStream, recorded: ReplayedEvent, disclosure: DisclosureRecorded
 ) -> datetime | None:
-    later = (entry for entry in folded.entries if entry.row.version > recorded.row.version)
+    later = (entry for entry in folded.entries if entry.version > recorded.version)
     return next((each.effective_at for each in later if _hands_over(each, disclosure)), None)
 
 
@@ -84,7 +84,7 @@ def _as_json(recorded: _RecordedDisclosure, carrier: Delivery | None, at: dateti
         "decided_at": iso_utc(recorded.entry.effective_at),
         "fate": state.value,
         "told_at": iso_utc(disclosed_at) if disclosed_at else None,
-        "version": recorded.entry.row.version,
+        "version": recorded.entry.version,
     }
 
 

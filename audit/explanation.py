@@ -138,7 +138,7 @@ def _because(entry: ReplayedEvent | None) -> dict[str, Any] | None:
     if entry is None:
         return None
     return {
-        "version": entry.row.version,
+        "version": entry.version,
         "sentence": sentence(entry),
         "happened_at": iso_utc(entry.effective_at),
         "policy": entry.metadata.policy,

@@ -25,7 +25,7 @@ def history_of(entries: Sequence[ReplayedEvent]) -> list[dict[str, Any]]:
 def _as_json(entry: ReplayedEvent) -> dict[str, Any]:
     """Returns one event as published JSON; fields for which the reader has no key are not among its facts."""
     return {
-        "version": entry.row.version,
+        "version": entry.version,
         "topic": entry.row.topic,
         "name": entry.event.name if entry.event else entry.row.topic,
         "sentence": sentence(entry),

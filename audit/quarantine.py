@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from audit.replay import Pool, iso_utc, replay
 from domain.case.aggregate import Case
 from domain.commands.signal import ReceivePartnerSignal
-from domain.signals.handler import mismatched
+from domain.signals.handler import identity_mismatch
 from domain.signals.unprocessable import UNREADABLE
 from store.crypto.keys import KeyStore
 from store.log.mapper import TamperedError
@@ -45,9 +45,9 @@ def allowed_decisions(message: QuarantinedMessage) -> tuple[str, ...]:
     """
     if message.cause in ("ERASED", UNREADABLE):
         return ("SET_ASIDE",)
-    if message.doubted_at is not None and not message.in_the_dark:
+    if message.doubted_at is not None and not message.content_unknown:
         return ("AMEND", "IGNORE")
-    assigned = () if message.in_the_dark or message.kind != "signal" else ("ASSIGN",)
+    assigned = () if message.content_unknown or message.kind != "signal" else ("ASSIGN",)
     return (*assigned, "SET_ASIDE", *(("AGAIN",) if message.stream_id else ()))
 
 
@@ -88,7 +88,7 @@ async def _first(pool: Pool, keys: KeyStore, message: QuarantinedMessage) -> dic
 
 async def _content(quarantine: Quarantine, message_id: UUID) -> dict[str, Any] | None:
     try:
-        body = await quarantine.said(message_id)
+        body = await quarantine.content(message_id)
     except TamperedError:
         return None
     return body["fields"] if body else None
@@ -119,8 +119,8 @@ def _exchanged(one: SubjectComparison, two: SubjectComparison) -> bool:
         and one.message.partner_id == two.message.partner_id
         and one.case.person is not None
         and two.case.person is not None
-        and not mismatched(two.case, one.signal)
-        and not mismatched(one.case, two.signal)
+        and not identity_mismatch(two.case, one.signal)
+        and not identity_mismatch(one.case, two.signal)
     )
 
 

@@ -55,6 +55,11 @@ class ReplayedEvent:
     problem: str = ""
 
     @property
+    def version(self) -> int:
+        """Returns the version of the aggregate after this event."""
+        return self.row.originator_version
+
+    @property
     def effective_at(self) -> datetime:
         """Returns when the event happened (UTC): the time claimed by the sender, but never after its receipt."""
         claimed = self.metadata.claimed_at
@@ -88,9 +93,9 @@ async def replay(
     head, entries = await read(pool, keys, stream_id, readable)
     selected = [entry for entry in entries if _selected(entry, as_of, known_at, to)]
     state, applied = replay_entries(head, selected)
-    versions = {entry.row.version for entry in applied}
+    versions = {entry.version for entry in applied}
     return ReplayedStream(
-        head, state, tuple(applied), tuple(entry for entry in entries if entry.row.version not in versions)
+        head, state, tuple(applied), tuple(entry for entry in entries if entry.version not in versions)
     )
 
 
@@ -109,7 +114,7 @@ def with_metadata(entry: ReadRow) -> ReplayedEvent:
     try:
         metadata = Metadata.model_validate_json(entry.row.metadata)
     except ValueError:
-        problem = f"version {entry.row.version}: the metadata cannot be read"
+        problem = f"version {entry.row.originator_version}: the metadata cannot be read"
         return ReplayedEvent(entry.row, None, _unknown_origin(entry.row), problem)
     return ReplayedEvent(entry.row, entry.event, metadata, entry.problem)
 
@@ -123,7 +128,7 @@ def _selected(entry: ReplayedEvent, as_of: datetime | None, known_at: datetime |
     return (
         (as_of is None or entry.effective_at <= as_of)
         and (known_at is None or entry.metadata.recorded_at <= known_at)
-        and (to is None or entry.row.version <= to)
+        and (to is None or entry.version <= to)
     )
 
 

@@ -79,8 +79,8 @@ class AwdaRecorder:
             happened_at=NEVER, recorded_at=NEVER, actor="staff:bench", message_id=message_id, policy="2026-1"
         )
         new = mapper.to_new_event(note, uuid5(message_id, "1"), metadata)
-        plan = Changeset(stream, version, previous, version + 1, events=[new])
-        written = await self.recorder.write(plan)
+        changeset = Changeset(stream, version, previous, version + 1, events=[new])
+        written = await self.recorder.write(changeset)
         if written.version == STREAM_OF:
             self.streams.pop(writer, None)
         else:

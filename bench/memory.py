@@ -83,7 +83,7 @@ async def settle(engine: Engine, queue: str) -> None:
 
 
 def resident(engine: Engine) -> int:
-    engine.recording._kept.clear()  # noqa: SLF001 (this cache has its own limit)
+    engine.recording._streams.clear()  # noqa: SLF001 (this cache has its own limit)
     engine.recording.settled.clear()
     gc.collect()
     return psutil.Process().memory_info().rss

@@ -34,7 +34,7 @@ Outcome = Literal["REACHED", "CASE_STARTED", "NOT_REACHED", "NOT_WANTED", "DUPLI
 
 QUEUE: Final = "COUNSELLOR"
 
-TOLD: Final = "CASE_SUPERVISOR"
+ESCALATED_TO: Final = "CASE_SUPERVISOR"
 """The role that calls back, and the role informed when the call is overdue."""
 
 
@@ -72,7 +72,7 @@ class ContactEvent(Event):
 
 class ContactRequested(ContactEvent):
     TOPIC: ClassVar[str] = "Contact/ContactRequested"
-    SENTENCE: ClassVar[str] = "Callback requested in {language} through {channel}; call due by {due}."
+    SENTENCE: ClassVar[str] = "Callback requested in {language:language} (channel: {channel:words}); call due by {due}."
 
     channel: str
     language: str
@@ -89,7 +89,7 @@ class ContactRequested(ContactEvent):
 
 class ContactTried(ContactEvent):
     TOPIC: ClassVar[str] = "Contact/ContactTried"
-    SENTENCE: ClassVar[str] = "Call attempted without success: {result}."
+    SENTENCE: ClassVar[str] = "Call attempted without success: {result:words}."
 
     result: str
 
@@ -99,7 +99,7 @@ class ContactTried(ContactEvent):
 
 class ContactOverdue(ContactEvent):
     TOPIC: ClassVar[str] = "Contact/ContactOverdue"
-    SENTENCE: ClassVar[str] = "Overdue since {due}; escalated to {to}."
+    SENTENCE: ClassVar[str] = "Overdue since {due}; escalated to the {to:words}."
 
     due: AwareDatetime
     to: str
@@ -110,7 +110,7 @@ class ContactOverdue(ContactEvent):
 
 class ContactEnded(ContactEvent):
     TOPIC: ClassVar[str] = "Contact/ContactEnded"
-    SENTENCE: ClassVar[str] = "Closed: {outcome}."
+    SENTENCE: ClassVar[str] = "Closed: {outcome:words}."
 
     outcome: str
     note: Annotated[str | None, Sealed(Compartment.GEN)] = None
@@ -206,7 +206,7 @@ def deadlines(contact: CallRequest) -> list[Deadline]:
 
 
 def decide_lapse(contact: CallRequest, deadline: Deadline, ctx: Context) -> list[Event]:
-    return _fold(contact, iter([ContactOverdue(due=deadline.due, to=TOLD)]), ctx)
+    return _fold(contact, iter([ContactOverdue(due=deadline.due, to=ESCALATED_TO)]), ctx)
 
 
 def progress_of(contact: CallRequest, ctx: Context, *, more: bool = False) -> Progress:

@@ -1,7 +1,7 @@
-"""A message meets a case: the guards that all messages share, then its rule, then what follows from it.
+"""The decider of a case: the guards common to all commands, the handler of the command, and the consequences.
 
-Rules are generators: each event is folded into the case before the next is decided, so a rule always sees the case
-as it stands. Whatever was decided, the stages are asked afterwards what is complete, lapsed, or to be asked for.
+Handlers are generators: each event is applied to the case before the next is decided, so a handler always sees the
+current state. After every decision, the stages are evaluated: what is complete, what reopens, what to request next.
 """
 
 from __future__ import annotations
@@ -91,13 +91,14 @@ from domain.kernel.context import Context
 from domain.kernel.deadline import Deadline
 from domain.kernel.errors import Rejected, TooEarly
 from domain.kernel.event import Event
+from domain.kernel.labels import label
 from domain.kernel.message import Message
 from domain.kernel.vocabulary import Checkpoint, ReferralKind, SignalType, Stage, StageStatus
 from domain.procedure import EDITIONS, stages_in_turn
 from domain.progress import Progress
 from domain.referral.delivery import report_delivery_failure, report_handed_over
 from domain.referral.disclosure import RECIPIENT_OF, Recipient
-from domain.referral.outcomes import grave
+from domain.referral.outcomes import hold_required_by
 from domain.referral.requests import (
     amend_referral,
     cancel_referral,
@@ -110,7 +111,7 @@ from domain.referral.requests import (
     send_referral,
 )
 from domain.referral.sheets import list_referral
-from domain.referral.withdrawal import withheld
+from domain.referral.withdrawal import cancel_blocked_referrals
 from domain.signals.contradiction import receive_contradiction
 from domain.signals.handler import receive_partner_signal
 from domain.signals.quarantine import resolve_quarantined_signal
@@ -172,11 +173,11 @@ MEANINGS: Final[Mapping[tuple[ReferralKind, SignalType], Meaning]] = {
     key: meaning for rules in STAGES.values() for key, meaning in rules.answers.items()
 }
 
-TAKEN_BACK: Final[Mapping[ReferralKind, Meaning]] = {
+ON_RETRACTION: Final[Mapping[ReferralKind, Meaning]] = {
     kind: meaning for rules in STAGES.values() for kind, meaning in rules.on_retraction.items()
 }
 
-SAYS: Final[Mapping[type[Event], SignalType]] = {
+SIGNAL_OF: Final[Mapping[type[Event], SignalType]] = {
     ReferralAccepted: SignalType.ACCEPTED,
     ReferralCompleted: SignalType.COMPLETED,
     ReferralOutcomeAmended: SignalType.COMPLETED,
@@ -190,10 +191,10 @@ CAUSE_OF: Final[Mapping[type[Event], str]] = {
     ReferralExpired: "REFERRAL_EXPIRED",
     ReferralEnteredInError: "REFERRAL_ENTERED_IN_ERROR",
 }
-"""How a referral ends without an answer, and why a permission that rested on it ends as well."""
+"""Events that end a referral without a valid answer, and the cause recorded for the clearances that end with it."""
 
-FOR_ANOTHER: Final = frozenset({ReferralRejected, ReferralFailed, ReferralExpired})
-"""Ends after which a person decides who is asked instead."""
+REASSIGNABLE: Final = frozenset({ReferralRejected, ReferralFailed, ReferralExpired})
+"""Events after which staff decide whether to reassign the referral to another partner."""
 
 OFFICER_OF: Final[Mapping[Recipient, str]] = {
     **dict.fromkeys(Recipient, "CASE_SUPERVISOR"),
@@ -206,7 +207,7 @@ OFFICER_OF: Final[Mapping[Recipient, str]] = {
     Recipient.RECEPTION: "RECEPTION_OFFICER",
     Recipient.REINTEGRATION: "REINTEGRATION_OFFICER",
 }
-"""Who looks at an answer that no stage reads by itself; by the public kind, which tells nothing."""
+"""Queue that reviews answers which no stage processes, by the public kind of referral, which reveals nothing."""
 
 AFTER_CLOSURE: Final = frozenset(
     {
@@ -223,60 +224,63 @@ AFTER_CLOSURE: Final = frozenset(
     | {RecordContactAttempt, WithdrawConsent, FlightHasDeparted, FlightHasArrived, TakeSeat, SeatUnavailable}
     | {ReportDeliveryFailure, ReportHandedOver}
 )
-"""What may still be recorded on a closed case (rule INV-18)."""
+"""Commands that are accepted on a closed case (rule INV-18)."""
 
-SETTLES_WITHIN: Final = 25
+MAX_ROUNDS: Final = 25
 
 
 def decide(case: Case, message: Message, ctx: Context) -> list[Event]:
-    """The events a message brings about, already folded into ``case``.
+    """Returns the events that follow from a command, already applied to ``case``.
 
-    Raises ``Rejected`` when a rule says no, ``TooEarly`` for a stage that is about to be opened, and ``Unplaceable``
-    when
-    a person must look first. A rule may have folded something before it raised: callers then fold the case afresh.
+    Raises ``Rejected`` if a rule rejects the command, ``TooEarly`` if its stage is about to be opened, and
+    ``Unroutable`` if a person must decide first. Events may have been applied before an error was raised: callers must
+    then rebuild the case from its events.
     """
     _guard(case, message, ctx)
     return _fold(case, HANDLERS[type(message)](case, message, ctx), ctx)
 
 
 def decide_quarantine(case: Case, kept_message: UUID, cause: str, ctx: Context) -> list[Event]:
-    """What it means for a case that it could not take a message in. One never registered has nothing to doubt."""
+    """Returns the events that follow from a message that could not be processed; none if the case is not registered."""
     return _fold(case, quarantine_message(case, kept_message, cause, ctx), ctx) if case.phase else []
 
 
 def note_quarantine(case: Case, kept_message: UUID, cause: str, ctx: Context) -> list[Event]:
-    """The same without asking the stages what follows: for when that is what crashes."""
+    """Returns the same events without evaluating the stages, for use when that evaluation fails."""
     return list(_folded(case, quarantine_message(case, kept_message, cause, ctx), ctx)) if case.phase else []
 
 
 def decide_release(case: Case, kept_message: UUID, ctx: Context) -> list[Event]:
-    """The end of a doubt, where there was one about this message."""
+    """Returns the events that end the review of a quarantined message; none if it was not under review."""
     return list(_folded(case, release_message(case, kept_message), ctx))
 
 
 def decide_lapse(case: Case, deadline: Deadline, ctx: Context) -> list[Event]:
-    """The events that a passed deadline brings about."""
+    """Returns the events that follow from a passed deadline."""
     return _fold(case, lapse(case, deadline, ctx), ctx)
 
 
 def decide_opening(case: Case, stage: Stage, ctx: Context) -> list[Event]:
-    """Open a stage that was ordered open. An order that may not be followed, or is followed already, is no event."""
+    """Returns the events that open a stage; none if the stage may not open, or is already open."""
     return _fold(case, _open(case, stage, ctx), ctx)
 
 
 def _guard(case: Case, message: Message, ctx: Context) -> None:
     kind = type(message)
     if kind not in HANDLERS:
-        raise Rejected("MESSAGE.NOT_FOR_A_CASE", f"{kind.__name__} is not for a case")
+        raise Rejected(
+            "MESSAGE.NOT_FOR_A_CASE", f"a case does not accept {kind.__name__}; send it to the stream that it is for"
+        )
     if case.phase is None and kind is not RegisterCase:
-        raise Rejected("CASE.NOT_REGISTERED", "the case was never registered")
+        raise Rejected("CASE.NOT_REGISTERED", "the case is not registered; register it first")
     if case.closed and kind not in AFTER_CLOSURE:
-        raise Rejected("INV-18", f"the case is closed; {kind.__name__} needs it to be reopened first")
+        raise Rejected("INV-18", f"the case is closed; reopen it before you send {kind.__name__}")
     stage = STAGE_OF.get(kind)
     if stage and kind not in stage.without_open_stage and case.stages[stage.stage].status is StageStatus.NOT_STARTED:
         if stage.stage in about_to_open(case, ctx):
             raise TooEarly(stage.stage)
-        raise Rejected("STAGE.NOT_OPEN", f"{kind.__name__} belongs to {stage.stage}, which has not been opened yet")
+        detail = f"{kind.__name__} belongs to the stage '{label(stage.stage)}', which is not open yet"
+        raise Rejected("STAGE.NOT_OPEN", detail)
 
 
 def _fold(case: Case, events: Iterator[Event], ctx: Context) -> list[Event]:
@@ -284,7 +288,7 @@ def _fold(case: Case, events: Iterator[Event], ctx: Context) -> list[Event]:
 
 
 def _folded(case: Case, events: Iterator[Event], ctx: Context) -> Iterator[Event]:
-    """Each fact, placed and folded; and at once what it brings about, whatever rule recorded it."""
+    """Yields each event after it was applied, followed by its immediate consequences."""
     for event in events:
         placed = event.placed_in(case.id, case.version + 1, ctx.at)
         placed.mutate(case)
@@ -293,44 +297,47 @@ def _folded(case: Case, events: Iterator[Event], ctx: Context) -> Iterator[Event
 
 
 def _follows(case: Case, event: Event, ctx: Context) -> Iterator[Event]:
-    """A partner's answer moves its referral; then the stage that asked says what it means. A hold closes doors.
+    """Yields the immediate consequences of an event.
 
-    And a fact that changes what permissions rested on ends them.
+    A hold or a withdrawn consent stops disclosures, an event that changes the basis of clearances ends them, and a
+    partner's answer is applied by the stage that requested it.
     """
-    yield from withheld(case, event, ctx)
+    yield from cancel_blocked_referrals(case, event, ctx)
     yield from invalidated(case, event, ctx)
     if type(event) in CAUSE_OF:
-        yield from _ended_without(case, event, ctx)
-    elif isinstance(event, PartnerReport) and type(event) in SAYS and not case.closed:
+        yield from _ended_without_answer(case, event, ctx)
+    elif isinstance(event, PartnerReport) and type(event) in SIGNAL_OF and not case.closed:
         yield from _meaning(case, event, ctx)
 
 
-def _ended_without(case: Case, event: Any, ctx: Context) -> Iterator[Event]:
-    """Whatever a referral had granted before it ended so ends with it; somebody else may have to be asked."""
-    if type(event) in FOR_ANOTHER:
+def _ended_without_answer(case: Case, event: Any, ctx: Context) -> Iterator[Event]:
+    """Ends the clearances that the referral had granted; staff may have to reassign it to another partner."""
+    if type(event) in REASSIGNABLE:
         within = ctx.policy.pinned.quarantine_review
         yield task("reassign a referral", "CASE_SUPERVISOR", within, ctx, subject=str(event.referral_id))
     yield from end_of(case, granted_by(case, event.referral_id), CAUSE_OF[type(event)])
 
 
 def _meaning(case: Case, event: PartnerReport, ctx: Context) -> Iterator[Event]:
-    """What an answer means for the stage that asked; for a kind that no stage reads, a person looks at it."""
+    """Applies an answer in the stage that requested it; an answer that no stage processes becomes a task."""
     referral = case.referrals[event.referral_id]
     kind = referral.asked_kind
     if isinstance(event, ReferralOutcomeAmended) and (event.outcome is None or event.signal_type in AMENDED_TO):
-        taken = TAKEN_BACK.get(kind)
-        yield from taken(case, referral, event, ctx) if taken else ()
+        on_retraction = ON_RETRACTION.get(kind)
+        yield from on_retraction(case, referral, event, ctx) if on_retraction else ()
         return
-    meaning = MEANINGS.get((kind, SAYS[type(event)]))
+    meaning = MEANINGS.get((kind, SIGNAL_OF[type(event)]))
     if meaning is not None:
         yield from meaning(case, referral, event, ctx)
-    if SAYS[type(event)] is SignalType.COMPLETED:
-        yield from _by_itself(case, referral, event, ctx, read=meaning is not None)
+    if SIGNAL_OF[type(event)] is SignalType.COMPLETED:
+        yield from _hold_or_review(case, referral, event, ctx, read=meaning is not None)
 
 
-def _by_itself(case: Case, referral: Referral, event: PartnerReport, ctx: Context, *, read: bool) -> Iterator[Event]:
-    """A grave answer holds the journey, whichever kind gives it (rule SIGNAL.RESTRICTS_AT_ONCE)."""
-    held = grave(referral.asked_kind, event.outcome, event.content)
+def _hold_or_review(
+    case: Case, referral: Referral, event: PartnerReport, ctx: Context, *, read: bool
+) -> Iterator[Event]:
+    """Places a hold on a grave outcome, for every kind of referral (rule SIGNAL.RESTRICTS_AT_ONCE)."""
+    held = hold_required_by(referral.asked_kind, event.outcome, event.content)
     if held is not None and not case.departed:
         yield hold(held, ctx)
     if not read:
@@ -346,20 +353,20 @@ def _open(case: Case, stage: Stage, ctx: Context) -> Iterator[Event]:
 
 
 def _settle(case: Case, ctx: Context) -> Iterator[Event]:
-    """Ask every stage what follows, until nothing does."""
-    for _ in range(SETTLES_WITHIN):
+    """Evaluates every stage until no further events follow."""
+    for _ in range(MAX_ROUNDS):
         before = case.version
         if not case.closed:
-            yield from _keep_off(case, ctx)
+            yield from _offload(case, ctx)
             for rules in STAGES.values():
                 yield from _settle_stage(case, rules, ctx)
         if case.version == before:
             return
-    raise RuntimeError("the stages do not come to rest: two of them keep answering each other")
+    raise RuntimeError("the stages produce events without end: two of them keep triggering each other")
 
 
-def _keep_off(case: Case, ctx: Context) -> Iterator[Event]:
-    """Whoever has checked in or boarded and no longer passes the gate is taken off, until the flight has left."""
+def _offload(case: Case, ctx: Context) -> Iterator[Event]:
+    """Offloads a person who has checked in or boarded and no longer passes the travel gate, until departure."""
     seat = case.seat
     if seat is None or case.departed or seat.status not in ABOARD:
         return
@@ -400,22 +407,22 @@ def about_to_open(case: Case, ctx: Context) -> tuple[Stage, ...]:
 
 
 def requirements(case: Case, ctx: Context) -> list[Requirement]:
-    """What the case waits for, in the order in which the procedure works on its stages."""
-    return [lack for _, lack in requirements_by_stage(case, ctx)]
+    """Returns the missing requirements of the case, in the order of the procedure."""
+    return [requirement for _, requirement in requirements_by_stage(case, ctx)]
 
 
 def requirements_by_stage(case: Case, ctx: Context) -> Iterator[tuple[Stage, Requirement]]:
-    """What each stage waits for that is open, or that the next word to the case will open again."""
+    """Yields the missing requirements of each stage that is open, or that the next recording reopens."""
     if case.closed or case.phase is None:
         return
-    again = [stage for stage, rules in STAGES.items() if _reopens(case, rules, ctx)]
-    for stage in dict.fromkeys((*again, *stages_in_turn(case.edition, case.done))):
-        if stage in again or case.is_open(stage):
-            yield from ((stage, lack) for lack in STAGES[stage].missing(case, ctx))
+    reopening = [stage for stage, rules in STAGES.items() if _reopens(case, rules, ctx)]
+    for stage in dict.fromkeys((*reopening, *stages_in_turn(case.edition, case.done))):
+        if stage in reopening or case.is_open(stage):
+            yield from ((stage, requirement) for requirement in STAGES[stage].missing(case, ctx))
 
 
 def next_wake(case: Case, ctx: Context) -> Deadline | None:
-    """The earliest moment at which the case must be looked at although nothing was heard."""
+    """Returns the earliest time (UTC) at which the case must be evaluated without a message, or ``None``."""
     wake_times = [
         Deadline(at, "wake", stage)
         for stage, rules in STAGES.items()
@@ -426,14 +433,14 @@ def next_wake(case: Case, ctx: Context) -> Deadline | None:
 
 
 def progress_of(case: Case, ctx: Context, *, more: bool = False) -> Progress:
-    """Where the case stands after a recording: what the workflow goes on with."""
+    """Returns the progress of the case after a recording, with which the workflow continues."""
     wake = next_wake(case, ctx)
-    requirements_by_stage = requirements(case, ctx)
+    missing = requirements(case, ctx)
     return Progress(
         edition=case.edition or next(iter(EDITIONS)),
         done=case.done,
         may_open=may_open(case, ctx),
-        waiting_on=requirements_by_stage[0].code if requirements_by_stage else "",
+        waiting_on=missing[0].code if missing else "",
         wait_s=max(0.0, (wake.due - ctx.recorded_at).total_seconds()) if wake else None,
         over=case.phase is None or (case.closed and wake is None),
         more=more,

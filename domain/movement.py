@@ -148,7 +148,7 @@ class MovementManifestFrozen(MovementEvent):
 
 class MovementCancelled(MovementEvent):
     TOPIC: ClassVar[str] = "Movement/MovementCancelled"
-    SENTENCE: ClassVar[str] = "Cancelled: {cause}."
+    SENTENCE: ClassVar[str] = "Cancelled (cause: {cause:words})."
 
     passengers: tuple[UUID, ...] = ()
     cause: Annotated[str | None, Sealed(Compartment.GEN)] = None
@@ -393,8 +393,8 @@ def letters(stream: Movement, event: Event) -> Iterator[tuple[UUID, Message]]:
         }  # fmt: skip
         yield event.case_id, TakeSeat.model_validate({**about, **seat})
     elif isinstance(event, MovementPassengerWaitlisted):
-        told = SeatUnavailable if stream.status in OPEN else MovementIsOff
-        yield event.case_id, told.model_validate({**about, "cause": "FULL"})
+        message = SeatUnavailable if stream.status in OPEN else MovementIsOff
+        yield event.case_id, message.model_validate({**about, "cause": "FULL"})
     elif isinstance(event, MovementManifestFrozen):
         yield from ((case_id, ManifestIsFrozen.model_validate(about)) for case_id in stream.seats)
         full = MovementIsOff.model_validate({**about, "cause": "FULL"})

@@ -48,7 +48,9 @@ class DeskEvent(Event):
 
 class SignalAssigned(DeskEvent):
     TOPIC: ClassVar[str] = "Desk/SignalAssigned"
-    SENTENCE: ClassVar[str] = "Message {kept_message} ({cause}) assigned to case {case_id}, for another referral there."
+    SENTENCE: ClassVar[str] = (
+        "Message {kept_message} ({cause:words}) assigned to case {case_id}, for another referral there."
+    )
 
     case_id: UUID
     referral_id: UUID
@@ -56,14 +58,14 @@ class SignalAssigned(DeskEvent):
 
 class SignalTakenUpAgain(DeskEvent):
     TOPIC: ClassVar[str] = "Desk/SignalTakenUpAgain"
-    SENTENCE: ClassVar[str] = "Message {kept_message} ({cause}) sent to case {case_id} again."
+    SENTENCE: ClassVar[str] = "Message {kept_message} ({cause:words}) sent to case {case_id} again."
 
     case_id: UUID
 
 
 class SignalSetAside(DeskEvent):
     TOPIC: ClassVar[str] = "Desk/SignalSetAside"
-    SENTENCE: ClassVar[str] = "Message {kept_message} ({cause}) set aside without effect."
+    SENTENCE: ClassVar[str] = "Message {kept_message} ({cause:words}) set aside without effect."
 
 
 # Messages: reports of decisions, sent by the intake service

@@ -133,7 +133,7 @@ class DemoRun:
         try:
             if await owner.fetchval("SELECT EXISTS (SELECT FROM streams)"):
                 raise InvalidSettingError(f"{self.settings.home} holds cases already; set AWDA_HOME to an empty folder")
-            await clock.stand_still(owner, STARTS)
+            await clock.stop(owner, STARTS)
             await stand_ins(owner, self.master, self.port, self.secrets)
         finally:
             await owner.close()

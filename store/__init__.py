@@ -1,5 +1,5 @@
-"""Everything that is kept in PostgreSQL: the log, inbox, outbox, keys, partners, and the read tables.
+"""Everything that is stored in PostgreSQL: the event log, inbox, outbox, keys, partners and projections.
 
 Rules do not belong here: ``domain`` decides, this package stores. Start with ``log/recorder.py``, which writes one
-recording as a whole.
+changeset as a whole.
 """

@@ -1,8 +1,8 @@
-"""Files that belong to cases: sealed while they come in, kept under the digest of what is stored, opened in pieces.
+"""The content store: files of cases, encrypted as a stream and stored under the digest of their stored bytes.
 
-A file has a key of its own. That key is divided into as many shares as there are people in the file, each sealed under
-its own case's key, and all of them are needed to put it together again: destroying any one person's keys ends the file
-for everybody (docs/decisions/0037). Nothing here looks into a file.
+Each file has its own key. The key is split into one share per case that the file concerns, each encrypted under a key
+of that case, and all shares are needed to restore it: destroying the keys of any one person makes the file unreadable
+for everyone (docs/decisions/0037). This module does not inspect the content of files.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 MAGIC: Final = b"awda file 1\n"
 
-CHUNK: Final = 64 * 1024  # bytes of plaintext; a file is padded to a multiple, so that its size tells little
+CHUNK: Final = 64 * 1024  # bytes of plaintext; a file is padded to a multiple, so that its size reveals little
 
 TAG: Final = 16
 
@@ -41,7 +41,7 @@ SECRET: Final = 32
 
 SHARE: Final = 16 + NONCE + SECRET + TAG  # the key's id, and one share of the file's key under it
 
-SIZE: Final = 8  # the last bytes of the last chunk: how many of all those before are the file
+SIZE: Final = 8  # the last bytes of the last chunk: the size of the file without padding
 
 IN_MEMORY: Final = 1024 * 1024
 
@@ -50,21 +50,21 @@ class FileNotStoredError(LookupError):
     """The content store has no such file."""
 
 
-# Keeping
+# Storage
 
 
 class ContentStore(Protocol):
-    """Keeps sealed bytes for good, under their own digest. Whatever else keeps bytes can stand here."""
+    """Stores encrypted bytes permanently, under their own digest. The interface for any storage backend."""
 
     def put(self, name: str, sealed: IO[bytes]) -> None:
-        """Keep them, durably before this returns. What is there already stays."""
+        """Stores the bytes; they are durable when this returns. Existing content is not replaced."""
 
     def open(self, name: str) -> IO[bytes]:
-        """The bytes again, from their beginning. Raises ``FileNotStoredError``."""
+        """Returns the stored bytes as a readable file. Raises ``FileNotStoredError``."""
 
 
 class FolderContentStore:
-    """A content store in a folder, which nobody else may read."""
+    """A content store in a folder that only its owner can read."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -87,24 +87,24 @@ class FolderContentStore:
             with suppress(FileNotFoundError):
                 draft.unlink()
         for folder in (place.parent, self.root):
-            _settle(folder)
+            _sync_folder(folder)
 
     def open(self, name: str) -> IO[bytes]:
         try:
             return self._place(name).open("rb")
         except FileNotFoundError:
             raise FileNotStoredError(
-                f"the file {name[:16]}… is not in the content store: look for it in a backup"
+                f"File {name[:16]}… is not in the content store: restore it from a backup"
             ) from None
 
     def _place(self, name: str) -> Path:
         if len(name) != 64 or not set(name) <= set("0123456789abcdef"):
-            raise FileNotStoredError("a file is named by 64 hexadecimal digits")
+            raise FileNotStoredError("The name of a stored file must have 64 hexadecimal digits")
         return self.root / name[:2] / name
 
 
-def _settle(folder: Path) -> None:
-    """Make the folder remember its newest entry, whatever happens to the machine."""
+def _sync_folder(folder: Path) -> None:
+    """Makes new entries of a folder durable, so that they survive a power failure."""
     opened = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(opened)
@@ -113,19 +113,19 @@ def _settle(folder: Path) -> None:
 
 
 def digest_of(stored: IO[bytes]) -> str:
-    """The digest of what is stored."""
+    """Returns the SHA-256 digest of stored bytes, in hexadecimal."""
     counted = sha256()
     while piece := stored.read(CHUNK):
         counted.update(piece)
     return counted.hexdigest()
 
 
-# Sealing
+# Encryption
 
 
 @dataclass(frozen=True, slots=True)
 class SealedFile:
-    """A file ready to be kept: ``name`` is the digest of ``bytes``, ``content_hash`` that of what they hold."""
+    """An encrypted file, ready to store. ``name``: digest of ``bytes``; ``content_hash``: digest of the plaintext."""
 
     name: str
     content_hash: str
@@ -134,25 +134,25 @@ class SealedFile:
 
 
 class FileSealer:
-    """Seals a file piece by piece, for everybody named in it; neither memory nor disk ever holds it whole and open."""
+    """Encrypts a file in chunks for all cases it concerns. The whole plaintext is never in memory or on disk."""
 
     def __init__(self, holders: Sequence[Keyring], label: str) -> None:
-        """``label`` is the compartment. Raises ``KeyErasedError`` when somebody's key has been destroyed."""
+        """``label``: the compartment. Raises ``KeyErasedError`` if the key of one of the cases has been destroyed."""
         if not holders:
-            raise ValueError("a file belongs to somebody: name at least one case")
-        keys = [_usable(ring, label) for ring in {ring.stream_id: ring for ring in holders}.values()]
+            raise ValueError("A file must belong to at least one case: give the keyring of a case")
+        keys = [_usable(keyring, label) for keyring in {keyring.stream_id: keyring for keyring in holders}.values()]
         secret = os.urandom(SECRET)
         file_id = uuid4().bytes
         shares = b"".join(_shares(secret, sorted(keys, key=lambda key: key.key_id), file_id))
         self._head = MAGIC + file_id + len(keys).to_bytes(2, "big") + shares
         self._cipher, self._bound = AESGCM(secret), sha256(self._head).digest()
         self._content, self._stored = sha256(), sha256()
-        self._out = SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 (whoever gets it closes it)
+        self._out = SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 (the caller closes it)
         self._rest, self._size, self._count = bytearray(), 0, 0
         self._write(self._head)
 
     def feed(self, piece: bytes) -> None:
-        """The next bytes of the file."""
+        """Adds the next bytes of the file."""
         self._content.update(piece)
         self._size += len(piece)
         self._rest += piece
@@ -161,7 +161,7 @@ class FileSealer:
             del self._rest[:CHUNK]
 
     def finish(self) -> SealedFile:
-        """That was all."""
+        """Completes the file and returns it."""
         if len(self._rest) > CHUNK - SIZE:
             self._chunk(bytes(self._rest.ljust(CHUNK, b"\0")), last=False)
             self._rest.clear()
@@ -170,7 +170,7 @@ class FileSealer:
         return SealedFile(self._stored.hexdigest(), self._content.hexdigest(), self._size, self._out)
 
     def drop(self) -> None:
-        """Forget all of it."""
+        """Discards the file."""
         self._out.close()
 
     def _chunk(self, plain: bytes, *, last: bool) -> None:
@@ -182,15 +182,15 @@ class FileSealer:
         self._out.write(piece)
 
 
-def _usable(ring: Keyring, label: str) -> Key:
-    key = ring.key(label)
+def _usable(keyring: Keyring, label: str) -> Key:
+    key = keyring.key(label)
     if key is None:
-        raise KeyErasedError(f"stream {ring.stream_id} has no key to seal a file under: it was erased")
+        raise KeyErasedError(f"Stream {keyring.stream_id} has no key to encrypt a file with: the key was destroyed")
     return key
 
 
 def _shares(secret: bytes, keys: Sequence[Key], file_id: bytes) -> Iterator[bytes]:
-    """Random shares that only together are the secret, each sealed under one key."""
+    """Yields random shares that give the secret only when all are combined, each encrypted under one key."""
     rest = secret
     for key in keys[1:]:
         share = os.urandom(SECRET)
@@ -209,16 +209,16 @@ def _xor(one: bytes, other: bytes) -> bytes:
 
 
 def _nonce(count: int, *, last: bool) -> bytes:
-    """Each chunk has its place, and the last one says that it is: none can be moved, and no end cut off."""
+    """Returns a nonce that binds a chunk to its position and marks the last one, to detect moved or removed chunks."""
     return count.to_bytes(NONCE - 1, "big") + bytes([last])
 
 
-# Opening
+# Decryption
 
 
 @dataclass(frozen=True, slots=True)
 class _Head:
-    """The beginning of a stored file: who holds a share of its key."""
+    """The header of a stored file: its id, and the encrypted shares of its key by key id."""
 
     raw: bytes
     file_id: bytes
@@ -228,17 +228,17 @@ class _Head:
     def read(cls, stored: IO[bytes]) -> _Head:
         begin = stored.read(len(MAGIC) + 16 + 2)
         if not begin.startswith(MAGIC) or len(begin) < len(MAGIC) + 18:
-            raise TamperedError("the stored file does not begin as one of ours")
+            raise TamperedError("The stored file does not have the expected header")
         count = int.from_bytes(begin[-2:], "big")
         shares = stored.read(count * SHARE)
         if not count or len(shares) != count * SHARE:
-            raise TamperedError("the stored file ends within its beginning")
+            raise TamperedError("The stored file is truncated within its header")
         each = (shares[at : at + SHARE] for at in range(0, len(shares), SHARE))
         return cls(begin + shares, begin[-18:-2], {UUID(bytes=share[:16]): share[16:] for share in each})
 
 
 class OpenedFile:
-    """A stored file that can be read, a piece at a time."""
+    """A stored file that can be read in chunks."""
 
     def __init__(self, stored: IO[bytes], head: _Head, secret: bytes) -> None:
         self._stored, self._cipher, self._begins = stored, AESGCM(secret), len(head.raw)
@@ -246,13 +246,13 @@ class OpenedFile:
         length = stored.seek(0, os.SEEK_END) - self._begins
         self._chunks, odd = divmod(length, CHUNK + TAG)
         if odd or not self._chunks:
-            raise TamperedError("the stored file has been cut off")
+            raise TamperedError("The stored file is truncated")
         self.size = int.from_bytes(self._chunk(self._chunks - 1)[-SIZE:], "big")
         if self.size > self._chunks * CHUNK - SIZE:
-            raise TamperedError("the stored file is shorter than it says")
+            raise TamperedError("The stored file is shorter than the size it states")
 
     def pieces(self) -> Iterator[bytes]:
-        """What was sealed. Raises ``TamperedError`` at the first piece that was changed."""
+        """Yields the plaintext. Raises ``TamperedError`` at the first chunk that was changed."""
         left = self.size
         for number in range(-(-self.size // CHUNK)):
             piece = self._chunk(number)[: min(left, CHUNK)]
@@ -268,23 +268,23 @@ class OpenedFile:
             nonce = _nonce(number, last=number == self._chunks - 1)
             return self._cipher.decrypt(nonce, self._stored.read(CHUNK + TAG), self._bound)
         except InvalidTag:
-            raise TamperedError(f"chunk {number} of the stored file has been changed") from None
+            raise TamperedError(f"Chunk {number} of the stored file was changed") from None
 
 
 async def open_file(pool: Pool, master: MasterKey, stored: IO[bytes]) -> OpenedFile:
-    """Open a stored file. Raises ``KeyErasedError`` when anybody named in it has been erased, and ``TamperedError``."""
+    """Opens a stored file. Raises ``TamperedError``, and ``KeyErasedError`` if any person in it has been erased."""
     head = _Head.read(stored)
     found = {row["key_id"]: row for row in await pool.fetch(_KEYS, list(head.shares))}
     secret = bytes(SECRET)
     for key_id, sealed in head.shares.items():
         row = found.get(key_id)
         if row is None or row["wrapped"] is None:
-            raise KeyErasedError("somebody named in this file has been erased, and the file with them")
+            raise KeyErasedError("The file cannot be read: the data of a person named in it were erased")
         cipher = master.unwrap(key_id, row["stream_id"], row["wrapped"])
         try:
             secret = _xor(secret, cipher.decrypt(sealed[:NONCE], sealed[NONCE:], head.file_id))
         except InvalidTag:
-            raise TamperedError("a share of the stored file's key has been changed") from None
+            raise TamperedError("A share of the key of the stored file was changed") from None
     return OpenedFile(stored, head, secret)
 
 

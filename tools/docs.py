@@ -182,9 +182,9 @@ def _outcomes() -> Iterator[str]:
     yield "|---|---|---|---|"
     for kind, answers in OUTCOMES.items():
         ends = ", ".join(f"**`{code}`**" if code in answers.grave else f"`{code}`" for code in answers.ends)
-        goes_on = ", ".join(f"`{code}`" for code in sorted(answers.goes_on))
+        non_final = ", ".join(f"`{code}`" for code in sorted(answers.non_final))
         fields = ", ".join(f"`{name}`" for name in answers.payload.model_fields)
-        yield f"| `{kind}` | {ends} | {goes_on} | {fields} |"
+        yield f"| `{kind}` | {ends} | {non_final} | {fields} |"
     yield ""
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from domain.referral.notifications import AMENDED, ENDING, LETTERS, REMINDER, SENT
+from domain.referral.notifications import AMENDED, ENDING, NOTIFICATIONS, REMINDER, SENT
 
 PAGE: Final = Path(__file__).parent.parent / "docs" / "partners" / "README.md"
 
@@ -32,7 +32,7 @@ def page() -> str:
 
 
 def _rows() -> Iterator[str]:
-    for name, _ in LETTERS.values():
+    for name, _ in NOTIFICATIONS.values():
         says, data = SAYS[name]
         yield f"| `org.iom.vhr.{name}.v1` | {says} | {data} |"
     yield "| `org.iom.vhr.test.v1` | a test of the connection; please respond `2xx` | nothing to store |"

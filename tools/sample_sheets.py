@@ -17,7 +17,7 @@ from uuid import uuid5
 from domain.kernel.vocabulary import ReferralKind
 from domain.kernel.working_time import LIBYA
 from domain.referral.disclosure import MAY_SEE, RECIPIENT_OF
-from domain.referral.sheets import SHEETS, SheetKind, row_code, spaced
+from domain.referral.sheets import SHEETS, SheetKind, printed_code, row_code
 from gateway.sheets.rendering import SheetPage, SheetPageRow, as_csv, as_html, as_xlsx
 from gateway.sheets.translations import Language
 from store.partners.sheets import SHEETS as NAMESPACE
@@ -174,7 +174,7 @@ def main() -> int:
         (FOLDER / f"{kind}.xlsx").write_bytes(as_xlsx(made))
         (FOLDER / f"{kind}.html").write_bytes(as_html(made))
         (FOLDER / f"{kind}-filled.csv").write_bytes(filled(kind))
-        sys.stdout.write(f"wrote {kind}, {len(made.rows)} rows, the first {spaced(made.rows[0].code)}\n")
+        sys.stdout.write(f"wrote {kind}, {len(made.rows)} rows, the first {printed_code(made.rows[0].code)}\n")
     return 0
 
 

@@ -12,7 +12,7 @@ from domain.kernel.labels import label
 from domain.kernel.policy import NEWEST
 from domain.kernel.vocabulary import STATEMENTS, ReferralKind, ReferralStatus, SignalType
 from domain.referral.disclosure import MAY_SEE, RECIPIENT_OF
-from domain.referral.outcomes import OUTCOMES, SAYS, outcomes_of
+from domain.referral.outcomes import OUTCOMES, SIGNAL_DESCRIPTIONS, outcomes_of
 from domain.signals.transitions import ALLOWED
 from gateway.http.problems import PROBLEMS
 from tools.payload_examples import EXAMPLES
@@ -75,7 +75,7 @@ def _signals() -> Iterator[str]:
     yield "| `signal_type` | Meaning | Takes effect while the referral is |"
     yield "|---|---|---|"
     for signal in SignalType:
-        yield f"| `{signal}` | {SAYS[signal]} | {_while(signal)} |"
+        yield f"| `{signal}` | {SIGNAL_DESCRIPTIONS[signal]} | {_while(signal)} |"
     yield ""
 
 

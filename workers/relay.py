@@ -164,9 +164,9 @@ class Relay:
 
     async def _find_pending(self, inbox: Inbox) -> None:
         """Selects the streams with pending messages. While the programme clock stands still, also passed deadlines."""
-        self._add(await self.quarantine.take_up_early())
+        self._add(await self.quarantine.release_early())
         self._add(self.pending.due(await inbox.pending_streams()))
-        if await clock.stands_still(self.pool):
+        if await clock.is_stopped(self.pool):
             self._add(await self._overdue(inbox, timedelta(0)))
 
     async def _sweep(self, inbox: Inbox) -> None:

@@ -54,11 +54,11 @@ def _readable(keys: KeyStore, stream: Snapshot, rows: list[EventRow]) -> Iterato
         try:
             mapper.to_domain_event(row)
         except TamperedError as tampered:
-            yield about(stream.head, row.version, str(tampered), "seal")
+            yield about(stream.head, row.originator_version, str(tampered), "seal")
         except UnreadableEventError as unreadable:
-            yield about(stream.head, row.version, str(unreadable), "unreadable")
+            yield about(stream.head, row.originator_version, str(unreadable), "unreadable")
         except InvalidMasterKeyError as bad:
-            yield about(stream.head, row.version, str(bad), "keys")
+            yield about(stream.head, row.originator_version, str(bad), "keys")
             return
 
 
@@ -69,7 +69,7 @@ def _keys(stream: Snapshot, rows: list[EventRow]) -> Iterator[Finding]:
         for field, key_id in _sealed(row):
             if key_id not in known:
                 detail = f"the encryption key of {field} is missing although it was not destroyed"
-                yield about(stream.head, row.version, detail, "keys")
+                yield about(stream.head, row.originator_version, detail, "keys")
 
 
 def _sealed(row: EventRow) -> Iterator[tuple[str, UUID]]:
@@ -86,6 +86,6 @@ def _replayable(keys: KeyStore, stream: Snapshot, rows: list[EventRow]) -> Itera
     entries = [with_metadata(entry) for entry in read_rows(EventMapper(stream.keyring(keys)), rows)]
     _, applied = replay_entries(stream.head, entries)
     if len(applied) < len(entries):
-        versions = {entry.row.version for entry in applied}
-        first = next(entry.row.version for entry in entries if entry.row.version not in versions)
+        versions = {entry.version for entry in applied}
+        first = next(entry.version for entry in entries if entry.version not in versions)
         yield about(stream.head, first, "the event cannot be applied to the state before it", "fold")

@@ -34,7 +34,7 @@ from store.log.rows import StreamHead
 from store.postgres import clock
 from store.postgres.database import UNANSWERED
 from store.projections.projector import positions
-from store.reference.advisories import untold
+from store.reference.advisories import not_notified
 
 log = logging.getLogger("awda.verify")
 
@@ -163,7 +163,7 @@ class Verification:
 
     async def _advisories(self) -> None:
         """Checks that every case was notified of every return advisory; the travel gate applies it in any case."""
-        for advisory in await untold(self.pool):
+        for advisory in await not_notified(self.pool):
             detail = f"some cases may not have been notified of {advisory.version}; run `awda advisory change` again"
             self.report.findings.append(Finding("advisory", advisory.place, detail))
 
@@ -192,7 +192,7 @@ class Verification:
 
     async def pending_messages(self, case: UUID | None) -> None:
         """Checks for messages that are not processed. On a stopped programme clock ``patience_s`` decides, not age."""
-        stopped = await clock.stands_still(self.pool)
+        stopped = await clock.is_stopped(self.pool)
         until = monotonic() + self.patience_s
         while found := await self.pool.fetch(_UNDER_WAY, case):
             if monotonic() >= until or (not stopped and min(row["age_s"] for row in found) > STUCK_AFTER_S):

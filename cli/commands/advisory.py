@@ -28,9 +28,9 @@ from store.reference.advisories import (
     AffectedCase,
     addressees,
     advised,
-    all_told,
     change,
     changes,
+    mark_notified,
 )
 
 logger = logging.getLogger("awda.cli")
@@ -168,7 +168,7 @@ async def _notify_all(context: CommandContext, known: AdvisoryChange, wait_s: fl
             except KeyErasedError:
                 logger.warning("%s was erased and cannot be notified", case.number)
             progress(count)
-    await all_told(context.pool, known.advisory)
+    await mark_notified(context.pool, known.advisory)
     until = monotonic() + wait_s
     for case in cases:
         _count(result, case.number, await context.intake.staff.wait(case.message_id, max(0.0, until - monotonic())))

@@ -25,11 +25,11 @@ def send(url: str, secret: str, event: dict[str, Any], tries: int = 12) -> dict[
 
 
 def in_words(problem: str) -> str:
-    """Returns an error response as a person reads it."""
+    """Returns an error response as text."""
     try:
-        told = json.loads(problem)
-        errors = [f"- {error['pointer']}: {error['message']}" for error in told.get("errors", [])]
-        return "\n".join([f"Not accepted: {told['title']} ({told['status']}). {told.get('detail', '')}", *errors])
+        found = json.loads(problem)
+        errors = [f"- {error['pointer']}: {error['message']}" for error in found.get("errors", [])]
+        return "\n".join([f"Not accepted: {found['title']} ({found['status']}). {found.get('detail', '')}", *errors])
     except (ValueError, KeyError):
         return f"Not accepted: {problem}"
 
@@ -55,12 +55,12 @@ if __name__ == "__main__":
     parser.add_argument("--kind", help="the kind of the referral; only a rehearsal uses it")
     parser.add_argument("--occurred-at", default=datetime.now(timezone.utc).isoformat(), help="now, unless you name it")
     parser.add_argument("--id", default=str(uuid.uuid4()), help="the id of an earlier attempt, to repeat it")
-    say = parser.parse_args()
-    data = {"signal_id": say.id, "referral_token": say.token, "signal_type": say.signal, "occurred_at": say.occurred_at}
-    more = {"outcome_code": say.outcome, "payload": say.payload}
-    data |= {name: value for name, value in more.items() if value is not None} | say.fields
-    source = "awda:partner:" + say.url.removesuffix("/rehearsal").rpartition("/")[2]
-    event = {"specversion": "1.0", "type": "org.iom.vhr.signal.v1", "id": say.id, "source": source, "data": data}
-    answer = send(say.url, os.environ["AWDA_SECRET"], event | ({"referralkind": say.kind} if say.kind else {}))
+    args = parser.parse_args()
+    data = {"signal_id": args.id, "referral_token": args.token, "signal_type": args.signal}
+    more = {"occurred_at": args.occurred_at, "outcome_code": args.outcome, "payload": args.payload}
+    data |= {name: value for name, value in more.items() if value is not None} | args.fields
+    source = "awda:partner:" + args.url.removesuffix("/rehearsal").rpartition("/")[2]
+    event = {"specversion": "1.0", "type": "org.iom.vhr.signal.v1", "id": args.id, "source": source, "data": data}
+    answer = send(args.url, os.environ["AWDA_SECRET"], event | ({"referralkind": args.kind} if args.kind else {}))
     print(answer.get("receipt") or "\n".join([answer["says"], *(f"- {note['message']}." for note in answer["notes"])]))
     raise SystemExit(answer.get("would_be") == "held_for_review")

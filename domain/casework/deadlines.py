@@ -1,7 +1,7 @@
-"""Silence is a fact: every deadline a case has, and what is recorded when one passes.
+"""All deadlines of a case, and the events that are recorded when one passes.
 
-A deadline is a moment, a kind and a subject; recording it makes it disappear. Deadlines are derived from the case,
-never stored, so a rehydrated case has the same ones.
+A deadline is a time, a kind and a subject; it no longer exists once its passing is recorded. Deadlines are derived from
+the case and never stored, so a rehydrated case has the same ones.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from domain.kernel.event import Event
 from domain.kernel.policy import NEWEST
 from domain.kernel.vocabulary import ClearanceKind, ClearanceStatus
 from domain.kernel.working_time import LIBYA
-from domain.referral.escalation import NO_END, _referral_lapsed, next_escalation_step
-from domain.referral.requests import ending
+from domain.referral.escalation import NO_END, next_escalation_step, record_escalation_step
+from domain.referral.requests import cancellation_notice
 
 A_SECOND: Final = timedelta(seconds=1)
 
 
 def deadlines(case: Case, directory: Directory) -> list[Deadline]:
-    """Every deadline the case has now, earliest first."""
+    """Returns all current deadlines of the case, earliest first."""
     found = [*_retention(case)] if case.closed else [*_referrals(case, directory), *_holds(case), *_clearances(case)]
     return sorted([*found, *_endings(case)])
 
 
 def _endings(case: Case) -> Iterator[Deadline]:
-    """When partners are told, with the ordinary letters, that their part has ended; also once the case is closed."""
+    """Yields when partners are notified, with the scheduled messages, that a referral ended; also after closure."""
     for referral in case.referrals.values():
         if referral.tell_end_at is not None:
             yield Deadline(referral.tell_end_at, "ending", str(referral.referral_id))
@@ -42,9 +42,9 @@ def _endings(case: Case) -> Iterator[Deadline]:
 
 def _referrals(case: Case, directory: Directory) -> Iterator[Deadline]:
     for referral in case.open_referrals():
-        rung = next_escalation_step(case, referral, directory)
-        if rung is not None:
-            yield Deadline(rung[1], "referral", f"{referral.referral_id}/{rung[0]}")
+        step = next_escalation_step(case, referral, directory)
+        if step is not None:
+            yield Deadline(step[1], "referral", f"{referral.referral_id}/{step[0]}")
 
 
 def _holds(case: Case) -> Iterator[Deadline]:
@@ -52,7 +52,7 @@ def _holds(case: Case) -> Iterator[Deadline]:
 
 
 def _clearances(case: Case) -> Iterator[Deadline]:
-    """Valid to the second, inclusive: what ends at noon has expired a second later. After departure nothing expires."""
+    """Yields the expiry of clearances, one second after their last valid second. None expires after departure."""
     if case.departed:
         return
     for clearance in case.clearances.values():
@@ -67,15 +67,16 @@ def _retention(case: Case) -> Iterator[Deadline]:
         yield Deadline(LIBYA.after(case.closed_at, case.policy.pinned.retention), "retention", str(case.id))
 
 
-# What is recorded when one has passed
+# Passed deadlines
 
 
 def lapse(case: Case, deadline: Deadline, ctx: Context) -> Iterator[Event]:
+    """Yields the events that follow from a passed deadline."""
     yield from LAPSES[deadline.kind](case, deadline.subject, ctx)
 
 
-def _ending_told(case: Case, subject: str, _ctx: Context) -> Iterator[Event]:
-    yield ending(case.referrals[UUID(subject)])
+def _end_notified(case: Case, subject: str, _ctx: Context) -> Iterator[Event]:
+    yield cancellation_notice(case.referrals[UUID(subject)])
 
 
 def _hold_lapsed(case: Case, subject: str, ctx: Context) -> Iterator[Event]:
@@ -94,8 +95,8 @@ def _retention_lapsed(_case: Case, subject: str, ctx: Context) -> Iterator[Event
 
 
 LAPSES: Final[Mapping[str, Callable[[Case, str, Context], Iterator[Event]]]] = {
-    "referral": _referral_lapsed,
-    "ending": _ending_told,
+    "referral": record_escalation_step,
+    "ending": _end_notified,
     "hold": _hold_lapsed,
     "clearance": _clearance_lapsed,
     "retention": _retention_lapsed,

@@ -1,6 +1,6 @@
-"""Evidence: files that belong to a case, and whose hand put in what a partner said.
+"""Evidence: the handler that attaches files to a case.
 
-A file itself is no business of the rules: they know what it is called, and by which digest its sealed bytes are found.
+Rules know only the name of a file and the digest by which its encrypted content is found, never the content.
 """
 
 from __future__ import annotations
@@ -14,24 +14,23 @@ from domain.events.evidence import EvidenceAttached
 from domain.kernel.context import Context
 from domain.kernel.event import Compartment, Event
 
-NAME_ROOM: Final = 120  # every name is sealed at this length, so that none shows by its own
+NAME_LENGTH: Final = 120
+"""Names are padded to this length before sealing, so that the size of the sealed value does not reveal the name."""
 
 FOR_FILES: Final = (Compartment.GEN, Compartment.MED, Compartment.PROT)
-"""Under which keys a file may be sealed: for whoever works on the case, for medical staff, for protection staff."""
+"""Compartments under which a file may be sealed: for case staff, for medical staff, for protection staff."""
 
-
-# Rules
 
 SEALED_AS: Final = {"GEN": "about", "MED": "care_about", "PROT": "protection_about"}
 
 
-def attach_evidence(_case: Case, report: AttachEvidence, _ctx: Context) -> Iterator[Event]:
+def attach_evidence(_case: Case, command: AttachEvidence, _ctx: Context) -> Iterator[Event]:
     about = {
-        "name": report.file_name.ljust(NAME_ROOM),
-        "media_type": report.media_type,
-        "note": report.note,
-        "size": report.size,
-        "content_hash": report.content_hash,
+        "name": command.file_name.ljust(NAME_LENGTH),
+        "media_type": command.media_type,
+        "note": command.note,
+        "size": command.size,
+        "content_hash": command.content_hash,
     }
-    kept: dict[str, Any] = {SEALED_AS[report.compartment]: about}
-    yield EvidenceAttached(file_hash=report.file_hash, sheet_id=report.sheet_id, **kept)
+    kept: dict[str, Any] = {SEALED_AS[command.compartment]: about}
+    yield EvidenceAttached(file_hash=command.file_hash, sheet_id=command.sheet_id, **kept)

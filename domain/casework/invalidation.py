@@ -1,7 +1,7 @@
-"""What a fact ends beyond its own stage: the permissions, the seat and the referrals that rested on what it changes.
+"""Ends clearances, the seat and referrals when an event changes what they were based on (rule INVALIDATION.TABLE).
 
-A stage may look back, never ahead, so screening cannot give a seat back. Facts stand here beside the row of the table
-that they set off (rule INVALIDATION.TABLE), whichever rule recorded them.
+Stages may depend on earlier stages, never on later ones, so screening cannot release a seat itself. This module maps
+each event to a row of the table, whichever handler recorded the event.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from domain.kernel.event import Event
 
 
 def invalidated(case: Case, event: Event, ctx: Context) -> Iterator[Event]:
-    """What a fact that has just been folded ends."""
-    sets_off = SETS_OFF.get(type(event))
-    trigger = sets_off(case, event) if sets_off else None
+    """Yields what ends because of an event that was just applied."""
+    trigger_of = TRIGGERS.get(type(event))
+    trigger = trigger_of(case, event) if trigger_of else None
     if trigger is None or case.departed:
         return
     yield from revocations(case, trigger)
-    if _gives_seat_back(case, INVALIDATES[trigger]):
+    if _releases_seat(case, INVALIDATES[trigger]):
         yield from vacate_seat(case, trigger, ctx)
     yield from end_referrals(case, trigger, ctx)
 
 
-def _gives_seat_back(case: Case, effect: Effect) -> bool:
+def _releases_seat(case: Case, effect: Effect) -> bool:
     frozen = case.seat is not None and case.seat.frozen
     return effect.seat or (effect.seat_once_frozen and frozen)
 
 
-def _elsewhere(case: Case, declared: VoluntaryReturnDeclared) -> Trigger | None:
+def _place_changed(case: Case, declared: VoluntaryReturnDeclared) -> Trigger | None:
     if case.country_since == declared.originator_version:
         return Trigger.DESTINATION_CHANGED
     return Trigger.AREA_CHANGED if declared.place_anew else None
@@ -48,8 +48,8 @@ def _no_longer_eligible(_case: Case, decided: EligibilityDetermined) -> Trigger 
     return Trigger.NOT_SAFE_TO_RETURN if decided.decision == "NOT_SAFE_TO_RETURN" else Trigger.NOT_ELIGIBLE
 
 
-SETS_OFF: Final[Mapping[type[Event], Callable[[Case, Any], Trigger | None]]] = {
-    VoluntaryReturnDeclared: _elsewhere,
+TRIGGERS: Final[Mapping[type[Event], Callable[[Case, Any], Trigger | None]]] = {
+    VoluntaryReturnDeclared: _place_changed,
     EligibilityDetermined: _no_longer_eligible,
     DetentionRecorded: lambda _case, _recorded: Trigger.DETAINED,
     ReturnAdvisoryChanged: lambda _case, _changed: Trigger.ADVISORY_CHANGED,

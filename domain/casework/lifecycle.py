@@ -1,4 +1,4 @@
-"""What may happen to any case at any stage: notes, tasks, holds, withdrawal, closure and reopening."""
+"""Handlers of withdrawal, closure and reopening, which are possible at any stage."""
 
 from __future__ import annotations
 
@@ -16,28 +16,27 @@ from domain.events.screening import VoluntaryReturnWithdrawn
 from domain.kernel.context import Context
 from domain.kernel.errors import Rejected
 from domain.kernel.event import Event
+from domain.kernel.labels import label
 from domain.kernel.vocabulary import PUBLIC_CLOSURE, ClearanceKind, ClearanceStatus, ClosureReason, HoldType, Phase
 from domain.kernel.working_time import LIBYA
 from domain.referral.disclosure import CARE, RECIPIENT_OF
 from domain.referral.requests import cancel
 
-# Leaving the way
 
-
-def withdraw_voluntary_return(case: Case, statement: WithdrawVoluntaryReturn, ctx: Context) -> Iterator[Event]:
-    """Accepted in every phase until the flight has departed (INV-02); care goes on."""
+def withdraw_voluntary_return(case: Case, command: WithdrawVoluntaryReturn, ctx: Context) -> Iterator[Event]:
+    """Accepted in every phase until the flight has departed (INV-02); assistance continues."""
     if case.departed:
         raise Rejected(
             "INV-02", "the flight has departed; record a protection concern or a complaint, or stop the onward leg"
         )
     yield VoluntaryReturnWithdrawn(
-        channel=statement.channel, place=statement.place, reported_by_other=statement.reported_by_other
+        channel=command.channel, place=command.place, reported_by_other=command.reported_by_other
     )
     yield from revocations(case, Trigger.RETURN_WITHDRAWN)
     yield from vacate_seat(case, "WITHDRAWN", ctx)
     yield from end_referrals(case, Trigger.RETURN_WITHDRAWN, ctx)
     yield hold(HoldType.CONSENT, ctx)
-    if statement.reported_by_other:
+    if command.reported_by_other:
         yield task("contact the person", "PROTECTION_OFFICER", ctx.policy.pinned.withdrawal_contact, ctx)
 
 
@@ -82,42 +81,66 @@ NEEDS_FIRST: Final[Mapping[ClosureReason, type[Event]]] = {
 }
 
 
-def close_case(case: Case, order: CloseCase, ctx: Context) -> Iterator[Event]:
-    """A person decides and a second one approves, except where somebody simply no longer wants to return."""
-    if case.phase not in CLOSES_IN[order.reason]:
-        raise Rejected("CLOSURE.PHASE", f"{order.reason} does not close a case in phase {case.phase}", field="reason")
-    needed = NEEDS_FIRST.get(order.reason)
+FIRST_IN_WORDS: Final[Mapping[type[Event], str]] = {
+    ReintegrationCompleted: "the completion of reintegration",
+    VoluntaryReturnWithdrawn: "the withdrawal of voluntary return",
+}
+
+
+def close_case(case: Case, command: CloseCase, ctx: Context) -> Iterator[Event]:
+    """Requires a decision and the approval of a second person, except when the person withdrew."""
+    if case.phase not in CLOSES_IN[command.reason]:
+        phase = label(case.phase) if case.phase else "not registered"
+        detail = f"'{label(command.reason)}' cannot close a case in the phase '{phase}'; choose another reason"
+        raise Rejected("CLOSURE.PHASE", detail, field="reason")
+    needed = NEEDS_FIRST.get(command.reason)
     if needed and not case.has(needed):
         raise Rejected(
-            "CLOSURE.NOT_REACHED", f"{order.reason} needs {needed.TOPIC} to be recorded first", field="reason"
+            "CLOSURE.NOT_REACHED",
+            f"'{label(command.reason)}' requires that {FIRST_IN_WORDS[needed]} is recorded first",
+            field="reason",
         )
-    approver = order.approved_by.removeprefix("staff:")
-    if approver == ctx.actor.removeprefix("staff:") and order.reason is not ClosureReason.WITHDRAWN_BY_MIGRANT:
+    approver = command.approved_by.removeprefix("staff:")
+    if approver == ctx.actor.removeprefix("staff:") and command.reason is not ClosureReason.WITHDRAWN_BY_MIGRANT:
         raise Rejected(
-            "CLOSURE.FOUR_EYES", f"{order.approved_by} cannot approve their own decision", field="approved_by"
+            "CLOSURE.FOUR_EYES",
+            f"{approver} cannot approve their own decision; a second person must approve the closure",
+            field="approved_by",
         )
     yield from vacate_seat(case, "CASE_CLOSED", ctx)
     for referral in list(case.open_referrals()):
         if RECIPIENT_OF[referral.asked_kind] not in CARE:
             yield from cancel(case, referral, ctx)
     yield CaseClosed(
-        public_reason=PUBLIC_CLOSURE[order.reason],
+        public_reason=PUBLIC_CLOSURE[command.reason],
         decided_by=ctx.actor,
-        approved_by=order.approved_by,
-        reason=order.reason,
+        approved_by=command.approved_by,
+        reason=command.reason,
     )
 
 
-def reopen_case(case: Case, order: ReopenCase, ctx: Context) -> Iterator[Event]:
-    """Within the reopening window; every permission starts expired, and consent is asked again."""
+def reopen_case(case: Case, command: ReopenCase, ctx: Context) -> Iterator[Event]:
+    """Accepted within the reopening window; clearances start expired, and consent must be given again."""
     if case.closed_at is None:
-        raise Rejected("REOPEN.NOT_CLOSED", f"the case is in phase {case.phase}")
+        raise Rejected(
+            "REOPEN.NOT_CLOSED",
+            f"the case is not closed (phase: {label(case.phase) if case.phase else 'not registered'})",
+        )
     latest = LIBYA.after(case.closed_at, case.policy.pinned.reopen_window)
     if ctx.at > latest:
-        raise Rejected("REOPEN.TOO_LATE", f"the window ended on {latest:%d %B %Y}; open a new case for the same person")
-    if order.target_phase not in (Phase.INTAKE, Phase.PRE_DEPARTURE, Phase.POST_ARRIVAL):
-        raise Rejected("REOPEN.PHASE", f"a case is not reopened into {order.target_phase}", field="target_phase")
-    yield CaseReopened(target_phase=order.target_phase, reason=order.reason)
+        raise Rejected(
+            "REOPEN.TOO_LATE", f"the reopening window ended on {latest:%d %B %Y}; register a new case for the person"
+        )
+    if command.target_phase not in (Phase.INTAKE, Phase.PRE_DEPARTURE, Phase.POST_ARRIVAL):
+        raise Rejected(
+            "REOPEN.PHASE",
+            (
+                f"a case cannot be reopened into the phase '{label(command.target_phase)}'; "
+                "choose intake, before departure or after arrival"
+            ),
+            field="target_phase",
+        )
+    yield CaseReopened(target_phase=command.target_phase, reason=command.reason)
     for clearance in list(case.clearances.values()):
         if clearance.status is ClearanceStatus.VALID and clearance.kind is not ClearanceKind.TRAVEL_DOCUMENT:
             yield ClearanceExpired(kind=clearance.kind)

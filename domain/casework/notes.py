@@ -25,31 +25,33 @@ from domain.kernel.context import Context
 from domain.kernel.errors import Rejected
 from domain.kernel.event import Event
 
-# Notes, people, tasks
+
+def assign_case_worker(_case: Case, command: AssignCaseWorker, _ctx: Context) -> Iterator[Event]:
+    yield CaseWorkerAssigned(user=command.user)
 
 
-def assign_case_worker(_case: Case, order: AssignCaseWorker, _ctx: Context) -> Iterator[Event]:
-    yield CaseWorkerAssigned(user=order.user)
+def set_priority(_case: Case, command: SetPriority, _ctx: Context) -> Iterator[Event]:
+    yield CasePriorityAssigned(priority=command.priority, basis=command.basis)
 
 
-def set_priority(_case: Case, order: SetPriority, _ctx: Context) -> Iterator[Event]:
-    yield CasePriorityAssigned(priority=order.priority, basis=order.basis)
+def add_note(_case: Case, command: AddNote, _ctx: Context) -> Iterator[Event]:
+    yield NoteAdded(note=command.note)
 
 
-def add_note(_case: Case, report: AddNote, _ctx: Context) -> Iterator[Event]:
-    yield NoteAdded(note=report.note)
+def record_contact_attempt(_case: Case, command: RecordContactAttempt, _ctx: Context) -> Iterator[Event]:
+    yield ContactAttempted(channel=command.channel, result=command.result)
 
 
-def record_contact_attempt(_case: Case, report: RecordContactAttempt, _ctx: Context) -> Iterator[Event]:
-    yield ContactAttempted(channel=report.channel, result=report.result)
+def inform_person(_case: Case, command: InformPerson, _ctx: Context) -> Iterator[Event]:
+    yield PersonInformed(topic=command.topic, channel=command.channel, language=command.language)
 
 
-def inform_person(_case: Case, report: InformPerson, _ctx: Context) -> Iterator[Event]:
-    yield PersonInformed(topic=report.topic, channel=report.channel, language=report.language)
-
-
-def complete_task(case: Case, report: CompleteTask, _ctx: Context) -> Iterator[Event]:
-    found = case.tasks.get(report.task_id)
+def complete_task(case: Case, command: CompleteTask, _ctx: Context) -> Iterator[Event]:
+    found = case.tasks.get(command.task_id)
     if found is None:
-        raise Rejected("TASK.UNKNOWN", f"no open task {report.task_id} on this case", field="task_id")
-    yield TaskCompleted(task_id=found.task_id, task=found.task, outcome=report.outcome)
+        raise Rejected(
+            "TASK.UNKNOWN",
+            f"this case has no open task {command.task_id}; check the tasks of the case",
+            field="task_id",
+        )
+    yield TaskCompleted(task_id=found.task_id, task=found.task, outcome=command.outcome)

@@ -16,12 +16,12 @@ ABOARD: Final = frozenset({"CHECKED_IN", "BOARDED"})
 
 
 def vacate_seat(case: Case, cause: str, ctx: Context) -> Iterator[Event]:
-    """Give the seat back, take the person off if aboard, and end what served only this flight."""
+    """Releases the seat, offloads a person who checked in or boarded, and ends what served only this flight."""
     seat = case.seat
     if case.departed:
         return
     if seat is None:
-        yield from _give_up_waiting(case, cause)
+        yield from release_nomination(case, cause)
         return
     if seat.status in ABOARD:
         yield PassengerOffloaded(movement=seat.movement, cause=cause)
@@ -30,14 +30,15 @@ def vacate_seat(case: Case, cause: str, ctx: Context) -> Iterator[Event]:
     yield from end_referrals(case, Trigger.FLIGHT_CHANGED, ctx)
 
 
-def _give_up_waiting(case: Case, cause: str) -> Iterator[Event]:
-    """Whoever does not want a seat any more does not wait for one either."""
+def release_nomination(case: Case, cause: str) -> Iterator[Event]:
+    """Removes the person from the waiting list of the nominated flight."""
     if case.nomination is not None:
         movement_id, movement = case.nomination
         yield SeatReleased(movement_id=movement_id, movement=movement, cause=cause)
 
 
 def end_referrals(case: Case, trigger: Trigger, ctx: Context) -> Iterator[Event]:
+    """Cancels the open referrals that the trigger makes obsolete."""
     for referral in list(case.open_referrals()):
         if referral.kind in INVALIDATES[trigger].cancels:
             yield from cancel(case, referral, ctx)

@@ -2,7 +2,7 @@
 
 The protection unit changes advisories while people wait (rule SAFETY.ADVISORY_LEVELS). A safety assessment made under
 an advisory that
-no longer applies clears nobody for travel (rule SAFETY.OUTDATED): the travel gate checks it, and every case is
+no longer applies does not clear anyone for travel (rule SAFETY.OUTDATED): the travel gate checks it, and every case is
 notified.
 """
 

@@ -1,7 +1,7 @@
-"""What may be asked of a case: one frozen model each, under the name that staff type.
+"""Commands that belong to no single stage; the class name is the name that staff type.
 
-Here are the base, the registry and what belongs to no single stage; a stage's own messages stand in its file.
-A message is an order (guarded, may be refused) or a report of a fact (always recorded); its rule says which.
+A command either requests an action, which a rule may reject, or reports a fact, which is always recorded. The handler
+decides which of the two it is.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from domain.events.evidence import Digest, FileName
 from domain.kernel.message import Message, Text, Word
 from domain.kernel.vocabulary import Block, ClearanceKind, ClosureReason, HoldType, Phase, Priority, RiskLevel
 
-# Messages
+# Evidence
 
 
 class AttachEvidence(Message):
-    """A file that has been sealed and kept. Comes only with its file, through the door for files."""
+    """Attaches a file that has been encrypted and stored. Accepted only together with the file itself."""
 
     FROM: ClassVar[str] = "file"
 
@@ -85,7 +85,7 @@ class LiftHold(Message):
 
 
 class GrantClearance(Message):
-    """A named officer grants a permission that no partner's answer grants by itself."""
+    """A named officer grants a clearance that is not granted automatically by a partner's answer."""
 
     kind: ClearanceKind
     evidence: Text
@@ -98,17 +98,17 @@ class RevokeClearance(Message):
 
 
 class RaiseProtectionConcern(Message):
-    """A concern for the person's safety, at any stage. Its content is sealed."""
+    """Raises a concern for the person's safety, at any stage. Its content is sealed."""
 
     risk_level: RiskLevel
     concern: Text
 
 
-# Leaving the way
+# Withdrawal, closure and reopening
 
 
 class WithdrawVoluntaryReturn(Message):
-    """The person no longer wants to return. No reason is asked, none is needed, and nothing outranks it."""
+    """The person withdraws from voluntary return. No reason is required; it takes precedence over all else."""
 
     channel: Word
     place: Word = "OFFICE"

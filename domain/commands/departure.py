@@ -9,8 +9,6 @@ from pydantic import AwareDatetime, Field
 
 from domain.kernel.message import Message, Word
 
-# Messages
-
 
 class AllocateFunding(Message):
     project: Word
@@ -44,7 +42,7 @@ class RecordDepartureInterview(Message):
     account: Annotated[str, Field(max_length=4000)] | None = None
     feedback: Annotated[str, Field(max_length=4000)] | None = None
     concern: Annotated[str, Field(min_length=1, max_length=4000)] | None = None
-    """Any other matter of protection that was heard in the interview."""
+    """Any other protection concern raised in the interview."""
 
 
 class CheckInPassenger(Message):

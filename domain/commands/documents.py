@@ -9,24 +9,22 @@ from domain.kernel.message import Message, Word
 from domain.kernel.person import Country
 from domain.kernel.vocabulary import TravelDocumentKind
 
-# Messages
-
 
 class ChangeNationality(Message):
-    """The person names another nationality than the one on record, say after an embassy did not confirm that one."""
+    """The person states a nationality other than the one on record, for example after an embassy did not confirm it."""
 
     nationality: Country
 
 
 class RecordTravelDocument(Message):
-    """A document the person already has, seen by staff."""
+    """Records a travel document that the person already holds and that staff have seen."""
 
     kind: TravelDocumentKind
     number: Word
     expires_on: date
     authenticity: Literal["CHECKED", "DOUBTED"]
     issued_by: Country | None = None
-    """Whose document it is; needed once the person has named another nationality than before."""
+    """Country that issued the document; required once the person has stated a different nationality."""
 
 
 class HandOverTravelDocument(Message):

@@ -8,8 +8,6 @@ from pydantic import AwareDatetime
 
 from domain.kernel.message import Message, Word
 
-# Messages
-
 
 class IssueFitToTravel(Message):
     result: Literal["FIT", "FIT_WITH_CONDITIONS", "UNFIT_TEMPORARY", "UNFIT"]

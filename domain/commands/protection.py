@@ -11,11 +11,9 @@ from domain.kernel.person import Country
 from domain.kernel.places import PART
 from domain.kernel.vocabulary import AdvisoryLevel
 
-# Messages
-
 
 class ReassessSafety(Message):
-    """What is advised about a country or a part of it has changed; each case that may be concerned is told."""
+    """A return advisory for a country or a part of it changed; sent to every case that it may concern."""
 
     FROM: ClassVar[str] = "system"
 

@@ -8,8 +8,6 @@ from pydantic import AwareDatetime, Field
 
 from domain.kernel.message import Message, Word
 
-# Messages
-
 
 class ConfirmArrival(Message):
     arrived_at: AwareDatetime | None = None

@@ -1,4 +1,4 @@
-"""Commands of staff about a referral."""
+"""Commands about a referral: of staff, and the reports of failed deliveries."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from domain.kernel.vocabulary import ReferralKind
 
 
 class ReportDeliveryFailure(Message):
-    """From ourselves: nobody goes on delivering by itself. ``cause`` and ``letter`` are neutral words."""
+    """Sent by the system when it stops trying to deliver a message. ``cause`` and ``letter`` are neutral words."""
 
     FROM: ClassVar[str] = "system"
 
@@ -25,7 +25,10 @@ class ReportDeliveryFailure(Message):
 
 
 class CreateReferral(Message):
-    """Ask a partner. ``informed``: the person was told that this partner must report to authorities, and wants it."""
+    """Creates a referral to a partner.
+
+    ``informed``: the person was informed that this partner must report to authorities, and agreed.
+    """
 
     kind: ReferralKind
     partner_id: Word | None = None
@@ -39,7 +42,7 @@ class SendReferral(Message):
 
 
 class AmendReferral(Message):
-    """Tell the partner of a referral again what it may know, after something of it has changed."""
+    """Sends the partner its minimum data set again, after some of the data has changed."""
 
     referral_id: UUID
 
@@ -50,7 +53,7 @@ class CancelReferral(Message):
 
 
 class PauseReferral(Message):
-    """Stop the clock of what is under way; the pause itself is asked about again and again."""
+    """Suspends the due dates of a referral in progress; the pause itself comes up for review at an interval."""
 
     referral_id: UUID
     reason: Text
@@ -69,7 +72,7 @@ class ReassignReferral(Message):
 
 
 class ConfirmReferralExpiry(Message):
-    """A person confirms that nobody answers any more; silence alone never ends a referral."""
+    """Confirms that the partner will not answer. A referral never expires without this confirmation."""
 
     referral_id: UUID
     reason: Text
@@ -81,14 +84,14 @@ class MarkReferralEnteredInError(Message):
 
 
 class ReportHandedOver(Message):
-    """A referral was brought to its partner by a person: on paper, by telephone, in a visit, by a link."""
+    """A member of staff delivered a referral manually: on paper, by telephone, in a visit, by a link or on a sheet."""
 
     referral_id: UUID
     how: Literal["PAPER", "PHONE", "VISIT", "LINK", "SHEET"]
 
 
 class ListReferral(Message):
-    """Put a referral on a sheet for its partner. Refused when nothing may leave any more."""
+    """Puts a referral on a sheet for its partner. Rejected when the data may no longer be disclosed."""
 
     referral_id: UUID
     sheet_id: UUID

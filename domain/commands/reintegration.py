@@ -9,8 +9,6 @@ from pydantic import Field
 from domain.events.reintegration import PlanItem
 from domain.kernel.message import Message, Word
 
-# Messages
-
 
 class EnrolReintegration(Message):
     office: Word

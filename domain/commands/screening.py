@@ -11,11 +11,9 @@ from domain.kernel.message import Message, Word
 from domain.kernel.person import Country, Person
 from domain.kernel.vocabulary import IntakeChannel, LivingSituation, Purpose, RiskLevel
 
-# Messages
-
 
 class RegisterCase(Message):
-    """Open a case for a person who asks. Needs their consent to keep data, or a recorded emergency."""
+    """Registers a case for a person. Requires consent to data processing, or a recorded emergency."""
 
     person: Person
     country_of_return: Country
@@ -54,7 +52,7 @@ class RecordNonRefoulementScreen(Message):
     outcome: Literal["NO_CLAIM", "CLAIM", "UNSURE"]
     account: Annotated[str, Field(max_length=4000)] | None = None
     concern: Annotated[str, Field(min_length=1, max_length=4000)] | None = None
-    """Any other matter of protection that was heard in the interview."""
+    """Any other protection concern raised in the interview."""
 
 
 class RecordVulnerabilityAssessment(Message):
@@ -101,9 +99,9 @@ class RecordRelease(Message):
     pass
 
 
-def concluded(report: AssessVoluntariness) -> Free:
-    """What an assessment comes to: under pressure nobody is free, and anything less than a clear yes is a doubt."""
-    if not report.free_of_pressure:
+def conclusion(assessment: AssessVoluntariness) -> Free:
+    """Returns the result of an assessment: pressure means not voluntary; anything short of a clear yes is doubt."""
+    if not assessment.free_of_pressure:
         return "NOT_VOLUNTARY"
-    clear = report.understood and report.capacity == "OK" and not report.coercion_indicators
+    clear = assessment.understood and assessment.capacity == "OK" and not assessment.coercion_indicators
     return "VOLUNTARY" if clear else "DOUBT"

@@ -10,7 +10,7 @@ from pydantic import AwareDatetime
 from domain.kernel.message import Message, Text, Word
 from domain.kernel.person import Country
 
-# Letters from the movement's stream
+# From the movement to the case
 
 
 class TakeSeat(Message):

@@ -1,4 +1,4 @@
-"""Commands that carry what a partner sent, and commands that resolve what was quarantined."""
+"""Commands that carry a partner's signal, and commands that resolve quarantined signals and messages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Attachment(BaseModel):
 
 
 class SubjectCheck(BaseModel):
-    """Whom the partner believes to be speaking of (rule QUARANTINE.IDENTITY_MISMATCH)."""
+    """The person whom the partner believes the signal concerns (rule QUARANTINE.IDENTITY_MISMATCH)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -29,7 +29,7 @@ class SubjectCheck(BaseModel):
 
 
 class ReceivePartnerSignal(Message):
-    """A completion signal. ``occurred_at`` and ``sent_at`` are the partner's clock, and only claims.
+    """A partner's signal. ``occurred_at`` and ``sent_at`` follow the partner's clock and are claims only.
 
     See rule SIGNAL.DISPOSITION.
     """
@@ -44,7 +44,7 @@ class ReceivePartnerSignal(Message):
     reason: Annotated[str, Field(max_length=2000)] | None = None
     payload: dict[str, Any] = Field(default_factory=dict)
     payload_version: int = Field(default=1, ge=1)
-    """Which version of the kind's payload this is (``domain.referral.outcomes``)."""
+    """Version of the payload for this kind of referral (``domain.referral.outcomes``)."""
     occurred_at: AwareDatetime
     sent_at: AwareDatetime | None = None
     partner_seq: int | None = Field(default=None, ge=0)
@@ -53,19 +53,19 @@ class ReceivePartnerSignal(Message):
     until: date | None = None
     attachments: tuple[Attachment, ...] = ()
     sheet_id: UUID | None = None
-    """The sheet it was written on, when one of us put it in."""
+    """The sheet from which a member of staff recorded the signal."""
 
 
 class ReceiveContradiction(ReceivePartnerSignal):
-    """What was said under an id that was used before. Handed on by the desk that takes messages in."""
+    """A signal with different content under an id that was already used. Forwarded by the intake."""
 
     FROM: ClassVar[str] = "desk"
 
 
 class ResolveQuarantinedSignal(Message):
-    """A person decides what a doubtful signal means: what it says counts, or it is set aside.
+    """An officer decides about a quarantined signal: it takes effect, or it is set aside.
 
-    ``outcome_code`` and ``payload`` correct what the partner sent, as it told that person since.
+    ``outcome_code`` and ``payload`` correct the signal as the partner has since clarified.
     """
 
     signal_id: UUID
@@ -76,7 +76,7 @@ class ResolveQuarantinedSignal(Message):
 
 
 class ResolveQuarantinedMessage(Message):
-    """A person's decision on a message that could not be taken in. Handed on by the desk that carries it out."""
+    """An officer's decision about a message that could not be processed. Forwarded by the quarantine service."""
 
     FROM: ClassVar[str] = "desk"
 

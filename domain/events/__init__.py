@@ -1,4 +1,4 @@
 """The events that can be recorded: one file per stage, and one per wider subject.
 
-An event holds fields, its sentence, and how it changes the aggregate, never a rule. Start with ``case.py``.
+An event holds its fields, its sentence, and how it changes the aggregate; it contains no rules. Start with ``case.py``.
 """

@@ -1,4 +1,4 @@
-"""What belongs to no stage alone: facts of the case itself, of its stages, holds, clearances and tasks."""
+"""Events that belong to no single stage: the case itself, its stages, holds, clearances and tasks."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from domain.case.aggregate import ERASE_TASK, Case, Clearance, Hold, Task
 from domain.kernel.event import Compartment, Event, Sealed
 from domain.kernel.holds import BLOCKS
 from domain.kernel.person import Country, Person
+from domain.kernel.sentences import code_in_words, date_and_time
 from domain.kernel.vocabulary import (
     Block,
     Checkpoint,
@@ -28,14 +29,16 @@ from domain.kernel.vocabulary import (
     StageStatus,
 )
 
-# The case itself
+# The case
 
 
 class CaseRegistered(Event):
-    """A person asked for information or return, and a case was opened for them."""
+    """A case was opened for a person who asked for information or for return."""
 
     TOPIC: ClassVar[str] = "CaseRegistered"
-    SENTENCE: ClassVar[str] = "Registered as {number} through {channel} at {office}, to return to {country_of_return}."
+    SENTENCE: ClassVar[str] = (
+        "Registered as {number} at {office} (channel: {channel}); country of return: {country_of_return:country}."
+    )
 
     number: str
     edition: str
@@ -56,14 +59,14 @@ class CaseRegistered(Event):
 
 class CaseWorkerAssigned(Event):
     TOPIC: ClassVar[str] = "CaseWorkerAssigned"
-    SENTENCE: ClassVar[str] = "Assigned to {user}."
+    SENTENCE: ClassVar[str] = "Case worker assigned: {user:actor}."
 
     user: str
 
 
 class CasePriorityAssigned(Event):
     TOPIC: ClassVar[str] = "CasePriorityAssigned"
-    SENTENCE: ClassVar[str] = "Priority set to {priority} ({basis})."
+    SENTENCE: ClassVar[str] = "Priority set to {priority} (basis: {basis:words})."
 
     priority: Priority
     basis: Annotated[str | None, Sealed(Compartment.PROT)] = None
@@ -81,7 +84,7 @@ class NoteAdded(Event):
 
 class ContactAttempted(Event):
     TOPIC: ClassVar[str] = "ContactAttempted"
-    SENTENCE: ClassVar[str] = "Contact attempted by {channel}: {result}."
+    SENTENCE: ClassVar[str] = "Contact attempted by {channel:words}: {result:words}."
 
     channel: str
     result: Annotated[str | None, Sealed(Compartment.GEN)] = None
@@ -89,7 +92,7 @@ class ContactAttempted(Event):
 
 class PersonInformed(Event):
     TOPIC: ClassVar[str] = "PersonInformed"
-    SENTENCE: ClassVar[str] = "The person was informed by {channel} in {language} about {topic}."
+    SENTENCE: ClassVar[str] = "Person informed by {channel:words}, in {language:language}: {topic:words}."
 
     channel: str
     language: str
@@ -97,10 +100,10 @@ class PersonInformed(Event):
 
 
 class RestrictedFactRecorded(Event):
-    """A fact whose very name would tell too much: the true name and its content are sealed."""
+    """An event whose name alone would reveal restricted data: its true name and content are sealed."""
 
     TOPIC: ClassVar[str] = "RestrictedFactRecorded"
-    SENTENCE: ClassVar[str] = "A restricted fact was recorded."
+    SENTENCE: ClassVar[str] = "Restricted information recorded."
 
     compartment_class: str
     true_name: Annotated[str | None, Sealed(Compartment.PROT)] = None
@@ -113,7 +116,9 @@ class RestrictedFactRecorded(Event):
 
 class CaseClosed(Event):
     TOPIC: ClassVar[str] = "CaseClosed"
-    SENTENCE: ClassVar[str] = "Closed: {public_reason}, decided by {decided_by}, approved by {approved_by}."
+    SENTENCE: ClassVar[str] = (
+        "Case closed: {public_reason}; decided by {decided_by:actor}, approved by {approved_by:actor}."
+    )
 
     public_reason: PublicClosure
     decided_by: str
@@ -129,7 +134,7 @@ class CaseClosed(Event):
 
 class CaseReopenProposed(Event):
     TOPIC: ClassVar[str] = "CaseReopenProposed"
-    SENTENCE: ClassVar[str] = "Reopening proposed because of {trigger}; a person decides."
+    SENTENCE: ClassVar[str] = "Reopening of the case proposed (cause: {trigger}); awaiting a decision."
 
     trigger: str
 
@@ -138,10 +143,10 @@ class CaseReopenProposed(Event):
 
 
 class CaseReopened(Event):
-    """Reopened for a fresh decision: every permission starts expired, screening is done again."""
+    """The case was reopened for a new decision: clearances start expired, and screening is repeated."""
 
     TOPIC: ClassVar[str] = "CaseReopened"
-    SENTENCE: ClassVar[str] = "Reopened into {target_phase}: {reason}."
+    SENTENCE: ClassVar[str] = "Case reopened into the phase '{target_phase}': {reason}."
 
     target_phase: Phase
     reason: Annotated[str | None, Sealed(Compartment.PROT)] = None
@@ -163,7 +168,7 @@ class CaseReopened(Event):
 
 class StageOpened(Event):
     TOPIC: ClassVar[str] = "StageOpened"
-    SENTENCE: ClassVar[str] = "{stage} opened."
+    SENTENCE: ClassVar[str] = "Stage opened: {stage}."
 
     stage: Stage
 
@@ -175,7 +180,7 @@ class StageOpened(Event):
 
 class StageCompleted(Event):
     TOPIC: ClassVar[str] = "StageCompleted"
-    SENTENCE: ClassVar[str] = "{stage} completed."
+    SENTENCE: ClassVar[str] = "Stage completed: {stage}."
 
     stage: Stage
 
@@ -185,7 +190,7 @@ class StageCompleted(Event):
 
 class StageReopened(Event):
     TOPIC: ClassVar[str] = "StageReopened"
-    SENTENCE: ClassVar[str] = "{stage} reopened because of {cause}."
+    SENTENCE: ClassVar[str] = "Stage reopened: {stage} (cause: {cause:words})."
 
     stage: Stage
     cause: str
@@ -199,10 +204,10 @@ class StageReopened(Event):
 
 
 class HoldPlaced(Event):
-    """Something stops the journey. Several causes share one public type, so that none can be read from it."""
+    """A hold blocks the journey. Several causes share one public type, so that the type reveals none of them."""
 
     TOPIC: ClassVar[str] = "HoldPlaced"
-    SENTENCE: ClassVar[str] = "{hold_type} hold placed; owner {owner}, to be reviewed by {review_by}."
+    SENTENCE: ClassVar[str] = "{hold_type} hold placed; owner: {owner:words}; review due {review_by}."
 
     hold_id: UUID
     hold_type: HoldType
@@ -225,7 +230,7 @@ class HoldPlaced(Event):
 
 class HoldReviewed(Event):
     TOPIC: ClassVar[str] = "HoldReviewed"
-    SENTENCE: ClassVar[str] = "Hold reviewed ({decision}); next review by {review_by}."
+    SENTENCE: ClassVar[str] = "Hold reviewed: {decision:words}; next review due {review_by}."
 
     hold_id: UUID
     review_by: AwareDatetime
@@ -239,7 +244,7 @@ class HoldReviewed(Event):
 
 class HoldLifted(Event):
     TOPIC: ClassVar[str] = "HoldLifted"
-    SENTENCE: ClassVar[str] = "{hold_type} hold lifted by {by}."
+    SENTENCE: ClassVar[str] = "{hold_type} hold lifted by {by:actor}."
 
     hold_id: UUID
     hold_type: HoldType
@@ -254,7 +259,7 @@ class HoldLifted(Event):
 
 class ClearanceGranted(Event):
     TOPIC: ClassVar[str] = "ClearanceGranted"
-    SENTENCE: ClassVar[str] = "{kind} granted from {valid_from}."
+    SENTENCE: ClassVar[str] = "Clearance granted: {kind}, valid from {valid_from} {end}."
 
     kind: ClearanceKind
     valid_from: AwareDatetime
@@ -266,16 +271,16 @@ class ClearanceGranted(Event):
             self.kind, ClearanceStatus.VALID, self.timestamp, self.valid_from, self.valid_until, self.evidence
         )
 
-    def say(self) -> str:
-        until = f" until {self.valid_until:%d %B %Y %H:%M UTC}" if self.valid_until else ", until something ends it"
-        return f"{self.kind} granted from {self.valid_from:%d %B %Y %H:%M UTC}{until}."
+    def sentence_values(self) -> dict[str, Any]:
+        end = f"until {date_and_time(self.valid_until)}" if self.valid_until else "without an end date"
+        return {**self.facts, "end": end}
 
 
 class ClearanceExpired(Event):
-    """Time ended a permission. Recorded as a fact, so that a replay can say why somebody could not board."""
+    """A clearance reached its end date. Recorded, so that a replay can explain why boarding was refused."""
 
     TOPIC: ClassVar[str] = "ClearanceExpired"
-    SENTENCE: ClassVar[str] = "{kind} expired."
+    SENTENCE: ClassVar[str] = "Clearance expired: {kind}."
 
     kind: ClearanceKind
 
@@ -285,7 +290,7 @@ class ClearanceExpired(Event):
 
 class ClearanceRevoked(Event):
     TOPIC: ClassVar[str] = "ClearanceRevoked"
-    SENTENCE: ClassVar[str] = "{kind} revoked because of {cause}."
+    SENTENCE: ClassVar[str] = "Clearance revoked: {kind} (cause: {cause:words})."
 
     kind: ClearanceKind
     cause: str
@@ -296,7 +301,7 @@ class ClearanceRevoked(Event):
 
 class ClearanceNotRequired(Event):
     TOPIC: ClassVar[str] = "ClearanceNotRequired"
-    SENTENCE: ClassVar[str] = "{kind} is not required: {cause}."
+    SENTENCE: ClassVar[str] = "Clearance not required: {kind} (reason: {cause:words})."
 
     kind: ClearanceKind
     cause: str
@@ -314,28 +319,27 @@ def _end(case: Case, kind: ClearanceKind, status: ClearanceStatus, at: datetime,
 
 class TravelGateEvaluated(Event):
     TOPIC: ClassVar[str] = "TravelGateEvaluated"
-    SENTENCE: ClassVar[str] = "Travel gate at {checkpoint}: {outcome}."
+    SENTENCE: ClassVar[str] = "Travel gate at {checkpoint}: {result}."
 
     checkpoint: Checkpoint
     ok: bool
     failures: tuple[str, ...] = ()
     advised: str | None = None
-    """The mark of what was advised then about the place of return; nothing where nothing was."""
+    """Mark of the return advisory then in force for the place of return; ``None`` if there was none."""
 
-    def say(self) -> str:
-        return (
-            f"Travel gate at {self.checkpoint}: {'passed' if self.ok else 'not passed, ' + ', '.join(self.failures)}."
-        )
+    def sentence_values(self) -> dict[str, Any]:
+        failures = "; ".join(map(code_in_words, self.failures))
+        return {**self.facts, "result": "passed" if self.ok else f"not passed ({failures})"}
 
 
 # Tasks
 
 
 class TaskRaised(Event):
-    """Something a person must do, for which queue, due when."""
+    """A task was created for a queue of staff, with a due date."""
 
     TOPIC: ClassVar[str] = "TaskRaised"
-    SENTENCE: ClassVar[str] = "Task for {queue}: {task}, due {due}."
+    SENTENCE: ClassVar[str] = "Task for {queue:words}: {task}; due {due}."
 
     task_id: UUID
     task: str
@@ -343,7 +347,7 @@ class TaskRaised(Event):
     due: AwareDatetime
     subject: str = ""
     next_review: AwareDatetime | None = None
-    """Set when the task is the review of a hold: when the hold comes up again."""
+    """Set when the task is the review of a hold: the date of the next review."""
 
     def apply_to(self, case: Case) -> None:
         if self.next_review is not None and (held := case.holds.get(UUID(self.subject))):
@@ -355,7 +359,7 @@ class TaskRaised(Event):
 
 class TaskCompleted(Event):
     TOPIC: ClassVar[str] = "TaskCompleted"
-    SENTENCE: ClassVar[str] = "Task done: {task} ({outcome})."
+    SENTENCE: ClassVar[str] = "Task completed: {task} ({outcome:words})."
 
     task_id: UUID
     task: str

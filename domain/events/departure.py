@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar, Final
 from uuid import UUID
 
 from pydantic import AwareDatetime
@@ -13,7 +14,7 @@ from domain.kernel.event import Compartment, Event, Sealed
 from domain.kernel.person import Country
 from domain.kernel.vocabulary import Phase, StageStatus
 
-# Facts, in the order they usually happen
+# Events, in their usual order
 
 
 class FundingAllocated(Event):
@@ -26,7 +27,7 @@ class FundingAllocated(Event):
 
 class PassengerNominated(Event):
     TOPIC: ClassVar[str] = "PassengerNominated"
-    SENTENCE: ClassVar[str] = "Nominated for {movement}."
+    SENTENCE: ClassVar[str] = "Nominated for flight {movement}."
 
     movement_id: UUID
     movement: str
@@ -37,7 +38,7 @@ class PassengerNominated(Event):
 
 class SeatReserved(Event):
     TOPIC: ClassVar[str] = "SeatReserved"
-    SENTENCE: ClassVar[str] = "Seat reserved on {movement} to {destination}, departing {std}."
+    SENTENCE: ClassVar[str] = "Seat reserved on flight {movement} to {destination}, departing {std}."
 
     movement_id: UUID
     movement: str
@@ -54,7 +55,7 @@ class SeatReserved(Event):
 
 class SeatReleased(Event):
     TOPIC: ClassVar[str] = "SeatReleased"
-    SENTENCE: ClassVar[str] = "Seat on {movement} released: {cause}."
+    SENTENCE: ClassVar[str] = "Seat on flight {movement} released (cause: {cause:words})."
 
     movement_id: UUID
     movement: str
@@ -64,7 +65,7 @@ class SeatReleased(Event):
         if _waits_for(case, self.movement_id):
             case.nomination = None
         if _seat_on(case, self.movement_id) is None:
-            return  # a place that was held for them and never taken
+            return  # the movement held a seat that the case never took
         case.seat = None
         if self.cause == "MOVEMENT_CANCELLED":
             case.displaced += 1
@@ -74,7 +75,7 @@ class SeatReleased(Event):
 
 class ManifestFrozen(Event):
     TOPIC: ClassVar[str] = "ManifestFrozen"
-    SENTENCE: ClassVar[str] = "The manifest of {movement} was frozen with this person on it."
+    SENTENCE: ClassVar[str] = "Manifest of flight {movement} frozen; the person is on it."
 
     movement_id: UUID
     movement: str
@@ -87,28 +88,40 @@ class ManifestFrozen(Event):
 
 class PreDepartureBriefingHeld(Event):
     TOPIC: ClassVar[str] = "PreDepartureBriefingHeld"
-    SENTENCE: ClassVar[str] = "Briefed before departure in {language}."
+    SENTENCE: ClassVar[str] = "Pre-departure briefing held in {language:language}."
 
     language: str
 
 
 class VoluntaryReturnReaffirmed(Event):
     TOPIC: ClassVar[str] = "VoluntaryReturnReaffirmed"
-    SENTENCE: ClassVar[str] = "Said again, {method} at {checkpoint}, that they want to return."
+    SENTENCE: ClassVar[str] = "Voluntary return reaffirmed {method}, {checkpoint}."
 
     method: str
     checkpoint: str
     said_at: AwareDatetime | None = None
-    """When it was said, if that was before it was recorded."""
+    """When the person reaffirmed (UTC), if that was before it was recorded."""
 
     @property
     def when(self) -> datetime:
         return self.said_at or self.timestamp
 
+    def sentence_values(self) -> dict[str, Any]:
+        return {
+            **self.facts,
+            "method": METHODS.get(self.method, self.method),
+            "checkpoint": REAFFIRMED_AT.get(self.checkpoint, self.checkpoint),
+        }
+
+
+METHODS: Final[Mapping[str, str]] = {"IN_PRIVATE": "in private", "VERBAL": "verbally", "WRITTEN": "in writing"}
+
+REAFFIRMED_AT: Final[Mapping[str, str]] = {"BEFORE_CHECK_IN": "before check-in", "GATE": "at the gate"}
+
 
 class DepartureInterviewHeld(Event):
     TOPIC: ClassVar[str] = "DepartureInterviewHeld"
-    SENTENCE: ClassVar[str] = "Departure interview held, in private: {in_private}."
+    SENTENCE: ClassVar[str] = "Departure interview held (in private: {in_private})."
 
     in_private: bool
     feedback: Annotated[str | None, Sealed(Compartment.CONS)] = None
@@ -117,7 +130,7 @@ class DepartureInterviewHeld(Event):
 
 class PassengerCheckedIn(Event):
     TOPIC: ClassVar[str] = "PassengerCheckedIn"
-    SENTENCE: ClassVar[str] = "Checked in for {movement}."
+    SENTENCE: ClassVar[str] = "Checked in for flight {movement}."
 
     movement: str
 
@@ -127,7 +140,7 @@ class PassengerCheckedIn(Event):
 
 class PassengerBoarded(Event):
     TOPIC: ClassVar[str] = "PassengerBoarded"
-    SENTENCE: ClassVar[str] = "Boarded {movement}."
+    SENTENCE: ClassVar[str] = "Boarded flight {movement}."
 
     movement: str
 
@@ -137,18 +150,24 @@ class PassengerBoarded(Event):
 
 class BoardingDenied(Event):
     TOPIC: ClassVar[str] = "BoardingDenied"
-    SENTENCE: ClassVar[str] = "Boarding denied by {by}: {cause}."
+    SENTENCE: ClassVar[str] = "Boarding denied by {by} (cause: {cause:words})."
 
     by: str
     cause: Annotated[str | None, Sealed(Compartment.GEN)] = None
 
+    def sentence_values(self) -> dict[str, Any]:
+        return {**self.facts, "by": DENIED_BY.get(self.by, self.by)}
+
+
+DENIED_BY: Final[Mapping[str, str]] = {"CARRIER": "the carrier", "AUTHORITY": "the authorities", "IOM": "IOM"}
+
 
 class PassengerNoShow(Event):
     TOPIC: ClassVar[str] = "PassengerNoShow"
-    SENTENCE: ClassVar[str] = "Did not come to the airport ({cause})."
+    SENTENCE: ClassVar[str] = "No-show at the airport (cause: {cause:words})."
 
     their_doing: bool
-    """Whether it counts against keeping the appointment; a person in hospital or detained missed nothing."""
+    """Whether it counts as a no-show of the person; it does not for a person in hospital or in detention."""
     cause: Annotated[str | None, Sealed(Compartment.GEN)] = None
 
     def apply_to(self, case: Case) -> None:
@@ -157,17 +176,17 @@ class PassengerNoShow(Event):
 
 class PassengerOffloaded(Event):
     TOPIC: ClassVar[str] = "PassengerOffloaded"
-    SENTENCE: ClassVar[str] = "Taken off {movement}: {cause}."
+    SENTENCE: ClassVar[str] = "Offloaded from flight {movement} (cause: {cause:words})."
 
     movement: str
     cause: str
 
 
 class FlightDeparted(Event):
-    """A report, recorded whatever the rules would have said; what was missing stands beside it."""
+    """A reported fact: recorded even if rules were not met. ``breaches`` lists the requirements that were not met."""
 
     TOPIC: ClassVar[str] = "FlightDeparted"
-    SENTENCE: ClassVar[str] = "{movement} departed at {atd} with this person on board."
+    SENTENCE: ClassVar[str] = "Flight {movement} departed at {atd} with the person on board."
 
     movement_id: UUID
     movement: str
@@ -179,13 +198,15 @@ class FlightDeparted(Event):
             return
         case.phase = Phase.TRANSIT
         for stage in BEFORE_DEPARTURE:
-            if case.stages[stage].status not in ENDED:  # flown against the rules: what came before is over all the same
+            if (
+                case.stages[stage].status not in ENDED
+            ):  # even after a departure against the rules, the stages before departure have ended
                 case.stages[stage].status, case.stages[stage].since = StageStatus.ABANDONED, self.timestamp
 
 
 class FlightArrived(Event):
     TOPIC: ClassVar[str] = "FlightArrived"
-    SENTENCE: ClassVar[str] = "{movement} arrived at {destination} at {ata}."
+    SENTENCE: ClassVar[str] = "Flight {movement} arrived at {destination} at {ata}."
 
     movement_id: UUID
     movement: str

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from domain.case.aggregate import Case, Consent
 from domain.kernel.event import Compartment, Event, Sealed
 from domain.kernel.person import Country
 from domain.kernel.vocabulary import Purpose, TravelDocumentKind
 
-# Facts, in the order they usually happen
+# Events, in their usual order
 
 
 class NationalityConfirmed(Event):
     TOPIC: ClassVar[str] = "NationalityConfirmed"
-    SENTENCE: ClassVar[str] = "Nationality confirmed by {confirmed_by}."
+    SENTENCE: ClassVar[str] = "Nationality confirmed by {confirmed_by:words}."
 
     confirmed_by: str
 
@@ -28,32 +28,33 @@ class NationalityNotConfirmed(Event):
 
 
 class ConsularInterviewMissed(Event):
-    """Nobody judged anything: the person was not there."""
+    """The person missed the consular interview; the embassy made no finding on nationality."""
 
     TOPIC: ClassVar[str] = "ConsularInterviewMissed"
-    SENTENCE: ClassVar[str] = "The person did not come to the interview with {asked}."
+    SENTENCE: ClassVar[str] = "Consular interview with {asked} missed by the person."
 
     asked: str
 
 
 class NationalityNotExamined(Event):
-    """The question was not looked at, and is as open as before."""
+    """The embassy did not examine the nationality; the question remains open."""
 
     TOPIC: ClassVar[str] = "NationalityNotExamined"
-    SENTENCE: ClassVar[str] = "Nationality was not examined by {asked} ({cause})."
+    SENTENCE: ClassVar[str] = "Nationality not examined by {asked} (cause: {cause:words})."
 
     asked: str
     cause: str
 
 
 class NationalityChanged(Event):
-    """The person has named another nationality than before. Whatever an embassy said was of the former one.
+    """The person stated a different nationality than the one on record.
 
-    So was the consent to tell one; whom the person excluded stays excluded.
+    Answers of embassies, and the consent to share data with an embassy, concerned the former nationality and no longer
+    apply. Partners that the person excluded stay excluded.
     """
 
     TOPIC: ClassVar[str] = "NationalityChanged"
-    SENTENCE: ClassVar[str] = "Nationality changed from {before} to {nationality}."
+    SENTENCE: ClassVar[str] = "Nationality changed from {before:country} to {nationality:country}."
 
     before: Annotated[Country | None, Sealed(Compartment.GEN)] = None
     nationality: Annotated[Country | None, Sealed(Compartment.GEN)] = None
@@ -69,28 +70,31 @@ class NationalityChanged(Event):
 
 class TravelDocumentIssued(Event):
     TOPIC: ClassVar[str] = "TravelDocumentIssued"
-    SENTENCE: ClassVar[str] = "{kind} issued, to be used until {expires_on}."
+    SENTENCE: ClassVar[str] = "Travel document issued: {kind}, {validity}."
 
     kind: TravelDocumentKind
     expires_on: date | None = None
     number: Annotated[str | None, Sealed(Compartment.GEN)] = None
 
+    def sentence_values(self) -> dict[str, Any]:
+        return {**self.facts, "validity": _validity(self.expires_on)}
+
 
 class TravelDocumentRefused(Event):
     TOPIC: ClassVar[str] = "TravelDocumentRefused"
-    SENTENCE: ClassVar[str] = "The travel document was refused by {asked}."
+    SENTENCE: ClassVar[str] = "Travel document refused by {asked}."
 
     asked: str
 
 
 class TravelDocumentHandedOver(Event):
     TOPIC: ClassVar[str] = "TravelDocumentHandedOver"
-    SENTENCE: ClassVar[str] = "The travel document was handed to the person."
+    SENTENCE: ClassVar[str] = "Travel document handed over to the person."
 
 
 class TravelDocumentLost(Event):
     TOPIC: ClassVar[str] = "TravelDocumentLost"
-    SENTENCE: ClassVar[str] = "The travel document was lost."
+    SENTENCE: ClassVar[str] = "Travel document reported lost."
 
 
 class ExitPermitRequested(Event):
@@ -100,11 +104,18 @@ class ExitPermitRequested(Event):
 
 class ExitPermitGranted(Event):
     TOPIC: ClassVar[str] = "ExitPermitGranted"
-    SENTENCE: ClassVar[str] = "Exit permit granted for {airport} until {expires_on}."
+    SENTENCE: ClassVar[str] = "Exit permit granted for {airport}, {validity}."
 
     airport: str
     expires_on: date | None = None
     permit_number: Annotated[str | None, Sealed(Compartment.GEN)] = None
+
+    def sentence_values(self) -> dict[str, Any]:
+        return {**self.facts, "validity": _validity(self.expires_on)}
+
+
+def _validity(expires_on: date | None) -> str:
+    return f"valid until {expires_on:%d %B %Y}" if expires_on else "without an expiry date"
 
 
 class ExitPermitRefused(Event):

@@ -1,9 +1,9 @@
-"""What is recorded of a partner's silence: each rung of the ladder, told once (rule ESCALATION.LADDER)."""
+"""Events of overdue referrals: reminders and escalations, each recorded once per step (rule ESCALATION.LADDER)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 from uuid import UUID
 
 from pydantic import AwareDatetime
@@ -13,8 +13,8 @@ from domain.kernel.event import Event
 from domain.kernel.vocabulary import ReferralKind, Timeliness
 
 
-class _OfTheLadder(Event):
-    """Base of what silence brings; ``rung`` is told once for each time the step is owed."""
+class _EscalationStep(Event):
+    """Base of the escalation steps; ``rung`` is the step, recorded once each time the partner's action falls due."""
 
     TOPIC: ClassVar[str] = ""
 
@@ -24,14 +24,30 @@ class _OfTheLadder(Event):
     rung: str
 
     def apply_to(self, case: Case) -> None:
-        case.referrals[self.referral_id].tell(self.rung, self.says)
+        case.referrals[self.referral_id].tell(self.rung, self.timeliness)
 
     @property
-    def says(self) -> Timeliness:
+    def timeliness(self) -> Timeliness:
         return Timeliness.ON_TIME
 
+    def sentence_values(self) -> dict[str, Any]:
+        return {
+            name: STEP_NAMES.get(value, value) if name in STEP_FIELDS else value for name, value in self.facts.items()
+        }
 
-class ReferralReminderSent(_OfTheLadder):
+
+STEP_FIELDS: Final = frozenset({"step", "which_due"})
+
+STEP_NAMES: Final[Mapping[str, str]] = {
+    "ack": "acknowledgement",
+    "accept": "acceptance",
+    "start": "start of work",
+    "complete": "completion",
+}
+"""What a partner must report, by the name of the step."""
+
+
+class ReferralReminderSent(_EscalationStep):
     TOPIC: ClassVar[str] = "ReferralReminderSent"
     SENTENCE: ClassVar[str] = "{kind}: reminder sent to {partner_id} ({step} due {due})."
 
@@ -39,29 +55,31 @@ class ReferralReminderSent(_OfTheLadder):
     due: AwareDatetime
 
     @property
-    def says(self) -> Timeliness:
+    def timeliness(self) -> Timeliness:
         return Timeliness.REMINDED
 
 
-class ReferralReminderHeldBack(_OfTheLadder):
-    """It was time for a reminder, and nothing may be told to this partner now."""
+class ReferralReminderHeldBack(_EscalationStep):
+    """A reminder was due, but no data may be sent to this partner at present."""
 
     TOPIC: ClassVar[str] = "ReferralReminderHeldBack"
-    SENTENCE: ClassVar[str] = "{kind}: no reminder to {partner_id} ({step} due {due}): nothing may be told it now."
+    SENTENCE: ClassVar[str] = (
+        "{kind}: reminder to {partner_id} withheld ({step} due {due}); no data may be sent to it at present."
+    )
 
     step: str
     due: AwareDatetime
 
 
-class ReferralOverdue(_OfTheLadder):
+class ReferralOverdue(_EscalationStep):
     TOPIC: ClassVar[str] = "ReferralOverdue"
-    SENTENCE: ClassVar[str] = "{kind}: {which_due} by {partner_id} is overdue since {due}."
+    SENTENCE: ClassVar[str] = "{kind}: {which_due} by {partner_id} overdue since {due}."
 
     which_due: str
     due: AwareDatetime
 
     @property
-    def says(self) -> Timeliness:
+    def timeliness(self) -> Timeliness:
         return Timeliness.OVERDUE
 
 
@@ -72,13 +90,16 @@ ESCALATED_TO: Final[Mapping[str, str]] = {
 }
 
 
-class ReferralEscalated(_OfTheLadder):
+class ReferralEscalated(_EscalationStep):
     TOPIC: ClassVar[str] = "ReferralEscalated"
-    SENTENCE: ClassVar[str] = "{kind}: still no answer from {partner_id}; escalated to {to} ({level})."
+    SENTENCE: ClassVar[str] = "{kind}: no answer from {partner_id}; escalated to the {to:words} (level {level})."
 
     level: str
     to: str
 
     @property
-    def says(self) -> Timeliness:
+    def timeliness(self) -> Timeliness:
         return Timeliness[f"ESCALATED_{self.level}"]
+
+    def sentence_values(self) -> dict[str, Any]:
+        return {**super().sentence_values(), "level": self.level.removeprefix("L")}

@@ -14,11 +14,11 @@ Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="SHA-256")]
 FileName = Annotated[str, Field(min_length=1, max_length=120)]
 
 
-# Facts
+# Events
 
 
 class EvidenceAttached(Event):
-    """A file was attached. What it is called, holds and proves is sealed; outside stands only where its bytes are."""
+    """A file was attached. Its name, type and note are sealed; only the digest that locates it is public."""
 
     TOPIC: ClassVar[str] = "EvidenceAttached"
     SENTENCE: ClassVar[str] = "Evidence attached: {name}."
@@ -30,21 +30,21 @@ class EvidenceAttached(Event):
     protection_about: Annotated[dict[str, Any] | None, Sealed(Compartment.PROT)] = None
 
     @property
-    def told(self) -> dict[str, Any]:
-        """Name, media type, note, size and digest of the file, as far as this reader may know."""
+    def visible_details(self) -> dict[str, Any]:
+        """Name, media type, note, size and digest of the file, as far as the reader's compartments allow."""
         return self.about or self.care_about or self.protection_about or {}
 
-    def say(self) -> str:
-        note = self.told.get("note")
-        name = str(self.told.get("name", "")).strip() or "[erased]"
-        return self.SENTENCE.format(name=f"{name} ({note})" if note else name)
+    def sentence_values(self) -> dict[str, Any]:
+        note = self.visible_details.get("note")
+        name = str(self.visible_details.get("name", "")).strip() or None
+        return {**self.facts, "name": f"{name} ({note})" if name and note else name}
 
 
 class SignalRecordedOnBehalf(Event):
-    """A partner said it, and one of us put it in: both are named, so that neither can be taken for the other."""
+    """A member of staff recorded a signal on behalf of a partner; the event names both."""
 
     TOPIC: ClassVar[str] = "SignalRecordedOnBehalf"
-    SENTENCE: ClassVar[str] = "Recorded by {recorded_by} on behalf of {partner_id}."
+    SENTENCE: ClassVar[str] = "Signal recorded by {recorded_by:actor} on behalf of {partner_id}{source}."
 
     signal_id: UUID
     referral_id: UUID
@@ -52,6 +52,5 @@ class SignalRecordedOnBehalf(Event):
     recorded_by: str
     sheet_id: UUID | None = None
 
-    def say(self) -> str:
-        said = super().say()
-        return said if self.sheet_id is None else f"{said[:-1]}, from sheet {self.sheet_id}."
+    def sentence_values(self) -> dict[str, Any]:
+        return {**self.facts, "source": f", from sheet {self.sheet_id}" if self.sheet_id else ""}

@@ -8,14 +8,14 @@ from pydantic import AwareDatetime
 
 from domain.kernel.event import Compartment, Event, Sealed
 
-# Facts
+# Events
 
 
 class FitToTravelAssessed(Event):
-    """The last look before departure. Its result is a medical fact; its consequence is a clearance or a hold."""
+    """The pre-departure examination took place. The result is sealed; a clearance or a hold follows from it."""
 
     TOPIC: ClassVar[str] = "FitToTravelAssessed"
-    SENTENCE: ClassVar[str] = "Examined before travel on {issued_at}."
+    SENTENCE: ClassVar[str] = "Pre-departure fitness-to-travel examination held on {issued_at}."
 
     issued_at: AwareDatetime
     result: Annotated[str | None, Sealed(Compartment.MED)] = None

@@ -1,6 +1,7 @@
-"""What is recorded of a partner's answers: every step of the closed loop (rule REFERRAL.STATUS).
+"""Events that carry what a partner reported about a referral (rule REFERRAL.STATUS).
 
-What a partner answered stands where the kind of referral keeps it: in public, under the medical seal, or protected.
+The kind of referral decides where the answer is kept: in public fields, under the medical seal, or under the protection
+seal.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ from domain.case.aggregate import Case
 from domain.kernel.event import Compartment, Event, Sealed
 from domain.kernel.vocabulary import ReferralKind, ReferralStatus, SignalType
 
-# What a partner told, outside the eyes of those who need not know
+# Base classes
 
 
 class PartnerReport(Event):
-    """Base of facts that carry what a partner said: public where it may be, sealed where it must be.
+    """Base of the events that carry a partner's report: public fields where allowed, sealed fields where required.
 
-    The answer stands in one of three places, by the kind of referral; what a partner told beyond that stands under
-    ``stripped`` in another, so that whoever may read answers reads no more than was asked for.
+    The answer is kept in one of three fields, by the kind of referral. Data that was not requested is kept under
+    ``stripped`` in another of them, so that a reader of answers sees only what was requested.
     """
 
     TOPIC: ClassVar[str] = ""
@@ -33,27 +34,31 @@ class PartnerReport(Event):
     signal_id: UUID
     outcome_code: str | None = None
     occurred_at: AwareDatetime | None = None
-    """When it happened, by the partner's clock."""
+    """When it happened, according to the partner's clock."""
     skew_s: int | None = None
-    """By how many seconds that clock is ahead of ours, or what it says lies back (negative), if that is remarkable."""
+    """Seconds by which the stated time is ahead of ours, or behind it (negative); only when notable."""
     received_at: AwareDatetime | None = None
-    """When it was received, where it takes effect only later."""
+    """When it was received, if it takes effect later."""
     dues: dict[str, AwareDatetime] = Field(default_factory=dict)
-    """Due dates that this puts off."""
+    """Due dates (UTC) that this report extends."""
     answer: Annotated[dict[str, Any] | None, Sealed(Compartment.GEN)] = None
     care_answer: Annotated[dict[str, Any] | None, Sealed(Compartment.MED)] = None
     protection_answer: Annotated[dict[str, Any] | None, Sealed(Compartment.PROT)] = None
 
     @property
-    def told(self) -> dict[str, Any]:
-        """What was answered, as far as this reader may know, without what was not asked for."""
+    def visible_answer(self) -> dict[str, Any]:
+        """The answer, as far as the reader's compartments allow, without data that was not requested."""
         return next((part for part in self._parts if "payload" in part), {})
 
     @property
     def content(self) -> dict[str, Any]:
-        """All that the payload held, wherever it stands now: for telling whether something was said before."""
+        """The whole payload, including data that was not requested; used to detect repeated reports."""
         stripped = [part.get("stripped") or {} for part in self._parts]
-        return {name: value for part in (self.told.get("payload") or {}, *stripped) for name, value in part.items()}
+        return {
+            name: value
+            for part in (self.visible_answer.get("payload") or {}, *stripped)
+            for name, value in part.items()
+        }
 
     @property
     def _parts(self) -> list[dict[str, Any]]:
@@ -61,22 +66,22 @@ class PartnerReport(Event):
 
     @property
     def outcome(self) -> str | None:
-        return self.outcome_code or self.told.get("outcome_code")
+        return self.outcome_code or self.visible_answer.get("outcome_code")
 
     @property
     def counts_from(self) -> datetime:
-        """From when an answer counts: the earlier of the partner's own date and the receipt.
+        """When the answer takes effect: the earlier of the partner's own date and the receipt.
 
         See rule CLEARANCE.VALIDITY.
         """
         return min(at for at in (self.occurred_at, self.received_at, self.timestamp) if at is not None)
 
-    def say(self) -> str:
-        return self.SENTENCE.format_map({**self.facts, "outcome": self.outcome or "outcome sealed"})
+    def sentence_values(self) -> dict[str, Any]:
+        return {**self.facts, "outcome": self.outcome or "outcome sealed"}
 
 
 class StatusChange(PartnerReport):
-    """Base of what moves a referral to another status."""
+    """Base of the reports that move a referral to another status."""
 
     TOPIC: ClassVar[str] = ""
     TO: ClassVar[ReferralStatus | None] = None
@@ -87,20 +92,20 @@ class StatusChange(PartnerReport):
         referral.is_known()
 
 
-# Answers
+# Events
 
 
 class ReferralAcknowledged(StatusChange):
     TOPIC: ClassVar[str] = "ReferralAcknowledged"
-    SENTENCE: ClassVar[str] = "{kind}: the partner has received the referral."
+    SENTENCE: ClassVar[str] = "{kind}: referral acknowledged by the partner."
     TO: ClassVar[ReferralStatus | None] = ReferralStatus.ACKNOWLEDGED
 
 
 class ReferralAccepted(PartnerReport):
-    """The partner will do it. Heard after it had begun, the referral stays where it is."""
+    """The partner accepted. If work has already started, the status of the referral does not change."""
 
     TOPIC: ClassVar[str] = "ReferralAccepted"
-    SENTENCE: ClassVar[str] = "{kind}: accepted by the partner."
+    SENTENCE: ClassVar[str] = "{kind}: referral accepted by the partner."
 
     def apply_to(self, case: Case) -> None:
         referral = case.referrals[self.referral_id]
@@ -112,7 +117,7 @@ class ReferralAccepted(PartnerReport):
 
 class ReferralStarted(StatusChange):
     TOPIC: ClassVar[str] = "ReferralStarted"
-    SENTENCE: ClassVar[str] = "{kind}: the partner has begun."
+    SENTENCE: ClassVar[str] = "{kind}: work started by the partner."
     TO: ClassVar[ReferralStatus | None] = ReferralStatus.IN_PROGRESS
 
     inferred_steps: tuple[str, ...] = ()
@@ -120,7 +125,7 @@ class ReferralStarted(StatusChange):
 
 class ReferralProgressReported(PartnerReport):
     TOPIC: ClassVar[str] = "ReferralProgressReported"
-    SENTENCE: ClassVar[str] = "{kind}: progress reported ({outcome})."
+    SENTENCE: ClassVar[str] = "{kind}: progress reported ({outcome:words})."
 
     partner_seq: int | None = None
 
@@ -133,7 +138,7 @@ class ReferralProgressReported(PartnerReport):
 
 class ReferralPaused(StatusChange):
     TOPIC: ClassVar[str] = "ReferralPaused"
-    SENTENCE: ClassVar[str] = "{kind}: paused by {by}."
+    SENTENCE: ClassVar[str] = "{kind}: referral paused by {by}."
     TO: ClassVar[ReferralStatus | None] = ReferralStatus.ON_HOLD
 
     by: Literal["the partner", "us"] = "the partner"
@@ -145,12 +150,15 @@ class ReferralPaused(StatusChange):
         referral.paused_since, referral.paused_until = self.timestamp, self.until
         referral.pauses += 1
 
+    def sentence_values(self) -> dict[str, Any]:
+        return {**super().sentence_values(), "by": "IOM" if self.by == "us" else self.by}
+
 
 class ReferralResumed(StatusChange):
-    """Taken up again: what was owed is owed later, by as long as the pause lasted."""
+    """Work was resumed: due dates are extended by the length of the pause."""
 
     TOPIC: ClassVar[str] = "ReferralResumed"
-    SENTENCE: ClassVar[str] = "{kind}: taken up again."
+    SENTENCE: ClassVar[str] = "{kind}: referral resumed."
     TO: ClassVar[ReferralStatus | None] = ReferralStatus.IN_PROGRESS
 
     def apply_to(self, case: Case) -> None:
@@ -161,7 +169,7 @@ class ReferralResumed(StatusChange):
 
 class ReferralCompleted(StatusChange):
     TOPIC: ClassVar[str] = "ReferralCompleted"
-    SENTENCE: ClassVar[str] = "{kind}: completed ({outcome})."
+    SENTENCE: ClassVar[str] = "{kind}: referral completed ({outcome:words})."
     TO: ClassVar[ReferralStatus | None] = ReferralStatus.COMPLETED
 
     inferred_steps: tuple[str, ...] = ()
@@ -173,31 +181,31 @@ class ReferralCompleted(StatusChange):
 
 
 class ReferralReportedAgain(PartnerReport):
-    """The same outcome with particulars of its own: perhaps a second fact, such as a second payment."""
+    """The same outcome was reported with different details: possibly a second fact, such as a second payment."""
 
     TOPIC: ClassVar[str] = "ReferralReportedAgain"
-    SENTENCE: ClassVar[str] = "{kind}: reported once more, with other particulars ({outcome})."
+    SENTENCE: ClassVar[str] = "{kind}: outcome reported again with different details ({outcome:words})."
 
 
 class ReferralRejected(StatusChange):
     TOPIC: ClassVar[str] = "ReferralRejected"
-    SENTENCE: ClassVar[str] = "{kind}: the partner said no."
+    SENTENCE: ClassVar[str] = "{kind}: referral rejected by the partner."
     TO: ClassVar[ReferralStatus | None] = ReferralStatus.REJECTED
 
 
 class ReferralFailed(StatusChange):
     TOPIC: ClassVar[str] = "ReferralFailed"
-    SENTENCE: ClassVar[str] = "{kind}: the partner could not do it ({why})."
+    SENTENCE: ClassVar[str] = "{kind}: referral failed ({why:words})."
     TO: ClassVar[ReferralStatus | None] = ReferralStatus.FAILED
 
     why: Literal["PARTNER_FAILED", "PARTNER_WITHDREW"] = "PARTNER_FAILED"
 
 
 class ReferralOutcomeAmended(PartnerReport):
-    """A person has decided that another answer counts, or (without an outcome) that the answer was taken back."""
+    """An officer decided that another answer applies, or (without an outcome) that the answer was retracted."""
 
     TOPIC: ClassVar[str] = "ReferralOutcomeAmended"
-    SENTENCE: ClassVar[str] = "{kind}: the outcome was amended ({outcome})."
+    SENTENCE: ClassVar[str] = "{kind}: outcome amended ({outcome:words})."
 
     approved_by: str
     signal_type: SignalType
@@ -215,4 +223,4 @@ AMENDED_TO: Final[Mapping[SignalType, ReferralStatus]] = {
     SignalType.FAILED: ReferralStatus.FAILED,
     SignalType.PARTNER_CANCELLED: ReferralStatus.FAILED,
 }
-"""How a referral that had ended stands once a contradicting signal counts; any other completes it."""
+"""Status of an ended referral after a contradicting signal was accepted; any other type completes it."""

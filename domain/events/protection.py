@@ -11,12 +11,12 @@ from domain.kernel.event import Compartment, Event, Sealed
 from domain.kernel.person import Country
 from domain.kernel.vocabulary import AdvisoryLevel
 
-# Facts
+# Events
 
 
 class ReturnAdvisoryChanged(Event):
     TOPIC: ClassVar[str] = "ReturnAdvisoryChanged"
-    SENTENCE: ClassVar[str] = "The return advisory for {place} changed to {level} ({advisory_version})."
+    SENTENCE: ClassVar[str] = "Return advisory for {place:country} changed to '{level}' (version {advisory_version})."
 
     country: Country
     place: str
@@ -24,7 +24,7 @@ class ReturnAdvisoryChanged(Event):
     level: AdvisoryLevel
     advisory_version: str
     number: int
-    """Its place among all changes of advisories."""
+    """Sequence number of the change among all changes of advisories."""
     since: AwareDatetime
 
     @property
@@ -35,7 +35,7 @@ class ReturnAdvisoryChanged(Event):
 
 class SafetyOfReturnAssessed(Event):
     TOPIC: ClassVar[str] = "SafetyOfReturnAssessed"
-    SENTENCE: ClassVar[str] = "Safety of return to {area} assessed under advisory {advisory_version}."
+    SENTENCE: ClassVar[str] = "Safety of return to {area:country} assessed under advisory {advisory_version}."
 
     area: str
     advisory_version: str
@@ -43,9 +43,9 @@ class SafetyOfReturnAssessed(Event):
     result: Annotated[str | None, Sealed(Compartment.PROT)] = None
     mitigations: Annotated[tuple[str, ...] | None, Sealed(Compartment.PROT)] = None
     advised: str | None = None
-    """The mark of what was advised about the place at that moment; nothing where nothing was (``Advisory.mark``)."""
+    """Mark of the advisory then in force for the place (``Advisory.mark``); ``None`` if there was none."""
 
     @property
     def evidence(self) -> str:
-        """How a clearance that rests on it names it."""
+        """How a clearance that is based on this assessment refers to it."""
         return f"advisory {self.advisory_version}"

@@ -1,12 +1,12 @@
-"""What is recorded of a referral on our side: that it was asked, sent, changed, brought, ended (rule REFERRAL.STATUS).
+"""Events of a referral on the programme's side: created, sent, amended, delivered, ended (rule REFERRAL.STATUS).
 
-What a partner answered, what its silence brings and what is in doubt stand in `referral_answers`, `referral_silence`
-and `referral_doubt`.
+Reports of partners are in ``partner_report.py``, reminders and escalations in ``escalation.py``, and quarantined or
+ignored signals in ``signal.py``.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime
@@ -15,12 +15,13 @@ from domain.case.aggregate import Case
 from domain.case.referral import Referral
 from domain.kernel.event import Compartment, Event, Sealed
 from domain.kernel.person import Interview
-from domain.kernel.vocabulary import ReferralKind, ReferralStatus
+from domain.kernel.sentences import sentence
+from domain.kernel.vocabulary import Purpose, ReferralKind, ReferralStatus
 
 
 class ReferralCreated(Event):
     TOPIC: ClassVar[str] = "ReferralCreated"
-    SENTENCE: ClassVar[str] = "Referral for {kind} prepared for {partner_id}."
+    SENTENCE: ClassVar[str] = "Referral created: {kind}, for {partner_id}."
 
     referral_id: UUID
     kind: ReferralKind
@@ -29,7 +30,7 @@ class ReferralCreated(Event):
     replaces: UUID | None = None
     item: str | None = None
     informed: bool = False
-    """Whether the person was told that this partner must report to authorities, and wants it all the same."""
+    """Whether the person agreed after being informed that this partner must report to authorities."""
     true_kind: Annotated[ReferralKind | None, Sealed(Compartment.PROT)] = None
     interview: Annotated[Interview | None, Sealed(Compartment.GEN)] = None
 
@@ -52,14 +53,14 @@ class ReferralCreated(Event):
 
 class ReferralSent(Event):
     TOPIC: ClassVar[str] = "ReferralSent"
-    SENTENCE: ClassVar[str] = "Referral for {kind} sent to {partner_id}."
+    SENTENCE: ClassVar[str] = "Referral sent: {kind}, to {partner_id}."
 
     referral_id: UUID
     kind: ReferralKind
     partner_id: str
     token: str
     dues: dict[str, AwareDatetime]
-    """When each step is due, and until when the request stands."""
+    """When each step is due (UTC), and when the request expires."""
 
     def apply_to(self, case: Case) -> None:
         referral = case.referrals[self.referral_id]
@@ -69,10 +70,10 @@ class ReferralSent(Event):
 
 
 class ReferralAmended(Event):
-    """What was asked has changed on our side; the partner gets its row of the minimum data once more."""
+    """The request changed on our side; the partner receives its minimum data set again."""
 
     TOPIC: ClassVar[str] = "ReferralAmended"
-    SENTENCE: ClassVar[str] = "{kind}: {partner_id} is told what has changed."
+    SENTENCE: ClassVar[str] = "{kind}: amended referral sent to {partner_id}."
 
     referral_id: UUID
     kind: ReferralKind
@@ -80,13 +81,13 @@ class ReferralAmended(Event):
 
 
 class DisclosureRecorded(Event):
-    """Personal data is to leave the programme: to whom, which fields, on which consent. Or came, and was not asked for.
+    """Personal data is disclosed to a partner (recipient, fields, consent), or was received without being requested.
 
-    Whether it left is known where the message that carries it was delivered, or taken back.
+    Recorded when the message is prepared. The outbox knows whether the message was delivered or withdrawn.
     """
 
     TOPIC: ClassVar[str] = "DisclosureRecorded"
-    SENTENCE: ClassVar[str] = "To be told to {recipient}: {fields}; on the consent {consent}."
+    SENTENCE: ClassVar[str] = "Personal data disclosed to {recipient}: {fields:field} (consent: {purpose})."
 
     recipient: str
     fields: tuple[str, ...] = ()
@@ -97,14 +98,19 @@ class DisclosureRecorded(Event):
     not_asked_for: Annotated[tuple[str, ...] | None, Sealed(Compartment.PROT)] = None
 
     def say(self) -> str:
-        if self.direction == "IN":
-            return f"{self.recipient} told more than it was asked; that is sealed apart from its answer."
-        return super().say()
+        return sentence(RECEIVED, self.facts) if self.direction == "IN" else super().say()
+
+    def sentence_values(self) -> dict[str, Any]:
+        known = self.consent in Purpose.__members__
+        return {**self.facts, "purpose": Purpose(self.consent) if known else self.consent}
+
+
+RECEIVED: Final = "Data that was not requested received from {recipient}; sealed separately from the answer."
 
 
 class ReferralDeliveryFailed(Event):
     TOPIC: ClassVar[str] = "ReferralDeliveryFailed"
-    SENTENCE: ClassVar[str] = "A message to {partner_id} could not be delivered ({cause}); a person sees to it."
+    SENTENCE: ClassVar[str] = "Message to {partner_id} not delivered ({cause:words}); manual follow-up required."
 
     referral_id: UUID
     partner_id: str
@@ -119,7 +125,7 @@ class ReferralDeliveryFailed(Event):
 
 class ReferralHandedOver(Event):
     TOPIC: ClassVar[str] = "ReferralHandedOver"
-    SENTENCE: ClassVar[str] = "{kind}: brought to {partner_id} by a person ({how})."
+    SENTENCE: ClassVar[str] = "{kind}: referral delivered to {partner_id} manually ({how:words})."
 
     referral_id: UUID
     kind: ReferralKind
@@ -131,15 +137,15 @@ class ReferralHandedOver(Event):
 
 
 class ReferralCancelled(Event):
-    """Ended by us. The reason told outside is neutral; the real one is sealed.
+    """The programme ended the referral. The external reason is neutral; the internal reason is sealed.
 
-    ``by_rule`` tells an order of staff from what follows from a rule and may be asked again by itself. ``tell_at`` is
-    when the partner is told with the next ordinary letters; without it the partner is told at once, or has nothing to
-    be told of.
+    ``by_rule`` distinguishes a cancellation that follows from a rule, after which the referral may be created again
+    automatically, from one that staff ordered. ``tell_at`` is when the partner is notified with the next scheduled
+    messages; without it the partner is notified at once, or there is nothing to notify.
     """
 
     TOPIC: ClassVar[str] = "ReferralCancelled"
-    SENTENCE: ClassVar[str] = "{kind}: cancelled ({reason_external})."
+    SENTENCE: ClassVar[str] = "{kind}: referral cancelled (reason: {reason_external:words})."
 
     referral_id: UUID
     kind: ReferralKind
@@ -156,7 +162,7 @@ class ReferralCancelled(Event):
 
 class ReferralCancellationNotified(Event):
     TOPIC: ClassVar[str] = "ReferralCancellationNotified"
-    SENTENCE: ClassVar[str] = "The partner is told that the referral for {kind} has ended."
+    SENTENCE: ClassVar[str] = "{kind}: {partner_id} notified that the referral has ended."
 
     referral_id: UUID
     kind: ReferralKind
@@ -169,7 +175,7 @@ class ReferralCancellationNotified(Event):
 
 class ReferralReassigned(Event):
     TOPIC: ClassVar[str] = "ReferralReassigned"
-    SENTENCE: ClassVar[str] = "{kind}: given to {partner_id} instead."
+    SENTENCE: ClassVar[str] = "{kind}: referral reassigned to {partner_id}."
 
     referral_id: UUID
     new_id: UUID
@@ -180,7 +186,7 @@ class ReferralReassigned(Event):
 
 class ReferralExpired(Event):
     TOPIC: ClassVar[str] = "ReferralExpired"
-    SENTENCE: ClassVar[str] = "{kind}: expired without an answer, confirmed by {confirmed_by}."
+    SENTENCE: ClassVar[str] = "{kind}: referral expired without an answer, confirmed by {confirmed_by:actor}."
 
     referral_id: UUID
     kind: ReferralKind
@@ -193,7 +199,7 @@ class ReferralExpired(Event):
 
 class ReferralEnteredInError(Event):
     TOPIC: ClassVar[str] = "ReferralEnteredInError"
-    SENTENCE: ClassVar[str] = "{kind}: entered in error."
+    SENTENCE: ClassVar[str] = "{kind}: referral marked as entered in error."
 
     referral_id: UUID
     kind: ReferralKind
@@ -206,7 +212,7 @@ class ReferralEnteredInError(Event):
         referral.tell_end_at = self.tell_at
 
 
-# Handing one out
+# Sheets
 
 
 class ReferralListed(Event):

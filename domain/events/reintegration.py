@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -11,7 +11,7 @@ from domain.kernel.message import Word
 
 
 class PlanItem(BaseModel):
-    """One thing the plan gives. Amounts are whole euros at the rate of approval."""
+    """One item of assistance in a reintegration plan. Amounts are whole euros at the exchange rate of approval."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -21,31 +21,31 @@ class PlanItem(BaseModel):
     amount_eur: Annotated[int, Field(ge=0, le=100_000)]
 
 
-# Facts, in the order they usually happen
+# Events, in their usual order
 
 
 class ReintegrationEnrolled(Event):
     TOPIC: ClassVar[str] = "ReintegrationEnrolled"
-    SENTENCE: ClassVar[str] = "Enrolled for reintegration at {office}."
+    SENTENCE: ClassVar[str] = "Enrolled in reintegration at {office}."
 
     office: str
 
 
 class ArrivalCounsellingHeld(Event):
     TOPIC: ClassVar[str] = "ArrivalCounsellingHeld"
-    SENTENCE: ClassVar[str] = "Counselled after arrival."
+    SENTENCE: ClassVar[str] = "Post-arrival counselling held."
 
 
 class ReintegrationNeedsAssessed(Event):
     TOPIC: ClassVar[str] = "ReintegrationNeedsAssessed"
-    SENTENCE: ClassVar[str] = "Needs assessed."
+    SENTENCE: ClassVar[str] = "Reintegration needs assessed."
 
     needs: Annotated[tuple[str, ...] | None, Sealed(Compartment.GEN)] = None
 
 
 class ReintegrationPlanDrafted(Event):
     TOPIC: ClassVar[str] = "ReintegrationPlanDrafted"
-    SENTENCE: ClassVar[str] = "Plan {plan_version} drafted: {total_eur} EUR."
+    SENTENCE: ClassVar[str] = "Reintegration plan drafted: version {plan_version}, {total_eur} EUR."
 
     plan_version: int
     total_eur: int
@@ -56,7 +56,7 @@ class ReintegrationPlanDrafted(Event):
 
 class ReintegrationPlanApproved(Event):
     TOPIC: ClassVar[str] = "ReintegrationPlanApproved"
-    SENTENCE: ClassVar[str] = "Plan {plan_version} approved by {approved_by}."
+    SENTENCE: ClassVar[str] = "Reintegration plan approved: version {plan_version}, by {approved_by:actor}."
 
     plan_version: int
     approved_by: str
@@ -64,14 +64,14 @@ class ReintegrationPlanApproved(Event):
 
 class AssistanceItemDelivered(Event):
     TOPIC: ClassVar[str] = "AssistanceItemDelivered"
-    SENTENCE: ClassVar[str] = "Item {item_id} delivered."
+    SENTENCE: ClassVar[str] = "Assistance item delivered: {item_id}."
 
     item_id: str
 
 
 class AssistanceItemCancelled(Event):
     TOPIC: ClassVar[str] = "AssistanceItemCancelled"
-    SENTENCE: ClassVar[str] = "Item {item_id} cancelled: {reason}."
+    SENTENCE: ClassVar[str] = "Assistance item cancelled: {item_id} (reason: {reason})."
 
     item_id: str
     reason: Annotated[str | None, Sealed(Compartment.GEN)] = None
@@ -79,7 +79,7 @@ class AssistanceItemCancelled(Event):
 
 class MonitoringVisitConducted(Event):
     TOPIC: ClassVar[str] = "MonitoringVisitConducted"
-    SENTENCE: ClassVar[str] = "Visited in month {month}: {finding}."
+    SENTENCE: ClassVar[str] = "Monitoring visit conducted in month {month}: {finding}."
 
     month: int
     finding: Annotated[str | None, Sealed(Compartment.GEN)] = None
@@ -87,11 +87,15 @@ class MonitoringVisitConducted(Event):
 
 class ReintegrationSurveyRecorded(Event):
     TOPIC: ClassVar[str] = "ReintegrationSurveyRecorded"
-    SENTENCE: ClassVar[str] = "Sustainability survey ({wave}, version {rss_version}): composite {composite}."
+    SENTENCE: ClassVar[str] = "Reintegration sustainability survey ({wave:words}, version {rss_version}): {score}."
 
     wave: str
     rss_version: str
     composite: float | None = None
+
+    def sentence_values(self) -> dict[str, Any]:
+        score = "no composite score" if self.composite is None else f"composite score {self.composite}"
+        return {**self.facts, "score": score}
 
 
 class ReintegrationCompleted(Event):

@@ -14,10 +14,10 @@ from domain.kernel.vocabulary import LivingSituation, Phase, Purpose, RiskLevel
 
 
 class VoluntaryReturnWithdrawn(Event):
-    """The person does not want to return. Nothing else said at the same time outranks it."""
+    """The person withdrew from voluntary return. A withdrawal takes precedence over any other statement."""
 
     TOPIC: ClassVar[str] = "VoluntaryReturnWithdrawn"
-    SENTENCE: ClassVar[str] = "Withdrew the wish to return ({channel}, at {place})."
+    SENTENCE: ClassVar[str] = "Voluntary return withdrawn (channel: {channel:words}, place: {place:words})."
 
     reported_by_other: bool = False
     channel: Annotated[str | None, Sealed(Compartment.CONS)] = None
@@ -27,15 +27,15 @@ class VoluntaryReturnWithdrawn(Event):
 Free = Literal["VOLUNTARY", "DOUBT", "NOT_VOLUNTARY"]
 
 
-# Facts, in the order they usually happen
+# Events, in their usual order
 
 
 class ConsentGiven(Event):
     TOPIC: ClassVar[str] = "ConsentGiven"
-    SENTENCE: ClassVar[str] = "Consent given for {purpose} ({method}, form {form_version}, in {language})."
+    SENTENCE: ClassVar[str] = "Consent given: {purpose} ({method:words}, form {form_version}, in {language:language})."
 
     purpose: Purpose
-    """Its public name; ``true_purpose`` where that would tell whom the person was sent to."""
+    """Public name of the purpose; ``true_purpose`` holds the real one where it would reveal the recipient."""
     form_version: str
     language: str
     method: str
@@ -52,7 +52,7 @@ class ConsentGiven(Event):
 
 class ConsentRefused(Event):
     TOPIC: ClassVar[str] = "ConsentRefused"
-    SENTENCE: ClassVar[str] = "Consent refused for {purpose}."
+    SENTENCE: ClassVar[str] = "Consent refused: {purpose}."
 
     purpose: Purpose
     form_version: str
@@ -64,7 +64,7 @@ class ConsentRefused(Event):
 
 class ConsentWithdrawn(Event):
     TOPIC: ClassVar[str] = "ConsentWithdrawn"
-    SENTENCE: ClassVar[str] = "Consent withdrawn for {purpose}; what was told before cannot be taken back."
+    SENTENCE: ClassVar[str] = "Consent withdrawn: {purpose}; earlier disclosures cannot be undone."
 
     purpose: Purpose
     true_purpose: Annotated[Purpose | None, Sealed(Compartment.PROT)] = None
@@ -82,17 +82,17 @@ class ScreeningStarted(Event):
 
 class CounsellingSessionHeld(Event):
     TOPIC: ClassVar[str] = "CounsellingSessionHeld"
-    SENTENCE: ClassVar[str] = "Counselled in {language} on {topics}."
+    SENTENCE: ClassVar[str] = "Counselling session held in {language:language}; topics: {topics:words}."
 
     language: str
     topics: Annotated[tuple[str, ...] | None, Sealed(Compartment.CONS)] = None
 
 
 class NonRefoulementScreened(Event):
-    """The private question about fear of return. That it was asked is all that is public."""
+    """The person was asked in private about fear of return. Only the fact of the interview is public."""
 
     TOPIC: ClassVar[str] = "NonRefoulementScreened"
-    SENTENCE: ClassVar[str] = "Asked in private about return."
+    SENTENCE: ClassVar[str] = "Protection screening interview held in private."
     class_version: ClassVar[int] = 2
 
     outcome: Annotated[str | None, Sealed(Compartment.ASYL)] = None
@@ -100,29 +100,29 @@ class NonRefoulementScreened(Event):
 
     @staticmethod
     def upcast_v1_v2(state: dict[str, Any]) -> None:
-        """Removes a public field of the first version: only fear of return ever set it to false."""
+        """Removes a public field of version 1: it was false only after fear of return was expressed."""
         state.pop("documents_may_start", None)
 
 
 class VulnerabilityAssessed(Event):
     TOPIC: ClassVar[str] = "VulnerabilityAssessed"
-    SENTENCE: ClassVar[str] = "Vulnerability assessed: overall risk {risk_level}."
+    SENTENCE: ClassVar[str] = "Vulnerability assessed; overall risk: {risk_level}."
 
     risk_level: RiskLevel
     nothing_indicated: bool = False
-    """Whether no factor at all was found; which ones were is sealed."""
+    """Whether no vulnerability factor was found; the factors themselves are sealed."""
     factors: Annotated[tuple[str, ...] | None, Sealed(Compartment.PROT)] = None
 
 
 class VoluntarinessAssessed(Event):
     TOPIC: ClassVar[str] = "VoluntarinessAssessed"
-    SENTENCE: ClassVar[str] = "Voluntariness assessed: {result}, in private: {in_private}."
+    SENTENCE: ClassVar[str] = "Voluntariness assessed: {result:words} (in private: {in_private})."
 
     result: Free
     in_private: bool
     assessor: str
     held_at: AwareDatetime | None = None
-    """When the interview was held, if that was before it was recorded."""
+    """When the interview was held (UTC), if that was before it was recorded."""
     coercion_indicators: Annotated[tuple[str, ...] | None, Sealed(Compartment.PROT)] = None
 
     @property
@@ -132,7 +132,9 @@ class VoluntarinessAssessed(Event):
 
 class VoluntaryReturnDeclared(Event):
     TOPIC: ClassVar[str] = "VoluntaryReturnDeclared"
-    SENTENCE: ClassVar[str] = "Declared the wish to return to {country}, signed on {signed_at} by {signer}."
+    SENTENCE: ClassVar[str] = (
+        "Signed the voluntary return declaration ({country:country}), on {signed_at}, by {signatory}."
+    )
 
     country: Country
     form_version: str
@@ -140,7 +142,7 @@ class VoluntaryReturnDeclared(Event):
     signed_at: AwareDatetime
     signer: str
     place_anew: bool = False
-    """Whether it names another place in the country than before; which place is sealed."""
+    """Whether it names another place within the country than before; the place itself is sealed."""
     locality: Annotated[str | None, Sealed(Compartment.GEN)] = None
     witness: Annotated[str | None, Sealed(Compartment.CONS)] = None
 
@@ -148,10 +150,14 @@ class VoluntaryReturnDeclared(Event):
         if self.country != case.country_of_return:
             case.country_of_return, case.country_since = self.country, self.originator_version
 
+    def sentence_values(self) -> dict[str, Any]:
+        signatory = "the guardian" if self.signer == "GUARDIAN" else "the person"
+        return {**self.facts, "signatory": signatory}
+
 
 class EligibilityDetermined(Event):
     TOPIC: ClassVar[str] = "EligibilityDetermined"
-    SENTENCE: ClassVar[str] = "Eligibility: {decision} ({reasons})."
+    SENTENCE: ClassVar[str] = "Eligibility determined: {decision:words} (reasons: {reasons:words})."
 
     decision: str
     reasons: Annotated[tuple[str, ...] | None, Sealed(Compartment.PROT)] = None
@@ -169,7 +175,7 @@ class ScreeningCompleted(Event):
 
 class DetentionRecorded(Event):
     TOPIC: ClassVar[str] = "DetentionRecorded"
-    SENTENCE: ClassVar[str] = "The person is in detention ({situation})."
+    SENTENCE: ClassVar[str] = "Detention recorded: {situation}."
 
     situation: LivingSituation
     site: Annotated[str | None, Sealed(Compartment.SECU)] = None
@@ -180,7 +186,7 @@ class DetentionRecorded(Event):
 
 class DetentionReleased(Event):
     TOPIC: ClassVar[str] = "DetentionReleased"
-    SENTENCE: ClassVar[str] = "The person has left detention."
+    SENTENCE: ClassVar[str] = "Release from detention recorded."
 
     def apply_to(self, case: Case) -> None:
         case.living_situation = LivingSituation.OTHER

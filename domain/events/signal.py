@@ -1,11 +1,12 @@
-"""What is recorded of a signal that moves nothing: ignored, in doubt, decided, or too late.
+"""Events of signals that do not change a referral: ignored, quarantined, resolved, or late.
 
 See rule SIGNAL.DISPOSITION.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Final, Literal
 from uuid import UUID
 
 from domain.case.aggregate import Case
@@ -15,10 +16,10 @@ from domain.kernel.vocabulary import SignalType
 
 
 class PartnerSignalIgnored(PartnerReport):
-    """It changed nothing. What it said is kept all the same."""
+    """The signal had no effect. Its content is kept."""
 
     TOPIC: ClassVar[str] = "PartnerSignalIgnored"
-    SENTENCE: ClassVar[str] = "A signal ({signal_type}) from {partner_id} changed nothing: {cause}."
+    SENTENCE: ClassVar[str] = "{kind}: signal '{signal_type}' from {partner_id} had no effect ({cause:words})."
 
     partner_id: str
     signal_type: SignalType
@@ -26,19 +27,19 @@ class PartnerSignalIgnored(PartnerReport):
 
 
 class PartnerSignalQuarantined(PartnerReport):
-    """A signal in doubt waits for a person. Until then it counts against travelling, never for it."""
+    """The signal awaits an officer's decision. Until then it blocks travel and never permits it."""
 
     TOPIC: ClassVar[str] = "PartnerSignalQuarantined"
-    SENTENCE: ClassVar[str] = "{kind}: a signal is in doubt ({cause}) and waits for a person ({outcome})."
+    SENTENCE: ClassVar[str] = "{kind}: signal held for review ({cause:words}); reported outcome: {outcome:words}."
 
     cause: str
     partner_id: str
     signal_type: SignalType
     supersedes: UUID | None = None
     flaw: Annotated[str | None, Sealed(Compartment.GEN)] = None
-    """Where it does not fit its schema."""
+    """Where the signal does not match its schema."""
     about: Annotated[dict[str, Any] | None, Sealed(Compartment.GEN)] = None
-    """Whom the partner believes to be speaking of."""
+    """The person whom the partner believes the signal concerns."""
 
     def apply_to(self, case: Case) -> None:
         case.referrals[self.referral_id].disputed[self.signal_id] = self.timestamp
@@ -46,7 +47,7 @@ class PartnerSignalQuarantined(PartnerReport):
 
 class QuarantinedSignalResolved(Event):
     TOPIC: ClassVar[str] = "QuarantinedSignalResolved"
-    SENTENCE: ClassVar[str] = "The doubtful signal was resolved: {decision}."
+    SENTENCE: ClassVar[str] = "Review of a held signal completed: {result}."
 
     signal_id: UUID
     referral_id: UUID
@@ -56,10 +57,13 @@ class QuarantinedSignalResolved(Event):
     def apply_to(self, case: Case) -> None:
         case.referrals[self.referral_id].disputed.pop(self.signal_id, None)
 
+    def sentence_values(self) -> dict[str, Any]:
+        return {**self.facts, "result": DECISIONS.get(self.decision, self.decision)}
+
 
 class LateSignalRecorded(PartnerReport):
     TOPIC: ClassVar[str] = "LateSignalRecorded"
-    SENTENCE: ClassVar[str] = "{kind}: a signal came too late to change anything ({outcome})."
+    SENTENCE: ClassVar[str] = "{kind}: signal received too late to have an effect ({outcome:words})."
 
     disposition: str
     partner_id: str
@@ -67,10 +71,10 @@ class LateSignalRecorded(PartnerReport):
 
 
 class MessageQuarantined(Event):
-    """It waits for a person. Until then it counts against travelling, whatever it says."""
+    """The message awaits an officer's decision. Until then it blocks travel, whatever its content."""
 
     TOPIC: ClassVar[str] = "MessageQuarantined"
-    SENTENCE: ClassVar[str] = "Message {kept_message} could not be taken in ({cause}) and waits for a person."
+    SENTENCE: ClassVar[str] = "Message {kept_message} could not be processed ({cause:words}); held for review."
 
     kept_message: UUID
     cause: str
@@ -80,10 +84,10 @@ class MessageQuarantined(Event):
 
 
 class QuarantinedMessageResolved(Event):
-    """``AGAIN`` gives it to the case once more; the doubt ends when it has been ``TAKEN`` in, or is set aside."""
+    """``AGAIN`` submits the message to the case again; ``TAKEN`` (processed) or ``SET_ASIDE`` ends the review."""
 
     TOPIC: ClassVar[str] = "QuarantinedMessageResolved"
-    SENTENCE: ClassVar[str] = "Message {kept_message}, which could not be taken in: {decision}."
+    SENTENCE: ClassVar[str] = "Review of message {kept_message}: {result}."
 
     kept_message: UUID
     decision: Literal["AGAIN", "TAKEN", "SET_ASIDE"]
@@ -92,3 +96,16 @@ class QuarantinedMessageResolved(Event):
     def apply_to(self, case: Case) -> None:
         if self.decision != "AGAIN":
             case.doubts.pop(self.kept_message, None)
+
+    def sentence_values(self) -> dict[str, Any]:
+        return {**self.facts, "result": DECISIONS.get(self.decision, self.decision)}
+
+
+DECISIONS: Final[Mapping[str, str]] = {
+    "AMEND": "accepted as an amendment",
+    "IGNORE": "set aside without effect",
+    "AGAIN": "submitted again",
+    "TAKEN": "processed",
+    "SET_ASIDE": "set aside without effect",
+}
+"""The decisions of a review, in words."""

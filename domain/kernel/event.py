@@ -17,11 +17,10 @@ from uuid import UUID
 from eventsourcing.domain import CanMutateAggregate
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
+from domain.kernel.sentences import sentence
+
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
-
-ERASED = "[erased]"
-"""Shown instead of a sealed value whose key was destroyed, or that the reader may not see."""
 
 NOWHERE = UUID(int=0)
 
@@ -117,8 +116,12 @@ class Event(BaseModel, CanMutateAggregate[UUID]):
         return {key: value for key, value in self.__dict__.items() if key not in ENVELOPE}
 
     def say(self) -> str:
-        """Returns the event as one sentence for an auditor."""
-        return self.SENTENCE.format_map(_Said(self.facts))
+        """Returns the event as one sentence for people: words instead of codes, and dates in UTC."""
+        return sentence(self.SENTENCE, self.sentence_values())
+
+    def sentence_values(self) -> dict[str, Any]:
+        """Returns the values for the sentence: the event's own fields, and what a subclass adds or words itself."""
+        return self.facts
 
 
 ENVELOPE = frozenset({"originator_id", "originator_version", "timestamp"})
@@ -155,23 +158,6 @@ def sealed_fields(model: type[BaseModel]) -> Mapping[str, Compartment]:
 
 def _seal(field: FieldInfo) -> Compartment | None:
     return next((mark.compartment for mark in field.metadata if isinstance(mark, Sealed)), None)
-
-
-class _Said(dict[str, Any]):
-    """Formats values for a sentence: dates in words, lists with commas, sealed values as ``ERASED``."""
-
-    def __getitem__(self, key: str) -> Any:
-        return _said(super().__getitem__(key))
-
-
-def _said(value: Any) -> Any:
-    if value is None:
-        return ERASED
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).strftime("%d %B %Y %H:%M UTC")
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return ", ".join(str(_said(item)) for item in value) or "none"
-    return value
 
 
 class Metadata(BaseModel):

@@ -12,14 +12,19 @@ from typing import Final
 
 from domain.kernel.vocabulary import (
     AdvisoryLevel,
+    Checkpoint,
     ClearanceKind,
     HoldType,
+    IntakeChannel,
+    LivingSituation,
     Phase,
     Priority,
+    PublicClosure,
     Purpose,
     ReferralKind,
     Stage,
     Timeliness,
+    TravelDocumentKind,
 )
 
 LABELS: Final[Mapping[type[StrEnum], Mapping[str, str]]] = {
@@ -38,6 +43,31 @@ LABELS: Final[Mapping[type[StrEnum], Mapping[str, str]]] = {
         HoldType.SAFETY: "safety of return",
         HoldType.CONTACT_LOST: "loss of contact",
         HoldType.COMPLAINT_SAFEGUARD: "complaint",
+    },
+    TravelDocumentKind: {
+        TravelDocumentKind.LAISSEZ_PASSER: "laissez-passer",
+        TravelDocumentKind.COLLECTIVE_LAISSEZ_PASSER: "collective laissez-passer",
+        TravelDocumentKind.ICRC_TRAVEL_DOCUMENT: "ICRC travel document",
+    },
+    Checkpoint: {
+        Checkpoint.NOMINATE: "nomination",
+        Checkpoint.FREEZE: "freezing of the manifest",
+        Checkpoint.CHECK_IN: "check-in",
+        Checkpoint.BOARD: "boarding",
+    },
+    PublicClosure: {
+        PublicClosure.NOT_PROCEEDING_SUPPORT_CONTINUES: "return does not proceed, support continues",
+    },
+    IntakeChannel: {
+        IntakeChannel.WALK_IN: "walk-in",
+        IntakeChannel.OUTREACH_MRRM: "MRRM outreach",
+        IntakeChannel.TRANSFER_IN: "transfer",
+        IntakeChannel.DISTRESS_DESERT: "rescue in the desert",
+    },
+    LivingSituation: {
+        LivingSituation.URBAN_RENTED: "rented, urban",
+        LivingSituation.DETENTION_OFFICIAL: "official place of detention",
+        LivingSituation.DETENTION_UNOFFICIAL: "unofficial place of detention",
     },
     AdvisoryLevel: {
         AdvisoryLevel.CAUTION_INDIVIDUAL_ASSESSMENT: "caution, individual assessment",

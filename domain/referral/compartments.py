@@ -1,6 +1,6 @@
-"""Where an answer is kept: in public, under the medical seal, or protected.
+"""Compartments of partner responses: general, medical or protection.
 
-Fields that a kind does not ask for are sealed apart from its answer, under the tightest seal that fits them.
+Fields that were not requested are sealed separately from the response, in the strictest compartment that applies.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from domain.kernel.event import Compartment
 from domain.kernel.vocabulary import ReferralKind
 from domain.referral.outcomes import OUTCOMES
 
-CARE_KINDS: Final = frozenset(
+MEDICAL_KINDS: Final = frozenset(
     {
         ReferralKind.MEDICAL_ASSESSMENT,
         ReferralKind.SPECIALIST_CARE,
@@ -25,7 +25,7 @@ CARE_KINDS: Final = frozenset(
     | {ReferralKind.AIRLINE_MEDICAL}
 )
 
-SHELTERED_KINDS: Final = frozenset(
+PROTECTION_KINDS: Final = frozenset(
     {
         ReferralKind.PROTECTION_ASSISTANCE,
         ReferralKind.VOT_ASSISTANCE,
@@ -41,7 +41,10 @@ SHELTERED_KINDS: Final = frozenset(
         ReferralKind.FAMILY_TRACING,
     }
 )
-"""Kinds whose very outcome is sealed: medical secrets, and what protection partners say."""
+"""Kinds whose responses are sealed in the protection compartment.
+
+The outcome code of these kinds and of ``MEDICAL_KINDS`` is sealed too.
+"""
 
 SLOTS: Final[Mapping[Compartment, str]] = {
     Compartment.GEN: "answer",
@@ -50,16 +53,19 @@ SLOTS: Final[Mapping[Compartment, str]] = {
 }
 
 
-def home_of(kind: ReferralKind) -> Compartment:
-    """Under which seal the answers of a kind are kept."""
-    if kind in CARE_KINDS:
+def compartment_of(kind: ReferralKind) -> Compartment:
+    """Returns the compartment in which responses to a kind of referral are sealed."""
+    if kind in MEDICAL_KINDS:
         return Compartment.MED
-    return Compartment.PROT if kind in SHELTERED_KINDS else Compartment.GEN
+    return Compartment.PROT if kind in PROTECTION_KINDS else Compartment.GEN
 
 
-def placed(kind: ReferralKind, answer: Mapping[str, Any], outcome_code: str | None = None) -> dict[str, Any]:
-    """An answer, put where its kind keeps it. Only a known code of a kind that hides nothing is public."""
-    home = home_of(kind)
+def answer_fields(kind: ReferralKind, answer: Mapping[str, Any], outcome_code: str | None = None) -> dict[str, Any]:
+    """Returns a response as event fields, in the compartment of its kind.
+
+    The outcome code is public only if it is a known code of a kind in the general compartment.
+    """
+    home = compartment_of(kind)
     known = kind in OUTCOMES and outcome_code in OUTCOMES[kind].known
     if home is Compartment.GEN and (known or outcome_code is None):
         return {"outcome_code": outcome_code, SLOTS[home]: dict(answer)}
@@ -70,12 +76,12 @@ def _fields(kinds: Iterable[ReferralKind]) -> frozenset[str]:
     return frozenset(name for kind in kinds for name in OUTCOMES[kind].payload.model_fields)
 
 
-OF_CARE: Final = _fields(CARE_KINDS) | {
+MEDICAL_FIELDS: Final = _fields(MEDICAL_KINDS) | {
     *("diagnosis", "diagnoses", "medication", "medications", "treatment", "test_results", "allergies", "hiv", "tb"),
     *("mental_health", "disability", "blood_group", "medical_history"),
 }
 
-OF_PROTECTION: Final = _fields(SHELTERED_KINDS) | {
+PROTECTION_FIELDS: Final = _fields(PROTECTION_KINDS) | {
     *("trafficking", "indicators", "exploitation", "violence", "threat", "threats", "asylum", "fear", "narrative"),
     *("perpetrator", "abuse", "safe_house"),
 }
@@ -83,30 +89,35 @@ OF_PROTECTION: Final = _fields(SHELTERED_KINDS) | {
 
 @dataclass(frozen=True)
 class SplitPayload:
-    """A payload, parted: what its kind asks for, and what it does not, by the seal that fits it."""
+    """A payload, split into requested fields and unrequested fields by compartment."""
 
-    asked: dict[str, Any]
-    beyond: dict[Compartment, dict[str, Any]]
+    requested: dict[str, Any]
+    unrequested: dict[Compartment, dict[str, Any]]
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(sorted(name for part in self.beyond.values() for name in part))
+        """The names of the unrequested fields."""
+        return tuple(sorted(name for part in self.unrequested.values() for name in part))
 
 
 def split_payload(kind: ReferralKind, payload: Mapping[str, Any]) -> SplitPayload:
-    """Part a payload. What a clinic adds stays a medical secret; what an embassy adds is nobody's but protection's."""
-    home, asked = home_of(kind), dict[str, Any]()
+    """Splits a payload by what its kind of referral requests.
+
+    Unrequested fields from a clinic stay in the medical compartment. Those of a kind in the general compartment, such
+    as an embassy's, are sealed in the protection compartment.
+    """
+    home, requested = compartment_of(kind), dict[str, Any]()
     fits: frozenset[str] = frozenset(OUTCOMES[kind].payload.model_fields) if kind in OUTCOMES else frozenset()
-    beyond: dict[Compartment, dict[str, Any]] = {}
+    unrequested: dict[Compartment, dict[str, Any]] = {}
     for name, value in payload.items():
-        place = home if name in fits else _seal_of(name, home)
-        (asked if place is home else beyond.setdefault(place, {}))[name] = value
-    return SplitPayload(asked, beyond)
+        place = home if name in fits else _compartment_of_field(name, home)
+        (requested if place is home else unrequested.setdefault(place, {}))[name] = value
+    return SplitPayload(requested, unrequested)
 
 
-def _seal_of(name: str, home: Compartment) -> Compartment:
-    if name in OF_CARE:
+def _compartment_of_field(name: str, home: Compartment) -> Compartment:
+    if name in MEDICAL_FIELDS:
         return Compartment.MED
-    if name in OF_PROTECTION or home is Compartment.GEN:
+    if name in PROTECTION_FIELDS or home is Compartment.GEN:
         return Compartment.PROT
     return home

@@ -1,6 +1,6 @@
-"""Partner types: on which consent each may be asked, which data each may see, and what is never sent.
+"""Disclosure to partners: the consent that each type of recipient requires, and the data that it may receive.
 
-The minimum data set (rule DISCLOSURE.MINIMUM_DATA) is a table: a field that is not in a recipient's row does not leave.
+The minimum data set (rule DISCLOSURE.MINIMUM_DATA) is a table. A field outside a recipient's row is never sent.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Recipient(StrEnum):
-    """Whom a kind of referral goes to; decides consent, blocking holds and what may be seen."""
+    """The type of recipient of a referral. It decides the required consent, the blocking holds and the minimum data."""
 
     EMBASSY = "EMBASSY"
     EXIT_AUTHORITY = "EXIT_AUTHORITY"
@@ -102,12 +102,12 @@ PUBLIC_PURPOSE: Final[Mapping[Purpose, Purpose]] = {
     Purpose.SHARE_NATIONAL_AUTHORITY_VOT: Purpose.SHARE_PROTECTION,
     Purpose.MHPSS: Purpose.SHARE_CLINIC,
 }
-"""What a purpose is called beside a disclosure, where its own name would tell too much."""
+"""The public name of a purpose of consent whose own name would reveal protected facts."""
 
 AUTHORITIES: Final = frozenset({Recipient.EXIT_AUTHORITY, Recipient.DETENTION_AUTHORITY})
 
 BY_LETTER: Final = AUTHORITIES | {Recipient.EMBASSY}
-"""Who hears of an ending with the next ordinary letters, never at the moment of its cause.
+"""Recipients that are notified of an end with the next daily letters, never at the time of its cause.
 
 See rule PROTECTION.INDISTINGUISHABLE.
 """
@@ -115,7 +115,7 @@ See rule PROTECTION.INDISTINGUISHABLE.
 CARE: Final = frozenset(
     {Recipient.CLINIC, Recipient.MHPSS, Recipient.PROTECTION, Recipient.UNHCR, Recipient.SHELTER, Recipient.LEGAL}
 )
-"""Recipients whose help never depends on returning: a CONSENT hold does not stop them.
+"""Recipients whose help never depends on the return: a consent hold does not block disclosure to them.
 
 See rule DISCLOSURE.CARE_CONTINUES.
 """
@@ -140,21 +140,23 @@ MAY_SEE: Final[Mapping[Recipient, frozenset[str]]] = {
     Recipient.TRACING: _IDENTITY | {"nationality"},
     Recipient.GUARDIANSHIP: _IDENTITY | {"nationality"},
 }
-"""What each recipient needs to do its part, and no more. Embassies get our telephone line, never the person's, and a
-place only for the interview itself; who decides on detention learns nothing of papers and flights (rule
-DISCLOSURE.EMBASSY_AND_AUTHORITIES).
+"""The fields that each recipient needs, and no others.
+
+Embassies receive IOM's telephone line, never the person's, and a place only for the interview itself. Detention
+authorities receive nothing about travel documents and flights (rule DISCLOSURE.EMBASSY_AND_AUTHORITIES).
 """
 
-NOBODYS: Final = frozenset({"iom_line"})
-"""What stands in a row and is nobody's: telling it discloses nothing."""
+NOT_PERSONAL: Final = frozenset({"iom_line"})
+"""Fields that are not personal data: sending them is not recorded as a disclosure."""
 
 
 def purpose_of(kind: Kind) -> Purpose:
+    """Returns the purpose of consent that a kind of referral requires."""
     return PURPOSE_OF[RECIPIENT_OF[kind]]
 
 
-def stopped_by(case: Case, kind: Kind) -> Iterator[str]:
-    """The holds that forbid telling this kind of recipient anything now, by their public names."""
+def blocking_holds(case: Case, kind: Kind) -> Iterator[str]:
+    """Returns the holds that block disclosure for a kind of referral now, by their public type."""
     recipient = RECIPIENT_OF[kind]
     blocks: set[Block] = set()
     if recipient is Recipient.EMBASSY:
@@ -167,7 +169,7 @@ def stopped_by(case: Case, kind: Kind) -> Iterator[str]:
 
 
 def minimum_data(case: Case, referral: Referral) -> dict[str, Any]:
-    """What this referral tells its partner about the person: its recipient's row of the table."""
+    """Returns the personal data that a referral discloses: the fields in the row of its recipient that are known."""
     allowed = MAY_SEE[RECIPIENT_OF[referral.asked_kind]]
     known = {**_of_person(case), **_of_journey(case), **_of_request(referral)}
     return {name: value for name, value in known.items() if name in allowed and value}
@@ -199,14 +201,14 @@ INFANT_UNTIL, CHILD_UNTIL = 2, 12
 
 
 def _age_class(case: Case, on: date) -> str | None:
-    """What a carrier needs to know of an age (IATA): infant, child or adult on the day of the flight."""
+    """Returns the age class that a carrier needs (IATA): infant, child or adult on the day of the flight."""
     if case.person is None or case.person.date_of_birth is None:
         return None
     years = case.person.age(on)
     return "INF" if years < INFANT_UNTIL else "CHD" if years < CHILD_UNTIL else "ADT"
 
 
-# What a partner may be called
+# Names of partners
 
 SENSITIVE: Final = frozenset(PUBLIC_KIND) | frozenset(
     kind
@@ -217,18 +219,18 @@ SENSITIVE: Final = frozenset(PUBLIC_KIND) | frozenset(
         *(Recipient.SHELTER, Recipient.TRACING, Recipient.GUARDIANSHIP),
     }
 )
-"""Kinds that tell something of a person who is sent there."""
+"""Kinds of referral that reveal protected facts about the person referred."""
 
-TELLING: Final = re.compile(
+REVEALING: Final = re.compile(
     r"unhcr|acnur|refug|asyl|mhpss|psych|mental|trauma|shelter|protect|traffick|victim|surviv|safe.?house|violence"
     r"|women|child|minor|orphan|guardian|unicef|tubercul|(?<![a-z])(?:hcr|vot|s?gbv|hiv|tb)(?![a-z])"
 )
 
 
-def telling(partner_id: str, kinds: Iterable[Kind]) -> str | None:
-    """The word by which an id tells for what somebody is sent there; ids stand outside all seals (INV-03).
+def revealing_word(partner_id: str, kinds: Iterable[Kind]) -> str | None:
+    """Returns the word in a partner id that reveals a sensitive service, or ``None``.
 
-    ``None`` for one that tells nothing, or nothing that anybody might not know.
+    Partner ids are not sealed (INV-03). An id may contain such a word if the partner takes no sensitive referrals.
     """
-    found = TELLING.search(partner_id.lower())
+    found = REVEALING.search(partner_id.lower())
     return found[0] if found and not SENSITIVE.isdisjoint(kinds) else None

@@ -1,4 +1,4 @@
-"""The escalation ladder of a referral: when reminders and escalations are due, and what each one records."""
+"""Escalation of a referral without a response: when each reminder and escalation is due, and what it records."""
 
 from __future__ import annotations
 
@@ -24,27 +24,29 @@ from domain.kernel.event import Event
 from domain.kernel.policy import ResponseTimes
 from domain.kernel.vocabulary import Priority, ReferralStatus
 from domain.kernel.working_time import CLOCK, LIBYA, Calendar, Span
-from domain.referral.requests import why_not_send
+from domain.referral.requests import sending_blocked_by
 
 NO_END: Final = datetime(2200, 1, 1, tzinfo=UTC)
-"""A paper that never ends is often printed 9999-12-31; what ends later than this is not waited for."""
+"""The latest date that a deadline may have. Documents without an expiry often state 9999-12-31."""
 
 EscalationStep = tuple[str, datetime]
+"""The name of a step, such as ``ack.overdue``, and when it is due (UTC)."""
 
 
 def next_escalation_step(case: Case, referral: Referral, directory: Directory) -> EscalationStep | None:
-    """The next step of the ladder for what the partner owes (rule ESCALATION.LADDER); ``None`` if nothing is owed."""
+    """Returns the next escalation step (rule ESCALATION.LADDER), or ``None`` if the partner owes nothing."""
     if referral.sent_at is None:
         return None
-    ladders = _ladders(case, referral, directory.calendar(referral.partner_id))
-    waiting = [
-        next((rung for rung in escalation_steps if rung[0] not in referral.told), None) for escalation_steps in ladders
-    ]
-    return min((rung for rung in waiting if rung is not None), key=lambda rung: rung[1], default=None)
+    sequences = _step_sequences(case, referral, directory.calendar(referral.partner_id))
+    upcoming = [next((step for step in sequence if step[0] not in referral.told), None) for sequence in sequences]
+    return min((step for step in upcoming if step is not None), key=lambda step: step[1], default=None)
 
 
-def _ladders(case: Case, referral: Referral, calendar: Calendar) -> Iterator[Iterator[EscalationStep]]:
-    """One for each step that is owed. Nothing of a ladder comes before what comes before it, or before it was owed."""
+def _step_sequences(case: Case, referral: Referral, calendar: Calendar) -> Iterator[Iterator[EscalationStep]]:
+    """Returns a sequence of escalation steps for each step that the partner owes.
+
+    Within a sequence no step is due before the previous one, or before the partner owed it.
+    """
     if referral.status is ReferralStatus.ON_HOLD:
         yield _pause(case, referral)
         return
@@ -53,17 +55,18 @@ def _ladders(case: Case, referral: Referral, calendar: Calendar) -> Iterator[Ite
         yield _not_before(since, escalation_steps(case, referral, step, calendar))
 
 
-def _not_before(at: datetime, rungs: Iterator[EscalationStep]) -> Iterator[EscalationStep]:
-    for name, due in rungs:
+def _not_before(at: datetime, steps: Iterator[EscalationStep]) -> Iterator[EscalationStep]:
+    for name, due in steps:
         at = max(at, due)
         yield name, at
 
 
 def escalation_steps(case: Case, referral: Referral, step: str, calendar: Calendar) -> Iterator[EscalationStep]:
-    """Reminder at half time; overdue and a reminder when due; then the levels; at last a person confirms expiry.
+    """Returns the escalation steps for a step that the partner owes, in order.
 
-    Having begun is asked for less: whoever never says so owes the completion all the same. A silence that nobody
-    confirms comes up again and again: no referral is ever waited for without end.
+    They are a reminder at half time, overdue and a reminder when due, the levels, and a task to confirm expiry. The
+    start is escalated to the first level only, because the completion is owed in any case. The task is raised again
+    at an interval until a person confirms expiry, so no referral waits without end.
     """
     since, due = referral.moved_at or referral.since, due_date(case, referral, step, calendar)
     yield f"{step}.reminder-50", since + (due - since) / 2
@@ -74,25 +77,25 @@ def escalation_steps(case: Case, referral: Referral, step: str, calendar: Calend
             yield f"{step}.{level}", at
     if step == "start":
         return
-    stands = due_date(case, referral, "stands", calendar)
-    yield f"{step}.expiry", stands
-    yield from _again(step, stands, case.policy.pinned.referral_review)
+    expires = due_date(case, referral, "stands", calendar)
+    yield f"{step}.expiry", expires
+    yield from _repeated(step, expires, case.policy.pinned.referral_review)
 
 
 def due_date(case: Case, referral: Referral, step: str, calendar: Calendar) -> datetime:
-    """When a step is due (UTC): as pinned, or later by holidays announced since. Never earlier.
+    """Returns when a step is due (UTC): as pinned, or later because of holidays announced since. Never earlier.
 
     See rule CALENDAR.ANNOUNCED_HOLIDAY.
     """
     pinned = referral.dues[step]
-    span = _answer(case, referral).spans().get(step)
+    span = _response_times(case, referral).spans().get(step)
     if span is None or span.unit in CLOCK or step in referral.put_off or referral.sent_at is None:
         return pinned
     return max(pinned, calendar.after(referral.sent_at, span))
 
 
 class StepDue(NamedTuple):
-    """When a step is due (UTC), when it was due as pinned, and the days in between that were announced since."""
+    """When a step is due (UTC), its pinned due date, and the holidays announced since that moved it."""
 
     at: datetime
     pinned: datetime
@@ -104,7 +107,7 @@ class StepDue(NamedTuple):
 
 
 def due_date_and_reason(case: Case, referral: Referral, step: str, directory: Directory) -> StepDue | None:
-    """The due date that counts, and the holidays that moved it; ``None`` for a step without one."""
+    """Returns the due date in effect and the holidays that moved it, or ``None`` for a step without a due date."""
     if step not in referral.dues:
         return None
     calendar, pinned = directory.calendar(referral.partner_id), referral.dues[step]
@@ -114,14 +117,14 @@ def due_date_and_reason(case: Case, referral: Referral, step: str, directory: Di
 
 
 def _closed_since(referral: Referral, due: datetime, directory: Directory) -> tuple[date, ...]:
-    """Days announced since on which the partner would have worked while it was asked."""
+    """Returns the announced holidays, during the response time, that had been working days of the partner."""
     published = directory.published(referral.partner_id)
-    begun, ends = (at.astimezone(published.zone).date() for at in (referral.sent_at or due, due))
+    first, last = (at.astimezone(published.zone).date() for at in (referral.sent_at or due, due))
     announced = directory.holidays.get(published.country, frozenset())
-    return tuple(sorted(day for day in announced if begun <= day <= ends and published.works(day)))
+    return tuple(sorted(day for day in announced if first <= day <= last and published.works(day)))
 
 
-def _answer(case: Case, referral: Referral) -> ResponseTimes:
+def _response_times(case: Case, referral: Referral) -> ResponseTimes:
     return case.policy.pinned.answer(referral.kind, urgent=referral.urgent)
 
 
@@ -129,12 +132,12 @@ URGENT: Final = frozenset({Priority.P1_LIFE_SAVING, Priority.P2_HIGHLY_VULNERABL
 
 
 def _levels(case: Case, referral: Referral, due: datetime, calendar: Calendar) -> Iterator[EscalationStep]:
-    """Who is told, and when: the first level at once, what is above it in the day's digest (rule ESCALATION.LEVELS).
+    """Returns the levels and when each is due: level 1 individually, level 2 in the daily digest.
 
-    Where a life is at risk nobody waits for a digest, and only there the top is told at all.
+    Where a life may be at risk no level waits for the digest, and only there level 3 exists (rule ESCALATION.LEVELS).
     """
     pinned = case.policy.pinned
-    if _answer(case, referral).life:
+    if _response_times(case, referral).life:
         yield from ((level, calendar.after(due, span)) for level, span in pinned.life_escalations.items())
         return
     sooner = referral.urgent or case.priority in URGENT
@@ -144,20 +147,20 @@ def _levels(case: Case, referral: Referral, due: datetime, calendar: Calendar) -
         yield "L3", calendar.after(due, pinned.escalations["L3"])
 
 
-def top_level(case: Case, referral: Referral) -> str:
-    """How far the silence of this referral is ever escalated."""
-    at_risk = _answer(case, referral).life or case.priority is Priority.P1_LIFE_SAVING
+def highest_level(case: Case, referral: Referral) -> str:
+    """Returns the highest level to which this referral is escalated."""
+    at_risk = _response_times(case, referral).life or case.priority is Priority.P1_LIFE_SAVING
     return "L3" if at_risk else "L2"
 
 
 def _pause(case: Case, referral: Referral) -> Iterator[EscalationStep]:
-    """A pause stops what is owed, not the review of the pause; when it was to be over, it is asked about at once."""
+    """Returns the steps of a pause: its review at an interval, and a question when its announced end has passed."""
     since, name = referral.paused_since or referral.since, f"pause-{referral.pauses}"
     every = case.policy.pinned.referral_review
     over = LIBYA.next_time(_day_ends(referral.paused_until), MORNING) if referral.paused_until else None
     if over is not None and over < LIBYA.after(since, every):
         yield f"{name}.over", max(over, since)
-    yield from _again(name, since, every)
+    yield from _repeated(name, since, every)
 
 
 MORNING: Final = time(9, 0)
@@ -167,47 +170,59 @@ def _day_ends(day: date) -> datetime:
     return datetime.combine(min(day, NO_END.date()), time(23, 59, 59), LIBYA.zone)
 
 
-def _again(step: str, since: datetime, every: Span) -> Iterator[EscalationStep]:
+def _repeated(step: str, since: datetime, every: Span) -> Iterator[EscalationStep]:
     for nth in count(1):
         since = LIBYA.after(since, every)
         yield f"{step}.again-{nth}", since
 
 
-def _referral_lapsed(case: Case, subject: str, ctx: Context) -> Iterator[Event]:
-    referral_id, _, rung = subject.partition("/")
+def record_escalation_step(case: Case, subject: str, ctx: Context) -> Iterator[Event]:
+    """Records an escalation step that is due. ``subject`` is the referral's id and the step's name."""
+    referral_id, _, step_name = subject.partition("/")
     referral = case.referrals[UUID(referral_id)]
-    step, _, what = rung.partition(".")
-    base = {"referral_id": referral.referral_id, "kind": referral.kind, "partner_id": referral.partner_id, "rung": rung}
-    if what.startswith("reminder"):
-        reminder = ReferralReminderHeldBack if _may_not_be_reminded(case, referral) else ReferralReminderSent
+    step, _, action = step_name.partition(".")
+    base = {
+        "referral_id": referral.referral_id,
+        "kind": referral.kind,
+        "partner_id": referral.partner_id,
+        "rung": step_name,
+    }
+    if action.startswith("reminder"):
+        reminder = ReferralReminderHeldBack if _reminder_blocked(case, referral) else ReferralReminderSent
         yield reminder.model_validate({**base, "step": step, "due": _due(case, referral, step, ctx)})
-    elif what == "overdue":
+    elif action == "overdue":
         yield ReferralOverdue.model_validate({**base, "which_due": step, "due": _due(case, referral, step, ctx)})
     else:
-        yield from _escalated(case, referral, what, base, ctx)
+        yield from _escalated(case, referral, action, base, ctx)
 
 
 def _due(case: Case, referral: Referral, step: str, ctx: Context) -> datetime:
     return due_date(case, referral, step, ctx.directory.calendar(referral.partner_id))
 
 
-def _may_not_be_reminded(case: Case, referral: Referral) -> bool:
-    return referral.undelivered or why_not_send(case, referral) is not None
+def _reminder_blocked(case: Case, referral: Referral) -> bool:
+    return referral.undelivered or sending_blocked_by(case, referral) is not None
 
 
-TASKS: Final[Mapping[str, str]] = {"L1": "a partner does not answer", "L3": "a life may be at risk: nobody answers"}
-"""What a person is asked for at a level, per referral; the second level is told in a day's digest only."""
+LEVEL_TASKS: Final[Mapping[str, str]] = {
+    "L1": "a partner does not answer",
+    "L3": "a life may be at risk: nobody answers",
+}
+"""The task raised at a level, per referral. Level 2 raises no task: it is reported in the daily digest only."""
 
 
-def _escalated(case: Case, referral: Referral, what: str, base: Mapping[str, Any], ctx: Context) -> Iterator[Event]:
+def _escalated(case: Case, referral: Referral, action: str, base: Mapping[str, Any], ctx: Context) -> Iterator[Event]:
     paused, pinned, subject = referral.status is ReferralStatus.ON_HOLD, ctx.policy.pinned, str(referral.referral_id)
-    level = what if what in ESCALATED_TO else "L1" if paused else top_level(case, referral)
-    asked = TASKS.get(what) if what in ESCALATED_TO else "ask about a paused referral" if paused else NOBODY
+    level = action if action in ESCALATED_TO else "L1" if paused else highest_level(case, referral)
+    if action in ESCALATED_TO:
+        task_text = LEVEL_TASKS.get(action)
+    else:
+        task_text = "ask about a paused referral" if paused else CONFIRM_NO_ANSWER
     yield ReferralEscalated.model_validate({**base, "level": level, "to": ESCALATED_TO[level]})
-    if asked is not None:
-        queue = ESCALATED_TO["L3"] if what == "L3" else ESCALATED_TO["L1"]
-        within = pinned.late_result_review if _answer(case, referral).life else pinned.quarantine_review
-        yield task(asked, queue, within, ctx, subject=subject)
+    if task_text is not None:
+        queue = ESCALATED_TO["L3"] if action == "L3" else ESCALATED_TO["L1"]
+        within = pinned.late_result_review if _response_times(case, referral).life else pinned.quarantine_review
+        yield task(task_text, queue, within, ctx, subject=subject)
 
 
-NOBODY: Final = "confirm that nobody answers"
+CONFIRM_NO_ANSWER: Final = "confirm that nobody answers"

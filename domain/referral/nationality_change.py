@@ -1,6 +1,6 @@
-"""Another nationality than before: what the person is asked anew, and who is told nothing until then.
+"""Rules after a change of nationality: what must be repeated with the person, and which referrals wait for it.
 
-The country now named may be the one they fear, and nobody has heard yet whether they want to go there (rule
+The person may fear the country now named, and has not yet been interviewed about returning to it (rule
 NATIONALITY.ASK_FIRST).
 """
 
@@ -14,41 +14,43 @@ from domain.clearance.voluntariness import is_voluntary
 from domain.events.departure import FlightDeparted
 from domain.events.documents import NationalityChanged
 from domain.kernel.errors import Rejected
+from domain.kernel.labels import requirement
 from domain.kernel.vocabulary import ClearanceKind, ClearanceStatus, ReferralKind
 from domain.referral.disclosure import RECIPIENT_OF, Recipient
 
 ASK_FIRST: Final = "NATIONALITY.ASK_FIRST"
 
-OF_THE_COUNTRY: Final = frozenset(
+COUNTRY_RECIPIENTS: Final = frozenset(
     {
         *(Recipient.EMBASSY, Recipient.EXIT_AUTHORITY, Recipient.COMMUNITY),
         *(Recipient.RECEPTION, Recipient.REINTEGRATION, Recipient.TRACING),
     }
 )
-"""Who is in the country now named, speaks for it, or asks it. Care in Libya is not among them."""
+"""Recipients that are in the country now named, represent it or contact it. Care in Libya is not among them."""
 
-TOLD_AFTERWARDS: Final = frozenset(kind for kind, who in RECIPIENT_OF.items() if who in OF_THE_COUNTRY) | {
+BLOCKED_KINDS: Final = frozenset(kind for kind, who in RECIPIENT_OF.items() if who in COUNTRY_RECIPIENTS) | {
     ReferralKind.MEDICAL_HANDOVER,
     ReferralKind.PROTECTION_HANDOVER,
 }
-"""The kinds that wait until the person has been asked: theirs, and what is handed over to that country."""
+"""Kinds of referral that wait until the person has been interviewed: those to the country, and handovers to it."""
 
 
-def newest_change(case: Case) -> NationalityChanged | None:
+def latest_nationality_change(case: Case) -> NationalityChanged | None:
+    """Returns the latest change of nationality, or ``None``."""
     return case.latest(NationalityChanged)
 
 
-def former(case: Case) -> frozenset[str]:
-    """Every nationality that was on record once, but for the present one."""
+def former_nationalities(case: Case) -> frozenset[str]:
+    """Returns all nationalities that were recorded earlier, except the current one."""
     changes = case.every(NationalityChanged)
     named = {change.before for change in changes}
     return frozenset(country for country in named if country and country != changes[-1].nationality)
 
 
-def unasked(case: Case) -> tuple[str, ...]:
-    """What the person is still to be asked after naming another nationality; nothing once they have left.
+def missing_after_nationality_change(case: Case) -> tuple[str, ...]:
+    """Returns the requirements still missing after a change of nationality, by code.
 
-    See rule DISCLOSURE.CARE_CONTINUES.
+    Nothing is missing once the person has departed (rule DISCLOSURE.CARE_CONTINUES).
     """
     left = case.departed or (case.closed and case.has(FlightDeparted))
     if left or not case.nationality_since:
@@ -63,13 +65,17 @@ def unasked(case: Case) -> tuple[str, ...]:
     return tuple(code for code, lacking in missing.items() if lacking)
 
 
-def told_too_early(case: Case, kind: ReferralKind) -> tuple[str, ...]:
-    """What the person is to be asked before a partner of that kind is told anything more."""
-    return unasked(case) if kind in TOLD_AFTERWARDS else ()
+def missing_before_disclosure(case: Case, kind: ReferralKind) -> tuple[str, ...]:
+    """Returns the requirements still missing before data may be disclosed for a kind of referral, by code."""
+    return missing_after_nationality_change(case) if kind in BLOCKED_KINDS else ()
 
 
-def insist_on_asking_first(case: Case, kind: ReferralKind) -> None:
-    """An order of staff leads past none of that: nobody of that country is asked before the person is."""
-    if missing := told_too_early(case, kind):
-        detail = f"another nationality was named; first settle {', '.join(missing)}"
+def require_nationality_settled(case: Case, kind: ReferralKind) -> None:
+    """Rejects a referral to the country now named until the person has been interviewed about it.
+
+    Raises ``Rejected`` with the missing requirements. Staff cannot override this.
+    """
+    if missing := missing_before_disclosure(case, kind):
+        requirements = ", ".join(map(requirement, missing))
+        detail = f"the person's nationality was changed; before this referral, record: {requirements}"
         raise Rejected(ASK_FIRST, detail, field="kind", failures=missing)

@@ -1,6 +1,7 @@
-"""What leaves for partners: referrals with the minimum data, reminders, changes, and endings that explain nothing.
+"""Messages to partners: referrals with the minimum data, reminders, changes, and notices of an end without its reason.
 
-What may leave is asked twice: when it is decided, and again when it is delivered, for much may happen in between.
+Whether a message may be sent is checked twice: at the decision and again at the delivery, because the case may change
+in between.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from domain.events.referral import (
 )
 from domain.kernel.event import Event
 from domain.referral.disclosure import RECIPIENT_OF, Recipient, minimum_data, purpose_of
-from domain.referral.requests import why_not_send
+from domain.referral.requests import sending_blocked_by
 
 SENT: Final = "referral.sent"
 
@@ -39,12 +40,12 @@ ENDS: Final = (
     *(ReferralCancelled, ReferralExpired, ReferralEnteredInError),
     *(ReferralCompleted, ReferralRejected, ReferralFailed),
 )
-"""What ends a referral: nothing more leaves for it, except the notice of the ending itself."""
+"""Events that end a referral: no further message is sent for it, except the notice of its end."""
 
 
 @dataclass(frozen=True)
 class Notification:
-    """One message to one partner. ``name`` is neutral; ``data`` is sealed until it is delivered."""
+    """One message to one partner. ``name`` reveals nothing about the case; ``data`` is sealed until its delivery."""
 
     referral_id: UUID
     partner_id: str
@@ -53,13 +54,13 @@ class Notification:
 
 
 def notifications_of(case: Case, event: Event) -> Notification | None:
-    """The message an event sends, if it sends one."""
-    letter = LETTERS.get(type(event))
-    if letter is None:
+    """Returns the message that an event sends to a partner, or ``None``."""
+    found = NOTIFICATIONS.get(type(event))
+    if found is None:
         return None
-    name, write = letter
-    referral: Referral = case.referrals[event.referral_id]  # type: ignore[attr-defined]  # all of them have one
-    data = {"referral_token": referral.token, **write(case, referral, event)}
+    name, data_of = found
+    referral: Referral = case.referrals[event.referral_id]  # type: ignore[attr-defined]  # every event in the table has one
+    data = {"referral_token": referral.token, **data_of(case, referral, event)}
     return Notification(referral.referral_id, referral.partner_id, name, data)
 
 
@@ -70,15 +71,15 @@ def _sent(case: Case, referral: Referral, event: ReferralSent) -> dict[str, Any]
         "sent_at": event.timestamp.isoformat(),
         "due": {name: due.isoformat() for name, due in event.dues.items()},
         "person": minimum_data(case, referral),
-        **_says(referral),
+        **_community_request(referral),
     }
 
 
 PLEASE_CALL: Final = "PLEASE_CALL_IOM"
 
 
-def _says(referral: Referral) -> dict[str, Any]:
-    """A community leader is asked for one thing only, and learns nothing by how urgent it is.
+def _community_request(referral: Referral) -> dict[str, Any]:
+    """Returns what a community leader receives: the same request in every case, never marked as urgent.
 
     See rule DISCLOSURE.COMMUNITY_LEADER.
     """
@@ -99,7 +100,7 @@ def _ending(_case: Case, _referral: Referral, event: ReferralCancellationNotifie
     return {"reason": event.reason}
 
 
-LETTERS: Final[Mapping[type[Event], tuple[str, Callable[[Case, Referral, Any], dict[str, Any]]]]] = {
+NOTIFICATIONS: Final[Mapping[type[Event], tuple[str, Callable[[Case, Referral, Any], dict[str, Any]]]]] = {
     ReferralSent: (SENT, _sent),
     ReferralAmended: (AMENDED, _amended),
     ReferralReminderSent: (REMINDER, _reminder),
@@ -107,28 +108,32 @@ LETTERS: Final[Mapping[type[Event], tuple[str, Callable[[Case, Referral, Any], d
 }
 
 
-# What may no longer leave
+# Checks at delivery
 
 
-def may_still_leave(case: Case, name: str, referral_id: UUID, at: datetime) -> bool:
-    """Whether a message may be delivered as the case stands at that moment (UTC): asked again at the last one.
+def may_be_delivered(case: Case, name: str, referral_id: UUID, at: datetime) -> bool:
+    """Returns whether a message may be delivered at a time (UTC), given the current state of the case.
 
-    What is told of a person needs the consent in force, no hold against it, and a request that stands; a reminder also
-    something that is still owed. An ending tells nothing of the person; it goes to whom the person has not excluded.
+    A message about the person requires a consent in force, no blocking hold and a request that is still open; a
+    reminder also requires a step that the partner still owes. The notice of an end contains no personal data: it may
+    be delivered unless the person has excluded the partner.
     """
     referral = case.referrals.get(referral_id)
     if referral is None:
         return False
     if name == ENDING:
         return referral.partner_id not in case.excluded_for(purpose_of(referral.asked_kind))
-    if referral.over or why_not_send(case, referral) is not None:
+    if referral.over or sending_blocked_by(case, referral) is not None:
         return False
     if name == REMINDER:
         return referral.awaited is not None
     return at <= referral.dues.get("stands", at)
 
 
-def withdrawn_by(case: Case, events: Sequence[Event]) -> frozenset[UUID]:
-    """The referrals that just ended: what of them has not been delivered is withdrawn, except the notice of the end."""
+def referrals_ended_by(case: Case, events: Sequence[Event]) -> frozenset[UUID]:
+    """Returns the referrals that these events ended.
+
+    Their undelivered messages are withdrawn, except the notice of the end.
+    """
     ended = {event.referral_id for event in events if isinstance(event, ENDS)}
     return frozenset(referral_id for referral_id in ended if case.referrals[referral_id].over)

@@ -1,6 +1,6 @@
-"""What partners answer, by kind of referral: outcome codes, and which payload goes with them (rule REFERRAL.OUTCOMES).
+"""Outcomes of referrals, by kind: the outcome codes, and the payload that goes with them (rule REFERRAL.OUTCOMES).
 
-One table. An answer that does not fit it is in doubt and waits for a person; none is lost (rule REFERRAL.OUTCOMES).
+This is the only table of outcomes. A response that does not fit it is quarantined until a person decides; none is lost.
 """
 
 from __future__ import annotations
@@ -52,58 +52,60 @@ from domain.referral.payloads import (
 )
 
 
-def grave(kind: ReferralKind, outcome: str | None, payload: Mapping[str, Any]) -> HoldType | None:
-    """The hold that an answer brings about by itself, whoever gives it and however late."""
-    answers = OUTCOMES.get(kind)
-    by_code = answers.grave.get(outcome or "") if answers else None
-    by_reason = answers.grave_reasons.get(str(payload.get("reason_class"))) if answers else None
+def hold_required_by(kind: ReferralKind, outcome: str | None, payload: Mapping[str, Any]) -> HoldType | None:
+    """Returns the hold that a grave response places automatically, whichever partner sends it and however late."""
+    spec = OUTCOMES.get(kind)
+    by_code = spec.grave.get(outcome or "") if spec else None
+    by_reason = spec.grave_reasons.get(str(payload.get("reason_class"))) if spec else None
     by_field = (hold for name, (value, hold) in GRAVE_FIELDS.items() if payload.get(name) is value)
     return by_code or by_reason or next(by_field, None)
 
 
 @dataclass(frozen=True)
 class OutcomeSpec:
-    """What one kind of referral may be answered with. The first of ``ends`` is the ordinary one.
+    """The outcomes that a kind of referral may have. The first of ``ends`` is the usual one.
 
-    ``goes_on`` are outcomes that end nothing. ``grave`` ones hold the journey from the moment they are heard, however
-    they are heard. ``needs``: fields without which an outcome says too little to act on. A service that happens after
-    the flight is promised before it: ``promises`` then count as accepting, and what is ``only_after`` is in doubt.
+    ``non_final`` outcomes do not end the referral. ``grave`` outcomes place a hold on receipt, whatever signal carries
+    them. ``needs`` lists the fields that an outcome requires to be acted on. A service that takes place after the
+    flight is promised before it: until departure, ``promises`` count as an acceptance, and a signal with an outcome in
+    ``only_after_departure`` is quarantined.
     """
 
     payload: type[Payload]
     ends: tuple[str, ...]
-    goes_on: frozenset[str] = frozenset()
+    non_final: frozenset[str] = frozenset()
     accepts: frozenset[str] = frozenset()
     rejects: frozenset[str] = frozenset()
     grave: Mapping[str, HoldType] = field(default_factory=dict)
     grave_reasons: Mapping[str, HoldType] = field(default_factory=dict)
-    """What is grave as the ``reason_class`` of a no."""
+    """Values of ``reason_class`` that are grave when a request is refused."""
     needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     promises: frozenset[str] = frozenset()
-    only_after: frozenset[str] = frozenset()
+    only_after_departure: frozenset[str] = frozenset()
     version: int = 1
 
     @property
-    def carried(self) -> Mapping[SignalType, tuple[str, ...]]:
-        """Every outcome, by the signal that carries it; partners, pages, sheets and schemas are told of these."""
-        accepts, rejects, goes_on = map(tuple, map(sorted, (self.accepts, self.rejects, self.goes_on)))
+    def by_signal(self) -> Mapping[SignalType, tuple[str, ...]]:
+        """The outcomes by the signal that carries them, as partners, pages, sheets and schemas show them."""
+        accepts, rejects, non_final = map(tuple, map(sorted, (self.accepts, self.rejects, self.non_final)))
         return {
             SignalType.COMPLETED: self.ends,
             SignalType.ACCEPTED: accepts,
             SignalType.REJECTED: rejects,
-            SignalType.PROGRESS: goes_on,
+            SignalType.PROGRESS: non_final,
         }
 
     @property
     def known(self) -> frozenset[str]:
-        return REASONS.union(*self.carried.values())
+        """All codes that may be public: outcomes and common reasons."""
+        return REASONS.union(*self.by_signal.values())
 
 
 REASONS: Final = frozenset(
     {"NO_CAPACITY", "OUT_OF_AREA", "NOT_ELIGIBLE", "SERVICE_UNAVAILABLE", "MORE_INFO", "FEE_REQUIRED"}
     | {"STRIKE", "CLOSED", "DECLINED_BY_PERSON", "NOT_REACHED"}
 )
-"""Words any partner may give for a no, a pause, or slow progress. Others are kept under seal."""
+"""Reason codes that any partner may give for a refusal, a pause or a delay. Other codes are sealed."""
 
 _MEDICAL = HoldType.MEDICAL
 
@@ -126,7 +128,7 @@ OUTCOMES: Final[Mapping[ReferralKind, OutcomeSpec]] = {
     ReferralKind.CHILD_BIA: OutcomeSpec(
         BestInterests,
         ("RETURN_RECOMMENDED", "RETURN_NOT_RECOMMENDED", "BID_REQUIRED"),
-        goes_on=frozenset({"MORE_INFO"}),
+        non_final=frozenset({"MORE_INFO"}),
         grave={"RETURN_NOT_RECOMMENDED": _CHILD, "BID_REQUIRED": _CHILD},
     ),
     ReferralKind.GUARDIANSHIP: OutcomeSpec(
@@ -164,7 +166,7 @@ OUTCOMES: Final[Mapping[ReferralKind, OutcomeSpec]] = {
         Support, ("ENGAGED", "COMPLETED_COURSE", "DECLINED_BY_PERSON", "REFERRED_UP", "NOT_REACHED")
     ),
     ReferralKind.SHELTER_DIRECT_ASSISTANCE: OutcomeSpec(
-        Items, ("PROVIDED", "UNAVAILABLE"), goes_on=frozenset({"WAITLISTED"})
+        Items, ("PROVIDED", "UNAVAILABLE"), non_final=frozenset({"WAITLISTED"})
     ),
     ReferralKind.LEGAL_ASSISTANCE: OutcomeSpec(
         Legal, ("ADVISED", "RESOLVED", "PROCEEDINGS_OPEN"), grave={"PROCEEDINGS_OPEN": HoldType.LEGAL}
@@ -201,7 +203,7 @@ OUTCOMES: Final[Mapping[ReferralKind, OutcomeSpec]] = {
     ReferralKind.AIRLINE_MEDICAL: OutcomeSpec(
         AirlineDesk,
         ("APPROVED", "APPROVED_WITH_CONDITIONS", "REFUSED"),
-        goes_on=frozenset({"MORE_INFO"}),
+        non_final=frozenset({"MORE_INFO"}),
         grave={"REFUSED": _MEDICAL},
     ),
     ReferralKind.MEDICAL_EVACUATION: OutcomeSpec(
@@ -215,21 +217,21 @@ OUTCOMES: Final[Mapping[ReferralKind, OutcomeSpec]] = {
             *("NATIONALITY_CONFIRMED", "NOT_CONFIRMED", "INTERVIEW_NO_SHOW"),
             *("REFUSED_TO_COOPERATE_PERSON", "EMBASSY_CLOSED"),
         ),
-        goes_on=frozenset({"VERIFICATION_IN_CAPITAL"}),
+        non_final=frozenset({"VERIFICATION_IN_CAPITAL"}),
     ),
     ReferralKind.TRAVEL_DOCUMENT: OutcomeSpec(
         Document,
         ("ISSUED", "REFUSED"),
-        goes_on=frozenset({"REQUIRES_ITINERARY", "FEE_REQUIRED"}),
+        non_final=frozenset({"REQUIRES_ITINERARY", "FEE_REQUIRED"}),
         needs={"ISSUED": ("number",)},
     ),
     ReferralKind.EXIT_PERMIT: OutcomeSpec(
         Permit,
         ("GRANTED", "REFUSED"),
-        goes_on=frozenset({"MORE_INFO"}),
+        non_final=frozenset({"MORE_INFO"}),
         grave_reasons=dict.fromkeys(("TRAVEL_BAN", "PENDING_CASE", "SECURITY"), HoldType.LEGAL),
     ),
-    ReferralKind.MOVEMENT_BOOKING: OutcomeSpec(Booking, ("CONFIRMED", "REFUSED"), goes_on=frozenset({"WAITLISTED"})),
+    ReferralKind.MOVEMENT_BOOKING: OutcomeSpec(Booking, ("CONFIRMED", "REFUSED"), non_final=frozenset({"WAITLISTED"})),
     ReferralKind.ESCORT: OutcomeSpec(Escort, ("ASSIGNED", "NOT_AVAILABLE"), promises=frozenset({"ASSIGNED"})),
     ReferralKind.TRANSIT_ASSISTANCE: OutcomeSpec(
         Transit, ("PROVIDED", "CONFIRMED", "REFUSED"), promises=frozenset({"CONFIRMED", "PROVIDED"})
@@ -241,13 +243,13 @@ OUTCOMES: Final[Mapping[ReferralKind, OutcomeSpec]] = {
         accepts=frozenset({"CONFIRMED", "CONFIRMED_WITH_LIMITS"}),
         rejects=frozenset({"CANNOT_RECEIVE"}),
         promises=frozenset({"RECEIVED", "CONFIRMED", "CONFIRMED_WITH_LIMITS"}),
-        only_after=frozenset({"NOT_ARRIVED", "REFUSED_ASSISTANCE"}),
+        only_after_departure=frozenset({"NOT_ARRIVED", "REFUSED_ASSISTANCE"}),
     ),
     ReferralKind.MEDICAL_HANDOVER: OutcomeSpec(
         MedicalHandover,
         ("HANDED_OVER", "ADMITTED", "NO_SHOW"),
         promises=frozenset({"HANDED_OVER"}),
-        only_after=frozenset({"ADMITTED", "NO_SHOW"}),
+        only_after_departure=frozenset({"ADMITTED", "NO_SHOW"}),
     ),
     ReferralKind.PROTECTION_HANDOVER: OutcomeSpec(
         Payload, ("HANDED_OVER", "DECLINED_BY_PERSON"), promises=frozenset({"HANDED_OVER"})
@@ -257,7 +259,7 @@ OUTCOMES: Final[Mapping[ReferralKind, OutcomeSpec]] = {
         ("HANDED_OVER", "CAREGIVER_ABSENT"),
         needs={"HANDED_OVER": ("id_checked",)},
         promises=frozenset({"HANDED_OVER"}),
-        only_after=frozenset({"CAREGIVER_ABSENT"}),
+        only_after_departure=frozenset({"CAREGIVER_ABSENT"}),
     ),
     ReferralKind.REINTEGRATION_COUNSELLING: OutcomeSpec(Payload, ("COUNSELLED", "NOT_REACHED", "DECLINED")),
     ReferralKind.REINTEGRATION_SERVICE: OutcomeSpec(
@@ -272,30 +274,31 @@ GRAVE_FIELDS: Final[Mapping[str, tuple[bool, HoldType]]] = {
     "fit_for_decision": (False, HoldType.CONSENT),
     "may_depart": (False, HoldType.LEGAL),
 }
-"""Fields of a payload that hold the journey by themselves, when they have this value."""
+"""Payload fields that place a hold when they have this value."""
 
 GRAVE_CODES: Final[Mapping[str, frozenset[HoldType]]] = {
-    code: frozenset(answers.grave[code] for answers in OUTCOMES.values() if code in answers.grave)
-    for code in {code for answers in OUTCOMES.values() for code in answers.grave}
+    code: frozenset(spec.grave[code] for spec in OUTCOMES.values() if code in spec.grave)
+    for code in {code for spec in OUTCOMES.values() for code in spec.grave}
 }
-"""Outcomes that hold the journey in some kind of referral, and how."""
+"""Outcomes that are grave in some kind of referral, and the holds that they place."""
 
-SEVERAL: Final = frozenset({ReferralKind.REINTEGRATION_SERVICE, ReferralKind.PROCUREMENT})
-"""Deliveries: the same outcome with other particulars may be a second one, and is recorded as such."""
+REPEATABLE: Final = frozenset({ReferralKind.REINTEGRATION_SERVICE, ReferralKind.PROCUREMENT})
+"""Kinds of delivery: the same outcome with other details may be a second delivery, and is recorded as one."""
 
 
-# What does not fit
+# Validation
 
 CODED: Final = frozenset({SignalType.ACCEPTED, SignalType.COMPLETED, SignalType.AMENDED})
-"""Signals whose outcome may permit something; the others' codes are only reasons."""
+"""Signals whose outcome code may permit something. In other signals the code is only a reason."""
 
 
 @dataclass(frozen=True)
-class Flaw:
-    """One reason why a signal does not fit its kind, without the value.
+class SchemaViolation:
+    """One violation of the schema of a kind by a signal, without the value.
 
-    ``path`` leads to the field from the signal's ``data``. ``rule`` is VERSION, OUTCOME, PAYLOAD, FUTURE or MISSING.
-    ``error`` is what the payload's schema says of the field; ``required`` what the field must be otherwise.
+    ``path`` is the path of the field in the signal's ``data``. ``rule`` is VERSION, OUTCOME, PAYLOAD, FUTURE or
+    MISSING. ``required`` lists the values that the field may have or, for MISSING, the outcome that requires the field.
+    ``error`` is the error of the validation library, for PAYLOAD.
     """
 
     rule: str
@@ -305,103 +308,108 @@ class Flaw:
 
     @property
     def recorded(self) -> str:
-        """What is recorded of it: the name of the field."""
+        """The text that is recorded with the case: the name of the field, without its value."""
         if self.rule == "VERSION":
             return f"payload_version is not {self.required[0]}"
         return ".".join(map(str, self.path[1:])) or str(self.path[0])
 
 
 def schema_violation(kind: ReferralKind, signal: ReceivePartnerSignal, latest: datetime | None = None) -> str | None:
-    """Why a signal of this kind cannot be taken as it is: where it breaks its schema, without the value.
+    """Returns the fields in which a signal violates the schema of its kind, without their values, or ``None``.
 
-    ``latest`` is the latest moment (UTC) at which something that is reported as done can have happened.
+    ``latest`` (UTC) is the latest time at which a reported action can have taken place; ``None`` skips this check.
     """
-    found = list(flaws(kind, signal, latest))
-    return ", ".join(sorted({flaw.recorded for flaw in found if flaw.rule == found[0].rule})) or None
+    found = list(schema_violations(kind, signal, latest))
+    return ", ".join(sorted({each.recorded for each in found if each.rule == found[0].rule})) or None
 
 
-def flaws(kind: ReferralKind, signal: ReceivePartnerSignal, latest: datetime | None = None) -> Iterator[Flaw]:
-    """Every reason why a signal of this kind waits for a person, as far as the signal alone shows it."""
-    answers = OUTCOMES.get(kind)
-    if answers is None:
+def schema_violations(
+    kind: ReferralKind, signal: ReceivePartnerSignal, latest: datetime | None = None
+) -> Iterator[SchemaViolation]:
+    """Returns every violation of the schema of its kind by a signal, as far as the signal alone shows it."""
+    spec = OUTCOMES.get(kind)
+    if spec is None:
         return
     code = signal.outcome_code
-    if signal.payload_version != answers.version:
-        yield Flaw("VERSION", ("payload_version",), (str(answers.version),))
+    if signal.payload_version != spec.version:
+        yield SchemaViolation("VERSION", ("payload_version",), (str(spec.version),))
     if signal.signal_type in CODED:
-        yield from _unfit_code(answers, signal.signal_type, code)
-    yield from _unfit_payload(answers, signal.payload, latest)
+        yield from _code_violations(spec, signal.signal_type, code)
+    yield from _payload_violations(spec, signal.payload, latest)
     if signal.signal_type is not SignalType.ACCEPTED:
-        missing = (name for name in answers.needs.get(code or "", ()) if not signal.payload.get(name))
-        yield from (Flaw("MISSING", ("payload", name), (code or "",)) for name in missing)
+        missing = (name for name in spec.needs.get(code or "", ()) if not signal.payload.get(name))
+        yield from (SchemaViolation("MISSING", ("payload", name), (code or "",)) for name in missing)
 
 
-def _unfit_payload(answers: OutcomeSpec, given: Mapping[str, Any], latest: datetime | None) -> Iterator[Flaw]:
+def _payload_violations(
+    spec: OutcomeSpec, payload: Mapping[str, Any], latest: datetime | None
+) -> Iterator[SchemaViolation]:
     try:
-        payload = answers.payload.model_validate_json(json.dumps(given, default=str), strict=True)
-    except ValidationError as unfit:
-        for error in unfit.errors(include_url=False):
-            yield Flaw("PAYLOAD", ("payload", *error["loc"]), error=error)
+        parsed = spec.payload.model_validate_json(json.dumps(payload, default=str), strict=True)
+    except ValidationError as invalid:
+        for error in invalid.errors(include_url=False):
+            yield SchemaViolation("PAYLOAD", ("payload", *error["loc"]), error=error)
         return
     if latest is not None:
-        yield from (Flaw("FUTURE", ("payload", name)) for name in payload.later_than(latest))
+        yield from (SchemaViolation("FUTURE", ("payload", name)) for name in parsed.later_than(latest))
 
 
-def _unfit_code(answers: OutcomeSpec, said: SignalType, code: str | None) -> Iterator[Flaw]:
-    """A bare "done" is enough only for what is promised before a flight; a bare "yes" always is."""
-    completes = dict.fromkeys((*answers.ends, *sorted(answers.goes_on), *sorted(answers.promises)))
-    fitting = tuple(sorted(answers.accepts)) if said is SignalType.ACCEPTED else tuple(completes)
-    may_be_bare = said is SignalType.ACCEPTED or (said is SignalType.COMPLETED and bool(answers.promises))
-    if code not in fitting and not (code is None and may_be_bare):
-        yield Flaw("OUTCOME", ("outcome_code",), fitting)
+def _code_violations(spec: OutcomeSpec, signal_type: SignalType, code: str | None) -> Iterator[SchemaViolation]:
+    """Checks the outcome code. Only an acceptance, or the completion of a promised service, may come without one."""
+    accepted = signal_type is SignalType.ACCEPTED
+    completions = dict.fromkeys((*spec.ends, *sorted(spec.non_final), *sorted(spec.promises)))
+    valid = tuple(sorted(spec.accepts)) if accepted else tuple(completions)
+    optional = accepted or (signal_type is SignalType.COMPLETED and bool(spec.promises))
+    if code not in valid and not (code is None and optional):
+        yield SchemaViolation("OUTCOME", ("outcome_code",), valid)
 
 
-def gravities(outcome: str | None, payload: Mapping[str, Any]) -> Iterator[HoldType]:
-    """The holds that an answer may bring about, where nobody knows yet which kind it answers."""
+def possible_holds(outcome: str | None, payload: Mapping[str, Any]) -> Iterator[HoldType]:
+    """Returns the holds that a response may place while the kind of its referral is not yet known."""
     yield from GRAVE_CODES.get(outcome or "", ())
     yield from (hold for name, (value, hold) in GRAVE_FIELDS.items() if payload.get(name) is value)
 
 
-def read(kind: ReferralKind, payload: Mapping[str, Any] | None) -> Any:
-    """A payload that fits, as its kind's model; empty if it was sealed away."""
+def parse_payload(kind: ReferralKind, payload: Mapping[str, Any] | None) -> Any:
+    """Returns a valid payload as the model of its kind. The model is empty if the payload is sealed for the reader."""
     model = OUTCOMES[kind].payload if kind in OUTCOMES else Payload
     return model.model_validate_json(json.dumps(payload or {}, default=str), strict=True)
 
 
-# What partners are told of all this
+# What partners see of the table
 
 
-def published(kind: ReferralKind) -> dict[str, Any]:
-    """The JSON Schema of what a partner answers to this kind: outcome codes, and the payload's fields."""
-    answers = OUTCOMES[kind]
+def published_schema(kind: ReferralKind) -> dict[str, Any]:
+    """Returns the published schema of responses to a kind of referral: outcome codes and the payload's JSON Schema."""
+    spec = OUTCOMES[kind]
     return {
         "title": kind.value,
-        "version": answers.version,
-        "outcomes": {signal.value: list(codes) for signal, codes in answers.carried.items()},
-        "needs": {code: list(fields) for code, fields in answers.needs.items()},
-        "payload": answers.payload.model_json_schema(),
+        "version": spec.version,
+        "outcomes": {signal.value: list(codes) for signal, codes in spec.by_signal.items()},
+        "needs": {code: list(fields) for code, fields in spec.needs.items()},
+        "payload": spec.payload.model_json_schema(),
     }
 
 
-SAYS: Final[Mapping[SignalType, str]] = {
-    SignalType.ACKNOWLEDGED: "The referral has arrived.",
-    SignalType.ACCEPTED: "We will do it.",
-    SignalType.REJECTED: "We will not do it; `reason` says why.",
-    SignalType.STARTED: "We have begun.",
-    SignalType.PROGRESS: "An update on the way; number these with `partner_seq`, so that none overtakes a later one.",
-    SignalType.PAUSED: "We cannot go on for now; `reason` says why, `until` until when.",
-    SignalType.RESUMED: "We go on.",
-    SignalType.COMPLETED: "We have done it, with this `outcome_code`. Enough by itself: missing steps are inferred.",
-    SignalType.FAILED: "We could not do it; `reason` says why.",
-    SignalType.PARTNER_CANCELLED: "We withdraw from it; `reason` says why.",
-    SignalType.AMENDED: "What we reported was wrong, and this holds instead; `supersedes_signal_id` names the signal.",
-    SignalType.RETRACTED: "An earlier report was wrong, without replacement; `supersedes_signal_id` names the signal.",
-    SignalType.WITHDRAWAL_REPORTED: "The person says that they no longer want to return.",
-    SignalType.CONCERN_REPORTED: "The person, or what we saw, gives cause for concern about their safety.",
-    SignalType.CONTACT_CHANGED: "The person can be reached in another way.",
+SIGNAL_DESCRIPTIONS: Final[Mapping[SignalType, str]] = {
+    SignalType.ACKNOWLEDGED: "The partner has received the referral.",
+    SignalType.ACCEPTED: "The partner accepts the request.",
+    SignalType.REJECTED: "The partner declines the request; `reason` states why.",
+    SignalType.STARTED: "The partner has started the service.",
+    SignalType.PROGRESS: "An update on progress. Number the updates with `partner_seq`: an older one is then ignored.",
+    SignalType.PAUSED: "The partner cannot continue for now; `reason` states why, `until` until when.",
+    SignalType.RESUMED: "The partner continues after a pause.",
+    SignalType.COMPLETED: "The request is completed, with this `outcome_code`. Unreported earlier steps are inferred.",
+    SignalType.FAILED: "The partner could not complete the request; `reason` states why.",
+    SignalType.PARTNER_CANCELLED: "The partner withdraws from the request; `reason` states why.",
+    SignalType.AMENDED: "This signal corrects an earlier one, which `supersedes_signal_id` names.",
+    SignalType.RETRACTED: "An earlier signal was wrong, without replacement; `supersedes_signal_id` names the signal.",
+    SignalType.WITHDRAWAL_REPORTED: "The person states that they no longer want to return.",
+    SignalType.CONCERN_REPORTED: "The person or an observation gives reason for concern about their safety.",
+    SignalType.CONTACT_CHANGED: "The person's contact details have changed.",
 }
 
 
 def outcomes_of(kind: ReferralKind) -> Mapping[SignalType, tuple[str, ...]]:
-    """The outcomes of one kind of referral, by the signal that carries them."""
-    return {signal: codes for signal, codes in OUTCOMES[kind].carried.items() if codes}
+    """Returns the outcomes of a kind of referral by the signal that carries them, without empty entries."""
+    return {signal: codes for signal, codes in OUTCOMES[kind].by_signal.items() if codes}

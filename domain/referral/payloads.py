@@ -1,6 +1,6 @@
-"""The fields that a partner may send along with an answer, by kind of referral (rule REFERRAL.OUTCOMES).
+"""Payload fields that a partner may send with a response, by kind of referral (rule REFERRAL.OUTCOMES).
 
-None of them must be given, and what comes beside them is not lost.
+All fields are optional, and further fields are kept.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from domain.kernel.vocabulary import TravelDocumentKind
 
 
 def _instant(value: Any) -> datetime:
-    """A moment, or the beginning of a day; UTC unless it says otherwise."""
-    return _moment(value, "datetime_parsing")
+    """Returns a point in time, or the start of a day; UTC unless the text states an offset."""
+    return _parse_time(value, "datetime_parsing")
 
 
 def _day(value: Any) -> date:
-    """A day; of a moment, the day it falls on by its own clock."""
-    return _moment(value, "date_parsing").date()
+    """Returns a date; for a point in time, the date in its own offset."""
+    return _parse_time(value, "date_parsing").date()
 
 
-def _moment(value: Any, error: Literal["date_parsing", "datetime_parsing"]) -> datetime:
+def _parse_time(value: Any, error: Literal["date_parsing", "datetime_parsing"]) -> datetime:
     try:
         moment = datetime.fromisoformat(value)
     except (TypeError, ValueError):
@@ -33,7 +33,7 @@ def _moment(value: Any, error: Literal["date_parsing", "datetime_parsing"]) -> d
 
 
 EARLIEST_ZONE: Final = timedelta(hours=14)
-"""A day begins first where the clocks are fourteen hours ahead of UTC: before that it is a future day everywhere."""
+"""The largest UTC offset of any time zone. A date is in the future if it has not begun at this offset."""
 
 
 Text = Annotated[str, Field(min_length=1, max_length=500)]
@@ -50,20 +50,20 @@ Count = Annotated[int, Field(ge=0, le=100_000)]
 
 
 class Payload(BaseModel):
-    """Base of what a partner may tell beside an outcome. Nothing here must be given; what else comes is not lost."""
+    """Base of the payloads. All fields are optional, and further fields are kept."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
     DONE: ClassVar[tuple[str, ...]] = ()
-    """Fields that say when something was done. None of them can be in the future."""
+    """Fields that state when an action took place. They must not be in the future."""
 
     def later_than(self, latest: datetime) -> tuple[str, ...]:
-        """The fields that report something as done after this moment (UTC)."""
+        """Returns the fields that report an action after ``latest`` (UTC)."""
         return tuple(name for name in self.DONE if _later(getattr(self, name), latest))
 
 
 def _later(when: date | datetime | None, latest: datetime) -> bool:
-    """A moment without a time of day is a day."""
+    """Returns whether a date or time is after ``latest``. Midnight in UTC counts as a date without a time of day."""
     if isinstance(when, datetime) and when != datetime.combine(when, time(), UTC):
         return when > latest
     day = when.date() if isinstance(when, datetime) else when
@@ -138,7 +138,7 @@ class Safety(Payload):
 
 
 class Support(Payload):
-    """Mental health and psychosocial support; the level is one to four of the usual pyramid."""
+    """Mental health and psychosocial support; ``level`` is 1 to 4 of the IASC intervention pyramid."""
 
     level: Annotated[int, Field(ge=1, le=4)] | None = None
     fit_for_decision: bool | None = None

@@ -1,6 +1,6 @@
-"""Asking a partner: a referral is prepared, sent with its minimum data, ended in neutral words, given to another.
+"""Life cycle of a referral on IOM's side: prepare, send with the minimum data, amend, pause, reassign and end it.
 
-Nothing leaves without a consent in force (INV-08), and nothing while a hold forbids telling this recipient.
+Nothing is sent without a consent in force (INV-08), or while a hold blocks disclosure to the recipient.
 """
 
 from __future__ import annotations
@@ -39,23 +39,29 @@ from domain.events.referral import (
 from domain.kernel.context import Context
 from domain.kernel.errors import Rejected
 from domain.kernel.event import Event
+from domain.kernel.labels import label
 from domain.kernel.person import Interview
 from domain.kernel.policy import ResponseTimes
 from domain.kernel.vocabulary import ALWAYS_URGENT, PUBLIC_KIND, ClearanceKind, ReferralKind, ReferralStatus
 from domain.kernel.working_time import LIBYA
-from domain.referral.compartments import placed
+from domain.referral.compartments import answer_fields
 from domain.referral.disclosure import (
     BY_LETTER,
     MAY_SEE,
-    NOBODYS,
+    NOT_PERSONAL,
     PUBLIC_PURPOSE,
     RECIPIENT_OF,
     Recipient,
+    blocking_holds,
     minimum_data,
     purpose_of,
-    stopped_by,
 )
-from domain.referral.nationality_change import ASK_FIRST, former, insist_on_asking_first, told_too_early
+from domain.referral.nationality_change import (
+    ASK_FIRST,
+    former_nationalities,
+    missing_before_disclosure,
+    require_nationality_settled,
+)
 
 REPORTS: Final = "PARTNER.MANDATORY_REPORTING"
 
@@ -72,14 +78,14 @@ def create(
     informed: bool = False,
     interview: Interview | None = None,
 ) -> Iterator[Event]:
-    """Prepare a referral for a partner that takes this kind; a task for a person where there is none."""
-    by_default = ctx.directory.for_kind(kind, case.country_of_return, without=_not_by_default(case, kind, ctx))
+    """Prepares a referral to a partner that takes this kind, or raises a task to find one if there is none."""
+    by_default = ctx.directory.for_kind(kind, case.country_of_return, without=_excluded_by_default(case, kind, ctx))
     partner = ctx.directory.get(partner_id) if partner_id else by_default
     public = PUBLIC_KIND.get(kind, kind)
     if partner is None or kind not in partner.kinds:
-        wanted = task(f"find a partner for {public}", "CASE_SUPERVISOR", ctx.policy.pinned.quarantine_review, ctx)
-        if all(open_task.task != wanted.task for open_task in case.tasks.values()):
-            yield wanted
+        search = task(f"find a partner for {public}", "CASE_SUPERVISOR", ctx.policy.pinned.quarantine_review, ctx)
+        if all(open_task.task != search.task for open_task in case.tasks.values()):
+            yield search
         return
     yield ReferralCreated(
         referral_id=ctx.new_id(f"referral:{len(case.referrals)}"),
@@ -94,33 +100,37 @@ def create(
     )
 
 
-def _not_by_default(case: Case, kind: ReferralKind, ctx: Context) -> frozenset[str]:
-    """Whom nobody asks without an order: whom the person excluded, and embassies of a nationality named before."""
+def _excluded_by_default(case: Case, kind: ReferralKind, ctx: Context) -> frozenset[str]:
+    """Returns the partners that are never chosen automatically.
+
+    They are those that the person excluded, and embassies of a nationality that was recorded earlier.
+    """
     excluded = case.excluded_for(purpose_of(kind))
     if RECIPIENT_OF[kind] is not Recipient.EMBASSY:
         return excluded
-    before = former(case)
+    before = former_nationalities(case)
     return excluded | {one.partner_id for one in ctx.directory.partners.values() if one.country in before}
 
 
 # Sending
 
 
-def why_not_send(case: Case, referral: Referral) -> str | None:
-    """What forbids telling this partner anything: no consent in force (INV-08), or a hold against its kind.
+def sending_blocked_by(case: Case, referral: Referral) -> str | None:
+    """Returns the rule that blocks sending to this partner, or ``None``.
 
-    Nor is anybody told of whom the person has not been asked yet, after naming another nationality.
+    It is a missing consent (INV-08), a hold that blocks disclosure to this type of recipient, or a change of
+    nationality about which the person has not yet been interviewed.
     """
-    if told_too_early(case, referral.asked_kind):
+    if missing_before_disclosure(case, referral.asked_kind):
         return ASK_FIRST
     purpose = purpose_of(referral.asked_kind)
     if not case.consents_to(purpose, referral.partner_id):
         return f"CONSENT.{PUBLIC_PURPOSE.get(purpose, purpose)}"
-    return next((f"HOLD.{name}" for name in stopped_by(case, referral.asked_kind)), None)
+    return next((f"HOLD.{name}" for name in blocking_holds(case, referral.asked_kind)), None)
 
 
-def _not_informed(referral: Referral, ctx: Context) -> bool:
-    """Whether the partner must report people to authorities, and the person has not been told so.
+def _reporting_duty_not_explained(referral: Referral, ctx: Context) -> bool:
+    """Returns whether the partner must report people to authorities and the person was not informed of it.
 
     See rule PARTNER.MANDATORY_REPORTING.
     """
@@ -129,7 +139,7 @@ def _not_informed(referral: Referral, ctx: Context) -> bool:
 
 
 def send(case: Case, referral: Referral, ctx: Context) -> Iterator[Event]:
-    """Send a draft and record what it discloses, in one decision. Guarded by ``why_not_send``."""
+    """Sends a draft and records what it discloses. The caller must have checked ``sending_blocked_by``."""
     yield ReferralSent(
         referral_id=referral.referral_id,
         kind=referral.kind,
@@ -141,34 +151,35 @@ def send(case: Case, referral: Referral, ctx: Context) -> Iterator[Event]:
 
 
 def _dues(case: Case, referral: Referral, ctx: Context) -> Mapping[str, datetime]:
-    """Until when each step is owed. Where a life may depend on it, the person's waiting began with the first partner.
+    """Returns the due date of each step (UTC).
 
-    A partner that comes second then has less time; but never less than it needs to say whether it will.
+    Where a life may be at risk, the time for completion counts from the first partner that received the request. The
+    next partner then has less time, but never less than the time to accept.
     """
-    answer, calendar = _answer(case, referral), ctx.directory.calendar(referral.partner_id)
-    dues = {name: calendar.after(ctx.at, span) for name, span in answer.spans().items()}
-    if answer.life:
-        waiting = calendar.after(waiting_since(case, referral) or ctx.at, answer.complete)
-        dues["complete"] = max(dues["accept"], waiting)
+    times, calendar = _response_times(case, referral), ctx.directory.calendar(referral.partner_id)
+    dues = {name: calendar.after(ctx.at, span) for name, span in times.spans().items()}
+    if times.life:
+        from_first = calendar.after(requested_since(case, referral) or ctx.at, times.complete)
+        dues["complete"] = max(dues["accept"], from_first)
     return dues
 
 
-def _answer(case: Case, referral: Referral) -> ResponseTimes:
+def _response_times(case: Case, referral: Referral) -> ResponseTimes:
     return case.policy.pinned.answer(referral.kind, urgent=referral.urgent)
 
 
-def waiting_since(case: Case, referral: Referral) -> datetime | None:
-    """Since when the person waits: from the first partner that was asked, if this one came in its place (UTC)."""
+def requested_since(case: Case, referral: Referral) -> datetime | None:
+    """Returns when the request was first sent (UTC), including to the partners that this one replaces."""
     before = case.referrals.get(referral.replaces) if referral.replaces else None
-    return (waiting_since(case, before) if before else None) or referral.sent_at
+    return (requested_since(case, before) if before else None) or referral.sent_at
 
 
 def disclosure(case: Case, referral: Referral) -> DisclosureRecorded:
-    """What telling the partner of this referral tells it of the person, and on which consent."""
+    """Returns the event that records which personal data the partner receives, and on which consent."""
     recipient, purpose = RECIPIENT_OF[referral.asked_kind], purpose_of(referral.asked_kind)
     return DisclosureRecorded(
         recipient=referral.partner_id,
-        fields=tuple(sorted(minimum_data(case, referral).keys() & MAY_SEE[recipient] - NOBODYS)),
+        fields=tuple(sorted(minimum_data(case, referral).keys() & MAY_SEE[recipient] - NOT_PERSONAL)),
         consent=PUBLIC_PURPOSE.get(purpose, purpose),
         referral_id=referral.referral_id,
     )
@@ -177,11 +188,11 @@ def disclosure(case: Case, referral: Referral) -> DisclosureRecorded:
 def refer(
     case: Case, kind: ReferralKind, ctx: Context, *, urgent: bool = False, item: str | None = None
 ) -> Iterator[Event]:
-    """Prepare a referral and send it, as far as consent and holds allow. A draft that may not go waits."""
-    yield from _prepared(case, create(case, kind, ctx, urgent=urgent, item=item), ctx)
+    """Prepares a referral and sends it if consent and holds allow. Otherwise it stays a draft."""
+    yield from _sent_when_created(case, create(case, kind, ctx, urgent=urgent, item=item), ctx)
 
 
-def _prepared(case: Case, created: Iterator[Event], ctx: Context) -> Iterator[Event]:
+def _sent_when_created(case: Case, created: Iterator[Event], ctx: Context) -> Iterator[Event]:
     for event in created:
         yield event
         if isinstance(event, ReferralCreated):
@@ -189,48 +200,48 @@ def _prepared(case: Case, created: Iterator[Event], ctx: Context) -> Iterator[Ev
 
 
 def send_if_allowed(case: Case, referral: Referral, ctx: Context) -> Iterator[Event]:
+    """Sends a draft unless a rule blocks it."""
     if (
         referral.status is ReferralStatus.DRAFT
-        and why_not_send(case, referral) is None
-        and not _not_informed(referral, ctx)
+        and sending_blocked_by(case, referral) is None
+        and not _reporting_duty_not_explained(referral, ctx)
     ):
         yield from send(case, referral, ctx)
 
 
 def send_drafts(case: Case, ctx: Context) -> Iterator[Event]:
-    """Send what waited for a consent or for a hold to be lifted."""
+    """Sends the drafts that waited for a consent or for a hold to be lifted."""
     for referral in list(case.open_referrals()):
         yield from send_if_allowed(case, referral, ctx)
 
 
-def should_ask(case: Case, clearance: ClearanceKind, kind: ReferralKind, ctx: Context, since: int = 0) -> bool:
-    """Whether nobody has been asked yet for a permission, or what was answered has lapsed since.
+def should_request(case: Case, clearance: ClearanceKind, kind: ReferralKind, ctx: Context, since: int = 0) -> bool:
+    """Returns whether a clearance must be requested: it was never requested, or has lapsed since the response.
 
-    ``since`` is the version of the case before which nothing that was asked matters any more.
-
-    A referral that a partner turned down is not asked again by itself: reassigning it is a person's decision.
+    A request that a partner refused is not repeated automatically: staff decide whether to reassign it. Requests
+    before the version ``since`` of the case do not count.
     """
     if case.has_clearance(clearance, ctx.at):
         return False
-    asked, ended = case.referrals_of(kind, since), case.clearances.get(clearance)
-    if not asked or ask_again(case, asked[-1]):
+    requests, ended = case.referrals_of(kind, since), case.clearances.get(clearance)
+    if not requests or may_request_again(case, requests[-1]):
         return True
-    if _turned_down(asked[-1], ended):
+    if _was_refused(requests[-1], ended):
         return False
-    return ended is not None and all(referral.over for referral in asked) and ended.since >= asked[-1].since
+    return ended is not None and all(referral.over for referral in requests) and ended.since >= requests[-1].since
 
 
-def _turned_down(referral: Referral, ended: Clearance | None) -> bool:
-    """Whether the answer was a no, and nothing has ended since that must be asked for anew."""
+def _was_refused(referral: Referral, ended: Clearance | None) -> bool:
+    """Returns whether the partner refused, and no clearance has ended since that must be requested again."""
     if referral.status in (ReferralStatus.REJECTED, ReferralStatus.FAILED):
         return True
-    said_at = referral.moved_at or referral.since
-    return referral.outcome == "REFUSED" and (ended is None or ended.since <= said_at)
+    refused_at = referral.moved_at or referral.since
+    return referral.outcome == "REFUSED" and (ended is None or ended.since <= refused_at)
 
 
-def ask_again(case: Case, referral: Referral) -> bool:
-    """Whether what a rule had ended may be asked anew: no hold stands against it any more."""
-    return referral.by_rule and not any(stopped_by(case, referral.asked_kind))
+def may_request_again(case: Case, referral: Referral) -> bool:
+    """Returns whether a referral that a rule ended may be requested again: no hold blocks it any more."""
+    return referral.by_rule and not any(blocking_holds(case, referral.asked_kind))
 
 
 # Ending
@@ -239,10 +250,10 @@ def ask_again(case: Case, referral: Referral) -> bool:
 def cancel(
     case: Case, referral: Referral, ctx: Context, reason: str | None = None, *, by_rule: bool = True
 ) -> Iterator[Event]:
-    """End a referral and tell the partner, in words that explain nothing."""
+    """Ends a referral and notifies the partner without stating the reason."""
     if referral.over:
         return
-    at_once, tell_at = _tell_the_end(case, referral, ctx)
+    now, tell_at = _notice_of_end(case, referral, ctx)
     yield ReferralCancelled(
         referral_id=referral.referral_id,
         kind=referral.kind,
@@ -250,15 +261,16 @@ def cancel(
         tell_at=tell_at,
         reason_internal=reason,
     )
-    if at_once:
-        yield ending(referral)
+    if now:
+        yield cancellation_notice(referral)
 
 
-def _tell_the_end(case: Case, referral: Referral, ctx: Context) -> tuple[bool, datetime | None]:
-    """Whether the partner is told at once, or when with the next letters. Who does not know of it is told nothing.
+def _notice_of_end(case: Case, referral: Referral, ctx: Context) -> tuple[bool, datetime | None]:
+    """Returns whether the partner is notified now, and otherwise when with the daily letters (UTC), if at all.
 
-    Embassies and authorities never hear at once, whatever the cause: a letter that comes the hour a person has spoken
-    of fear would tell them (rule PROTECTION.INDISTINGUISHABLE).
+    A partner that never received the referral, or that the person excluded, is not notified. Embassies and authorities
+    are never notified immediately, whatever the cause: a notice within the hour in which a person expressed fear would
+    reveal it (rule PROTECTION.INDISTINGUISHABLE).
     """
     excluded = case.excluded_for(purpose_of(referral.asked_kind))
     if referral.status is ReferralStatus.DRAFT or referral.undelivered or referral.partner_id in excluded:
@@ -268,7 +280,8 @@ def _tell_the_end(case: Case, referral: Referral, ctx: Context) -> tuple[bool, d
     return True, None
 
 
-def ending(referral: Referral) -> ReferralCancellationNotified:
+def cancellation_notice(referral: Referral) -> ReferralCancellationNotified:
+    """Returns the event that notifies the partner of the end, with the same reason in every case."""
     return ReferralCancellationNotified(
         referral_id=referral.referral_id,
         kind=referral.kind,
@@ -277,25 +290,32 @@ def ending(referral: Referral) -> ReferralCancellationNotified:
     )
 
 
-# Staff's orders
+# Handlers
 
 
-def find(case: Case, referral_id: UUID) -> Referral:
+def find_referral(case: Case, referral_id: UUID) -> Referral:
+    """Returns a referral of the case. Raises ``Rejected`` if the case has no such referral."""
     referral = case.referrals.get(referral_id)
     if referral is None:
-        raise Rejected("REFERRAL.UNKNOWN", f"this case has no referral {referral_id}", field="referral_id")
+        raise Rejected(
+            "REFERRAL.UNKNOWN", f"this case has no referral {referral_id}; check the referral id", field="referral_id"
+        )
     return referral
 
 
 def create_referral(case: Case, order: CreateReferral, ctx: Context) -> Iterator[Event]:
     if order.kind not in RECIPIENT_OF:
-        meant = " or ".join(kind for kind, public in PUBLIC_KIND.items() if public is order.kind)
-        raise Rejected("REFERRAL.PUBLIC_NAME", f"{order.kind} is what others read; ask for {meant}", field="kind")
-    insist_on_asking_first(case, order.kind)
+        kinds = " or ".join(f"{label(kind)} ({kind})" for kind, public in PUBLIC_KIND.items() if public is order.kind)
+        detail = f"{label(order.kind)} is only the public name of other kinds; enter {kinds}"
+        raise Rejected("REFERRAL.PUBLIC_NAME", detail, field="kind")
+    require_nationality_settled(case, order.kind)
     if order.partner_id is not None:
-        _insist_on_partner(order.partner_id, order.kind, ctx, informed=order.informed)
+        _require_partner(order.partner_id, order.kind, ctx, informed=order.informed)
     if order.interview is not None and order.kind is not ReferralKind.CONSULAR_IDENTITY:
-        detail = "only an embassy that establishes identity sees people"
+        detail = (
+            f"a referral for {label(order.kind)} has no interview: only a referral for consular identity verification "
+            "has one; leave the interview empty"
+        )
         raise Rejected("REFERRAL.NO_INTERVIEW", detail, field="interview")
     created = create(
         case,
@@ -306,59 +326,72 @@ def create_referral(case: Case, order: CreateReferral, ctx: Context) -> Iterator
         informed=order.informed,
         interview=order.interview,
     )
-    yield from _prepared(case, created, ctx)
+    yield from _sent_when_created(case, created, ctx)
 
 
-def _insist_on_partner(partner_id: str, kind: ReferralKind, ctx: Context, *, informed: bool) -> None:
+def _require_partner(partner_id: str, kind: ReferralKind, ctx: Context, *, informed: bool) -> None:
     partner = ctx.directory.get(partner_id)
     if partner is None:
         raise Rejected(
-            "PARTNER.UNKNOWN", f"no active partner {partner_id!r}; see `awda partner list`", field="partner_id"
+            "PARTNER.UNKNOWN",
+            f"there is no active partner {partner_id}; see `awda partner list`",
+            field="partner_id",
         )
     if kind not in partner.kinds:
-        raise Rejected("PARTNER.KIND", f"{partner_id!r} does not take referrals for {kind}", field="kind")
+        detail = f"partner {partner_id} does not take referrals for {label(kind)}; choose another partner"
+        raise Rejected("PARTNER.KIND", detail, field="kind")
     if partner.mandatory_reporting and not informed:
-        detail = f"{partner_id!r} must report to authorities: tell the person, and say `informed` if they still want it"
+        detail = (
+            f"partner {partner_id} must report to authorities; inform the person of this, and set `informed` if they "
+            "still want the referral"
+        )
         raise Rejected(REPORTS, detail, field="informed")
 
 
 def send_referral(case: Case, order: SendReferral, ctx: Context) -> Iterator[Event]:
-    referral = find(case, order.referral_id)
+    referral = find_referral(case, order.referral_id)
     if referral.status is not ReferralStatus.DRAFT:
-        raise Rejected("REFERRAL.NOT_A_DRAFT", f"the referral is {referral.status}; only a draft is sent")
-    _insist_on_telling(case, referral, ctx)
+        raise Rejected("REFERRAL.NOT_A_DRAFT", f"the referral is {label(referral.status)}; only a draft can be sent")
+    _require_may_disclose(case, referral, ctx)
     yield from send(case, referral, ctx)
 
 
-def _insist_on_telling(case: Case, referral: Referral, ctx: Context) -> None:
-    insist_on_asking_first(case, referral.asked_kind)
-    if reason := why_not_send(case, referral):
-        raise Rejected(reason, "without it nothing may leave; record the consent, or have the hold reviewed")
-    if _not_informed(referral, ctx):
-        raise Rejected(REPORTS, "the partner must report to authorities, and the person was not told so")
+def _require_may_disclose(case: Case, referral: Referral, ctx: Context) -> None:
+    require_nationality_settled(case, referral.asked_kind)
+    if reason := sending_blocked_by(case, referral):
+        raise Rejected(
+            reason, "no data may be sent to this partner now; record the consent, or request a review of the hold"
+        )
+    if _reporting_duty_not_explained(referral, ctx):
+        detail = (
+            "the partner must report to authorities, and the person has not been informed of this; inform the person"
+        )
+        raise Rejected(REPORTS, detail)
 
 
 def amend_referral(case: Case, order: AmendReferral, ctx: Context) -> Iterator[Event]:
-    """What is known of the person has changed: the partner is told its part of it again."""
-    referral = find(case, order.referral_id)
+    """Sends the partner the minimum data again after the person's data changed."""
+    referral = find_referral(case, order.referral_id)
     if referral.over or referral.status is ReferralStatus.DRAFT:
-        raise Rejected("REFERRAL.NOT_WITH_PARTNER", f"the referral is {referral.status}; no partner works on it")
-    _insist_on_telling(case, referral, ctx)
+        detail = f"the referral is {label(referral.status)}; only a referral that a partner works on can be amended"
+        raise Rejected("REFERRAL.NOT_WITH_PARTNER", detail)
+    _require_may_disclose(case, referral, ctx)
     yield ReferralAmended(referral_id=referral.referral_id, kind=referral.kind, partner_id=referral.partner_id)
     yield disclosure(case, referral)
 
 
 def cancel_referral(case: Case, order: CancelReferral, ctx: Context) -> Iterator[Event]:
-    referral = find(case, order.referral_id)
+    referral = find_referral(case, order.referral_id)
     if referral.over:
-        raise Rejected("REFERRAL.OVER", f"the referral is already {referral.status}")
+        raise Rejected("REFERRAL.OVER", f"the referral has already ended: {label(referral.status)}")
     yield from cancel(case, referral, ctx, order.reason, by_rule=False)
 
 
 def pause_referral(case: Case, order: PauseReferral, ctx: Context) -> Iterator[Event]:
-    referral = find(case, order.referral_id)
+    referral = find_referral(case, order.referral_id)
     if referral.status not in (ReferralStatus.ACCEPTED, ReferralStatus.IN_PROGRESS):
-        raise Rejected("REFERRAL.NOT_UNDER_WAY", f"the referral is {referral.status}; what is under way can be paused")
+        detail = f"the referral is {label(referral.status)}; only one that is accepted or in progress can be paused"
+        raise Rejected("REFERRAL.NOT_UNDER_WAY", detail)
     yield ReferralPaused.model_validate(
         {
             "referral_id": referral.referral_id,
@@ -366,28 +399,28 @@ def pause_referral(case: Case, order: PauseReferral, ctx: Context) -> Iterator[E
             "signal_id": ctx.message_id,
             "by": "us",
             "until": order.until,
-            **placed(referral.asked_kind, {"payload": {}, "reason": order.reason}),
+            **answer_fields(referral.asked_kind, {"payload": {}, "reason": order.reason}),
         }
     )
 
 
 def resume_referral(case: Case, order: ResumeReferral, ctx: Context) -> Iterator[Event]:
-    referral = find(case, order.referral_id)
+    referral = find_referral(case, order.referral_id)
     if referral.status is not ReferralStatus.ON_HOLD:
-        raise Rejected("REFERRAL.NOT_PAUSED", f"the referral is {referral.status}")
+        detail = f"the referral is {label(referral.status)}; only one that is on hold can be resumed"
+        raise Rejected("REFERRAL.NOT_PAUSED", detail)
     yield ReferralResumed(
         referral_id=referral.referral_id, kind=referral.kind, signal_id=ctx.message_id, dues=referral.dues_after(ctx.at)
     )
 
 
 def reassign_referral(case: Case, order: ReassignReferral, ctx: Context) -> Iterator[Event]:
-    referral = find(case, order.referral_id)
-    insist_on_asking_first(case, referral.asked_kind)
+    referral = find_referral(case, order.referral_id)
+    require_nationality_settled(case, referral.asked_kind)
     if referral.status not in (ReferralStatus.REJECTED, ReferralStatus.FAILED, ReferralStatus.EXPIRED):
-        raise Rejected(
-            "REFERRAL.NOT_ENDED", f"only a rejected, failed or expired referral is reassigned; it is {referral.status}"
-        )
-    _insist_on_partner(order.partner_id, referral.asked_kind, ctx, informed=order.informed)
+        detail = f"the referral is {label(referral.status)}; only a rejected, failed or expired one can be reassigned"
+        raise Rejected("REFERRAL.NOT_ENDED", detail)
+    _require_partner(order.partner_id, referral.asked_kind, ctx, informed=order.informed)
     yield ReferralReassigned(
         referral_id=referral.referral_id,
         new_id=ctx.new_id(f"referral:{len(case.referrals)}"),
@@ -406,27 +439,31 @@ def reassign_referral(case: Case, order: ReassignReferral, ctx: Context) -> Iter
         informed=order.informed,
         interview=referral.interview,
     )
-    yield from _prepared(case, created, ctx)
+    yield from _sent_when_created(case, created, ctx)
 
 
 def confirm_referral_expiry(case: Case, order: ConfirmReferralExpiry, ctx: Context) -> Iterator[Event]:
-    """A person says so, once something is overdue; no timer ends a referral by itself."""
-    referral = find(case, order.referral_id)
+    """Ends an overdue referral on the confirmation of staff. No timer ends a referral automatically."""
+    referral = find_referral(case, order.referral_id)
     if referral.over or not referral.overdue:
-        raise Rejected("REFERRAL.NOT_OVERDUE", f"the referral is {referral.status} and {referral.timeliness}")
+        detail = (
+            f"the referral is {label(referral.status)} and {label(referral.timeliness)}; only an open referral that is "
+            "overdue can be marked as expired"
+        )
+        raise Rejected("REFERRAL.NOT_OVERDUE", detail)
     yield ReferralExpired(
         referral_id=referral.referral_id, kind=referral.kind, confirmed_by=ctx.actor, reason=order.reason
     )
 
 
 def mark_referral_entered_in_error(case: Case, order: MarkReferralEnteredInError, ctx: Context) -> Iterator[Event]:
-    """It should never have been. A partner that works on it is told that it has ended."""
-    referral = find(case, order.referral_id)
+    """Marks a referral as entered in error. A partner that received it is notified of its end."""
+    referral = find_referral(case, order.referral_id)
     if referral.status is ReferralStatus.ENTERED_IN_ERROR:
-        raise Rejected("REFERRAL.OVER", f"the referral is already {referral.status}")
-    at_once, tell_at = (False, None) if referral.over else _tell_the_end(case, referral, ctx)
+        raise Rejected("REFERRAL.OVER", "the referral is already marked as entered in error")
+    now, tell_at = (False, None) if referral.over else _notice_of_end(case, referral, ctx)
     yield ReferralEnteredInError(
         referral_id=referral.referral_id, kind=referral.kind, tell_at=tell_at, reason=order.reason
     )
-    if at_once:
-        yield ending(referral)
+    if now:
+        yield cancellation_notice(referral)

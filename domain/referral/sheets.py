@@ -1,9 +1,11 @@
-"""Sheets: a list that goes to a partner on paper or as a spreadsheet, and comes back filled in.
+"""Sheets: lists that a partner receives on paper or as a spreadsheet, and returns filled in.
 
-One row is one referral. Out goes the recipient's minimum data, in here comes what any signal may say, and both are
-tables: which kinds stand on which sheet, which columns leave, which cells return, which outcomes can be ticked.
-A sheet lies on a desk where many people see it. So nothing stands on one whose very presence would tell something: a
-protection handover is asked for by a message of its own, and a person who is protected is listed like anybody else.
+A row is one referral. It shows the recipient's minimum data, and the partner enters what a signal may contain. The
+tables of this module define the kinds of referral on each sheet, the printed columns, the cells to be filled in and the
+outcomes to choose from.
+
+Many people may see a sheet. It therefore contains no row whose presence reveals protected facts: a protection handover
+is requested by a separate message, and a person under protection is listed like all others.
 """
 
 from __future__ import annotations
@@ -21,11 +23,13 @@ from domain.kernel.context import Context
 from domain.kernel.errors import Rejected
 from domain.kernel.event import Compartment, Event
 from domain.kernel.vocabulary import ReferralKind, ReferralStatus, SignalType
-from domain.referral import outcomes as answers
-from domain.referral.requests import disclosure, why_not_send
+from domain.referral.outcomes import OUTCOMES
+from domain.referral.requests import disclosure, sending_blocked_by
 
 
 class SheetKind(StrEnum):
+    """The types of sheet."""
+
     EMBASSY_SESSION = "embassy-session"
     CLINIC_AFTERNOON = "clinic-afternoon"
     EXIT_LIST = "exit-list"
@@ -33,17 +37,17 @@ class SheetKind(StrEnum):
 
 
 class CellType(StrEnum):
-    """What is written in a cell that comes back."""
+    """The type of value that a partner enters in a cell."""
 
     TEXT = "TEXT"
     NUMBER = "NUMBER"
-    """The number of a paper: the same whichever digits it is written in."""
+    """The number of a document. European and Arabic digits are equivalent."""
     DAY = "DAY"
-    """A day that has been."""
+    """A date that is not in the future."""
     COMING = "COMING"
-    """A day that may lie ahead."""
+    """A date that may be in the future."""
     MOMENT = "MOMENT"
-    """A day that has been, perhaps with the time."""
+    """A date that is not in the future, with or without a time."""
     COUNT = "COUNT"
     ANSWER = "ANSWER"
     DOCUMENT = "DOCUMENT"
@@ -69,7 +73,7 @@ CELLS: Final[Mapping[str, CellType]] = {
     "facility": CellType.TEXT,
     "identity checked": CellType.ANSWER,
 }
-"""The cells that come back beside the result, and what each holds."""
+"""The cells that a partner fills in besides the result, and their types."""
 
 RESULT, NOTE, WITHDRAWAL, CONCERN = "result", "note", "withdrawal", "concern"
 
@@ -77,12 +81,12 @@ STATEMENT_COLUMNS: Final[Mapping[str, SignalType]] = {
     WITHDRAWAL: SignalType.WITHDRAWAL_REPORTED,
     CONCERN: SignalType.CONCERN_REPORTED,
 }
-"""What the person says, in every row of every sheet. Only what restricts: no sheet can say that somebody agrees."""
+"""Statements of the person, in every row of every sheet. They only restrict: a sheet cannot report consent."""
 
 
 @dataclass(frozen=True)
 class SheetOutcome:
-    """One result that can be ticked. ``permits``: it brings the person nearer to travelling, so nothing may lack."""
+    """A result to choose from. One that ``permits`` advances the journey and requires the cells in ``needs``."""
 
     code: str
     signal: SignalType = SignalType.COMPLETED
@@ -91,18 +95,19 @@ class SheetOutcome:
 
     @property
     def outcome_code(self) -> str | None:
-        """The code that the signal carries; an answer that is no outcome carries none."""
+        """The outcome code of the signal. A plain acceptance or rejection has none."""
         return None if self.code in (SignalType.ACCEPTED, SignalType.REJECTED) else self.code
 
 
 @dataclass(frozen=True)
 class SheetOutcomes:
-    """What may be answered about one kind of referral; ``cells`` are its columns and their names in the payload."""
+    """The results for one kind of referral. ``cells`` maps its columns to their names in the payload."""
 
     outcomes: tuple[SheetOutcome, ...]
     cells: Mapping[str, str]
 
     def outcome(self, code: str) -> SheetOutcome | None:
+        """Returns the result with a code, or ``None``."""
         return next((each for each in self.outcomes if each.code == code), None)
 
 
@@ -116,10 +121,10 @@ PERMITS: Final[Mapping[ReferralKind, Mapping[str, tuple[str, ...]]]] = {
     ReferralKind.MEDICAL_HANDOVER: {"HANDED_OVER": ("date",), "ADMITTED": ("date",)},
     ReferralKind.CHILD_HANDOVER: {"HANDED_OVER": ("date", "identity checked")},
 }
-"""Outcomes that permit, and the cells without which they say too little on paper."""
+"""Outcomes that advance the journey, and the cells that each requires."""
 
 PAUSES: Final = frozenset({"FEE_REQUIRED", "MORE_INFO"})
-"""Outcomes that go on only when we have done something: a sheet tells them as a pause."""
+"""Outcomes that wait for IOM's action: a sheet reports them as a pause."""
 
 COLUMNS: Final[Mapping[ReferralKind, Mapping[str, str]]] = {
     ReferralKind.CONSULAR_IDENTITY: {"date": "interviewed_on"},
@@ -138,41 +143,41 @@ COLUMNS: Final[Mapping[ReferralKind, Mapping[str, str]]] = {
     ReferralKind.MEDICAL_HANDOVER: {"date": "handed_over_at", "facility": "facility"},
     ReferralKind.CHILD_HANDOVER: {"date": "handed_over_at", "identity checked": "id_checked"},
 }  # fmt: skip
-"""The cells of each kind that stands on a sheet, and what they are called in a signal's payload."""
+"""The cells of each kind of referral on a sheet, and their names in the payload of a signal."""
 
 
 def _outcomes(kind: ReferralKind) -> Iterator[SheetOutcome]:
-    """What the table of payloads knows of a kind; and a bare yes or no where it has no code of its own."""
-    carried, needed = answers.OUTCOMES[kind].carried, PERMITS[kind]
+    """Returns the outcomes of a kind, with a plain acceptance or rejection where the kind has no code for it."""
+    by_signal, needed = OUTCOMES[kind].by_signal, PERMITS[kind]
     for signal in (SignalType.ACCEPTED, SignalType.REJECTED, SignalType.COMPLETED, SignalType.PROGRESS):
-        for code in carried[signal]:
-            told = SignalType.PAUSED if signal is SignalType.PROGRESS and code in PAUSES else signal
-            yield SheetOutcome(code, told, code in needed, frozenset(needed.get(code, ())))
+        for code in by_signal[signal]:
+            reported = SignalType.PAUSED if signal is SignalType.PROGRESS and code in PAUSES else signal
+            yield SheetOutcome(code, reported, code in needed, frozenset(needed.get(code, ())))
     for signal in (SignalType.ACCEPTED, SignalType.REJECTED):
-        if not carried[signal]:
+        if not by_signal[signal]:
             yield SheetOutcome(signal.value, signal)
 
 
-ANSWERS: Final = {kind: SheetOutcomes(tuple(_outcomes(kind)), cells) for kind, cells in COLUMNS.items()}
-"""What each kind of referral can be answered with on a sheet."""
+SHEET_OUTCOMES: Final = {kind: SheetOutcomes(tuple(_outcomes(kind)), cells) for kind, cells in COLUMNS.items()}
+"""The results to choose from, by kind of referral."""
 
 IDENTITY: Final = ("family_name", "given_names", "sex", "date_of_birth")
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """One kind of sheet. ``shows`` are the columns that leave, of which each row has what its recipient may see."""
+    """A type of sheet. ``shows`` are the printed columns; a row contains only what its recipient may see."""
 
     kinds: tuple[ReferralKind, ...]
     shows: tuple[str, ...]
     compartment: Compartment = Compartment.GEN
-    """Under which keys a scan of it is kept."""
+    """The compartment in which a scan of the sheet is sealed."""
 
     @property
     def returns(self) -> tuple[str, ...]:
-        """The columns that come back, in the order in which they are filled in. Every answer has a date."""
-        asked = {"date", *(column for kind in self.kinds for column in ANSWERS[kind].cells)}
-        return (RESULT, *(column for column in CELLS if column in asked), NOTE, *STATEMENT_COLUMNS)
+        """The columns that the partner fills in, in order. Every sheet has a date column."""
+        requested = {"date", *(column for kind in self.kinds for column in SHEET_OUTCOMES[kind].cells)}
+        return (RESULT, *(column for column in CELLS if column in requested), NOTE, *STATEMENT_COLUMNS)
 
 
 SHEETS: Final[Mapping[SheetKind, Sheet]] = {
@@ -196,61 +201,69 @@ SHEETS: Final[Mapping[SheetKind, Sheet]] = {
 LISTED_KINDS: Final = frozenset(kind for sheet in SHEETS.values() for kind in sheet.kinds)
 
 
-# Row codes: short enough to be typed from paper, opaque, and with a sign that shows a slip of the pen
+# Row codes: short enough to type from paper, meaningless to others, and with a check character
 
-SIGNS: Final = "123456789ABCDEFGHJKMNPQRSTVWXYZ"  # a prime number of them, none easily taken for another
+ALPHABET: Final = "123456789ABCDEFGHJKMNPQRSTVWXYZ"  # a prime number of characters, without lookalikes
 
 CODE_LENGTH: Final = 8
 
-MISREAD: Final = str.maketrans({"I": "1", "L": "1"})
+LOOKALIKES: Final = str.maketrans({"I": "1", "L": "1"})
 
 
 def row_code(body: str) -> str:
-    """A code of seven signs and the one that checks them."""
-    return body + SIGNS[_checked(body)]
+    """Returns a code: seven characters and the check character."""
+    return body + ALPHABET[_check_position(body)]
 
 
-def spaced(code: str) -> str:
-    """A code as it is printed."""
+def printed_code(code: str) -> str:
+    """Returns a code as it is printed, in two groups of four."""
     return f"{code[:4]}-{code[4:]}"
 
 
-def read_code(text: str) -> str | None:
-    """The code that somebody typed, or nothing if a sign of it is wrong."""
-    code = "".join(sign for sign in text.upper() if sign.isalnum()).translate(MISREAD)
-    known = len(code) == CODE_LENGTH and all(sign in SIGNS for sign in code)
-    return code if known and SIGNS[_checked(code[:-1])] == code[-1] else None
+def parse_code(text: str) -> str | None:
+    """Returns the code in a typed text, or ``None`` if a character is wrong."""
+    code = "".join(character for character in text.upper() if character.isalnum()).translate(LOOKALIKES)
+    known = len(code) == CODE_LENGTH and all(character in ALPHABET for character in code)
+    return code if known and ALPHABET[_check_position(code[:-1])] == code[-1] else None
 
 
-def _checked(body: str) -> int:
-    """Sees one wrong sign, and two that have changed places."""
-    return sum(place * SIGNS.index(sign) for place, sign in enumerate(body, 1)) % len(SIGNS)
+def _check_position(body: str) -> int:
+    """Returns the position of the check character, which detects one wrong or two transposed characters."""
+    total = sum(position * ALPHABET.index(character) for position, character in enumerate(body, 1))
+    return total % len(ALPHABET)
 
 
-WAITING: Final = frozenset(
+_LISTABLE: Final = frozenset(
     {ReferralStatus.SENT, ReferralStatus.ACKNOWLEDGED, ReferralStatus.ACCEPTED, ReferralStatus.IN_PROGRESS}
     | {ReferralStatus.ON_HOLD}
 )
 
 
-def why_not_list(case: Case, referral: Referral) -> str | None:
-    """What keeps a referral off every sheet: it is not awaited, or its partner may be told nothing now."""
+def listing_blocked_by(case: Case, referral: Referral) -> str | None:
+    """Returns the rule that keeps a referral off every sheet, or ``None``.
+
+    It is a rule of the referral's status or kind, or one that blocks sending to its partner.
+    """
     if referral.asked_kind not in LISTED_KINDS:
         return "REFERRAL.NOT_ON_SHEETS"
     if case.closed or referral.over:
         return "REFERRAL.OVER"
-    if referral.status not in WAITING:
+    if referral.status not in _LISTABLE:
         return "REFERRAL.NOT_SENT"
-    return why_not_send(case, referral)
+    return sending_blocked_by(case, referral)
 
 
 def list_referral(case: Case, order: ListReferral, _ctx: Context) -> Iterator[Event]:
-    """Listing tells the partner about the person, so it is guarded and recorded as sending is."""
+    """Lists a referral on a sheet. Listing discloses personal data, so it is checked and recorded like sending."""
     referral = case.referrals.get(order.referral_id)
     if referral is None:
-        raise Rejected("REFERRAL.UNKNOWN", f"this case has no referral {order.referral_id}", field="referral_id")
-    if why := why_not_list(case, referral):
-        raise Rejected(why, "it is left off the sheet", field="referral_id")
+        raise Rejected(
+            "REFERRAL.UNKNOWN",
+            f"this case has no referral {order.referral_id}; check the referral id",
+            field="referral_id",
+        )
+    if rule := listing_blocked_by(case, referral):
+        raise Rejected(rule, "this rule keeps the referral off the sheet; it is omitted", field="referral_id")
     yield ReferralListed(
         referral_id=referral.referral_id,
         kind=referral.kind,

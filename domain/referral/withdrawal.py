@@ -1,8 +1,8 @@
-"""What must not leave any more: which open referrals end once nothing may be told to their partners.
+"""Open referrals that end when disclosure to their partners is no longer allowed.
 
-A hold against embassies or authorities ends what is open with them, whatever kind of hold it is, so that none can be
-told by it (rules INV-03, PROTECTION.INDISTINGUISHABLE). A consent that is taken back, or an organisation that is
-excluded, ends what the partner has not answered yet; what is under way is for a person to decide.
+A hold that blocks disclosure to embassies or authorities ends the open referrals to them, whatever its type, so that
+the type cannot be inferred (rules INV-03, PROTECTION.INDISTINGUISHABLE). A withdrawn consent or an excluded partner
+ends the referrals that the partner has not yet acknowledged; staff decide on those that the partner works on.
 """
 
 from __future__ import annotations
@@ -18,36 +18,36 @@ from domain.events.screening import ConsentGiven, ConsentRefused, ConsentWithdra
 from domain.kernel.context import Context
 from domain.kernel.event import Event
 from domain.kernel.vocabulary import Block, ReferralStatus
-from domain.referral.disclosure import BY_LETTER, RECIPIENT_OF, purpose_of, stopped_by
+from domain.referral.disclosure import BY_LETTER, RECIPIENT_OF, blocking_holds, purpose_of
 from domain.referral.requests import cancel
 
 DISCLOSURE: Final = frozenset({Block.EMBASSY_DISCLOSURE, Block.AUTHORITY_DISCLOSURE})
 
 
-def withheld(case: Case, event: Event, ctx: Context) -> Iterator[Event]:
-    """What a fact means for referrals that are open."""
+def cancel_blocked_referrals(case: Case, event: Event, ctx: Context) -> Iterator[Event]:
+    """Cancels the open referrals that an event no longer allows, or raises a task for a decision on them."""
     if type(event) in FOLLOWS:
         yield from FOLLOWS[type(event)](case, event, ctx)
 
 
-def _under_a_hold(case: Case, placed: HoldPlaced, ctx: Context) -> Iterator[Event]:
+def _after_hold(case: Case, placed: HoldPlaced, ctx: Context) -> Iterator[Event]:
     if not case.holds[placed.hold_id].blocks & DISCLOSURE:
         return
     for referral in _sent(case):
-        if RECIPIENT_OF[referral.asked_kind] in BY_LETTER and any(stopped_by(case, referral.asked_kind)):
+        if RECIPIENT_OF[referral.asked_kind] in BY_LETTER and any(blocking_holds(case, referral.asked_kind)):
             yield from cancel(case, referral, ctx)
 
 
-def _without_consent(
-    case: Case, said: ConsentGiven | ConsentRefused | ConsentWithdrawn, ctx: Context
+def _after_consent_change(
+    case: Case, consent: ConsentGiven | ConsentRefused | ConsentWithdrawn, ctx: Context
 ) -> Iterator[Event]:
-    purpose = said.true_purpose or said.purpose
+    purpose = consent.true_purpose or consent.purpose
     for referral in _sent(case):
         if purpose_of(referral.asked_kind) is purpose and not case.consents_to(purpose, referral.partner_id):
-            yield from _unless_under_way(case, referral, ctx)
+            yield from _cancel_or_raise_task(case, referral, ctx)
 
 
-def _unless_under_way(case: Case, referral: Referral, ctx: Context) -> Iterator[Event]:
+def _cancel_or_raise_task(case: Case, referral: Referral, ctx: Context) -> Iterator[Event]:
     if referral.status is ReferralStatus.SENT:
         yield from cancel(case, referral, ctx)
     else:
@@ -60,8 +60,8 @@ def _sent(case: Case) -> list[Referral]:
 
 
 FOLLOWS: Final[Mapping[type[Event], Callable[[Case, Any, Context], Iterator[Event]]]] = {
-    HoldPlaced: _under_a_hold,
-    ConsentGiven: _without_consent,
-    ConsentRefused: _without_consent,
-    ConsentWithdrawn: _without_consent,
+    HoldPlaced: _after_hold,
+    ConsentGiven: _after_consent_change,
+    ConsentRefused: _after_consent_change,
+    ConsentWithdrawn: _after_consent_change,
 }

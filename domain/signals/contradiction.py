@@ -1,7 +1,7 @@
-"""A partner's message under an id that it had used for something else: never applied, heard for what it restricts.
+"""A partner's message under an id that the partner used for other content: never applied, but it restricts travel.
 
-Which of the two was meant, a person decides (rule QUARANTINE.CONFLICTING_DUPLICATE). Until then nobody travels on
-either.
+A person decides which of the two is correct (rule QUARANTINE.CONFLICTING_DUPLICATE). Until then the person cannot
+travel on either.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from domain.signals.handler import receive_doubtful_signal
 CAUSE: Final = "CONFLICTING_DUPLICATE"
 
 
-def receive_contradiction(case: Case, said: ReceiveContradiction, ctx: Context) -> Iterator[Event]:
-    """The person's own word counts whatever its id; everything else waits in quarantine, or came too late.
+def receive_contradiction(case: Case, signal: ReceiveContradiction, ctx: Context) -> Iterator[Event]:
+    """Quarantines the signal, or records it as late. A statement of the person takes effect whatever its id.
 
-    It is known by the id under which it was kept, for its own belongs to what was said first.
+    The signal is recorded under the id of this message, because its own id belongs to the first signal.
     """
-    yield from receive_doubtful_signal(case, said.model_copy(update={"signal_id": ctx.message_id}), CAUSE, ctx)
+    yield from receive_doubtful_signal(case, signal.model_copy(update={"signal_id": ctx.message_id}), CAUSE, ctx)

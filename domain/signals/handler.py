@@ -1,7 +1,8 @@
-"""Hearing a partner: what a signal means for its referral, and what happens to one that means nothing.
+"""Handler for a partner's signal: its effect on the referral, and the disposition of a signal without effect.
 
-A partner may only be able to say accept, reject and done: missing steps are inferred. Signals come twice, late, out
-of order and contradictory: each ends as applied, ignored with a reason, late, or quarantined (rule SIGNAL.DISPOSITION).
+A partner may only report acceptance, rejection and completion: missing steps are inferred. Signals may be duplicate,
+late, out of order or contradictory. Each is applied, ignored with a reason, recorded as late, or quarantined (rule
+SIGNAL.DISPOSITION).
 """
 
 from __future__ import annotations
@@ -32,106 +33,109 @@ from domain.kernel.errors import Unroutable
 from domain.kernel.event import Event
 from domain.kernel.vocabulary import STATEMENTS, TERMINAL, HoldType, ReferralStatus, SignalType
 from domain.referral.compartments import SplitPayload, split_payload
-from domain.referral.outcomes import OUTCOMES, SEVERAL
+from domain.referral.outcomes import OUTCOMES, REPEATABLE
 from domain.signals.placed_signal import (
     PlacedSignal,
     content,
     content_of,
-    heard_before,
     ignored,
-    not_asked_for,
-    on_behalf,
     quarantine,
+    record_on_behalf,
     record_superseded,
+    record_unrequested_data,
+    recorded_reports,
+    repeats,
     report_fields,
     request_review,
-    says_the_same,
     sender_of,
-    unfit,
+    violation_of,
 )
 from domain.signals.transitions import ENDINGS, apply_to_open_referral
 
 
-def place(case: Case, signal: ReceivePartnerSignal) -> PlacedSignal:
-    """Find what a signal speaks of. What cannot be placed is for a person, and the partner is told nothing of it.
+def place_signal(case: Case, signal: ReceivePartnerSignal) -> PlacedSignal:
+    """Returns a signal with its referral.
 
-    The person's own word counts from whoever brings it, whosever referral it was told on (rule SIGNAL.STATEMENT).
+    Raises ``Unroutable`` if the token is unknown or the referral belongs to another partner; a person then decides, and
+    the partner is not informed. A statement of the person counts from any partner, on any referral of the case (rule
+    SIGNAL.STATEMENT).
     """
     referral = case.referral_with(signal.referral_token)
     if referral is None:
-        raise Unroutable("UNKNOWN_REFERRAL", "no referral of this case has that token")
+        raise Unroutable("UNKNOWN_REFERRAL", "no referral of this case has this token")
     if referral.partner_id != signal.partner_id and signal.signal_type not in STATEMENTS:
-        raise Unroutable("NOT_OWNER", f"the referral belongs to another partner than {signal.partner_id}")
+        raise Unroutable("NOT_OWNER", f"the referral belongs to a partner other than {signal.partner_id}")
     return PlacedSignal(referral, signal, split_payload(referral.asked_kind, signal.payload))
 
 
-def line_of(signal_id: UUID, number: int) -> UUID:
-    """The identity of one line of a list that came as one signal: each is taken once, however often the list comes."""
+def line_id(signal_id: UUID, number: int) -> UUID:
+    """Returns the id of one line of a list sent as one signal. A repeated list gives the same ids."""
     return uuid5(signal_id, str(number))
 
 
 def receive_partner_signal(case: Case, signal: ReceivePartnerSignal, ctx: Context) -> Iterator[Event]:
-    """What a partner's signal does to its referral. What it means for a stage is the stage's to say."""
-    heard = place(case, signal)
-    yield from on_behalf(heard.referral.referral_id, signal, ctx)
+    """Applies a partner's signal to its referral. The stages decide what follows from it."""
+    placed = place_signal(case, signal)
+    yield from record_on_behalf(placed.referral.referral_id, signal, ctx)
     if signal.signal_type in STATEMENTS:
-        yield from _statement(case, heard, ctx)
+        yield from _record_statement(case, placed, ctx)
         return
-    before = heard_before(case, signal)
-    if any(says_the_same(told, heard) for told in before):
-        yield ignored(heard, "ALREADY_HEARD", ctx)
+    earlier = recorded_reports(case, signal)
+    if any(repeats(report, placed) for report in earlier):
+        yield ignored(placed, "ALREADY_HEARD", ctx)
         return
-    if late := _too_late(case, heard.referral):
-        yield from _late(case, heard, late, ctx)
-    elif doubt := _doubt(case, heard, before, ctx):
-        yield from quarantine(case, heard, doubt, ctx)
+    if late := _late_disposition(case, placed.referral):
+        yield from _late(case, placed, late, ctx)
+    elif cause := _quarantine_cause(case, placed, earlier, ctx):
+        yield from quarantine(case, placed, cause, ctx)
     else:
-        yield from _taken(case, heard, ctx)
-    yield from not_asked_for(heard)
+        yield from _apply_signal(case, placed, ctx)
+    yield from record_unrequested_data(placed)
 
 
-def receive_doubtful_signal(case: Case, signal: ReceivePartnerSignal, doubt: str, ctx: Context) -> Iterator[Event]:
-    """Something that is never taken at its word: it waits for a person, unless it is the person's own or too late."""
-    heard = place(case, signal)
+def receive_doubtful_signal(case: Case, signal: ReceivePartnerSignal, cause: str, ctx: Context) -> Iterator[Event]:
+    """Quarantines a signal that is never applied directly, unless it is a statement of the person or late."""
+    placed = place_signal(case, signal)
     if signal.signal_type in STATEMENTS:
-        yield from _statement(case, heard, ctx)
-    elif late := _too_late(case, heard.referral):
-        yield from _late(case, heard, late, ctx)
+        yield from _record_statement(case, placed, ctx)
+    elif late := _late_disposition(case, placed.referral):
+        yield from _late(case, placed, late, ctx)
     else:
-        yield from quarantine(case, heard, doubt, ctx)
+        yield from quarantine(case, placed, cause, ctx)
 
 
-def _taken(case: Case, heard: PlacedSignal, ctx: Context) -> Iterator[Event]:
-    """Authentic, in time, and fit: a step on the way, or a word after the end."""
-    ended = heard.referral.status in TERMINAL
-    if ended or heard.signal.signal_type in (SignalType.AMENDED, SignalType.RETRACTED):
-        yield from _after_the_end(case, heard, ctx)
+def _apply_signal(case: Case, placed: PlacedSignal, ctx: Context) -> Iterator[Event]:
+    """Applies an authentic, timely and valid signal to an open or an ended referral."""
+    ended = placed.referral.status in TERMINAL
+    if ended or placed.signal.signal_type in (SignalType.AMENDED, SignalType.RETRACTED):
+        yield from _after_the_end(case, placed, ctx)
     else:
-        yield from apply_to_open_referral(case, heard, ctx)
+        yield from apply_to_open_referral(case, placed, ctx)
 
 
-def _too_late(case: Case, referral: Referral) -> str | None:
+def _late_disposition(case: Case, referral: Referral) -> str | None:
+    """Returns why a signal is late, or ``None``."""
     if case.closed:
         return "CASE_CLOSED"
     ended = referral.status in (ReferralStatus.CANCELLED, ReferralStatus.EXPIRED, ReferralStatus.ENTERED_IN_ERROR)
     return f"REFERRAL_{referral.status}" if ended else None
 
 
-def _doubt(case: Case, heard: PlacedSignal, before: Sequence[PartnerReport], ctx: Context) -> str | None:
-    """Why a person must look first, before anything else is asked of the signal."""
-    if before:
+def _quarantine_cause(case: Case, placed: PlacedSignal, earlier: Sequence[PartnerReport], ctx: Context) -> str | None:
+    """Returns why a person must review the signal before it is applied, or ``None``."""
+    if earlier:
         return "CONFLICTING_DUPLICATE"
-    if mismatched(case, heard.signal):
+    if identity_mismatch(case, placed.signal):
         return "IDENTITY_MISMATCH"
-    return "SCHEMA" if unfit(heard.referral.asked_kind, heard.signal, ctx) else None
+    return "SCHEMA" if violation_of(placed.referral.asked_kind, placed.signal, ctx) else None
 
 
-def mismatched(case: Case, signal: ReceivePartnerSignal) -> bool:
-    """Whether the partner seems to speak of somebody else (rule QUARANTINE.IDENTITY_MISMATCH)."""
+def identity_mismatch(case: Case, signal: ReceivePartnerSignal) -> bool:
+    """Returns whether the signal appears to be about another person (rule QUARANTINE.IDENTITY_MISMATCH)."""
     check, person = signal.subject_check, case.person
     if check is None or person is None:
         return False
-    other_name = _spelled(check.given_name) not in _spelled(person.given_names)
+    other_name = _normalized(check.given_name) not in _normalized(person.given_names)
     other_year = (
         check.year_of_birth is not None
         and person.date_of_birth is not None
@@ -140,25 +144,25 @@ def mismatched(case: Case, signal: ReceivePartnerSignal) -> bool:
     return other_name or other_year
 
 
-def _spelled(name: str) -> str:
-    """What two ways of writing one name have in common: letters, however composed, and single spaces."""
-    seen = (sign for sign in unicodedata.normalize("NFKC", name) if unicodedata.category(sign) != "Cf")
-    return " ".join("".join(seen).casefold().split())
+def _normalized(name: str) -> str:
+    """Returns a name in a form for comparison: composed letters, without case, with single spaces."""
+    visible = (letter for letter in unicodedata.normalize("NFKC", name) if unicodedata.category(letter) != "Cf")
+    return " ".join("".join(visible).casefold().split())
 
 
-# What the person says through a partner
+# Statements of the person through a partner
 
 
-def _statement(case: Case, heard: PlacedSignal, ctx: Context) -> Iterator[Event]:
-    """The person's own word through a partner: never stale, whatever the state of referral or case."""
-    signal = heard.signal
+def _record_statement(case: Case, placed: PlacedSignal, ctx: Context) -> Iterator[Event]:
+    """Records a statement of the person. It is never late, whatever the status of the referral or case."""
+    signal = placed.signal
     yield RestrictedFactRecorded(
         compartment_class="PROT",
         true_name=signal.signal_type,
         content={"reason": signal.reason, "payload": signal.payload, "partner_id": signal.partner_id},
     )
     if case.closed:
-        yield from _late(case, _without_words(heard), "CASE_CLOSED", ctx)
+        yield from _late(case, _without_content(placed), "CASE_CLOSED", ctx)
         return
     urgent = ctx.policy.pinned.withdrawal_contact
     if signal.signal_type is SignalType.CONTACT_CHANGED:
@@ -172,26 +176,26 @@ def _statement(case: Case, heard: PlacedSignal, ctx: Context) -> Iterator[Event]
     yield task("contact the person", "PROTECTION_OFFICER", urgent, ctx, subject=str(signal.signal_id))
 
 
-def _without_words(heard: PlacedSignal) -> PlacedSignal:
-    """What the person said is under its own seal already."""
-    bare = heard.signal.model_copy(update={"reason": None, "payload": {}, "attachments": ()})
-    return replace(heard, signal=bare, stripped=SplitPayload({}, {}))
+def _without_content(placed: PlacedSignal) -> PlacedSignal:
+    """Returns the signal without the content that the sealed statement already holds."""
+    bare = placed.signal.model_copy(update={"reason": None, "payload": {}, "attachments": ()})
+    return replace(placed, signal=bare, split=SplitPayload({}, {}))
 
 
-# Too late
+# Late signals
 
 MATERIAL: Final = frozenset({SignalType.CONCERN_REPORTED, SignalType.WITHDRAWAL_REPORTED})
 
 
-def _late(case: Case, heard: PlacedSignal, disposition: str, ctx: Context) -> Iterator[Event]:
-    """It changes no status. What matters to a person's safety holds the journey all the same, until somebody looks."""
-    signal = heard.signal
+def _late(case: Case, placed: PlacedSignal, disposition: str, ctx: Context) -> Iterator[Event]:
+    """Records a late signal. It changes no status, but one that matters to safety places a hold until its review."""
+    signal = placed.signal
     yield LateSignalRecorded.model_validate(
-        {**report_fields(heard, ctx), **sender_of(signal), "disposition": disposition}
+        {**report_fields(placed, ctx), **sender_of(signal), "disposition": disposition}
     )
-    material = heard.hold is not None or signal.signal_type in MATERIAL
+    material = placed.hold is not None or signal.signal_type in MATERIAL
     if material:
-        yield from request_review(case, heard, ctx)
+        yield from request_review(case, placed, ctx)
     elif disposition == "REFERRAL_EXPIRED" and signal.signal_type is SignalType.COMPLETED:
         within = ctx.policy.pinned.quarantine_review
         yield task("use a late answer, or ask again", "CASE_SUPERVISOR", within, ctx, subject=str(signal.signal_id))
@@ -199,56 +203,67 @@ def _late(case: Case, heard: PlacedSignal, disposition: str, ctx: Context) -> It
         yield CaseReopenProposed(trigger=f"signal {signal.signal_id}")
 
 
-# After the end
+# Signals about an ended referral
 
 
-def _after_the_end(case: Case, heard: PlacedSignal, ctx: Context) -> Iterator[Event]:
-    """A signal on a referral that has ended: the same again is noise, an earlier step is late, the rest is doubt."""
-    referral, kind = heard.referral, heard.signal.signal_type
-    if (kind in (SignalType.COMPLETED, SignalType.AMENDED) and _same_outcome(case, heard)) or _same_no(case, heard):
-        yield ignored(heard, "ALREADY_TERMINAL_SAME_OUTCOME", ctx)
-    elif _already_said(referral, kind):
-        yield from record_superseded(case, heard, "ALREADY_TERMINAL_SAME_OUTCOME", ctx)
-    elif kind not in ENDINGS or _ends_nothing(heard):
-        yield from record_superseded(case, heard, "OUT_OF_ORDER_SUPERSEDED", ctx)
-    elif _may_be_another(heard):
-        yield ReferralReportedAgain.model_validate(report_fields(heard, ctx))
+def _after_the_end(case: Case, placed: PlacedSignal, ctx: Context) -> Iterator[Event]:
+    """Handles a signal about an ended referral.
+
+    A repetition is ignored, an earlier step is superseded, and any other signal is quarantined.
+    """
+    referral, kind = placed.referral, placed.signal.signal_type
+    if (kind in (SignalType.COMPLETED, SignalType.AMENDED) and _repeats_outcome(case, placed)) or _repeats_refusal(
+        case, placed
+    ):
+        yield ignored(placed, "ALREADY_TERMINAL_SAME_OUTCOME", ctx)
+    elif _repeats_status(referral, kind):
+        yield from record_superseded(case, placed, "ALREADY_TERMINAL_SAME_OUTCOME", ctx)
+    elif kind not in ENDINGS or _is_not_final(placed):
+        yield from record_superseded(case, placed, "OUT_OF_ORDER_SUPERSEDED", ctx)
+    elif _may_be_second_delivery(placed):
+        yield ReferralReportedAgain.model_validate(report_fields(placed, ctx))
     else:
         cause = "AMENDMENT" if kind in (SignalType.AMENDED, SignalType.RETRACTED) else "CONFLICTING_OUTCOME"
-        yield from quarantine(case, heard, cause, ctx)
+        yield from quarantine(case, placed, cause, ctx)
 
 
-def _already_said(referral: Referral, kind: SignalType) -> bool:
+def _repeats_status(referral: Referral, kind: SignalType) -> bool:
+    """Returns whether a signal reports the refusal or failure with which the referral ended."""
     return (referral.status, kind) in {
         (ReferralStatus.REJECTED, SignalType.REJECTED), (ReferralStatus.FAILED, SignalType.FAILED),
         (ReferralStatus.FAILED, SignalType.PARTNER_CANCELLED),
     }  # fmt: skip
 
 
-def _same_no(case: Case, heard: PlacedSignal) -> bool:
-    """The same no with nothing new in it."""
-    said = [*case.every(ReferralRejected), *case.every(ReferralFailed)]
-    mine = [told for told in said if told.referral_id == heard.referral.referral_id]
-    again = _already_said(heard.referral, heard.signal.signal_type)
-    return again and any(content(told) == content_of(heard) for told in mine)
+def _repeats_refusal(case: Case, placed: PlacedSignal) -> bool:
+    """Returns whether the signal repeats a recorded refusal or failure without new content."""
+    if not _repeats_status(placed.referral, placed.signal.signal_type):
+        return False
+    refusals = [*case.every(ReferralRejected), *case.every(ReferralFailed)]
+    own = [report for report in refusals if report.referral_id == placed.referral.referral_id]
+    return any(content(report) == content_of(placed) for report in own)
 
 
-def _ends_nothing(heard: PlacedSignal) -> bool:
-    answers = OUTCOMES.get(heard.referral.asked_kind)
-    return answers is not None and heard.signal.outcome_code in answers.goes_on
+def _is_not_final(placed: PlacedSignal) -> bool:
+    """Returns whether the outcome of the signal does not end a referral."""
+    spec = OUTCOMES.get(placed.referral.asked_kind)
+    return spec is not None and placed.signal.outcome_code in spec.non_final
 
 
-def _same_outcome(case: Case, heard: PlacedSignal) -> bool:
-    """The same by content, not by name: an item or date of its own may be a second fact (rule SIGNAL.SAME_OUTCOME)."""
-    referral = heard.referral
-    answered: list[PartnerReport] = [*case.every(ReferralCompleted), *case.every(ReferralOutcomeAmended)]
-    counts = [told for told in answered if told.signal_id == referral.completed_by]
-    again = [told for told in case.every(ReferralReportedAgain) if told.referral_id == referral.referral_id]
-    return any(content(told) == content_of(heard) for told in (*counts, *again))
+def _repeats_outcome(case: Case, placed: PlacedSignal) -> bool:
+    """Returns whether the signal repeats a recorded outcome.
+
+    The content is compared, not only the code: another item or date may be a second fact (rule SIGNAL.SAME_OUTCOME).
+    """
+    referral = placed.referral
+    completions: list[PartnerReport] = [*case.every(ReferralCompleted), *case.every(ReferralOutcomeAmended)]
+    in_effect = [report for report in completions if report.signal_id == referral.completed_by]
+    further = [report for report in case.every(ReferralReportedAgain) if report.referral_id == referral.referral_id]
+    return any(content(report) == content_of(placed) for report in (*in_effect, *further))
 
 
-def _may_be_another(heard: PlacedSignal) -> bool:
-    """A second delivery under the same request, by its own particulars. It is shown, never taken for an error."""
-    referral, signal = heard.referral, heard.signal
+def _may_be_second_delivery(placed: PlacedSignal) -> bool:
+    """Returns whether the signal may report a second delivery for the same request. It is recorded, not quarantined."""
+    referral, signal = placed.referral, placed.signal
     same = signal.signal_type is SignalType.COMPLETED and signal.outcome_code == referral.outcome
-    return same and referral.status is ReferralStatus.COMPLETED and referral.asked_kind in SEVERAL
+    return same and referral.status is ReferralStatus.COMPLETED and referral.asked_kind in REPEATABLE

@@ -1,4 +1,4 @@
-"""What is kept of a signal, whatever becomes of it: the facts that hold it, and whether it was said before."""
+"""A signal with its referral: the events that record it, and whether it repeats an earlier signal."""
 
 from __future__ import annotations
 
@@ -33,12 +33,15 @@ from domain.kernel.context import Context
 from domain.kernel.event import Event
 from domain.kernel.vocabulary import HoldType, ReferralKind, SignalType
 from domain.kernel.working_time import LIBYA
-from domain.referral.compartments import CARE_KINDS, SLOTS, SplitPayload, placed
-from domain.referral.outcomes import grave, schema_violation
+from domain.referral.compartments import MEDICAL_KINDS, SLOTS, SplitPayload, answer_fields
+from domain.referral.outcomes import hold_required_by, schema_violation
 
 
-def on_behalf(referral_id: UUID, signal: ReceivePartnerSignal, ctx: Context) -> Iterator[Event]:
-    """Who put the signal in, when it was not the partner. The sender is known by the door, never by what is said."""
+def record_on_behalf(referral_id: UUID, signal: ReceivePartnerSignal, ctx: Context) -> Iterator[Event]:
+    """Records that staff entered the signal on behalf of the partner.
+
+    The sender is known from the authenticated actor, never from the content.
+    """
     if ctx.actor.startswith("staff:"):
         yield SignalRecordedOnBehalf(
             signal_id=signal.signal_id,
@@ -51,53 +54,53 @@ def on_behalf(referral_id: UUID, signal: ReceivePartnerSignal, ctx: Context) -> 
 
 @dataclass(frozen=True)
 class PlacedSignal:
-    """A signal, placed: the referral it speaks of, what it says, and when it was received if that was earlier."""
+    """A signal with its referral and its split payload. ``received_at`` (UTC) is set if it was received earlier."""
 
     referral: Referral
     signal: ReceivePartnerSignal
-    stripped: SplitPayload
+    split: SplitPayload
     received_at: datetime | None = None
 
     @property
     def hold(self) -> HoldType | None:
-        """What it holds by itself, whoever says it and however late."""
-        return grave(self.referral.asked_kind, self.signal.outcome_code, self.signal.payload)
+        """The hold that the signal places automatically, whichever partner sends it and however late."""
+        return hold_required_by(self.referral.asked_kind, self.signal.outcome_code, self.signal.payload)
 
 
-def request_review(case: Case, heard: PlacedSignal, ctx: Context) -> Iterator[Event]:
-    """What moves no referral any more and may be a danger all the same: held at once, and a person looks in hours."""
-    yield from hold_if_grave(case, heard, ctx)
-    queue = "MEDICAL_OFFICER" if heard.referral.asked_kind in CARE_KINDS else "PROTECTION_OFFICER"
+def request_review(case: Case, placed: PlacedSignal, ctx: Context) -> Iterator[Event]:
+    """Places the hold of a grave signal and raises a task to review it within hours. The referral does not change."""
+    yield from hold_if_grave(case, placed, ctx)
+    queue = "MEDICAL_OFFICER" if placed.referral.asked_kind in MEDICAL_KINDS else "PROTECTION_OFFICER"
     within = ctx.policy.pinned.late_result_review
-    yield task("look at a late result", queue, within, ctx, subject=str(heard.signal.signal_id))
+    yield task("look at a late result", queue, within, ctx, subject=str(placed.signal.signal_id))
 
 
-def hold_if_grave(case: Case, heard: PlacedSignal, ctx: Context) -> Iterator[Event]:
-    """A grave answer holds the journey from its receipt (rule SIGNAL.RESTRICTS_AT_ONCE), once."""
-    kind = heard.hold
+def hold_if_grave(case: Case, placed: PlacedSignal, ctx: Context) -> Iterator[Event]:
+    """Places the hold of a grave response on receipt, unless it is in place (rule SIGNAL.RESTRICTS_AT_ONCE)."""
+    kind = placed.hold
     if kind is not None and not case.closed and not case.departed and not case.holds_of(kind):
         yield hold(kind, ctx)
 
 
-def record_superseded(case: Case, heard: PlacedSignal, cause: str, ctx: Context) -> Iterator[Event]:
-    """It moves nothing any more. What is grave in it counts, however it comes (rule SIGNAL.RESTRICTS_AT_ONCE)."""
-    yield ignored(heard, cause, ctx)
-    if heard.hold is not None:
-        yield from request_review(case, heard, ctx)
+def record_superseded(case: Case, placed: PlacedSignal, cause: str, ctx: Context) -> Iterator[Event]:
+    """Ignores a superseded signal. A grave response still takes effect (rule SIGNAL.RESTRICTS_AT_ONCE)."""
+    yield ignored(placed, cause, ctx)
+    if placed.hold is not None:
+        yield from request_review(case, placed, ctx)
 
 
-def unfit(kind: ReferralKind, signal: ReceivePartnerSignal, ctx: Context) -> str | None:
-    """Where a signal breaks the schema of its kind, or reports as done what cannot have been done yet."""
+def violation_of(kind: ReferralKind, signal: ReceivePartnerSignal, ctx: Context) -> str | None:
+    """Returns the fields in which a signal violates the schema of its kind or reports a future action, or ``None``."""
     return schema_violation(kind, signal, LIBYA.after(ctx.at, ctx.policy.in_force.clock_ahead))
 
 
-# What is kept of it
+# Recording
 
 
-def report_fields(heard: PlacedSignal, ctx: Context) -> dict[str, Any]:
-    """The fields that every fact about a signal has: whose, what, and by which clock."""
-    referral, signal, stripped = heard.referral, heard.signal, heard.stripped
-    answer: dict[str, Any] = {"payload": stripped.asked, "reason": signal.reason}
+def report_fields(placed: PlacedSignal, ctx: Context) -> dict[str, Any]:
+    """Returns the fields that every event about a signal has: its referral, its content and its times."""
+    referral, signal, split = placed.referral, placed.signal, placed.split
+    answer: dict[str, Any] = {"payload": split.requested, "reason": signal.reason}
     if signal.attachments:
         answer["attachments"] = [each.model_dump() for each in signal.attachments]
     return {
@@ -105,44 +108,49 @@ def report_fields(heard: PlacedSignal, ctx: Context) -> dict[str, Any]:
         "kind": referral.kind,
         "signal_id": signal.signal_id,
         "occurred_at": signal.occurred_at,
-        "skew_s": _skew(signal.occurred_at, heard.received_at or ctx.at, ctx),
-        "received_at": heard.received_at,
-        **placed(referral.asked_kind, answer, signal.outcome_code),
-        **{SLOTS[seal]: {"stripped": part} for seal, part in stripped.beyond.items()},
+        "skew_s": _skew(signal.occurred_at, placed.received_at or ctx.at, ctx),
+        "received_at": placed.received_at,
+        **answer_fields(referral.asked_kind, answer, signal.outcome_code),
+        **{SLOTS[compartment]: {"stripped": part} for compartment, part in split.unrequested.items()},
     }
 
 
 def sender_of(signal: ReceivePartnerSignal) -> dict[str, Any]:
+    """Returns the fields that name the partner and the type of signal."""
     return {"partner_id": signal.partner_id, "signal_type": signal.signal_type}
 
 
 def _skew(claimed: datetime, received: datetime, ctx: Context) -> int | None:
-    """How far a partner's clock is off in seconds, if it is remarkably ahead or what it says is remarkably old."""
+    """Returns how far the claimed time is from the receipt, in seconds, if it is far ahead or far in the past."""
     in_force = ctx.policy.in_force
     ahead = claimed > LIBYA.after(received, in_force.clock_ahead)
     old = claimed < LIBYA.before(received, in_force.backdated)
     return int((claimed - received).total_seconds()) if ahead or old else None
 
 
-def ignored(heard: PlacedSignal, cause: str, ctx: Context) -> PartnerSignalIgnored:
-    signal = heard.signal
-    return PartnerSignalIgnored.model_validate({**report_fields(heard, ctx), **sender_of(signal), "cause": cause})
+def ignored(placed: PlacedSignal, cause: str, ctx: Context) -> PartnerSignalIgnored:
+    """Returns the event that records an ignored signal and its cause."""
+    signal = placed.signal
+    return PartnerSignalIgnored.model_validate({**report_fields(placed, ctx), **sender_of(signal), "cause": cause})
 
 
-def quarantine(case: Case, heard: PlacedSignal, cause: str, ctx: Context) -> Iterator[Event]:
-    """Until a person has decided it counts against travelling, and never for it. The same doubt is not kept twice."""
-    signal = heard.signal
-    if _waits_already(case, heard):
-        yield ignored(heard, "ALREADY_IN_QUARANTINE", ctx)
+def quarantine(case: Case, placed: PlacedSignal, cause: str, ctx: Context) -> Iterator[Event]:
+    """Quarantines a signal until a person decides. Until then it counts against travel, never for it.
+
+    A signal that repeats one in quarantine is ignored.
+    """
+    signal = placed.signal
+    if _is_quarantined_already(case, placed):
+        yield ignored(placed, "ALREADY_IN_QUARANTINE", ctx)
         return
     about = signal.subject_check
     yield PartnerSignalQuarantined.model_validate(
         {
-            **report_fields(heard, ctx),
+            **report_fields(placed, ctx),
             **sender_of(signal),
             "cause": cause,
             "supersedes": signal.supersedes_signal_id,
-            "flaw": unfit(heard.referral.asked_kind, signal, ctx),
+            "flaw": violation_of(placed.referral.asked_kind, signal, ctx),
             "about": about.model_dump() if about else None,
         }
     )
@@ -151,36 +159,36 @@ def quarantine(case: Case, heard: PlacedSignal, cause: str, ctx: Context) -> Ite
     yield task("resolve a doubtful signal", "CASE_SUPERVISOR", within, ctx, subject=str(signal.signal_id))
 
 
-def _waits_already(case: Case, heard: PlacedSignal) -> bool:
-    waiting = heard.referral.disputed
+def _is_quarantined_already(case: Case, placed: PlacedSignal) -> bool:
+    waiting = placed.referral.disputed
     return any(
-        told.signal_id in waiting
-        and told.signal_type is heard.signal.signal_type
-        and told.about == (heard.signal.subject_check.model_dump() if heard.signal.subject_check else None)
-        and content(told) == content_of(heard)
-        for told in case.every(PartnerSignalQuarantined)
-        if told.referral_id == heard.referral.referral_id
+        report.signal_id in waiting
+        and report.signal_type is placed.signal.signal_type
+        and report.about == (placed.signal.subject_check.model_dump() if placed.signal.subject_check else None)
+        and content(report) == content_of(placed)
+        for report in case.every(PartnerSignalQuarantined)
+        if report.referral_id == placed.referral.referral_id
     )
 
 
-def not_asked_for(heard: PlacedSignal) -> Iterator[Event]:
-    """A partner told more than its kind of referral asks for: recorded, and kept where it belongs.
+def record_unrequested_data(placed: PlacedSignal) -> Iterator[Event]:
+    """Records that a partner sent more data than its kind of referral requests.
 
     See rule SIGNAL.UNREQUESTED_DATA.
     """
-    if heard.stripped.beyond:
+    if placed.split.unrequested:
         yield DisclosureRecorded(
-            recipient=heard.signal.partner_id,
+            recipient=placed.signal.partner_id,
             direction="IN",
-            referral_id=heard.referral.referral_id,
+            referral_id=placed.referral.referral_id,
             stripped=True,
-            not_asked_for=heard.stripped.names,
+            not_asked_for=placed.split.names,
         )
 
 
-# Whether it was said before
+# Repetitions
 
-SAYS: Final[Mapping[type[PartnerReport], frozenset[SignalType]]] = {
+SIGNAL_TYPES_OF: Final[Mapping[type[PartnerReport], frozenset[SignalType]]] = {
     ReferralAcknowledged: frozenset({SignalType.ACKNOWLEDGED}),
     ReferralAccepted: frozenset({SignalType.ACCEPTED, SignalType.COMPLETED}),
     ReferralStarted: frozenset({SignalType.STARTED}),
@@ -192,29 +200,32 @@ SAYS: Final[Mapping[type[PartnerReport], frozenset[SignalType]]] = {
     ReferralRejected: frozenset({SignalType.REJECTED}),
     ReferralFailed: frozenset({SignalType.FAILED, SignalType.PARTNER_CANCELLED}),
 }
-"""Which types of signal each fact may have come from."""
+"""The types of signal that each event may record."""
 
-KEPT: Final = (PartnerSignalIgnored, PartnerSignalQuarantined, LateSignalRecorded)
-
-
-def heard_before(case: Case, signal: ReceivePartnerSignal) -> list[PartnerReport]:
-    """All that was recorded of signals of this very id."""
-    facts: tuple[type[PartnerReport], ...] = (*SAYS, *KEPT)
-    return [told for fact in facts for told in case.every(fact) if told.signal_id == signal.signal_id]
+UNAPPLIED: Final = (PartnerSignalIgnored, PartnerSignalQuarantined, LateSignalRecorded)
 
 
-def says_the_same(before: PartnerReport, heard: PlacedSignal) -> bool:
-    types = {before.signal_type} if isinstance(before, KEPT) else SAYS[type(before)]
-    same_reason = before.told.get("reason") == heard.signal.reason
-    return heard.signal.signal_type in types and same_reason and content(before) == content_of(heard)
+def recorded_reports(case: Case, signal: ReceivePartnerSignal) -> list[PartnerReport]:
+    """Returns the events that record signals with this id."""
+    classes: tuple[type[PartnerReport], ...] = (*SIGNAL_TYPES_OF, *UNAPPLIED)
+    return [report for each in classes for report in case.every(each) if report.signal_id == signal.signal_id]
 
 
-def content(told: PartnerReport) -> str:
-    return _canonical(told.outcome, told.content)
+def repeats(report: PartnerReport, placed: PlacedSignal) -> bool:
+    """Returns whether a signal has the same type, reason and content as a recorded one."""
+    types = {report.signal_type} if isinstance(report, UNAPPLIED) else SIGNAL_TYPES_OF[type(report)]
+    same_reason = report.visible_answer.get("reason") == placed.signal.reason
+    return placed.signal.signal_type in types and same_reason and content(report) == content_of(placed)
 
 
-def content_of(heard: PlacedSignal) -> str:
-    return _canonical(heard.signal.outcome_code, heard.signal.payload)
+def content(report: PartnerReport) -> str:
+    """Returns the outcome and payload of a recorded report, in canonical form."""
+    return _canonical(report.outcome, report.content)
+
+
+def content_of(placed: PlacedSignal) -> str:
+    """Returns the outcome and payload of a signal, in canonical form."""
+    return _canonical(placed.signal.outcome_code, placed.signal.payload)
 
 
 def _canonical(outcome: str | None, payload: Mapping[str, Any]) -> str:

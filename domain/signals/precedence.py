@@ -1,7 +1,7 @@
-"""What restricts, in one table: it goes first of what came at the same instant, and waits for nothing.
+"""Precedence of messages received at the same instant: messages that restrict travel come first and never wait.
 
-Withdrawal, death, fear or concern, unfitness, a hold or a contradiction, then everything else in the order it came,
-and progress last.
+The order is withdrawal, death, fear or concern, unfitness, a hold or a contradiction, then all other messages in the
+order of receipt, and progress last.
 
 See rule SIGNAL.SAME_INSTANT.
 """
@@ -25,17 +25,17 @@ from domain.commands.screening import (
     RecordVulnerabilityAssessment,
     RegisterCase,
     WithdrawConsent,
-    concluded,
+    conclusion,
 )
 from domain.commands.signal import ReceiveContradiction, ReceivePartnerSignal
 from domain.events.screening import ELIGIBLE
 from domain.kernel.message import Message
 from domain.kernel.vocabulary import HoldType, RiskLevel, SignalType
-from domain.referral.outcomes import gravities
+from domain.referral.outcomes import possible_holds
 
 
 class Precedence(IntEnum):
-    """Smaller goes first. A case that is only being opened has nothing yet that could be stopped."""
+    """The precedence of a message; the smallest is first. Opening a case is first: it cannot be restricted yet."""
 
     OPENING = 0
     WITHDRAWAL = 1
@@ -60,7 +60,7 @@ BY_HOLD: Final[Mapping[HoldType, Precedence]] = {
     **dict.fromkeys((HoldType.PROTECTION, HoldType.CHILD, HoldType.SAFETY), Precedence.CONCERN),
     HoldType.MEDICAL: Precedence.UNFIT,
 }
-"""What a grave answer brings about says where it stands (``payloads.ANSWERS``: the one table of what is grave)."""
+"""The precedence of a grave response, by the hold that it places (``outcomes.OUTCOMES`` lists the grave ones)."""
 
 DEATHS: Final = frozenset({"DIED", "DIED_IN_CARE"})
 
@@ -75,7 +75,7 @@ BY_KIND: Final[dict[type[Message], Precedence]] = {
 
 
 def _fear(message: Message) -> bool:
-    """Any word of fear counts, and whatever else concerns protection; there are no magic words."""
+    """Returns whether a message reports fear or a protection concern. Fear requires no particular words."""
     if isinstance(message, RecordDepartureInterview):
         return message.fear_expressed or message.concern is not None
     if isinstance(message, RecordNonRefoulementScreen):
@@ -88,7 +88,7 @@ def _unfit(message: Message) -> bool:
 
 
 def _not_free(message: Message) -> bool:
-    return isinstance(message, AssessVoluntariness) and concluded(message) != "VOLUNTARY"
+    return isinstance(message, AssessVoluntariness) and conclusion(message) != "VOLUNTARY"
 
 
 def _at_risk(message: Message) -> bool:
@@ -117,29 +117,34 @@ BY_CONTENT: Final = (
     (_not_reaffirmed, Precedence.HOLD),
 )
 
-TAKES_BACK: Final = (WithdrawConsent, RevokeClearance, ChangeNationality)
-"""What was given may be given at the same instant: these keep their turn there, or would find nothing to take back. Nor
-may they go before what was asked and signed: it would count as if it came after them."""
+WITHDRAWALS: Final = (WithdrawConsent, RevokeClearance, ChangeNationality)
+"""Messages that withdraw something, in the order of receipt.
+
+What they withdraw may be given at the same instant: processed first, they would find nothing to withdraw. They also
+must not precede a request or a signature, which would then count as made after them.
+"""
 
 
 def precedence(message: Message | None) -> Precedence:
-    """Where a message stands among those of its instant; what cannot be read waits its turn like any other."""
+    """Returns the precedence of a message. An unreadable message (``None``) keeps its order of receipt."""
     if isinstance(message, ReceivePartnerSignal):
-        said = min(_by_answer(message), default=BY_SIGNAL.get(message.signal_type, Precedence.ANYTHING))
-        return min(said, Precedence.HOLD) if isinstance(message, ReceiveContradiction) else said
+        found = min(_of_outcome(message), default=BY_SIGNAL.get(message.signal_type, Precedence.ANYTHING))
+        return min(found, Precedence.HOLD) if isinstance(message, ReceiveContradiction) else found
     if message is None:
         return Precedence.ANYTHING
-    return next((place for says, place in BY_CONTENT if says(message)), BY_KIND.get(type(message), Precedence.ANYTHING))
+    return next(
+        (found for matches, found in BY_CONTENT if matches(message)), BY_KIND.get(type(message), Precedence.ANYTHING)
+    )
 
 
-def _by_answer(signal: ReceivePartnerSignal) -> Iterator[Precedence]:
-    """By what is grave in it, whichever kind it answers: which that is, only its case can tell."""
+def _of_outcome(signal: ReceivePartnerSignal) -> Iterator[Precedence]:
+    """Returns the precedence of each grave part of a signal, for any kind: only the case knows the kind."""
     if signal.outcome_code in DEATHS:
         yield Precedence.DEATH
-    for hold in gravities(signal.outcome_code, signal.payload):
+    for hold in possible_holds(signal.outcome_code, signal.payload):
         yield min(BY_HOLD[hold], BY_SIGNAL.get(signal.signal_type, Precedence.ANYTHING))
 
 
 def restricts(message: Message | None) -> bool:
-    """Whether it stops or takes back something. Such a message never waits behind one that waits for a stage."""
-    return Precedence.OPENING < precedence(message) < Precedence.ANYTHING or isinstance(message, TAKES_BACK)
+    """Returns whether a message restricts or withdraws something. It never waits behind one that waits for a stage."""
+    return Precedence.OPENING < precedence(message) < Precedence.ANYTHING or isinstance(message, WITHDRAWALS)

@@ -1,4 +1,4 @@
-"""Doubt, resolved by a person: what a quarantined signal says counts, perhaps corrected, or it is set aside."""
+"""Decisions on quarantined signals: staff apply a signal, with or without a correction, or set it aside."""
 
 from __future__ import annotations
 
@@ -14,43 +14,46 @@ from domain.events.signal import PartnerSignalQuarantined, QuarantinedSignalReso
 from domain.kernel.context import Context
 from domain.kernel.errors import Rejected
 from domain.kernel.event import Event
+from domain.kernel.labels import label
 from domain.kernel.vocabulary import ReferralStatus, SignalType
 from domain.referral.compartments import split_payload
-from domain.signals.placed_signal import PlacedSignal, hold_if_grave, report_fields, unfit
+from domain.signals.placed_signal import PlacedSignal, hold_if_grave, report_fields, violation_of
 from domain.signals.transitions import ALLOWED, transition
 
 
-def quarantined(case: Case, signal_id: UUID) -> PartnerSignalQuarantined:
+def find_quarantined_signal(case: Case, signal_id: UUID) -> PartnerSignalQuarantined:
+    """Returns a signal in quarantine. Raises ``Rejected`` if the signal does not wait for a decision."""
     found = [event for event in case.every(PartnerSignalQuarantined) if event.signal_id == signal_id]
     if not found or signal_id not in case.referrals[found[-1].referral_id].disputed:
-        raise Rejected(
-            "SIGNAL.NOT_IN_QUARANTINE", f"signal {signal_id} does not wait for a decision", field="signal_id"
-        )
+        detail = f"signal {signal_id} is not in quarantine, or has been decided; check the signal id"
+        raise Rejected("SIGNAL.NOT_IN_QUARANTINE", detail, field="signal_id")
     return found[-1]
 
 
 def resolve_quarantined_signal(case: Case, order: ResolveQuarantinedSignal, ctx: Context) -> Iterator[Event]:
-    """A person's decision on a doubtful signal. Until it, the signal held the journey; from it on, it permits.
+    """Records a decision on a quarantined signal, which counted against travel until now.
 
-    Unless it is grave: that holds, whether or not it still moves its referral.
+    A grave response keeps its hold, whether or not it still changes its referral.
     """
-    signal = quarantined(case, order.signal_id)
-    counts = _as_decided(case, signal, order, ctx) if order.decision == "AMEND" else None
+    signal = find_quarantined_signal(case, order.signal_id)
+    corrected = _corrected_signal(case, signal, order, ctx) if order.decision == "AMEND" else None
     yield QuarantinedSignalResolved(
         signal_id=signal.signal_id, referral_id=signal.referral_id, decision=order.decision, reason=order.reason
     )
-    if counts is not None:
-        yield from _counts(case, counts, ctx)
-        yield from hold_if_grave(case, counts, ctx)
+    if corrected is not None:
+        yield from _apply_decision(case, corrected, ctx)
+        yield from hold_if_grave(case, corrected, ctx)
 
 
-def _as_decided(
+def _corrected_signal(
     case: Case, doubted: PartnerSignalQuarantined, order: ResolveQuarantinedSignal, ctx: Context
 ) -> PlacedSignal:
-    """The signal again, with what the person has corrected. What still fits no schema cannot count."""
+    """Returns the signal with the corrections. Raises ``Rejected`` if it still violates its schema."""
     referral = case.referrals[doubted.referral_id]
     if referral.status in (ReferralStatus.CANCELLED, ReferralStatus.EXPIRED, ReferralStatus.ENTERED_IN_ERROR):
-        raise Rejected("REFERRAL.OVER", f"the referral is {referral.status}; the signal can only be set aside")
+        raise Rejected(
+            "REFERRAL.OVER", f"the referral has ended ({label(referral.status)}); the signal can only be set aside"
+        )
     payload = doubted.content if order.payload is None else order.payload
     signal = ReceivePartnerSignal(
         signal_id=doubted.signal_id,
@@ -58,45 +61,49 @@ def _as_decided(
         partner_id=doubted.partner_id,
         signal_type=doubted.signal_type,
         outcome_code=order.outcome_code or doubted.outcome,
-        reason=doubted.told.get("reason"),
+        reason=doubted.visible_answer.get("reason"),
         payload=payload,
         occurred_at=doubted.occurred_at or doubted.timestamp,
     )
-    if flaw := unfit(referral.asked_kind, signal, ctx):
-        detail = f"it does not fit its schema ({flaw}); correct `outcome_code` or `payload`, or set it aside"
+    if violation := violation_of(referral.asked_kind, signal, ctx):
+        detail = f"the signal is not valid ({violation}); correct `outcome_code` or `payload`, or set the signal aside"
         raise Rejected("SIGNAL.UNFIT", detail, field="outcome_code")
     return PlacedSignal(referral, signal, split_payload(referral.asked_kind, payload), doubted.timestamp)
 
 
-def _counts(case: Case, heard: PlacedSignal, ctx: Context) -> Iterator[Event]:
-    """What is under way takes the step; what had ended is amended, and loses what the old answer had granted."""
-    if not heard.referral.over:
-        yield from _under_way(case, heard, ctx)
+def _apply_decision(case: Case, placed: PlacedSignal, ctx: Context) -> Iterator[Event]:
+    """Applies a decided signal: an open referral takes the step, and an ended one is amended.
+
+    Clearances that the previous response granted are revoked.
+    """
+    if not placed.referral.over:
+        yield from _apply_to_open(case, placed, ctx)
         return
-    before = granted_by(case, heard.referral.referral_id)
+    before = granted_by(case, placed.referral.referral_id)
     yield ReferralOutcomeAmended.model_validate(
         {
-            **report_fields(heard, ctx),
+            **report_fields(placed, ctx),
             "approved_by": ctx.actor,
-            "signal_type": heard.signal.signal_type,
-            "supersedes": heard.referral.completed_by,
+            "signal_type": placed.signal.signal_type,
+            "supersedes": placed.referral.completed_by,
         }
     )
     yield from end_of(case, before, "OUTCOME_AMENDED")
 
 
-def _under_way(case: Case, heard: PlacedSignal, ctx: Context) -> Iterator[Event]:
-    """An amended answer to what was never answered is the answer, and there is nothing to take back of it.
+def _apply_to_open(case: Case, placed: PlacedSignal, ctx: Context) -> Iterator[Event]:
+    """Applies a decided signal to an open referral.
 
-    A refusal of what has begun is a failure. A step that has been overtaken since changes nothing.
+    An amendment counts as the first response, and a retraction has nothing to retract. A rejection after the start is a
+    failure. A step that was superseded since changes nothing.
     """
-    referral, said = heard.referral, heard.signal.signal_type
-    if said is SignalType.RETRACTED:
+    referral, signal_type = placed.referral, placed.signal.signal_type
+    if signal_type is SignalType.RETRACTED:
         return
-    if said is SignalType.AMENDED:
-        said = SignalType.COMPLETED
-    if said is SignalType.REJECTED and referral.status not in ALLOWED[SignalType.REJECTED]:
-        said = SignalType.FAILED
-    if referral.status in ALLOWED[said]:
-        signal = heard.signal.model_copy(update={"signal_type": said})
-        yield from transition(case, replace(heard, signal=signal), ctx)
+    if signal_type is SignalType.AMENDED:
+        signal_type = SignalType.COMPLETED
+    if signal_type is SignalType.REJECTED and referral.status not in ALLOWED[SignalType.REJECTED]:
+        signal_type = SignalType.FAILED
+    if referral.status in ALLOWED[signal_type]:
+        signal = placed.signal.model_copy(update={"signal_type": signal_type})
+        yield from transition(case, replace(placed, signal=signal), ctx)

@@ -1,4 +1,4 @@
-"""A signal that comes while its referral is alive: one step of the loop, or something that is out of order."""
+"""State transitions of an open referral: a signal is a step, out of order, or in conflict."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ REACHED: Final[Mapping[ReferralStatus, int]] = {
     ReferralStatus.COMPLETED: 3,
 }  # fmt: skip
 
-_ALIVE: Final = frozenset(
+_OPEN: Final = frozenset(
     {
         ReferralStatus.SENT,
         ReferralStatus.ACKNOWLEDGED,
@@ -59,9 +59,9 @@ ALLOWED: Final[Mapping[SignalType, frozenset[ReferralStatus]]] = {
         {ReferralStatus.SENT, ReferralStatus.ACKNOWLEDGED, ReferralStatus.ACCEPTED, ReferralStatus.IN_PROGRESS}
     ),
     SignalType.RESUMED: frozenset({ReferralStatus.ON_HOLD}),
-    SignalType.COMPLETED: _ALIVE,
-    SignalType.FAILED: _ALIVE,
-    SignalType.PARTNER_CANCELLED: _ALIVE,
+    SignalType.COMPLETED: _OPEN,
+    SignalType.FAILED: _OPEN,
+    SignalType.PARTNER_CANCELLED: _OPEN,
     SignalType.AMENDED: frozenset(),
     SignalType.RETRACTED: frozenset(),
 }
@@ -76,43 +76,47 @@ ENDINGS: Final = frozenset(
         SignalType.RETRACTED,
     }
 )
-"""What is never merely out of order: it contradicts whatever else is known."""
+"""Signals that are never only out of order: they conflict with what is known and are quarantined."""
 
 
-def apply_to_open_referral(case: Case, heard: PlacedSignal, ctx: Context) -> Iterator[Event]:
-    referral, signal = heard.referral, heard.signal
+def apply_to_open_referral(case: Case, placed: PlacedSignal, ctx: Context) -> Iterator[Event]:
+    """Applies a signal to an open referral, ignores one that is superseded, or quarantines one in conflict."""
+    referral, signal = placed.referral, placed.signal
     if referral.status is ReferralStatus.DRAFT:
-        raise Unroutable("NOT_SENT", "the referral has not been sent")
+        raise Unroutable("NOT_SENT", "the referral has not been sent to the partner")
     if signal.signal_type is SignalType.PROGRESS and _stale(referral, signal.partner_seq):
-        yield from record_superseded(case, heard, "STALE_SEQUENCE", ctx)
-    elif referral.status in ALLOWED[said := _meant(case, heard)] or _says_yes_late(heard):
-        yield from _said_too_early(case, heard, ctx) or transition(case, heard, ctx)
-    elif said in ENDINGS:
-        yield from quarantine(case, heard, "CONFLICTING_OUTCOME", ctx)
+        yield from record_superseded(case, placed, "STALE_SEQUENCE", ctx)
+    elif referral.status in ALLOWED[effective := _effective_type(case, placed)] or _is_late_acceptance(placed):
+        yield from _reported_before_departure(case, placed, ctx) or transition(case, placed, ctx)
+    elif effective in ENDINGS:
+        yield from quarantine(case, placed, "CONFLICTING_OUTCOME", ctx)
     else:
-        yield from record_superseded(case, heard, "OUT_OF_ORDER_SUPERSEDED", ctx)
+        yield from record_superseded(case, placed, "OUT_OF_ORDER_SUPERSEDED", ctx)
 
 
 def _stale(referral: Referral, seq: int | None) -> bool:
     return seq is not None and referral.last_seq is not None and seq <= referral.last_seq
 
 
-def _says_yes_late(heard: PlacedSignal) -> bool:
-    """An acceptance with a word of its own, overtaken by what followed it: the word would be lost otherwise."""
-    said = heard.signal.signal_type is SignalType.ACCEPTED and heard.signal.outcome_code is not None
+def _is_late_acceptance(placed: PlacedSignal) -> bool:
+    """Returns whether the signal is an acceptance with an outcome code that later steps preceded.
+
+    It is applied, because its outcome code would otherwise be lost.
+    """
+    accepts = placed.signal.signal_type is SignalType.ACCEPTED and placed.signal.outcome_code is not None
     return (
-        said
-        and heard.referral.status in (ReferralStatus.IN_PROGRESS, ReferralStatus.ON_HOLD)
-        and not heard.referral.accepted
+        accepts
+        and placed.referral.status in (ReferralStatus.IN_PROGRESS, ReferralStatus.ON_HOLD)
+        and not placed.referral.accepted
     )
 
 
-def _said_too_early(case: Case, heard: PlacedSignal, ctx: Context) -> Iterator[Event] | None:
-    """Something that can only be true once the person has travelled, and the person has not."""
-    answers = OUTCOMES.get(heard.referral.asked_kind)
-    if answers is None or case.departed or heard.signal.outcome_code not in answers.only_after:
+def _reported_before_departure(case: Case, placed: PlacedSignal, ctx: Context) -> Iterator[Event] | None:
+    """Quarantines an outcome that is only possible after departure when the person has not departed."""
+    spec = OUTCOMES.get(placed.referral.asked_kind)
+    if spec is None or case.departed or placed.signal.outcome_code not in spec.only_after_departure:
         return None
-    return quarantine(case, heard, "BEFORE_DEPARTURE", ctx)
+    return quarantine(case, placed, "BEFORE_DEPARTURE", ctx)
 
 
 TRANSITIONS: Final[Mapping[SignalType, type[PartnerReport]]] = {
@@ -129,72 +133,84 @@ TRANSITIONS: Final[Mapping[SignalType, type[PartnerReport]]] = {
 }
 
 
-def transition(case: Case, heard: PlacedSignal, ctx: Context) -> Iterator[Event]:
-    """One step of the loop, and what it brings about by itself."""
-    said = _meant(case, heard)
-    more = PARTICULARS.get(said, _nothing)(case, heard, ctx)
-    yield TRANSITIONS[said].model_validate({**report_fields(heard, ctx), **more})
-    if said is not SignalType.COMPLETED:  # a completion's consequences are its stage's to draw
-        yield from hold_if_grave(case, heard, ctx)
+def transition(case: Case, placed: PlacedSignal, ctx: Context) -> Iterator[Event]:
+    """Records a step of the referral, and places the hold of a grave response."""
+    effective = _effective_type(case, placed)
+    extra = EXTRA_FIELDS.get(effective, _no_fields)(case, placed, ctx)
+    yield TRANSITIONS[effective].model_validate({**report_fields(placed, ctx), **extra})
+    if effective is not SignalType.COMPLETED:  # the stage decides what follows from a completion
+        yield from hold_if_grave(case, placed, ctx)
 
 
-def _meant(case: Case, heard: PlacedSignal) -> SignalType:
-    """Done, with an outcome that ends nothing, is progress; done before the flight of what comes after it is a yes."""
-    said, answers = heard.signal.signal_type, OUTCOMES.get(heard.referral.asked_kind)
-    if said is not SignalType.COMPLETED or answers is None:
-        return said
-    code = heard.signal.outcome_code
-    if code in answers.goes_on:
+def _effective_type(case: Case, placed: PlacedSignal) -> SignalType:
+    """Returns the type of signal that takes effect.
+
+    A completion with a non-final outcome is progress. A completion before departure, of a service that takes place
+    after it, is an acceptance.
+    """
+    signal_type, spec = placed.signal.signal_type, OUTCOMES.get(placed.referral.asked_kind)
+    if signal_type is not SignalType.COMPLETED or spec is None:
+        return signal_type
+    code = placed.signal.outcome_code
+    if code in spec.non_final:
         return SignalType.PROGRESS
-    promised = code in answers.promises or (code is None and bool(answers.promises))
+    promised = code in spec.promises or (code is None and bool(spec.promises))
     return SignalType.ACCEPTED if promised and not case.departed else SignalType.COMPLETED
 
 
-Particulars = Callable[[Case, PlacedSignal, Context], dict[str, Any]]
+ExtraFields = Callable[[Case, PlacedSignal, Context], dict[str, Any]]
 
 
-def _nothing(_case: Case, _heard: PlacedSignal, _ctx: Context) -> dict[str, Any]:
+def _no_fields(_case: Case, _placed: PlacedSignal, _ctx: Context) -> dict[str, Any]:
     return {}
 
 
-def _inferred(_case: Case, heard: PlacedSignal, _ctx: Context) -> dict[str, Any]:
-    """The steps that the partner did not report and must have taken."""
-    until = FLOW.index(heard.signal.signal_type)
-    missing = [one.value for one in FLOW[1:until] if FLOW.index(one) > REACHED[heard.referral.status]]
+def _inferred(_case: Case, placed: PlacedSignal, _ctx: Context) -> dict[str, Any]:
+    """Returns the steps that the partner did not report but must have taken."""
+    until = FLOW.index(placed.signal.signal_type)
+    missing = [step.value for step in FLOW[1:until] if FLOW.index(step) > REACHED[placed.referral.status]]
     return {"inferred_steps": tuple(missing)}
 
 
-def _next_step(step_name: str) -> Particulars:
-    """Who was late with one step has as long for the next as it had to answer at first."""
+def _next_step(step_name: str) -> ExtraFields:
+    """Returns a function that extends the due date of the next step.
 
-    def later(case: Case, heard: PlacedSignal, ctx: Context) -> dict[str, Any]:
-        referral = heard.referral
-        answer = case.policy.pinned.answer(referral.kind, urgent=referral.urgent)
+    A partner that was late with one step has for the next one at least the time to acknowledge.
+    """
+
+    def later(case: Case, placed: PlacedSignal, ctx: Context) -> dict[str, Any]:
+        referral = placed.referral
+        times = case.policy.pinned.answer(referral.kind, urgent=referral.urgent)
         due = referral.dues.get(step_name)
-        at_least = ctx.directory.calendar(referral.partner_id).after(ctx.at, answer.ack)
+        at_least = ctx.directory.calendar(referral.partner_id).after(ctx.at, times.ack)
         return {"dues": {step_name: at_least}} if due is not None and due < at_least else {}
 
     return later
 
 
-def _progress(case: Case, heard: PlacedSignal, ctx: Context) -> dict[str, Any]:
-    """Progress may say that the completion takes longer, such as a file that was sent to the capital."""
-    referral, signal = heard.referral, heard.signal
+def _progress(case: Case, placed: PlacedSignal, ctx: Context) -> dict[str, Any]:
+    """Returns the sequence number, and later due dates if the progress implies a longer completion.
+
+    An example is a file that was sent to the capital.
+    """
+    referral, signal = placed.referral, placed.signal
     longer = case.policy.pinned.longer.get(referral.kind, {}).get(signal.outcome_code or "")
-    told: dict[str, Any] = {"partner_seq": signal.partner_seq}
+    fields: dict[str, Any] = {"partner_seq": signal.partner_seq}
     if longer is not None:
         due = ctx.directory.calendar(referral.partner_id).after(ctx.at, longer)
-        told["dues"] = {name: max(due, referral.dues[name]) for name in ("complete", "stands") if name in referral.dues}
-    return told
+        fields["dues"] = {
+            name: max(due, referral.dues[name]) for name in ("complete", "stands") if name in referral.dues
+        }
+    return fields
 
 
-PARTICULARS: Final[Mapping[SignalType, Particulars]] = {
+EXTRA_FIELDS: Final[Mapping[SignalType, ExtraFields]] = {
     SignalType.ACKNOWLEDGED: _next_step("accept"),
     SignalType.ACCEPTED: _next_step("start"),
     SignalType.STARTED: _inferred,
     SignalType.PROGRESS: _progress,
-    SignalType.PAUSED: lambda _case, heard, _ctx: {"until": heard.signal.until},
-    SignalType.RESUMED: lambda _case, heard, ctx: {"dues": heard.referral.dues_after(ctx.at)},
+    SignalType.PAUSED: lambda _case, placed, _ctx: {"until": placed.signal.until},
+    SignalType.RESUMED: lambda _case, placed, ctx: {"dues": placed.referral.dues_after(ctx.at)},
     SignalType.COMPLETED: _inferred,
-    SignalType.PARTNER_CANCELLED: lambda _case, _heard, _ctx: {"why": "PARTNER_WITHDREW"},
+    SignalType.PARTNER_CANCELLED: lambda _case, _placed, _ctx: {"why": "PARTNER_WITHDREW"},
 }

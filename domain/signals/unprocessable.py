@@ -1,7 +1,7 @@
-"""A message that its case could not take in: a rule crashed on it, or what is stored is not what was sealed.
+"""Messages that could not be processed: a rule failed with an error, or the stored body could not be decrypted intact.
 
-Nobody knows what it would have meant, so it counts against travelling until a person has looked (rule
-SIGNAL.RESTRICTS_AT_ONCE). Which message it was, and why it was not taken in, tells nothing of what it says.
+Their effect is unknown, so they count against travel until a person has reviewed them (rule SIGNAL.RESTRICTS_AT_ONCE).
+The recorded id and cause reveal nothing about the content.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ UNREADABLE: Final = "UNREADABLE_BODY"
 
 
 def quarantine_message(case: Case, kept_message: UUID, cause: str, ctx: Context) -> Iterator[Event]:
-    """It is on record, and somebody must look: soon, where a flight is near."""
+    """Records the message as quarantined and raises a task to review it, urgently if the person has a seat."""
     yield MessageQuarantined(kept_message=kept_message, cause=cause)
     pinned = ctx.policy.pinned
     within = pinned.late_result_review if case.seat is not None else pinned.quarantine_review
@@ -34,13 +34,14 @@ def quarantine_message(case: Case, kept_message: UUID, cause: str, ctx: Context)
 
 
 def release_message(case: Case, kept_message: UUID) -> Iterator[Event]:
-    """It was given to the case once more, and has been decided: the doubt is over."""
+    """Records that a quarantined message was processed after all."""
     if kept_message in case.doubts:
         yield QuarantinedMessageResolved(kept_message=kept_message, decision="TAKEN")
 
 
 def resolve_quarantined_message(case: Case, order: ResolveQuarantinedMessage, _ctx: Context) -> Iterator[Event]:
+    """Records the decision on a quarantined message."""
     if order.decision == "SET_ASIDE" and order.kept_message not in case.doubts:
-        detail = f"message {order.kept_message} does not wait for a decision"
+        detail = f"message {order.kept_message} is not in quarantine, or has been decided; check the message id"
         raise Rejected("MESSAGE.NOT_IN_QUARANTINE", detail, field="kept_message")
     yield QuarantinedMessageResolved(kept_message=order.kept_message, decision=order.decision, reason=order.reason)

@@ -1,10 +1,10 @@
 """Departure: a safe, dignified and voluntary journey; voluntary until the aircraft door closes.
 
 Who      movement officers, an interviewer in private, the carrier
-Shows    a seat, the frozen manifest, the wish said again, check-in, boarding
+Shows    a seat, the frozen manifest, voluntary return reaffirmed, check-in, boarding
 Done     the flight has departed with the person on board
-Returned seat released, no-show, denied or offloaded, flight cancelled: back to before departure, priority kept
-Halts    any failure of the travel gate; any word of not wanting to go
+Returned seat released, no-show, boarding denied, offloaded or flight cancelled: back to before departure, priority kept
+Halts    any failure of the travel gate; any statement that the person does not want to return
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from domain.case.aggregate import Case, Seat, _seat_on, _waits_for
-from domain.casework.seat import _give_up_waiting, vacate_seat
+from domain.casework.seat import release_nomination, vacate_seat
 from domain.clearance.actions import grant, hold, revoke, task
 from domain.clearance.nationality import nationality_confirmed
 from domain.clearance.protection_concern import record_private_interview
@@ -60,60 +60,70 @@ from domain.events.departure import (
 from domain.kernel.context import Context
 from domain.kernel.errors import Rejected
 from domain.kernel.event import Event
+from domain.kernel.labels import words
+from domain.kernel.sentences import code_in_words
 from domain.kernel.vocabulary import Checkpoint, ClearanceKind, HoldType, Phase, Stage
 from domain.stages.stage import Requirement, StageRules
 
-NOT_THEIR_DOING: Final = frozenset({"DETAINED", "HOSPITALISED"})
+EXCUSED: Final = frozenset({"DETAINED", "HOSPITALISED"})
+"""Causes of an absence that do not count as a no-show of the person."""
 
 
-# Rules
+# Handlers
 
 
-def allocate_funding(_case: Case, order: AllocateFunding, ctx: Context) -> Iterator[Event]:
-    if order.until <= ctx.at:
-        raise Rejected("FUNDING.ENDED", f"the project ends on {order.until:%d %B %Y}, which has passed", field="until")
-    yield FundingAllocated(until=order.until, project=order.project)
-    yield grant(ClearanceKind.FUNDING_ALLOCATED, ctx, until=order.until, evidence="project")
+def allocate_funding(_case: Case, command: AllocateFunding, ctx: Context) -> Iterator[Event]:
+    if command.until <= ctx.at:
+        raise Rejected(
+            "FUNDING.ENDED",
+            f"the project ended on {command.until:%d %B %Y}; allocate funding from a current project",
+            field="until",
+        )
+    yield FundingAllocated(until=command.until, project=command.project)
+    yield grant(ClearanceKind.FUNDING_ALLOCATED, ctx, until=command.until, evidence="project")
 
 
-def nominate_passenger(case: Case, order: NominatePassenger, ctx: Context) -> Iterator[Event]:
+def nominate_passenger(case: Case, command: NominatePassenger, ctx: Context) -> Iterator[Event]:
     if case.seat is not None:
         raise Rejected("SEAT.TAKEN", f"the person already has a seat on {case.seat.movement}; release it first")
     if case.nomination is not None:
-        raise Rejected("SEAT.ASKED", f"a seat on {case.nomination[1]} was asked for already; release it first")
-    _insist(case, Checkpoint.NOMINATE, Journey(order.std, order.sta), ctx)
-    yield PassengerNominated(movement_id=order.movement_id, movement=order.movement)
+        raise Rejected(
+            "SEAT.ASKED", f"the person is already nominated for {case.nomination[1]}; release that nomination first"
+        )
+    _require_gate(case, Checkpoint.NOMINATE, Journey(command.std, command.sta), ctx)
+    yield PassengerNominated(movement_id=command.movement_id, movement=command.movement)
 
 
-def take_seat(case: Case, letter: TakeSeat, ctx: Context) -> Iterator[Event]:
-    """The movement holds a seat. If nobody waits for it any more, or may not take it, it goes back at once."""
-    if _seat_on(case, letter.movement_id):
+def take_seat(case: Case, command: TakeSeat, ctx: Context) -> Iterator[Event]:
+    """Accepts a seat that the movement reserved. It is released if no longer needed, or if the gate is not passed."""
+    if _seat_on(case, command.movement_id):
         return
-    if case.closed or case.departed or case.seat is not None or not _waits_for(case, letter.movement_id):
-        yield SeatReleased(movement_id=letter.movement_id, movement=letter.movement, cause="NOT_NEEDED")
+    if case.closed or case.departed or case.seat is not None or not _waits_for(case, command.movement_id):
+        yield SeatReleased(movement_id=command.movement_id, movement=command.movement, cause="NOT_NEEDED")
         return
     yield SeatReserved(
-        movement_id=letter.movement_id,
-        movement=letter.movement,
-        std=letter.std,
-        sta=letter.sta,
-        destination=letter.destination,
-        country=letter.country,
+        movement_id=command.movement_id,
+        movement=command.movement,
+        std=command.std,
+        sta=command.sta,
+        destination=command.destination,
+        country=command.country,
     )
-    journey = Journey(letter.std, letter.sta, letter.country)
+    journey = Journey(command.std, command.sta, command.country)
     failures = travel_gate(case, Checkpoint.NOMINATE, journey, ctx.policy.in_force, ctx.directory.advisories)
     if failures:
         yield from vacate_seat(case, failures[0], ctx)
 
 
-def seat_unavailable(case: Case, letter: SeatUnavailable, ctx: Context) -> Iterator[Event]:
-    """No seat now; the person stays on the waiting list until one comes free, or until it is given up.
+def seat_unavailable(case: Case, command: SeatUnavailable, ctx: Context) -> Iterator[Event]:
+    """No seat is available; the person stays on the waiting list until one is, or until the nomination is released.
 
-    Who sits there by the case's own book was given up and asked anew in between: the movement knows better.
+    If the case still records a seat there, it was released and requested again in the meantime; the movement's record
+    prevails.
     """
-    if _seat_on(case, letter.movement_id):
+    if _seat_on(case, command.movement_id):
         yield from vacate_seat(case, "NOT_HELD", ctx)
-    yield _another_flight(letter.movement, letter.cause, ctx)
+    yield _another_flight(command.movement, command.cause, ctx)
 
 
 def _another_flight(movement: str, cause: str, ctx: Context) -> Event:
@@ -121,16 +131,16 @@ def _another_flight(movement: str, cause: str, ctx: Context) -> Event:
     return task(f"find another flight ({cause})", "MOVEMENT_OFFICER", within, ctx, subject=movement)
 
 
-def release_seat(case: Case, order: ReleaseSeat, ctx: Context) -> Iterator[Event]:
+def release_seat(case: Case, command: ReleaseSeat, ctx: Context) -> Iterator[Event]:
     if case.seat is None and case.nomination is None:
-        raise Rejected("SEAT.NONE", "the person has no seat and waits for none")
-    yield NoteAdded(note=order.cause)
+        raise Rejected("SEAT.NONE", "the person has no seat and no nomination; there is nothing to release")
+    yield NoteAdded(note=command.cause)
     yield from vacate_seat(case, "STAFF", ctx)
 
 
-def manifest_is_frozen(case: Case, letter: ManifestIsFrozen, ctx: Context) -> Iterator[Event]:
-    """Two days before departure the gate is asked again; who does not pass gives the seat back."""
-    seat = _seat_on(case, letter.movement_id)
+def manifest_is_frozen(case: Case, command: ManifestIsFrozen, ctx: Context) -> Iterator[Event]:
+    """Evaluates the travel gate two days before departure; the seat is released if it is not passed."""
+    seat = _seat_on(case, command.movement_id)
     if seat is None or case.departed:
         return
     failures = travel_gate(case, Checkpoint.FREEZE, journey_on(seat), ctx.policy.in_force, ctx.directory.advisories)
@@ -143,103 +153,110 @@ def manifest_is_frozen(case: Case, letter: ManifestIsFrozen, ctx: Context) -> It
     if failures:
         yield from vacate_seat(case, failures[0], ctx)
     else:
-        yield ManifestFrozen(movement_id=letter.movement_id, movement=letter.movement)
+        yield ManifestFrozen(movement_id=command.movement_id, movement=command.movement)
 
 
-def hold_pre_departure_briefing(_case: Case, report: HoldPreDepartureBriefing, _ctx: Context) -> Iterator[Event]:
-    yield PreDepartureBriefingHeld(language=report.language)
+def hold_pre_departure_briefing(_case: Case, command: HoldPreDepartureBriefing, _ctx: Context) -> Iterator[Event]:
+    yield PreDepartureBriefingHeld(language=command.language)
 
 
-def reaffirm_voluntary_return(_case: Case, report: ReaffirmVoluntaryReturn, ctx: Context) -> Iterator[Event]:
-    yield VoluntaryReturnReaffirmed(method=report.method, checkpoint=report.checkpoint, said_at=ctx.said_at)
+def reaffirm_voluntary_return(_case: Case, command: ReaffirmVoluntaryReturn, ctx: Context) -> Iterator[Event]:
+    yield VoluntaryReturnReaffirmed(method=command.method, checkpoint=command.checkpoint, said_at=ctx.said_at)
 
 
-def record_departure_interview(case: Case, report: RecordDepartureInterview, ctx: Context) -> Iterator[Event]:
-    """Any word of fear holds the journey, with no magic words needed; outside it looks like any protection hold."""
+def record_departure_interview(case: Case, command: RecordDepartureInterview, ctx: Context) -> Iterator[Event]:
+    """Any expression of fear, in any words, holds the journey; publicly it is an ordinary protection hold."""
     yield DepartureInterviewHeld(
-        in_private=report.in_private,
-        feedback=report.feedback,
-        fear=report.account if report.fear_expressed else None,
+        in_private=command.in_private,
+        feedback=command.feedback,
+        fear=command.account if command.fear_expressed else None,
     )
-    yield from record_private_interview(case, ctx, fear=report.fear_expressed, concern=report.concern)
-    if not report.voluntary_reaffirmed:
+    yield from record_private_interview(case, ctx, fear=command.fear_expressed, concern=command.concern)
+    if not command.voluntary_reaffirmed:
         yield from revoke(case, ClearanceKind.CONSENT_RETURN, "NOT_REAFFIRMED")
         yield hold(HoldType.CONSENT, ctx)
 
 
-def check_in_passenger(case: Case, _order: CheckInPassenger, ctx: Context) -> Iterator[Event]:
-    seat = _insist_on_frozen_seat(case)
+def check_in_passenger(case: Case, _command: CheckInPassenger, ctx: Context) -> Iterator[Event]:
+    seat = _require_frozen_seat(case)
     held = case.latest(DepartureInterviewHeld)
     if held is None or not held.in_private or held.originator_version < seat.version:
         raise Rejected(
-            "CHECK_IN.INTERVIEW", "hold the departure interview for this flight, in private, before check-in"
+            "CHECK_IN.INTERVIEW",
+            "no departure interview was held in private for this flight; hold it before check-in",
         )
-    _insist(case, Checkpoint.CHECK_IN, journey_on(seat, ctx.at), ctx)
+    _require_gate(case, Checkpoint.CHECK_IN, journey_on(seat, ctx.at), ctx)
     yield PassengerCheckedIn(movement=seat.movement)
 
 
-def board_passenger(case: Case, _order: BoardPassenger, ctx: Context) -> Iterator[Event]:
-    """The last gate. An order: refused with every reason if anything is missing."""
-    seat = _insist_on_frozen_seat(case)
+def board_passenger(case: Case, _command: BoardPassenger, ctx: Context) -> Iterator[Event]:
+    """Evaluates the travel gate for the last time; rejected with every reason if it is not passed."""
+    seat = _require_frozen_seat(case)
     if seat.status != "CHECKED_IN":
-        raise Rejected("BOARD.NOT_CHECKED_IN", f"the person is {seat.status}; check in first")
-    _insist(case, Checkpoint.BOARD, journey_on(seat, ctx.at), ctx)
+        raise Rejected(
+            "BOARD.NOT_CHECKED_IN", f"the status of the seat is '{words(seat.status)}'; check in the person first"
+        )
+    _require_gate(case, Checkpoint.BOARD, journey_on(seat, ctx.at), ctx)
     yield TravelGateEvaluated(checkpoint=Checkpoint.BOARD, ok=True, advised=mark_of(case, ctx.directory.advisories))
     yield PassengerBoarded(movement=seat.movement)
 
 
-def _insist_on_frozen_seat(case: Case) -> Seat:
+def _require_frozen_seat(case: Case) -> Seat:
     if case.seat is None:
-        raise Rejected("SEAT.NONE", "the person has no seat; nominate them for a movement first")
+        raise Rejected("SEAT.NONE", "the person has no seat; nominate the person for a movement first")
     if not case.seat.frozen:
-        raise Rejected("SEAT.NOT_FROZEN", f"the manifest of {case.seat.movement} is not frozen with this person on it")
+        raise Rejected(
+            "SEAT.NOT_FROZEN",
+            (f"the manifest of {case.seat.movement} is not frozen with the person on it; freeze the manifest first"),
+        )
     return case.seat
 
 
-def _insist(case: Case, checkpoint: Checkpoint, journey: Journey, ctx: Context) -> None:
+def _require_gate(case: Case, checkpoint: Checkpoint, journey: Journey, ctx: Context) -> None:
     failures = travel_gate(case, checkpoint, journey, ctx.policy.in_force, ctx.directory.advisories)
     if failures:
-        raise Rejected(f"GATE.{checkpoint}", f"the travel gate is not passed: {', '.join(failures)}", failures=failures)
+        detail = f"the travel gate is not passed: {'; '.join(map(code_in_words, failures))}"
+        raise Rejected(f"GATE.{checkpoint}", detail, failures=failures)
 
 
-def deny_boarding(case: Case, report: DenyBoarding, ctx: Context) -> Iterator[Event]:
-    yield BoardingDenied(by=report.by, cause=report.cause)
+def deny_boarding(case: Case, command: DenyBoarding, ctx: Context) -> Iterator[Event]:
+    yield BoardingDenied(by=command.by, cause=command.cause)
     yield from vacate_seat(case, "BOARDING_DENIED", ctx)
     yield task("plan again after boarding was denied", "MOVEMENT_OFFICER", ctx.policy.pinned.escalations["L2"], ctx)
 
 
-def record_no_show(case: Case, report: RecordNoShow, ctx: Context) -> Iterator[Event]:
-    yield PassengerNoShow(their_doing=report.cause not in NOT_THEIR_DOING, cause=report.cause)
+def record_no_show(case: Case, command: RecordNoShow, ctx: Context) -> Iterator[Event]:
+    yield PassengerNoShow(their_doing=command.cause not in EXCUSED, cause=command.cause)
     yield from vacate_seat(case, "NO_SHOW", ctx)
     yield task("call the person", "COUNSELLOR", ctx.policy.pinned.withdrawal_contact, ctx)
 
 
-def offload_passenger(case: Case, report: OffloadPassenger, ctx: Context) -> Iterator[Event]:
+def offload_passenger(case: Case, command: OffloadPassenger, ctx: Context) -> Iterator[Event]:
     if case.seat is None or case.departed:
-        raise Rejected("SEAT.NONE", "there is nobody to take off: no seat, or the flight has departed")
-    yield NoteAdded(note=report.cause)
+        raise Rejected("SEAT.NONE", "the person cannot be offloaded: there is no seat, or the flight has departed")
+    yield NoteAdded(note=command.cause)
     yield from vacate_seat(case, "OFFLOADED", ctx)
 
 
-def movement_is_off(case: Case, letter: MovementIsOff, ctx: Context) -> Iterator[Event]:
-    if _seat_on(case, letter.movement_id):
-        yield from vacate_seat(case, letter.cause, ctx)
-    elif _waits_for(case, letter.movement_id):
-        yield from _give_up_waiting(case, letter.cause)
-        yield _another_flight(letter.movement, letter.cause, ctx)
+def movement_is_off(case: Case, command: MovementIsOff, ctx: Context) -> Iterator[Event]:
+    if _seat_on(case, command.movement_id):
+        yield from vacate_seat(case, command.cause, ctx)
+    elif _waits_for(case, command.movement_id):
+        yield from release_nomination(case, command.cause)
+        yield _another_flight(command.movement, command.cause, ctx)
 
 
-def flight_has_departed(case: Case, letter: FlightHasDeparted, ctx: Context) -> Iterator[Event]:
-    """She is in the air, or was left behind: a fact either way."""
-    seat = _seat_on(case, letter.movement_id)
-    if letter.on_board:
-        by_the_rules = seat is not None and seat.status == "BOARDED"
-        breaches = letter.breaches or (() if by_the_rules else ("NOT_BOARDED_BY_THE_RULES",))
+def flight_has_departed(case: Case, command: FlightHasDeparted, ctx: Context) -> Iterator[Event]:
+    """Records a fact either way: the person departed, or was not on board."""
+    seat = _seat_on(case, command.movement_id)
+    if command.on_board:
+        boarded = seat is not None and seat.status == "BOARDED"
+        breaches = command.breaches or (() if boarded else ("NOT_BOARDED_BY_THE_RULES",))
         yield FlightDeparted(
-            movement_id=letter.movement_id, movement=letter.movement, atd=letter.atd, breaches=breaches
+            movement_id=command.movement_id, movement=command.movement, atd=command.atd, breaches=breaches
         )
         if case.closed and not case.reopen_proposed:
-            yield CaseReopenProposed(trigger=f"departure of {letter.movement}")
+            yield CaseReopenProposed(trigger=f"departure of {command.movement}")
         if breaches:
             yield task(
                 "look into a departure against the rules",
@@ -252,18 +269,18 @@ def flight_has_departed(case: Case, letter: FlightHasDeparted, ctx: Context) -> 
         yield from vacate_seat(case, "NOT_ON_BOARD", ctx)
 
 
-def flight_has_arrived(case: Case, letter: FlightHasArrived, _ctx: Context) -> Iterator[Event]:
+def flight_has_arrived(case: Case, command: FlightHasArrived, _ctx: Context) -> Iterator[Event]:
     if case.phase is Phase.TRANSIT:
         yield FlightArrived(
-            movement_id=letter.movement_id, movement=letter.movement, ata=letter.ata, destination=letter.destination
+            movement_id=command.movement_id, movement=command.movement, ata=command.ata, destination=command.destination
         )
 
 
-# The stage
+# Stage rules
 
 
 def may_open(case: Case, _ctx: Context) -> str | None:
-    """A provisional seat may be sought once nationality is confirmed (rule DEPARTURE.OPENS)."""
+    """A provisional seat may be requested once nationality is confirmed (rule DEPARTURE.OPENS)."""
     if case.phase not in (Phase.PRE_DEPARTURE, Phase.DEPARTURE):
         return "PHASE"
     return None if nationality_confirmed(case) else "NATIONALITY_NOT_CONFIRMED"

@@ -1,10 +1,10 @@
-"""Travel documents: a paper the destination accepts, and the permission to leave Libya.
+"""Travel documents: a document that the country of return accepts, and the permit to leave Libya.
 
 Who      the embassy; the exit authority
 Shows    nationality confirmed; a travel document issued; an exit permit for that document's number
-Done     document and exit permit are in force
-Returned nationality not confirmed, not examined or changed, a permit refused: a consular officer decides what is next
-Halts    a protection hold stops every word to embassies and authorities
+Done     travel document and exit permit are in force
+Returned nationality not confirmed, not examined or changed, or a permit refused: a consular officer decides
+Halts    a protection hold stops all disclosure to embassies and authorities
 """
 
 from __future__ import annotations
@@ -54,40 +54,44 @@ from domain.kernel.vocabulary import (
     Stage,
     TravelDocumentKind,
 )
-from domain.referral.nationality_change import newest_change, unasked
-from domain.referral.outcomes import read
+from domain.referral.nationality_change import latest_nationality_change, missing_after_nationality_change
+from domain.referral.outcomes import parse_payload
 from domain.referral.payloads import Document, Permit
-from domain.referral.requests import ask_again, refer, should_ask
+from domain.referral.requests import may_request_again, refer, should_request
 from domain.stages.stage import Meaning, Requirement, StageRules
 
 NEEDED: Final = (ClearanceKind.TRAVEL_DOCUMENT, ClearanceKind.EXIT_PERMIT)
 
 
-# Rules
+# Handlers
 
 
-def change_nationality(case: Case, report: ChangeNationality, ctx: Context) -> Iterator[Event]:
-    """Ends what rested on the former nationality (``domain.casework.invalidation``).
+def change_nationality(case: Case, command: ChangeNationality, ctx: Context) -> Iterator[Event]:
+    """Ends what was based on the former nationality (``domain.casework.invalidation``).
 
-    After departure a protection officer reviews it.
+    After departure, a protection officer reviews the statement.
     """
     before = case.person.nationality if case.person else None
-    if report.nationality == before:
-        raise Rejected("NATIONALITY.SAME", "that nationality is the one on record already", field="nationality")
-    yield NationalityChanged(before=before, nationality=report.nationality)
+    if command.nationality == before:
+        raise Rejected(
+            "NATIONALITY.SAME", "this nationality is already on record; no change is needed", field="nationality"
+        )
+    yield NationalityChanged(before=before, nationality=command.nationality)
     if case.departed:
         yield task("look at what the person said after departure", "PROTECTION_OFFICER", soon(case, ctx), ctx)
 
 
-def ask_first(case: Case, ctx: Context) -> list[Requirement]:
-    """What comes before any word to an embassy, once the person has named another nationality.
+def needed_before_embassy(case: Case, ctx: Context) -> list[Requirement]:
+    """Returns what is required before an embassy is contacted about a nationality that the person stated later.
 
-    Consent was given for the embassy of the former one; it is given anew, unless no embassy is needed any more.
+    The consent concerned the embassy of the former nationality. It must be given again, unless the travel document is
+    already in force.
     """
-    changed = newest_change(case)
+    changed = latest_nationality_change(case)
     if changed is None or case.departed:
         return []
-    codes, needed = unasked(case), not case.has_clearance(ClearanceKind.TRAVEL_DOCUMENT, ctx.at)
+    codes = missing_after_nationality_change(case)
+    needed = not case.has_clearance(ClearanceKind.TRAVEL_DOCUMENT, ctx.at)
     if needed and not case.consents_to(Purpose.SHARE_EMBASSY):
         codes = (*codes, "PERSON.SHARE_EMBASSY")
     return [
@@ -96,28 +100,28 @@ def ask_first(case: Case, ctx: Context) -> list[Requirement]:
     ]
 
 
-def of_the_nationality_named(meaning: Meaning) -> Meaning:
-    """What was asked before the person named another nationality decides nothing about this one."""
+def for_current_nationality(meaning: Meaning) -> Meaning:
+    """Applies an answer only if the referral concerns the current nationality; otherwise creates a task."""
 
     @wraps(meaning)
-    def answered(case: Case, referral: Referral, told: PartnerReport, ctx: Context) -> Iterator[Event]:
+    def checked(case: Case, referral: Referral, report: PartnerReport, ctx: Context) -> Iterator[Event]:
         if referral.version > case.nationality_since:
-            yield from meaning(case, referral, told, ctx)
+            yield from meaning(case, referral, report, ctx)
         else:
             yield _consular_task("look at an answer about a nationality that was changed since", referral, ctx)
 
-    return answered
+    return checked
 
 
-@of_the_nationality_named
-def identity_answered(case: Case, referral: Referral, told: PartnerReport, ctx: Context) -> Iterator[Event]:
-    outcome = told.outcome or ""
+@for_current_nationality
+def on_identity_answer(case: Case, referral: Referral, report: PartnerReport, ctx: Context) -> Iterator[Event]:
+    outcome = report.outcome or ""
     if outcome == "NATIONALITY_CONFIRMED":
         yield NationalityConfirmed(confirmed_by=referral.partner_id)
-    elif outcome in UNDECIDED and not isinstance(told, ReferralOutcomeAmended):
+    elif outcome in UNDECIDED and not isinstance(report, ReferralOutcomeAmended):
         yield from _not_examined(referral, outcome, ctx)
     else:
-        yield from identity_taken_back(case, referral, told, ctx)
+        yield from on_identity_retraction(case, referral, report, ctx)
         yield _consular_task("decide after nationality was not confirmed", referral, ctx)
 
 
@@ -126,8 +130,7 @@ UNDECIDED: Final[Mapping[str, str]] = {
     "REFUSED_TO_COOPERATE_PERSON": "ask the person in private whether an embassy is to be asked at all",
     "EMBASSY_CLOSED": "ask again when the embassy opens, or ask one elsewhere",
 }
-"""Outcomes that leave the nationality as open as it was, and what is to be done next. An amendment to one of them takes
-back what had been confirmed."""
+"""Outcomes without a finding on nationality, and the next step. An amendment to one of them retracts a confirmation."""
 
 
 def _not_examined(referral: Referral, outcome: str, ctx: Context) -> Iterator[Event]:
@@ -138,37 +141,39 @@ def _not_examined(referral: Referral, outcome: str, ctx: Context) -> Iterator[Ev
     yield _consular_task(UNDECIDED[outcome], referral, ctx)
 
 
-@of_the_nationality_named
-def identity_taken_back(case: Case, referral: Referral, _told: PartnerReport, _ctx: Context) -> Iterator[Event]:
-    """Papers that rest on a nationality which is not confirmed any more clear no way."""
+@for_current_nationality
+def on_identity_retraction(case: Case, referral: Referral, _report: PartnerReport, _ctx: Context) -> Iterator[Event]:
+    """Revokes the clearances that are based on a nationality which is no longer confirmed."""
     was_confirmed = nationality_confirmed(case)
     yield NationalityNotConfirmed(asked=referral.partner_id)
     if was_confirmed:
         yield from revocations(case, Trigger.NATIONALITY_NOT_CONFIRMED)
 
 
-@of_the_nationality_named
-def document_answered(case: Case, referral: Referral, told: PartnerReport, ctx: Context) -> Iterator[Event]:
-    """A no ends an older document as well: a consular officer decides what it is worth."""
-    if told.outcome != "ISSUED":
+@for_current_nationality
+def on_document_answer(case: Case, referral: Referral, report: PartnerReport, ctx: Context) -> Iterator[Event]:
+    """Applies the embassy's answer. A refusal also ends an earlier document; a consular officer decides about it."""
+    if report.outcome != "ISSUED":
         yield TravelDocumentRefused(asked=referral.partner_id)
         yield from revocations(case, Trigger.DOCUMENT_REFUSED)
         yield _consular_task("decide after the document was refused", referral, ctx)
         return
-    paper: Document = read(ReferralKind.TRAVEL_DOCUMENT, told.told.get("payload"))
-    yield from _issued(case, paper.kind or TravelDocumentKind.LAISSEZ_PASSER, paper.number or "", paper.expires_on)
+    details: Document = parse_payload(ReferralKind.TRAVEL_DOCUMENT, report.visible_answer.get("payload"))
+    yield from _issued(
+        case, details.kind or TravelDocumentKind.LAISSEZ_PASSER, details.number or "", details.expires_on
+    )
     yield from grant_on_answer(
         ClearanceKind.TRAVEL_DOCUMENT,
         ctx,
-        since=told.counts_from,
-        until=_end_of(paper.expires_on),
+        since=report.counts_from,
+        until=_end_of(details.expires_on),
         referral_id=referral.referral_id,
         queue="CONSULAR_LIAISON",
     )
 
 
 def _issued(case: Case, kind: TravelDocumentKind, number: str, ends: date | None) -> Iterator[Event]:
-    """An exit permit holds for one document's number; another document needs another permit.
+    """Records a document. An exit permit is valid for one document number; another document needs another permit.
 
     See rule DOCUMENTS.PERMIT_NUMBER.
     """
@@ -182,21 +187,26 @@ def _end_of(day: date | None) -> datetime | None:
     return datetime.combine(day, time(23, 59, 59), UTC) if day else None
 
 
-@of_the_nationality_named
-def permit_answered(case: Case, referral: Referral, told: PartnerReport, ctx: Context) -> Iterator[Event]:
-    """A no ends an older permit as well; a ban or a case before a court holds the journey by itself."""
-    paper: Permit = read(ReferralKind.EXIT_PERMIT, told.told.get("payload"))
-    if told.outcome != "GRANTED":
-        yield ExitPermitRefused(reason=paper.reason_class)
+@for_current_nationality
+def on_permit_answer(case: Case, referral: Referral, report: PartnerReport, ctx: Context) -> Iterator[Event]:
+    """Applies the exit authority's answer. A refusal also ends an earlier permit.
+
+    A travel ban or court proceedings hold the journey automatically.
+    """
+    details: Permit = parse_payload(ReferralKind.EXIT_PERMIT, report.visible_answer.get("payload"))
+    if report.outcome != "GRANTED":
+        yield ExitPermitRefused(reason=details.reason_class)
         yield from revocations(case, Trigger.PERMIT_REFUSED)
         yield _consular_task("decide after the exit permit was refused", referral, ctx)
         return
-    yield ExitPermitGranted(airport=paper.airport or "", expires_on=paper.expires_on, permit_number=paper.permit_number)
+    yield ExitPermitGranted(
+        airport=details.airport or "", expires_on=details.expires_on, permit_number=details.permit_number
+    )
     yield from grant_on_answer(
         ClearanceKind.EXIT_PERMIT,
         ctx,
-        since=told.counts_from,
-        until=_end_of(paper.expires_on),
+        since=report.counts_from,
+        until=_end_of(details.expires_on),
         referral_id=referral.referral_id,
         queue="CONSULAR_LIAISON",
     )
@@ -206,45 +216,53 @@ def _consular_task(what: str, referral: Referral, ctx: Context) -> Event:
     return task(what, "CONSULAR_LIAISON", ctx.policy.pinned.quarantine_review, ctx, subject=str(referral.referral_id))
 
 
-def record_travel_document(case: Case, report: RecordTravelDocument, ctx: Context) -> Iterator[Event]:
-    if report.authenticity == "DOUBTED":
-        raise Rejected("DOCUMENT.DOUBTED", "a document in doubt clears nothing; ask the embassy", field="authenticity")
-    if report.expires_on <= ctx.at.date():
+def record_travel_document(case: Case, command: RecordTravelDocument, ctx: Context) -> Iterator[Event]:
+    if command.authenticity == "DOUBTED":
         raise Rejected(
-            "DOCUMENT.EXPIRED", f"expired on {report.expires_on}; ask the embassy for a new one", field="expires_on"
+            "DOCUMENT.DOUBTED",
+            "the authenticity of the document is in doubt; refer the person to the embassy",
+            field="authenticity",
         )
-    _insist_on_issuer(case, report.issued_by)
-    yield NationalityConfirmed(confirmed_by=report.kind)
-    yield from _issued(case, report.kind, report.number, report.expires_on)
-    yield grant(ClearanceKind.TRAVEL_DOCUMENT, ctx, until=_end_of(report.expires_on), evidence="seen by staff")
+    if command.expires_on <= ctx.at.date():
+        raise Rejected(
+            "DOCUMENT.EXPIRED",
+            f"the document expired on {command.expires_on:%d %B %Y}; request a new one from the embassy",
+            field="expires_on",
+        )
+    _require_issuer(case, command.issued_by)
+    yield NationalityConfirmed(confirmed_by=command.kind)
+    yield from _issued(case, command.kind, command.number, command.expires_on)
+    yield grant(ClearanceKind.TRAVEL_DOCUMENT, ctx, until=_end_of(command.expires_on), evidence="seen by staff")
 
 
-def _insist_on_issuer(case: Case, country: str | None) -> None:
-    """A document says which nationality it confirms: not one that the person has named before, nor another."""
+def _require_issuer(case: Case, country: str | None) -> None:
+    """Rejects a document that does not confirm the nationality on record."""
     if country is None and case.nationality_since:
-        detail = "another nationality was named since registration; say which country issued the document"
+        detail = "the nationality was changed after registration; state which country issued the document"
         raise Rejected("DOCUMENT.ISSUER", detail, field="issued_by")
     if country is not None and case.person is not None and country != case.person.nationality:
-        detail = "it is not of the nationality on record; change that first if the person says so"
+        detail = (
+            "the issuing country differs from the nationality on record; change the nationality first if it is wrong"
+        )
         raise Rejected("DOCUMENT.OTHER_NATIONALITY", detail, field="issued_by")
 
 
-def hand_over_travel_document(case: Case, _report: HandOverTravelDocument, _ctx: Context) -> Iterator[Event]:
+def hand_over_travel_document(case: Case, _command: HandOverTravelDocument, _ctx: Context) -> Iterator[Event]:
     if not case.has(TravelDocumentIssued):
-        raise Rejected("DOCUMENT.NONE", "no document has been issued yet")
+        raise Rejected("DOCUMENT.NONE", "no travel document has been issued yet; record the document first")
     yield TravelDocumentHandedOver()
 
 
-def report_document_lost(case: Case, _report: ReportDocumentLost, _ctx: Context) -> Iterator[Event]:
+def report_document_lost(case: Case, _command: ReportDocumentLost, _ctx: Context) -> Iterator[Event]:
     yield TravelDocumentLost()
     yield from revocations(case, Trigger.DOCUMENT_LOST)
 
 
-# The stage
+# Stage rules
 
 
 def may_open(case: Case, _ctx: Context) -> str | None:
-    """No word to an embassy before the private question on return has been asked and answered.
+    """Embassies are contacted only after the private protection screening interview.
 
     See rule DOCUMENTS.AFTER_INTERVIEW.
     """
@@ -254,36 +272,36 @@ def may_open(case: Case, _ctx: Context) -> str | None:
 
 
 def follow_up(case: Case, ctx: Context) -> Iterator[Event]:
-    """Identity, then the document, then the permit for that document's number; of the nationality now named."""
-    named = case.nationality_since
-    if case.departed or ask_first(case, ctx):
+    """Creates the next referral for the current nationality: identity, travel document, then exit permit."""
+    since = case.nationality_since
+    if case.departed or needed_before_embassy(case, ctx):
         return
     if not nationality_confirmed(case):
-        asked = case.referrals_of(ReferralKind.CONSULAR_IDENTITY, named)
-        if not asked or ask_again(case, asked[-1]):
+        referrals = case.referrals_of(ReferralKind.CONSULAR_IDENTITY, since)
+        if not referrals or may_request_again(case, referrals[-1]):
             yield from refer(case, ReferralKind.CONSULAR_IDENTITY, ctx)
-    elif should_ask(case, ClearanceKind.TRAVEL_DOCUMENT, ReferralKind.TRAVEL_DOCUMENT, ctx, named):
+    elif should_request(case, ClearanceKind.TRAVEL_DOCUMENT, ReferralKind.TRAVEL_DOCUMENT, ctx, since):
         yield from refer(case, ReferralKind.TRAVEL_DOCUMENT, ctx)
-    elif case.has_clearance(ClearanceKind.TRAVEL_DOCUMENT, ctx.at) and should_ask(
-        case, ClearanceKind.EXIT_PERMIT, ReferralKind.EXIT_PERMIT, ctx, named
+    elif case.has_clearance(ClearanceKind.TRAVEL_DOCUMENT, ctx.at) and should_request(
+        case, ClearanceKind.EXIT_PERMIT, ReferralKind.EXIT_PERMIT, ctx, since
     ):
         yield ExitPermitRequested()
         yield from refer(case, ReferralKind.EXIT_PERMIT, ctx)
 
 
 def missing(case: Case, ctx: Context) -> list[Requirement]:
-    owed = _owed(case, ctx)
-    return ask_first(case, ctx) or owed if owed else []
+    in_order = _missing_in_order(case, ctx)
+    return needed_before_embassy(case, ctx) or in_order if in_order else []
 
 
-def _owed(case: Case, ctx: Context) -> list[Requirement]:
+def _missing_in_order(case: Case, ctx: Context) -> list[Requirement]:
     since = case.stages[Stage.DOCUMENTS].since
     if not nationality_confirmed(case):
         return [Requirement("EMBASSY.NATIONALITY", "embassy", "DOCUMENTS.IN_ORDER", since)]
-    owed = {ClearanceKind.TRAVEL_DOCUMENT: "EMBASSY", ClearanceKind.EXIT_PERMIT: "EXIT_AUTHORITY"}
+    partners = {ClearanceKind.TRAVEL_DOCUMENT: "EMBASSY", ClearanceKind.EXIT_PERMIT: "EXIT_AUTHORITY"}
     return [
         Requirement(f"{who}.{kind}", who.lower(), "DOCUMENTS.IN_ORDER", since)
-        for kind, who in owed.items()
+        for kind, who in partners.items()
         if not case.has_clearance(kind, ctx.at)
     ]
 
@@ -309,10 +327,10 @@ DOCUMENTS = StageRules(
         ReportDocumentLost: report_document_lost,
     },
     answers={
-        (ReferralKind.CONSULAR_IDENTITY, SignalType.COMPLETED): identity_answered,
-        (ReferralKind.TRAVEL_DOCUMENT, SignalType.COMPLETED): document_answered,
-        (ReferralKind.EXIT_PERMIT, SignalType.COMPLETED): permit_answered,
+        (ReferralKind.CONSULAR_IDENTITY, SignalType.COMPLETED): on_identity_answer,
+        (ReferralKind.TRAVEL_DOCUMENT, SignalType.COMPLETED): on_document_answer,
+        (ReferralKind.EXIT_PERMIT, SignalType.COMPLETED): on_permit_answer,
     },
-    on_retraction={ReferralKind.CONSULAR_IDENTITY: identity_taken_back},
+    on_retraction={ReferralKind.CONSULAR_IDENTITY: on_identity_retraction},
     without_open_stage=frozenset({ChangeNationality}),
 )

@@ -1,9 +1,9 @@
-"""Medical: the person is examined, treated where needed, and found fit to travel just before the flight.
+"""Medical clearance: the person is examined, treated where needed, and found fit to travel before the flight.
 
 Who      a clinic of the programme; an IOM doctor or nurse before departure
-Shows    the outcome of an examination; later, fitness inside the last 72 hours before departure
-Done     the assessment is in force, and fitness to travel has not lapsed
-Returned the clinic needs more, or the person did not come
+Shows    the outcome of an examination; later, fitness to travel within the last 72 hours before departure
+Done     the assessment is in force, and fitness to travel has not expired
+Returned the clinic needs more information, or the person missed the appointment
 Halts    treatment is required or the person is unfit: a medical hold until a medical officer lifts it
 """
 
@@ -22,11 +22,12 @@ from domain.events.partner_report import PartnerReport
 from domain.kernel.context import Context
 from domain.kernel.errors import Rejected
 from domain.kernel.event import Event
+from domain.kernel.sentences import date_and_time
 from domain.kernel.vocabulary import ClearanceKind, ClearanceStatus, HoldType, Phase, ReferralKind, SignalType, Stage
 from domain.kernel.working_time import LIBYA
-from domain.referral.outcomes import read
+from domain.referral.outcomes import parse_payload
 from domain.referral.payloads import Examination
-from domain.referral.requests import refer, should_ask
+from domain.referral.requests import refer, should_request
 from domain.stages.stage import Requirement, StageRules
 
 CLEARED: Final = frozenset({"NO_SIGNIFICANT_CONDITION", "SIGNIFICANT_CONDITION_STABLE"})
@@ -34,69 +35,75 @@ CLEARED: Final = frozenset({"NO_SIGNIFICANT_CONDITION", "SIGNIFICANT_CONDITION_S
 HELD: Final = frozenset({"TREATMENT_REQUIRED", "UNFIT_TEMPORARY", "UNFIT_LONG_TERM"})
 
 
-# Rules
+# Handlers
 
 
-def examined(case: Case, referral: Referral, told: PartnerReport, ctx: Context) -> Iterator[Event]:
-    """What the clinic's outcome means. A worse answer takes effect on receipt, a better one never before."""
-    if told.outcome in CLEARED:
-        found: Examination = read(ReferralKind.MEDICAL_ASSESSMENT, told.told.get("payload"))
+def on_medical_assessment(case: Case, referral: Referral, report: PartnerReport, ctx: Context) -> Iterator[Event]:
+    """Applies the clinic's outcome. An adverse outcome takes effect on receipt, a favourable one never earlier."""
+    if report.outcome in CLEARED:
+        found: Examination = parse_payload(ReferralKind.MEDICAL_ASSESSMENT, report.visible_answer.get("payload"))
         yield from grant_on_answer(
             ClearanceKind.MEDICAL_ASSESSMENT,
             ctx,
-            since=min(found.examined_at or told.counts_from, told.counts_from),
+            since=min(found.examined_at or report.counts_from, report.counts_from),
             until=found.valid_until,
             referral_id=referral.referral_id,
             queue="MEDICAL_OFFICER",
         )
-    elif told.outcome in HELD:
-        yield from revoke(case, ClearanceKind.MEDICAL_ASSESSMENT, "REASSESSED")  # and its outcome holds by itself
+    elif report.outcome in HELD:
+        yield from revoke(case, ClearanceKind.MEDICAL_ASSESSMENT, "REASSESSED")  # the decider places the medical hold
     else:
         yield task("follow up with the person", "MEDICAL_OFFICER", ctx.policy.pinned.withdrawal_contact, ctx)
 
 
-def issue_fit_to_travel(case: Case, report: IssueFitToTravel, ctx: Context) -> Iterator[Event]:
-    """Only inside the window before departure; valid until 72 hours after the look, and never past it."""
-    issued = report.issued_at or ctx.said_at
-    good = report.result in ("FIT", "FIT_WITH_CONDITIONS")
-    if good:
-        _insist_on_window(case, _insist_on_seat(case), issued, ctx)
-    yield FitToTravelAssessed(issued_at=issued, result=report.result, conditions=report.conditions)
-    if good:
+def issue_fit_to_travel(case: Case, command: IssueFitToTravel, ctx: Context) -> Iterator[Event]:
+    """Accepted only within the window before departure; valid for 72 hours from the examination."""
+    issued = command.issued_at or ctx.said_at
+    fit = command.result in ("FIT", "FIT_WITH_CONDITIONS")
+    if fit:
+        _require_window(case, _require_seat(case), issued, ctx)
+    yield FitToTravelAssessed(issued_at=issued, result=command.result, conditions=command.conditions)
+    if fit:
         yield grant(ClearanceKind.FIT_TO_TRAVEL, ctx, since=issued, evidence="pre-embarkation check")
     else:
         yield from revoke(case, ClearanceKind.FIT_TO_TRAVEL, "REASSESSED")
         yield hold(HoldType.MEDICAL, ctx)
 
 
-def _insist_on_seat(case: Case) -> Seat:
+def _require_seat(case: Case) -> Seat:
     if case.seat is None:
-        raise Rejected("FTT.NO_SEAT", "fitness to travel is measured against a flight; the person has no seat yet")
+        raise Rejected(
+            "FTT.NO_SEAT",
+            "fitness to travel is assessed for a flight, and the person has no seat; reserve a seat first",
+        )
     return case.seat
 
 
-def _insist_on_window(case: Case, seat: Seat, issued: datetime, ctx: Context) -> None:
-    """The first look leaves time to act on it; another one may be taken until the doors close (rule FTT.WINDOW)."""
+def _require_window(case: Case, seat: Seat, issued: datetime, ctx: Context) -> None:
+    """Requires the examination to be within the window before departure (rule FTT.WINDOW).
+
+    The first examination must leave time to act on it; a further one may be held until departure.
+    """
     opens = LIBYA.before(seat.std, ctx.policy.in_force.fit_to_travel_from)
     closes = LIBYA.before(seat.std, ctx.policy.in_force.fit_to_travel_until)
-    if _looked_at_for(case, seat):
+    if _was_examined_for(case, seat):
         closes = max(seat.std, ctx.at)
     if not opens <= issued <= closes:
         raise Rejected(
             "FTT.WINDOW",
-            f"issued {issued:%d %B %Y %H:%M UTC}; for this departure the window runs from {opens:%d %B %Y %H:%M UTC} "
-            f"until {closes:%d %B %Y %H:%M UTC}",
+            f"the examination was on {date_and_time(issued)}; for this departure it must be "
+            f"between {date_and_time(opens)} and {date_and_time(closes)}",
             field="issued_at",
         )
 
 
-def _looked_at_for(case: Case, seat: Seat) -> bool:
-    """Whether the person has been looked at for this flight before, and has not left."""
-    looked = case.latest(FitToTravelAssessed)
-    return looked is not None and looked.originator_version > seat.version and not case.departed
+def _was_examined_for(case: Case, seat: Seat) -> bool:
+    """Returns whether the person was already examined for this flight, and has not departed."""
+    examined = case.latest(FitToTravelAssessed)
+    return examined is not None and examined.originator_version > seat.version and not case.departed
 
 
-# The stage
+# Stage rules
 
 
 def may_open(case: Case, _ctx: Context) -> str | None:
@@ -104,10 +111,10 @@ def may_open(case: Case, _ctx: Context) -> str | None:
 
 
 def follow_up(case: Case, ctx: Context) -> Iterator[Event]:
-    """Without an assessment in force and nobody asked for one, the clinic is asked. A hold is for people to end."""
+    """Refers the person to a clinic when no assessment is in force or pending. A medical hold is lifted by staff."""
     if case.holds_of(HoldType.MEDICAL):
         return
-    if should_ask(case, ClearanceKind.MEDICAL_ASSESSMENT, ReferralKind.MEDICAL_ASSESSMENT, ctx):
+    if should_request(case, ClearanceKind.MEDICAL_ASSESSMENT, ReferralKind.MEDICAL_ASSESSMENT, ctx):
         yield from refer(case, ReferralKind.MEDICAL_ASSESSMENT, ctx)
 
 
@@ -134,5 +141,5 @@ MEDICAL = StageRules(
     missing=missing,
     reopens=reopens,
     rules={IssueFitToTravel: issue_fit_to_travel},
-    answers={(ReferralKind.MEDICAL_ASSESSMENT, SignalType.COMPLETED): examined},
+    answers={(ReferralKind.MEDICAL_ASSESSMENT, SignalType.COMPLETED): on_medical_assessment},
 )

@@ -1,9 +1,9 @@
-"""Protection: whether, when and how it is safe for this person to return; the case is held until it is.
+"""Protection: whether, when and how it is safe for the person to return.
 
 Who      protection officers; protection partners where there is a need
-Shows    a protection clearance, and that the place of return is safe
-Done     both are in force
-Returned a partner could not help: another one is asked
+Shows    a protection clearance, and an assessment that the place of return is safe
+Done     both clearances are in force
+Returned a partner could not assist: the referral goes to another partner
 Halts    any concern for the person's safety holds the journey until a protection officer decides
 """
 
@@ -23,6 +23,8 @@ from domain.kernel.advisory import Advisory
 from domain.kernel.context import Context
 from domain.kernel.errors import Rejected
 from domain.kernel.event import Event
+from domain.kernel.labels import label
+from domain.kernel.sentences import place_name
 from domain.kernel.vocabulary import (
     AdvisoryLevel,
     ClearanceKind,
@@ -40,17 +42,21 @@ from domain.stages.stage import Requirement, StageRules
 NEEDED = (ClearanceKind.PROTECTION_CLEARANCE, ClearanceKind.SAFETY_OF_RETURN)
 
 
-# Rules
+# Handlers
 
 
-def reassess_safety(case: Case, order: ReassessSafety, ctx: Context) -> Iterator[Event]:
-    """A safety that was assessed under another advisory is none any more (rule SAFETY.OUTDATED)."""
+def reassess_safety(case: Case, command: ReassessSafety, ctx: Context) -> Iterator[Event]:
+    """Ends a safety clearance that was granted under an earlier return advisory (rule SAFETY.OUTDATED)."""
     if case.phase is Phase.POST_ARRIVAL:
-        raise Rejected("SAFETY.ARRIVED", "the person has arrived; raise a protection concern instead")
-    changed = Advisory(order.country, order.area, order.level, order.advisory_version, order.number, order.since)
+        raise Rejected("SAFETY.ARRIVED", "the person has already arrived; raise a protection concern instead")
+    changed = Advisory(
+        command.country, command.area, command.level, command.advisory_version, command.number, command.since
+    )
     today = outdated(case, with_change(ctx.directory.advisories, changed))
     if today is None or not changed.concerns(case.country_of_return, place_of(case)):
-        raise Rejected("SAFETY.NOT_CONCERNED", f"{changed.version} ends nothing that this person was cleared by")
+        raise Rejected(
+            "SAFETY.NOT_CONCERNED", f"advisory {changed.version} does not affect the safety clearance of this case"
+        )
     yield ReturnAdvisoryChanged(
         country=changed.country,
         place=changed.place,
@@ -65,18 +71,18 @@ def reassess_safety(case: Case, order: ReassessSafety, ctx: Context) -> Iterator
     yield task(what, "PROTECTION_OFFICER", soon(case, ctx), ctx, subject=changed.version)
 
 
-def assess_safety_of_return(case: Case, report: AssessSafetyOfReturn, ctx: Context) -> Iterator[Event]:
-    """The place and the way there are judged, not the nationality; the advisory's version is kept (INV-11)."""
-    safe = report.result in ("SAFE", "SAFE_WITH_MITIGATION")
-    today = advised(case, ctx.directory.advisories, report.area)
+def assess_safety_of_return(case: Case, command: AssessSafetyOfReturn, ctx: Context) -> Iterator[Event]:
+    """The place and the route are assessed, not the nationality; the advisory's version is recorded (INV-11)."""
+    safe = command.result in ("SAFE", "SAFE_WITH_MITIGATION")
+    today = advised(case, ctx.directory.advisories, command.area)
     if safe and today is not None:
-        _insist_on_today(report, today)
+        _require_current_advisory(command, today)
     assessed = SafetyOfReturnAssessed(
-        area=report.area,
-        advisory_version=report.advisory_version,
-        individual=report.individual,
-        result=report.result,
-        mitigations=report.mitigations,
+        area=command.area,
+        advisory_version=command.advisory_version,
+        individual=command.individual,
+        result=command.result,
+        mitigations=command.mitigations,
         advised=today.mark if today else None,
     )
     yield assessed
@@ -86,24 +92,25 @@ def assess_safety_of_return(case: Case, report: AssessSafetyOfReturn, ctx: Conte
         yield from revoke(case, ClearanceKind.SAFETY_OF_RETURN, "REASSESSED")
 
 
-def _insist_on_today(report: AssessSafetyOfReturn, today: Advisory) -> None:
-    """Nothing is safe by the advisory of yesterday, nor by a look at the country where the person must be looked at."""
-    said = f"{today.version} ({today.level}) is in force for {today.place}"
+def _require_current_advisory(command: AssessSafetyOfReturn, today: Advisory) -> None:
+    """A place is safe only under the advisory now in force, and by an individual assessment where it requires one."""
+    current = f"advisory {today.version} ({label(today.level)}) is in force for {place_name(today.place)}"
     if today.level is AdvisoryLevel.NO_RETURN:
-        raise Rejected("SAFETY.NO_RETURN", f"{said}: nobody returns there; another place may be assessed", field="area")
-    if report.advisory_version != today.version:
-        raise Rejected("SAFETY.ADVISORY", f"{said}, not {report.advisory_version}", field="advisory_version")
-    if today.level is not AdvisoryLevel.OPEN and not report.individual:
-        raise Rejected("SAFETY.INDIVIDUAL", f"{said}: this person must be assessed individually", field="individual")
+        raise Rejected("SAFETY.NO_RETURN", f"{current}; assess another place of return", field="area")
+    if command.advisory_version != today.version:
+        detail = f"{current}, not {command.advisory_version}; assess under the advisory in force"
+        raise Rejected("SAFETY.ADVISORY", detail, field="advisory_version")
+    if today.level is not AdvisoryLevel.OPEN and not command.individual:
+        raise Rejected("SAFETY.INDIVIDUAL", f"{current}; assess this person individually", field="individual")
 
 
-def assisted(_case: Case, referral: Referral, _told: PartnerReport, ctx: Context) -> Iterator[Event]:
-    """A partner has helped; whether that clears the way is an officer's decision, never a partner's."""
+def on_protection_assistance(_case: Case, referral: Referral, _report: PartnerReport, ctx: Context) -> Iterator[Event]:
+    """Creates a task when a partner has assisted: an officer, never a partner, decides on protection clearance."""
     within = ctx.policy.pinned.withdrawal_contact
     yield task("decide on protection clearance", "PROTECTION_OFFICER", within, ctx, subject=str(referral.referral_id))
 
 
-# The stage
+# Stage rules
 
 
 def may_open(case: Case, _ctx: Context) -> str | None:
@@ -111,9 +118,9 @@ def may_open(case: Case, _ctx: Context) -> str | None:
 
 
 def opening(case: Case, ctx: Context) -> Iterator[Event]:
-    """Low risk, nothing indicated and nothing that holds: cleared at once. Otherwise a protection partner is asked."""
+    """Grants clearance at low risk without indicators or a protection hold; otherwise refers to a partner."""
     assessed = case.latest(VulnerabilityAssessed)
-    if _at_ease(assessed) and not case.holds_of(HoldType.PROTECTION):
+    if _is_low_risk(assessed) and not case.holds_of(HoldType.PROTECTION):
         if not case.has_clearance(ClearanceKind.PROTECTION_CLEARANCE, ctx.at):
             yield grant(ClearanceKind.PROTECTION_CLEARANCE, ctx, evidence="low risk, no indicators")
         return
@@ -121,7 +128,7 @@ def opening(case: Case, ctx: Context) -> Iterator[Event]:
     yield from refer(case, ReferralKind.PROTECTION_ASSISTANCE, ctx, urgent=high)
 
 
-def _at_ease(assessed: VulnerabilityAssessed | None) -> bool:
+def _is_low_risk(assessed: VulnerabilityAssessed | None) -> bool:
     return assessed is not None and assessed.risk_level is RiskLevel.LOW and assessed.nothing_indicated
 
 
@@ -158,5 +165,5 @@ PROTECTION = StageRules(
     reopens=reopens,
     rules={AssessSafetyOfReturn: assess_safety_of_return, ReassessSafety: reassess_safety},
     without_open_stage=frozenset({ReassessSafety}),
-    answers={(ReferralKind.PROTECTION_ASSISTANCE, SignalType.COMPLETED): assisted},
+    answers={(ReferralKind.PROTECTION_ASSISTANCE, SignalType.COMPLETED): on_protection_assistance},
 )

@@ -1,8 +1,8 @@
-"""Reintegration: a plan the returnee signs, help in kind, and visits until the new life stands.
+"""Reintegration: a plan signed by the returnee, assistance in kind, and monitoring until the returnee is settled.
 
-Who      the reintegration officer in the country of return, and providers
-Shows    counselling, a plan within the ceiling, deliveries, monitoring visits, a closing survey
-Done     every item delivered or cancelled, monitored, the endline survey done; completed by the officer
+Who      the reintegration officer in the country of return, and service providers
+Shows    counselling, a plan within the ceiling, deliveries, monitoring visits, an endline survey
+Done     every item delivered or cancelled, a monitoring visit and the endline survey held; completed by the officer
 Returned the plan exceeds the ceiling or was not signed
 Halts    an open complaint, or the person cannot be reached
 """
@@ -47,77 +47,86 @@ from domain.kernel.vocabulary import Phase, ReferralKind, SignalType, Stage
 from domain.referral.requests import refer
 from domain.stages.stage import Requirement, StageRules
 
-# Rules
+# Handlers
 
 
-def enrol_reintegration(_case: Case, order: EnrolReintegration, _ctx: Context) -> Iterator[Event]:
-    yield ReintegrationEnrolled(office=order.office)
+def enrol_reintegration(_case: Case, command: EnrolReintegration, _ctx: Context) -> Iterator[Event]:
+    yield ReintegrationEnrolled(office=command.office)
 
 
-def record_arrival_counselling(_case: Case, _report: RecordArrivalCounselling, _ctx: Context) -> Iterator[Event]:
+def record_arrival_counselling(_case: Case, _command: RecordArrivalCounselling, _ctx: Context) -> Iterator[Event]:
     yield ArrivalCounsellingHeld()
 
 
-def assess_reintegration_needs(_case: Case, report: AssessReintegrationNeeds, _ctx: Context) -> Iterator[Event]:
-    yield ReintegrationNeedsAssessed(needs=report.needs)
+def assess_reintegration_needs(_case: Case, command: AssessReintegrationNeeds, _ctx: Context) -> Iterator[Event]:
+    yield ReintegrationNeedsAssessed(needs=command.needs)
 
 
-def draft_plan(case: Case, order: DraftPlan, ctx: Context) -> Iterator[Event]:
-    if not order.signed_by_returnee:
+def draft_plan(case: Case, command: DraftPlan, ctx: Context) -> Iterator[Event]:
+    if not command.signed_by_returnee:
         raise Rejected(
-            "PLAN.UNSIGNED", "the returnee signs the plan before it is submitted", field="signed_by_returnee"
+            "PLAN.UNSIGNED",
+            "the returnee has not signed the plan; obtain the signature first",
+            field="signed_by_returnee",
         )
-    ids = tuple(item.item_id for item in order.items)
+    ids = tuple(item.item_id for item in command.items)
     if len(set(ids)) != len(ids):
-        raise Rejected("PLAN.ITEM_TWICE", f"item ids must differ: {', '.join(ids)}", field="items")
+        raise Rejected(
+            "PLAN.ITEM_TWICE",
+            f"each item needs an id of its own; these are not unique: {', '.join(ids)}",
+            field="items",
+        )
     yield ReintegrationPlanDrafted(
         plan_version=len(case.every(ReintegrationPlanDrafted)) + 1,
-        total_eur=sum(item.amount_eur for item in order.items),
+        total_eur=sum(item.amount_eur for item in command.items),
         drafted_by=ctx.actor,
         item_ids=ids,
-        items=order.items,
+        items=command.items,
     )
 
 
-def approve_plan(case: Case, order: ApprovePlan, ctx: Context) -> Iterator[Event]:
-    """Within the ceiling by an officer; above it only with a programme manager's name (rule PLAN.CEILING)."""
+def approve_plan(case: Case, command: ApprovePlan, ctx: Context) -> Iterator[Event]:
+    """An officer approves within the ceiling; above it, a named programme manager must (rule PLAN.CEILING)."""
     plan = case.latest(ReintegrationPlanDrafted)
     if plan is None:
-        raise Rejected("PLAN.NONE", "there is no plan to approve")
+        raise Rejected("PLAN.NONE", "there is no plan to approve; draft a plan first")
     ceiling = case.policy.pinned.reintegration_ceiling_eur
-    if plan.total_eur > ceiling and not order.over_ceiling_approved_by:
+    if plan.total_eur > ceiling and not command.over_ceiling_approved_by:
         raise Rejected(
             "PLAN.CEILING",
-            f"the plan is {plan.total_eur} EUR, the ceiling {ceiling} EUR; a programme manager must approve it by name",
+            (
+                f"the plan amounts to {plan.total_eur} EUR, above the ceiling of {ceiling} EUR; "
+                "name the programme manager who approves it"
+            ),
             field="over_ceiling_approved_by",
         )
     yield ReintegrationPlanApproved(
-        plan_version=plan.plan_version, approved_by=order.over_ceiling_approved_by or ctx.actor
+        plan_version=plan.plan_version, approved_by=command.over_ceiling_approved_by or ctx.actor
     )
     for item_id in plan.item_ids:
         yield from refer(case, ReferralKind.REINTEGRATION_SERVICE, ctx, item=item_id)
 
 
-def delivered(case: Case, referral: Referral, told: PartnerReport, ctx: Context) -> Iterator[Event]:
-    if told.outcome == "DELIVERED" and referral.item:
-        yield from _given(case, referral.item, ctx)
+def on_service_answer(case: Case, referral: Referral, report: PartnerReport, ctx: Context) -> Iterator[Event]:
+    if report.outcome == "DELIVERED" and referral.item:
+        yield from _deliver(case, referral.item, ctx)
     else:
         within = ctx.policy.pinned.quarantine_review
         yield task("item not delivered in full", "REINTEGRATION_OFFICER", within, ctx, subject=referral.item or "")
 
 
-def was_counselled(_case: Case, _referral: Referral, told: PartnerReport, _ctx: Context) -> Iterator[Event]:
-    if told.outcome == "COUNSELLED":
+def on_counselling_answer(_case: Case, _referral: Referral, report: PartnerReport, _ctx: Context) -> Iterator[Event]:
+    if report.outcome == "COUNSELLED":
         yield ArrivalCounsellingHeld()
 
 
-def record_delivery(case: Case, report: RecordDelivery, ctx: Context) -> Iterator[Event]:
-    """A delivery is a fact, also a second one: that must become visible, and the person is not punished for it."""
-    _insist_on_item(case, report.item_id)
-    yield from _given(case, report.item_id, ctx)
+def record_delivery(case: Case, command: RecordDelivery, ctx: Context) -> Iterator[Event]:
+    """Records a delivery, also a second one, which creates a task; it has no adverse effect on the person."""
+    _require_item(case, command.item_id)
+    yield from _deliver(case, command.item_id, ctx)
 
 
-def _given(case: Case, item_id: str, ctx: Context) -> Iterator[Event]:
+def _deliver(case: Case, item_id: str, ctx: Context) -> Iterator[Event]:
     again = item_id in _delivered(case)
     yield AssistanceItemDelivered(item_id=item_id)
     if again:
@@ -125,42 +134,48 @@ def _given(case: Case, item_id: str, ctx: Context) -> Iterator[Event]:
         yield task("item delivered twice", "REINTEGRATION_OFFICER", within, ctx, subject=item_id)
 
 
-def on_retraction(_case: Case, referral: Referral, _told: PartnerReport, ctx: Context) -> Iterator[Event]:
-    """What was recorded as given stays on record; whether it was given is for a person to find out."""
+def on_service_retraction(_case: Case, referral: Referral, _report: PartnerReport, ctx: Context) -> Iterator[Event]:
+    """Creates a task to verify what was delivered; the recorded deliveries stay on record."""
     within, subject = ctx.policy.pinned.quarantine_review, str(referral.referral_id)
     yield task("an answer was taken back: see what was given", "REINTEGRATION_OFFICER", within, ctx, subject=subject)
 
 
-def cancel_item(case: Case, order: CancelItem, _ctx: Context) -> Iterator[Event]:
-    _insist_on_item(case, order.item_id)
-    yield AssistanceItemCancelled(item_id=order.item_id, reason=order.reason)
+def cancel_item(case: Case, command: CancelItem, _ctx: Context) -> Iterator[Event]:
+    _require_item(case, command.item_id)
+    yield AssistanceItemCancelled(item_id=command.item_id, reason=command.reason)
 
 
-def _insist_on_item(case: Case, item_id: str) -> None:
+def _require_item(case: Case, item_id: str) -> None:
     plan = case.latest(ReintegrationPlanDrafted)
     known = plan.item_ids if plan else ()
     if not case.has(ReintegrationPlanApproved) or item_id not in known:
         raise Rejected(
-            "PLAN.NO_SUCH_ITEM", f"item {item_id!r} is not in an approved plan ({', '.join(known)})", field="item_id"
+            "PLAN.NO_SUCH_ITEM",
+            (f"item {item_id!r} is not in an approved plan; items of the plan: {', '.join(known) or 'none'}"),
+            field="item_id",
         )
 
 
-def record_monitoring(_case: Case, report: RecordMonitoring, _ctx: Context) -> Iterator[Event]:
-    yield MonitoringVisitConducted(month=report.month, finding=report.finding)
+def record_monitoring(_case: Case, command: RecordMonitoring, _ctx: Context) -> Iterator[Event]:
+    yield MonitoringVisitConducted(month=command.month, finding=command.finding)
 
 
-def record_rss(_case: Case, report: RecordRss, _ctx: Context) -> Iterator[Event]:
-    yield ReintegrationSurveyRecorded(wave=report.wave, rss_version=report.rss_version, composite=report.composite)
+def record_rss(_case: Case, command: RecordRss, _ctx: Context) -> Iterator[Event]:
+    yield ReintegrationSurveyRecorded(wave=command.wave, rss_version=command.rss_version, composite=command.composite)
 
 
-def complete_reintegration(case: Case, _order: CompleteReintegration, _ctx: Context) -> Iterator[Event]:
-    missing = list(_still_missing(case))
+def complete_reintegration(case: Case, _command: CompleteReintegration, _ctx: Context) -> Iterator[Event]:
+    missing = list(_unfinished(case))
     if missing:
-        raise Rejected("REINTEGRATION.UNFINISHED", f"still missing: {', '.join(missing)}", failures=tuple(missing))
+        raise Rejected(
+            "REINTEGRATION.UNFINISHED",
+            f"still missing: {', '.join(missing)}; complete these first",
+            failures=tuple(missing),
+        )
     yield ReintegrationCompleted()
 
 
-def _still_missing(case: Case) -> Iterator[str]:
+def _unfinished(case: Case) -> Iterator[str]:
     plan = case.latest(ReintegrationPlanDrafted)
     if plan is None or not case.has(ReintegrationPlanApproved):
         yield "an approved plan"
@@ -177,7 +192,7 @@ def _delivered(case: Case) -> set[str]:
     return {given.item_id for given in case.every(AssistanceItemDelivered)}
 
 
-# The stage
+# Stage rules
 
 
 def may_open(case: Case, _ctx: Context) -> str | None:
@@ -190,7 +205,7 @@ def follow_up(case: Case, ctx: Context) -> Iterator[Event]:
 
 
 def missing(case: Case, _ctx: Context) -> list[Requirement]:
-    """The first thing that is missing, in the order the work is done."""
+    """Returns the first missing step, in the order of the work."""
     since = case.stages[Stage.REINTEGRATION].since
     steps = (
         (case.has(ReintegrationEnrolled), "STAFF.ENROLMENT"),
@@ -198,7 +213,7 @@ def missing(case: Case, _ctx: Context) -> list[Requirement]:
         (case.has(ReintegrationNeedsAssessed), "STAFF.NEEDS"),
         (case.has(ReintegrationPlanDrafted), "STAFF.PLAN"),
         (case.has(ReintegrationPlanApproved), "STAFF.PLAN_APPROVAL"),
-        (not list(_still_missing(case)), "PARTNER.DELIVERY_AND_MONITORING"),
+        (not list(_unfinished(case)), "PARTNER.DELIVERY_AND_MONITORING"),
         (case.has(ReintegrationCompleted), "STAFF.COMPLETE_REINTEGRATION"),
     )
     first = next((code for reached, code in steps if not reached), None)
@@ -224,10 +239,10 @@ REINTEGRATION = StageRules(
         CompleteReintegration: complete_reintegration,
     },
     answers={
-        (ReferralKind.REINTEGRATION_COUNSELLING, SignalType.COMPLETED): was_counselled,
-        (ReferralKind.REINTEGRATION_SERVICE, SignalType.COMPLETED): delivered,
+        (ReferralKind.REINTEGRATION_COUNSELLING, SignalType.COMPLETED): on_counselling_answer,
+        (ReferralKind.REINTEGRATION_SERVICE, SignalType.COMPLETED): on_service_answer,
     },
     on_retraction=dict.fromkeys(
-        (ReferralKind.REINTEGRATION_COUNSELLING, ReferralKind.REINTEGRATION_SERVICE), on_retraction
+        (ReferralKind.REINTEGRATION_COUNSELLING, ReferralKind.REINTEGRATION_SERVICE), on_service_retraction
     ),
 )

@@ -1,6 +1,6 @@
-"""Which message of staff gives a case what it waits for, by the code of what it waits for (``stage.Awaited``).
+"""The commands of staff that satisfy a requirement, by the code of the requirement (``stage.Requirement``).
 
-What only a partner's answer settles has none here: its referral says who owes it, and until when.
+A requirement that only a partner's answer satisfies has no entry: its referral shows who must answer, and when.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Screening: who the person is, what they need at once, and whether they want to return of their own free will.
+"""Screening: the identity and urgent needs of the person, and whether the wish to return is voluntary.
 
 Who      a counsellor with an interpreter; a protection officer on call
 Shows    consent, counselling, a private interview on fear of return, vulnerability, voluntariness, a signed declaration
-Done     eligible, the declaration signed, screening completed by the counsellor
-Returned the declaration is not free, not understood, or the person is undecided
-Halts    fear of return, doubt about capacity or pressure: a protection officer decides
+Done     the person is eligible, the declaration is signed, and the counsellor has completed screening
+Returned the declaration is not voluntary or not understood, or the person is undecided
+Halts    fear of return, or doubt about capacity or pressure: a protection officer decides
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Final
 
 from domain.case.aggregate import Case
 from domain.casework.consent import record_consent, withdraw_consent
+from domain.casework.detention import record_detention, record_release
 from domain.clearance.actions import grant, hold, soon, task
 from domain.clearance.protection_concern import (
     CONCERN,
@@ -37,7 +38,7 @@ from domain.commands.screening import (
     RegisterCase,
     SignVoluntaryReturnDeclaration,
     WithdrawConsent,
-    concluded,
+    conclusion,
 )
 from domain.events.case import CaseRegistered
 from domain.events.screening import (
@@ -45,7 +46,6 @@ from domain.events.screening import (
     ConsentGiven,
     CounsellingSessionHeld,
     DetentionRecorded,
-    DetentionReleased,
     EligibilityDetermined,
     NonRefoulementScreened,
     ScreeningCompleted,
@@ -58,7 +58,9 @@ from domain.kernel.aggregate import SomeEvent
 from domain.kernel.context import Context
 from domain.kernel.errors import Rejected
 from domain.kernel.event import Event
+from domain.kernel.labels import requirement, words
 from domain.kernel.message import Message
+from domain.kernel.sentences import date_and_time
 from domain.kernel.vocabulary import DETAINED, ClearanceKind, HoldType, Phase, Purpose, RiskLevel, Stage, StageStatus
 from domain.kernel.working_time import LIBYA
 from domain.procedure import NEWEST as NEWEST_PROCEDURE
@@ -69,104 +71,108 @@ HELD_AFTER: Final[Mapping[str, HoldType]] = {
     "DECLINED": HoldType.CONSENT,
     "NOT_SAFE_TO_RETURN": HoldType.SAFETY,
 }
-"""Decisions that hold whoever had been found eligible before."""
+"""Eligibility decisions that place a hold on a case that was eligible before."""
 
 
-# Rules
+# Handlers
 
 
-def register_case(case: Case, order: RegisterCase, ctx: Context) -> Iterator[Event]:
+def register_case(case: Case, command: RegisterCase, ctx: Context) -> Iterator[Event]:
     if case.phase is not None:
-        raise Rejected("CASE.EXISTS", f"the case is already registered as {case.number}")
-    if not order.consent_to_data_processing and not order.emergency_override:
+        raise Rejected("CASE.EXISTS", f"the case is already registered as {case.number}; use the existing case")
+    if not command.consent_to_data_processing and not command.emergency_override:
         raise Rejected(
             "CONSENT.DATA_PROCESSING",
-            "without the person's consent only an emergency_override with its reason opens a case",
+            "consent to data processing is missing; record it, or give the reason for an emergency override",
             field="consent_to_data_processing",
         )
-    if order.person.date_of_birth is not None and order.person.date_of_birth > ctx.at.date():
-        raise Rejected("PERSON.NOT_BORN_YET", "the date of birth lies ahead; correct it", field="person.date_of_birth")
+    if command.person.date_of_birth is not None and command.person.date_of_birth > ctx.at.date():
+        raise Rejected(
+            "PERSON.NOT_BORN_YET", "the date of birth is in the future; correct it", field="person.date_of_birth"
+        )
     yield CaseRegistered(
         number=case.number,
         edition=NEWEST_PROCEDURE,
         policy_edition=ctx.policy.edition,
-        channel=order.channel,
-        office=order.office,
-        living_situation=order.living_situation,
-        country_of_return=order.country_of_return,
-        registered_on=order.registered_on or ctx.at,
-        source=order.source,
-        person=order.person,
+        channel=command.channel,
+        office=command.office,
+        living_situation=command.living_situation,
+        country_of_return=command.country_of_return,
+        registered_on=command.registered_on or ctx.at,
+        source=command.source,
+        person=command.person,
     )
-    if order.consent_to_data_processing:
+    if command.consent_to_data_processing:
         yield ConsentGiven(
             purpose=Purpose.DATA_PROCESSING,
-            form_version=order.form_version,
-            language=order.language,
+            form_version=command.form_version,
+            language=command.language,
             method="SIGNATURE",
             given_by="SELF",
         )
-    if order.living_situation in DETAINED:
+    if command.living_situation in DETAINED:
         yield hold(HoldType.DETENTION, ctx)
-    if order.person.is_child(ctx.at.date()):
+    if command.person.is_child(ctx.at.date()):
         yield hold(HoldType.CHILD, ctx)
 
 
-def record_counselling(_case: Case, report: RecordCounselling, _ctx: Context) -> Iterator[Event]:
-    yield CounsellingSessionHeld(topics=report.topics, language=report.language)
+def record_counselling(_case: Case, command: RecordCounselling, _ctx: Context) -> Iterator[Event]:
+    yield CounsellingSessionHeld(topics=command.topics, language=command.language)
 
 
-def record_non_refoulement_screen(case: Case, report: RecordNonRefoulementScreen, ctx: Context) -> Iterator[Event]:
-    """Any expression of fear counts. Outside it looks like any other matter of protection, heard here or elsewhere."""
-    fear = report.outcome != "NO_CLAIM"
-    yield NonRefoulementScreened(outcome=report.outcome, account=report.account)
-    yield from record_private_interview(case, ctx, fear=fear, concern=report.concern)
+def record_non_refoulement_screen(case: Case, command: RecordNonRefoulementScreen, ctx: Context) -> Iterator[Event]:
+    """Any expression of fear counts as a claim. Publicly it is recorded like every other protection concern."""
+    fear = command.outcome != "NO_CLAIM"
+    yield NonRefoulementScreened(outcome=command.outcome, account=command.account)
+    yield from record_private_interview(case, ctx, fear=fear, concern=command.concern)
 
 
-def record_vulnerability_assessment(case: Case, report: RecordVulnerabilityAssessment, ctx: Context) -> Iterator[Event]:
-    """What is found after protection has begun to look, or has cleared the way, is a concern like any other."""
-    concern = _has_been_looked_at(case, ctx) and _is_news(case.latest(VulnerabilityAssessed), report)
+def record_vulnerability_assessment(
+    case: Case, command: RecordVulnerabilityAssessment, ctx: Context
+) -> Iterator[Event]:
+    """A finding made after protection has opened or been cleared is recorded as a protection concern."""
+    concern = _protection_has_begun(case, ctx) and _is_new_finding(case.latest(VulnerabilityAssessed), command)
     yield VulnerabilityAssessed(
-        risk_level=report.overall_risk, nothing_indicated=not report.factors, factors=report.factors
+        risk_level=command.overall_risk, nothing_indicated=not command.factors, factors=command.factors
     )
     if concern:
-        content = {"risk_level": report.overall_risk, "factors": list(report.factors)}
+        content = {"risk_level": command.overall_risk, "factors": list(command.factors)}
         yield from record_protection_concern(case, ctx, true_name=CONCERN, content=content)
 
 
-def _has_been_looked_at(case: Case, ctx: Context) -> bool:
+def _protection_has_begun(case: Case, ctx: Context) -> bool:
     begun = case.stages[Stage.PROTECTION].status is not StageStatus.NOT_STARTED
     return begun or case.has_clearance(ClearanceKind.PROTECTION_CLEARANCE, ctx.at)
 
 
-def _is_news(before: VulnerabilityAssessed | None, report: RecordVulnerabilityAssessment) -> bool:
-    """High risk always is; otherwise a higher risk than before, or a factor that was not known."""
-    if before is None or report.overall_risk is RiskLevel.HIGH:
+def _is_new_finding(before: VulnerabilityAssessed | None, command: RecordVulnerabilityAssessment) -> bool:
+    """Returns whether the assessment adds to the previous one: high risk, a higher risk, or a new factor."""
+    if before is None or command.overall_risk is RiskLevel.HIGH:
         return True
-    order = list(RiskLevel)
-    worse = order.index(report.overall_risk) < order.index(before.risk_level)
-    return worse or not set(report.factors) <= set(before.factors or ())
+    levels = list(RiskLevel)
+    worse = levels.index(command.overall_risk) < levels.index(before.risk_level)
+    return worse or not set(command.factors) <= set(before.factors or ())
 
 
-def assess_voluntariness(case: Case, report: AssessVoluntariness, ctx: Context) -> Iterator[Event]:
-    """A person's judgement, by name. Doubt is not a no: it stops the declaration until somebody looks again.
+def assess_voluntariness(case: Case, command: AssessVoluntariness, ctx: Context) -> Iterator[Event]:
+    """Records a named officer's judgement. In case of doubt, no declaration can be signed until a new assessment.
 
-    What was declared already counts no longer, and whoever sits in the aircraft is taken off.
+    An earlier declaration is no longer valid, and a person who has boarded is offloaded.
     """
-    result = concluded(report)
+    result = conclusion(command)
     yield VoluntarinessAssessed(
         result=result,
-        in_private=report.in_private,
+        in_private=command.in_private,
         assessor=ctx.actor,
         held_at=ctx.said_at,
-        coercion_indicators=report.coercion_indicators,
+        coercion_indicators=command.coercion_indicators,
     )
     if result != "VOLUNTARY" and case.has(VoluntaryReturnDeclared):
-        yield from _declared_in_vain(case, ctx)
+        yield from _declaration_in_doubt(case, ctx)
 
 
-def _declared_in_vain(case: Case, ctx: Context) -> Iterator[Event]:
-    """Somebody has declared who may not want to go: the journey stops, and a person talks with them."""
+def _declaration_in_doubt(case: Case, ctx: Context) -> Iterator[Event]:
+    """Revokes clearances, holds the journey and creates a task when a signed declaration may not be voluntary."""
     yield from revocations(case, Trigger.NOT_VOLUNTARY)
     if not case.departed and not case.holds_of(HoldType.CONSENT):
         yield hold(HoldType.CONSENT, ctx)
@@ -174,82 +180,86 @@ def _declared_in_vain(case: Case, ctx: Context) -> Iterator[Event]:
 
 
 def sign_voluntary_return_declaration(
-    case: Case, order: SignVoluntaryReturnDeclaration, ctx: Context
+    case: Case, command: SignVoluntaryReturnDeclaration, ctx: Context
 ) -> Iterator[Event]:
-    _insist_on_free_will(case, ctx)
-    signed_at = order.signed_at or ctx.said_at
-    _insist_on_new_wish(case, signed_at)
+    _require_voluntariness(case, ctx)
+    signed_at = command.signed_at or ctx.said_at
+    _require_signature_after_doubt(case, signed_at)
     yield VoluntaryReturnDeclared(
-        country=order.country,
-        form_version=order.form_version,
-        language=order.language,
+        country=command.country,
+        form_version=command.form_version,
+        language=command.language,
         signed_at=signed_at,
-        signer=order.signer,
-        place_anew=_names_another_place(case, order),
-        locality=order.locality,
-        witness=order.witness,
+        signer=command.signer,
+        place_anew=_names_another_place(case, command),
+        locality=command.locality,
+        witness=command.witness,
     )
     if case.stages[Stage.SCREENING].status is StageStatus.COMPLETED:
         yield _consent_to_return(case, ctx)
 
 
-def _names_another_place(case: Case, order: SignVoluntaryReturnDeclaration) -> bool:
-    """Whether the place differs from the last one named; the first is another one if safety was looked at without it.
+def _names_another_place(case: Case, command: SignVoluntaryReturnDeclaration) -> bool:
+    """Returns whether the declaration names another place than the previous one.
 
-    Asked here, where both can be read: outside the seal stands only the answer.
+    The first named place counts as another one if safety of return was assessed before it was named. Compared here,
+    where both places can be read: only the result is public, the places are sealed.
     """
-    if order.locality is None:
+    if command.locality is None:
         return False
     named = [declared.locality for declared in case.every(VoluntaryReturnDeclared) if declared.locality]
     if not named:
         return ClearanceKind.SAFETY_OF_RETURN in case.clearances
-    return order.locality.strip().casefold() != named[-1].strip().casefold()
+    return command.locality.strip().casefold() != named[-1].strip().casefold()
 
 
-def _insist_on_new_wish(case: Case, signed_at: datetime) -> None:
-    """A paper that was signed before the person withdrew says nothing about what they want now."""
+def _require_signature_after_doubt(case: Case, signed_at: datetime) -> None:
+    """Rejects a declaration that was signed before the latest doubt about voluntariness."""
     doubt = latest_doubt(case)
     if doubt is not None and signed_at < doubt.timestamp:
         raise Rejected(
             "VRD.SIGNED_BEFORE",
-            f"signed {signed_at:%d %B %Y %H:%M UTC}, and the wish has been in doubt since "
-            f"{doubt.timestamp:%d %B %Y %H:%M UTC}; let the person sign again if they want to go",
+            f"the declaration was signed on {date_and_time(signed_at)}, but voluntariness has been in doubt since "
+            f"{date_and_time(doubt.timestamp)}; the person must sign again",
             field="signed_at",
         )
 
 
-def _insist_on_free_will(case: Case, ctx: Context) -> None:
+def _require_voluntariness(case: Case, ctx: Context) -> None:
     assessed = case.latest(VoluntarinessAssessed)
     if assessed is None or assessed.result != "VOLUNTARY":
-        result = assessed.result if assessed else "not assessed"
+        result = f"assessed as '{words(assessed.result)}'" if assessed else "not assessed"
         raise Rejected("VRD.VOLUNTARINESS", f"voluntariness is {result}; assess it before the declaration is signed")
     if not still_stands(case, assessed, assessed.when):
-        detail = "the wish has been in doubt since voluntariness was assessed; assess it again before the signature"
+        detail = "voluntariness has been in doubt since it was assessed; assess it again before the signature"
         raise Rejected("VRD.VOLUNTARINESS", detail)
     if _has_been_detained(case):
-        _insist_on_two_interviews(case, ctx)
+        _require_two_interviews(case, ctx)
 
 
 def _has_been_detained(case: Case) -> bool:
-    """Also whoever has been released since: the second interview may be held outside (rule VRD.TWO_INTERVIEWS)."""
+    """Returns whether the person is or was in detention (rule VRD.TWO_INTERVIEWS).
+
+    A person who was released counts as well: the second interview may be held after release.
+    """
     at_first = case.latest(CaseRegistered)
     return case.has(DetentionRecorded) or (at_first is not None and at_first.living_situation in DETAINED)
 
 
-def _insist_on_two_interviews(case: Case, ctx: Context) -> None:
-    """INV-07: in detention the question is asked twice, by two people, a day apart, at least once in private.
+def _require_two_interviews(case: Case, ctx: Context) -> None:
+    """INV-07: in detention, two people interview the person, a day apart, and at least once in private.
 
-    What was said before the person was detained, or before the wish was in doubt, is no answer to it.
+    Interviews before the detention, or before the latest doubt, do not count.
     """
-    said = [found for found in case.every(VoluntarinessAssessed) if still_stands(case, found, found.when)]
-    free = sorted((found for found in said if found.result == "VOLUNTARY"), key=lambda found: found.when)
-    apart = LIBYA.after(free[0].when, ctx.policy.in_force.two_interviews_apart)
-    second = [found for found in free if found.when >= apart and found.assessor != free[0].assessor]
-    if not second or not any(found.in_private for found in free):
+    valid = [found for found in case.every(VoluntarinessAssessed) if still_stands(case, found, found.when)]
+    voluntary = sorted((found for found in valid if found.result == "VOLUNTARY"), key=lambda found: found.when)
+    earliest = LIBYA.after(voluntary[0].when, ctx.policy.in_force.two_interviews_apart)
+    second = [found for found in voluntary if found.when >= earliest and found.assessor != voluntary[0].assessor]
+    if not second or not any(found.in_private for found in voluntary):
         raise Rejected(
             "VRD.TWO_INTERVIEWS",
-            "whoever is or was in detention is asked a second time, by another person, "
-            f"not before {apart:%d %B %Y %H:%M UTC}, and one of the two times in private",
+            "a person who is or was in detention needs a second interview by another interviewer, "
+            f"not before {date_and_time(earliest)}; one of the two interviews must be in private",
         )
 
 
@@ -259,47 +269,44 @@ def _consent_to_return(case: Case, ctx: Context) -> Event:
     return grant(ClearanceKind.CONSENT_RETURN, ctx, since=signed_at, evidence="VRD")
 
 
-def determine_eligibility(case: Case, order: DetermineEligibility, ctx: Context) -> Iterator[Event]:
-    """Whoever had been found eligible, and is not any more, is screened again before anything else."""
-    if order.decision in ELIGIBLE:
-        missing = [need.code for need in _needed_for_eligibility(case, ctx)]
-        if missing:
-            raise Rejected("ELIGIBILITY.NOT_READY", f"still missing: {', '.join(missing)}", failures=tuple(missing))
+def determine_eligibility(case: Case, command: DetermineEligibility, ctx: Context) -> Iterator[Event]:
+    """A person who was eligible and no longer is must be screened again before the procedure continues."""
+    if command.decision in ELIGIBLE:
+        _require_complete("ELIGIBILITY.NOT_READY", case, ctx)
     before = case.phase
-    yield EligibilityDetermined(decision=order.decision, reasons=order.reasons, funding_profile=order.funding_profile)
-    if order.decision in HELD_AFTER and before in (Phase.PRE_DEPARTURE, Phase.DEPARTURE):
-        yield hold(HELD_AFTER[order.decision], ctx)
+    yield EligibilityDetermined(
+        decision=command.decision, reasons=command.reasons, funding_profile=command.funding_profile
+    )
+    if command.decision in HELD_AFTER and before in (Phase.PRE_DEPARTURE, Phase.DEPARTURE):
+        yield hold(HELD_AFTER[command.decision], ctx)
 
 
-def complete_screening(case: Case, _order: CompleteScreening, ctx: Context) -> Iterator[Event]:
-    """Nothing of an earlier time counts: what was withdrawn, or said before the case was reopened, is asked again."""
+def complete_screening(case: Case, _command: CompleteScreening, ctx: Context) -> Iterator[Event]:
+    """Statements that were withdrawn, or made before the case was reopened, do not count."""
     if not case.is_open(Stage.SCREENING):
-        raise Rejected("SCREENING.NOT_OPEN", "screening is completed; a new wish to return is a new declaration")
+        raise Rejected(
+            "SCREENING.NOT_OPEN",
+            "screening is already completed; for a renewed wish to return, record a new declaration",
+        )
     decided = _since_opening(case, EligibilityDetermined)
     if decided is None or decided.decision not in ELIGIBLE:
-        found = decided.decision if decided else "not determined"
+        found = f"'{words(decided.decision)}'" if decided else "not determined"
         raise Rejected(
-            "SCREENING.NOT_ELIGIBLE", f"eligibility is {found}; only an eligible person's screening completes"
+            "SCREENING.NOT_ELIGIBLE", f"eligibility is {found}; screening is completed only for an eligible person"
         )
-    missing = [need.code for need in _needed_for_eligibility(case, ctx)]
-    if missing:
-        raise Rejected("SCREENING.NOT_READY", f"still missing: {', '.join(missing)}", failures=tuple(missing))
+    _require_complete("SCREENING.NOT_READY", case, ctx)
     yield ScreeningCompleted()
     yield _consent_to_return(case, ctx)
 
 
-def record_detention(case: Case, report: RecordDetention, ctx: Context) -> Iterator[Event]:
-    yield DetentionRecorded(situation=report.situation, site=report.site)
-    if not case.holds_of(HoldType.DETENTION):
-        yield hold(HoldType.DETENTION, ctx)
+def _require_complete(rule: str, case: Case, ctx: Context) -> None:
+    missing = [needed.code for needed in _needed_for_eligibility(case, ctx)]
+    if missing:
+        detail = f"still missing: {', '.join(map(requirement, missing))}; record these first"
+        raise Rejected(rule, detail, failures=tuple(missing))
 
 
-def record_release(case: Case, _report: RecordRelease, ctx: Context) -> Iterator[Event]:
-    yield DetentionReleased()
-    yield task("lift the detention hold", "PROTECTION_OFFICER", ctx.policy.pinned.withdrawal_contact, ctx)
-
-
-# The stage
+# Requirements
 
 
 def _needed_for_eligibility(case: Case, ctx: Context) -> Iterator[Requirement]:
@@ -309,26 +316,26 @@ def _needed_for_eligibility(case: Case, ctx: Context) -> Iterator[Requirement]:
         yield Requirement("STAFF.VULNERABILITY", "COUNSELLOR", "SCREENING.VULNERABILITY")
     if _recent(case, VoluntarinessAssessed, ctx) is None:
         yield Requirement("STAFF.VOLUNTARINESS", "COUNSELLOR", "SCREENING.VOLUNTARINESS")
-    if not _declared(case):
+    if not _has_valid_declaration(case):
         yield Requirement("PERSON.DECLARATION", "COUNSELLOR", "SCREENING.DECLARATION")
 
 
-def _recent(case: Case, fact: type[SomeEvent], ctx: Context) -> SomeEvent | None:
-    """The newest fact of a kind, if it is not so old that the person is screened again (rule SCREENING.STALE)."""
+def _recent(case: Case, kind: type[SomeEvent], ctx: Context) -> SomeEvent | None:
+    """Returns the latest event of a kind, unless it is so old that screening is repeated (rule SCREENING.STALE)."""
     oldest = LIBYA.before(ctx.at, ctx.policy.in_force.screening_stale)
-    return found if (found := case.latest(fact)) is not None and found.timestamp >= oldest else None
+    return found if (found := case.latest(kind)) is not None and found.timestamp >= oldest else None
 
 
-def _declared(case: Case) -> bool:
-    """Whether the person's signature stands: given in this screening, and neither withdrawn nor doubted since."""
+def _has_valid_declaration(case: Case) -> bool:
+    """Returns whether a declaration was signed in this screening, and neither withdrawn nor put in doubt since."""
     declared = _since_opening(case, VoluntaryReturnDeclared)
     return declared is not None and still_stands(case, declared, declared.signed_at)
 
 
-def _since_opening(case: Case, fact: type[SomeEvent]) -> SomeEvent | None:
-    """The newest fact of a kind, if it was recorded after screening began or was taken up again."""
+def _since_opening(case: Case, kind: type[SomeEvent]) -> SomeEvent | None:
+    """Returns the latest event of a kind, if it was recorded since screening was last opened or reopened."""
     begun = case.stages[Stage.SCREENING].begun
-    return found if (found := case.latest(fact)) is not None and found.originator_version > begun else None
+    return found if (found := case.latest(kind)) is not None and found.originator_version > begun else None
 
 
 def missing(case: Case, ctx: Context) -> list[Requirement]:

@@ -1,4 +1,4 @@
-"""What a stage must say of itself: when it may open, what it pursues, what it lacks, what its messages do."""
+"""The common shape of a stage: when it may open, what it requests, what is missing, and its handlers."""
 
 from __future__ import annotations
 
@@ -16,15 +16,21 @@ from domain.kernel.message import Message
 from domain.kernel.vocabulary import ReferralKind, SignalType, Stage
 
 Handler = Callable[[Case, Any, Context], Iterator[Event]]
-"""A message meets the case: events, each folded before the next is decided; or ``Refused`` before the first."""
+"""Decides about a command: yields events, each applied before the next is decided.
+
+Raises ``Rejected`` before the first event if a rule rejects the command.
+"""
 
 Meaning = Callable[[Case, Referral, PartnerReport, Context], Iterator[Event]]
-"""What a partner's answer means for the stage."""
+"""Decides which events follow from a partner's answer."""
 
 
 @dataclass(frozen=True)
 class Requirement:
-    """Something a case waits for: a neutral code, who owes it, since when, under which rule."""
+    """Something that a case waits for: a neutral code, who must provide it, and the rule that requires it.
+
+    ``since`` and ``due`` are UTC.
+    """
 
     code: str
     who: str
@@ -32,10 +38,10 @@ class Requirement:
     since: datetime | None = None
     due: datetime | None = None
     after: str = ""
-    """The topic of the fact because of which it is awaited, where the stage knows."""
+    """Topic of the event that caused the requirement, if the stage knows it."""
 
 
-def never(_case: Case, _ctx: Context) -> Iterator[Event]:
+def no_events(_case: Case, _ctx: Context) -> Iterator[Event]:
     return iter(())
 
 
@@ -46,19 +52,19 @@ class StageRules:
     stage: Stage
     title: str
     may_open: Callable[[Case, Context], str | None]
-    """Why it may not open now; ``None`` if it may."""
+    """Returns why the stage may not open now, or ``None`` if it may."""
     missing: Callable[[Case, Context], list[Requirement]]
-    """What is missing to complete it; nothing missing completes it."""
-    opening: Callable[[Case, Context], Iterator[Event]] = never
-    follow_up: Callable[[Case, Context], Iterator[Event]] = never
-    """What an open stage asks for by itself, again and again until it has it."""
+    """Returns what is missing; the stage is completed when nothing is missing."""
+    opening: Callable[[Case, Context], Iterator[Event]] = no_events
+    follow_up: Callable[[Case, Context], Iterator[Event]] = no_events
+    """Yields what an open stage requests automatically; called after every decision until nothing is yielded."""
     rules: Mapping[type[Message], Handler] = field(default_factory=dict)
     answers: Mapping[tuple[ReferralKind, SignalType], Meaning] = field(default_factory=dict)
     on_retraction: Mapping[ReferralKind, Meaning] = field(default_factory=dict)
-    """What it means for the stage that an answer no longer counts, beside the end of what it had granted."""
+    """Consequences of a retracted answer, in addition to the end of the clearances that it granted."""
     without_open_stage: frozenset[type[Message]] = frozenset()
-    """Its messages that need no open stage: facts and statements that come when they come."""
+    """Commands that are accepted although the stage is not open: facts and statements that may arrive at any time."""
     reopens: Callable[[Case, Context], str | None] = lambda _case, _ctx: None
-    """Why a completed stage must be taken up again; ``None`` if it need not."""
+    """Returns why a completed stage must be reopened, or ``None`` if it need not."""
     wake_times: Callable[[Case, Context], Iterator[datetime]] = lambda _case, _ctx: iter(())
-    """Moments (UTC) at which the stage wants to be asked again although nothing was heard."""
+    """Yields the times (UTC) at which the stage must be evaluated again without a message."""

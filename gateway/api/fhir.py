@@ -46,7 +46,7 @@ from gateway.partner_access.fhir_mapping import (
 from gateway.partner_access.referral_view import PartnerReferral, view_referral, view_referrals
 from store.crypto.webhook_signatures import HEADERS, ID
 from store.messages.inbox import message_id_for
-from store.messages.referral_tokens import taken_to_say
+from store.messages.referral_tokens import interpreted
 from store.partners.keys import PartnerKey
 
 router = APIRouter(prefix="/api/v1/partners/{partner_id}/fhir", tags=["fhir"])
@@ -188,9 +188,7 @@ async def _going_on(intake: Intake, partner_id: str, key: str, fields: Json, key
     """
     known = await view_referral(intake, partner_id, fields["referral_token"], keys)
     signal = GOING_ON.get(known.status) if known else None
-    return await taken_to_say(
-        intake.pool, message_id_for(f"partner:{partner_id}", key), signal or fields["signal_type"]
-    )
+    return await interpreted(intake.pool, message_id_for(f"partner:{partner_id}", key), signal or fields["signal_type"])
 
 
 def _task(fhir: FhirModels, body: bytes, task_id: str) -> Json:

@@ -129,7 +129,7 @@ async def resolve(
     if decision.decision not in possible(doubt):
         rule = f"Decision must be {one_of(possible(doubt))} for a message held because of {doubt.cause}"
         raise _invalid(FieldError("/decision", "decision.not_here", rule, decision.decision))
-    if doubt.in_the_dark:
+    if doubt.content_unknown:
         return await _for_its_case(intake, doubt, decision, user, key)
     if doubt.doubted_at is not None:
         return await _in_its_case(intake, doubt, decision, user, key)
@@ -182,7 +182,7 @@ async def _carry_out(
     quarantine = Quarantine(intake.pool, intake.keys)
     await intake.keys.keyring(cast("UUID", report.stream_id))  # first, because it needs a connection of its own
     async with intake.pool.acquire() as connection, connection.transaction():
-        if not doubt.in_the_dark:
+        if not doubt.content_unknown:
             await open_desk(connection, doubt.desk)
         receipt = await Inbox(cast("asyncpg.Pool[asyncpg.Record]", connection), intake.keys).put(report)
         if receipt.conflicting or receipt.repeated:
@@ -190,7 +190,7 @@ async def _carry_out(
         if ready is None:
             done = await quarantine.set_aside(connection, doubt.message_id, receipt.message_id)
         else:
-            done = await quarantine.take_up(ready, connection)
+            done = await quarantine.release(ready, connection)
         if not done:
             raise DeclinedError("conflict", f"Another user has just decided about message {doubt.message_id}.")
     if ready is not None:

@@ -116,8 +116,8 @@ async def read_history(
     """Returns the events of a case, oldest first, with one sentence for each."""
     after = _version_after(cursor)
     replayed = await _replay(request, "case", options)
-    entries = [entry for entry in replayed.entries if entry.row.version > after]
-    following = _cursor(str(entries[limit - 1].row.version)) if len(entries) > limit else None
+    entries = [entry for entry in replayed.entries if entry.version > after]
+    following = _cursor(str(entries[limit - 1].version)) if len(entries) > limit else None
     body = {"events": history_of(entries[:limit]), **options.json(), "next": following}
     return _page(body, request, following, options.etag(_version(replayed)))
 
@@ -198,7 +198,7 @@ async def _found(intake: Intake, number: str, kind: str, min_version: int) -> UU
 
 
 def _version(replayed: ReplayedStream) -> int:
-    return replayed.entries[-1].row.version if replayed.entries else 0
+    return replayed.entries[-1].version if replayed.entries else 0
 
 
 def _listed(row: Any) -> dict[str, Any]:

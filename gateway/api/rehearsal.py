@@ -19,7 +19,7 @@ router = APIRouter(prefix="/api/v1", tags=["partners"])
 
 @router.post("/inbox/{partner_id}/rehearsal", summary="Test a signal without storing it", openapi_extra=DESCRIBED)
 async def rehearse(request: Request, partner_id: str) -> JSONResponse:
-    """Checks a signal's signature and schema, and says what would become of it. Nothing is stored.
+    """Checks a signal's signature and schema, and states whether it would be applied. Nothing is stored.
 
     No referral is looked up: the signal is judged for the kind of referral that the event's attribute ``referralkind``
     names, or for every kind that the partner receives. The response names the keys that were recognised, and by how

@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 
 from domain.commands.signal import ReceivePartnerSignal
 from domain.kernel.vocabulary import ReferralKind, SignalType
-from domain.referral.outcomes import OUTCOMES, published
+from domain.referral.outcomes import OUTCOMES, published_schema
 from gateway.http.problems import ProblemError
 from gateway.intake.validation import HANDLED
 
@@ -29,7 +29,7 @@ SENT_BY: Final = ("staff", "partner")
 async def list_schemas() -> JSONResponse:
     """Returns the address of every schema."""
     messages = {name: f"/schemas/{name}.json" for name, model in sorted(HANDLED.items()) if model.FROM in SENT_BY}
-    signals = {kind.value: _address(kind, published(kind)["version"]) for kind in OUTCOMES}
+    signals = {kind.value: _address(kind, published_schema(kind)["version"]) for kind in OUTCOMES}
     return JSONResponse({"messages": messages, "signals": signals})
 
 
@@ -47,7 +47,7 @@ async def read_schema(message: str) -> JSONResponse:
 async def read_signal_schema(kind: str, version: str) -> JSONResponse:
     """Returns the JSON Schema of the `data` of a signal about one kind of referral."""
     known = ReferralKind.__members__.get(kind)
-    if known is None or known not in OUTCOMES or version != str(published(known)["version"]):
+    if known is None or known not in OUTCOMES or version != str(published_schema(known)["version"]):
         raise ProblemError(
             "not-found", f"There is no schema for the kind of referral {kind[:64]!r} in version {version[:9]!r}."
         )
@@ -56,7 +56,7 @@ async def read_signal_schema(kind: str, version: str) -> JSONResponse:
 
 def signal_schema(kind: ReferralKind) -> dict[str, Any]:
     """Returns a signal's schema with the payload and the outcomes of its kind of referral."""
-    answers, schema = published(kind), ReceivePartnerSignal.model_json_schema()
+    answers, schema = published_schema(kind), ReceivePartnerSignal.model_json_schema()
     payload = dict(answers["payload"])
     defs = {**schema.get("$defs", {}), **payload.pop("$defs", {})}
     head = {"$schema": DIALECT, "$id": _address(kind, answers["version"]), "title": f"An answer to {kind.value}"}

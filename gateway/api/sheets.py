@@ -170,7 +170,7 @@ async def attach_scan(
     cases = await sheets.answered_on(intake.pool, sheet_id)
     if sheet is None or sheet.partner_id != partner_id or not cases:
         raise ProblemError("not-found", "This partner has no sheet with that id on which a case was answered.")
-    holders = await sheets.everybody_on(intake.pool, [sheet_id])
+    holders = await sheets.cases_on(intake.pool, [sheet_id])
     about = EvidenceDetails(f"{sheet.kind}-scan", None, SHEETS[sheet.kind].compartment, sheet_id)
     attached = await store_upload(request, about, holders=holders, cases=cases, user=caller.user)
     return JSONResponse({"sheet_id": str(sheet_id), "cases": [receipt_json(each) for each in attached]}, 202)

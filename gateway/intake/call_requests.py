@@ -18,7 +18,7 @@ from store.partners.task_links import next_contact_number
 from store.postgres.notifier import INBOX
 
 ANYBODY: Final = "public"
-"""Actor of a request that came through the public page, where nobody is identified."""
+"""Actor of a request that came through the public page, where no person is identified."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -229,7 +229,7 @@ async def evidence(intake: Intake, store: ContentStore, stream_id: UUID, digest:
     Raises ``EvidenceNotFoundError``, ``FileNotStoredError``, ``KeyErasedError`` and ``TamperedError``.
     """
     event = await _attached_under(intake, stream_id, digest.strip().lower())
-    if not event.told:
+    if not event.visible_details:
         raise KeyErasedError("The keys of this file were destroyed, so it cannot be read any more.")
     stored = await asyncio.to_thread(store.open, event.file_hash)
     try:
@@ -237,8 +237,8 @@ async def evidence(intake: Intake, store: ContentStore, stream_id: UUID, digest:
     except Exception:
         stored.close()
         raise
-    told = event.told
-    return EvidenceFile(str(told["name"]).strip(), str(told["media_type"]), str(told["content_hash"]), opened)
+    details = event.visible_details
+    return EvidenceFile(str(details["name"]).strip(), str(details["media_type"]), str(details["content_hash"]), opened)
 
 
 async def _attached_under(intake: Intake, stream_id: UUID, digest: str) -> EvidenceAttached:
@@ -246,6 +246,8 @@ async def _attached_under(intake: Intake, stream_id: UUID, digest: str) -> Evide
     attached = [entry.event for entry in entries if isinstance(entry.event, EvidenceAttached)]
     if len(digest) >= SHORTEST_DIGEST:
         for event in attached:
-            if event.file_hash.startswith(digest) or str(event.told.get("content_hash", "")).startswith(digest):
+            if event.file_hash.startswith(digest) or str(event.visible_details.get("content_hash", "")).startswith(
+                digest
+            ):
                 return event
     raise EvidenceNotFoundError(f"This case has no file {digest[:64]!r}. The case's history lists its files.")

@@ -18,7 +18,7 @@ from pydantic import AwareDatetime, TypeAdapter
 
 from domain.commands.signal import ReceivePartnerSignal
 from domain.kernel.vocabulary import STATEMENTS
-from domain.referral.key_scope import NOT_FOR_THIS
+from domain.referral.key_scope import OUTSIDE_SCOPE
 from gateway.intake.batching import BatchWriter
 from gateway.intake.rehearsal import Rehearsal, kind_named, rehearse
 from gateway.intake.signature_verifier import SignatureVerifier
@@ -58,7 +58,7 @@ class PartnerIntake:
     def __init__(self, pool: asyncpg.Pool[asyncpg.Record], keys: KeyStore, notifier: Notifier, ledgers: Ledger) -> None:
         self.pool, self.keys, self.notifier = pool, keys, notifier
         self.signature_verifier, self.receipt_key = SignatureVerifier(pool, keys.master), ReceiptKey(keys.master)
-        self.batch_writer = BatchWriter(ledgers.take)
+        self.batch_writer = BatchWriter(ledgers.accept)
         self._receipt_key_published = False
 
     async def receive(self, partner_id: str, headers: Mapping[str, str], body: bytes) -> SubmissionResult:
@@ -83,12 +83,12 @@ class PartnerIntake:
         """Accepts a signal that these keys signed. If none of them may send it, it is quarantined."""
         permitted = await may_say(self.pool, self.keys, by, fields)
         signal = _signal(partner_id, key, fields, sent=sent)
-        return await self._store(signal if permitted else replace(signal, barred=NOT_FOR_THIS))
+        return await self._store(signal if permitted else replace(signal, barred=OUTSIDE_SCOPE))
 
     async def rehearse(
         self, partner_id: str, headers: Mapping[str, str], body: bytes
     ) -> tuple[tuple[PartnerKey, ...], Rehearsal]:
-        """Returns the keys that signed an event, and what would become of its signal. Raises ``DeclinedError``."""
+        """Returns the keys that signed an event, and the result of its rehearsal. Raises ``DeclinedError``."""
         by, fields = await self.verify_event(partner_id, headers, body)
         partner, now = await get(self.pool, partner_id), await clock.now(self.pool)
         received, scopes = partner.kinds if partner else frozenset(), [key.scope for key in by]

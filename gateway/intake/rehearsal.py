@@ -1,7 +1,7 @@
-"""Judges a partner's signal as its case would decide, for rehearsals: from the signal alone, and nothing is kept.
+"""Judges a partner's signal as its case would, for rehearsals: from the signal alone, and without storing it.
 
-No referral is looked up, so that a rehearsal discloses nothing about one. Its kind is what the sender names, or every
-kind that the partner receives.
+No referral is looked up, so that a rehearsal discloses nothing about one. The signal is judged for the kind of referral
+that the sender names, or for every kind that the partner receives.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from domain.commands.signal import ReceivePartnerSignal
 from domain.kernel.policy import NEWEST
 from domain.kernel.vocabulary import STATEMENTS, ReferralKind, SignalType
 from domain.kernel.working_time import LIBYA
-from domain.referral.key_scope import NOT_FOR_THIS, KeyScope
-from domain.referral.outcomes import OUTCOMES, Flaw, flaws
+from domain.referral.key_scope import OUTSIDE_SCOPE, KeyScope
+from domain.referral.outcomes import OUTCOMES, SchemaViolation, schema_violations
 from gateway.intake.submission import DeclinedError
 from gateway.intake.validation import FieldError, field_error, one_of, pointer, sentence
 
@@ -42,10 +42,10 @@ CORRECTIONS: Final = frozenset({SignalType.AMENDED, SignalType.RETRACTED})
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """What would become of a signal.
+    """The result of a rehearsal.
 
-    ``kinds`` are the kinds of referral as which it was judged, ``errors`` why it would be held for review, and
-    ``notes`` what its sender should know otherwise.
+    ``kinds`` are the kinds of referral for which the signal was judged, ``errors`` the reasons why it would be held for
+    review, and ``notes`` other information for its sender. ``says`` states the result if there are no errors.
     """
 
     kinds: tuple[ReferralKind, ...]
@@ -81,7 +81,7 @@ def rehearse(
     scopes: Collection[KeyScope],
     now: datetime,
 ) -> Rehearsal:
-    """Returns what would become of a signal whose schema has been checked.
+    """Returns how a case would decide on a signal whose schema has been checked.
 
     ``received`` are the kinds of referral for which the partner is registered, ``scopes`` those of the keys that
     signed, ``now`` the programme's time (UTC).
@@ -104,28 +104,30 @@ def rehearse(
 def _errors(
     kind: ReferralKind, signal: ReceivePartnerSignal, scopes: Collection[KeyScope], latest: datetime
 ) -> Iterator[FieldError]:
-    said = signal.signal_type
-    if not any(scope.permits(kind, said) for scope in scopes):
-        yield FieldError("/data/signal_type", NOT_FOR_THIS, f"The key may not report {said} on a referral of {kind}")
-    yield from (_described(kind, flaw, signal) for flaw in flaws(kind, signal, latest))
-    if said in CORRECTIONS:
-        yield FieldError("/data/signal_type", "AMENDMENT", f"{said} takes effect only after our staff have reviewed it")
+    signal_type = signal.signal_type
+    if not any(scope.permits(kind, signal_type) for scope in scopes):
+        message = f"The key may not report {signal_type} on a referral of {kind}"
+        yield FieldError("/data/signal_type", OUTSIDE_SCOPE, message)
+    yield from (_described(kind, each, signal) for each in schema_violations(kind, signal, latest))
+    if signal_type in CORRECTIONS:
+        message = f"{signal_type} takes effect only after our staff have reviewed it"
+        yield FieldError("/data/signal_type", "AMENDMENT", message)
 
 
-def _described(kind: ReferralKind, flaw: Flaw, signal: ReceivePartnerSignal) -> FieldError:
-    """Describes one reason why a signal does not fit its kind."""
-    if flaw.error is not None:
-        found = field_error(flaw.error, "/data/payload", OUTCOMES[kind].payload)
-        return FieldError(found.pointer, flaw.rule, _in_payload(found.message), found.value)
-    field = str(flaw.path[-1])
-    at, name = "/data" + pointer(flaw.path), field.replace("_", " ")
-    if flaw.rule == "FUTURE":
-        return FieldError(at, flaw.rule, _in_payload(f"{name} must not be in the future"), signal.payload[field])
-    if flaw.rule == "MISSING":
+def _described(kind: ReferralKind, violation: SchemaViolation, signal: ReceivePartnerSignal) -> FieldError:
+    """Describes one violation of the schema of a kind by a signal."""
+    if violation.error is not None:
+        found = field_error(violation.error, "/data/payload", OUTCOMES[kind].payload)
+        return FieldError(found.pointer, violation.rule, _in_payload(found.message), found.value)
+    field = str(violation.path[-1])
+    at, name = "/data" + pointer(violation.path), field.replace("_", " ")
+    if violation.rule == "FUTURE":
+        return FieldError(at, violation.rule, _in_payload(f"{name} must not be in the future"), signal.payload[field])
+    if violation.rule == "MISSING":
         must = "must be true" if signal.payload.get(field) is False else "is required"
-        return FieldError(at, flaw.rule, _in_payload(f"{name} {must} with the outcome {flaw.required[0]}"))
-    value = signal.outcome_code if flaw.rule == "OUTCOME" else signal.payload_version
-    return FieldError(at, flaw.rule, f"{name.capitalize()} {_allowed(flaw.required, kind, signal)}", value)
+        return FieldError(at, violation.rule, _in_payload(f"{name} {must} with the outcome {violation.required[0]}"))
+    value = signal.outcome_code if violation.rule == "OUTCOME" else signal.payload_version
+    return FieldError(at, violation.rule, f"{name.capitalize()} {_allowed(violation.required, kind, signal)}", value)
 
 
 def _allowed(allowed: tuple[str, ...], kind: ReferralKind, signal: ReceivePartnerSignal) -> str:
@@ -140,20 +142,20 @@ def _in_payload(message: str) -> str:
 
 def _clock(signal: ReceivePartnerSignal, latest: datetime) -> Iterator[FieldError]:
     if signal.occurred_at > latest:
-        said = "Occurred at is in the future: the signal would take effect, and the difference would be recorded"
-        yield FieldError("/data/occurred_at", "CLOCK_AHEAD", said)
+        message = "Occurred at is in the future: the signal would take effect, and the difference would be recorded"
+        yield FieldError("/data/occurred_at", "CLOCK_AHEAD", message)
 
 
 def _notes(kind: ReferralKind, signal: ReceivePartnerSignal) -> Iterator[FieldError]:
-    """Describes what has another effect than its sender may expect."""
-    answers, code = OUTCOMES[kind], signal.outcome_code
-    for name in sorted(set(signal.payload) - set(answers.payload.model_fields)):
+    """Describes effects that the sender may not expect."""
+    spec, code = OUTCOMES[kind], signal.outcome_code
+    for name in sorted(set(signal.payload) - set(spec.payload.model_fields)):
         unknown = f"Payload: {name[:60]} is not a field of {kind}; it would be stored encrypted, without effect"
         yield FieldError("/data" + pointer(("payload", name)), "NOT_REQUESTED", unknown)
-    if signal.signal_type is SignalType.COMPLETED and code in answers.goes_on:
+    if signal.signal_type is SignalType.COMPLETED and code in spec.non_final:
         yield FieldError("/data/outcome_code", "PROGRESS", f"{code} completes nothing and would count as progress")
-    if signal.signal_type is SignalType.COMPLETED and code in answers.promises:
+    if signal.signal_type is SignalType.COMPLETED and code in spec.promises:
         yield FieldError("/data/outcome_code", "PROMISE", f"{code} counts as accepted until the person has departed")
-    if code in answers.only_after:
+    if code in spec.only_after_departure:
         late = f"Before the person has departed, {code} would be held for review"
         yield FieldError("/data/outcome_code", "BEFORE_DEPARTURE", late)

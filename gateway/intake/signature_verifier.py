@@ -14,7 +14,7 @@ from typing import Final
 import asyncpg
 
 from store.crypto.keys import MasterKey
-from store.partners.keys import NOTICED_EVERY, PartnerKey, every_key, notice, signers
+from store.partners.keys import USE_RECORDED_EVERY, PartnerKey, keys_by_partner, notice, signers
 
 FRESH_S: Final = 2.0
 """How long a key may still be accepted after it was revoked, in seconds."""
@@ -46,7 +46,7 @@ class SignatureVerifier:
     async def notice(self, by: Sequence[PartnerKey]) -> None:
         """Records that these keys are in use, with at most one statement per hour and key."""
         now = time.monotonic()
-        due = [key for key in by if now - self._noticed.get(key.key_id, -math.inf) > NOTICED_EVERY.total_seconds()]
+        due = [key for key in by if now - self._noticed.get(key.key_id, -math.inf) > USE_RECORDED_EVERY.total_seconds()]
         if due:
             self._noticed |= dict.fromkeys((key.key_id for key in due), now)
             await notice(self._pool, due)
@@ -61,4 +61,4 @@ class SignatureVerifier:
 
     async def _read(self) -> None:
         begun = time.monotonic()
-        self._keys, self._read_at = await every_key(self._pool, self._master), begun
+        self._keys, self._read_at = await keys_by_partner(self._pool, self._master), begun

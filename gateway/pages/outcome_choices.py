@@ -69,13 +69,13 @@ STATEMENTS: Final = (
 
 def every(kind: ReferralKind) -> Iterator[OutcomeChoice]:
     """Yields every answer for a kind of referral, whatever its status."""
-    carried = OUTCOMES[kind].carried if kind not in CALLS else {}
-    yield from _choices(SignalType.ACCEPTED, carried.get(SignalType.ACCEPTED) or (None,), "your_answer", "accept")
-    yield from _choices(SignalType.REJECTED, carried.get(SignalType.REJECTED) or (None,), "your_answer", "reject")
+    by_signal = OUTCOMES[kind].by_signal if kind not in CALLS else {}
+    yield from _choices(SignalType.ACCEPTED, by_signal.get(SignalType.ACCEPTED) or (None,), "your_answer", "accept")
+    yield from _choices(SignalType.REJECTED, by_signal.get(SignalType.REJECTED) or (None,), "your_answer", "reject")
     yield OutcomeChoice(SignalType.FAILED, None, "your_answer", "reject")
     yield OutcomeChoice(SignalType.STARTED, None, "your_answer", "start")
-    yield from _choices(SignalType.PROGRESS, carried.get(SignalType.PROGRESS, ()), "not_yet", "not_yet")
-    yield from _choices(SignalType.COMPLETED, carried.get(SignalType.COMPLETED, ()), "done", "done")
+    yield from _choices(SignalType.PROGRESS, by_signal.get(SignalType.PROGRESS, ()), "not_yet", "not_yet")
+    yield from _choices(SignalType.COMPLETED, by_signal.get(SignalType.COMPLETED, ()), "done", "done")
     yield from STATEMENTS
 
 

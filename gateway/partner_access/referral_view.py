@@ -200,7 +200,7 @@ class _PartnerView:
         referral = case.referrals.get(referral_id) if isinstance(case, Case) else None
         if not isinstance(case, Case) or referral is None:
             return None
-        if not any(key.scope.speaks_of(referral.asked_kind) for key in self.by):
+        if not any(key.scope.covers(referral.asked_kind) for key in self.by):
             return None
         events = [entry for entry in stream.entries if getattr(entry.event, "referral_id", None) == referral_id]
         deliveries = await Outbox(self.intake.pool).about(candidate.stream_id, candidate.referral_id, self.partner_id)
@@ -278,5 +278,5 @@ def _is_partner_report(event: Event) -> bool:
 def _end_notified_at(logged: _LoggedReferral, end: ReplayedEvent) -> datetime | None:
     """Returns when the notice of the end was delivered."""
     notices = (each for each in logged.events if isinstance(each.event, ReferralCancellationNotified))
-    notice = logged.sent_by(next((each for each in notices if each.row.version > end.row.version), None))
+    notice = logged.sent_by(next((each for each in notices if each.version > end.version), None))
     return notice.settled_at if notice is not None else None

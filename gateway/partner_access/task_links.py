@@ -24,7 +24,7 @@ from domain.kernel.policy import NEWEST
 from domain.kernel.vocabulary import ReferralKind, ReferralStatus, SignalType
 from domain.kernel.working_time import LIBYA
 from domain.referral.disclosure import minimum_data
-from domain.referral.requests import why_not_send
+from domain.referral.requests import sending_blocked_by
 from gateway.intake.service import Intake
 from gateway.intake.staff import NUMBER
 from gateway.intake.submission import KEY, DeclinedError, SubmissionResult
@@ -301,7 +301,7 @@ def why_not_show(case: Case, referral: Referral) -> str | None:
         return "CASE.CLOSED"
     if case.person is None:
         return "CASE.ERASED"
-    return why_not_send(case, referral)
+    return sending_blocked_by(case, referral)
 
 
 def chosen(case: Case, referral_id: UUID | None, kind: str | None) -> Referral:

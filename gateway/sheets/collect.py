@@ -20,8 +20,8 @@ from domain.commands.signal import ReceivePartnerSignal
 from domain.kernel.directory import Partner
 from domain.kernel.event import NEVER
 from domain.kernel.policy import NEWEST
-from domain.referral.sheets import ANSWERS, CELLS, NOTE, RESULT, STATEMENT_COLUMNS, read_code
-from domain.signals.handler import mismatched
+from domain.referral.sheets import CELLS, NOTE, RESULT, SHEET_OUTCOMES, STATEMENT_COLUMNS, parse_code
+from domain.signals.handler import identity_mismatch
 from gateway.intake.service import Intake
 from gateway.intake.validation import schema_errors
 from gateway.sheets.issue import until_settled
@@ -131,7 +131,7 @@ async def check(intake: Intake, partner: RegisteredPartner, listing: TableFile) 
 
 async def _rows(intake: Intake, partner: RegisteredPartner, listing: TableFile) -> list[_Row]:
     filled = [line for line in listing.lines if any(clean(line.cells.get(column, "")) for column in FILLED)]
-    codes = [read_code(line.cells.get(CODE, "")) for line in filled]
+    codes = [parse_code(line.cells.get(CODE, "")) for line in filled]
     known = await sheets.placed(intake.pool, filter(None, codes))
     found = [(line, code, known.get(code or "")) for line, code in zip(filled, codes, strict=True)]
     return [
@@ -150,7 +150,7 @@ def _read(row: _Row, listing: TableFile, at: datetime, zone: timezone) -> tuple[
         return read_row(row.line, listing.headings, context)
     since = row.placed.issued_at if row.placed else NEVER  # a repetition must be read as the same statement
     found, _ = read_row(
-        row.line, listing.headings, RowContext(next(iter(ANSWERS)), since, at.astimezone(zone).date(), zone)
+        row.line, listing.headings, RowContext(next(iter(SHEET_OUTCOMES)), since, at.astimezone(zone).date(), zone)
     )
     return [each for each in found if each.part in STATEMENT_COLUMNS], [_unknown_code(row, listing)]
 
@@ -186,7 +186,7 @@ def _without_contradictions(
 
 
 def _permits(placed: RowTarget | None, statement: RowStatement) -> bool:
-    outcome = ANSWERS[placed.kind].outcome(str(statement.fields.get("outcome_code"))) if placed else None
+    outcome = SHEET_OUTCOMES[placed.kind].outcome(str(statement.fields.get("outcome_code"))) if placed else None
     return statement.part == RESULT and outcome is not None and outcome.permits
 
 
@@ -198,7 +198,7 @@ def _line(intake: Intake, partner: RegisteredPartner, row: _Row, statement: RowS
         source = {"referral_token": placed.token, "sheet_id": str(placed.sheet_id)}
     else:
         code = row.written_code
-        line_id = sheets.strange_line_id(master, partner.partner_id, code, statement.fields)
+        line_id = sheets.unknown_line_id(master, partner.partner_id, code, statement.fields)
         source = {"referral_token": f"no sheet has this row: {code[:32]}"}  # stored: a repetition must be the same
     fields = {**statement.fields, **source, "signal_id": str(line_id), "partner_id": partner.partner_id}
     return ReadyLine(row.line.row, code, statement.part, line_id, fields, placed)
@@ -239,7 +239,7 @@ async def _has_other_name(intake: Intake, each: ReadyLine) -> bool:
         case = (await replay(intake.pool, intake.keys, each.placed.stream_id)).state
     except UnknownStreamError:
         return False
-    return isinstance(case, Case) and mismatched(case, ReceivePartnerSignal.model_validate(each.fields))
+    return isinstance(case, Case) and identity_mismatch(case, ReceivePartnerSignal.model_validate(each.fields))
 
 
 # Submitting

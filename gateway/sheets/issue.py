@@ -22,7 +22,7 @@ from domain.kernel.directory import Partner
 from domain.kernel.vocabulary import ReferralKind
 from domain.kernel.working_time import LIBYA
 from domain.referral.disclosure import minimum_data
-from domain.referral.sheets import SHEETS, SheetKind, why_not_list
+from domain.referral.sheets import SHEETS, SheetKind, listing_blocked_by
 from gateway.intake.service import Intake
 from gateway.intake.staff import USER
 from gateway.intake.submission import KEY, DeclinedError
@@ -93,7 +93,7 @@ class _LoadedReferral:
     @property
     def why_not(self) -> str | None:
         """The rule that excludes it. An incomplete history is never the basis of a decision."""
-        return "LOG.UNREADABLE" if self.stream.left_out else why_not_list(self.case, self.referral)
+        return "LOG.UNREADABLE" if self.stream.left_out else listing_blocked_by(self.case, self.referral)
 
     def is_for(self, kind: SheetKind, movement: str | None) -> bool:
         on_flight = movement is None or (self.case.seat is not None and self.case.seat.movement == movement)
@@ -226,7 +226,7 @@ async def until_settled(intake: Intake, message_ids: list[UUID], seconds: float)
     """Returns the outcomes of these messages as soon as none is pending, or after ``seconds``."""
     until = monotonic() + seconds
     while True:
-        outcomes = await sheets.became(intake.pool, message_ids)
+        outcomes = await sheets.outcomes(intake.pool, message_ids)
         pending = any(each.status == "pending" for each in outcomes.values())
         if not pending or monotonic() >= until:
             return outcomes

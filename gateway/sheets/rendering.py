@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from domain.kernel.names import DOCUMENT_NAMES, country_name, language_name
 from domain.kernel.vocabulary import ReferralKind
-from domain.referral.sheets import ANSWERS, CELLS, RESULT, SHEETS, CellType, spaced
+from domain.referral.sheets import CELLS, RESULT, SHEET_OUTCOMES, SHEETS, CellType, printed_code
 from gateway.sheets.row_parser import CODE, clean, safe
 from gateway.sheets.translations import (
     HEADINGS,
@@ -95,7 +95,7 @@ class SheetPage:
 
     def _cell(self, row: SheetPageRow, column: str) -> str:
         if column == CODE:
-            return spaced(row.code)
+            return printed_code(row.code)
         if column == "asked for":
             return REQUESTS[row.kind].in_(self.language)
         value = row.person.get(column)
@@ -103,7 +103,7 @@ class SheetPage:
 
     def choices(self, kind: ReferralKind) -> list[str]:
         """Returns the results that can be chosen in a row of this kind."""
-        return [RESULTS[outcome.code].in_(self.language) for outcome in ANSWERS[kind].outcomes]
+        return [RESULTS[outcome.code].in_(self.language) for outcome in SHEET_OUTCOMES[kind].outcomes]
 
     @property
     def kinds(self) -> list[ReferralKind]:
@@ -369,5 +369,5 @@ def as_json(page: SheetPage) -> dict[str, Any]:
 
 def _row_as_json(page: SheetPage, row: SheetPageRow) -> dict[str, Any]:
     shown = {name: value for name, value in row.person.items() if name in page.given or name == "dob_precision"}
-    outcomes = [outcome.code for outcome in ANSWERS[row.kind].outcomes]
+    outcomes = [outcome.code for outcome in SHEET_OUTCOMES[row.kind].outcomes]
     return {"row_code": row.code, "kind": row.kind.value, "person": shown, "outcomes": outcomes}

@@ -18,11 +18,11 @@ from typing import Any, Final
 from domain.kernel.names import DOCUMENT_NAMES, Translation
 from domain.kernel.vocabulary import ReferralKind
 from domain.referral.sheets import (
-    ANSWERS,
     CELLS,
     CONCERN,
     NOTE,
     RESULT,
+    SHEET_OUTCOMES,
     STATEMENT_COLUMNS,
     WITHDRAWAL,
     CellType,
@@ -144,7 +144,7 @@ class _Row:
         text = self.text(RESULT)
         if folded(text) in MISSING:
             return None
-        answers = ANSWERS[self.context.kind]
+        answers = SHEET_OUTCOMES[self.context.kind]
         allowed = known_by(RESULTS, [each.code for each in answers.outcomes])
         code = known(allowed, text)
         if code is None:
@@ -164,7 +164,7 @@ class _Row:
 
     def cells(self) -> tuple[dict[str, Any], bool]:
         """Returns the values of the cells beside the result, by column, and whether one of them could not be read."""
-        requested = {"date", *ANSWERS[self.context.kind].cells}
+        requested = {"date", *SHEET_OUTCOMES[self.context.kind].cells}
         values, has_errors = dict[str, Any](), False
         for column, cell_type in CELLS.items():
             text = self.text(column)
@@ -226,7 +226,7 @@ class _Row:
         return True
 
     def result_statement(self, outcome: SheetOutcome, values: Mapping[str, Any], note: str | None) -> RowStatement:
-        names = ANSWERS[self.context.kind].cells
+        names = SHEET_OUTCOMES[self.context.kind].cells
         payload = {names[column]: value for column, value in values.items() if column in names}
         fields = {"signal_type": outcome.signal.value, "outcome_code": outcome.outcome_code, "reason": note}
         return RowStatement(RESULT, self._with_subject(fields, payload, self._occurred_at(values.get("date"))))

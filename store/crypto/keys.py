@@ -1,7 +1,7 @@
-"""Keys: one per stream and compartment, wrapped under the master key, and destroyed to erase a person.
+"""Encryption keys: one per stream and compartment, wrapped under the master key, destroyed to erase a person's data.
 
-Every stream gets its whole set at once, under ids that mean nothing without the master key:
-neither the number of keys nor their names tell what is known about somebody.
+Each stream gets its complete set of keys at once, under ids that have no meaning without the master key. Neither the
+number of keys nor their ids therefore reveal what is recorded about a person.
 """
 
 from __future__ import annotations
@@ -26,77 +26,77 @@ if TYPE_CHECKING:
     import asyncpg
 
 BODY: Final = "BODY"
-"""The key for whole messages, beside those of the compartments."""
+"""The label of the key for whole messages, in addition to the keys of the compartments."""
 
 LABELS: Final = (BODY, *(str(compartment) for compartment in Compartment))
 
 NONCE: Final = 12
 
-KEPT: Final = 4096  # unwrapped keys held in memory
+CACHED_KEYS: Final = 4096  # unwrapped keys held in memory
 
-FRESH_S: Final = 30.0  # how long a keyring is used without asking again
+FRESH_S: Final = 30.0  # seconds for which a cached keyring is used without a new query
 
 
 class InvalidMasterKeyError(ValueError):
-    """The master key is not one, or is not the one these keys were wrapped under."""
+    """The master key is malformed, or is not the one under which the keys were wrapped."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyRow:
-    """A stored key; ``wrapped`` is ``None`` once it has been destroyed."""
+    """A stored key. ``wrapped`` is ``None`` if the key has been destroyed."""
 
     key_id: UUID
     wrapped: bytes | None
 
 
 class Key(NamedTuple):
-    """A key ready for use."""
+    """An unwrapped key."""
 
     key_id: UUID
     cipher: AESGCM
 
 
 class MasterKey:
-    """Wraps the streams' keys and makes the opaque ids; 32 bytes."""
+    """The key of 32 bytes that wraps the keys of streams and derives their opaque ids."""
 
     def __init__(self, secret: bytes) -> None:
         if len(secret) != 32:
-            msg = f"the master key has {len(secret)} bytes and must have 32"
+            msg = f"The master key has {len(secret)} bytes; it must have 32 (AWDA_MASTER_KEY)"
             raise InvalidMasterKeyError(msg)
         self._wrapping = AESGCM(_derive(secret, b"wrapping"))
         self._naming = _derive(secret, b"naming")
         self._hashing = _derive(secret, b"bodies")
-        self._kept: OrderedDict[bytes, AESGCM] = OrderedDict()
+        self._cached: OrderedDict[bytes, AESGCM] = OrderedDict()
 
     def key_id(self, stream_id: UUID, label: str) -> UUID:
-        """The id of a stream's key for a compartment."""
+        """Returns the id of the key of a stream for a compartment."""
         return UUID(bytes=_derive(self._naming, stream_id.bytes + label.encode())[:16])
 
     def fingerprint(self, *parts: bytes) -> bytes:
-        """A keyed digest: equal for equal parts, and no help in guessing them."""
+        """Returns a keyed digest (HMAC-SHA256) of the parts. It does not help to guess the parts."""
         return _derive(self._hashing, b"".join(len(part).to_bytes(8, "big") + part for part in parts))
 
     def wrap(self, key_id: UUID, stream_id: UUID, key: bytes) -> bytes:
-        """The key as it may be stored."""
+        """Returns the key encrypted under the master key, as it is stored."""
         nonce = urandom(NONCE)
         return nonce + self._wrapping.encrypt(nonce, key, key_id.bytes + stream_id.bytes)
 
     def unwrap(self, key_id: UUID, stream_id: UUID, wrapped: bytes) -> AESGCM:
-        """The key as it may be used. Raises ``InvalidMasterKeyError`` for a key of another home or another stream."""
+        """Returns the cipher of a stored key. Raises ``InvalidMasterKeyError`` for another master key or stream."""
         slot = key_id.bytes + stream_id.bytes + wrapped
-        if kept := self._kept.get(slot):
-            return kept
+        if cached := self._cached.get(slot):
+            return cached
         try:
             key = self._wrapping.decrypt(wrapped[:NONCE], wrapped[NONCE:], key_id.bytes + stream_id.bytes)
         except InvalidTag:
-            msg = f"key {key_id} was not wrapped for stream {stream_id} by this master key: check AWDA_MASTER_KEY"
+            msg = f"Key {key_id} was not wrapped for stream {stream_id} under this master key: check AWDA_MASTER_KEY"
             raise InvalidMasterKeyError(msg) from None
-        return self._keep(slot, AESGCM(key))
+        return self._cache(slot, AESGCM(key))
 
-    def _keep(self, slot: bytes, cipher: AESGCM) -> AESGCM:
-        self._kept[slot] = cipher
-        if len(self._kept) > KEPT:
-            self._kept.popitem(last=False)
+    def _cache(self, slot: bytes, cipher: AESGCM) -> AESGCM:
+        self._cached[slot] = cipher
+        if len(self._cached) > CACHED_KEYS:
+            self._cached.popitem(last=False)
         return cipher
 
 
@@ -105,7 +105,7 @@ def _derive(secret: bytes, purpose: bytes) -> bytes:
 
 
 class Keyring:
-    """The keys of one stream, unwrapped when first used. Without input or output, for use while mapping."""
+    """The keys of one stream, unwrapped at first use. Performs no input or output, so that the mapper can use it."""
 
     def __init__(self, master: MasterKey, stream_id: UUID, wrapped: Mapping[UUID, bytes | None]) -> None:
         self.stream_id = stream_id
@@ -115,30 +115,30 @@ class Keyring:
         self._named: dict[str, UUID] = {}
 
     def key(self, label: str) -> Key | None:
-        """The key for a compartment, or ``None`` if it was destroyed or never made."""
+        """Returns the key for a compartment, or ``None`` if it was destroyed or never created."""
         key_id = self._named.get(label)
         if key_id is None:
             key_id = self._named[label] = self._master.key_id(self.stream_id, label)
         return self.find(key_id)
 
     def find(self, key_id: UUID) -> Key | None:
-        """The key with this id, or ``None`` if it was destroyed or is not of this stream."""
+        """Returns the key with this id, or ``None`` if it was destroyed or belongs to another stream."""
         if (found := self._found.get(key_id)) is None and (wrapped := self._wrapped.get(key_id)):
             found = self._found[key_id] = Key(key_id, self._master.unwrap(key_id, self.stream_id, wrapped))
         return found
 
     def made(self, label: str) -> bool:
-        """Whether there is, or was, such a key."""
+        """Returns whether such a key exists or existed."""
         return self._master.key_id(self.stream_id, label) in self._wrapped
 
     @property
     def erased(self) -> bool:
-        """Whether every key of the stream has been destroyed."""
+        """Returns whether all keys of the stream have been destroyed."""
         return bool(self._wrapped) and not any(self._wrapped.values())
 
 
 class KeyStore:
-    """The table of keys."""
+    """Reads, creates and destroys the stored keys of streams."""
 
     def __init__(self, pool: asyncpg.Pool[asyncpg.Record], master: MasterKey) -> None:
         self.master = master
@@ -146,43 +146,43 @@ class KeyStore:
         self._rings: OrderedDict[UUID, tuple[float, Keyring]] = OrderedDict()
 
     def from_rows(self, stream_id: UUID, rows: Iterable[KeyRow]) -> Keyring:
-        """The keyring of keys that were read together with something else."""
+        """Returns a keyring of keys that were read as part of another query."""
         return Keyring(self.master, stream_id, {row.key_id: row.wrapped for row in rows})
 
     async def keyring(self, stream_id: UUID, need: Iterable[str] = (BODY,)) -> Keyring:
-        """The stream's keys. If one that is needed was never made, the whole set is made and committed first."""
-        wanted = tuple(need)
-        made_at, ring = self._rings.get(stream_id, (0.0, None))
-        if ring is None or monotonic() - made_at > FRESH_S or not all(map(ring.made, wanted)):
-            return (await self.keyrings([stream_id], wanted))[stream_id]
-        return ring
+        """Returns the keyring of a stream. If a key in ``need`` was never created, creates and commits all keys."""
+        labels = tuple(need)
+        read_at, keyring = self._rings.get(stream_id, (0.0, None))
+        if keyring is None or monotonic() - read_at > FRESH_S or not all(map(keyring.made, labels)):
+            return (await self.keyrings([stream_id], labels))[stream_id]
+        return keyring
 
     async def keyrings(self, stream_ids: Iterable[UUID], need: Iterable[str] = (BODY,)) -> dict[UUID, Keyring]:
-        """The same for many streams, in one or three round trips."""
-        wanted, streams = tuple(need), tuple(dict.fromkeys(stream_ids))
-        rings = await self._read(streams)
-        lacking = [stream for stream, ring in rings.items() if not all(map(ring.made, wanted))]
+        """Returns the keyrings of many streams, in one round trip, or in three if keys must be created."""
+        labels, streams = tuple(need), tuple(dict.fromkeys(stream_ids))
+        keyrings = await self._read(streams)
+        lacking = [stream for stream, keyring in keyrings.items() if not all(map(keyring.made, labels))]
         if lacking:
             await self._make(lacking)
-            rings |= await self._read(lacking)
-        for ring in rings.values():
-            self._remember(ring)
-        return rings
+            keyrings |= await self._read(lacking)
+        for keyring in keyrings.values():
+            self._remember(keyring)
+        return keyrings
 
     async def body_keyrings(self, stream_ids: Iterable[UUID]) -> dict[UUID, Keyring]:
-        """Only the keys for whole messages, asked for anew: for whoever takes in and reads nothing."""
+        """Returns keyrings with only the key for whole messages, read without the cache: enough to accept messages."""
         named = {self.master.key_id(stream, BODY): stream for stream in stream_ids}
         found = {row["key_id"]: row["wrapped"] for row in await self._pool.fetch(_READ_NAMED, list(named))}
-        rings = {
+        keyrings = {
             stream: Keyring(self.master, stream, {key_id: found[key_id]})
             for key_id, stream in named.items()
             if key_id in found
         }
-        lacking = [stream for stream in named.values() if stream not in rings]
-        return {**rings, **(await self.keyrings(lacking) if lacking else {})}
+        lacking = [stream for stream in named.values() if stream not in keyrings]
+        return {**keyrings, **(await self.keyrings(lacking) if lacking else {})}
 
     async def destroy(self, stream_id: UUID) -> None:
-        """Destroy the stream's keys for ever, also those that were never made."""
+        """Destroys all keys of a stream permanently, and prevents that missing ones are created later."""
         ids = [self.master.key_id(stream_id, label) for label in LABELS]
         await self._pool.execute(_DESTROY, ids, stream_id)
         self._rings.pop(stream_id, None)
@@ -195,14 +195,14 @@ class KeyStore:
 
     async def _make(self, streams: Iterable[UUID]) -> None:
         made = [(self.master.key_id(stream, label), stream) for stream in streams for label in LABELS]
-        made.sort()  # two that make keys for the same streams must not wait for each other in a circle
+        made.sort()  # one order for all writers: concurrent creation for the same streams must not deadlock
         wrapped = [self.master.wrap(key_id, stream, urandom(32)) for key_id, stream in made]
         await self._pool.execute(_MAKE, [key_id for key_id, _ in made], [stream for _, stream in made], wrapped)
 
-    def _remember(self, ring: Keyring) -> None:
-        self._rings[ring.stream_id] = (monotonic(), ring)
-        self._rings.move_to_end(ring.stream_id)
-        if len(self._rings) > KEPT // len(LABELS):
+    def _remember(self, keyring: Keyring) -> None:
+        self._rings[keyring.stream_id] = (monotonic(), keyring)
+        self._rings.move_to_end(keyring.stream_id)
+        if len(self._rings) > CACHED_KEYS // len(LABELS):
             self._rings.popitem(last=False)
 
 

@@ -1,8 +1,8 @@
-"""Signatures as Standard Webhooks has them: ``v1`` is HMAC-SHA256, ``v1a`` is Ed25519.
+"""Standard Webhooks signatures: ``v1`` is HMAC-SHA256, ``v1a`` is Ed25519.
 
-A key is text that says its kind: ``whsec_`` is a shared secret, ``whsk_`` an Ed25519 private key, ``whpk_`` its public
-half.
-What is signed is ``id.timestamp.body``. Nothing a sender can write makes the verifying raise, or accept by accident.
+The prefix of a key names its kind: ``whsec_`` is a shared secret, ``whsk_`` an Ed25519 private key, ``whpk_`` the
+matching public key. The signed content is ``id.timestamp.body``. Verification never raises, whatever a sender writes,
+and rejects every malformed header.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-SECRET: Final = "whsec_"  # noqa: S105 (the word before a secret)
+SECRET: Final = "whsec_"  # noqa: S105 (the prefix of a secret)
 
 PRIVATE: Final = "whsk_"
 
@@ -43,7 +43,7 @@ SECRET_BYTES: Final = range(24, 65)
 
 SIGNATURES: Final = 8
 
-_ID = re.compile(r"[!-\-/-~]{1,128}")  # visible ASCII without the dot, which parts what is signed
+_ID = re.compile(r"[!-\-/-~]{1,128}")  # visible ASCII without the dot, which separates the signed parts
 
 _SECONDS = re.compile(r"[1-9][0-9]{0,11}")
 
@@ -51,45 +51,45 @@ _ENTRY = re.compile(r"(v[0-9]{1,2}[a-z]?),([A-Za-z0-9+/]{1,512}={0,2})")
 
 
 class InvalidKeyError(ValueError):
-    """A text that is not a key, or not one of the kind that is needed here."""
+    """The text is not a key, or not a key of the required kind."""
 
 
 def new_secret() -> str:
-    """A fresh shared secret."""
+    """Returns a new shared secret."""
     return SECRET + b64encode(urandom(32)).decode()
 
 
 def new_pair() -> tuple[str, str]:
-    """A fresh Ed25519 key: (private, public)."""
+    """Returns a new Ed25519 key pair: (private, public)."""
     private = Ed25519PrivateKey.generate()
     public = private.public_key().public_bytes_raw()
     return PRIVATE + b64encode(private.private_bytes_raw()).decode(), PUBLIC + b64encode(public).decode()
 
 
 def key_bytes(key: str) -> bytes:
-    """The bytes of a key. Raises ``InvalidKeyError``; the text itself is never repeated."""
+    """Returns the bytes of a key. Raises ``InvalidKeyError``, whose text never contains the key."""
     kind = next((prefix for prefix in (SECRET, PRIVATE, PUBLIC) if key.startswith(prefix)), None)
     if kind is None:
-        raise InvalidKeyError(f"a key begins with {SECRET}, {PRIVATE} or {PUBLIC}; this one begins otherwise")
+        raise InvalidKeyError(f"A key must begin with {SECRET}, {PRIVATE} or {PUBLIC}")
     try:
         raw = b64decode(key.removeprefix(kind), validate=True)
     except (binascii.Error, ValueError):
-        raise InvalidKeyError(f"what follows {kind} must be base64") from None
+        raise InvalidKeyError(f"The part of the key after {kind} must be base64") from None
     if len(raw) not in (SECRET_BYTES if kind == SECRET else (32,)):
-        wanted = "24 to 64" if kind == SECRET else "32"
-        raise InvalidKeyError(f"a {kind} key has {wanted} bytes; this one has {len(raw)}")
+        required = "24 to 64" if kind == SECRET else "32"
+        raise InvalidKeyError(f"A {kind} key must have {required} bytes; this one has {len(raw)}")
     return raw
 
 
 def sign(key: str, message_id: str, timestamp: int, body: bytes) -> dict[str, str]:
-    """The three headers for a message. ``timestamp`` is seconds (UTC). Raises ``InvalidKeyError`` for a public key."""
+    """Returns the three headers of a message. ``timestamp``: Unix time. Raises ``InvalidKeyError`` for a public key."""
     return sign_with((key,), message_id, timestamp, body)
 
 
 def sign_with(keys: Iterable[str], message_id: str, timestamp: int, body: bytes) -> dict[str, str]:
-    """The same under several keys at once, as while an old one is being replaced."""
+    """Returns the headers with one signature per key, as needed while a key is being replaced."""
     if not _ID.fullmatch(message_id):
-        raise ValueError(f"{message_id!r} cannot be a message's id: 1 to 128 visible ASCII characters, no dot")
+        raise ValueError(f"Message id {message_id!r} must have 1 to 128 visible ASCII characters and no dot")
     signed = _signed(message_id, str(timestamp), body)
     return {
         ID: message_id,
@@ -101,26 +101,26 @@ def sign_with(keys: Iterable[str], message_id: str, timestamp: int, body: bytes)
 def verified(
     keys: Iterable[str], headers: Mapping[str, str], body: bytes, now: float, within_s: float = TOLERANCE_S
 ) -> bool:
-    """Whether one of the keys signed this body, under these headers (lower-case names), about ``now``.
+    """Returns whether one of the keys signed this body, within ``within_s`` seconds of ``now``.
 
-    ``now`` is seconds of the real clock.
+    Header names are in lower case. ``now`` is Unix time of the real clock.
     """
-    return any(fitting(keys, headers, body, now, within_s))
+    return any(matching(keys, headers, body, now, within_s))
 
 
-def fitting(
+def matching(
     keys: Iterable[str], headers: Mapping[str, str], body: bytes, now: float, within_s: float = TOLERANCE_S
 ) -> list[bool]:
-    """The same of each key by itself. Every key is tried against every signature, so that time tells nothing."""
+    """Returns for each key whether it signed. Tries every key with every signature, so that timing reveals nothing."""
     message_id, timestamp, given = (headers.get(name, "") for name in HEADERS)
     entries = _entries(given)
-    tried = list(keys)
+    candidates = list(keys)
     if not (_ID.fullmatch(message_id) and _SECONDS.fullmatch(timestamp) and entries):
-        return [False] * len(tried)
+        return [False] * len(candidates)
     if abs(now - int(timestamp)) > within_s:
-        return [False] * len(tried)
+        return [False] * len(candidates)
     signed = _signed(message_id, timestamp, body)
-    return [_signed_by(key, entries, signed) for key in tried]
+    return [_signed_by(key, entries, signed) for key in candidates]
 
 
 def _signed_by(key: str, entries: Iterable[tuple[str, str]], signed: bytes) -> bool:
@@ -129,7 +129,7 @@ def _signed_by(key: str, entries: Iterable[tuple[str, str]], signed: bytes) -> b
 
 
 def _entries(given: str) -> list[tuple[str, str]]:
-    """The signatures in a header; none if any part of it is malformed."""
+    """Returns the signatures in a header, or none if any part of it is malformed."""
     found = [_ENTRY.fullmatch(entry) for entry in given.split(" ", SIGNATURES)]
     if len(found) > SIGNATURES:
         return []
@@ -144,7 +144,7 @@ def _signed(message_id: str, timestamp: str, body: bytes) -> bytes:
 def _signature(key: str, signed: bytes) -> str:
     raw = key_bytes(key)
     if key.startswith(PUBLIC):
-        raise InvalidKeyError(f"a {PUBLIC} key can only verify: sign with its {PRIVATE} half")
+        raise InvalidKeyError(f"A {PUBLIC} key can only verify signatures: sign with the matching {PRIVATE} key")
     if key.startswith(PRIVATE):
         return "v1a," + b64encode(Ed25519PrivateKey.from_private_bytes(raw).sign(signed)).decode()
     return "v1," + _hmac(raw, signed)
@@ -168,4 +168,4 @@ def _fits_public(public: bytes, text: str, signed: bytes) -> bool:
         Ed25519PublicKey.from_public_bytes(public).verify(signature, signed)
     except (binascii.Error, ValueError, InvalidSignature):
         return False
-    return b64encode(signature).decode() == text  # one signature has one spelling
+    return b64encode(signature).decode() == text  # each signature has exactly one accepted encoding

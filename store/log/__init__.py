@@ -1,4 +1,4 @@
-"""The event log: rows, mapper, hash chain, recorder, feed.
+"""The event log: rows, mapper, hash chain, recorder, repository and feed.
 
-Only a recording appends to it; messages that wait are in ``messages``. Start with ``recorder.py``.
+Only a recording appends to it; messages are in ``messages``. Start with ``recorder.py``.
 """

@@ -1,8 +1,8 @@
-"""The log as one sequence, in an order that never changes under a reader.
+"""The event feed: all events of the log in one order that does not change for a reader.
 
-Transactions commit in another order than they number their rows. The feed therefore goes by transaction id,
-and stops before the oldest transaction still under way: what comes later can only be appended behind.
-An open writing transaction anywhere in the cluster holds it back, so nothing else may share the cluster.
+Transactions do not commit in the order in which they number their rows. The feed is therefore ordered by transaction
+id (``xid8``) and stops before the oldest transaction that is still open: later events can only be appended after it.
+An open write transaction anywhere in the cluster delays the feed, so nothing else may share the cluster.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Position(NamedTuple):
-    """A place in the feed; positions compare in feed order."""
+    """A position in the feed. Positions compare in feed order."""
 
     xact: int = 0
     position: int = 0
@@ -41,7 +41,7 @@ class FeedRow:
 
     @property
     def at(self) -> Position:
-        """Where to read on after this event."""
+        """Returns the position after which reading continues."""
         return Position(self.xact, self.position)
 
 
@@ -49,19 +49,19 @@ START = Position()
 
 
 async def read(pool: asyncpg.Pool[asyncpg.Record], after: Position = START, limit: int = 500) -> list[FeedRow]:
-    """The next events after a position; fewer than ``limit`` means that there are no more for now."""
+    """Returns the next events after a position. Fewer than ``limit`` means that the reader has caught up."""
     found = await pool.fetch(_READ, str(after.xact), after.position, limit)
     return [FeedRow(int(row[0]), *row[1:]) for row in found]
 
 
 async def end(pool: asyncpg.Pool[asyncpg.Record]) -> Position:
-    """The position of the last event that can be read now."""
+    """Returns the position of the last event that can be read now."""
     row = await pool.fetchrow(_END)
     return Position(int(row[0]), row[1]) if row else START
 
 
 async def place(pool: asyncpg.Pool[asyncpg.Record], stream_id: UUID, version: int) -> Position | None:
-    """Where in the feed an event stands, whether or not the feed has come to it; ``None`` if there is no such event."""
+    """Returns the position of an event, also if the feed does not show it yet; ``None`` if there is no such event."""
     row = await pool.fetchrow(_PLACE, stream_id, version)
     return Position(int(row[0]), row[1]) if row else None
 

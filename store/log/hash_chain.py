@@ -1,6 +1,6 @@
-"""The hash chain: every event carries a digest of itself and of the one before.
+"""The hash chain: each event carries a digest of itself and of the event before it.
 
-It covers the bytes as they are stored, so a destroyed key does not break it, and a changed byte does.
+The digest covers the bytes as they are stored: a destroyed key does not break the chain, a changed byte does.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ GENESIS = bytes(32)
 
 
 class ChainedEvent(Protocol):
-    """What the digest covers of an event, beside its place."""
+    """The parts of an event that the digest covers, besides its stream and version."""
 
     @property
     def topic(self) -> str: ...
@@ -32,7 +32,10 @@ class ChainedEvent(Protocol):
 
 
 class ChainBreak(NamedTuple):
-    """Where a stored stream stops being what was recorded."""
+    """A place where a stored stream differs from what was recorded.
+
+    The verification derives the kind of its finding from the first words of ``detail``.
+    """
 
     stream_id: UUID
     version: int
@@ -40,7 +43,7 @@ class ChainBreak(NamedTuple):
 
 
 def link(previous: bytes, stream_id: UUID, version: int, event: ChainedEvent) -> bytes:
-    """The digest of one event, given that of the event before it."""
+    """Returns the digest of one event, given the digest of the event before it."""
     name, about = event.topic.encode(), event.metadata.encode()
     parts = (
         previous,
@@ -59,18 +62,22 @@ def link(previous: bytes, stream_id: UUID, version: int, event: ChainedEvent) ->
 def breaks(
     rows: Iterable[EventRow], previous: bytes = GENESIS, version: int = 0, head: StreamHead | None = None
 ) -> Iterator[ChainBreak]:
-    """Walk one stream in order and name every row that does not follow from the one before.
+    """Yields every row of a stream that does not follow from the row before it.
 
-    With its head row, a stream whose end was cut off is found too.
+    With the ``head`` row, a stream whose last events were removed is detected as well.
     """
     for row in rows:
         version += 1
-        if row.version != version:
-            yield ChainBreak(row.stream_id, version, f"version {row.version} stands where {version} should")
-            version = row.version
-        if link(previous, row.stream_id, row.version, row) != row.hash:
-            yield ChainBreak(row.stream_id, row.version, "the stored bytes do not give the stored hash")
+        if row.originator_version != version:
+            yield ChainBreak(
+                row.originator_id, version, f"version {row.originator_version} was found instead of version {version}"
+            )
+            version = row.originator_version
+        if link(previous, row.originator_id, row.originator_version, row) != row.hash:
+            yield ChainBreak(row.originator_id, row.originator_version, "the stored bytes do not match the stored hash")
         previous = row.hash
     if head and (head.version, head.hash) != (version, previous):
-        detail = f"the head row stands at version {head.version}, the events end at {version} or with another hash"
+        detail = (
+            f"the head row has version {head.version}, but the events end at version {version} or with another hash"
+        )
         yield ChainBreak(head.stream_id, min(head.version, version) + 1, detail)

@@ -1,7 +1,7 @@
-"""What is stored of a fact or a message: plain JSON, with the sealed parts encrypted under the stream's keys.
+"""The mapper between domain events and stored events: JSON, with sealed fields encrypted under the stream's keys.
 
-Sealing binds a value to its place (stream, version, topic and field, or message), so that it cannot be moved.
-Where the key is gone the field reads as ``None``, and the rest of the fact remains.
+Encryption binds a value to its place (stream, version, topic and field, or message id), so that a value cannot be
+moved to another place. If the key has been destroyed, the field reads as ``None`` and the other fields remain readable.
 """
 
 from __future__ import annotations
@@ -35,23 +35,23 @@ EDITION: Final = "_v"
 
 _ENVELOPE: Final = set(ENVELOPE)
 
-BLOCK: Final = 32  # sealed values are padded, so that their length tells little
+BLOCK: Final = 32  # sealed values are padded (bytes), so that their length reveals little
 
 
 class UnreadableEventError(MapperDeserialisationError):
-    """A stored event that cannot be read; the rest of the log can."""
+    """A stored event cannot be read. Other events of the log are not affected."""
 
 
 class UnknownTopicError(UnreadableEventError):
-    """A stored event under a name nobody declared. It is never looked up, let alone imported."""
+    """A stored event has a topic that no event class declares. Topics are never resolved by importing a module."""
 
 
 class TamperedError(UnreadableEventError):
-    """Something sealed stands where it was not put, or was changed."""
+    """An encrypted value was moved from its place or was changed."""
 
 
 class KeyErasedError(Exception):
-    """Something should be sealed for a stream whose key has been destroyed, or was never made."""
+    """The key to encrypt a value for a stream has been destroyed, or was never created."""
 
 
 class _When(BaseModel):
@@ -59,25 +59,24 @@ class _When(BaseModel):
 
 
 class _Shape(NamedTuple):
-    """What the mapper must know of a class of events."""
+    """How the fields of an event class are stored. ``plain``: nothing is encrypted, and the class has version 1."""
 
     sealed: Mapping[str, Compartment]
     plain: bool
 
 
 class EventMapper(Mapper[UUID]):
-    """Turns the facts of one stream into rows and back, with that stream's keys."""
+    """Maps the events of one stream to stored events and back, with the keys of that stream."""
 
     def __init__(self, keyring: Keyring) -> None:
         super().__init__(_UNUSED)
         self.keyring = keyring
 
     def to_stored_event(self, domain_event: DomainEventProtocol[UUID]) -> StoredEvent:
-        """The fact as stored. Raises ``KeyErasedError`` if a field must be sealed and its key is gone."""
+        """Returns the event as it is stored. Raises ``KeyErasedError`` if the key for a sealed field is destroyed."""
         if not isinstance(domain_event, Event):
-            msg = (
-                f"{type(domain_event).__name__} is no event of this programme: derive it from domain.kernel.event.Event"
-            )
+            given = type(domain_event).__name__
+            msg = f"{given} is not an event of this application: derive it from domain.kernel.event.Event"
             raise TypeError(msg)
         event = domain_event
         return StoredEvent(event.originator_id, event.originator_version, event.TOPIC, self._state(event))
@@ -89,7 +88,7 @@ class EventMapper(Mapper[UUID]):
         """
         stream_id = stored_event.originator_id
         if not isinstance(stream_id, UUID):
-            msg = f"originator id {stream_id!r} is not a UUID"
+            msg = f"Originator id {stream_id!r} is not a UUID"
             raise UnreadableEventError(msg)
         event = self._event(stream_id, stored_event.originator_version, stored_event.topic, stored_event.state)
         if isinstance(stored_event, EventRow):
@@ -108,7 +107,7 @@ class EventMapper(Mapper[UUID]):
             return event.__pydantic_serializer__.to_json(event, exclude=_ENVELOPE)
         state = event.model_dump(mode="json", exclude=_ENVELOPE)
         sealed = {name: state.pop(name) for name in shape.sealed}
-        if sealed and self._may_seal(shape, sealed):
+        if sealed and self._seals_nulls(shape, sealed):
             state[SEALED] = {
                 name: self._seal_field(event, name, shape.sealed[name], value) for name, value in sealed.items()
             }
@@ -116,8 +115,8 @@ class EventMapper(Mapper[UUID]):
             state[EDITION] = event.class_version
         return to_json(state)
 
-    def _may_seal(self, shape: _Shape, values: Mapping[str, Any]) -> bool:
-        """Nothing is sealed as well, so that nobody sees it was nothing; an erased stream has no keys for that."""
+    def _seals_nulls(self, shape: _Shape, values: Mapping[str, Any]) -> bool:
+        """Returns whether to encrypt. Empty fields are encrypted too, to hide that they are, if all keys exist."""
         if any(value is not None for value in values.values()):
             return True
         return all(map(self.keyring.key, shape.sealed.values()))
@@ -132,7 +131,7 @@ class EventMapper(Mapper[UUID]):
     def _event(self, stream_id: UUID, version: int, topic: str, state: bytes) -> Event:
         event_class = REGISTRY.get(topic)
         if event_class is None:
-            msg = f"stream {stream_id} version {version}: topic {topic!r} is not declared here; update the programme"
+            msg = f"Stream {stream_id} version {version}: unknown topic {topic!r}; update the application"
             raise UnknownTopicError(msg)
         try:
             event = self._validated(event_class, stream_id, version, state)
@@ -157,13 +156,13 @@ class EventMapper(Mapper[UUID]):
 
 
 def seal_body(keyring: Keyring, stream_id: UUID, label: str, plaintext: bytes) -> bytes:
-    """A whole message, sealed for one stream and one place (``label``, such as ``inbox:<id>``)."""
+    """Returns a whole message encrypted for one stream and one place (``label``, such as ``inbox:<id>``)."""
     key = _usable(keyring, BODY)
     return key.key_id.bytes + _encrypt(key, plaintext, f"{stream_id.hex}|{label}".encode())
 
 
 def open_body(keyring: Keyring, stream_id: UUID, label: str, sealed: bytes) -> bytes | None:
-    """The message again, or ``None`` if its key has been destroyed. Raises ``TamperedError``."""
+    """Returns the decrypted message, or ``None`` if its key has been destroyed. Raises ``TamperedError``."""
     key = keyring.find(UUID(bytes=sealed[:16]))
     return None if key is None else _decrypt(key, sealed[16:], f"{stream_id.hex}|{label}".encode())
 
@@ -171,7 +170,7 @@ def open_body(keyring: Keyring, stream_id: UUID, label: str, sealed: bytes) -> b
 def _usable(keyring: Keyring, label: str) -> Key:
     key = keyring.key(label)
     if key is None:
-        msg = f"stream {keyring.stream_id} has no key to seal this under: it was erased, or its keys were never made"
+        msg = f"Stream {keyring.stream_id} has no key to encrypt with: the key was destroyed or never created"
         raise KeyErasedError(msg)
     return key
 
@@ -194,7 +193,7 @@ def _decrypt(key: Key, sealed: bytes, place: bytes) -> bytes:
     try:
         return key.cipher.decrypt(sealed[:NONCE], sealed[NONCE:], place)
     except InvalidTag:
-        msg = f"what is sealed at {place.decode()} was not sealed there, or has been changed"
+        msg = f"The encrypted value at {place.decode()} was moved there from another place, or was changed"
         raise TamperedError(msg) from None
 
 
@@ -202,38 +201,38 @@ def _happened_at(row: EventRow) -> datetime:
     try:
         return _When.__pydantic_validator__.validate_json(row.metadata).happened_at  # type: ignore[no-any-return]
     except ValidationError as unfit:
-        raise _unreadable(row.stream_id, row.version, row.topic, unfit) from None
+        raise _unreadable(row.originator_id, row.originator_version, row.topic, unfit) from None
 
 
 def _upcast(event_class: type[Event], values: dict[str, Any], written_as: int) -> dict[str, Any]:
     if written_as > event_class.class_version:
         known = event_class.class_version
-        msg = f"it was written as version {written_as} and this programme knows version {known}: update it first"
+        msg = f"written as version {written_as}, but this version reads up to {known}: update the application"
         raise ValueError(msg)
     event_class.upcast(values, written_as)
     return values
 
 
 def _unreadable(stream_id: UUID, version: int, topic: str, unfit: Exception) -> UnreadableEventError:
-    """Why an event cannot be read, without a word of what it says."""
+    """Returns the error for an event that cannot be read. It never quotes the content of the event."""
     if isinstance(unfit, UnreadableEventError):
         return unfit
     if isinstance(unfit, ValidationError):
-        why = "unfit fields: " + ", ".join(
+        why = "invalid fields: " + ", ".join(
             sorted({".".join(map(str, error["loc"])) or "all" for error in unfit.errors()})
         )
     else:
         why = str(unfit) if type(unfit) is ValueError and "written as version" in str(unfit) else type(unfit).__name__
-    return UnreadableEventError(f"stream {stream_id} version {version} ({topic}): {why}")
+    return UnreadableEventError(f"Stream {stream_id} version {version} ({topic}): {why}")
 
 
 @cache
 def _shape(event_class: type[Event]) -> _Shape:
     if SEALED in event_class.model_fields:
-        msg = f"{event_class.__name__}.{SEALED} would be overwritten: give the field another name"
+        msg = f"{event_class.__name__} has a field named {SEALED!r}, which the mapper uses itself: rename the field"
         raise TypeError(msg)
     sealed = sealed_fields(event_class)
     return _Shape(sealed, not sealed and event_class.class_version == 1)
 
 
-_UNUSED = JSONTranscoder()  # the library asks for one; pydantic does the work
+_UNUSED = JSONTranscoder()  # the base class requires a transcoder; serialisation is done by pydantic

@@ -1,7 +1,7 @@
-"""The hot path: read all that a decision needs in one round trip, write all that it decided in another.
+"""The recorder: reads everything that a decision needs in one round trip, and writes its result in another.
 
-A recording moves the head of its stream by compare-and-set even when it appends nothing;
-whoever decided on an older reading is ``StaleRevisionError``, and nothing of theirs is kept.
+Optimistic concurrency: a recording moves the head of its stream by compare-and-set even when it appends no event.
+A changeset that was decided on an older revision raises ``StaleRevisionError``, and none of it is stored.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ STALE: Final = "AW001"
 
 
 class StaleRevisionError(Exception):
-    """Somebody else recorded first. Read again, decide again."""
+    """Another recording was committed first: load the stream again and decide again."""
 
 
 class DuplicateIdError(Exception):
-    """An id of this recording is already in use for something else."""
+    """An id of this changeset is already used by another row."""
 
 
 class Recorder:
-    """Reads and appends streams. Every method is one round trip."""
+    """Loads streams and writes changesets, in one round trip each."""
 
     def __init__(self, pool: Queries) -> None:
         self._pool = pool
 
     async def load(self, stream_id: UUID, *, after: int = 0, limit: int = 100) -> StreamSnapshot:
-        """The head, the events after a version, the messages that wait, the keys, and the time."""
+        """Returns head, events after a version, up to ``limit`` pending messages, keys, and the time (UTC)."""
         found = await self._pool.fetch(_LOAD, stream_id, after, limit + 1)
         kinds: list[list[asyncpg.Record]] = [[], [], [], []]
         for row in found:
@@ -55,28 +55,28 @@ class Recorder:
             more=len(waiting) > limit,
         )
 
-    async def write(self, plan: Changeset) -> Committed:
-        """Write all of a recording, or nothing.
+    async def write(self, changeset: Changeset) -> Committed:
+        """Writes a whole changeset, or none of it.
 
-        Raises ``StaleRevisionError`` if it was decided on an old reading. If the answer is lost on the way, the
-        database is asked
-        what became of it; an error of ``UNANSWERED`` means that nothing of it can be seen: load and decide anew.
+        Raises ``StaleRevisionError`` if it was decided on an older revision, and ``DuplicateIdError``. If the response
+        of the database is lost, looks up whether the changeset was committed; an error of ``UNANSWERED`` means that
+        nothing of it was found: load the stream again and decide again.
         """
-        hashes = chained(plan)
-        sql, arguments = statement_of(plan, hashes)
+        hashes = chained(changeset)
+        sql, arguments = statement_of(changeset, hashes)
         try:
             recorded_at = await self._pool.fetchval(sql, *arguments)
         except asyncpg.UniqueViolationError as clash:
-            return await self._recorded_before(plan, hashes, clash)
+            return await self._already_committed(changeset, hashes, clash)
         except UNANSWERED as lost:
             if isinstance(lost, asyncpg.QueryCanceledError):
                 raise
-            return await self._ask_again(plan, hashes, lost)
+            return await self._look_up(changeset, hashes, lost)
         except asyncpg.PostgresError as refused:
-            raise _told(refused, plan) from None
+            raise _translated(refused, changeset) from None
         if recorded_at is None:
-            raise _stale(plan)
-        return _written(plan, hashes, recorded_at)
+            raise _stale(changeset)
+        return _committed(changeset, hashes, recorded_at)
 
     async def select_events(
         self,
@@ -87,27 +87,28 @@ class Recorder:
         desc: bool = False,
         limit: int | None = None,
     ) -> list[EventRow]:
-        """Events of a stream between two versions, oldest or newest first."""
+        """Returns events of a stream between two versions, oldest first, or newest first if ``desc``."""
         found = await self._pool.fetch(_SELECT_DOWN if desc else _SELECT_UP, stream_id, gt, lte, limit)
         return [EventRow(*row) for row in found]
 
     async def quarantine(self, row: EventRow, detail: str) -> None:
-        """Note that a row of the log cannot be read; the row itself stays where it is."""
-        await self._pool.execute(_QUARANTINE, row.stream_id, row.version, row.topic, detail)
+        """Registers a row of the log that cannot be read. The row itself is not changed."""
+        await self._pool.execute(_QUARANTINE, row.originator_id, row.originator_version, row.topic, detail)
 
-    async def _recorded_before(
-        self, plan: Changeset, hashes: list[bytes], clash: asyncpg.UniqueViolationError
+    async def _already_committed(
+        self, changeset: Changeset, hashes: list[bytes], clash: asyncpg.UniqueViolationError
     ) -> Committed:
-        if written := await self._find(plan, hashes):
+        if written := await self._find(changeset, hashes):
             return written
-        msg = f"stream {plan.stream_id}: {clash.constraint_name} holds an id of this recording already; derive another"
+        used = f"an id of this changeset is already used ({clash.constraint_name})"
+        msg = f"Stream {changeset.stream_id}: {used}; derive another id"
         raise DuplicateIdError(msg) from None
 
-    async def _ask_again(self, plan: Changeset, hashes: list[bytes], lost: BaseException) -> Committed:
+    async def _look_up(self, changeset: Changeset, hashes: list[bytes], lost: BaseException) -> Committed:
         for pause_s in (0.0, 0.1, 0.5):
             await asyncio.sleep(pause_s)
             try:
-                written = await self._find(plan, hashes)
+                written = await self._find(changeset, hashes)
             except UNANSWERED:
                 continue
             if written:
@@ -115,44 +116,46 @@ class Recorder:
             break
         raise lost
 
-    async def _find(self, plan: Changeset, hashes: list[bytes]) -> Committed | None:
-        """The recording, if it is there: known by the hash of its last event, or by every message it settled."""
-        if plan.events:
-            recorded_at = await self._pool.fetchval(_FIND_EVENT, plan.events[-1].event_id, hashes[-1])
+    async def _find(self, changeset: Changeset, hashes: list[bytes]) -> Committed | None:
+        """Returns the recording if committed, identified by the hash of its last event or by its message results."""
+        if changeset.events:
+            recorded_at = await self._pool.fetchval(_FIND_EVENT, changeset.events[-1].event_id, hashes[-1])
         else:
-            recorded_at = await self._pool.fetchval(_FIND_SETTLED, *_settlements(plan), plan.stream_id)
-        return _written(plan, hashes, recorded_at, repeated=True) if recorded_at else None
+            recorded_at = await self._pool.fetchval(_FIND_SETTLED, *_settlements(changeset), changeset.stream_id)
+        return _committed(changeset, hashes, recorded_at, repeated=True) if recorded_at else None
 
 
-def chained(plan: Changeset) -> list[bytes]:
-    """The hashes of the plan's events, each resting on the one before."""
-    hashes, previous = [], plan.prev_hash
-    for version, new in enumerate(plan.events, plan.first_version):
-        previous = link(previous, plan.stream_id, version, new)
+def chained(changeset: Changeset) -> list[bytes]:
+    """Returns the hashes of the events of a changeset, each computed from the one before."""
+    hashes, previous = [], changeset.prev_hash
+    for version, new in enumerate(changeset.events, changeset.first_version):
+        previous = link(previous, changeset.stream_id, version, new)
         hashes.append(previous)
     return hashes
 
 
-def _written(plan: Changeset, hashes: list[bytes], recorded_at: datetime, *, repeated: bool = False) -> Committed:
-    version = plan.first_version + len(hashes) - 1
-    return Committed(plan.revision + 1, version, (hashes or [plan.prev_hash])[-1], recorded_at, repeated)
+def _committed(
+    changeset: Changeset, hashes: list[bytes], recorded_at: datetime, *, repeated: bool = False
+) -> Committed:
+    version = changeset.first_version + len(hashes) - 1
+    return Committed(changeset.revision + 1, version, (hashes or [changeset.prev_hash])[-1], recorded_at, repeated)
 
 
-def _told(refused: asyncpg.PostgresError, plan: Changeset) -> Exception:
+def _translated(refused: asyncpg.PostgresError, changeset: Changeset) -> Exception:
     if refused.sqlstate == STALE or isinstance(refused, (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)):
-        return _stale(plan)
+        return _stale(changeset)
     return refused
 
 
-def _stale(plan: Changeset) -> StaleRevisionError:
+def _stale(changeset: Changeset) -> StaleRevisionError:
     return StaleRevisionError(
-        f"stream {plan.stream_id} has moved on from revision {plan.revision}: read and decide again"
+        f"Stream {changeset.stream_id} is no longer at revision {changeset.revision}: load it again and decide again"
     )
 
 
-def _settlements(plan: Changeset) -> tuple[list[Any], ...]:
+def _settlements(changeset: Changeset) -> tuple[list[Any], ...]:
     names = ("message_id", "status", "result", "version")
-    return tuple([getattr(settled, name) for settled in plan.settled] for name in names)
+    return tuple([getattr(settled, name) for settled in changeset.settled] for name in names)
 
 
 def _head(row: asyncpg.Record) -> StreamHead:

@@ -1,4 +1,4 @@
-"""The repository: loads an aggregate from the log. The one place that loads, decrypts and applies events in order."""
+"""The repository of aggregates: the one place that loads events, decrypts them and applies them in order."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class LoadedStream:
 
     @property
     def unreadable(self) -> list[ReadRow]:
-        """The rows that cannot be read: nothing may be decided on such a history."""
+        """The rows that cannot be read. Nothing may be decided on a history that has any."""
         return [entry for entry in self.entries if entry.event is None]
 
     def aggregate(self, state: State | None = None) -> State | None:
@@ -82,7 +82,7 @@ class Repository:
         limit: int = 100,
         compartments: frozenset[Compartment] | None = None,
     ) -> LoadedStream:
-        """Returns the events after a version, and up to ``limit`` messages that wait for a decision.
+        """Returns the events after a version, and up to ``limit`` pending messages.
 
         If ``compartments`` is given, fields sealed under any other compartment read as ``None``.
         """
@@ -104,7 +104,7 @@ class Repository:
 
 
 def read_rows(mapper: EventMapper, rows: Iterable[EventRow]) -> Iterable[ReadRow]:
-    """Reads rows one by one; a row that cannot be read is an entry as well, so that it is not overlooked."""
+    """Reads rows one by one. A row that cannot be read yields an entry too, so that callers do not overlook it."""
     for row in rows:
         try:
             yield ReadRow(row, mapper.to_domain_event(row))

@@ -1,4 +1,4 @@
-"""The rows that a recording reads and writes."""
+"""The records that the recorder reads and writes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class EventRow(StoredEvent):
     """A row of the log: the library's stored event, with its identity, metadata (JSON) and place in the hash chain.
 
-    ``recorded_at`` is the programme's clock at recording (UTC).
+    ``recorded_at`` is the time of recording by the programme clock (UTC).
     """
 
     originator_id: UUID
@@ -28,18 +28,10 @@ class EventRow(StoredEvent):
     hash: bytes
     recorded_at: datetime
 
-    @property
-    def stream_id(self) -> UUID:
-        return self.originator_id
-
-    @property
-    def version(self) -> int:
-        return self.originator_version
-
 
 @dataclass(frozen=True, slots=True)
 class WaitingMessage:
-    """A message not yet settled; ``body`` is sealed, ``claimed_at`` is by the sender's clock."""
+    """A pending message of the inbox; ``body`` is encrypted, ``claimed_at`` is by the sender's clock (UTC)."""
 
     message_id: UUID
     kind: str
@@ -55,7 +47,7 @@ class WaitingMessage:
 
 @dataclass(frozen=True, slots=True)
 class StreamHead:
-    """Where a stream stands."""
+    """The head of a stream: its current revision, version, hash and next deadline (UTC)."""
 
     stream_id: UUID
     kind: str
@@ -70,7 +62,7 @@ class StreamHead:
 
 @dataclass(frozen=True, slots=True)
 class StreamSnapshot:
-    """What one decision rests on. ``more`` says that further messages wait behind these."""
+    """Everything that one decision is based on. ``more``: further messages are pending beyond these."""
 
     now: datetime
     head: StreamHead | None
@@ -82,7 +74,7 @@ class StreamSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class NewEvent(StoredEvent):
-    """A stored event that is to be appended, with its identity and metadata (JSON)."""
+    """A stored event to append, with its identity and metadata (JSON)."""
 
     event_id: UUID
     metadata: str
@@ -90,7 +82,7 @@ class NewEvent(StoredEvent):
 
 @dataclass(frozen=True, slots=True)
 class MessageResult:
-    """What became of a message. ``result`` is JSON without personal data."""
+    """The result of a message. ``result`` is JSON without personal data."""
 
     message_id: UUID
     status: str
@@ -100,7 +92,7 @@ class MessageResult:
 
 @dataclass(frozen=True, slots=True)
 class OutgoingMessage:
-    """A message to a partner; ``body`` is sealed."""
+    """A message to a partner; ``body`` is encrypted."""
 
     outbox_id: UUID
     partner_id: str
@@ -111,7 +103,7 @@ class OutgoingMessage:
 
 @dataclass(frozen=True, slots=True)
 class StreamMessage:
-    """A message to another stream of ours; ``body`` is sealed under that stream's key."""
+    """A message to another stream; ``body`` is encrypted under a key of the receiving stream."""
 
     message_id: UUID
     stream_id: UUID
@@ -126,7 +118,7 @@ class StreamMessage:
 
 @dataclass(frozen=True, slots=True)
 class ReferralToken:
-    """What a partner quotes when answering a referral."""
+    """The token that a partner quotes when it answers a referral."""
 
     token: str
     referral_id: str
@@ -135,7 +127,7 @@ class ReferralToken:
 
 @dataclass(frozen=True, slots=True)
 class Changeset:
-    """All that one recording writes. ``revision`` and ``prev_hash`` are those of the head it was decided on."""
+    """Everything that one recording writes. ``revision`` and ``prev_hash`` are those of the head it was decided on."""
 
     stream_id: UUID
     revision: int
@@ -147,21 +139,21 @@ class Changeset:
     letters: Sequence[StreamMessage] = ()
     tokens: Sequence[ReferralToken] = ()
     withdrawn: Sequence[str] = ()
-    """Referrals of which nothing more may leave but what is named in ``endings``."""
+    """Referrals whose pending messages are withdrawn, except those named in ``endings``."""
     endings: Sequence[str] = ()
-    brought: Sequence[str] = ()
-    """Referrals of which somebody has brought what was to be brought by hand; that is not taken back."""
+    handed_over: Sequence[str] = ()
+    """Referrals whose manual deliveries were reported as made; those are marked as delivered, not withdrawn."""
     heads: Sequence[tuple[UUID, int]] = ()
-    """Other streams this decision looked at, each at the revision it was seen at."""
-    quiet: Sequence[UUID] = ()
-    """Those of them to which nothing may have been said since that is not settled: an arrival moves no revision."""
+    """Other streams that the decision is based on, each with the revision that was read."""
+    idle: Sequence[UUID] = ()
+    """Those of them that must have no pending message: a new message does not change the revision."""
     next_due: datetime | None = None
     open: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """Where the stream stands after a recording. ``repeated``: it had been written before, unacknowledged."""
+    """The stream after a recording. ``repeated``: it had been committed before, but the response was lost."""
 
     revision: int
     version: int

@@ -1,7 +1,7 @@
-"""The one statement of a recording, composed of just the parts that it needs: all of it takes effect, or nothing.
+"""The single SQL statement that writes a changeset, composed of the parts that the changeset needs.
 
-The head row moves by compare-and-set and everything else hangs on it: no head, no rows. Where a part must find as
-many rows as it was given and does not, ``stale()`` raises AW001, which undoes the whole statement.
+The head row is updated by compare-and-set, and all other parts depend on it: if it does not match, no row is written.
+If a checked part finds fewer rows than it was given, ``stale()`` raises AW001, which rolls back the whole statement.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ LOCKED: Final = " AND (SELECT count(*) FROM locked) > 0"
 
 @dataclass(frozen=True)
 class StatementPart:
-    """One kind of rows a recording writes. ``columns`` are fields of the plan's things and their types."""
+    """One kind of rows that a changeset writes. ``columns``: the fields of its items, with their SQL types."""
 
     name: str
     columns: tuple[tuple[str, str], ...]
     sql: str
     before: str = ""
-    """What must be done before the head is moved."""
+    """A common table expression that must precede the update of the head."""
     checked: bool = False
-    """Whether it must touch as many rows as it was given."""
+    """Whether the part must affect exactly as many rows as it was given."""
     single: bool = False
-    """Written as plain values, which is cheaper than arrays."""
+    """Whether the part is written as plain values, which is cheaper than arrays."""
 
 
 EVENT: Final = (("topic", "text"), ("state", "bytea"), ("event_id", "uuid"), ("metadata", "text"))
@@ -57,7 +57,7 @@ locked AS MATERIALIZED (
         checked=True,
     ),
     StatementPart(
-        "quiet",
+        "idle",
         (("stream_id", "uuid"),),
         """SELECT 1 FROM head, {rows}
         WHERE NOT EXISTS (SELECT FROM inbox i WHERE i.stream_id = x.stream_id AND i.status = 'pending')""",
@@ -95,14 +95,14 @@ locked AS MATERIALIZED (
     ),
     StatementPart(
         "withdrawn",
-        (("referral_ids", "text"), ("except_names", "text"), ("brought", "text")),
+        (("referral_ids", "text"), ("except_names", "text"), ("handed_over", "text")),
         """UPDATE outbox o SET status = 'withdrawn', settled_at = head.at FROM head
         WHERE o.stream_id = $1 AND o.status IN ('pending', 'by_hand')
           AND o.referral_id = ANY ({first}) AND o.name <> ALL ({second})
           AND NOT (o.status = 'by_hand' AND o.referral_id = ANY ({last}))""",
     ),
     StatementPart(
-        "brought",
+        "handed_over",
         (("referral_ids", "text"),),
         """UPDATE outbox o SET status = 'delivered', settled_at = head.at,
             begun_at = coalesce(o.begun_at, clock_timestamp())
@@ -130,45 +130,50 @@ locked AS MATERIALIZED (
 )
 
 
-def statement_of(plan: Changeset, hashes: Sequence[bytes]) -> tuple[str, list[Any]]:
-    """The SQL that writes this plan, and its arguments. It returns the time of recording, or no row if stale."""
-    filled = [(part, things) for part in PARTS if (things := _things(part, plan))]
-    arguments: list[Any] = [plan.stream_id, plan.revision, plan.first_version - 1, plan.prev_hash]
-    arguments += (plan.next_due, plan.open, len(hashes), hashes[-1] if hashes else plan.prev_hash)
-    for part, things in filled:
-        arguments += _arguments(part, plan, things, hashes)
+def statement_of(changeset: Changeset, hashes: Sequence[bytes]) -> tuple[str, list[Any]]:
+    """Returns the SQL that writes a changeset, and its arguments.
+
+    The statement returns the time of recording (UTC), or no row if the revision is stale.
+    """
+    filled = [(part, items) for part in PARTS if (items := _items(part, changeset))]
+    arguments: list[Any] = [changeset.stream_id, changeset.revision, changeset.first_version - 1, changeset.prev_hash]
+    arguments += (changeset.next_due, changeset.open, len(hashes), hashes[-1] if hashes else changeset.prev_hash)
+    for part, items in filled:
+        arguments += _arguments(part, changeset, items, hashes)
     return _statement(tuple([part.name for part, _ in filled])), arguments
 
 
-def _things(part: StatementPart, plan: Changeset) -> Sequence[Any]:
-    """What the plan has for this part; one event alone is written more cheaply than several."""
+def _items(part: StatementPart, changeset: Changeset) -> Sequence[Any]:
+    """Returns the items of the changeset for a part. A single event has a part of its own, which is cheaper."""
     if part.name in ("event", "events"):
-        return plan.events if (len(plan.events) == 1) is part.single else ()
-    found: Sequence[Any] = getattr(plan, part.name)
+        return changeset.events if (len(changeset.events) == 1) is part.single else ()
+    found: Sequence[Any] = getattr(changeset, part.name)
     return found
 
 
-def _arguments(part: StatementPart, plan: Changeset, things: Sequence[Any], hashes: Sequence[bytes]) -> Iterator[Any]:
+def _arguments(
+    part: StatementPart, changeset: Changeset, items: Sequence[Any], hashes: Sequence[bytes]
+) -> Iterator[Any]:
     if part.name == "heads":
-        yield from (list(column) for column in zip(*things, strict=True))
-    elif part.name == "quiet":
-        yield list(things)
+        yield from (list(column) for column in zip(*items, strict=True))
+    elif part.name == "idle":
+        yield list(items)
     elif part.name == "withdrawn":
-        yield from (list(things), list(plan.endings), list(plan.brought))
-    elif part.name == "brought":
-        yield list(things)
+        yield from (list(items), list(changeset.endings), list(changeset.handed_over))
+    elif part.name == "handed_over":
+        yield list(items)
     elif part.single:
-        yield from (getattr(things[0], name) for name, _ in part.columns)
+        yield from (getattr(items[0], name) for name, _ in part.columns)
     else:
         for name, _ in part.columns:
-            yield list(hashes) if name == "hash" else [_value(part, plan, thing, name) for thing in things]
+            yield list(hashes) if name == "hash" else [_value(part, changeset, item, name) for item in items]
 
 
-def _value(part: StatementPart, plan: Changeset, thing: Any, name: str) -> Any:
+def _value(part: StatementPart, changeset: Changeset, item: Any, name: str) -> Any:
     if part.name == "outbox" and name == "status":
-        ends = thing.referral_id in plan.withdrawn and thing.name not in plan.endings
-        return "withdrawn" if ends else "pending"  # its referral may end in the very recording that sent it
-    return getattr(thing, name)
+        ends = item.referral_id in changeset.withdrawn and item.name not in changeset.endings
+        return "withdrawn" if ends else "pending"  # the same changeset may end the referral
+    return getattr(item, name)
 
 
 @cache
@@ -189,7 +194,7 @@ def _statement(present: tuple[str, ...]) -> str:
 
 
 def _given(part: StatementPart, at: int) -> dict[str, str]:
-    """What a part's SQL may name: its rows as ``x``, its single values, its first, second and last array."""
+    """Returns what the SQL of a part may refer to: its rows as ``x``, single values, and first, second, last array."""
     arrays = [f"${at + n}::{type_}[]" for n, (_, type_) in enumerate(part.columns)]
     names = ", ".join(name for name, _ in part.columns)
     return {

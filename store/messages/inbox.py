@@ -1,4 +1,4 @@
-"""What comes in: taken once, however often it is sent, and answered with a receipt that is a committed row."""
+"""The inbox: accepts each message once (idempotent), and returns a receipt for a committed row."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def encode_message(name: object, fields: Mapping[str, Any], reason: str | None =
 
 
 class NumberTakenError(Exception):
-    """Another stream already bears this number."""
+    """Another stream already has this number."""
 
 
 @dataclass(frozen=True, slots=True)
 class IncomingMessage:
-    """A message as its sender gave it; ``body`` is its canonical plaintext, ``claimed_at`` by the sender's clock."""
+    """A message as submitted. ``body``: canonical plaintext (JSON); ``claimed_at``: time by the sender's clock."""
 
     message_id: UUID
     stream_id: UUID | None
@@ -56,7 +56,7 @@ class IncomingMessage:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What the sender may be told. ``conflicting``: the id was used before, for something else."""
+    """The answer to the sender. ``conflicting``: the id was used before, for a different message."""
 
     message_id: UUID
     stream_id: UUID | None
@@ -71,7 +71,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class MessageStatus:
-    """What has become of a message so far."""
+    """The status of a message, with its result once it is settled."""
 
     message_id: UUID
     stream_id: UUID | None
@@ -84,79 +84,77 @@ class MessageStatus:
 
     @property
     def settled(self) -> bool:
-        """Whether this is the last word on it."""
+        """Returns whether the status is final."""
         return self.status in SETTLED
 
 
 def message_id_for(source: str, key: str) -> UUID:
-    """The id of a message, the same each time its sender sends it. ``key`` must not be made of personal data."""
+    """Returns the id of a message, the same for each repetition. ``key`` must not be derived from personal data."""
     return uuid5(MESSAGES, f"{len(source)}:{source}{key}")
 
 
 def stream_id_for(message_id: UUID) -> UUID:
-    """The id of the stream that a message starts."""
+    """Returns the id of the stream that a message starts."""
     return uuid5(message_id, "stream")
 
 
 def place_of(message_id: UUID) -> str:
-    """Where a message's body is sealed to."""
+    """Returns the label to which the body of a message is bound when it is encrypted."""
     return f"inbox:{message_id}"
 
 
 def fingerprint(master: MasterKey, name: str, stream_id: UUID, body: bytes) -> bytes:
-    """Equal for the same message to the same stream, and of no use to anyone who would guess it."""
+    """Returns a keyed digest: equal for the same message to the same stream, useless for guessing the content."""
     return master.fingerprint(name.encode(), stream_id.bytes, body)
 
 
 def open_waiting(keyring: Keyring, waiting: WaitingMessage) -> bytes | None:
-    """The body of a waiting message, or ``None`` if its key has been destroyed. Raises ``Tampered``."""
+    """Returns the body of a pending message, or ``None`` if its key has been destroyed. Raises ``TamperedError``."""
     return open_body(keyring, keyring.stream_id, place_of(waiting.message_id), waiting.body)
 
 
 def letter(
     master: MasterKey, keyring: Keyring, message_id: UUID, name: str, body: bytes, **about: Any
 ) -> StreamMessage:
-    """A message from one stream to another, sealed for the one whose keyring this is."""
+    """Returns a message from one stream to another, encrypted for the stream of the keyring."""
     stream = keyring.stream_id
     sealed = seal_body(keyring, stream, place_of(message_id), body)
     return StreamMessage(message_id, stream, name, sealed, fingerprint(master, name, stream, body), **about)
 
 
 class Inbox:
-    """The table of messages."""
+    """Accepts messages, and reports their status."""
 
     def __init__(self, pool: asyncpg.Pool[asyncpg.Record], keys: KeyStore) -> None:
         self._pool = pool
         self._keys = keys
 
     async def put(self, message: IncomingMessage) -> Receipt:
-        """Take a message in, or say what became of it when it came before. One statement."""
+        """Accepts a message, or returns the receipt of its first submission. One statement."""
         row = await self._pool.fetchrow(_PUT, *await self._columns(message, message.stream_id))
         return _receipt(message.message_id, row)
 
     async def start_case(self, message: IncomingMessage) -> Receipt:
-        """Take in the first message of a new case, which gets the next number. A repeat gets the same one."""
+        """Accepts the first message of a new case and assigns the next number. A repetition gets the same number."""
         return await self.start_stream("case", None, message)
 
     async def start_stream(self, kind: str, number: str | None, message: IncomingMessage) -> Receipt:
-        """Take in the first message of a new stream. Raises ``NumberTakenError``."""
+        """Accepts the first message of a new stream. Raises ``NumberTakenError``."""
         columns = await self._columns(message, stream_id_for(message.message_id))
         try:
             row = await self._pool.fetchrow(_START, *columns, kind, number)
         except asyncpg.UniqueViolationError:
-            msg = (
-                f"{kind} {number} exists already: give it another number, or send its message to the one that is there"
-            )
+            msg = f"{kind} {number} already exists: choose another number, or send the message to the existing {kind}"
             raise NumberTakenError(msg) from None
         return _receipt(message.message_id, row)
 
     async def result(self, message_id: UUID) -> MessageStatus | None:
-        """What has become of a message, or ``None`` if it never came."""
+        """Returns the status of a message, or ``None`` if it was never received."""
         row = await self._pool.fetchrow(_RESULT, message_id)
         return MessageStatus(**{**row, "result": _json(row["result"])}) if row else None
 
     async def wait_for(self, message_id: UUID, seconds: float) -> MessageStatus | None:
-        """The same, once it is settled or so many seconds (of the real clock) have gone."""
+        """Returns the status once it is final, or after ``seconds`` (real clock) at the latest."""
         until = monotonic() + seconds
         while True:
             found = await self.result(message_id)
@@ -165,24 +163,25 @@ class Inbox:
             await asyncio.sleep(POLL_S)
 
     async def pending_streams(self, limit: int = 1000) -> list[UUID]:
-        """Streams with messages that nobody has looked at, longest wait first."""
+        """Returns streams with pending messages, longest wait first."""
         return [row[0] for row in await self._pool.fetch(_PENDING, limit)]
 
     async def cases_with_pending(self, stream_ids: Sequence[UUID]) -> list[UUID]:
-        """Of these streams, the cases with messages that nobody has settled."""
+        """Returns those of the streams that are cases with pending messages."""
         return [row[0] for row in await self._pool.fetch(_PENDING_CASES, list(stream_ids))]
 
     async def due_streams(self, now: datetime, grace: timedelta, limit: int = 1000) -> list[UUID]:
-        """Open streams whose next deadline passed longer ago than the grace."""
+        """Returns open streams whose next deadline passed more than ``grace`` ago."""
         return [row[0] for row in await self._pool.fetch(_DUE, now - grace, limit)]
 
     async def letters(self, messages: Iterable[tuple[UUID, UUID, str, bytes]], **about: Any) -> list[StreamMessage]:
-        """Letters (message id, stream, name, body) to many streams, each sealed under its stream's key."""
-        wanted = list(messages)
-        rings = await self._keys.keyrings(stream for _, stream, _, _ in wanted)
+        """Returns messages to other streams, each encrypted for its stream, from (message id, stream, name, body)."""
+        drafts = list(messages)
+        keyrings = await self._keys.keyrings(stream for _, stream, _, _ in drafts)
         master = self._keys.master
         return [
-            letter(master, rings[stream], message_id, name, body, **about) for message_id, stream, name, body in wanted
+            letter(master, keyrings[stream], message_id, name, body, **about)
+            for message_id, stream, name, body in drafts
         ]
 
     async def _columns(self, message: IncomingMessage, stream_id: UUID | None) -> tuple[Any, ...]:
@@ -197,7 +196,7 @@ class Inbox:
 
 def _receipt(message_id: UUID, row: asyncpg.Record | None) -> Receipt:
     if row is None:
-        msg = f"the database gave no answer about message {message_id}"
+        msg = f"The database returned no row for message {message_id}"
         raise RuntimeError(msg)
     repeated, conflicting, stream_id, status, result, receipt, received_at, *number = row
     return Receipt(message_id, stream_id, status, _json(result), repeated, conflicting, receipt, received_at, *number)

@@ -1,8 +1,8 @@
-"""What partners sent: taken in many at a time, numbered in each partner's own ledger, accounted for to the last one.
+"""The ledgers of partners: accept messages in batches, number them per partner, account for each.
 
-A ledger's numbers have no gap, and are seen in their order: whoever adds to a ledger holds its head until the commit.
-What the partner called its message, and the digest of what it sent, are sealed under a key of their own,
-so that they say the same whatever becomes of a case.
+The numbers of a ledger have no gaps and become visible in order: a writer locks the head of the ledger until commit.
+The partner's own message id and the digest of the message are encrypted under a key that belongs to no case, so that a
+ledger stays readable when the keys of a case are destroyed.
 """
 
 from __future__ import annotations
@@ -41,17 +41,17 @@ UNOPENED: Final = "AW003"
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
-BLOCK: Final = 32  # sealed entries are padded, so that their length tells little
+BLOCK: Final = 32  # entries are padded (bytes), so that their length reveals little
 
 DISPOSITIONS: Final = ("applied", "ignored", "late", "quarantined", "refused")
 
 
 @dataclass(frozen=True)
 class PartnerMessage:
-    """A message of a partner, as it is to be kept.
+    """A message of a partner, to be accepted.
 
-    ``body`` is what a case reads, ``sent`` what came in, to the byte: a message is known again by it.
-    ``contradicts`` names the message under whose id something else is said here.
+    ``body``: the message as the case reads it. ``sent``: the exact bytes received, by which a repetition is recognised.
+    ``contradicts``: the earlier message with the same partner id and different content.
     """
 
     partner_id: str
@@ -63,10 +63,10 @@ class PartnerMessage:
     source: str
     claimed_at: datetime | None = None
     statement: bool = False
-    """The person's own word through a partner: any partner may bring it to the case of any token it knows."""
+    """Whether it is a statement of the person: any partner may send it, for any referral token that it knows."""
     contradicts: UUID | None = None
     barred: str | None = None
-    """Why it must not reach a case by itself, whatever token it quotes."""
+    """The reason why it must not reach a case without review, whatever token it quotes."""
 
     @cached_property
     def sha256(self) -> str:
@@ -81,7 +81,7 @@ class PartnerMessage:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """What became of a message so far. ``number`` is its place in the ledger; a contradiction has none."""
+    """An accepted message with its status. ``number``: its number in the ledger; a contradiction has none."""
 
     message_id: UUID
     repeated: bool
@@ -96,7 +96,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class TokenTarget:
-    """Where a token leads."""
+    """The stream and the partner that a referral token belongs to."""
 
     stream_id: UUID
     partner_id: str
@@ -104,7 +104,7 @@ class TokenTarget:
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """One line of a ledger, opened. ``contradicted``: the same id was used again, for something else."""
+    """One decrypted entry of a ledger. ``contradicted``: the same id was used again, with different content."""
 
     number: int
     message_id: UUID
@@ -116,13 +116,13 @@ class LedgerEntry:
 
     @property
     def line(self) -> str:
-        """As the digest of a day takes it."""
+        """Returns the line of this entry in the digest of a day."""
         return f"{self.number} {self.own_id} {self.sha256}\n"
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerDay:
-    """A partner's account of one day (UTC): ``sent`` by the numbers given out, the rest by the rows there are."""
+    """The ledger of one day (UTC): ``sent`` by assigned numbers, the other counts by existing rows."""
 
     day: date
     first: int
@@ -142,13 +142,13 @@ class LedgerDay:
 
     @property
     def unaccounted(self) -> int:
-        """Acknowledged, and not there. Always nought."""
+        """Returns how many messages were acknowledged but do not exist. Must be zero."""
         return self.sent - self.accounted
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerHead:
-    """Where a ledger stands."""
+    """The head of a ledger: the last number, its hash, and when it was assigned (UTC)."""
 
     seq: int
     hash: bytes
@@ -156,11 +156,11 @@ class LedgerHead:
 
 
 class LedgerSealError(ValueError):
-    """A ledger's entry that was not sealed there, or was changed."""
+    """An entry of a ledger was moved from another target, or was changed."""
 
 
 class EntrySeal:
-    """Seals what a ledger says of a message, for one partner and one message."""
+    """Encrypts the entries of ledgers, each bound to its partner and message."""
 
     def __init__(self, master: MasterKey) -> None:
         self._cipher = AESGCM(master.fingerprint(b"entries of ledgers"))
@@ -171,47 +171,49 @@ class EntrySeal:
         return nonce + self._cipher.encrypt(nonce, padded, _place(partner_id, message_id))
 
     def open(self, partner_id: str, message_id: UUID, entry: bytes) -> tuple[str, str]:
-        """The partner's id and the digest. Raises ``LedgerSealError``."""
+        """Returns the partner's own message id, and the digest. Raises ``LedgerSealError``."""
         try:
             plain = self._cipher.decrypt(entry[:NONCE], entry[NONCE:], _place(partner_id, message_id))
         except (InvalidTag, ValueError):
-            raise LedgerSealError(f"the entry of message {message_id} in a ledger was not sealed there") from None
-        said = json.loads(plain)
-        return said["id"], said["sha256"]
+            raise LedgerSealError(
+                f"The ledger entry of message {message_id} was moved there from another target, or was changed"
+            ) from None
+        entry_fields = json.loads(plain)
+        return entry_fields["id"], entry_fields["sha256"]
 
 
 class Ledger:
-    """The partners' ledgers, and the inbox as far as partners fill it."""
+    """The ledgers of all partners, and the acceptance of their messages into the inbox."""
 
     def __init__(self, pool: Pool, keys: KeyStore) -> None:
         self._pool, self._keys = pool, keys
         self._seal = EntrySeal(keys.master)
 
-    async def take(self, signals: Sequence[PartnerMessage]) -> list[Accepted]:
-        """Take messages in, in one statement: all of them, or none. Their ids differ from one another."""
-        places = await self._places({signal.token for signal in signals})
-        rings = await self._keys.body_keyrings({place.stream_id for place in places.values()})
+    async def accept(self, signals: Sequence[PartnerMessage]) -> list[Accepted]:
+        """Accepts messages in one statement: all or none. Their ids must be distinct."""
+        targets = await self._places({signal.token for signal in signals})
+        keyrings = await self._keys.body_keyrings({target.stream_id for target in targets.values()})
         nowhere = await self._keys.keyring(NOWHERE)
-        rows = [self._row(signal, places.get(signal.token), rings, nowhere) for signal in signals]
-        found = {row["message_id"]: _taken(row) for row in await self._write(rows)}
+        rows = [self._row(signal, targets.get(signal.token), keyrings, nowhere) for signal in signals]
+        found = {row["message_id"]: _accepted(row) for row in await self._write(rows)}
         return [found[signal.message_id] for signal in signals]
 
     async def head(self, partner_id: str) -> LedgerHead | None:
-        """Where a ledger stands; ``None`` if the partner never sent anything."""
+        """Returns the head of a ledger, or ``None`` if the partner never sent a message."""
         row = await self._pool.fetchrow(_HEAD, partner_id)
         return LedgerHead(*row) if row else None
 
     async def entries(self, partner_id: str, after: int = 0, limit: int = 500) -> list[LedgerEntry]:
-        """The lines behind a number, in order; what comes later is behind what was read. Raises ``LedgerSealError``."""
+        """Returns the entries after a number, in order; new entries only follow later. Raises ``LedgerSealError``."""
         found = await self._pool.fetch(_ENTRIES, partner_id, after, limit)
         return [self._entry(partner_id, row) for row in found]
 
     async def days(self, partner_id: str, since: date | None = None, until: date | None = None) -> list[LedgerDay]:
-        """The account of each day on which something was sent, oldest first."""
+        """Returns the counts of each day (UTC) with messages, oldest first."""
         return [LedgerDay(*row) for row in await self._pool.fetch(_DAYS, partner_id, since, until)]
 
     async def digest(self, partner_id: str, day: LedgerDay) -> str:
-        """SHA-256 over the lines of a day, which the partner can compute from what it sent and its receipts."""
+        """Returns the SHA-256 of the lines of a day, which the partner can compute from its messages and receipts."""
         digest, after = sha256(), day.first - 1
         while after < day.last:
             page = await self.entries(partner_id, after, min(1000, day.last - after))
@@ -222,26 +224,26 @@ class Ledger:
         return digest.hexdigest()
 
     async def partners(self) -> list[str]:
-        """Whoever has a ledger, by id."""
+        """Returns the ids of all partners that have a ledger."""
         return [row[0] for row in await self._pool.fetch("SELECT partner_id FROM ledger_heads ORDER BY partner_id")]
 
     async def _places(self, tokens: Iterable[str]) -> dict[str, TokenTarget]:
         return {row[0]: TokenTarget(row[1], row[2]) for row in await self._pool.fetch(_PLACES, list(tokens))}
 
     def _row(
-        self, signal: PartnerMessage, place: TokenTarget | None, rings: Mapping[UUID, Keyring], nowhere: Keyring
+        self, signal: PartnerMessage, target: TokenTarget | None, keyrings: Mapping[UUID, Keyring], nowhere: Keyring
     ) -> tuple[Any, ...]:
-        ring, cause = _destination(signal, place, rings)
-        told = None if cause is None else json.dumps({"cause": cause, "status": "quarantined"})
-        stream_id = NOWHERE if ring is None else ring.stream_id
+        keyring, cause = _destination(signal, target, keyrings)
+        result = None if cause is None else json.dumps({"cause": cause, "status": "quarantined"})
+        stream_id = NOWHERE if keyring is None else keyring.stream_id
         return (
-            *(signal.partner_id, signal.message_id, None if ring is None else stream_id),
+            *(signal.partner_id, signal.message_id, None if keyring is None else stream_id),
             CONTRADICTION if signal.contradicts else SIGNAL,
-            seal_body(ring or nowhere, stream_id, place_of(signal.message_id), signal.body),
+            seal_body(keyring or nowhere, stream_id, place_of(signal.message_id), signal.body),
             self._keys.master.fingerprint(SIGNAL.encode(), signal.sent),
-            *(signal.actor, signal.source, signal.claimed_at, "quarantined" if cause else "pending", told),
+            *(signal.actor, signal.source, signal.claimed_at, "quarantined" if cause else "pending", result),
             token_hash(self._keys.master, signal.partner_id, signal.token)
-            if place is None and not signal.barred
+            if target is None and not signal.barred
             else None,
             signal.contradicts,
             None if signal.contradicts else self._sealed(signal),
@@ -253,12 +255,12 @@ class Ledger:
     async def _write(self, rows: Sequence[tuple[Any, ...]]) -> list[asyncpg.Record]:
         columns = [list(column) for column in zip(*rows, strict=True)]
         try:
-            return await self._pool.fetch(_TAKE, *columns)
+            return await self._pool.fetch(_ACCEPT, *columns)
         except asyncpg.PostgresError as refused:
             if refused.sqlstate != UNOPENED:
                 raise
         await self._pool.execute("SELECT open_ledgers($1)", columns[0])
-        return await self._pool.fetch(_TAKE, *columns)
+        return await self._pool.fetch(_ACCEPT, *columns)
 
     def _entry(self, partner_id: str, row: asyncpg.Record) -> LedgerEntry:
         seq, message_id, entry, received_at, digest, contradicted = row
@@ -267,48 +269,48 @@ class Ledger:
 
 
 def token_hash(master: MasterKey, partner_id: str, token: str) -> bytes:
-    """By what a message finds its case when that comes later. Keyed, so that nobody can guess a token from it."""
+    """Returns a digest that matches a message to a token issued later. Keyed, so that it reveals no token."""
     return master.fingerprint(b"token of a referral", partner_id.encode(), token.encode())
 
 
 def genesis(partner_id: str) -> bytes:
-    """The digest of a ledger without entries."""
+    """Returns the hash of an empty ledger."""
     return sha256(partner_id.encode()).digest()
 
 
 def linked(before: bytes, seq: int, message_id: UUID, received_at: datetime, entry: bytes) -> bytes:
-    """The digest of a ledger with one entry more."""
-    moment = (received_at - EPOCH) // timedelta(microseconds=1)
-    row = seq.to_bytes(8, "big") + message_id.bytes + moment.to_bytes(8, "big", signed=True) + entry
+    """Returns the hash of a ledger after one more entry, given the hash before it."""
+    microseconds = (received_at - EPOCH) // timedelta(microseconds=1)
+    row = seq.to_bytes(8, "big") + message_id.bytes + microseconds.to_bytes(8, "big", signed=True) + entry
     return sha256(before + row).digest()
 
 
 def _destination(
-    signal: PartnerMessage, place: TokenTarget | None, rings: Mapping[UUID, Keyring]
+    signal: PartnerMessage, target: TokenTarget | None, keyrings: Mapping[UUID, Keyring]
 ) -> tuple[Keyring | None, str | None]:
-    """The case a message goes to, or why a person must look at it first. The partner is told neither."""
+    """Returns the keyring of the target case, or the reason for quarantine. The partner learns neither."""
     if signal.barred:
         return None, signal.barred
-    ring = rings.get(place.stream_id) if place else None
-    cause = _doubt(signal, place, ring)
+    keyring = keyrings.get(target.stream_id) if target else None
+    cause = _quarantine_cause(signal, target, keyring)
     if cause is None:
-        return ring, None
+        return keyring, None
     return None, "CONFLICTING_DUPLICATE" if signal.contradicts else cause
 
 
-def _doubt(signal: PartnerMessage, place: TokenTarget | None, ring: Keyring | None) -> str | None:
-    if place is None:
+def _quarantine_cause(signal: PartnerMessage, target: TokenTarget | None, keyring: Keyring | None) -> str | None:
+    if target is None:
         return "UNKNOWN_TOKEN"
-    if place.partner_id != signal.partner_id and not signal.statement:
+    if target.partner_id != signal.partner_id and not signal.statement:
         return "FOREIGN_TOKEN"
-    return "ERASED" if ring is None or ring.key(BODY) is None else None
+    return "ERASED" if keyring is None or keyring.key(BODY) is None else None
 
 
 def _place(partner_id: str, message_id: UUID) -> bytes:
     return f"{partner_id}|{message_id}".encode()
 
 
-def _taken(row: asyncpg.Record) -> Accepted:
+def _accepted(row: asyncpg.Record) -> Accepted:
     message_id, repeated, conflicting, stream_id, status, result, received_at, seq, digest = row
     return Accepted(message_id, repeated, conflicting, stream_id, status, _json(result), received_at, seq, digest)
 
@@ -317,7 +319,7 @@ def _json(text: str | None) -> dict[str, Any] | None:
     return None if text is None else json.loads(text)
 
 
-_TAKE = "SELECT * FROM take_signals($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
+_ACCEPT = "SELECT * FROM take_signals($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
 
 _PLACES = "SELECT token, stream_id, partner_id FROM referral_tokens WHERE token = ANY ($1)"
 

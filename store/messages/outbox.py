@@ -1,7 +1,7 @@
-"""What goes out: each message to a partner, until it is delivered, dead or withdrawn.
+"""The outbox: each message to a partner, until it is delivered, dead or withdrawn.
 
-A partner without a receiver gets its messages by hand: such a row is alive until somebody has brought it. Messages of
-one referral keep their order: none leaves before what came earlier is settled.
+A partner without a receiver gets its messages by manual delivery: such a row stays open until staff have delivered it.
+Messages of one referral keep their order: none is sent before all earlier ones are settled.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 
 AGAIN_AFTER: Final = timedelta(minutes=10)
 
-NO_REVISION: Final = -1  # no stream ever stands there
+NO_REVISION: Final = -1  # no stream ever has this revision
 
 HELD_FOR: Final = timedelta(hours=1)
-"""When a message that may not leave is looked at again, although nothing was heard of its case."""
+"""After this time a held message is checked again even if its case has not changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A message to a partner and how far it has come; ``body`` is sealed.
+    """A message to a partner, with the state of its delivery; ``body`` is encrypted.
 
-    ``attempts`` counts those that came to nothing and the one that did not. ``begun_at`` (since when the partner may
-    know of it), ``tried_at`` and ``claimed_at`` are by the real clock; ``created_at`` and ``settled_at`` by the
-    programme's.
+    ``attempts`` counts the failed attempts and the successful one. ``begun_at`` (since when the partner may know the
+    content), ``tried_at`` and ``claimed_at`` are by the real clock; ``created_at`` and ``settled_at`` by the programme
+    clock. All times are UTC.
     """
 
     outbox_id: UUID
@@ -55,148 +55,152 @@ class Delivery:
 
 
 def place_of(outbox_id: UUID) -> str:
-    """Where a message's body is sealed to."""
+    """Returns the label to which the body of a message is bound when it is encrypted."""
     return f"outbox:{outbox_id}"
 
 
 def outbox_id_of(stream_id: UUID, version: int) -> UUID:
-    """The message that the event at this version of a stream puts out."""
+    """Returns the id of the message that the event at this version of a stream causes."""
     return uuid5(stream_id, f"outbox/{version}")
 
 
 def outgoing(
     keyring: Keyring, outbox_id: UUID, partner_id: str, name: str, body: bytes, *, referral_id: str | None = None
 ) -> OutgoingMessage:
-    """A message to a partner, sealed for the stream whose keyring this is."""
+    """Returns a message to a partner, encrypted under the keyring of its stream."""
     sealed = seal_body(keyring, keyring.stream_id, place_of(outbox_id), body)
     return OutgoingMessage(outbox_id, partner_id, name, sealed, referral_id)
 
 
 def open_delivery(keyring: Keyring, delivery: Delivery) -> bytes | None:
-    """The body to deliver, or ``None`` if its key has been destroyed. Raises ``Tampered``."""
+    """Returns the body to deliver, or ``None`` if its key has been destroyed. Raises ``TamperedError``."""
     return open_body(keyring, delivery.stream_id, place_of(delivery.outbox_id), delivery.body)
 
 
 class Outbox:
-    """The table of deliveries. A delivery is settled once; what comes after that changes nothing and says so."""
+    """The deliveries. Each is settled once; later attempts to settle it have no effect and return False."""
 
     def __init__(self, pool: asyncpg.Pool[asyncpg.Record]) -> None:
         self._pool = pool
 
-    # Looking
+    # Queries
 
     async def get(self, outbox_id: UUID) -> Delivery | None:
-        """One delivery, or ``None`` if there is no such."""
+        """Returns a delivery, or ``None`` if there is none with this id."""
         row = await self._pool.fetchrow(_GET, outbox_id)
         return Delivery(*row) if row else None
 
     async def several(self, outbox_ids: Sequence[UUID]) -> list[Delivery]:
-        """These deliveries, as far as there are such."""
+        """Returns those of the deliveries that exist."""
         return [Delivery(*row) for row in await self._pool.fetch(_SEVERAL, outbox_ids)]
 
     async def pending(self, limit: int = 100) -> list[Delivery]:
-        """Deliveries not yet settled, oldest first."""
+        """Returns pending deliveries, oldest first."""
         return [Delivery(*row) for row in await self._pool.fetch(_PENDING, limit)]
 
     async def by_hand(self, partner_id: str | None = None, limit: int = 1000) -> list[Delivery]:
-        """What somebody has to bring to a partner, or to any, oldest first."""
+        """Returns pending manual deliveries, to one partner or to all, oldest first."""
         return [Delivery(*row) for row in await self._pool.fetch(_BY_HAND, partner_id, limit)]
 
     async def of_partner(self, partner_id: str, limit: int = 100) -> list[Delivery]:
-        """What a partner was or is to be told, newest first."""
+        """Returns all messages to a partner, newest first."""
         return [Delivery(*row) for row in await self._pool.fetch(_OF_PARTNER, partner_id, limit)]
 
     async def earlier(self, delivery: Delivery) -> list[Delivery]:
-        """What the partner was to be told of the same referral before, oldest first."""
+        """Returns the earlier messages to the same partner about the same referral, oldest first."""
         return [Delivery(*row) for row in await self._pool.fetch(_EARLIER, delivery.outbox_id)]
 
     async def about(self, stream_id: UUID, referral_id: str, partner_id: str) -> list[Delivery]:
-        """All that a partner was to be told of a referral, oldest first."""
+        """Returns all messages to a partner about a referral, oldest first."""
         return [Delivery(*row) for row in await self._pool.fetch(_ABOUT, stream_id, referral_id, partner_id)]
 
-    # Leaving
+    # Sending
 
     async def claim(self, limit: int = 100, again_after: timedelta = AGAIN_AFTER) -> list[UUID]:
-        """Deliveries to start now: it is their turn, and they were never claimed, or long ago (real clock).
+        """Claims the deliveries to start now, and returns their ids. No other caller gets the same ones.
 
-        Nobody else gets the same ones.
+        A delivery is due if all earlier ones of its referral are settled, and its last claim is older than
+        ``again_after`` (real clock).
         """
         return [row[0] for row in await self._pool.fetch(_CLAIM, again_after, HELD_FOR, limit)]
 
     async def released(self, limit: int = 100) -> list[UUID]:
-        """Deliveries held back whose case has gone on since, or whose turn has come: to be looked at again, once."""
+        """Claims held deliveries whose case has changed or whose turn has come, and returns their ids."""
         return [row[0] for row in await self._pool.fetch(_RELEASED, limit)]
 
     async def begin(self, outbox_id: UUID, revision: int) -> bool:
-        """From now on the partner may know. False if it must not leave as was decided at that revision of its stream.
+        """Marks that the partner may know the content from now on. Returns whether the message may be sent.
 
-        That is so when it was settled meanwhile, when the stream has gone on or is about to, or out of turn.
+        False if it was settled meanwhile, if its stream is no longer at ``revision`` or has pending messages, or if an
+        earlier message of the referral is not settled.
         """
         return await self._pool.fetchval(_BEGIN, outbox_id, revision) is not None
 
     async def hold(self, outbox_id: UUID, revision: int | None = None) -> bool:
-        """Keep it back while its stream stands at that revision; without one, only until it is its turn.
+        """Holds a message while its stream is at ``revision``; without a revision, only until it is its turn.
 
-        Whether there was anything to keep back.
+        Returns whether it was pending.
         """
         return await self._pool.fetchval(_HOLD, outbox_id, NO_REVISION if revision is None else revision) is not None
 
     async def failed(self, outbox_id: UUID, error: str) -> int:
-        """One more attempt came to nothing. Returns how many there have been; ``error`` names no person."""
+        """Counts a failed attempt and returns the number of attempts. ``error`` must not identify a person."""
         return await self._pool.fetchval(_FAILED, outbox_id, error) or 0
 
     # Settling
 
     async def delivered(self, outbox_id: UUID) -> bool:
-        """The partner has it. Whether this was news."""
+        """Settles a message as delivered. Returns whether it was pending."""
         return await self._settle(outbox_id, "delivered", None)
 
     async def dead(self, outbox_id: UUID, error: str | None) -> bool:
-        """Nobody will try again by itself. Whether this was news."""
+        """Settles a message as a dead letter: it is not retried automatically. Returns whether it was pending."""
         return await self._settle(outbox_id, "dead", error)
 
     async def withdraw(self, outbox_id: UUID) -> bool:
-        """It must not go out any more. Whether this was news."""
+        """Withdraws a message, which must not be sent any more. Returns whether it was pending."""
         return await self._settle(outbox_id, "withdrawn", None)
 
-    # By people
+    # Manual delivery
 
     async def to_hand(self, outbox_id: UUID, why: str) -> bool:
-        """Somebody brings it: it is not settled, but no longer ours to deliver. Whether this was news."""
+        """Moves a message to manual delivery; it is not settled yet. Returns whether it was pending."""
         return await self._pool.fetchval(_TO_HAND, outbox_id, why) is not None
 
     async def handed_over(self, outbox_id: UUID) -> bool:
-        """Somebody has brought it. Whether it was to be brought by hand."""
+        """Settles a manual delivery. Returns whether the message was waiting for one."""
         return await self._pool.fetchval(_HANDED_OVER, [outbox_id]) is not None
 
     async def handed_over_referral(self, stream_id: UUID, referral_id: str) -> int:
-        """Somebody has brought whatever was to be brought of a referral. Returns how many messages that were.
+        """Settles all manual deliveries of a referral and returns their number.
 
-        What is still to be delivered is delivered all the same, but its partner may know of it from now on.
+        Pending messages of the referral are still sent, but count as possibly known to the partner from now on.
         """
         return (await self._known(stream_id, referral_id))[1]
 
     async def shown(self, stream_id: UUID, referral_id: str, revision: int) -> bool:
-        """A partner is about to see a referral itself, on a page or a sheet: like handing over, and as was decided.
+        """Marks a referral as known to its partner, before a page or a sheet shows it. Settles manual deliveries.
 
-        False if its stream has gone on since that revision or is about to: then nothing is marked, or may be shown.
+        Returns False if its stream is no longer at ``revision`` or has pending messages: then nothing is marked, and
+        nothing may be shown.
         """
         return bool((await self._known(stream_id, referral_id, revision))[0])
 
     async def _known(self, stream_id: UUID, referral_id: str, revision: int | None = None) -> tuple[int, int]:
-        """Whether its stream stands there, and how many messages were brought by this."""
+        """Returns whether the stream is at that revision (1 or 0), and how many manual deliveries were settled."""
         row = await self._pool.fetchrow(_KNOWN, stream_id, referral_id, revision)
         return (row[0], row[1]) if row else (0, 0)
 
-    async def taken_along(self, outbox_id: UUID, revision: int) -> bool:
-        """Somebody has what is to be brought in their hand: its partner may know of it from now on.
+    async def begin_manual_delivery(self, outbox_id: UUID, revision: int) -> bool:
+        """Marks that staff have taken a message for manual delivery: the partner may know it from now on.
 
-        False if it is not to be brought any more, or its stream has gone on since that revision or is about to.
+        Returns False if it does not wait for manual delivery any more, or if its stream is no longer at ``revision`` or
+        has pending messages.
         """
         return await self._pool.fetchval(_TAKEN_ALONG, outbox_id, revision) is not None
 
     async def redeliver(self, outbox_id: UUID) -> bool:
-        """Try a dead letter, or one that was to be brought by hand, anew under its old id. Whether it was one."""
+        """Makes a dead letter or a manual delivery pending again, with the same id. Returns whether it was one."""
         return await self._pool.fetchval(_REDELIVER, outbox_id) is not None
 
     async def _settle(self, outbox_id: UUID, status: str, error: str | None) -> bool:
@@ -248,7 +252,7 @@ UPDATE outbox SET claimed_at = clock_timestamp(), held_revision = NULL WHERE out
 RETURNING outbox_id
 """
 
-# Whoever records withdraws the row itself, so the two take turns at it: what was taken back before is never begun.
+# A recording withdraws the same row, so the row lock orders the two: a withdrawn message is never sent.
 _BEGIN = """
 UPDATE outbox o SET begun_at = coalesce(o.begun_at, clock_timestamp()) FROM streams s
 WHERE o.outbox_id = $1 AND o.status = 'pending' AND its_turn(o) AND s.stream_id = o.stream_id AND s.revision = $2
@@ -273,7 +277,7 @@ _TO_HAND = """
 UPDATE outbox SET status = 'by_hand', last_error = $2 WHERE outbox_id = $1 AND status = 'pending' RETURNING 1
 """
 
-# Whoever records moves the head and withdraws what has ended: by the lock the two take turns.
+# A recording moves the head and withdraws messages of ended referrals: the lock on the head orders the two.
 _KNOWN = """
 WITH stands AS MATERIALIZED (
     SELECT s.stream_id FROM streams s

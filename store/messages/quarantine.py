@@ -1,7 +1,7 @@
-"""Messages that wait: for a person to decide, or for a token that nobody knows yet.
+"""Quarantined messages: they wait for a decision by staff, or for a referral token that does not exist yet.
 
-A message given to a case is sealed anew for it and pending there, once, whoever finds it. It keeps the time at which
-it was received, so that it takes its place among what was said then.
+A message that is released to a case is encrypted again for that case and becomes pending there exactly once. It keeps
+its time of receipt, so that it is processed in the order of receipt.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ log = logging.getLogger("awda.quarantine")
 
 DESKS: Final = uuid5(NAMESPACE_URL, "awda:desk")
 
-AT_ONCE: Final = 1000
+BATCH: Final = 1000
 
-HOUSE: Final = "awda"
-"""Whose desk decides about messages that no partner sent."""
+OWN_DESK: Final = "awda"
+"""The id of the desk that decides about messages that no partner sent."""
 
-IN_THE_DARK: Final = MessageQuarantined.TOPIC
-"""The fact by which a case knows of a message that it could not take in."""
+UNPROCESSED: Final = MessageQuarantined.TOPIC
+"""The event by which a case records a message that it could not process."""
 
 
 @dataclass(frozen=True, slots=True)
 class QuarantinedMessage:
-    """A message that waits for a person. ``doubted_at`` is the version at which its case recorded the doubt, if any."""
+    """A message held for review. ``doubted_at``: the version at which its case recorded the quarantine, if it did."""
 
     message_id: UUID
     stream_id: UUID | None
@@ -68,18 +68,18 @@ class QuarantinedMessage:
 
     @property
     def desk(self) -> str:
-        """Whose desk decides about it, where its case does not."""
-        return self.partner_id or HOUSE
+        """Returns the id of the desk that decides about it if its case does not."""
+        return self.partner_id or OWN_DESK
 
     @property
-    def in_the_dark(self) -> bool:
-        """Whether its case holds it against travelling without knowing what it says."""
-        return self.doubt_topic == IN_THE_DARK
+    def content_unknown(self) -> bool:
+        """Returns whether its content is unknown to its case, which blocks travel until it is decided."""
+        return self.doubt_topic == UNPROCESSED
 
 
 @dataclass(frozen=True, slots=True)
 class StoredMessage:
-    """A message as it is kept: where, and sealed."""
+    """A message as stored: its stream and its encrypted body."""
 
     message_id: UUID
     stream_id: UUID | None
@@ -88,7 +88,7 @@ class StoredMessage:
 
 @dataclass(frozen=True, slots=True)
 class ResealedMessage:
-    """A message sealed for the case it is to be given to."""
+    """A message encrypted for the case that it is released to. ``out_of``: the stream that it was stored in."""
 
     message_id: UUID
     out_of: UUID | None
@@ -97,77 +97,77 @@ class ResealedMessage:
 
 
 class Quarantine:
-    """The messages in doubt."""
+    """The messages held for review."""
 
     def __init__(self, pool: Pool, keys: KeyStore) -> None:
         self._pool, self._keys = pool, keys
 
     async def doubts(self, partner_id: str | None = None, limit: int = 200) -> list[QuarantinedMessage]:
-        """What waits for a person, longest first."""
+        """Returns messages held for review, of one partner or of all, longest wait first."""
         return [QuarantinedMessage(*row) for row in await self._pool.fetch(_DOUBTS, partner_id, limit)]
 
     async def doubt(self, message_id: UUID) -> QuarantinedMessage | None:
-        """One message, if it waits for a person."""
+        """Returns one message if it is held for review."""
         row = await self._pool.fetchrow(_DOUBT, message_id)
         return QuarantinedMessage(*row) if row else None
 
-    async def said(self, message_id: UUID) -> dict[str, Any] | None:
-        """What a message says; ``None`` if there is none, or its key has been destroyed. Raises ``Tampered``."""
-        kept = await self._kept(message_id)
-        plain = None if kept is None else await self._opened(kept)
+    async def content(self, message_id: UUID) -> dict[str, Any] | None:
+        """Returns the content of a message; ``None`` if unknown or its key is destroyed. Raises ``TamperedError``."""
+        stored = await self._kept(message_id)
+        plain = None if stored is None else await self._opened(stored)
         return None if plain is None else json.loads(plain)
 
     async def ready(
         self, message_id: UUID, stream_id: UUID, changed: Callable[[bytes], bytes] = lambda body: body
     ) -> ResealedMessage | None:
-        """A message sealed for a case.
+        """Returns a message encrypted for a case, or ``None`` if it is unknown or its key is destroyed.
 
-        ``changed`` readdresses it. ``None`` if there is none. Raises ``KeyErasedError``.
+        ``changed`` may replace its referral token. Raises ``KeyErasedError`` if the keys of the case are destroyed.
         """
-        kept = await self._kept(message_id)
-        plain = None if kept is None else await self._opened(kept)
-        if kept is None or plain is None:
+        stored = await self._kept(message_id)
+        plain = None if stored is None else await self._opened(stored)
+        if stored is None or plain is None:
             return None
         sealed = seal_body(await self._keys.keyring(stream_id), stream_id, place_of(message_id), changed(plain))
-        return ResealedMessage(message_id, kept.stream_id, stream_id, sealed)
+        return ResealedMessage(message_id, stored.stream_id, stream_id, sealed)
 
-    async def take_up(self, ready: ResealedMessage, connection: Pool | Connection | None = None) -> bool:
-        """Give a message to its case. Whether it was still waiting: of two who do so, one does."""
+    async def release(self, ready: ResealedMessage, connection: Pool | Connection | None = None) -> bool:
+        """Releases a message to its case. Returns whether it was still held: only one of two callers succeeds."""
         columns = (ready.message_id, ready.out_of, ready.stream_id, ready.body)
         taken: bool = await (connection or self._pool).fetchval(_TAKE_UP, *columns)
         return taken
 
     async def set_aside(self, connection: Pool | Connection, message_id: UUID, by: UUID) -> bool:
-        """Let a message have no effect, by the decision in the message ``by``. Whether it was still waiting."""
+        """Sets a message aside, by the decision in the message ``by``. Returns whether it was still held."""
         return await connection.fetchval(_SET_ASIDE, message_id, by) is not None
 
-    async def take_up_early(self) -> set[UUID]:
-        """Give to its case every message whose token has come into being since. Returns the cases to be rung."""
+    async def release_early(self) -> set[UUID]:
+        """Releases all messages whose token has been issued since. Returns the cases to notify."""
         if not await self._pool.fetchval(_WAITS_FOR_TOKENS):
             return set()
         await self._hash_tokens()
-        found = await self._pool.fetch(_EARLY, AT_ONCE)
-        return {row["stream_id"] for row in found if await self._take_up_early(row["message_id"], row["stream_id"])}
+        found = await self._pool.fetch(_EARLY, BATCH)
+        return {row["stream_id"] for row in found if await self._release_early(row["message_id"], row["stream_id"])}
 
-    async def _take_up_early(self, message_id: UUID, stream_id: UUID) -> bool:
+    async def _release_early(self, message_id: UUID, stream_id: UUID) -> bool:
         try:
             ready = await self.ready(message_id, stream_id)
         except KeyErasedError:
             await self._pool.execute(_NEVER, message_id)
             return False
-        taken = ready is not None and await self.take_up(ready)
+        taken = ready is not None and await self.release(ready)
         if taken:
-            log.info("message %s has found its case", message_id)
+            log.info("message %s was released to its case", message_id)
         return taken
 
     async def _hash_tokens(self) -> None:
-        """The hashes of tokens that came since the last time anything waited for one."""
-        while rows := await self._pool.fetch(_UNHASHED, AT_ONCE):
+        """Stores the digests of tokens that have none yet."""
+        while rows := await self._pool.fetch(_UNHASHED, BATCH):
             hashes = [token_hash(self._keys.master, row["partner_id"], row["token"]) for row in rows]
             await self._pool.execute(_HASH, [row["token"] for row in rows], hashes)
 
     async def note_resolved(self) -> None:
-        """Mark doubts that their cases have seen resolved, so that nobody looks for them in the log again."""
+        """Marks the messages whose quarantine their case has resolved, so that later queries need not read the log."""
         await self._pool.execute(_NOTE_RESOLVED)
 
     async def _kept(self, message_id: UUID) -> StoredMessage | None:
@@ -176,27 +176,27 @@ class Quarantine:
         )
         return StoredMessage(*row) if row else None
 
-    async def _opened(self, kept: StoredMessage) -> bytes | None:
-        stream = kept.stream_id or NOWHERE
-        return open_body(await self._keys.keyring(stream), stream, place_of(kept.message_id), kept.body)
+    async def _opened(self, stored: StoredMessage) -> bytes | None:
+        stream = stored.stream_id or NOWHERE
+        return open_body(await self._keys.keyring(stream), stream, place_of(stored.message_id), stored.body)
 
 
 def desk_of(partner_id: str) -> UUID:
-    """The stream in which it is on record what people decided about a partner's messages."""
+    """Returns the id of the stream that records what staff decided about the messages of a partner."""
     return uuid5(DESKS, partner_id)
 
 
 async def open_desk(connection: Pool | Connection, partner_id: str) -> None:
-    """Make sure that a partner has such a stream."""
+    """Creates the desk stream of a partner if it does not exist."""
     await connection.execute(_OPEN_DESK, desk_of(partner_id), f"DESK-{partner_id.upper()}")
 
 
 def readdressed(body: bytes, token: str) -> bytes:
-    """The same signal under another token; the one that was quoted is kept beside it."""
-    told = json.loads(body)
-    told["quoted"] = told["fields"]["referral_token"]
-    told["fields"]["referral_token"] = token
-    return json.dumps(told, sort_keys=True, separators=(",", ":")).encode()
+    """Returns the signal with another referral token; the original token is stored in ``quoted``."""
+    message = json.loads(body)
+    message["quoted"] = message["fields"]["referral_token"]
+    message["fields"]["referral_token"] = token
+    return json.dumps(message, sort_keys=True, separators=(",", ":")).encode()
 
 
 _COLUMNS = """

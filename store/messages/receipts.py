@@ -1,7 +1,7 @@
-"""Receipts that a partner can keep and check alone: a signed statement of what was taken in, when, and as which number.
+"""Signed receipts: a statement of what was accepted, when, and under which number, which a partner can verify offline.
 
-A receipt is a JWS in compact form (RFC 7515, EdDSA over Ed25519). The key is derived from the master key, so every
-gateway signs alike, and the same statement has the same receipt however often it is asked for.
+A receipt is a JWS in compact form (RFC 7515, EdDSA over Ed25519). The signing key is derived from the master key, so
+all gateways sign with the same key, and the same statement always has the same receipt.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ TYPE: Final = "awda-receipt+jws"
 
 
 class InvalidReceiptError(ValueError):
-    """Not a receipt of ours, or one that was changed."""
+    """The text is not a receipt of this installation, or it was changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReceiptStatement:
-    """What a receipt says. ``number`` is the message's place in the partner's ledger, ``ledger`` the digest so far.
+    """The content of a receipt. ``number``: number in the partner's ledger; ``ledger``: hash of the ledger up to it.
 
-    The digest covers every earlier entry: who keeps one receipt can prove that none of them was changed since.
+    The hash covers all earlier entries: with one receipt a partner can prove that none of them was changed since.
     """
 
     partner_id: str
@@ -48,7 +48,7 @@ class ReceiptStatement:
     ledger: bytes
 
     def claims(self) -> dict[str, Any]:
-        """The statement as it is signed; the time is UTC to the microsecond."""
+        """Returns the signed claims; the time is UTC in microseconds."""
         return {
             "partner": self.partner_id,
             "id": self.own_id,
@@ -69,49 +69,55 @@ class ReceiptKey:
         self._head = _text({"alg": "EdDSA", "kid": self.kid, "typ": TYPE})
 
     def sign(self, statement: ReceiptStatement) -> str:
-        """The receipt."""
+        """Returns the receipt."""
         signed = f"{self._head}.{_text(statement.claims())}"
         return f"{signed}.{_base64url(self._private.sign(signed.encode()))}"
 
 
 def kid_of(public: bytes) -> str:
-    """The name of a public key: its thumbprint (RFC 7638)."""
+    """Returns the key id of a public key: its thumbprint (RFC 7638)."""
     members = {name: part for name, part in _members(public).items() if name in ("crv", "kty", "x")}
     return _base64url(sha256(json.dumps(members, sort_keys=True, separators=(",", ":")).encode()).digest())
 
 
 def jwk(public: bytes) -> dict[str, str]:
-    """A public key as a JSON Web Key (RFC 8037)."""
+    """Returns a public key as a JSON Web Key (RFC 8037)."""
     return {**_members(public), "kid": kid_of(public), "use": "sig", "alg": "EdDSA"}
 
 
 def opened(receipt: str, keys: Mapping[str, bytes]) -> dict[str, Any]:
-    """What a receipt states, if one of the keys (by kid) signed it. Raises ``InvalidReceiptError``."""
+    """Returns the claims of a receipt signed by one of the keys (by key id). Raises ``InvalidReceiptError``."""
     try:
         head, claims, signature = receipt.strip().split(".")
     except ValueError:
-        raise InvalidReceiptError("it does not read as a receipt: three parts, with dots between them") from None
+        raise InvalidReceiptError(
+            "The receipt must have three parts separated by dots: check that it was copied completely"
+        ) from None
     about, stated = _object(head), _object(claims)
     if (about.get("alg"), about.get("typ")) != ("EdDSA", TYPE):
-        raise InvalidReceiptError("it is signed in another way than our receipts are")
+        raise InvalidReceiptError(
+            "The receipt has another signature algorithm or type than the receipts of this installation"
+        )
     public = keys.get(str(about.get("kid")))
     if public is None:
-        raise InvalidReceiptError("it names a key that never signed receipts here")
+        raise InvalidReceiptError("The receipt names a signing key that is unknown to this installation")
     try:
         Ed25519PublicKey.from_public_bytes(public).verify(_bytes(signature), f"{head}.{claims}".encode())
     except InvalidSignature:
-        raise InvalidReceiptError("its signature does not fit: it was changed, or is not of ours") from None
+        raise InvalidReceiptError(
+            "The signature is not valid: the receipt was changed, or another installation issued it"
+        ) from None
     return stated
 
 
 async def published(pool: asyncpg.Pool[asyncpg.Record]) -> dict[str, bytes]:
-    """Every key that ever signed receipts here, newest first, by kid."""
+    """Returns all public keys that ever signed receipts, newest first, by key id."""
     rows = await pool.fetch("SELECT kid, public FROM receipt_keys ORDER BY first_used DESC, kid")
     return {row["kid"]: row["public"] for row in rows}
 
 
 async def publish(pool: asyncpg.Pool[asyncpg.Record], key: ReceiptKey) -> None:
-    """Let everybody know the public half. What was published stays, so that old receipts can be checked for ever."""
+    """Publishes the public key. Published keys are never removed, so that old receipts can still be verified."""
     await pool.execute(
         "INSERT INTO receipt_keys (kid, public) VALUES ($1, $2) ON CONFLICT DO NOTHING", key.kid, key.public
     )
@@ -130,13 +136,13 @@ def _base64url(raw: bytes) -> str:
 
 
 def _bytes(text: str) -> bytes:
-    """What base64url says. One spelling only: a receipt must not have two texts."""
+    """Returns decoded base64url. Accepts only the canonical encoding, so that a receipt has exactly one text."""
     try:
         raw = urlsafe_b64decode(text + "=" * (-len(text) % 4))
     except (binascii.Error, ValueError):
         raw = b""
     if _base64url(raw) != text:
-        raise InvalidReceiptError("a part of it is not base64url")
+        raise InvalidReceiptError("A part of the receipt is not valid base64url")
     return raw
 
 
@@ -147,5 +153,5 @@ def _object(text: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        raise InvalidReceiptError("a part of it is no JSON object")
+        raise InvalidReceiptError("A part of the receipt is not a JSON object")
     return found

@@ -1,4 +1,4 @@
-"""What partners were asked, by the tokens they quote: for doors that must know it before a signal goes in."""
+"""Look-ups by referral token, for interfaces that must know the referral before they accept a signal."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ if TYPE_CHECKING:
 
 
 async def may_say(pool: Pool, keys: KeyStore, by: Iterable[PartnerKey], fields: Mapping[str, Any]) -> bool:
-    """Whether one of the keys may say this of that referral."""
+    """Returns whether the scope of one of the keys permits this signal about the referral of its token."""
     signed_by = tuple(by)
     if any(not key.scope.limited for key in signed_by):
         return True
     token, partners = str(fields["referral_token"]), list({key.partner_id for key in signed_by})
     found = await pool.fetch(_CREATED, token, partners)
-    said = SignalType(fields["signal_type"])
+    signal = SignalType(fields["signal_type"])
     if not found:
-        return said in STATEMENTS  # what such a key may say can be judged only where it is known what was asked
+        return signal in STATEMENTS  # the scope of a key can be checked only if the kind of the referral is known
     kind = await _kind(keys, found)
-    return any(key.scope.permits(kind, said) for key in signed_by)
+    return any(key.scope.permits(kind, signal) for key in signed_by)
 
 
 async def _kind(keys: KeyStore, found: list[asyncpg.Record]) -> ReferralKind | None:
-    """What the partner was really asked; ``None`` if that cannot be read."""
-    wanted, mapper = found[0]["referral_id"], EventMapper(await keys.keyring(found[0]["stream_id"], ()))
+    """Returns the true kind of the referral, or ``None`` if it cannot be read."""
+    referral_id, mapper = found[0]["referral_id"], EventMapper(await keys.keyring(found[0]["stream_id"], ()))
     created = [event for row in found if (event := _read(mapper, row)) is not None]
-    return next((event.true_kind or event.kind for event in created if str(event.referral_id) == wanted), None)
+    return next((event.true_kind or event.kind for event in created if str(event.referral_id) == referral_id), None)
 
 
 def _read(mapper: EventMapper, row: asyncpg.Record) -> ReferralCreated | None:
@@ -61,7 +61,7 @@ WHERE t.token = $1 AND t.partner_id = ANY ($2)
 
 @dataclass(frozen=True, slots=True)
 class TokenCandidate:
-    """A token, and where it leads."""
+    """A referral token with its stream and referral."""
 
     token: str
     stream_id: UUID
@@ -77,34 +77,34 @@ async def referral_tokens(
     waiting: bool = False,
     limit: int = 100,
 ) -> list[TokenCandidate]:
-    """Tokens of what a partner was told of, in the order of their texts.
+    """Returns the tokens of referrals that a partner knows, in alphabetical order, after the token ``after``.
 
-    ``since``: only those of cases of which it has said or been told something since then, as far as it knows itself;
-    what else happened in them chooses nothing. ``waiting``: also of what waits to be handed over to it.
+    ``since``: only referrals of cases with a message from or to this partner since that time (UTC); other events of a
+    case do not count, because the selection would reveal them. ``waiting``: also referrals not handed over yet.
     """
     return [TokenCandidate(*row) for row in await pool.fetch(_TOKENS, partner_id, after, since, limit, waiting)]
 
 
 async def hand_over(pool: Pool, outbox_ids: Iterable[UUID], revision: int) -> bool:
-    """Messages of one case reach their partner by another way than the outbox's.
+    """Settles messages of one case that reach their partner in another way than through the outbox.
 
-    None if anything happened in the case since that revision, or has been said and is not recorded yet.
+    Returns False, and settles none, if the case is no longer at ``revision`` or has pending messages.
     """
     return bool(await pool.fetch(_HAND_OVER, list(outbox_ids), revision))
 
 
-async def taken_to_say(pool: Pool, message_id: UUID, signal: SignalType) -> SignalType:
-    """What an update of a task was taken to say when it first came; from now on, this."""
+async def interpreted(pool: Pool, message_id: UUID, signal: SignalType) -> SignalType:
+    """Stores how an update of a task was interpreted, and returns the stored interpretation of its first receipt."""
     await pool.execute("INSERT INTO task_updates VALUES ($1, $2) ON CONFLICT DO NOTHING", message_id, signal)
     return SignalType(await pool.fetchval("SELECT signal_type FROM task_updates WHERE message_id = $1", message_id))
 
 
 WAITS: Final = ("pending", "by_hand")
-"""What may still be handed over."""
+"""The statuses of messages that can still be handed over."""
 
-# An end that a rule confirmed comes with no message, and shows for ever: what has expired is always looked at.
+# An expiry confirmed by a rule sends no message, and stays visible: expired referrals are always included.
 _TOKENS = """
-WITH heard AS (
+WITH reported AS (
     SELECT DISTINCT stream_id FROM inbox
     WHERE kind = 'signal' AND source = 'partner:' || $1 AND settled_at >= $3::timestamptz)
 SELECT t.token, t.stream_id, t.referral_id FROM referral_tokens t
@@ -113,7 +113,7 @@ WHERE t.partner_id = $1 AND t.token > $2 AND EXISTS (
     WHERE o.stream_id = t.stream_id AND o.referral_id = t.referral_id AND o.partner_id = $1
       AND (o.status = 'delivered' OR $5::boolean AND o.status IN ('pending', 'by_hand'))
       AND ($3::timestamptz IS NULL OR o.status <> 'delivered' OR o.settled_at >= $3
-           OR t.stream_id IN (SELECT stream_id FROM heard)
+           OR t.stream_id IN (SELECT stream_id FROM reported)
            OR EXISTS (SELECT FROM referral_list r WHERE r.stream_id = t.stream_id
                       AND r.referral_id = t.referral_id AND r.status = 'EXPIRED')))
 ORDER BY t.token LIMIT $4

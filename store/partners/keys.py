@@ -1,8 +1,9 @@
-"""The keys by which partners are known, and those we sign with.
+"""Webhook keys: those that verify messages of partners, and those that sign messages to partners.
 
-Inbound keys know a partner's messages: shared secrets (``v1``) or its public keys (``v1a``). Outbound keys sign ours:
-shared secrets again, or private keys of our own. One never stands in for the other. Secrets are sealed here under the
-master key. Keys count by the real clock, not the programme's; who changed what is kept beside their partners.
+Inbound keys verify messages of a partner: shared secrets (``v1``) or its public keys (``v1a``). Outbound keys sign
+messages to it: shared secrets, or private keys of this installation. A key is never used in the other direction.
+Secrets are encrypted under the master key. Validity is by the real clock, not by the programme clock. Every change is
+recorded in the history of the partner.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from domain.kernel.vocabulary import ReferralKind, SignalType
-from domain.referral.key_scope import EVERYTHING, KeyScope
+from domain.referral.key_scope import UNLIMITED, KeyScope
 from store.crypto.keys import NONCE, InvalidMasterKeyError
 from store.crypto.webhook_signatures import (
     PRIVATE,
@@ -31,8 +32,8 @@ from store.crypto.webhook_signatures import (
     SIGNATURES,
     TOLERANCE_S,
     InvalidKeyError,
-    fitting,
     key_bytes,
+    matching,
     new_pair,
     new_secret,
 )
@@ -50,31 +51,31 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("awda.partners")
 
-_NOBODY: Final = (new_secret(), new_pair()[1])
+_DECOYS: Final = (new_secret(), new_pair()[1])
 
-LIVE_AT_ONCE: Final = 2
-"""Keys of one direction and scope that may count at the same time: the old one and the one that replaces it."""
+MAX_ACTIVE_KEYS: Final = 2
+"""Keys of one direction and scope that may be valid at the same time: the old one and its replacement."""
 
 GRACE: Final = timedelta(days=7)
-"""How long a key goes on counting after it was replaced: time to hand over the new one by a safe way."""
+"""How long a replaced key stays valid: time to give the new key to the partner over a secure channel."""
 
-NOTICED_EVERY: Final = timedelta(hours=1)
+USE_RECORDED_EVERY: Final = timedelta(hours=1)
 
 
 class UnknownKeyError(LookupError):
-    """No key has this id."""
+    """There is no key with this id."""
 
 
 class TooManyKeysError(Exception):
-    """Two keys of this direction and scope count already."""
+    """Two keys of this direction and scope are already valid."""
 
 
 class KeyEndedError(Exception):
-    """A key that counts no longer cannot be replaced."""
+    """A key that is no longer valid cannot be replaced."""
 
 
 class Direction(StrEnum):
-    """What a key is for: to know what a partner sends, or to sign what it is sent."""
+    """Whether a key verifies messages of a partner, or signs messages to it."""
 
     INBOUND = "inbound"
     OUTBOUND = "outbound"
@@ -82,9 +83,9 @@ class Direction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PartnerKey:
-    """A key that is in force; ``text`` is in the form of ``store.crypto.webhook_signatures``.
+    """A valid key; ``text`` has the format of ``store.crypto.webhook_signatures``.
 
-    An outbound ``v1a`` key is our private key.
+    An outbound ``v1a`` key is a private key of this installation.
     """
 
     key_id: str
@@ -92,14 +93,14 @@ class PartnerKey:
     algorithm: str
     text: str = field(repr=False)
     direction: Direction = Direction.INBOUND
-    scope: KeyScope = EVERYTHING
+    scope: KeyScope = UNLIMITED
     last_used_at: datetime | None = None
     tolerance_s: int = TOLERANCE_S
 
 
 @dataclass(frozen=True, slots=True)
 class KeyEntry:
-    """A key as the registry shows it: everything but what is secret. ``public`` is a whole ``whpk_`` key."""
+    """A key as the registry shows it, without its secret. ``public``: the whole ``whpk_`` key."""
 
     key_id: str
     partner_id: str
@@ -114,7 +115,7 @@ class KeyEntry:
     replaces: str | None
 
     def state(self, now: datetime) -> str:
-        """``waiting``, ``live``, ``ending``, ``ended`` or ``revoked`` at a moment of the real clock."""
+        """Returns ``waiting``, ``live``, ``ending``, ``ended`` or ``revoked``; ``now`` is of the real clock (UTC)."""
         if self.revoked_at is not None:
             return "revoked"
         if self.valid_until is not None:
@@ -124,18 +125,18 @@ class KeyEntry:
 
 @dataclass(frozen=True, slots=True)
 class OutboundKeys:
-    """Where a partner is written to, and the keys we sign with: two while one is being replaced."""
+    """The address of a receiver and the signing keys, newest first: two while one is being replaced."""
 
     url: str
     secrets: tuple[str, ...] = field(repr=False)
 
     @property
     def secret(self) -> str:
-        """The newest of the keys."""
+        """Returns the newest key."""
         return self.secrets[0]
 
 
-# Keys
+# Queries and changes
 
 
 async def add_key(
@@ -145,26 +146,26 @@ async def add_key(
     key: str,
     *,
     direction: Direction = Direction.INBOUND,
-    scope: KeyScope = EVERYTHING,
+    scope: KeyScope = UNLIMITED,
     valid_from: datetime | None = None,
     valid_until: datetime | None = None,
     by: str = SYSTEM,
 ) -> str:
-    """Let a key count: ``whsec_…`` either way, ``whpk_…`` of a partner, ``whsk_…`` of ours. Returns the key's id.
+    """Adds a key and returns its id: ``whsec_…`` in either direction, ``whpk_…`` inbound, ``whsk_…`` outbound.
 
-    Raises ``InvalidKeyError``, ``TooManyKeysError`` and ``UnknownPartner``.
+    Raises ``InvalidKeyError``, ``TooManyKeysError`` and ``UnknownPartnerError``.
     """
     new = _New(partner_id, key, direction, scope, valid_from, valid_until)
     async with changing(pool, partner_id) as connection:
-        return await _enter(connection, master, new, by)
+        return await _insert(connection, master, new, by)
 
 
 async def rotate_key(
     pool: Pool, master: MasterKey, key_id: str, key: str, *, grace: timedelta = GRACE, by: str = SYSTEM
 ) -> str:
-    """Replace a key by one of the same direction and scope; the old one counts for the grace, then ends by itself.
+    """Replaces a key by one of the same direction and scope. The old key stays valid for ``grace``, then expires.
 
-    Returns the new key's id. Raises ``InvalidKeyError``, ``KeyEndedError``, ``TooManyKeysError`` and
+    Returns the id of the new key. Raises ``InvalidKeyError``, ``KeyEndedError``, ``TooManyKeysError`` and
     ``UnknownKeyError``.
     """
     old = await key_entry(pool, key_id)
@@ -172,8 +173,8 @@ async def rotate_key(
     async with changing(pool, old.partner_id) as connection:
         ends = await connection.fetchval(_END, key_id, grace)
         if ends is None:
-            raise KeyEndedError(f"{key_id} counts no longer: add a new key instead of replacing it")
-        new_id = await _enter(connection, master, new, by)
+            raise KeyEndedError(f"Key {key_id} is no longer valid: add a new key instead of replacing it")
+        new_id = await _insert(connection, master, new, by)
         await note_change(
             connection, by, "key replaced", old.partner_id, key_id, replaced_by=new_id, ends=ends.isoformat()
         )
@@ -181,9 +182,9 @@ async def rotate_key(
 
 
 async def revoke_key(pool: Pool, key_id: str, *, by: str = SYSTEM) -> bool:
-    """Accept a key no longer. Whether there was such a key that had not been revoked.
+    """Revokes a key. Returns whether it existed and was not revoked before.
 
-    A gateway keeps keys in mind: it may still take what the key signed for up to two seconds.
+    Gateways cache keys: they may still accept messages that the key signed for up to two seconds.
     """
     async with changing(pool) as connection:
         partner_id = await connection.fetchval(_REVOKE, key_id)
@@ -194,15 +195,15 @@ async def revoke_key(pool: Pool, key_id: str, *, by: str = SYSTEM) -> bool:
 
 
 async def key_entry(pool: Pool, key_id: str) -> KeyEntry:
-    """A key as the registry shows it. Raises ``UnknownKeyError``."""
+    """Returns a key as the registry shows it. Raises ``UnknownKeyError``."""
     row = await pool.fetchrow(_ENTRIES + " WHERE key_id = $1", key_id)
     if row is None:
-        raise UnknownKeyError(f"there is no key {key_id[:64]!r}: see the keys of its partner")
+        raise UnknownKeyError(f"There is no key {key_id[:64]!r}: list the keys of the partner to find its id")
     return _entry(row)
 
 
 async def key_entries(pool: Pool, partner_id: str) -> list[KeyEntry]:
-    """All keys a partner ever had, newest first."""
+    """Returns all keys that a partner ever had, newest first."""
     return [_entry(row) for row in await pool.fetch(_ENTRIES + _OF_PARTNER, partner_id)]
 
 
@@ -214,45 +215,46 @@ async def keys_of(
     resting: bool = False,
     direction: Direction = Direction.INBOUND,
 ) -> list[PartnerKey]:
-    """The keys of an active partner that are in force, newest first; none for one that nobody knows.
+    """Returns the valid keys of an active partner, newest first; none for an unknown partner.
 
-    ``resting``: also those of a partner that is not active now.
+    ``resting``: also those of an inactive partner.
     """
     return [_key(master, row) for row in await pool.fetch(_KEYS, partner_id, resting, direction)]
 
 
 def signers(keys: Sequence[PartnerKey], headers: Mapping[str, str], body: bytes, now: float) -> tuple[PartnerKey, ...]:
-    """Which of a partner's inbound keys signed this, by the clock its signatures may have. Raises nothing.
+    """Returns those of a partner's inbound keys that signed a message, within its clock tolerance. Never raises.
 
-    ``now`` is seconds of the real clock. A partner that has no keys costs as much time as one that has.
+    ``now`` is Unix time of the real clock. An unknown partner takes as much time as a known one, so that timing does
+    not reveal which partners exist.
     """
     within = max((key.tolerance_s for key in keys), default=TOLERANCE_S)
-    fits = fitting([key.text for key in keys] or _NOBODY, headers, body, now, within)
+    fits = matching([key.text for key in keys] or _DECOYS, headers, body, now, within)
     return tuple(key for key, fit in zip(keys, fits, strict=False) if fit)
 
 
 async def notice(pool: Pool, keys: Iterable[PartnerKey]) -> None:
-    """Remember, once an hour, that these keys are in use: who replaces a key must know when the old one fell silent."""
-    now = datetime.now(UTC)  # noqa: TID251 (only to save a statement; the database decides)
-    stale = [k.key_id for k in keys if k.last_used_at is None or now - k.last_used_at > NOTICED_EVERY]
+    """Records, once an hour, that keys are in use, so that staff can see when a replaced key was used last."""
+    now = datetime.now(UTC)  # noqa: TID251 (only saves a statement; the database decides)
+    stale = [k.key_id for k in keys if k.last_used_at is None or now - k.last_used_at > USE_RECORDED_EVERY]
     if stale:
-        await pool.execute(_NOTICE, stale, NOTICED_EVERY)
+        await pool.execute(_NOTICE, stale, USE_RECORDED_EVERY)
 
 
-async def every_key(pool: Pool, master: MasterKey) -> dict[str, list[PartnerKey]]:
-    """The keys in force of every active partner, newest first, by partner: what a gateway keeps for a moment."""
+async def keys_by_partner(pool: Pool, master: MasterKey) -> dict[str, list[PartnerKey]]:
+    """Returns the valid inbound keys of all active partners by partner, newest first, for the cache of a gateway."""
     found: dict[str, list[PartnerKey]] = {}
-    everybody, resting = None, False
-    for row in await pool.fetch(_KEYS, everybody, resting, Direction.INBOUND):
+    all_partners, resting = None, False
+    for row in await pool.fetch(_KEYS, all_partners, resting, Direction.INBOUND):
         try:
             found.setdefault(row[1], []).append(_key(master, row))
         except InvalidMasterKeyError as bad:
-            log.error("%s", bad)  # noqa: TRY400 (one bad key must keep nobody else out)
+            log.error("%s", bad)  # noqa: TRY400 (one bad key must not lock out other partners)
     return found
 
 
 async def outbound(pool: Pool, master: MasterKey, partner_id: str) -> OutboundKeys | None:
-    """Where a partner listens, or ``None`` if it has no receiver or there is no key to sign with."""
+    """Returns the receiver of an active partner and the signing keys, or ``None`` if it has no receiver or no key."""
     partner = await get(pool, partner_id)
     if partner is None or not partner.active or not partner.receiver_url:
         return None
@@ -260,12 +262,12 @@ async def outbound(pool: Pool, master: MasterKey, partner_id: str) -> OutboundKe
     return OutboundKeys(partner.receiver_url, tuple(key.text for key in keys[:SIGNATURES])) if keys else None
 
 
-# Changing them
+# New keys
 
 
 @dataclass(frozen=True, slots=True)
 class _New:
-    """A key to be entered. Raises ``InvalidKeyError`` for one that cannot be used this way round."""
+    """A key to add. Raises ``InvalidKeyError`` if it cannot be used in this direction."""
 
     partner_id: str
     key: str = field(repr=False)
@@ -279,39 +281,43 @@ class _New:
         key_bytes(self.key)
         inbound = self.direction is Direction.INBOUND
         if inbound and self.key.startswith(PRIVATE):
-            raise InvalidKeyError(f"a partner's {PRIVATE} key stays with the partner: register its {PUBLIC} half")
+            raise InvalidKeyError(
+                f"A private key ({PRIVATE}) of a partner must stay with the partner: register its public key ({PUBLIC})"
+            )
         if not inbound and self.key.startswith(PUBLIC):
             raise InvalidKeyError(
-                f"a {PUBLIC} key only knows signatures: what goes out is signed with {SECRET} or {PRIVATE}"
+                f"A public key ({PUBLIC}) can only verify: outgoing messages need a {SECRET} or {PRIVATE} key"
             )
         if not inbound and self.scope.limited:
-            raise InvalidKeyError("only an inbound key is limited to kinds and signals")
+            raise InvalidKeyError(
+                "Only an inbound key can be limited to kinds of referral and signals: leave the limits out"
+            )
         if self.valid_from and self.valid_until and self.valid_until <= self.valid_from:
-            raise InvalidKeyError("a key cannot end before it begins")
+            raise InvalidKeyError("The end of validity of a key must be later than its beginning")
 
     @property
     def algorithm(self) -> str:
         return "v1" if self.key.startswith(SECRET) else "v1a"
 
 
-async def _enter(connection: Connection, master: MasterKey, new: _New, by: str) -> str:
+async def _insert(connection: Connection, master: MasterKey, new: _New, by: str) -> str:
     key_id = f"key-{uuid4().hex[:12]}"
     kinds, signals = _words(new.scope.kinds), _words(new.scope.signals)
-    if await connection.fetchval(_LIVE, new.partner_id, new.direction, kinds, signals) >= LIVE_AT_ONCE:
+    if await connection.fetchval(_LIVE, new.partner_id, new.direction, kinds, signals) >= MAX_ACTIVE_KEYS:
         raise TooManyKeysError(
-            f"{LIVE_AT_ONCE} {new.direction} keys of {new.partner_id} for the same things count already:"
-            " revoke one, or wait until the one that was replaced ends"
+            f"{new.partner_id} already has {MAX_ACTIVE_KEYS} valid {new.direction} keys with the same scope:"
+            " revoke one, or wait until the replaced key expires"
         )
     public, secret = _parts(master, new, key_id)
     columns = (new.algorithm, public, secret, new.direction, kinds, signals, new.valid_from, new.valid_until)
     await connection.execute(_ADD_KEY, key_id, new.partner_id, *columns, new.replaces)
-    told = {"direction": new.direction, "algorithm": new.algorithm, "kinds": kinds, "signals": signals}
-    await note_change(connection, by, "key added", new.partner_id, key_id, **told)
+    details = {"direction": new.direction, "algorithm": new.algorithm, "kinds": kinds, "signals": signals}
+    await note_change(connection, by, "key added", new.partner_id, key_id, **details)
     return key_id
 
 
 def _parts(master: MasterKey, new: _New, key_id: str) -> tuple[bytes | None, bytes | None]:
-    """What is stored: the public part as it is, the secret part sealed."""
+    """Returns what is stored of a key: its public part, and its encrypted secret part."""
     raw = key_bytes(new.key)
     if new.key.startswith(PUBLIC):
         return raw, None
@@ -337,7 +343,7 @@ def _entry(row: asyncpg.Record) -> KeyEntry:
 
 
 def _scope(kinds: Sequence[str] | None, signals: Sequence[str] | None) -> KeyScope:
-    """The scope as stored; a word that this programme does not know permits nothing."""
+    """Returns the stored scope. A word that this version does not know permits nothing."""
     return KeyScope(
         None if kinds is None else frozenset(ReferralKind(k) for k in kinds if k in ReferralKind.__members__),
         None if signals is None else frozenset(SignalType(s) for s in signals if s in SignalType.__members__),
@@ -353,7 +359,7 @@ def _cipher(master: MasterKey) -> AESGCM:
 
 
 def _place(partner_id: str, key_id: str, direction: Direction) -> str:
-    """Where a secret is sealed to: one that was sealed for one direction opens in no other."""
+    """Returns the label to which a secret is bound, so that it can be decrypted for its own direction only."""
     return f"{partner_id}|{key_id}" + ("" if direction is Direction.INBOUND else f"|{direction}")
 
 
@@ -366,7 +372,7 @@ def _open(master: MasterKey, place: str, sealed: bytes) -> bytes:
     try:
         return _cipher(master).decrypt(sealed[:NONCE], sealed[NONCE:], place.encode())
     except (InvalidTag, ValueError):
-        msg = f"the key {place} was not sealed by this master key: check AWDA_MASTER_KEY"
+        msg = f"Key {place} was not encrypted under this master key: check AWDA_MASTER_KEY"
         raise InvalidMasterKeyError(msg) from None
 
 

@@ -1,4 +1,4 @@
-"""Partners: who may be asked for what, where they listen, and who changed what is known of them."""
+"""The registry of partners: what each may be asked, its receiver, and the history of its changes."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ SYSTEM: Final = "system"
 
 
 class UnknownPartnerError(LookupError):
-    """No partner has this id."""
+    """There is no partner with this id."""
 
 
 @dataclass(frozen=True, slots=True)
 class RegisteredPartner:
-    """A partner as registered. ``country``: the only country of return it serves, or ``None`` for all.
+    """A registered partner. ``country``: the only country of return that it serves, or ``None`` for all.
 
-    ``calendar`` is the country whose working week it keeps, where that is not the usual one of what it does;
-    ``contact`` is the organisation's, and ``tolerance_s`` how wrong the clock of its signatures may be (seconds).
+    ``calendar``: the country whose working days it keeps, if not the usual one for its kind. ``contact``: contact
+    details of the organisation. ``tolerance_s``: the accepted clock difference of its signatures (seconds).
     """
 
     partner_id: str
@@ -53,33 +53,35 @@ class RegisteredPartner:
     def __post_init__(self) -> None:
         if not 0 < self.tolerance_s <= LONGEST_TOLERANCE_S:
             raise ValueError(
-                f"a signature's clock may be wrong by 1 to {LONGEST_TOLERANCE_S} s, not {self.tolerance_s}"
+                f"The clock tolerance must be 1 to {LONGEST_TOLERANCE_S} seconds (you entered {self.tolerance_s})"
             )
 
     @property
     def type(self) -> Recipient | None:
-        """What it is in the programme: as registered, or as what it may be asked says, if that is one thing."""
-        asked = {RECIPIENT_OF[kind] for kind in self.kinds if kind in RECIPIENT_OF}
-        return self.recipient or (asked.pop() if len(asked) == 1 else None)
+        """Returns its role: as registered, or derived from its kinds of referral if these imply exactly one role."""
+        implied = {RECIPIENT_OF[kind] for kind in self.kinds if kind in RECIPIENT_OF}
+        return self.recipient or (implied.pop() if len(implied) == 1 else None)
 
 
 @dataclass(frozen=True, slots=True)
 class RegistryChange:
-    """An entry of the registry's own history."""
+    """An entry in the history of the registry. ``details``: the values that were set."""
 
     at: datetime
     by: str
     change: str
     key_id: str | None
-    told: dict[str, Any]
+    details: dict[str, Any]
 
 
 async def add(pool: Pool, partner: RegisteredPartner, *, by: str = SYSTEM) -> None:
-    """Register a partner, or change what is registered of it. Its keys stay, and its receiver if none is given."""
+    """Registers a partner or changes its registration. Keys are kept, and the receiver too if none is given."""
     async with changing(pool) as connection:
         known = await connection.fetchval("SELECT true FROM partners WHERE partner_id = $1", partner.partner_id)
         await connection.execute(_ADD, *columns_of(partner))
-        await note_change(connection, by, "changed" if known else "registered", partner.partner_id, **_told(partner))
+        await note_change(
+            connection, by, "changed" if known else "registered", partner.partner_id, **_history_of(partner)
+        )
 
 
 async def get(pool: Pool, partner_id: str) -> RegisteredPartner | None:
@@ -88,49 +90,49 @@ async def get(pool: Pool, partner_id: str) -> RegisteredPartner | None:
 
 
 async def listed(pool: Pool) -> list[RegisteredPartner]:
-    """Every partner, by id."""
+    """Returns all partners, ordered by id."""
     return [_registered(row) for row in await pool.fetch(_PARTNERS + " ORDER BY partner_id")]
 
 
 async def directory(pool: Pool) -> Directory:
-    """The partners that may be asked today, as the rules want them."""
+    """Returns the active partners, as the rules use them."""
     partners = [_registered(row) for row in await pool.fetch(_PARTNERS + " WHERE active")]
-    return Directory({p.partner_id: _as_asked(p) for p in partners})
+    return Directory({p.partner_id: _directory_entry(p) for p in partners})
 
 
-def _as_asked(p: RegisteredPartner) -> Partner:
+def _directory_entry(p: RegisteredPartner) -> Partner:
     return Partner(p.partner_id, p.kinds, p.country, mandatory_reporting=p.mandatory_reporting, works_in=p.calendar)
 
 
 async def changes(pool: Pool, partner_id: str, limit: int = 20) -> list[RegistryChange]:
-    """What was changed of a partner and its keys, newest first."""
+    """Returns the changes to a partner and its keys, newest first."""
     rows = await pool.fetch(_CHANGES, partner_id, limit)
-    return [RegistryChange(at, by, change, key_id, json.loads(told)) for at, by, change, key_id, told in rows]
+    return [RegistryChange(at, by, change, key_id, json.loads(details)) for at, by, change, key_id, details in rows]
 
 
 async def receiver_is_gone(pool: Pool, partner_id: str, url: str) -> bool:
-    """A receiver asked not to be called any more: forget it, until somebody registers one. Whether this was news."""
+    """Removes a receiver that answered 410 Gone, until one is registered again. Returns whether it was registered."""
     return await pool.fetchval(_GONE, partner_id, url) is not None
 
 
 @asynccontextmanager
 async def changing(pool: Pool, partner_id: str | None = None) -> AsyncIterator[Connection]:
-    """One change of the registry, whole or not at all; changes of one partner's keys take turns."""
+    """Opens a transaction for one change of the registry; changes to the keys of one partner are serialised."""
     async with pool.acquire() as connection, connection.transaction():
         if partner_id is not None and await connection.fetchval(_LOCK, partner_id) is None:
-            raise UnknownPartnerError(f"there is no partner {partner_id!r}: register it before its keys")
+            raise UnknownPartnerError(f"There is no partner {partner_id!r}: register the partner before you add keys")
         yield connection
 
 
 async def note_change(
-    connection: Connection, by: str, change: str, partner_id: str, key_id: str | None = None, **told: Any
+    connection: Connection, by: str, change: str, partner_id: str, key_id: str | None = None, **details: Any
 ) -> None:
-    known = {name: value for name, value in told.items() if value is not None}
+    known = {name: value for name, value in details.items() if value is not None}
     await connection.execute(_NOTE, by, partner_id, key_id, change, json.dumps(known, sort_keys=True))
 
 
-def _told(partner: RegisteredPartner) -> dict[str, Any]:
-    """What is kept of a registration for ever: not the contact, who may be a person."""
+def _history_of(partner: RegisteredPartner) -> dict[str, Any]:
+    """Returns what the history keeps of a registration. Not the contact: it may be a person."""
     return {
         "kinds": sorted(partner.kinds),
         "country": partner.country,
@@ -183,7 +185,7 @@ _ADD = (
     " mandatory_reporting = excluded.mandatory_reporting, tolerance_s = excluded.tolerance_s"
 )
 
-SEED = _INSERT  # what somebody changed of a stand-in stays changed
+SEED = _INSERT  # changes that staff made to a sample partner are kept
 
 _GONE = """
 UPDATE partners SET receiver_url = NULL, receiver_gone = receiver_url, receiver_gone_at = clock_timestamp()

@@ -1,4 +1,4 @@
-"""The stand-in partners of an embedded home, and the secrets they share with it."""
+"""Sample partners of an embedded installation, with their shared secrets."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 COUNTRIES: Final = tuple(
     "NGA MLI NER BGD GMB GIN BFA SEN GHA CIV SDN TCD CMR SLE EGY PAK MAR ETH SOM BEN TGO LBR GNB".split()  # noqa: SIM905
 )
-"""Countries of return of the synthetic programme (ISO 3166, alpha-3)."""
+"""Countries of return of the sample programme (ISO 3166, alpha-3)."""
 
 
 def _of(*recipients: Recipient) -> frozenset[ReferralKind]:
@@ -34,8 +34,8 @@ def _of_country(country: str) -> Iterable[RegisteredPartner]:
     low = country.lower()
     yield RegisteredPartner(f"embassy-{low}", f"Embassy ({country})", _of(Recipient.EMBASSY), country)
     reception = _of(Recipient.RECEPTION) | {ReferralKind.REINTEGRATION_COUNSELLING}
-    at_home = f"Reception ({country})"
-    yield RegisteredPartner(f"reception-{low}", at_home, reception, country, recipient=Recipient.RECEPTION)
+    name = f"Reception ({country})"
+    yield RegisteredPartner(f"reception-{low}", name, reception, country, recipient=Recipient.RECEPTION)
     provider = frozenset({ReferralKind.REINTEGRATION_SERVICE, ReferralKind.PROCUREMENT})
     yield RegisteredPartner(f"provider-{low}", f"Reintegration services ({country})", provider, country)
 
@@ -61,14 +61,14 @@ STANDARD: Final[Sequence[RegisteredPartner]] = (
     RegisteredPartner("partner-047", "Safe house, Tripoli", _REFUGE),
     *(partner for country in COUNTRIES for partner in _of_country(country)),
 )
-"""The stand-ins of an embedded home."""
+"""The sample partners."""
 
 
 async def seed(pool: Pool, master: MasterKey, receiver: Callable[[str], str | None] | None = None) -> Mapping[str, str]:
-    """Register the stand-ins of an embedded home, each with a shared secret; ``receiver`` says where each listens.
+    """Registers the sample partners, each with a shared secret; ``receiver`` returns the receiver URL of a partner.
 
-    Returns the secrets by partner, for the simulator that plays them. A second seeding keeps the secrets there are.
-    A stand-in has one secret for both directions, which spares the simulator a file; nobody else should.
+    Returns the secrets by partner, for the simulator. Seeding again keeps existing secrets. A sample partner uses one
+    secret for both directions, which saves the simulator a file; real partners must not do this.
     """
     rows = [columns_of(p, receiver(p.partner_id) if receiver else None) for p in STANDARD]
     await pool.executemany(SEED, rows)

@@ -1,4 +1,4 @@
-"""Sheets: which were handed out, which referral each of their rows stands for, and what has come back on them."""
+"""Sheets: which were issued, which referral each row stands for, and which lines were collected."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from domain.kernel.vocabulary import TERMINAL, ReferralKind
-from domain.referral.sheets import CODE_LENGTH, SIGNS, SheetKind, row_code
+from domain.referral.sheets import ALPHABET, CODE_LENGTH, SheetKind, row_code
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -26,7 +26,7 @@ SHEETS: Final = uuid5(NAMESPACE_URL, "awda:sheet")
 
 @dataclass(frozen=True, slots=True)
 class IssuedSheet:
-    """A sheet that was handed out. ``issued_at`` is the programme's clock (UTC)."""
+    """A sheet that was issued. ``issued_at`` is by the programme clock (UTC)."""
 
     sheet_id: UUID
     kind: SheetKind
@@ -38,7 +38,7 @@ class IssuedSheet:
 
 @dataclass(frozen=True, slots=True)
 class AwaitedReferral:
-    """A referral that a partner may still answer, as far as the read table knows."""
+    """A referral that a partner may still answer, according to the projection."""
 
     stream_id: UUID
     referral_id: UUID
@@ -46,7 +46,7 @@ class AwaitedReferral:
 
 @dataclass(frozen=True, slots=True)
 class RowTarget:
-    """What a row code stands for."""
+    """The referral that a row code stands for."""
 
     row_code: str
     sheet_id: UUID
@@ -60,35 +60,35 @@ class RowTarget:
 
 @dataclass(frozen=True, slots=True)
 class LineOutcome:
-    """What has become of a message so far."""
+    """The status and result of the message of a line."""
 
     status: str
     result: Mapping[str, Any]
 
 
 def sheet_id_of(partner_id: str, kind: SheetKind, movement: str | None, day: date) -> UUID:
-    """The same sheet is asked for again by whoever asks for it again on the same day."""
+    """Returns the id of a sheet. Requesting the same sheet again on the same day gives the same id."""
     return uuid5(SHEETS, f"{partner_id}|{kind}|{movement or ''}|{day.isoformat()}")
 
 
 def line_id_of(master: MasterKey, placed: RowTarget, part: str, content: Mapping[str, Any]) -> UUID:
-    """The id of one line: the same for the same words in the same row, and of no use to anyone who would guess them."""
+    """Returns the id of a line: equal for equal content in the same row, and useless for guessing the content."""
     words = json.dumps(content, sort_keys=True, separators=(",", ":"), default=str).encode()
     digest = master.fingerprint(b"sheet line", placed.row_code.encode(), part.encode(), words)
     return uuid5(placed.sheet_id, digest.hex())
 
 
-def strange_line_id(master: MasterKey, partner_id: str, code: str, content: Mapping[str, Any]) -> UUID:
-    """The same for a row whose code stands for nothing."""
+def unknown_line_id(master: MasterKey, partner_id: str, code: str, content: Mapping[str, Any]) -> UUID:
+    """Returns the id of a line whose row code is unknown."""
     words = json.dumps(content, sort_keys=True, separators=(",", ":"), default=str).encode()
     return uuid5(SHEETS, master.fingerprint(b"strange line", partner_id.encode(), code.encode(), words).hex())
 
 
-# Handing out
+# Issuing
 
 
 async def awaiting(pool: Pool, partner_id: str) -> list[AwaitedReferral]:
-    """What the partner was asked and has not answered for good. A row too many is no harm: the log decides."""
+    """Returns referrals without a final answer. Extra rows are harmless, because the caller checks the log."""
     rows = await pool.fetch(_AWAITING, partner_id, sorted(TERMINAL))
     return [AwaitedReferral(row["stream_id"], UUID(row["referral_id"])) for row in rows]
 
@@ -103,28 +103,28 @@ async def issue(
     day: date,
     order_id: UUID | None = None,
 ) -> IssuedSheet:
-    """The sheet of that day, now handed out if it was not before; or the one for which that order came first."""
+    """Issues the sheet of a day if it was not issued yet, and returns it; a repeated order gets its first sheet."""
     sheet_id = sheet_id_of(partner_id, kind, movement, day)
     await pool.execute(_ISSUE, sheet_id, kind, partner_id, movement, user)
     if order_id is not None:
         await pool.execute(_ORDER, order_id, sheet_id)
     found = await (ordered(pool, order_id) if order_id else sheet(pool, sheet_id))
     if found is None:
-        raise LookupError(f"sheet {sheet_id} was handed out a moment ago, and is gone")
+        raise LookupError(f"Sheet {sheet_id} was issued but cannot be found")
     return found
 
 
 async def ordered(pool: Pool, order_id: UUID) -> IssuedSheet | None:
-    """The sheet that an order was for, if it came before."""
+    """Returns the sheet that was issued for an order, or ``None``."""
     sheet_id = await pool.fetchval("SELECT sheet_id FROM sheet_orders WHERE order_id = $1", order_id)
     return await sheet(pool, sheet_id) if sheet_id else None
 
 
 async def place(pool: Pool, sheet_id: UUID, rows: Iterable[tuple[AwaitedReferral, ReferralKind]]) -> dict[UUID, str]:
-    """A code for each referral on a sheet, the same as before for one that has one already."""
-    wanted = list(rows)
+    """Assigns a row code to each referral on a sheet, and returns the codes. Existing codes are kept."""
+    requested = list(rows)
     codes: dict[UUID, str] = {}
-    while lacking := [row for row in wanted if row[0].referral_id not in codes]:
+    while lacking := [row for row in requested if row[0].referral_id not in codes]:
         fresh = [_fresh_code() for _ in lacking]
         streams = [asked.stream_id for asked, _ in lacking]
         referrals = [str(asked.referral_id) for asked, _ in lacking]
@@ -135,14 +135,14 @@ async def place(pool: Pool, sheet_id: UUID, rows: Iterable[tuple[AwaitedReferral
 
 
 def _fresh_code() -> str:
-    return row_code("".join(secrets.choice(SIGNS) for _ in range(CODE_LENGTH - 1)))
+    return row_code("".join(secrets.choice(ALPHABET) for _ in range(CODE_LENGTH - 1)))
 
 
-# Coming back
+# Collecting
 
 
 async def placed(pool: Pool, codes: Iterable[str]) -> dict[str, RowTarget]:
-    """What these codes stand for; those that stand for nothing are left out."""
+    """Returns what these row codes stand for. Unknown codes are left out."""
     rows = await pool.fetch(_PLACED, list(codes))
     return {row["row_code"]: _placed(row) for row in rows}
 
@@ -152,38 +152,38 @@ async def sheet(pool: Pool, sheet_id: UUID) -> IssuedSheet | None:
     return IssuedSheet(**{**row, "kind": SheetKind(row["kind"])}) if row else None
 
 
-async def everybody_on(pool: Pool, sheet_ids: Iterable[UUID]) -> list[UUID]:
-    """Every case that stands on these sheets, answered or not: their names are on the paper."""
+async def cases_on(pool: Pool, sheet_ids: Iterable[UUID]) -> list[UUID]:
+    """Returns all cases on these sheets, answered or not, because their names are on the paper."""
     rows = await pool.fetch(_EVERYBODY, list(sheet_ids))
     return [row["stream_id"] for row in rows]
 
 
 async def answered_on(pool: Pool, sheet_id: UUID) -> list[UUID]:
-    """The cases about which something came back on this sheet."""
+    """Returns the cases with collected lines on this sheet."""
     return [row["stream_id"] for row in await pool.fetch(_ANSWERED, sheet_id)]
 
 
 async def note_line(pool: Pool, line_id: UUID, code: str, part: str, message_id: UUID) -> bool:
-    """Remember that a line came. Whether something else has come in its place since."""
+    """Records that a line was collected. Returns whether a later line has replaced it."""
     await pool.execute(_NOTE, line_id, code, part, message_id)
     return bool(await pool.fetchval(_SUPERSEDED, line_id))
 
 
 async def known(pool: Pool, line_ids: Sequence[UUID]) -> set[UUID]:
-    """Those of these lines that came before."""
+    """Returns those of the lines that were collected before."""
     rows = await pool.fetch("SELECT line_id FROM sheet_lines WHERE line_id = ANY ($1)", line_ids)
     return {row["line_id"] for row in rows}
 
 
-async def became(pool: Pool, message_ids: Sequence[UUID]) -> dict[UUID, LineOutcome]:
-    """What has become of many messages so far."""
+async def outcomes(pool: Pool, message_ids: Sequence[UUID]) -> dict[UUID, LineOutcome]:
+    """Returns the status and result of many messages."""
     rows = await pool.fetch(_BECAME, message_ids)
     return {row["message_id"]: LineOutcome(row["status"], json.loads(row["result"] or "{}")) for row in rows}
 
 
 def _placed(row: asyncpg.Record) -> RowTarget:
-    about = {**row, "referral_id": UUID(row["referral_id"]), "kind": ReferralKind(row["kind"])}
-    return RowTarget(**about)
+    columns = {**row, "referral_id": UUID(row["referral_id"]), "kind": ReferralKind(row["kind"])}
+    return RowTarget(**columns)
 
 
 _AWAITING = """

@@ -1,7 +1,7 @@
-"""One-time links for partners without a system: issued, opened with a code, answered, ended.
+"""Task links for partners without a system: issued, opened with a code, answered, ended.
 
-A link and its code are derived under the master key from who asked for them, so that asking twice gives the same
-ones, and only digests are kept. A link that cannot be opened is one thing here: unknown, used up, run out or locked.
+A link and its code are derived from the request under the master key, so that a repeated request gives the same link;
+only digests are stored. Callers cannot distinguish why a link does not open: unknown, used, expired or locked.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Pool = asyncpg.Pool[asyncpg.Record]
 
 ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
-"""Crockford's base 32: nothing that could be read or typed as something else."""
+"""Crockford's base 32: no characters that are easily confused."""
 
 TOKEN_BYTES: Final = 16
 
@@ -33,10 +33,10 @@ CODE_DIGITS: Final = 6
 MISSES: Final = 64
 
 TICKET_LASTS: Final = timedelta(hours=2)
-"""How long a page that was opened may still be answered; programme clock."""
+"""How long an opened page can be answered (programme clock)."""
 
 MOST_ANSWERS: Final = 20
-"""So many answers are taken with one link: more is no partner at work."""
+"""The maximum number of answers with one link. More would indicate misuse."""
 
 WITHDRAWN: Final = ("revoked", "replaced")
 
@@ -47,7 +47,7 @@ _BETWEEN: Final = re.compile(r"[\s\-]+")
 
 @dataclass(frozen=True, slots=True)
 class TaskLink:
-    """A link as it is kept. Times are the programme's (UTC)."""
+    """A link as stored. Times are by the programme clock (UTC)."""
 
     link_id: UUID
     stream_id: UUID
@@ -64,13 +64,13 @@ class TaskLink:
 
     @property
     def reference(self) -> str:
-        """What both sides may call it by; opens nothing."""
+        """Returns the reference for conversation about the link. It does not open the link."""
         return f"L-{self.link_id.hex[:8]}"
 
 
 @dataclass(frozen=True, slots=True)
 class NewTaskLink:
-    """A link to be issued: for one referral, one purpose, by one user."""
+    """A link to issue: for one referral, one purpose, by one user."""
 
     link_id: UUID
     stream_id: UUID
@@ -83,7 +83,7 @@ class NewTaskLink:
 
 @dataclass(frozen=True, slots=True)
 class RedeemedLink:
-    """A link in the hands of somebody who gave the right code. ``at_answers`` is how many answers there were then."""
+    """A link that was opened with the correct code. ``at_answers``: the number of answers at that time."""
 
     link: TaskLink
     at_answers: int
@@ -91,7 +91,7 @@ class RedeemedLink:
 
 @dataclass(frozen=True, slots=True)
 class AnswerClaim:
-    """When something was first said with a link, and its receipt, once there is one."""
+    """When an answer was first given with a link, and its receipt if there is one. Times are UTC."""
 
     said_at: datetime
     receipt: str | None
@@ -99,32 +99,32 @@ class AnswerClaim:
 
 
 def made(master: MasterKey, *asked: bytes) -> tuple[str, str]:
-    """The token and the code for whoever asked so; the same each time, and nobody can guess them."""
+    """Returns the token and the code of a request: the same each time, and not guessable."""
     drawn = master.fingerprint(b"task link", *asked)
     code = int.from_bytes(drawn[TOKEN_BYTES : TOKEN_BYTES + 8], "big") % 10**CODE_DIGITS
     return _spelled(drawn[:TOKEN_BYTES]), f"{code:0{CODE_DIGITS}}"
 
 
 def _spelled(raw: bytes) -> str:
-    """Bytes as a person can copy them from paper: letters that differ, in groups."""
+    """Returns bytes as text that can be copied from paper: distinguishable characters, in groups."""
     number, letters = int.from_bytes(raw, "big"), -(-len(raw) * 8 // 5)
     text = "".join(ALPHABET[number >> 5 * nth & 31] for nth in reversed(range(letters)))
     return "-".join(text[at : at + GROUP] for at in range(0, letters, GROUP))
 
 
 def as_typed(token: str) -> bytes:
-    """A token as somebody wrote it, in the one spelling it has here."""
+    """Returns a typed token in its canonical form."""
     return _BETWEEN.sub("", token).lower().translate(_ALIKE).encode("utf-8", "replace")
 
 
 class TaskLinkStore:
-    """The table of links."""
+    """Issues, opens and ends task links."""
 
     def __init__(self, pool: Pool, master: MasterKey) -> None:
         self.pool, self.master = pool, master
 
     async def issue(self, new: NewTaskLink, token: str, code: str) -> TaskLink:
-        """Issue a link; the one that was alive for this referral ends. A repetition finds the first one."""
+        """Issues a link and ends the current link of the referral. A repeated request returns the first link."""
         typed = as_typed(token)
         hashes = (self._token(typed), self._code(typed, code))
         async with self.pool.acquire() as connection, connection.transaction():
@@ -139,27 +139,27 @@ class TaskLinkStore:
         return TaskLink(*(columns or ()))
 
     async def open(self, token: str, code: str, most: int) -> TaskLink | None:
-        """The link, if it can be opened and the code is right. A wrong code costs one of ``most`` tries, for ever."""
+        """Returns the link if it can be opened with this code. A wrong code permanently uses one of ``most`` tries."""
         typed = as_typed(token)
         row = await self.pool.fetchrow(_TRY, self._token(typed), most, secrets.randbelow(MISSES))
         given = self._code(typed, code)
         if not hmac.compare_digest(given, row["code_hash"] if row else bytes(len(given))) or row is None:
             return None
-        back = await self.pool.fetchrow(_GIVE_BACK, row["link_id"])
-        return TaskLink(*back) if back else None
+        refunded = await self.pool.fetchrow(_GIVE_BACK, row["link_id"])
+        return TaskLink(*refunded) if refunded else None
 
     async def opened(self, link: TaskLink, *, lang: str, showed: str) -> str:
-        """Keep that it was opened. Returns the ticket with which the page may be answered."""
+        """Records that a link was opened. Returns the ticket with which the page can be answered."""
         ticket = secrets.token_urlsafe(TOKEN_BYTES)
         await self.pool.execute(_OPENED, self._ticket(ticket), link.link_id, lang, showed, link.answers)
         return ticket
 
     async def use_up(self, link: TaskLink) -> bool:
-        """End a link that may be opened once. Whether this was the once."""
+        """Ends a link that can be opened only once. Returns whether it was still open."""
         return await self.pool.fetchval(_END, link.link_id, "opened") is not None
 
     async def held(self, ticket: str) -> RedeemedLink | None:
-        """The link behind a ticket; ``None`` if the page was opened too long ago, or the link was withdrawn since."""
+        """Returns the link of a ticket; ``None`` if the ticket has expired or the link was withdrawn or replaced."""
         row = await self.pool.fetchrow(_HELD, self._ticket(ticket), TICKET_LASTS, list(WITHDRAWN), MOST_ANSWERS)
         if row is None:
             return None
@@ -167,27 +167,27 @@ class TaskLinkStore:
         return RedeemedLink(TaskLink(*columns), at_answers)
 
     async def claim(self, link: TaskLink, slot: str) -> AnswerClaim:
-        """Say something with a link, or learn when it was said before."""
+        """Reserves an answer with a link, or returns when the same answer was first given."""
         await self.pool.execute(_CLAIM, link.link_id, slot)
         row = await self.pool.fetchrow(_CLAIMED, link.link_id, slot)
         if row is None:
-            raise RuntimeError(f"link {link.link_id} has lost what was said with it")
+            raise RuntimeError(f"The answer with link {link.link_id} was stored but cannot be found")
         return AnswerClaim(*row)
 
     async def settle(self, link: TaskLink, slot: str, receipt: str, received_at: datetime, *, ends: bool) -> None:
-        """It is in the inbox: keep the receipt, count it, and end the link if nothing can follow."""
+        """Stores the receipt of an answer that the inbox accepted, counts it, and ends the link if ``ends``."""
         await self.pool.execute(_SETTLE, link.link_id, slot, receipt, received_at, ends)
 
     async def revoke(self, link_id: UUID) -> bool:
-        """End a link by a person's decision. Whether it could still have been opened or answered."""
+        """Revokes a link. Returns whether it could still be opened or answered."""
         return await self.pool.fetchval(_END, link_id, "revoked") is not None
 
     async def listed(self, stream_id: UUID | None = None, *, limit: int = 200) -> list[TaskLink]:
-        """Links, newest first."""
+        """Returns links, of one case or of all, newest first."""
         return [TaskLink(*row) for row in await self.pool.fetch(_LISTED, stream_id, limit)]
 
     async def openings(self, link_ids: list[UUID]) -> dict[UUID, list[datetime]]:
-        """When each of these links was opened (UTC), earliest first."""
+        """Returns when each of these links was opened (UTC), earliest first."""
         found: dict[UUID, list[datetime]] = {link_id: [] for link_id in link_ids}
         for link_id, opened_at in await self.pool.fetch(_OPENINGS, link_ids):
             found[link_id].append(opened_at)
@@ -204,13 +204,13 @@ class TaskLinkStore:
 
 
 async def token_of(pool: Pool, stream_id: UUID, referral_id: UUID) -> str | None:
-    """What the partner of a referral quotes; ``None`` if it was never sent."""
+    """Returns the token of a referral, or ``None`` if the referral was never sent."""
     found: str | None = await pool.fetchval(_TOKEN, stream_id, str(referral_id))
     return found
 
 
 async def next_contact_number(pool: Pool) -> str:
-    """A number for a request to be called."""
+    """Returns the next number for a call request."""
     number: str = await pool.fetchval(_CONTACT_NUMBER)
     return number
 

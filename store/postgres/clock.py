@@ -1,4 +1,4 @@
-"""The programme's clock: the real one, except in a demo home, where it stands still until it is moved on."""
+"""The programme clock: the real clock, except in a demo home, where it is stopped and moved by command."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ if TYPE_CHECKING:
 
 
 class RealClockError(Exception):
-    """The clock is the real one, which nobody moves."""
+    """The programme clock is the real clock, which cannot be moved."""
 
 
 class ClockBackwardsError(ValueError):
-    """The clock would go back, and what is recorded would lie in the future."""
+    """The clock would move backwards, and recorded events would be in the future."""
 
 
 async def now(pool: asyncpg.Pool[asyncpg.Record]) -> datetime:
-    """What time it is for the programme (UTC)."""
-    moment: datetime = await pool.fetchval("SELECT awda_now()")
-    return moment
+    """Returns the time of the programme clock (UTC)."""
+    time: datetime = await pool.fetchval("SELECT awda_now()")
+    return time
 
 
-async def stands_still(pool: asyncpg.Pool[asyncpg.Record]) -> bool:
-    """Whether this is a demo home."""
+async def is_stopped(pool: asyncpg.Pool[asyncpg.Record]) -> bool:
+    """Returns whether the clock is stopped, that is, whether this is a demo home."""
     return bool(await pool.fetchval("SELECT EXISTS (SELECT FROM programme_clock)"))
 
 
-async def stand_still(owner: asyncpg.Pool[asyncpg.Record], at: datetime) -> None:
-    """Make this a demo home, whose clock stands at a moment. Only the database's owner may."""
+async def stop(owner: asyncpg.Pool[asyncpg.Record], at: datetime) -> None:
+    """Stops the clock at a time (UTC) and so makes this a demo home. Requires the owner of the database."""
     await owner.execute("INSERT INTO programme_clock (stands_at) VALUES ($1) ON CONFLICT (only_row) DO NOTHING", at)
 
 
 async def move(pool: asyncpg.Pool[asyncpg.Record], to: datetime) -> datetime:
-    """Move the clock of a demo home on.
+    """Moves the clock of a demo home forward and returns the new time (UTC).
 
-    Raises ``RealClockError`` elsewhere, ``ClockBackwardsError`` if that would be in the past.
+    Raises ``RealClockError`` if this is not a demo home, and ``ClockBackwardsError`` if ``to`` is in the past.
     """
     moved: datetime | None = await pool.fetchval(
         "UPDATE programme_clock SET stands_at = $1 WHERE stands_at <= $1 RETURNING stands_at", to
@@ -48,6 +48,8 @@ async def move(pool: asyncpg.Pool[asyncpg.Record], to: datetime) -> datetime:
 
 
 async def _unmoved(pool: asyncpg.Pool[asyncpg.Record], to: datetime) -> Exception:
-    if not await stands_still(pool):
-        return RealClockError("this home keeps real time: only the clock of a demo home can be moved")
-    return ClockBackwardsError(f"the clock stands at {await now(pool)} and cannot go back to {to}: name a later moment")
+    if not await is_stopped(pool):
+        return RealClockError("This installation uses the real clock: only the clock of a demo home can be moved")
+    return ClockBackwardsError(
+        f"The clock is at {await now(pool)} and cannot be moved back to {to}: choose a later time"
+    )

@@ -1,6 +1,6 @@
-"""Held connections for the hot path: taken and put back without a task or a proxy, which a general pool makes of each.
+"""A small connection pool for frequent statements, without the task and the proxy object per use of asyncpg's pool.
 
-Like the pool's, their sessions keep no state. A line that broke is replaced by the next that needs one.
+Sessions keep no state between uses. A broken connection is replaced when the next one is needed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class Queries(Protocol):
-    """What can put a statement to the database: a pool, or lines."""
+    """Anything that executes statements: a pool, or held connections."""
 
     async def fetch(self, query: str, *args: Any) -> list[asyncpg.Record]: ...
     async def fetchval(self, query: str, *args: Any) -> Any: ...
@@ -28,58 +28,58 @@ class Queries(Protocol):
 
 
 class HeldConnections:
-    """So many connections at the most, opened when they are first needed; the last used one is used again first."""
+    """A pool of at most ``at_most`` connections, opened on demand; the most recently used one is used first."""
 
     def __init__(self, dsn: str, at_most: int = HELD, **options: Any) -> None:
         self._dsn, self._options = dsn, {"command_timeout": 20, "server_settings": SETTINGS, **options}
         self._free: list[asyncpg.Connection[asyncpg.Record]] = []
-        self._room = asyncio.Semaphore(at_most)
-        self._over = False
+        self._limit = asyncio.Semaphore(at_most)
+        self._closed = False
 
     async def fetch(self, query: str, *args: Any) -> list[asyncpg.Record]:
-        return await self._ask(asyncpg.Connection.fetch, query, args)
+        return await self._run(asyncpg.Connection.fetch, query, args)
 
     async def fetchval(self, query: str, *args: Any) -> Any:
-        return await self._ask(asyncpg.Connection.fetchval, query, args)
+        return await self._run(asyncpg.Connection.fetchval, query, args)
 
     async def execute(self, query: str, *args: Any) -> str:
-        return await self._ask(asyncpg.Connection.execute, query, args)
+        return await self._run(asyncpg.Connection.execute, query, args)
 
-    async def _ask(self, how: Callable[..., Awaitable[T]], query: str, args: Sequence[Any]) -> T:
-        async with self._room:
-            line = await self._take()
+    async def _run(self, method: Callable[..., Awaitable[T]], query: str, args: Sequence[Any]) -> T:
+        async with self._limit:
+            connection = await self._acquire()
             try:
-                return await how(line, query, *args)
+                return await method(connection, query, *args)
             finally:
-                self._put_back(line)
+                self._release(connection)
 
-    async def _take(self) -> asyncpg.Connection[asyncpg.Record]:
+    async def _acquire(self) -> asyncpg.Connection[asyncpg.Record]:
         while self._free:
-            line = self._free.pop()
-            if not line.is_closed():
-                return line
-        if self._over:
-            raise asyncpg.InterfaceError("the lines are closed")
+            connection = self._free.pop()
+            if not connection.is_closed():
+                return connection
+        if self._closed:
+            raise asyncpg.InterfaceError("The connections are closed")
         return await asyncpg.connect(self._dsn, **self._options)
 
-    def _put_back(self, line: asyncpg.Connection[asyncpg.Record]) -> None:
-        if self._over:
-            line.terminate()
+    def _release(self, connection: asyncpg.Connection[asyncpg.Record]) -> None:
+        if self._closed:
+            connection.terminate()
         else:
-            self._free.append(line)
+            self._free.append(connection)
 
     async def close(self) -> None:
-        """Hang up, at once where nobody speaks and otherwise when they have had their answer."""
-        self._over = True
+        """Closes idle connections now, and busy ones when their statement has ended."""
+        self._closed = True
         connections, self._free = self._free, []
         await asyncio.gather(
-            *(line.close(timeout=2) for line in connections if not line.is_closed()), return_exceptions=True
+            *(each.close(timeout=2) for each in connections if not each.is_closed()), return_exceptions=True
         )
 
 
 @asynccontextmanager
 async def open_connections(dsn: str, at_most: int = HELD) -> AsyncIterator[HeldConnections]:
-    """Lines for as long as the block lasts."""
+    """Opens held connections and closes them at the end of the block."""
     connections = HeldConnections(dsn, at_most)
     try:
         yield connections

@@ -1,4 +1,4 @@
-"""How the programme reaches PostgreSQL, and how a database gets its tables."""
+"""Connection pools and migrations."""
 
 from __future__ import annotations
 
@@ -13,38 +13,38 @@ log = logging.getLogger("awda.store")
 
 SCHEMA = Path(__file__).parent.parent / "migrations"
 
-MIGRATING = 4157  # advisory lock, so that two migrations of one database take turns
+MIGRATING = 4157  # advisory lock: only one migration of a database runs at a time
 
 UNANSWERED: Final = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # a connection that broke in the middle of a statement
+    asyncpg.InternalClientError,  # the connection broke during a statement
     asyncpg.OperatorInterventionError,
     OSError,
     TimeoutError,
 )
-"""The database did not answer: whether what was asked of it was done stays open."""
+"""Errors without an answer of the database: it is unknown whether the statement took effect."""
 
 SETTINGS: Final = {"application_name": "awda", "jit": "off", "max_parallel_workers_per_gather": "0"}
 
 
 class SchemaDriftError(RuntimeError):
-    """A migration that was applied long ago no longer reads as it did then."""
+    """The file of a migration was changed after it had been applied."""
 
 
 async def open_pool(dsn: str, **options: Any) -> asyncpg.Pool[asyncpg.Record]:
-    """A pool whose connections keep no state between uses, so handing one back costs no round trip."""
+    """Opens a pool whose connections keep no state between uses, so that releasing one costs no round trip."""
     settings = {**SETTINGS, **options.pop("server_settings", {})}
-    wanted: dict[str, Any] = {"min_size": 1, "max_size": 10, "command_timeout": 20, **options}
-    return await asyncpg.create_pool(dsn, reset=_nothing_to_reset, server_settings=settings, **wanted)
+    arguments: dict[str, Any] = {"min_size": 1, "max_size": 10, "command_timeout": 20, **options}
+    return await asyncpg.create_pool(dsn, reset=_nothing_to_reset, server_settings=settings, **arguments)
 
 
 async def _nothing_to_reset(_: asyncpg.Connection[asyncpg.Record]) -> None:
-    """Sessions here set nothing, listen to nothing and leave no transaction open."""
+    """Does nothing: sessions of these pools set no variables, listen to no channel and leave no transaction open."""
 
 
 async def migrate(owner_dsn: str) -> list[str]:
-    """Apply, in order, the migrations this database has not seen. Returns their names. Raises ``SchemaDriftError``."""
+    """Applies missing migrations in order, and returns their names. Raises ``SchemaDriftError``."""
     scripts = _scripts()
     connection = await asyncpg.connect(owner_dsn, server_settings=SETTINGS)
     try:
@@ -73,7 +73,7 @@ async def _apply(connection: asyncpg.Connection[asyncpg.Record], name: str, scri
     if known == checksum:
         return False
     if known is not None:
-        msg = f"{name} was changed after it had been applied: put it back and write a new migration instead"
+        msg = f"Migration {name} was changed after it had been applied: restore the file and write a new migration"
         raise SchemaDriftError(msg)
     async with connection.transaction():
         await connection.execute(script)

@@ -1,6 +1,7 @@
-"""Named places where a test may have the process killed: before, between and after the steps of a recording.
+"""Failpoints: named places at which tests kill the process, before, between and after the steps of a recording.
 
-``AWDA_FAILPOINT=record.after_commit:5`` kills at the fifth passing. Unset, as always in earnest, it costs one look-up.
+``AWDA_FAILPOINT=record.after_commit:5`` kills the process at the fifth pass. In production the variable is not set, and
+a failpoint costs one look-up.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ _passed = count(1)
 
 
 def failpoint(name: str) -> None:
-    """Die here if a test wants it so. Raises ``ValueError`` for a place that is not listed above."""
+    """Kills the process if this failpoint is armed. Raises ``ValueError`` for a name not listed in ``FAILPOINTS``."""
     armed = os.environ.get("AWDA_FAILPOINT")
     if not armed:
         return
     if name not in FAILPOINTS:
-        raise ValueError(f"no failpoint {name!r}; there are {', '.join(sorted(FAILPOINTS))}")
+        raise ValueError(f"Unknown failpoint {name!r}: use one of {', '.join(sorted(FAILPOINTS))}")
     place, _, nth = armed.partition(":")
     if place == name and next(_passed) >= int(nth or 1):
         os.kill(os.getpid(), signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""One row per case: phase, stages, holds, flight. What a worklist is made of, and nothing a passer-by may not see."""
+"""The list of cases: phase, stages, holds and flight, one row per case. Contains no sensitive data."""
 
 from __future__ import annotations
 
@@ -7,80 +7,80 @@ from typing import Any, Final
 from domain.case.aggregate import BEFORE_DEPARTURE, ENDED
 from domain.events.screening import ELIGIBLE
 from domain.kernel.vocabulary import Phase, Priority, Stage, StageStatus
-from store.projections.projection import Projection, Row, Said
+from store.projections.projection import Projection, Row, State
 
 ALL: Final = tuple(stage.value for stage in Stage)
 
 AFTER_ARRIVAL: Final = (Stage.RECEPTION.value, Stage.REINTEGRATION.value)
 
-AT_WORK: Final = frozenset({StageStatus.OPEN.value, StageStatus.REOPENED.value})
+ACTIVE: Final = frozenset({StageStatus.OPEN.value, StageStatus.REOPENED.value})
 
 
-def _registered(row: Row, said: Said, record: Any) -> None:
+def _registered(row: Row, state: State, record: Any) -> None:
     row |= {
-        "number": said["number"],
+        "number": state["number"],
         "phase": Phase.INTAKE.value,
         "stages": dict.fromkeys(ALL, StageStatus.NOT_STARTED.value),
         "holds": [],
-        "country_of_return": said["country_of_return"],
-        "office": said["office"],
+        "country_of_return": state["country_of_return"],
+        "office": state["office"],
         "priority": Priority.P4_STANDARD.value,
         "movement": None,
         "opened_at": record["recorded_at"],
     }
 
 
-def _prioritised(row: Row, said: Said, _: Any) -> None:
-    row["priority"] = said["priority"]
+def _prioritised(row: Row, state: State, _: Any) -> None:
+    row["priority"] = state["priority"]
 
 
-def _declared(row: Row, said: Said, _: Any) -> None:
-    row["country_of_return"] = said["country"]
+def _declared(row: Row, state: State, _: Any) -> None:
+    row["country_of_return"] = state["country"]
 
 
-def _found_eligible(row: Row, said: Said, _: Any) -> None:
-    if said["decision"] in ELIGIBLE and row["phase"] == Phase.INTAKE:
+def _found_eligible(row: Row, state: State, _: Any) -> None:
+    if state["decision"] in ELIGIBLE and row["phase"] == Phase.INTAKE:
         row["phase"] = Phase.PRE_DEPARTURE.value
 
 
-def _stage_opened(row: Row, said: Said, _: Any) -> None:
-    row["stages"][said["stage"]] = StageStatus.OPEN.value
+def _stage_opened(row: Row, state: State, _: Any) -> None:
+    row["stages"][state["stage"]] = StageStatus.OPEN.value
 
 
-def _stage_completed(row: Row, said: Said, _: Any) -> None:
-    row["stages"][said["stage"]] = StageStatus.COMPLETED.value
+def _stage_completed(row: Row, state: State, _: Any) -> None:
+    row["stages"][state["stage"]] = StageStatus.COMPLETED.value
 
 
-def _stage_reopened(row: Row, said: Said, _: Any) -> None:
-    row["stages"][said["stage"]] = StageStatus.REOPENED.value
+def _stage_reopened(row: Row, state: State, _: Any) -> None:
+    row["stages"][state["stage"]] = StageStatus.REOPENED.value
 
 
-def _hold_placed(row: Row, said: Said, _: Any) -> None:
-    row["holds"] = sorted([*row["holds"], said["hold_type"]])
+def _hold_placed(row: Row, state: State, _: Any) -> None:
+    row["holds"] = sorted([*row["holds"], state["hold_type"]])
 
 
-def _hold_lifted(row: Row, said: Said, _: Any) -> None:
-    if said["hold_type"] in row["holds"]:
-        row["holds"].remove(said["hold_type"])
+def _hold_lifted(row: Row, state: State, _: Any) -> None:
+    if state["hold_type"] in row["holds"]:
+        row["holds"].remove(state["hold_type"])
 
 
-def _seated(row: Row, said: Said, _: Any) -> None:
-    row["movement"] = said["movement"]
+def _seated(row: Row, state: State, _: Any) -> None:
+    row["movement"] = state["movement"]
 
 
-def _unseated(row: Row, said: Said, _: Any) -> None:
-    if said["movement"] != row["movement"]:
-        return  # a place that was held for them and never taken
+def _unseated(row: Row, state: State, _: Any) -> None:
+    if state["movement"] != row["movement"]:
+        return  # a reserved seat that the case never accepted
     row["movement"] = None
     if row["phase"] == Phase.DEPARTURE:
         row["phase"] = Phase.PRE_DEPARTURE.value
 
 
-def _frozen(row: Row, _said: Said, _: Any) -> None:
+def _frozen(row: Row, _state: State, _: Any) -> None:
     row["phase"] = Phase.DEPARTURE.value
 
 
-def _departed(row: Row, _said: Said, _: Any) -> None:
+def _departed(row: Row, _state: State, _: Any) -> None:
     if row["phase"] == Phase.CLOSED:
         return
     row["phase"] = Phase.TRANSIT.value
@@ -89,22 +89,22 @@ def _departed(row: Row, _said: Said, _: Any) -> None:
             row["stages"][stage.value] = StageStatus.ABANDONED.value
 
 
-def _arrived(row: Row, _said: Said, _: Any) -> None:
+def _arrived(row: Row, _state: State, _: Any) -> None:
     row["phase"] = Phase.POST_ARRIVAL.value
 
 
-def _closed(row: Row, _said: Said, _: Any) -> None:
+def _closed(row: Row, _state: State, _: Any) -> None:
     row["phase"] = Phase.CLOSED.value
     for stage, status in row["stages"].items():
-        if status in AT_WORK:
+        if status in ACTIVE:
             row["stages"][stage] = StageStatus.ABANDONED.value
 
 
-def _reopened(row: Row, said: Said, _: Any) -> None:
-    row["phase"] = said["target_phase"]
-    if said["target_phase"] != Phase.POST_ARRIVAL:
+def _reopened(row: Row, state: State, _: Any) -> None:
+    row["phase"] = state["target_phase"]
+    if state["target_phase"] != Phase.POST_ARRIVAL:
         row["movement"] = None
-    again = AFTER_ARRIVAL if said["target_phase"] == Phase.POST_ARRIVAL else ALL
+    again = AFTER_ARRIVAL if state["target_phase"] == Phase.POST_ARRIVAL else ALL
     row["stages"] |= dict.fromkeys(again, StageStatus.NOT_STARTED.value)
 
 

@@ -1,4 +1,4 @@
-"""The day's digest: referrals that nobody answers and that came above the first level, by partner and kind."""
+"""The daily digest of escalations: unanswered referrals above the first level, by partner and kind."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class EscalationCount:
-    """So many referrals of a (public) kind came so far with a partner on that day in Libya, the first of them then."""
+    """The number of referrals of a (public) kind and partner that reached a level on a day (Libyan time)."""
 
     day: date
     partner_id: str
@@ -26,7 +26,7 @@ class EscalationCount:
 
 
 async def digest(pool: Pool, since: date | None = None) -> list[EscalationCount]:
-    """All that is still unanswered, or what came so far on that day or later; newest day first."""
+    """Returns the digest of all unanswered referrals, or of those escalated since a day; newest day first."""
     return [EscalationCount(*row) for row in await pool.fetch(_DIGEST, since)]
 
 

@@ -1,54 +1,54 @@
-"""One row per movement: from where to where, when, and who holds a seat (by opaque case id)."""
+"""The list of movements: route, times, and the cases with a seat (by opaque case id), one row per movement."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any, Final
 
-from store.projections.projection import Change, Projection, Row, Said
+from store.projections.projection import Change, Projection, Row, State
 
 
-def _planned(row: Row, said: Said, _: Any) -> None:
+def _planned(row: Row, state: State, _: Any) -> None:
     row |= {
-        "number": said["number"],
+        "number": state["number"],
         "status": "PLANNED",
-        "origin": said["origin"],
-        "destination": said["destination"],
-        "std": datetime.fromisoformat(said["std"]),
-        "sta": datetime.fromisoformat(said["sta"]),
-        "capacity": said["capacity"],
+        "origin": state["origin"],
+        "destination": state["destination"],
+        "std": datetime.fromisoformat(state["std"]),
+        "sta": datetime.fromisoformat(state["sta"]),
+        "capacity": state["capacity"],
         "seats": [],
         "waiting": [],
     }
 
 
-def _is(status: str) -> Change:
-    def change(row: Row, _said: Said, _: Any) -> None:
+def _set_status(status: str) -> Change:
+    def change(row: Row, _state: State, _: Any) -> None:
         row["status"] = status
 
     return change
 
 
-def _reserved(row: Row, said: Said, _: Any) -> None:
-    row["seats"] = _with(row["seats"], said["case_id"])
-    row["waiting"] = _without(row["waiting"], said["case_id"])
+def _reserved(row: Row, state: State, _: Any) -> None:
+    row["seats"] = _with(row["seats"], state["case_id"])
+    row["waiting"] = _without(row["waiting"], state["case_id"])
 
 
-def _waitlisted(row: Row, said: Said, _: Any) -> None:
-    row["waiting"] = _with(row["waiting"], said["case_id"])
+def _waitlisted(row: Row, state: State, _: Any) -> None:
+    row["waiting"] = _with(row["waiting"], state["case_id"])
 
 
-def _released(row: Row, said: Said, _: Any) -> None:
-    row["seats"] = _without(row["seats"], said["case_id"])
-    row["waiting"] = _without(row["waiting"], said["case_id"])
+def _released(row: Row, state: State, _: Any) -> None:
+    row["seats"] = _without(row["seats"], state["case_id"])
+    row["waiting"] = _without(row["waiting"], state["case_id"])
 
 
-def _cancelled(row: Row, _said: Said, _: Any) -> None:
+def _cancelled(row: Row, _state: State, _: Any) -> None:
     row["status"], row["seats"], row["waiting"] = "CANCELLED", [], []
 
 
-def _departed(row: Row, said: Said, _: Any) -> None:
-    row["status"], row["seats"] = "DEPARTED", list(said["boarded"])
+def _departed(row: Row, state: State, _: Any) -> None:
+    row["status"], row["seats"] = "DEPARTED", list(state["boarded"])
 
 
 def _with(cases: list[str], case: str) -> list[str]:
@@ -79,14 +79,14 @@ MOVEMENT_LIST: Final = Projection(
     begins="Movement/MovementPlanned",
     changes={
         "Movement/MovementPlanned": _planned,
-        "Movement/MovementConfirmed": _is("CONFIRMED"),
+        "Movement/MovementConfirmed": _set_status("CONFIRMED"),
         "Movement/SeatReserved": _reserved,
         "Movement/PassengerWaitlisted": _waitlisted,
         "Movement/SeatReleased": _released,
-        "Movement/ManifestFrozen": _is("FROZEN"),
+        "Movement/ManifestFrozen": _set_status("FROZEN"),
         "Movement/MovementCancelled": _cancelled,
         "Movement/FlightDeparted": _departed,
-        "Movement/FlightArrived": _is("ARRIVED"),
+        "Movement/FlightArrived": _set_status("ARRIVED"),
     },
     every=lambda topic: topic.startswith("Movement/"),
 )

@@ -1,6 +1,6 @@
-"""What a read table is: columns, and for each topic a small function that changes a row. No pydantic, no keys.
+"""The definition of a projection: its columns, and for each topic a function that changes a row. No pydantic, no keys.
 
-Rows are folded as dictionaries from the neutral part of the events, many events at a time, and written once.
+Rows are dictionaries built from the unencrypted part of the events, many events at a time, and written once per page.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from pydantic_core import from_json
 
 Row: TypeAlias = dict[str, Any]
 
-Said: TypeAlias = dict[str, Any]
-"""An event's neutral state, as stored."""
+State: TypeAlias = dict[str, Any]
+"""The unencrypted state of an event, as stored."""
 
-Change: TypeAlias = "Callable[[Row, Said, asyncpg.Record], None]"
-"""What one topic changes in its row. The record holds the envelope: metadata, version, recorded_at."""
+Change: TypeAlias = "Callable[[Row, State, asyncpg.Record], None]"
+"""Changes a row by an event of one topic. The record holds the envelope: metadata, version, recorded_at."""
 
 LIVE: Final = "public"
 
@@ -29,14 +29,14 @@ _CAST: Final = {"jsonb": "text", "text[]": "text", "uuid[]": "text"}
 
 _LITERALS: Final[Mapping[str, Callable[[Any], str]]] = {
     "jsonb": json.dumps,
-    "text[]": lambda words: "{" + ",".join(words) + "}",  # enumerations and ids: nothing to quote
+    "text[]": lambda words: "{" + ",".join(words) + "}",  # enumerations and ids need no quoting
     "uuid[]": lambda ids: "{" + ",".join(ids) + "}",
 }
 
 
 @dataclass(frozen=True)
 class Projection:
-    """One read table. ``begins`` is the topic that makes a row; ``every`` topic of its streams moves its version."""
+    """A projection. ``begins``: the topic that creates a row; ``every``: whether a topic updates the row's version."""
 
     name: str
     key: tuple[str, ...]
@@ -44,40 +44,40 @@ class Projection:
     begins: str
     changes: Mapping[str, Change]
     every: Callable[[str], bool] = lambda _topic: False
-    names: Callable[[Said, asyncpg.Record], tuple[Any, ...]] = lambda _said, record: (record["stream_id"],)
-    """Which row an event is about: its key."""
+    names: Callable[[State, asyncpg.Record], tuple[Any, ...]] = lambda _state, record: (record["stream_id"],)
+    """Returns the key of the row that an event belongs to."""
     encoded: Mapping[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "encoded", {name: kind for name, kind in self.columns.items() if kind in _CAST})
 
     def concerns(self, topic: str) -> bool:
-        """Whether an event of this topic may change a row here."""
+        """Returns whether an event of this topic may change a row."""
         return topic in self.changes or self.every(topic)
 
     def fold(self, rows: dict[Any, Row], record: asyncpg.Record) -> Any:
-        """Fold one event in. Returns the key of the row it changed, or ``None``. Raises what bad state raises."""
+        """Applies one event to the rows. Returns the key of the changed row, or ``None``. Invalid state raises."""
         topic = record["topic"]
         change = self.changes.get(topic)
         if change is None and not self.every(topic):
             return None
-        said = from_json(record["state"]) if change else {}
-        key = self.names(said, record) if change else (record["stream_id"],)
+        state = from_json(record["state"]) if change else {}
+        key = self.names(state, record) if change else (record["stream_id"],)
         row = rows.get(key)
         if row is None and topic == self.begins:
             row = dict(zip(self.key, key, strict=True))
         if row is None:
             return None
         if change:
-            change(row, said, record)
+            change(row, state, record)
         row["version"], row["updated_at"] = record["version"], record["recorded_at"]
         rows[key] = row
         return key
 
-    # to and from the table
+    # Reading and writing the table
 
     def read(self, found: Iterable[asyncpg.Record]) -> dict[Any, Row]:
-        """Stored rows as they are folded, by their key."""
+        """Returns stored rows as dictionaries, by key."""
         rows = {}
         for record in found:
             row = dict(record)
@@ -87,7 +87,7 @@ class Projection:
         return rows
 
     def arrays(self, rows: Sequence[Row]) -> list[list[Any]]:
-        """Rows as one array per column, for ``upsert``."""
+        """Returns one array per column, for ``upsert``."""
         return [self._array(name, kind, rows) for name, kind in self.columns.items()]
 
     def _array(self, name: str, kind: str, rows: Sequence[Row]) -> list[Any]:
@@ -95,11 +95,11 @@ class Projection:
         return [row.get(name) for row in rows] if literal is None else [literal(row[name]) for row in rows]
 
     def select(self, schema: str) -> str:
-        """Reads the rows of some streams ($1)."""
+        """Returns the SQL that reads the rows of some streams ($1)."""
         return f"SELECT {', '.join(self.columns)} FROM {schema}.{self.name} WHERE stream_id = ANY ($1)"  # noqa: S608 (our own names)
 
     def upsert(self, schema: str) -> str:
-        """Writes many rows in one statement."""
+        """Returns the SQL that writes many rows in one statement."""
         kinds = enumerate(self.columns.values(), 1)
         arrays = ", ".join(f"${nth}::{_CAST.get(kind, kind)}[]" for nth, kind in kinds)
         picked = ", ".join(f"{name}::{kind}" if kind in _CAST else name for name, kind in self.columns.items())

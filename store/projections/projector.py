@@ -1,7 +1,7 @@
-"""Carries the log into the read tables: a page of the feed is folded in memory and written once, with its position.
+"""The projector: updates the projections from the feed. It applies a page of events in memory and writes once per page.
 
-Rows and position move in one transaction, by compare-and-set on the old position: two projectors cannot both apply
-a page. What cannot be read is noted in ``quarantined_rows`` and passed over; the projector lives.
+Rows and position are written in one transaction, by compare-and-set on the old position: two projectors cannot both
+apply a page. An event that cannot be read is registered in ``quarantined_rows`` and skipped; the projector continues.
 """
 
 from __future__ import annotations
@@ -32,29 +32,31 @@ Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 
 Progress: TypeAlias = "Callable[[int], object] | None"
-"""Told how many events have been carried over so far."""
+"""Called with the number of events applied so far."""
 
-PROJECTIONS: Final[Mapping[str, Projection]] = {view.name: view for view in (CASE_LIST, REFERRAL_LIST, MOVEMENT_LIST)}
+PROJECTIONS: Final[Mapping[str, Projection]] = {
+    projection.name: projection for projection in (CASE_LIST, REFERRAL_LIST, MOVEMENT_LIST)
+}
 
 PAGE: Final = 2000
 
 POLL_S: Final = 0.02
 
-KEPT: Final = 5000
+CACHED_ROWS: Final = 5000
 
 FAR: Final = Position(2**63 - 1, 2**63 - 1)
 
 
 class ConcurrentProjectorError(Exception):
-    """Another projector has written this page."""
+    """Another projector has already applied this page."""
 
 
 class UnknownProjectionError(LookupError):
-    """There is no read table of that name."""
+    """There is no projection with this name."""
 
 
 async def positions(pool: Pool, schema: str = LIVE, names: Iterable[str] = PROJECTIONS) -> dict[str, Position]:
-    """How far each read table has come in the feed."""
+    """Returns the position of each projection in the feed."""
     found = await pool.fetch(f"SELECT name, xact::text, position FROM {schema}.projections")  # noqa: S608 (our own names)
     known = {row["name"]: Position(int(row["xact"]), row["position"]) for row in found}
     return {name: known[name] for name in names}
@@ -62,75 +64,77 @@ async def positions(pool: Pool, schema: str = LIVE, names: Iterable[str] = PROJE
 
 @dataclass
 class Projector:
-    """Keeps some views of one schema up to date. Rows stay in memory between pages, until somebody else writes."""
+    """Keeps projections of one schema up to date. Caches rows between pages, until another projector writes."""
 
     pool: Pool
-    views: Sequence[Projection] = tuple(PROJECTIONS.values())
+    projections: Sequence[Projection] = tuple(PROJECTIONS.values())
     schema: str = LIVE
     page: int = PAGE
     positions: dict[str, Position] = field(default_factory=dict)
-    kept: dict[str, dict[Any, Row]] = field(default_factory=dict)
+    cached: dict[str, dict[Any, Row]] = field(default_factory=dict)
     known: dict[str, set[UUID]] = field(default_factory=dict)
 
     async def catch_up(self, upto: Position = FAR, progress: Progress = None) -> int:
-        """Carry over all that can be read now, at most up to a position. Returns how many events that were."""
+        """Applies all events that can be read now, at most up to a position. Returns their number."""
         total = 0
         while True:
             try:
-                carried = await self.advance(upto)
+                applied = await self.advance(upto)
             except ConcurrentProjectorError:
                 self._forget()
                 continue
-            if carried is None:
+            if applied is None:
                 return total
-            total += carried
+            total += applied
             if progress:
                 progress(total)
 
     async def advance(self, upto: Position = FAR) -> int | None:
-        """Carry one page over; ``None`` if there is none. Raises ``ConcurrentProjectorError``."""
+        """Applies one page; returns ``None`` if there is none. Raises ``ConcurrentProjectorError``."""
         if not self.positions:
-            self.positions = await positions(self.pool, self.schema, [view.name for view in self.views])
+            self.positions = await positions(
+                self.pool, self.schema, [projection.name for projection in self.projections]
+            )
         behind, until = self._behind(upto)
         after = self.positions[behind[0].name]
         page = await self.pool.fetch(_PAGE, str(after.xact), after.position, str(until.xact), until.position, self.page)
         if not page:
             return None
-        await self._carry(behind, after, page)
+        await self._apply(behind, after, page)
         return len(page)
 
     def _behind(self, upto: Position) -> tuple[list[Projection], Position]:
-        """The views furthest behind, and where they meet the next: from there on all read the same pages."""
+        """Returns the projections furthest behind, and the position where they meet the next one, to share pages."""
         first = min(self.positions.values())
-        behind = [view for view in self.views if self.positions[view.name] == first]
+        behind = [projection for projection in self.projections if self.positions[projection.name] == first]
         ahead = [position for position in self.positions.values() if position > first]
         return behind, min([*ahead, upto])
 
-    async def _carry(self, views: Sequence[Projection], after: Position, page: Sequence[asyncpg.Record]) -> None:
+    async def _apply(self, projections: Sequence[Projection], after: Position, page: Sequence[asyncpg.Record]) -> None:
         to = Position(int(page[-1]["xact"]), page[-1]["position"])
-        unreadable = [(record, "its topic is not declared here") for record in page if record["topic"] not in REGISTRY]
+        unreadable = [(record, "unknown topic") for record in page if record["topic"] not in REGISTRY]
         changed = {}
-        for view in views:
-            rows = await self._rows(view, page)
-            changed[view.name] = fold(view, rows, page, unreadable)
-        await self._write(views, after, to, changed, unreadable)
+        for projection in projections:
+            rows = await self._rows(projection, page)
+            changed[projection.name] = fold(projection, rows, page, unreadable)
+        await self._write(projections, after, to, changed, unreadable)
         self.positions |= dict.fromkeys(changed, to)
 
-    async def _rows(self, view: Projection, page: Sequence[asyncpg.Record]) -> dict[Any, Row]:
-        """The rows that a page may change: those kept, and those of streams not seen before."""
-        rows, known = self.kept.setdefault(view.name, {}), self.known.setdefault(view.name, set())
-        if len(rows) > KEPT:
+    async def _rows(self, projection: Projection, page: Sequence[asyncpg.Record]) -> dict[Any, Row]:
+        """Returns the rows that a page may change: cached rows, and those of streams not read before."""
+        rows, known = self.cached.setdefault(projection.name, {}), self.known.setdefault(projection.name, set())
+        if len(rows) > CACHED_ROWS:
             rows.clear()
             known.clear()
-        streams_here = {record["stream_id"] for record in page if view.concerns(record["topic"])} - known
+        streams_here = {record["stream_id"] for record in page if projection.concerns(record["topic"])} - known
         if streams_here:
-            rows |= view.read(await self.pool.fetch(view.select(self.schema), list(streams_here)))
+            rows |= projection.read(await self.pool.fetch(projection.select(self.schema), list(streams_here)))
             known |= streams_here
         return rows
 
     async def _write(
         self,
-        views: Sequence[Projection],
+        projections: Sequence[Projection],
         after: Position,
         to: Position,
         changed: Mapping[str, Sequence[Row]],
@@ -138,41 +142,45 @@ class Projector:
     ) -> None:
         try:
             async with self.pool.acquire() as connection, connection.transaction():
-                await self._move(connection, views, after, to)
-                for view in views:
-                    if rows := changed[view.name]:
-                        await connection.execute(view.upsert(self.schema), *view.arrays(rows))
+                await self._move(connection, projections, after, to)
+                for projection in projections:
+                    if rows := changed[projection.name]:
+                        await connection.execute(projection.upsert(self.schema), *projection.arrays(rows))
                 if unreadable:
-                    await connection.executemany(_QUARANTINE, _noted(unreadable))
+                    await connection.executemany(_QUARANTINE, _quarantined(unreadable))
         except BaseException:
-            self._forget()  # what is in memory was not written
+            self._forget()  # the cached rows were not written
             raise
 
-    async def _move(self, connection: Connection, views: Sequence[Projection], after: Position, to: Position) -> None:
-        names = [view.name for view in views]
-        places = (str(after.xact), after.position, str(to.xact), to.position)
-        moved = await connection.fetch(_MOVE.format(schema=self.schema), names, *places)
-        if len(moved) != len(views):
-            raise ConcurrentProjectorError(f"somebody else has carried {', '.join(names)} on from {after}: read again")
+    async def _move(
+        self, connection: Connection, projections: Sequence[Projection], after: Position, to: Position
+    ) -> None:
+        names = [projection.name for projection in projections]
+        bounds = (str(after.xact), after.position, str(to.xact), to.position)
+        moved = await connection.fetch(_MOVE.format(schema=self.schema), names, *bounds)
+        if len(moved) != len(projections):
+            raise ConcurrentProjectorError(
+                f"Another projector has moved {', '.join(names)} on from {after}: read the position again"
+            )
 
     def _forget(self) -> None:
-        self.positions, self.kept, self.known = {}, {}, {}
+        self.positions, self.cached, self.known = {}, {}, {}
 
 
 def fold(
-    view: Projection,
+    projection: Projection,
     rows: dict[Any, Row],
     page: Iterable[asyncpg.Record],
     unreadable: list[tuple[asyncpg.Record, str]],
 ) -> list[Row]:
-    """Fold a page into rows. Returns the rows it changed; what cannot be folded is added to ``unreadable``."""
+    """Applies a page to rows. Returns the changed rows; adds events that cannot be applied to ``unreadable``."""
     changed: dict[Any, None] = {}
     for record in page:
         try:
-            key = view.fold(rows, record)
+            key = projection.fold(rows, record)
         except (KeyError, ValueError, TypeError, AttributeError) as unfit:
-            log.error("stream %s version %s cannot be shown", record["stream_id"], record["version"])  # noqa: TRY400 (no values in logs)
-            unreadable.append((record, f"{view.name}: {type(unfit).__name__}"))
+            log.error("stream %s version %s cannot be projected", record["stream_id"], record["version"])  # noqa: TRY400 (no values in logs)
+            unreadable.append((record, f"{projection.name}: {type(unfit).__name__}"))
             continue
         if key is not None:
             changed[key] = None
@@ -182,11 +190,11 @@ def fold(
 async def wait_for(
     pool: Pool, stream_id: UUID, version: int, seconds: float, *, names: Iterable[str] = PROJECTIONS
 ) -> bool:
-    """Wait until the read tables show a version of a stream, at most so long (real seconds). Whether they do."""
-    until, wanted = monotonic() + seconds, tuple(names)
+    """Waits until projections show a version of a stream, at most ``seconds`` (real clock). Returns whether they do."""
+    until, required = monotonic() + seconds, tuple(names)
     while True:
-        place = await feed.place(pool, stream_id, version)
-        if place and min((await positions(pool, LIVE, wanted)).values()) >= place:
+        position = await feed.place(pool, stream_id, version)
+        if position and min((await positions(pool, LIVE, required)).values()) >= position:
             return True
         if monotonic() >= until:
             return False
@@ -194,13 +202,13 @@ async def wait_for(
 
 
 def named(name: str) -> Projection:
-    """The read table of that name. Raises ``UnknownProjectionError``."""
+    """Returns the projection with this name. Raises ``UnknownProjectionError``."""
     if name not in PROJECTIONS:
-        raise UnknownProjectionError(f"no read table {name!r}: there are {', '.join(PROJECTIONS)}")
+        raise UnknownProjectionError(f"There is no projection {name!r}: use one of {', '.join(PROJECTIONS)}")
     return PROJECTIONS[name]
 
 
-def _noted(unreadable: Iterable[tuple[asyncpg.Record, str]]) -> list[tuple[Any, ...]]:
+def _quarantined(unreadable: Iterable[tuple[asyncpg.Record, str]]) -> list[tuple[Any, ...]]:
     return [(record["stream_id"], record["version"], record["topic"], detail) for record, detail in unreadable]
 
 

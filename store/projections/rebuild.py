@@ -1,4 +1,4 @@
-"""Building a read table anew: beside the living one, compared with it row by row, and only then put in its place."""
+"""Rebuilding a projection: in a shadow table, compared row by row with the live one, which is then corrected."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ REBUILDING = 4158  # advisory lock: one rebuild at a time
 
 
 class RebuildInProgressError(RuntimeError):
-    """Another rebuild is under way."""
+    """Another rebuild is running."""
 
 
 @dataclass(frozen=True)
 class RebuildResult:
-    """What a rebuild found. ``missing`` rows the living table lacked, ``extra`` it should not have had."""
+    """The result of a rebuild, with the number of rows that were missing, extra or different in the live table."""
 
     name: str
     events: int
@@ -32,80 +32,86 @@ class RebuildResult:
 
     @property
     def equal(self) -> bool:
-        """Whether the living table was what the log says."""
+        """Returns whether the live table agreed with the log."""
         return not (self.missing or self.extra or self.different)
 
 
 async def rebuild(pool: Pool, name: str, *, shadow: bool = True, progress: Progress = None) -> RebuildResult:
-    """Build one read table anew from the first event on. Raises ``NoSuchView`` and ``RebuildInProgressError``.
+    """Rebuilds one projection from the first event. Raises ``UnknownProjectionError`` and ``RebuildInProgressError``.
 
-    With ``shadow`` the living table serves readers until the new one is ready; without, it is emptied first.
+    With ``shadow``, readers use the live table until the rebuild is complete; without, the live table is emptied first.
     """
-    view = named(name)
-    async with _alone(pool):
-        return await (_beside if shadow else _in_place)(pool, view, progress)
+    projection = named(name)
+    async with _exclusive(pool):
+        return await (_in_shadow if shadow else _in_place)(pool, projection, progress)
 
 
 async def count_events(pool: Pool) -> int:
-    """About how many events a rebuild carries over: for a progress bar."""
+    """Returns the approximate number of events of a rebuild, for a progress bar."""
     return await pool.fetchval("SELECT count(*) FROM events") or 0
 
 
-async def _in_place(pool: Pool, view: Projection, progress: Progress) -> RebuildResult:
+async def _in_place(pool: Pool, projection: Projection, progress: Progress) -> RebuildResult:
     async with pool.acquire() as connection, connection.transaction():
-        await connection.execute(_RESET.format(schema=LIVE), view.name)
-        await connection.execute(f"DELETE FROM {view.name}")  # noqa: S608 (our own names)
-    events = await Projector(pool, [view], LIVE).catch_up(progress=progress)
-    return RebuildResult(view.name, events, await _count(pool, view))
+        await connection.execute(_RESET.format(schema=LIVE), projection.name)
+        await connection.execute(f"DELETE FROM {projection.name}")  # noqa: S608 (our own names)
+    events = await Projector(pool, [projection], LIVE).catch_up(progress=progress)
+    return RebuildResult(projection.name, events, await _count(pool, projection))
 
 
-async def _beside(pool: Pool, view: Projection, progress: Progress) -> RebuildResult:
+async def _in_shadow(pool: Pool, projection: Projection, progress: Progress) -> RebuildResult:
     async with pool.acquire() as connection:
-        await connection.execute(_RESET.format(schema=SHADOW), view.name)
-        await connection.execute(f"TRUNCATE {SHADOW}.{view.name}")
-    builder = Projector(pool, [view], SHADOW)
-    row = await pool.fetchrow(_STANDS, view.name)
+        await connection.execute(_RESET.format(schema=SHADOW), projection.name)
+        await connection.execute(f"TRUNCATE {SHADOW}.{projection.name}")
+    builder = Projector(pool, [projection], SHADOW)
+    row = await pool.fetchrow(_POSITION, projection.name)
     events = await builder.catch_up(_position(row), progress)
     async with pool.acquire() as connection, connection.transaction():
-        row = await connection.fetchrow(_STANDS + " FOR UPDATE", view.name)  # the living one stands still from here on
+        row = await connection.fetchrow(
+            _POSITION + " FOR UPDATE", projection.name
+        )  # the lock stops updates of the live table until the swap
         events += await builder.catch_up(_position(row))
-        return await _compare_and_swap(connection, view, events)
+        return await _compare_and_swap(connection, projection, events)
 
 
-async def _compare_and_swap(connection: Connection, view: Projection, events: int) -> RebuildResult:
-    """Put right what differs; where nothing differs, nothing is touched."""
-    names = {"live": f"{LIVE}.{view.name}", "shadow": f"{SHADOW}.{view.name}", "key": ", ".join(view.key)}
-    names |= {f"key_of_{each}": ", ".join(f"{each}.{name}" for name in view.key) for each in "ls"}
+async def _compare_and_swap(connection: Connection, projection: Projection, events: int) -> RebuildResult:
+    """Compares the tables and corrects the rows that differ. Writes nothing if they are equal."""
+    names = {
+        "live": f"{LIVE}.{projection.name}",
+        "shadow": f"{SHADOW}.{projection.name}",
+        "key": ", ".join(projection.key),
+    }
+    names |= {f"key_of_{each}": ", ".join(f"{each}.{name}" for name in projection.key) for each in "ls"}
     found = await connection.fetch(_COMPARE.format(**names))
-    result = RebuildResult(view.name, events, *found[0])
+    result = RebuildResult(projection.name, events, *found[0])
     if not result.equal:
         await connection.execute(_REMOVE.format(**names))
-        await connection.execute(_REPLACE.format(**names, columns=", ".join(view.columns)))
+        await connection.execute(_REPLACE.format(**names, columns=", ".join(projection.columns)))
     return result
 
 
 @asynccontextmanager
-async def _alone(pool: Pool) -> AsyncIterator[None]:
+async def _exclusive(pool: Pool) -> AsyncIterator[None]:
     async with pool.acquire() as connection:
         if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", REBUILDING):
-            raise RebuildInProgressError("another rebuild is under way: wait until it has ended")
+            raise RebuildInProgressError("Another rebuild is running: wait until it has finished")
         try:
             yield
         finally:
             await connection.execute("SELECT pg_advisory_unlock($1)", REBUILDING)
 
 
-async def _count(pool: Pool, view: Projection) -> int:
-    return await pool.fetchval(f"SELECT count(*) FROM {view.name}") or 0  # noqa: S608 (our own names)
+async def _count(pool: Pool, projection: Projection) -> int:
+    return await pool.fetchval(f"SELECT count(*) FROM {projection.name}") or 0  # noqa: S608 (our own names)
 
 
 def _position(row: asyncpg.Record | None) -> Position:
     if row is None:
-        raise RuntimeError("a read table has lost its place in the feed: put its row in `projections` back")
+        raise RuntimeError("The position of a projection is missing: restore its row in the table `projections`")
     return Position(int(row["xact"]), row["position"])
 
 
-_STANDS = "SELECT xact::text, position FROM projections WHERE name = $1"
+_POSITION = "SELECT xact::text, position FROM projections WHERE name = $1"
 
 _RESET = "UPDATE {schema}.projections SET xact = '0', position = 0 WHERE name = $1"
 

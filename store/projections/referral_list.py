@@ -1,4 +1,4 @@
-"""One row per referral: who owes us an answer, about what (by its public name), until when."""
+"""The list of referrals: partner, public kind, status and due times, one row per referral."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from pydantic_core import from_json
 from domain.case.referral import after_a_move, later
 from domain.events.partner_report import AMENDED_TO
 from domain.kernel.vocabulary import ReferralStatus, SignalType, Timeliness
-from store.projections.projection import Change, Projection, Row, Said
+from store.projections.projection import Change, Projection, Row, State
 
 
 def _happened_at(record: Any) -> datetime:
     return datetime.fromisoformat(from_json(record["metadata"])["happened_at"])
 
 
-def _created(row: Row, said: Said, _: Any) -> None:
+def _created(row: Row, state: State, _: Any) -> None:
     row |= {
-        "kind": said["kind"],
-        "partner_id": said["partner_id"],
-        "urgent": said.get("urgent", False),
+        "kind": state["kind"],
+        "partner_id": state["partner_id"],
+        "urgent": state.get("urgent", False),
         "status": ReferralStatus.DRAFT.value,
         "timeliness": Timeliness.ON_TIME.value,
         "sent_at": None,
@@ -33,55 +33,55 @@ def _created(row: Row, said: Said, _: Any) -> None:
     }
 
 
-def _sent(row: Row, said: Said, record: Any) -> None:
-    row |= {"status": ReferralStatus.SENT.value, "sent_at": _happened_at(record), "dues": said["dues"]}
+def _sent(row: Row, state: State, record: Any) -> None:
+    row |= {"status": ReferralStatus.SENT.value, "sent_at": _happened_at(record), "dues": state["dues"]}
 
 
-def _put_off(row: Row, said: Said, _: Any) -> None:
-    row["dues"] = row["dues"] | said.get("dues", {})
+def _postpone(row: Row, state: State, _: Any) -> None:
+    row["dues"] = row["dues"] | state.get("dues", {})
 
 
-def _move(row: Row, said: Said, record: Any, to: ReferralStatus) -> None:
-    """As the referral itself moves: what was told of a step that is still owed stays told."""
-    _put_off(row, said, record)
-    told, timeliness = after_a_move(to, row["dues"], row["told"])
-    row |= {"status": to.value, "told": sorted(told)}
-    _be(row, timeliness, record)
+def _change_status(row: Row, state: State, record: Any, to: ReferralStatus) -> None:
+    """Applies a change of status as the aggregate does: recorded escalations of steps still due are kept."""
+    _postpone(row, state, record)
+    escalated, timeliness = after_a_move(to, row["dues"], row["told"])
+    row |= {"status": to.value, "told": sorted(escalated)}
+    _set_timeliness(row, timeliness, record)
 
 
-def _to(status: ReferralStatus) -> Change:
-    return lambda row, said, record: _move(row, said, record, status)
+def _changes_to(status: ReferralStatus) -> Change:
+    return lambda row, state, record: _change_status(row, state, record, status)
 
 
-def _accepted(row: Row, said: Said, record: Any) -> None:
-    """Heard after the partner had begun, it moves nothing."""
+def _accepted(row: Row, state: State, record: Any) -> None:
+    """Has no effect on a referral that the partner has already started."""
     if row["status"] in (ReferralStatus.SENT, ReferralStatus.ACKNOWLEDGED):
-        _move(row, said, record, ReferralStatus.ACCEPTED)
+        _change_status(row, state, record, ReferralStatus.ACCEPTED)
 
 
-def _paused(row: Row, said: Said, record: Any) -> None:
-    _move(row, said, record, ReferralStatus.ON_HOLD)
+def _paused(row: Row, state: State, record: Any) -> None:
+    _change_status(row, state, record, ReferralStatus.ON_HOLD)
     row["paused_since"] = _happened_at(record)
 
 
-def _resumed(row: Row, said: Said, record: Any) -> None:
-    _move(row, said, record, ReferralStatus.IN_PROGRESS)
+def _resumed(row: Row, state: State, record: Any) -> None:
+    _change_status(row, state, record, ReferralStatus.IN_PROGRESS)
     row["paused_since"] = None
 
 
-def _amended(row: Row, said: Said, _: Any) -> None:
-    row["status"] = AMENDED_TO.get(SignalType(said["signal_type"]), ReferralStatus.COMPLETED).value
+def _amended(row: Row, state: State, _: Any) -> None:
+    row["status"] = AMENDED_TO.get(SignalType(state["signal_type"]), ReferralStatus.COMPLETED).value
 
 
-def _late(how: Callable[[Said], Timeliness]) -> Change:
-    def change(row: Row, said: Said, record: Any) -> None:
-        row["told"] = sorted({*row["told"], said["rung"]})
-        _be(row, later(Timeliness(row["timeliness"]), how(said)), record)
+def _late(timeliness_of: Callable[[State], Timeliness]) -> Change:
+    def change(row: Row, state: State, record: Any) -> None:
+        row["told"] = sorted({*row["told"], state["rung"]})
+        _set_timeliness(row, later(Timeliness(row["timeliness"]), timeliness_of(state)), record)
 
     return change
 
 
-def _be(row: Row, timeliness: Timeliness, record: Any) -> None:
+def _set_timeliness(row: Row, timeliness: Timeliness, record: Any) -> None:
     if row["timeliness"] != timeliness:
         row |= {"timeliness": timeliness.value, "told_at": _happened_at(record)}
 
@@ -109,23 +109,23 @@ REFERRAL_LIST: Final = Projection(
     changes={
         "ReferralCreated": _created,
         "ReferralSent": _sent,
-        "ReferralAcknowledged": _to(ReferralStatus.ACKNOWLEDGED),
+        "ReferralAcknowledged": _changes_to(ReferralStatus.ACKNOWLEDGED),
         "ReferralAccepted": _accepted,
-        "ReferralStarted": _to(ReferralStatus.IN_PROGRESS),
-        "ReferralProgressReported": _put_off,
+        "ReferralStarted": _changes_to(ReferralStatus.IN_PROGRESS),
+        "ReferralProgressReported": _postpone,
         "ReferralPaused": _paused,
         "ReferralResumed": _resumed,
-        "ReferralCompleted": _to(ReferralStatus.COMPLETED),
-        "ReferralRejected": _to(ReferralStatus.REJECTED),
-        "ReferralFailed": _to(ReferralStatus.FAILED),
+        "ReferralCompleted": _changes_to(ReferralStatus.COMPLETED),
+        "ReferralRejected": _changes_to(ReferralStatus.REJECTED),
+        "ReferralFailed": _changes_to(ReferralStatus.FAILED),
         "ReferralOutcomeAmended": _amended,
-        "ReferralCancelled": _to(ReferralStatus.CANCELLED),
-        "ReferralExpired": _to(ReferralStatus.EXPIRED),
-        "ReferralEnteredInError": _to(ReferralStatus.ENTERED_IN_ERROR),
+        "ReferralCancelled": _changes_to(ReferralStatus.CANCELLED),
+        "ReferralExpired": _changes_to(ReferralStatus.EXPIRED),
+        "ReferralEnteredInError": _changes_to(ReferralStatus.ENTERED_IN_ERROR),
         "ReferralReminderSent": _late(lambda _: Timeliness.REMINDED),
         "ReferralReminderHeldBack": _late(lambda _: Timeliness.ON_TIME),
         "ReferralOverdue": _late(lambda _: Timeliness.OVERDUE),
-        "ReferralEscalated": _late(lambda said: Timeliness[f"ESCALATED_{said['level']}"]),
+        "ReferralEscalated": _late(lambda state: Timeliness[f"ESCALATED_{state['level']}"]),
     },
-    names=lambda said, record: (record["stream_id"], said["referral_id"]),
+    names=lambda state, record: (record["stream_id"], state["referral_id"]),
 )

@@ -1,6 +1,7 @@
-"""What is advised about places of return: kept as it was said, so that an auditor finds what counted when.
+"""Return advisories: all versions are kept, so that an auditor can see which one applied at a time.
 
-Each case that may rest on what was advised before is told, by a message whose id follows from the change and the case.
+Each case that may rely on the previous advisory is notified by a message, whose id is derived from the change and the
+case, so that a repetition has no effect.
 """
 
 from __future__ import annotations
@@ -27,12 +28,12 @@ LEFT: Final = (Phase.POST_ARRIVAL, Phase.CLOSED)
 
 
 class AdvisoryVersionTakenError(Exception):
-    """Something else was said about this place under this version before."""
+    """The version already exists for the place, with another level."""
 
 
 @dataclass(frozen=True, slots=True)
 class AdvisoryChange:
-    """An advisory, on which basis it was set, and by whom. ``news``: whether it was not known before."""
+    """An advisory, with its basis and who set it. ``news``: whether this call created it."""
 
     advisory: Advisory
     basis: str
@@ -42,7 +43,7 @@ class AdvisoryChange:
 
 @dataclass(frozen=True, slots=True)
 class AffectedCase:
-    """A case that is told of a change, and the id of the message by which it is."""
+    """A case to notify of a change, and the id of the message."""
 
     stream_id: UUID
     number: str
@@ -52,7 +53,7 @@ class AffectedCase:
 async def change(
     pool: Pool, country: str, area: str | None, level: AdvisoryLevel, version: str, *, basis: str, by: str
 ) -> AdvisoryChange:
-    """From now on this is advised about that place. Raises ``AdvisoryVersionTakenError``."""
+    """Sets the advisory of a place from now on (idempotent). Raises ``AdvisoryVersionTakenError``."""
     inserted = await pool.fetchval(
         """INSERT INTO return_advisories (country, area, level, version, basis, changed_by)
         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING RETURNING 1""",
@@ -63,37 +64,40 @@ async def change(
     )
     known = _change(found, news=inserted is not None)
     if known.advisory.level is not level:
-        raise AdvisoryVersionTakenError(f"{version} says {known.advisory.level} about {known.advisory.place} already")
+        raise AdvisoryVersionTakenError(
+            f"Version {version} of the advisory for {known.advisory.place} already has the level"
+            f" {known.advisory.level.replace('_', ' ').lower()}: choose another version"
+        )
     return known
 
 
 async def changes(pool: Pool, country: str | None = None) -> list[AdvisoryChange]:
-    """All of them, or those of one country, the newest first."""
+    """Returns all advisories, or those of one country, newest first."""
     rows = await pool.fetch(f"{_CHANGES} WHERE $1::text IS NULL OR country = $1 ORDER BY number DESC", country)
     return [_change(row) for row in rows]
 
 
 async def advised(pool: Pool, at: datetime | None = None) -> tuple[Advisory, ...]:
-    """What counts today, or did at a moment (UTC): of each country and each part of one, what was said last."""
+    """Returns the advisories in force today or at a time (UTC): the latest of each country and area."""
     return tuple(_change(row).advisory for row in await pool.fetch(_LAST, at))
 
 
-async def addressees(pool: Pool, told: Advisory) -> list[AffectedCase]:
-    """The cases that were open when it changed and may rest on what was advised before, passengers first.
+async def addressees(pool: Pool, advisory: Advisory) -> list[AffectedCase]:
+    """Returns the cases that were open at the change and may rely on the previous advisory, passengers first.
 
-    With those whose row in the list of cases is not there yet, or is behind.
+    Includes cases whose row in the projection is missing or outdated.
     """
-    rows = await pool.fetch(_MAY_RETURN, told.since, told.country, [*LEFT])
-    return [AffectedCase(row[0], row[1], message_id_for(SOURCE, f"{told.number}/{row[1]}")) for row in rows]
+    rows = await pool.fetch(_MAY_RETURN, advisory.since, advisory.country, [*LEFT])
+    return [AffectedCase(row[0], row[1], message_id_for(SOURCE, f"{advisory.number}/{row[1]}")) for row in rows]
 
 
-async def all_told(pool: Pool, told: Advisory) -> None:
-    """The telling has come to its end."""
-    await pool.execute("INSERT INTO advisories_told (number) VALUES ($1) ON CONFLICT DO NOTHING", told.number)
+async def mark_notified(pool: Pool, advisory: Advisory) -> None:
+    """Marks that all affected cases have been notified of an advisory."""
+    await pool.execute("INSERT INTO advisories_told (number) VALUES ($1) ON CONFLICT DO NOTHING", advisory.number)
 
 
-async def untold(pool: Pool) -> list[Advisory]:
-    """The advisories of today of which the telling was interrupted."""
+async def not_notified(pool: Pool) -> list[Advisory]:
+    """Returns the advisories in force whose affected cases have not all been notified."""
     done = {row[0] for row in await pool.fetch("SELECT number FROM advisories_told")}
     return [each for each in await advised(pool) if each.number not in done]
 

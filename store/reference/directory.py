@@ -1,4 +1,4 @@
-"""What is known outside the cases today, as the rules want it: partners, announced holidays, return advisories."""
+"""The directory: reference data that the rules use, that is partners, announced holidays and return advisories."""
 
 from __future__ import annotations
 
@@ -18,5 +18,5 @@ if TYPE_CHECKING:
 
 
 async def known_today(pool: asyncpg.Pool[asyncpg.Record], at: datetime | None = None) -> Directory:
-    """The whole directory; with ``at`` (UTC), the advisories of that moment."""
+    """Returns the directory as it is now; with ``at`` (UTC), with the advisories in force at that time."""
     return replace(await directory(pool), holidays=await announced(pool), advisories=await advised(pool, at))

@@ -1,4 +1,4 @@
-"""Holidays that were announced since the calendars were published: the evening before is early enough."""
+"""Holidays announced after the calendars were published, possibly only the evening before."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Holiday:
-    """A day on which a country's offices are closed, and who said so; the country by ISO 3166, alpha-3."""
+    """A day on which offices of a country (ISO 3166, alpha-3) are closed, and who announced it."""
 
     country: str
     day: date
@@ -26,7 +26,7 @@ class Holiday:
 
 
 async def announce(pool: Pool, country: str, day: date, name: str, *, by: str = "system") -> bool:
-    """A country's offices are closed on that day. Whether this was news."""
+    """Records that offices of a country are closed on a day. Returns whether it was not recorded yet."""
     announced = await pool.fetchval(
         """INSERT INTO holidays (country, day, name, announced_by) VALUES ($1, $2, $3, $4)
         ON CONFLICT DO NOTHING RETURNING 1""",
@@ -39,13 +39,13 @@ async def announce(pool: Pool, country: str, day: date, name: str, *, by: str = 
 
 
 async def announced(pool: Pool) -> Mapping[str, frozenset[date]]:
-    """All of them, by country (ISO 3166, alpha-3)."""
+    """Returns all announced holidays by country (ISO 3166, alpha-3)."""
     found = await pool.fetch("SELECT country, array_agg(day) AS days FROM holidays GROUP BY country")
     return {each["country"]: frozenset(each["days"]) for each in found}
 
 
 async def announcements(pool: Pool, country: str | None = None) -> list[Holiday]:
-    """All of them, or those of one country, by day."""
+    """Returns all announcements, or those of one country, ordered by day."""
     rows = await pool.fetch(
         """SELECT country, day, name, announced_at, announced_by FROM holidays
         WHERE $1::text IS NULL OR country = $1 ORDER BY day, country""",

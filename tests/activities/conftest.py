@@ -1,4 +1,4 @@
-"""Cases whose referrals the test delivers itself, to a receiver in a process of its own."""
+"""Cases whose referrals the test delivers directly, to a receiver in a separate process."""
 
 from __future__ import annotations
 

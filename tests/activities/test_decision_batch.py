@@ -1,4 +1,4 @@
-"""What one recording takes up first: messages and passed deadlines, told apart to the second."""
+"""The order of messages and passed deadlines in one recording, and messages that cannot be processed."""
 
 from __future__ import annotations
 
@@ -48,18 +48,18 @@ def a_case_and_its_next_deadline() -> tuple[CaseScenario, Deadline]:
 
 
 def recorded(told: CaseScenario, now: datetime, *items: InboxItem) -> list[str]:
-    """The names of what one recording decides."""
+    """Returns the names of the events that one recording decides."""
 
-    def refold(_decided: object) -> Case:
+    def replay(_decided: object) -> Case:
         return folded(told.events)
 
-    batch = Batch(KINDS["case"], folded(told.events), now, PARTNERS, lambda: "token-new-000001", refold)
+    batch = Batch(KINDS["case"], folded(told.events), now, PARTNERS, lambda: "token-new-000001", replay)
     batch.run(items, more=False)
     return [event.name for event, _ in batch.decided]
 
 
 def a_note(told: CaseScenario, at: datetime) -> InboxItem:
-    """A message of which something is seen in the log, whatever the case waits for."""
+    """Returns a message that records an event in any state of the case."""
     body = json.dumps({"message": "AddNote", "fields": {"note": "called"}, "reason": None}).encode()
     row = WaitingMessage(uuid4(), "staff", "staff.message", body, "staff:fatima", "staff:fatima", None, at, 1)
     return read_item(row, body)
@@ -139,7 +139,7 @@ def test_a_rule_that_crashes_half_way_leaves_nothing_behind() -> None:
     assert "Half" not in batch.state.events_by_topic
 
 
-# What could not be taken in
+# Messages that cannot be processed
 
 
 def said(name: str, at: datetime, kind: str = "staff", **fields: object) -> InboxItem:
@@ -149,7 +149,7 @@ def said(name: str, at: datetime, kind: str = "staff", **fields: object) -> Inbo
 
 
 def crashing_on(*names: str) -> StreamKind:
-    """The real rules of cases, of which some crash."""
+    """Returns the rules of cases, with rules that crash on the named messages."""
 
     def rule(case: Case, message: Message, ctx: Context) -> list[Event]:
         if type(message).__name__ in names:
@@ -160,12 +160,12 @@ def crashing_on(*names: str) -> StreamKind:
 
 
 def batch_of(kind: StreamKind, told: CaseScenario, *items: InboxItem) -> Batch:
-    """What one recording makes of these messages, in the order they are given."""
+    """Returns the batch of one recording of these messages, received in this order."""
 
-    def refold(decided: Sequence[Event]) -> Case:
+    def replay(decided: Sequence[Event]) -> Case:
         return folded([*told.events, *decided])
 
-    batch = Batch(kind, folded(told.events), told.now, PARTNERS, lambda: "token-new-000001", refold)
+    batch = Batch(kind, folded(told.events), told.now, PARTNERS, lambda: "token-new-000001", replay)
     batch.run([replace_arrival(item, nth) for nth, item in enumerate(items)], more=False)
     return batch
 
@@ -186,7 +186,7 @@ def test_nobody_boards_behind_a_withdrawal_on_which_a_rule_crashes() -> None:
     assert became(batch) == ["quarantined", "refused"]
     names = [event.name for event, _ in batch.decided]
     assert names[:2] == ["MessageQuarantined", "TaskRaised"]
-    assert "PassengerOffloaded" in names  # who had checked in is taken off
+    assert "PassengerOffloaded" in names  # the checked-in passenger is taken off the flight
     assert isinstance(batch.state, Case)
     assert set(batch.state.doubts) == {withdrawal.waiting.message_id}
     (task,) = [task for task in batch.state.tasks.values() if "taken in" in task.task]
@@ -241,7 +241,7 @@ def test_what_is_taken_in_after_all_ends_its_doubt_whether_applied_or_refused() 
         assert not batch.state.doubts
         ends = [(event, m) for event, m in batch.decided if isinstance(event, QuarantinedMessageResolved)]
         assert [event.decision for event, _ in ends] == ["TAKEN"]
-        assert ends[0][1].message_id != item.waiting.message_id  # a refused message brings about nothing itself
+        assert ends[0][1].message_id != item.waiting.message_id  # a refused message has no events of its own
         told.events += [event for event, _ in batch.decided]
         told.case = folded(told.events)
 
@@ -297,6 +297,6 @@ def test_what_restricts_does_not_wait_behind_an_early_message(name: str, fields:
     kind, note = replace(KINDS["case"], decide=early), said("AddNote", told.now - A_SECOND, note="x")
     batch = batch_of(kind, told, note, said(name, told.now, **fields), said("BoardPassenger", told.now))
 
-    assert became(batch) == ["applied"]  # and the boarding waits its turn, for which there is no seat any more
+    assert became(batch) == ["applied"]  # the boarding still waits, and there is no seat for it any more
     assert isinstance(batch.state, Case)
     assert batch.state.seat is None

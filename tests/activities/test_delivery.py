@@ -1,4 +1,4 @@
-"""A receiver that fails, hangs, resets, redirects, floods, or answers late: each attempt ends, and is what it was."""
+"""Deliveries to receivers that fail, hang, reset, redirect, flood or answer late: each attempt ends with a result."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ def test_a_wish_to_be_left_alone_is_read_as_far_as_it_can_be(said: str | None, s
     assert rest_of(said, datetime(2026, 12, 1, tzinfo=UTC)) == seconds
 
 
-# Nobody listens
+# No receiver
 
 
 async def test_a_partner_without_a_receiver_gets_its_message_by_hand_and_a_person_is_told_once(post: Post) -> None:
@@ -248,7 +248,7 @@ async def test_a_receiver_that_says_it_is_gone_is_not_asked_again_and_a_person_i
     assert "a message to a partner was not delivered" in await tasks(post, first)
     assert {row.stream_id for row in await post.outbox.by_hand(CLINIC)} == {first, second}
 
-    await post.partner("gone,ok")  # registered anew, though it is the same
+    await post.partner("gone,ok")  # registered again, with the same address
     assert await partner_keys.outbound(post.worker.pool, post.worker.keys.master, CLINIC)
 
 
@@ -260,7 +260,7 @@ async def test_a_receiver_registered_since_is_not_forgotten_with_the_old_one(pos
     assert await partner_keys.outbound(post.worker.pool, post.worker.keys.master, CLINIC)
 
 
-# Given up
+# Dead letters
 
 
 async def test_a_dead_letter_is_a_fact_of_its_case_and_a_task_for_a_person(post: Post) -> None:

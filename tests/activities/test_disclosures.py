@@ -1,4 +1,4 @@
-"""What partners were really told: a disclosure counts once its message has left, and not before."""
+"""Disclosures to partners: a disclosure counts once its message has been sent, and not before."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from audit.case_view import show
 from tests.activities.conftest import CLINIC, Post
 
 
-async def told(post: Post, case: UUID, **when: Any) -> list[str]:
-    """What became of all that the clinic was to be told."""
+async def disclosures_of(post: Post, case: UUID, **when: Any) -> list[str]:
+    """Returns the state of all disclosures to the clinic."""
     found = await show(post.worker.pool, post.worker.keys, case, **when)
     return [each["fate"] for each in found["disclosures"] if each["recipient"] == CLINIC]
 
@@ -24,11 +24,11 @@ async def ends(post: Post, case: UUID) -> None:
 async def test_what_was_taken_back_before_it_left_was_never_told(post: Post) -> None:
     await post.partner("ok")
     case = await post.case()
-    assert await told(post, case) == ["WAITING"]
+    assert await disclosures_of(post, case) == ["WAITING"]
 
     await ends(post, case)
 
-    assert await told(post, case) == ["NEVER_LEFT"]
+    assert await disclosures_of(post, case) == ["NEVER_LEFT"]
 
 
 async def test_a_partner_that_was_being_told_when_its_referral_ended_may_know(post: Post) -> None:
@@ -39,7 +39,7 @@ async def test_a_partner_that_was_being_told_when_its_referral_ended_may_know(po
     await ends(post, case)
 
     assert (await post.now(line)).status == "withdrawn"
-    assert await told(post, case) == ["MAY_KNOW"]
+    assert await disclosures_of(post, case) == ["MAY_KNOW"]
 
 
 async def test_what_is_delivered_or_brought_by_hand_was_told(post: Post) -> None:
@@ -49,7 +49,7 @@ async def test_what_is_delivered_or_brought_by_hand_was_told(post: Post) -> None
     await post.attempt(line)
     await ends(post, case)
     await post.partner(None, "clinic-by-hand")
-    assert await told(post, case) == ["TOLD"]
+    assert await disclosures_of(post, case) == ["TOLD"]
 
 
 async def test_what_lies_ready_to_be_brought_was_told_only_when_somebody_has_brought_it(post: Post) -> None:
@@ -57,11 +57,11 @@ async def test_what_lies_ready_to_be_brought_was_told_only_when_somebody_has_bro
     case = await post.case()
     (line,) = await post.lines(case)
     await post.attempt(line)
-    assert await told(post, case) == ["WAITING"]
+    assert await disclosures_of(post, case) == ["WAITING"]
 
     assert await post.outbox.handed_over(line.outbox_id)
 
-    assert await told(post, case) == ["TOLD"]
+    assert await disclosures_of(post, case) == ["TOLD"]
 
 
 async def test_a_letter_given_up_before_the_first_byte_was_never_told_until_it_is_tried_anew(post: Post) -> None:
@@ -69,12 +69,12 @@ async def test_a_letter_given_up_before_the_first_byte_was_never_told_until_it_i
     case = await post.case()
     (line,) = await post.lines(case)
     assert await post.outbox.dead(line.outbox_id, "NO_ROUTE")
-    assert await told(post, case) == ["NEVER_LEFT"]
+    assert await disclosures_of(post, case) == ["NEVER_LEFT"]
 
     assert await post.outbox.redeliver(line.outbox_id)
     await post.attempt(line)
 
-    assert await told(post, case) == ["TOLD"]
+    assert await disclosures_of(post, case) == ["TOLD"]
 
 
 async def test_a_look_back_knows_nothing_of_what_was_delivered_later(post: Post) -> None:
@@ -85,8 +85,8 @@ async def test_a_look_back_knows_nothing_of_what_was_delivered_later(post: Post)
     settled = (await post.now(line)).settled_at
     assert settled is not None
 
-    assert await told(post, case, known_at=settled - timedelta(microseconds=1)) == ["WAITING"]
-    assert await told(post, case, known_at=settled) == ["TOLD"]
+    assert await disclosures_of(post, case, known_at=settled - timedelta(microseconds=1)) == ["WAITING"]
+    assert await disclosures_of(post, case, known_at=settled) == ["TOLD"]
 
 
 async def test_what_a_person_says_to_have_brought_was_told_whatever_became_of_the_message(post: Post) -> None:
@@ -98,4 +98,4 @@ async def test_what_a_person_says_to_have_brought_was_told_whatever_became_of_th
 
     await post.says(case, "ReportHandedOver", referral_id=str(referral.referral_id), how="VISIT")
 
-    assert await told(post, case) == ["TOLD"]
+    assert await disclosures_of(post, case) == ["TOLD"]

@@ -1,4 +1,4 @@
-"""Doors close: whatever was said to a passenger before counts, recorded or not, and nobody is waited for without end."""
+"""The passenger check: messages sent before departure count, recorded or not, and the wait for them is limited."""
 
 from __future__ import annotations
 
@@ -54,27 +54,27 @@ PLAN = {
 
 @dataclass
 class AirportGate:
-    """A confirmed flight and its passengers, each told in memory and kept in a real log; no workflow runs."""
+    """A confirmed flight and its passengers, built in memory and stored in a real log; no workflow runs."""
 
     worker: RunningWorker
     archive: RecordedArchive
     flight: UUID
 
     async def passenger(self, told: CaseScenario) -> UUID:
-        """Somebody whose case stands as told, on this flight."""
+        """Stores the case of a scenario as a passenger of this flight."""
         events = [self.on_this_flight(event) for event in told.events]
         case = await self.archive.keep(events, open=True)
         seat = json.dumps({"message": "RequestSeat", "fields": {"case_id": str(case)}, "reason": None}).encode()
         await self.worker.inbox.put(IncomingMessage(uuid4(), self.flight, "letter", "letter", seat, "system", "awda"))
         await self.worker.record(self.flight)
-        await self.worker.record(case)  # the seat is hers already
+        await self.worker.record(case)  # confirms the seat
         return case
 
     def on_this_flight(self, event: Event) -> Event:
         return event.model_copy(update={"movement_id": self.flight}) if hasattr(event, "movement_id") else event
 
     async def says(self, stream: UUID, name: str, **fields: Any) -> dict[str, Any]:
-        """Said and recorded."""
+        """Sends a message, records it, and returns its result."""
         receipt = await self.worker.say(stream, name, **fields)
         await self.worker.record(stream)
         return await self.worker.became(receipt.message_id)
@@ -143,11 +143,11 @@ async def test_what_is_said_between_reading_and_writing_is_heard_before_doors_cl
     case = await gate.passenger(a_boarded_case())
     write, tries = gate.worker.recording.repository.recorder.write, list[Exception]()
 
-    async def write_after_a_withdrawal(plan: Any) -> Any:
-        if plan.stream_id == gate.flight and not tries:
+    async def write_after_a_withdrawal(changeset: Any) -> Any:
+        if changeset.stream_id == gate.flight and not tries:
             await gate.worker.say(case, "WithdrawVoluntaryReturn", channel="AIRPORT")
         try:
-            return await write(plan)
+            return await write(changeset)
         except StaleRevisionError as stale:
             tries.append(stale)
             raise
@@ -170,7 +170,7 @@ async def test_doors_that_nobody_can_close_ask_for_a_list_and_hold_up_nothing_el
     with pytest.raises(ApplicationError, match="STALE"):
         await closing
 
-    gate.worker.recording.passenger_check.patience_s = 0
+    gate.worker.recording.passenger_check.max_wait_s = 0
     became = await gate.says(gate.flight, "RecordFlightDeparture")
     assert (became["status"], became["rule"]) == ("refused", "MOVEMENT.UNHEARD")
 
@@ -197,7 +197,9 @@ async def test_who_is_still_aboard_although_her_case_is_in_doubt_is_not_on_board
     gate: AirportGate,
 ) -> None:
     told = a_boarded_case()
-    told.events += note_quarantine(told.case, uuid4(), CRASHED, told.moment("system"))  # asking the stages crashed too
+    told.events += note_quarantine(
+        told.case, uuid4(), CRASHED, told.moment("system")
+    )  # the rules of the stages crashed too
     case = await gate.archive.keep([gate.on_this_flight(event) for event in told.events], open=True)
 
     await gate.says(gate.flight, "RecordFlightDeparture", boarded=[str(case)])
@@ -207,7 +209,9 @@ async def test_who_is_still_aboard_although_her_case_is_in_doubt_is_not_on_board
 async def test_who_is_aboard_to_where_it_became_unsafe_is_not_on_board_by_the_rules(gate: AirportGate) -> None:
     case = await gate.passenger(a_boarded_case())
     place = ("NGA", "NG-LA", AdvisoryLevel.NO_RETURN, "2026-4")
-    await change(gate.worker.pool, *place, basis="UNHCR position of May", by="staff:fatima")  # and the case is not told
+    await change(
+        gate.worker.pool, *place, basis="UNHCR position of May", by="staff:fatima"
+    )  # and the case is not notified
 
     refused = await gate.says(gate.flight, "RecordFlightDeparture")
     assert refused["rule"] == "MOVEMENT.UNHEARD"

@@ -1,4 +1,4 @@
-"""Nothing leaves without leave: asked of the case as it stands when the connection stands, and in the right order."""
+"""The release check: it is made on the current state of the case when the connection is open, and in order."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ async def test_nothing_leaves_after(post: Post, what: str) -> None:
 async def test_nothing_leaves_although_nobody_has_recorded_it_yet(
     post: Post, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Said, and only said: the receipt was given, and the recording is behind."""
-    monkeypatch.setattr(leaving, "LOOKS", 2)
+    """The message has a receipt and is not recorded yet."""
+    monkeypatch.setattr(leaving, "POLLS", 2)
     partner_id, name, fields = FORBIDDING[what]
     await post.partner("ok", partner_id)
     case = await post.case()
@@ -114,7 +114,7 @@ async def under_way(post: Post) -> list[UUID]:
 
 
 async def test_a_demonstration_does_not_wait_for_what_is_held_back(post: Post) -> None:
-    """Its clock moves on only when nothing is under way; what a hold keeps back is not."""
+    """The clock moves only when no delivery is in progress; held deliveries do not count."""
     for partner_id in (CLINIC, EMBASSY):
         await post.partner("ok", partner_id)
     case = await post.case()
@@ -174,7 +174,7 @@ async def test_a_partner_that_may_know_of_a_referral_is_told_that_it_has_ended(p
 
 
 async def ends(post: Post, case: UUID) -> Delivery:
-    """Cancelled, and what the notice of it has become."""
+    """Cancels the referral of a case. Returns the notice of the cancellation."""
     referral = await post.referral(case)
     await post.says(case, "CancelReferral", referral_id=str(referral.referral_id), reason="another clinic")
     *_, ending = await post.lines(case)
@@ -209,7 +209,7 @@ async def test_what_somebody_has_in_hand_may_be_known_so_that_its_end_is_brought
     (sent,) = await post.lines(case)
     await post.attempt(sent)
     await post.worker.record(case)
-    assert await post.outbox.taken_along(sent.outbox_id, await revision(post, case))
+    assert await post.outbox.begin_manual_delivery(sent.outbox_id, await revision(post, case))
 
     assert (await ends(post, case)).status == "by_hand"
     assert (await post.now(sent)).status == "withdrawn"
@@ -219,7 +219,7 @@ async def test_what_somebody_has_in_hand_may_be_known_so_that_its_end_is_brought
 
 @pytest.mark.parametrize("how", ["ReportHandedOver", "ACKNOWLEDGED", "ACCEPTED", "PROGRESS"])
 async def test_whoever_was_brought_a_referral_or_has_answered_it_is_told_of_its_end(post: Post, how: str) -> None:
-    """Whatever the row of its delivery says."""
+    """Independently of the state of the first delivery."""
     await post.partner(None)
     case = await post.case()
     (sent,) = await post.lines(case)
@@ -374,12 +374,12 @@ async def test_referrals_do_not_wait_for_one_another(post: Post) -> None:
     assert (await post.attempt(clinic)).tries == 1
 
 
-# The race
+# Race conditions
 
 
 @dataclass(frozen=True)
 class Overtaking(WebhookClient):
-    """The way out, on which something happens when the connection stands and nothing has been said."""
+    """A client in which something happens when the connection is open and nothing has been sent."""
 
     happens: Callable[[], Awaitable[None]] | None = None
 
@@ -418,7 +418,7 @@ async def test_whatever_is_committed_before_the_first_byte_keeps_it_back(post: P
 async def test_whatever_was_said_before_the_first_byte_keeps_it_back_although_nobody_has_recorded_it(
     post: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(leaving, "LOOKS", 2)
+    monkeypatch.setattr(leaving, "POLLS", 2)
     await post.partner("ok")
     case = await post.case()
     (line,) = await post.lines(case)
@@ -481,7 +481,7 @@ async def test_a_case_that_never_rests_puts_the_message_off_and_loses_nothing(po
 
 
 async def test_two_that_withdraw_and_begin_at_once_agree_on_who_was_first(post: Post) -> None:
-    """Twenty times: either the partner may know and is told of the end, or it knows nothing and is told nothing."""
+    """Twenty times: either the partner may know the referral and gets its end, or it knows nothing and gets nothing."""
     await post.partner("ok")
     for _ in range(20):
         case = await post.case()
@@ -503,7 +503,7 @@ async def test_two_that_withdraw_and_begin_at_once_agree_on_who_was_first(post: 
             assert told == 2
 
 
-# What cannot be read
+# Unreadable events and messages
 
 
 async def test_a_case_that_cannot_be_read_lets_nothing_leave(post: Post) -> None:

@@ -1,4 +1,4 @@
-"""The way out leads to partners and nowhere else: no address, name, redirect, proxy or port leads inside."""
+"""The webhook client reaches partners only: no address, name, redirect, proxy or port leads to internal hosts."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from activities.webhook_client import (
-    ANSWER,
     CONNECT_S,
     HTTPS_PORT,
+    MAX_RESPONSE,
     READ_S,
     NotReachedError,
     WebhookClient,
@@ -68,7 +68,7 @@ WRITTEN = (
 )
 
 ADDRESSED = (
-    # what is no https on its own port, or says one thing and means another
+    # not https on port 443, or an ambiguous URL
     *("http://127.0.0.1/", "http://partner.example/", "https://partner.example:444/", "https://partner.example:22/"),
     *("https://user@partner.example/", "https://user:word@127.0.0.1/", "https://partner.example@127.0.0.1/"),
     *("https://127.0.0.1#@partner.example/", "https://partner.example\\@127.0.0.1/", "https://127.0.0.1:80/"),
@@ -82,7 +82,7 @@ INSIDE = {"inner.example": ["10.0.0.7"], "mixed.example": ["93.184.215.14", "127
 
 
 class RecordedWire:
-    """What this process connected to, as the interpreter itself reports it. While it is guarded, nothing gets out."""
+    """Records the connections of this process by audit hooks of the interpreter. While guarded, none is made."""
 
     guarded, reached = False, list[Any]()
 
@@ -214,7 +214,7 @@ async def test_a_demonstration_reaches_inside_no_more_than_anybody_under_https()
 
 
 def test_it_has_the_patience_and_the_appetite_that_were_agreed() -> None:
-    assert (CONNECT_S, READ_S, ANSWER, HTTPS_PORT) == (5.0, 10.0, 65536, 443)
+    assert (CONNECT_S, READ_S, MAX_RESPONSE, HTTPS_PORT) == (5.0, 10.0, 65536, 443)
     assert (WebhookClient().connect_s, WebhookClient().read_s, WebhookClient().loopback) == (CONNECT_S, READ_S, False)
     assert WebhookClient().tls.verify_mode is ssl.CERT_REQUIRED
     assert WebhookClient().tls.check_hostname
@@ -251,7 +251,7 @@ def test_what_is_public_is_public(text: str) -> None:
     assert is_public(ip_address(text))
 
 
-# Under the right name
+# Certificates
 
 
 async def test_the_connection_goes_to_the_address_that_was_looked_at_under_the_name_that_was_asked_for(
@@ -300,7 +300,7 @@ async def test_nothing_is_said_when_the_gate_stays_shut(tmp_path: Path) -> None:
 
 @dataclass
 class Detour(httpcore2.AsyncNetworkBackend):
-    """The real network, with one server here in the place of the whole world; it notes where one wanted to go."""
+    """The real network, with one local server for all addresses; it records the requested addresses."""
 
     port: int
     went_to: list[tuple[str, int]] = field(default_factory=list)
@@ -313,7 +313,7 @@ class Detour(httpcore2.AsyncNetworkBackend):
 
 @dataclass
 class TlsPartner:
-    """A partner under https: the names it was asked for, and what it was told."""
+    """A partner with https: records the requested names and the requests."""
 
     names: list[str | None] = field(default_factory=list)
     heard: list[bytes] = field(default_factory=list)
@@ -336,7 +336,7 @@ class TlsPartner:
 
 @asynccontextmanager
 async def a_partner(folder: Path, certified: str) -> AsyncIterator[TlsPartner]:
-    """It shows a certificate for one name, and we trust who certified it."""
+    """Serves a certificate for one name, issued by a trusted authority."""
     certificate = a_certificate(folder, certified)
     partner, context = TlsPartner(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
@@ -374,7 +374,7 @@ def a_certificate(folder: Path, name: str) -> Path:
 
 @asynccontextmanager
 async def a_listener() -> AsyncIterator[tuple[int, list[Any]]]:
-    """A port here, and who came to it."""
+    """A local port that records its connections."""
     visits = list[Any]()
 
     async def came(_reader: Any, writer: asyncio.StreamWriter) -> None:

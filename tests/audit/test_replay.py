@@ -14,7 +14,8 @@ from audit.explanation import why
 from audit.history import history
 from audit.replay import UnknownStreamError, canonical, replay
 from domain.case.aggregate import Case
-from domain.kernel.event import ERASED, Compartment
+from domain.kernel.event import Compartment
+from domain.kernel.sentences import ERASED
 from domain.kernel.vocabulary import Phase, StageStatus
 from tests.support.assertions import public
 from tests.support.builders import MONDAY, PARTNERS, CaseScenario, a_closed_case, a_registered_case, a_screened_case
@@ -97,7 +98,7 @@ async def test_a_replay_up_to_a_version_stops_there(archive: RecordedArchive) ->
 
     folded = await replay(archive.pool, archive.keys, stream, to=3)
 
-    assert [entry.row.version for entry in folded.entries] == [1, 2, 3]
+    assert [entry.version for entry in folded.entries] == [1, 2, 3]
     assert folded.state.version == 3
     assert len(folded.left_out) == folded.head.version - 3
 
@@ -186,7 +187,7 @@ async def test_why_names_what_is_awaited_since_when_and_because_of_which_event(a
 
     waits = {each["code"]: each for each in explanation["waiting_on"]}
     clinic = waits["CLINIC.MEDICAL_ASSESSMENT"]
-    sent = next(event for event in scenario.events if event.name == "ReferralSent" and "MEDICAL" in event.say())
+    sent = next(event for event in scenario.events if event.name == "ReferralSent" and "medical" in event.say())
     assert clinic["who"] == "clinic-misrata"
     assert clinic["because"]["version"] == sent.originator_version
     assert clinic["because"]["sentence"] == sent.say()
@@ -224,7 +225,7 @@ async def test_why_after_a_lapse_names_the_lapse(archive: RecordedArchive) -> No
     explanation = await why(archive.pool, archive.keys, stream, directory=PARTNERS)
 
     waits = {each["code"]: each for each in explanation["waiting_on"]}
-    assert "SAFETY_OF_RETURN revoked" in waits["STAFF.SAFETY_OF_RETURN"]["because"]["sentence"]
+    assert "Clearance revoked: safety of return" in waits["STAFF.SAFETY_OF_RETURN"]["because"]["sentence"]
 
 
 async def test_why_names_the_change_of_nationality_because_of_which_consent_is_requested_again(

@@ -51,7 +51,10 @@ def test_a_version_of_a_place_has_one_level(recorded: RecordedCases) -> None:
     other = tuple("OPEN" if word == "NO_RETURN" else word for word in CHANGE)
     done = recorded.run(*other, *BASIS)
     assert done.exit_code == ExitCode.CONFLICT
-    assert "2026-4 says NO_RETURN about NG-LA already" in done.output
+    assert (
+        "Version 2026-4 of the advisory for NG-LA already has the level no return: choose another version"
+        in done.output
+    )
 
 
 @pytest.mark.parametrize(

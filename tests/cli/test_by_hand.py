@@ -29,7 +29,7 @@ def test_a_manual_delivery_is_recorded_by_the_kind_of_referral(recorded: Recorde
 
     assert done.exit_code == ExitCode.DONE, done.output
     sentences = [each["sentence"] for each in recorded.json("case", "history", CASE)]
-    assert "CONSULAR_IDENTITY: brought to embassy-nga by a person (PAPER)." in sentences
+    assert "Consular identity verification: referral delivered to embassy-nga manually (paper)." in sentences
 
 
 def test_without_a_choice_among_several_referrals_the_error_lists_them(recorded: RecordedCases) -> None:

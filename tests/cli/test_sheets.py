@@ -121,7 +121,7 @@ async def test_a_sheet_is_issued_and_collected_and_its_scan_is_attached_to_every
     history = json.loads((await place.run("case", "history", number, "--json")).stdout)
     sentences = [each["sentence"] for each in history]
     sheet = result["sheet_id"]
-    assert f"Recorded by staff:fatima on behalf of embassy-nga, from sheet {sheet}." in sentences
+    assert f"Signal recorded by fatima on behalf of embassy-nga, from sheet {sheet}." in sentences
     assert "Evidence attached: scan.pdf." in sentences
     digest = next(each["facts"]["file_hash"] for each in history if each["topic"] == "EvidenceAttached")
     got = await place.run("case", "file", number, digest[:10], "--out", place.file("again.pdf"))

@@ -183,7 +183,7 @@ async def test_the_migration_fills_an_empty_database_and_then_finds_nothing_to_d
     first = site.output("migrate")
     assert site.start("migrate").wait(60) == 0
     assert "0006_stale.sql" in first
-    assert site.output("migrate").removeprefix(first).strip().splitlines()[-1] == "Nothing to do."
+    assert site.output("migrate").removeprefix(first).strip().splitlines()[-1] == "The database schema is up to date."
 
 
 @pytest.mark.integration

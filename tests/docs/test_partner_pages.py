@@ -15,8 +15,8 @@ from domain.commands.signal import ReceivePartnerSignal
 from domain.events.referral import ReferralSent
 from domain.kernel.vocabulary import STATEMENTS, ReferralKind, SignalType
 from domain.referral.disclosure import RECIPIENT_OF
-from domain.referral.notifications import LETTERS, notifications_of
-from domain.referral.outcomes import OUTCOMES, SAYS, outcomes_of
+from domain.referral.notifications import NOTIFICATIONS, notifications_of
+from domain.referral.outcomes import OUTCOMES, SIGNAL_DESCRIPTIONS, outcomes_of
 from gateway.intake.partners import SIGNAL_TYPE, source_of
 from gateway.intake.signature_verifier import FRESH_S
 from gateway.intake.strict_json import parse_object
@@ -65,7 +65,7 @@ def test_the_signal_on_the_page_is_one_that_is_taken() -> None:
 
 def test_every_letter_that_a_partner_may_get_is_on_the_page_and_no_other() -> None:
     said = set(re.findall(r"^\| `org\.iom\.vhr\.([a-z.]+)\.v1` \|", PAGE, re.MULTILINE))
-    assert said == {name for name, _ in LETTERS.values()} | {"test"}
+    assert said == {name for name, _ in NOTIFICATIONS.values()} | {"test"}
 
 
 def test_what_the_page_says_of_a_letter_is_what_stands_in_it() -> None:
@@ -100,7 +100,7 @@ def test_whoever_speaks_of_a_revoked_key_gives_it_the_two_seconds_that_a_gateway
 
 
 def test_every_signal_every_kind_and_every_field_is_explained() -> None:
-    assert SAYS.keys() == set(SignalType)
+    assert SIGNAL_DESCRIPTIONS.keys() == set(SignalType)
     assert OUTCOMES.keys() == RECIPIENT_OF.keys()
     assert signals.FIELDS.keys() == ReceivePartnerSignal.model_fields.keys()
     assert all(answers.keys() <= set(SignalType) - STATEMENTS for answers in map(outcomes_of, OUTCOMES))

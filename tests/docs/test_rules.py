@@ -41,12 +41,12 @@ SHOWN_AS_RULE: Final = {"Rejected": 0, "Unroutable": 0, "Omitted": 1}
 """Which argument of a call is a code that users see."""
 
 REASONS: Final = {
-    "domain/referral/requests.py": {"why_not_send"},
-    "domain/referral/sheets.py": {"why_not_list"},
-    "domain/signals/handler.py": {"_doubt", "_too_late"},
+    "domain/referral/requests.py": {"sending_blocked_by"},
+    "domain/referral/sheets.py": {"listing_blocked_by"},
+    "domain/signals/handler.py": {"_quarantine_cause", "_late_disposition"},
     "gateway/partner_access/task_links.py": {"_why_not", "why_not_show"},
     "gateway/sheets/issue.py": {"why_not", "_rule"},
-    "store/messages/ledger.py": {"_destination", "_doubt"},
+    "store/messages/ledger.py": {"_destination", "_quarantine_cause"},
 }
 """Functions that return codes."""
 

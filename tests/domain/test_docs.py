@@ -38,7 +38,7 @@ def test_every_stage_is_in_the_glossary(title: str) -> None:
 
 
 @pytest.mark.parametrize("page_name", ["adding-a-stage.md", "changing-an-event.md"])
-def test_what_a_page_points_at_exists(page_name: str) -> None:
+def test_every_file_and_test_that_a_page_names_exists(page_name: str) -> None:
     text = (ROOT / "docs" / page_name).read_text(encoding="utf-8")
     for path in re.findall(r"`((?:domain|tests|docs|tools)/[\w/.-]+\.(?:py|md|json))`", text):
         assert (ROOT / path).exists(), path

@@ -1,4 +1,4 @@
-"""What stands outside sealed fields tells nothing: state is rebuilt without them, and no restricted word is in it."""
+"""Public fields reveal nothing restricted: state is rebuilt from them alone, and they contain no restricted word."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from domain.kernel.vocabulary import (
     Purpose,
     ReferralKind,
 )
-from domain.referral.disclosure import AUTHORITIES, RECIPIENT_OF, SENSITIVE, Recipient, telling
+from domain.referral.disclosure import AUTHORITIES, RECIPIENT_OF, SENSITIVE, Recipient, revealing_word
 from domain.referral.notifications import notifications_of
 from store.partners.registry import RegisteredPartner
 from store.partners.seed import STANDARD
@@ -51,8 +51,8 @@ COUNTRY_OF_REFUGE = re.compile("UNHCR")
 
 @pytest.mark.parametrize("journey", CASES)
 def test_state_is_rebuilt_from_the_neutral_part_alone(journey: str) -> None:
-    told = CASES[journey]()
-    assert public(folded(redacted(event) for event in told.events)) == public(told.case)
+    scenario = CASES[journey]()
+    assert public(folded(redacted(event) for event in scenario.events)) == public(scenario.case)
 
 
 @pytest.mark.parametrize("journey", CASES)
@@ -69,19 +69,19 @@ def test_state_is_rebuilt_from_the_neutral_part_at_every_step(journey: str) -> N
 
 
 @pytest.mark.parametrize("journey", CASES)
-def test_no_restricted_fact_stands_in_a_public_field(journey: str) -> None:
+def test_no_public_field_contains_a_restricted_fact(journey: str) -> None:
     for event in CASES[journey]().events:
         assert not RESTRICTED.search(neutral(event).upper()), neutral(event)
 
 
 @pytest.mark.parametrize("journey", CASES)
-def test_nobody_is_named_in_a_public_field(journey: str) -> None:
+def test_no_public_field_names_a_person(journey: str) -> None:
     for event in CASES[journey]().events:
         assert not WHO.search(neutral(event).upper()), neutral(event)
 
 
 @pytest.mark.parametrize("journey", CASES)
-def test_who_is_asked_for_refuge_is_named_only_where_the_person_consents(journey: str) -> None:
+def test_unhcr_is_named_only_in_records_of_consent(journey: str) -> None:
     for event in CASES[journey]().events:
         if event.name not in ("ConsentGiven", "ConsentRefused", "ConsentWithdrawn"):
             assert not COUNTRY_OF_REFUGE.search(neutral(event).upper()), neutral(event)
@@ -102,7 +102,7 @@ TYPED: dict[str, tuple[Callable[[], CaseScenario], dict[str, object]]] = {
 
 
 @pytest.mark.parametrize("name", TYPED)
-def test_what_somebody_types_never_stands_in_a_public_field(name: str) -> None:
+def test_free_text_is_never_in_a_public_field(name: str) -> None:
     begin, fields = TYPED[name]
     decided = begin().say(MESSAGES[name].model_validate(fields))
     assert TYPED_TEXT in repr(decided)
@@ -112,24 +112,24 @@ def test_what_somebody_types_never_stands_in_a_public_field(name: str) -> None:
 def test_a_review_that_may_release_nothing_looks_like_one_that_released_nothing() -> None:
     afraid = fear_at_screening()
     hold = afraid.held("PROTECTION").hold_id
-    asked, released = "letters may go", ("EMBASSY_DISCLOSURE",)
-    reviewed = afraid.send("ReviewHold", hold_id=hold, decision=asked, unblock=released)[0]
+    decision, released = "letters may go", ("EMBASSY_DISCLOSURE",)
+    reviewed = afraid.send("ReviewHold", hold_id=hold, decision=decision, unblock=released)[0]
     plain = fear_at_screening().send("ReviewHold", hold_id=hold, decision="it goes on")[0]
     assert neutral(reviewed) == neutral(plain)
-    assert reviewed.facts["decision"] != asked, "under the seal it is said that nothing was released"
+    assert reviewed.facts["decision"] != decision, "the sealed decision states that nothing was released"
     assert "EMBASSY_DISCLOSURE" in afraid.held("PROTECTION").blocks
 
 
 @pytest.mark.parametrize("topic", sorted(REGISTRY))
-def test_no_name_of_an_event_tells_a_restricted_fact(topic: str) -> None:
+def test_no_event_name_reveals_a_restricted_fact(topic: str) -> None:
     spoken = f"{topic} {REGISTRY[topic].SENTENCE}"
     assert not RESTRICTED.search(spoken.upper().replace("RETURNEEMET", ""))
 
 
 def test_a_hold_for_fear_looks_like_any_protection_hold() -> None:
     plain = a_screened_case().having("PlaceHold", hold_type="PROTECTION", reason="family dispute").held("PROTECTION")
-    for told in (fear_at_screening(), fear_at_the_airport()):
-        hold = told.held("PROTECTION")
+    for scenario in (fear_at_screening(), fear_at_the_airport()):
+        hold = scenario.held("PROTECTION")
         assert (hold.type, hold.owner, hold.blocks) == (plain.type, plain.owner, plain.blocks)
 
 
@@ -139,30 +139,30 @@ def test_every_protection_hold_is_reviewed_after_the_same_time() -> None:
     assert plain.held("PROTECTION").review_by == afraid.held("PROTECTION").review_by
 
 
-def test_only_public_types_of_holds_exist_outside() -> None:
+def test_only_public_hold_types_are_visible() -> None:
     assert not {"ASYLUM", "REFLECTION_PERIOD", "TRAFFICKING", "GBV"} & set(HoldType)
     assert set(BLOCKS) == set(HoldType)
 
 
 @pytest.mark.parametrize("kind", sorted(PUBLIC_KIND))
-def test_a_telling_kind_of_referral_has_a_neutral_public_name(kind: ReferralKind) -> None:
-    told = a_screened_case()
-    told.directory = type(told.directory)(
-        {"p": next(iter(told.directory.partners.values())).__class__("p", frozenset(ReferralKind))}
+def test_a_sensitive_kind_of_referral_has_a_neutral_public_name(kind: ReferralKind) -> None:
+    scenario = a_screened_case()
+    scenario.directory = type(scenario.directory)(
+        {"p": next(iter(scenario.directory.partners.values())).__class__("p", frozenset(ReferralKind))}
     )
-    told.having("CreateReferral", kind=kind)
-    referral = told.referral(kind)
+    scenario.having("CreateReferral", kind=kind)
+    referral = scenario.referral(kind)
     assert referral.kind is PUBLIC_KIND[kind]
     assert referral.kind != kind
-    assert str(kind) not in neutral(told.named("ReferralCreated")[-1])
+    assert str(kind) not in neutral(scenario.named("ReferralCreated")[-1])
 
 
 @pytest.mark.parametrize("reason", list(ClosureReason))
-def test_every_reason_for_closing_has_a_public_one(reason: ClosureReason) -> None:
+def test_every_closure_reason_has_a_public_one(reason: ClosureReason) -> None:
     assert PUBLIC_CLOSURE[reason] in PublicClosure
 
 
-def test_many_reasons_share_the_public_one_that_hides_them() -> None:
+def test_several_reasons_share_the_public_reason_that_conceals_them() -> None:
     hidden = [
         reason for reason, shown in PUBLIC_CLOSURE.items() if shown is PublicClosure.NOT_PROCEEDING_SUPPORT_CONTINUES
     ]
@@ -170,48 +170,50 @@ def test_many_reasons_share_the_public_one_that_hides_them() -> None:
 
 
 @pytest.mark.parametrize("afraid", [fear_at_screening, fear_at_the_airport])
-def test_an_embassy_or_authority_is_never_told_why(afraid: object) -> None:
-    told: CaseScenario = afraid()  # type: ignore[operator]
-    for event in told.events:
-        message = notifications_of(told.case, event)
+def test_an_embassy_or_authority_never_receives_the_reason(afraid: object) -> None:
+    scenario: CaseScenario = afraid()  # type: ignore[operator]
+    for event in scenario.events:
+        message = notifications_of(scenario.case, event)
         if message is not None and message.partner_id in ("embassy-nga", "exit-authority"):
             assert not RESTRICTED.search(repr(message).upper()), message
 
 
-def test_the_embassy_hears_nothing_new_while_the_person_is_afraid() -> None:
-    told = fear_at_screening()
-    told.having("CreateReferral", kind="CONSULAR_IDENTITY")
-    told.having("CreateReferral", kind="EXIT_PERMIT")
+def test_the_embassy_receives_nothing_new_after_a_fear_claim() -> None:
+    scenario = fear_at_screening()
+    scenario.having("CreateReferral", kind="CONSULAR_IDENTITY")
+    scenario.having("CreateReferral", kind="EXIT_PERMIT")
     for kind in ("CONSULAR_IDENTITY", "EXIT_PERMIT"):
         assert RECIPIENT_OF[ReferralKind(kind)] in AUTHORITIES | {Recipient.EMBASSY}
-        assert told.referral(kind).status == "DRAFT"
+        assert scenario.referral(kind).status == "DRAFT"
 
 
-# Whom it is for
+# Recipients
 
 SENT_THERE = sorted(SENSITIVE & {kind for partner in STANDARD for kind in partner.kinds})
 
 
 @pytest.mark.parametrize("partner", [*STANDARD, *PARTNERS.partners.values()], ids=lambda partner: partner.partner_id)
-def test_no_id_of_a_partner_tells_for_what_somebody_is_sent_there(partner: RegisteredPartner | Partner) -> None:
-    assert telling(partner.partner_id, partner.kinds) is None
+def test_no_partner_id_reveals_a_sensitive_service(partner: RegisteredPartner | Partner) -> None:
+    assert revealing_word(partner.partner_id, partner.kinds) is None
     assert not RESTRICTED.search(partner.partner_id.upper())
 
 
 @pytest.mark.parametrize("kind", SENT_THERE)
-def test_a_referral_to_a_standard_partner_tells_nothing_in_public(kind: ReferralKind) -> None:
-    told = a_screened_case()
-    told.directory = Directory({p.partner_id: Partner(p.partner_id, p.kinds, p.country) for p in STANDARD})
+def test_a_referral_to_a_sample_partner_reveals_nothing_in_public(kind: ReferralKind) -> None:
+    scenario = a_screened_case()
+    scenario.directory = Directory({p.partner_id: Partner(p.partner_id, p.kinds, p.country) for p in STANDARD})
     for purpose in Purpose:
-        told.having("RecordConsent", purpose=purpose, form_version="C-1", language="en")
-    before = len(told.events)
+        scenario.having("RecordConsent", purpose=purpose, form_version="C-1", language="en")
+    before = len(scenario.events)
 
-    told.having("CreateReferral", kind=kind)
-    told.having("CancelReferral", referral_id=told.referral(kind).referral_id, reason=TYPED_TEXT)
+    scenario.having("CreateReferral", kind=kind)
+    scenario.having("CancelReferral", referral_id=scenario.referral(kind).referral_id, reason=TYPED_TEXT)
 
-    for event in told.events[before:]:
+    for event in scenario.events[before:]:
         assert not RESTRICTED.search(neutral(event).upper()), neutral(event)
-        assert telling(str(event.facts.get("partner_id") or event.facts.get("recipient") or ""), SENSITIVE) is None
+        assert (
+            revealing_word(str(event.facts.get("partner_id") or event.facts.get("recipient") or ""), SENSITIVE) is None
+        )
 
 
 @pytest.mark.parametrize(
@@ -222,14 +224,14 @@ def test_a_referral_to_a_standard_partner_tells_nothing_in_public(kind: Referral
         *(("anti-trafficking-unit", "traffick"), ("psychologue-tunis", "psych"), ("safehouse-2", "safehouse")),
     ],
 )
-def test_an_id_tells_by_a_word(partner_id: str, word: str) -> None:
-    assert telling(partner_id, SENSITIVE) == word
-    assert telling(partner_id, {ReferralKind.EXIT_PERMIT}) is None, "what anybody may know"
+def test_a_revealing_word_in_an_id_is_found(partner_id: str, word: str) -> None:
+    assert revealing_word(partner_id, SENSITIVE) == word
+    assert revealing_word(partner_id, {ReferralKind.EXIT_PERMIT}) is None, "the service is not sensitive"
 
 
 @pytest.mark.parametrize("partner_id", ["partner-017", "pivot-tripoli", "clinic-tripoli", "hotbed", "office-7"])
-def test_an_id_may_be_a_name_that_tells_nothing(partner_id: str) -> None:
-    assert telling(partner_id, SENSITIVE) is None
+def test_an_id_without_a_revealing_word_is_accepted(partner_id: str) -> None:
+    assert revealing_word(partner_id, SENSITIVE) is None
 
 
 def test_no_message_is_registered_under_two_names() -> None:

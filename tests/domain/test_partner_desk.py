@@ -1,4 +1,4 @@
-"""A partner's desk: a decision about a message that no case could take is on record, with who and why."""
+"""Partner desks: decisions about unroutable messages are recorded with their author and reason."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import pytest
 
 from domain.kernel.errors import Rejected
 from domain.kernel.message import MESSAGES
+from domain.kernel.sentences import code_in_words
 from domain.partner_desk import PartnerDesk, decide, progress_of
 from domain.streams import KINDS
 from tests.support.assertions import redacted
@@ -13,13 +14,13 @@ from tests.support.builders import NAMESPACE, CaseScenario
 from tests.support.journeys import decided_at_the_desk
 
 
-def test_every_decision_says_which_message_and_why_it_was_in_doubt() -> None:
+def test_every_decision_names_the_message_and_the_cause_of_its_quarantine() -> None:
     for event in decided_at_the_desk():
         assert str(event.kept_message) in event.say()  # type: ignore[attr-defined]
-        assert event.cause in event.say()  # type: ignore[attr-defined]
+        assert code_in_words(event.cause) in event.say()  # type: ignore[attr-defined]
 
 
-def test_why_a_person_decided_so_is_sealed() -> None:
+def test_the_reason_of_a_decision_is_sealed() -> None:
     for event in decided_at_the_desk():
         assert event.reason  # type: ignore[attr-defined]
         assert redacted(event).reason is None  # type: ignore[attr-defined]
@@ -32,12 +33,12 @@ def test_a_desk_is_rebuilt_from_its_events_alone() -> None:
     assert sorted(desk.decided.values()) == ["SignalSetAside", "SignalTakenUpAgain"]
 
 
-def test_a_desk_takes_nothing_but_decisions() -> None:
+def test_a_desk_accepts_only_decisions() -> None:
     with pytest.raises(Rejected, match="NOT_FOR_A_DESK"):
         decide(PartnerDesk(NAMESPACE), MESSAGES["AddNote"].model_validate({"note": "x"}), CaseScenario().moment())
 
 
-def test_a_desk_rests_after_each_decision_and_waits_for_nobody() -> None:
+def test_a_desk_is_over_after_each_decision() -> None:
     desk, m = PartnerDesk(NAMESPACE), CaseScenario().moment()
     assert progress_of(desk, m).over
     kind = KINDS["desk"]

@@ -1,4 +1,4 @@
-"""The procedure and the policy are data: published editions are frozen, and stages open only when ordered."""
+"""The procedure and the policy are data: published editions are frozen, and stages open only on request."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PUBLISHED = Path(__file__).parent / "published"
 
 
 def plain(value: Any) -> Any:
-    """Data as JSON has it."""
+    """Returns data as it is in JSON."""
     if isinstance(value, (Span, time)):
         return str(value)
     if is_dataclass(value):
@@ -80,13 +80,13 @@ def test_every_message_to_a_case_has_one_rule() -> None:
     assert ReceivePartnerSignal in HANDLERS
 
 
-def test_without_the_order_no_stage_opens() -> None:
-    told = a_case()
-    told.send("RegisterCase", **_registration())
-    assert may_open(told.case, told.moment()) == (Stage.SCREENING,)
+def test_no_stage_opens_without_a_record_request() -> None:
+    scenario = a_case()
+    scenario.send("RegisterCase", **_registration())
+    assert may_open(scenario.case, scenario.moment()) == (Stage.SCREENING,)
     for name, more in (("AddNote", {"note": "x"}), ("RecordNonRefoulementScreen", {"outcome": "NO_CLAIM"})):
-        told.send(name, **more)
-    assert "StageOpened" not in told.names
+        scenario.send(name, **more)
+    assert "StageOpened" not in scenario.names
 
 
 def _registration() -> dict[str, Any]:
@@ -100,36 +100,40 @@ def _registration() -> dict[str, Any]:
     }
 
 
-def test_what_is_said_a_moment_before_its_stage_opens_waits_for_it() -> None:
-    told = a_case()
-    told.send("RegisterCase", **_registration())
+def test_a_message_just_before_its_stage_opens_waits_for_it() -> None:
+    scenario = a_case()
+    scenario.send("RegisterCase", **_registration())
     with pytest.raises(TooEarly):
-        told.send("CompleteScreening")
-    assert told.walk().refused("CompleteScreening").rule == "SCREENING.NOT_ELIGIBLE"
+        scenario.send("CompleteScreening")
+    assert scenario.walk().refused("CompleteScreening").rule == "SCREENING.NOT_ELIGIBLE"
 
 
-def test_an_order_that_may_not_be_followed_is_no_event() -> None:
-    told = a_registered_case()
+def test_an_opening_that_is_not_allowed_records_no_event() -> None:
+    scenario = a_registered_case()
     for stage in (Stage.MEDICAL, Stage.DEPARTURE, Stage.REINTEGRATION):
-        assert decide_opening(told.case, stage, told.moment()) == []
+        assert decide_opening(scenario.case, stage, scenario.moment()) == []
 
 
-def test_an_order_that_was_followed_already_is_no_event() -> None:
-    told = a_registered_case()
-    assert decide_opening(told.case, Stage.SCREENING, told.moment()) == []
+def test_a_repeated_opening_records_no_event() -> None:
+    scenario = a_registered_case()
+    assert decide_opening(scenario.case, Stage.SCREENING, scenario.moment()) == []
 
 
 def test_the_three_middle_stages_run_side_by_side() -> None:
-    told = a_screened_case()
-    assert {stage for stage in Stage if told.case.is_open(stage)} == {Stage.PROTECTION, Stage.MEDICAL, Stage.DOCUMENTS}
+    scenario = a_screened_case()
+    assert {stage for stage in Stage if scenario.case.is_open(stage)} == {
+        Stage.PROTECTION,
+        Stage.MEDICAL,
+        Stage.DOCUMENTS,
+    }
 
 
 def test_departure_and_reception_open_before_their_row_is_reached() -> None:
-    told = a_seated_case()
-    told.having("RevokeClearance", kind="SAFETY_OF_RETURN", cause="ADVISORY")
-    assert told.status("PROTECTION") == "REOPENED"
-    assert told.status("RECEPTION") == "OPEN"
-    assert told.status("DEPARTURE") == "OPEN"
+    scenario = a_seated_case()
+    scenario.having("RevokeClearance", kind="SAFETY_OF_RETURN", cause="ADVISORY")
+    assert scenario.status("PROTECTION") == "REOPENED"
+    assert scenario.status("RECEPTION") == "OPEN"
+    assert scenario.status("DEPARTURE") == "OPEN"
 
 
 @pytest.mark.parametrize(
@@ -146,12 +150,12 @@ def test_a_case_works_on_its_first_unfinished_row(done: tuple[Stage, ...], row: 
     assert current_row(NEWEST, done) == row
 
 
-def test_a_case_that_nobody_registered_is_over() -> None:
-    told = a_case()
-    assert progress_of(told.case, told.moment()).over
+def test_an_unregistered_case_is_over() -> None:
+    scenario = a_case()
+    assert progress_of(scenario.case, scenario.moment()).over
 
 
-def test_the_policy_has_a_number_for_everything() -> None:
+def test_the_policy_covers_every_kind() -> None:
     for policy in POLICIES.values():
         assert set(policy.in_force.validity) == set(ClearanceKind)
         assert set(policy.in_force.hold_review) == set(HoldType)
@@ -159,7 +163,7 @@ def test_the_policy_has_a_number_for_everything() -> None:
         assert set(policy.pinned.urgent) <= set(policy.pinned.answers)
 
 
-def test_who_is_asked_by_default_works_for_the_country_of_return() -> None:
+def test_the_default_partner_serves_the_country_of_return() -> None:
     partners = a_registered_case().directory
     found = partners.for_kind(ReferralKind.CONSULAR_IDENTITY, "NGA")
     assert found is not None

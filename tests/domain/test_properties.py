@@ -1,4 +1,4 @@
-"""What must hold whatever is said, in whatever order, however often.
+"""Properties that must hold for any messages, in any order and with repetitions.
 
 See rules PROPERTY.P1, PROPERTY.P2, PROPERTY.P3, PROPERTY.P4, PROPERTY.P5, PROPERTY.P9.
 """
@@ -56,13 +56,13 @@ TO_EMBASSIES_AND_AUTHORITIES: Final = frozenset({"embassy-nga", "embassy-nga-2",
 WORDS: Final = st.sampled_from(["x", "NO_CAPACITY", "seen", "أمينة"])
 
 
-# What may be said to a case: each message with fields that may or may not fit
+# Messages to a case, each with fields that may or may not be valid
 
 MOMENTS: Final = st.sampled_from(
     ["2026-01-01T00:00:00Z", "2026-12-12T09:00:00Z", FLIGHT["std"], "2027-06-01T00:00:00+03:00", "9999-12-31T23:59:59Z"]
 )
 
-SAID: Final[dict[str, dict[str, st.SearchStrategy[Any]]]] = {
+FIELDS: Final[dict[str, dict[str, st.SearchStrategy[Any]]]] = {
     "AddNote": {"note": WORDS},
     "PlaceHold": {"hold_type": st.sampled_from(HoldType), "reason": WORDS},
     "GrantClearance": {"kind": st.sampled_from(ClearanceKind), "evidence": WORDS, "valid_until": MOMENTS},
@@ -208,37 +208,39 @@ PAYLOADS: Final = st.sampled_from(
 )
 
 
-def a_message(draw: Callable[[st.SearchStrategy[Any]], Any], told: CaseScenario) -> Message:
-    """Anything that may be said to this case now, sensible or not."""
-    names = [*SAID, *ABOUT_A_REFERRAL, "ReviewHold", "LiftHold", "ResolveQuarantinedSignal", "CompleteTask", "Signal"]
+def a_message(draw: Callable[[st.SearchStrategy[Any]], Any], scenario: CaseScenario) -> Message:
+    """Draws any message to this case, sensible or not."""
+    names = [*FIELDS, *ABOUT_A_REFERRAL, "ReviewHold", "LiftHold", "ResolveQuarantinedSignal", "CompleteTask", "Signal"]
     name = draw(st.sampled_from(names))
-    if name == "Signal" and told.case.referrals:
-        return a_signal(draw, told)
+    if name == "Signal" and scenario.case.referrals:
+        return a_signal(draw, scenario)
     return (
-        MESSAGES[name].model_validate(fields_of(name, draw, told))
+        MESSAGES[name].model_validate(fields_of(name, draw, scenario))
         if name != "Signal"
         else MESSAGES["CompleteScreening"]()
     )
 
 
-def fields_of(name: str, draw: Callable[[st.SearchStrategy[Any]], Any], told: CaseScenario) -> dict[str, Any]:
-    if name in SAID:
-        return {field: draw(one) for field, one in SAID[name].items()}
+def fields_of(name: str, draw: Callable[[st.SearchStrategy[Any]], Any], scenario: CaseScenario) -> dict[str, Any]:
+    if name in FIELDS:
+        return {field: draw(one) for field, one in FIELDS[name].items()}
     if name in ABOUT_A_REFERRAL:
-        fields: dict[str, Any] = {"referral_id": _one(draw, told.case.referrals)}
+        fields: dict[str, Any] = {"referral_id": _one(draw, scenario.case.referrals)}
         fields |= {} if name == "SendReferral" else {"reason": "x"}
         return fields | (
-            {"partner_id": draw(st.sampled_from(sorted(told.directory.partners)))} if name == "ReassignReferral" else {}
+            {"partner_id": draw(st.sampled_from(sorted(scenario.directory.partners)))}
+            if name == "ReassignReferral"
+            else {}
         )
     if name in ("ReviewHold", "LiftHold"):
         unblock = draw(st.sampled_from([(), ("BOARDING",), ("EMBASSY_DISCLOSURE",)]))
-        return {"hold_id": _one(draw, told.case.holds)} | (
+        return {"hold_id": _one(draw, scenario.case.holds)} | (
             {"decision": "x", "unblock": unblock} if name == "ReviewHold" else {"reason": "x"}
         )
     if name == "CompleteTask":
-        return {"task_id": _one(draw, told.case.tasks), "outcome": "done"}
-    doubts = {signal for referral in told.case.referrals.values() for signal in referral.disputed}
-    return {"signal_id": _one(draw, doubts), "decision": draw(st.sampled_from(["AMEND", "IGNORE"])), "reason": "x"}
+        return {"task_id": _one(draw, scenario.case.tasks), "outcome": "done"}
+    waiting = {signal for referral in scenario.case.referrals.values() for signal in referral.disputed}
+    return {"signal_id": _one(draw, waiting), "decision": draw(st.sampled_from(["AMEND", "IGNORE"])), "reason": "x"}
 
 
 def _one(draw: Callable[[st.SearchStrategy[Any]], Any], known: Any) -> UUID:
@@ -246,54 +248,54 @@ def _one(draw: Callable[[st.SearchStrategy[Any]], Any], known: Any) -> UUID:
     return chosen
 
 
-def a_signal(draw: Callable[[st.SearchStrategy[Any]], Any], told: CaseScenario) -> Message:
-    referral = told.case.referrals[draw(st.sampled_from(sorted(told.case.referrals)))]
+def a_signal(draw: Callable[[st.SearchStrategy[Any]], Any], scenario: CaseScenario) -> Message:
+    referral = scenario.case.referrals[draw(st.sampled_from(sorted(scenario.case.referrals)))]
     return ReceivePartnerSignal(
-        signal_id=uuid5(NAMESPACE, f"any {next(told.ids)}"),
-        referral_token=referral.token or "a token nobody was ever given",
+        signal_id=uuid5(NAMESPACE, f"any {next(scenario.ids)}"),
+        referral_token=referral.token or "a token that was never issued",
         partner_id=draw(st.sampled_from([referral.partner_id, referral.partner_id, "clinic-misrata"])),
         signal_type=draw(st.sampled_from(SignalType)),
         outcome_code=draw(OUTCOMES),
         payload=draw(PAYLOADS),
-        occurred_at=told.now,
+        occurred_at=scenario.now,
         partner_seq=draw(st.sampled_from([None, 1, 2])),
     )
 
 
-def heard(told: CaseScenario, message: Message) -> None:
-    """Said, whatever becomes of it; then the workflow's turn. Nothing but a refusal or a doubt may come back."""
-    before = repr(told.case)
+def submit(scenario: CaseScenario, message: Message) -> None:
+    """Submits a message, then opens stages as the workflow does. Only a rejection or a quarantine may be raised."""
+    before = repr(scenario.case)
     try:
-        told.say(
+        scenario.say(
             message,
             by=f"partner:{getattr(message, 'partner_id', 'x')}" if message.FROM == "partner" else "staff:fatima",
         )
     except Rejected:
-        assert repr(told.case) == before, f"{type(message).__name__} was refused, and yet something changed"
+        assert repr(scenario.case) == before, f"{type(message).__name__} was rejected, but the case changed"
     except Unroutable:
-        told.case = folded(told.events)
-        assert repr(told.case) == before
-    told.walk()
+        scenario.case = folded(scenario.events)
+        assert repr(scenario.case) == before
+    scenario.walk()
 
 
-def a_while(draw: Callable[[st.SearchStrategy[Any]], Any], told: CaseScenario) -> None:
-    told.after(hours=draw(st.sampled_from([0, 0, 0, 1, 30, 24 * 9, 24 * 100])))
+def a_while(draw: Callable[[st.SearchStrategy[Any]], Any], scenario: CaseScenario) -> None:
+    scenario.after(hours=draw(st.sampled_from([0, 0, 0, 1, 30, 24 * 9, 24 * 100])))
 
 
 @pytest.mark.parametrize("beginning", BEGINNINGS, ids=lambda made: made.__name__)
 @given(st.data())
-def test_whatever_is_said_a_case_answers_with_facts_a_refusal_or_a_doubt(
+def test_any_message_results_in_events_a_rejection_or_a_quarantine(
     beginning: Callable[[], CaseScenario], data: st.DataObject
 ) -> None:
-    """And at every step: it folds again into itself, the neutral part alone gives the same, and nothing lacks a deadline."""
-    told = beginning()
+    """After every step the case is rebuilt from its events and from their public part alone, and all has a deadline."""
+    scenario = beginning()
     for _ in range(data.draw(st.integers(1, 12))):
-        a_while(data.draw, told)
-        heard(told, a_message(data.draw, told))
-        nothing_is_forgotten(told)
-    assert folded(told.events) == told.case
-    assert public(folded(redacted(event) for event in told.events)) == public(told.case)
-    assert_never_boarded_against_the_rules(told)
+        a_while(data.draw, scenario)
+        submit(scenario, a_message(data.draw, scenario))
+        assert_open_items_have_deadlines(scenario)
+    assert folded(scenario.events) == scenario.case
+    assert public(folded(redacted(event) for event in scenario.events)) == public(scenario.case)
+    assert_never_boarded_against_the_rules(scenario)
 
 
 MATTERS_ON_BOARD: Final = (
@@ -302,7 +304,7 @@ MATTERS_ON_BOARD: Final = (
     "ReassessSafety",
     "ChangeNationality",
 )
-"""What may be said of a person's wish and safety; a signal may be said as well."""
+"""Messages about voluntariness and safety; signals are added."""
 
 TO_BOARD: Final = ("ReaffirmVoluntaryReturn", "CheckInPassenger", "BoardPassenger")
 
@@ -310,51 +312,53 @@ OFFICERS_GRANT: Final = ("PROTECTION_CLEARANCE", "RELEASE_AUTHORISATION", "RECEP
 
 
 @given(st.data())
-def test_whatever_is_said_before_boarding_nobody_boards_against_the_rules(data: st.DataObject) -> None:
-    """Things are said between the steps on board, and officers lift and grant as much as they may."""
-    told = a_frozen_case()
+def test_no_sequence_of_messages_leads_to_boarding_against_the_rules(data: st.DataObject) -> None:
+    """Messages arrive between the steps to boarding, and officers lift and grant all that they may."""
+    scenario = a_frozen_case()
     for step in TO_BOARD:
         for name in data.draw(st.lists(st.sampled_from((*MATTERS_ON_BOARD, "Signal")), max_size=2)):
-            heard(told, one_of_them(name, data.draw, told))
+            submit(scenario, one_of_them(name, data.draw, scenario))
         if data.draw(st.booleans()):
-            officers_clear(told)
-        heard(told, MESSAGES[step]())
-    assert_never_boarded_against_the_rules(told)
+            officers_clear(scenario)
+        submit(scenario, MESSAGES[step]())
+    assert_never_boarded_against_the_rules(scenario)
 
 
-def one_of_them(name: str, draw: Callable[[st.SearchStrategy[Any]], Any], told: CaseScenario) -> Message:
-    return a_signal(draw, told) if name == "Signal" else MESSAGES[name].model_validate(fields_of(name, draw, told))
+def one_of_them(name: str, draw: Callable[[st.SearchStrategy[Any]], Any], scenario: CaseScenario) -> Message:
+    return (
+        a_signal(draw, scenario) if name == "Signal" else MESSAGES[name].model_validate(fields_of(name, draw, scenario))
+    )
 
 
-def officers_clear(told: CaseScenario) -> None:
-    """Whatever holds is lifted if the rules let it be, and whatever an officer may grant is granted."""
-    for hold_id in list(told.case.holds):
-        heard(told, MESSAGES["LiftHold"].model_validate({"hold_id": hold_id, "reason": "x"}))
+def officers_clear(scenario: CaseScenario) -> None:
+    """Lifts every hold that the rules allow, and grants every clearance that an officer may grant."""
+    for hold_id in list(scenario.case.holds):
+        submit(scenario, MESSAGES["LiftHold"].model_validate({"hold_id": hold_id, "reason": "x"}))
     for kind in OFFICERS_GRANT:
-        heard(told, MESSAGES["GrantClearance"].model_validate({"kind": kind, "evidence": "x"}))
+        submit(scenario, MESSAGES["GrantClearance"].model_validate({"kind": kind, "evidence": "x"}))
 
 
-def nothing_is_forgotten(told: CaseScenario) -> None:
-    """P9."""
-    if told.case.closed:
+def assert_open_items_have_deadlines(scenario: CaseScenario) -> None:
+    """P9: every sent referral and every hold of an open case has a deadline."""
+    if scenario.case.closed:
         return
-    subjects = {due.subject.partition("/")[0] for due in deadlines(told.case, told.directory)}
-    sent = [one for one in told.case.open_referrals() if one.status is not ReferralStatus.DRAFT]
-    assert {str(one.referral_id) for one in sent} | {str(hold_id) for hold_id in told.case.holds} <= subjects
+    subjects = {due.subject.partition("/")[0] for due in deadlines(scenario.case, scenario.directory)}
+    sent = [one for one in scenario.case.open_referrals() if one.status is not ReferralStatus.DRAFT]
+    assert {str(one.referral_id) for one in sent} | {str(hold_id) for hold_id in scenario.case.holds} <= subjects
 
 
-def assert_never_boarded_against_the_rules(told: CaseScenario) -> None:
-    """INV-01, INV-04, INV-05, INV-07: whoever boarded wanted to go and had said so again, was not held, and lacked nothing.
+def assert_never_boarded_against_the_rules(scenario: CaseScenario) -> None:
+    """INV-01, INV-04, INV-05, INV-07: a boarded person had reaffirmed, was under no hold, and met all requirements.
 
     Told from the events alone, without the functions that the rules themselves ask.
     """
     case: Any = folded(())
-    for event in told.events:
+    for event in scenario.events:
         if event.name == "PassengerBoarded":
             assert not [hold for hold in case.holds.values() if hold.blocks & {"MANIFEST", "BOARDING"}]
             assert all(case.clearances[kind].status == "VALID" for kind in NEEDED_ON_BOARD)
-            wants_to_go(case)
-            is_safe_there(case)
+            assert_voluntary(case)
+            assert_safe_place(case)
         event.mutate(case)
 
 
@@ -365,25 +369,25 @@ NEEDED_ON_BOARD: Final = (
 
 
 def newest(case: Any, topic: str) -> int:
-    """At which version a fact of that topic was last recorded; nought if never."""
+    """The version at which an event of a topic was last recorded; 0 if never."""
     found = case.events_by_topic.get(topic)
     return found[-1].originator_version if found else 0
 
 
-def wants_to_go(case: Any) -> None:
-    """The newest assessment is a clear yes, the signature is newer than any no, and the wish was said again."""
+def assert_voluntary(case: Any) -> None:
+    """The latest assessment is positive, the signature is newer than any doubt, and the wish was reaffirmed."""
     assert case.events_by_topic["VoluntarinessAssessed"][-1].result == "VOLUNTARY"
     assert case.events_by_topic["EligibilityDetermined"][-1].decision == "ELIGIBLE"
-    said = [event for event in case.events_by_topic["VoluntarinessAssessed"] if event.result != "VOLUNTARY"]
-    unfree = max((event.originator_version for event in said), default=0)
+    others = [event for event in case.events_by_topic["VoluntarinessAssessed"] if event.result != "VOLUNTARY"]
+    unfree = max((event.originator_version for event in others), default=0)
     signed = newest(case, "VoluntaryReturnDeclared")
     doubts = ("VoluntaryReturnWithdrawn", "DetentionRecorded", "NationalityChanged")
     assert signed > max(unfree, *(newest(case, topic) for topic in doubts))
     assert case.events_by_topic["VoluntaryReturnReaffirmed"][-1].timestamp >= case.seat.std - timedelta(hours=72)
 
 
-def is_safe_there(case: Any) -> None:
-    """The place was cleared after the person chose it, and what was found of the person since is cleared as well."""
+def assert_safe_place(case: Any) -> None:
+    """The place was cleared after the person chose it, and after later findings about the person."""
     declared = case.events_by_topic["VoluntaryReturnDeclared"]
     chosen = [case.events_by_topic["CaseRegistered"][0].country_of_return, *(event.country for event in declared)]
     moved = [
@@ -411,9 +415,9 @@ CONTRADICTIONS: Final = {
 }
 
 
-def outcome(told: CaseScenario, kind: str) -> dict[str, Any]:
-    """Where a referral got to, whatever the way, apart from the moments."""
-    referral, seen = told.referral(kind), public(told.case)
+def outcome(scenario: CaseScenario, kind: str) -> dict[str, Any]:
+    """The final state of a referral, without times."""
+    referral, seen = scenario.referral(kind), public(scenario.case)
     return {
         "referral": (referral.status, referral.outcome, bool(referral.disputed)),
         "clearances": {name: held[0] for name, held in seen["clearances"].items()},
@@ -424,7 +428,7 @@ def outcome(told: CaseScenario, kind: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("kind", STORIES)
 @given(st.data())
-def test_p1_a_partners_signals_end_alike_however_shuffled_and_repeated(kind: str, data: st.DataObject) -> None:
+def test_p1_signals_lead_to_the_same_end_in_any_order_and_with_repetitions(kind: str, data: st.DataObject) -> None:
     story = STORIES[kind]
     straight = a_screened_case()
     for signal, code in story:
@@ -437,17 +441,17 @@ def test_p1_a_partners_signals_end_alike_however_shuffled_and_repeated(kind: str
 
 @pytest.mark.parametrize("kind", CONTRADICTIONS)
 @given(st.data())
-def test_p1_contradictions_never_permit_more_than_the_first_word_and_wait_for_a_person(
+def test_p1_contradictions_never_permit_more_than_the_first_signal_and_are_quarantined(
     kind: str, data: st.DataObject
 ) -> None:
-    told = a_screened_case()
+    scenario = a_screened_case()
     order = data.draw(st.permutations(CONTRADICTIONS[kind]))
-    told.heard(kind, *order[0])
-    first = {name for name, held in told.case.clearances.items() if held.status is ClearanceStatus.VALID}
+    scenario.heard(kind, *order[0])
+    first = {name for name, held in scenario.case.clearances.items() if held.status is ClearanceStatus.VALID}
     for signal, code in order[1:]:
-        told.heard(kind, signal, code)
-    assert {name for name, held in told.case.clearances.items() if held.status is ClearanceStatus.VALID} <= first
-    assert "GATE.SIGNAL.IN_DOUBT" in told.failures("BOARD")
+        scenario.heard(kind, signal, code)
+    assert {name for name, held in scenario.case.clearances.items() if held.status is ClearanceStatus.VALID} <= first
+    assert "GATE.SIGNAL.IN_DOUBT" in scenario.failures("BOARD")
 
 
 # P2, P3, P5
@@ -466,50 +470,50 @@ STEPS: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
 WITHDRAWALS: Final = ("staff", "other", "partner")
 
 
-def withdraw(told: CaseScenario, by: str) -> None:
+def withdraw(scenario: CaseScenario, by: str) -> None:
     if by == "partner":
-        told.heard("MEDICAL_ASSESSMENT", "WITHDRAWAL_REPORTED", reason="she told the nurse")
+        scenario.heard("MEDICAL_ASSESSMENT", "WITHDRAWAL_REPORTED", reason="she told the nurse")
     else:
-        told.having("WithdrawVoluntaryReturn", channel="PHONE", reported_by_other=by == "other")
+        scenario.having("WithdrawVoluntaryReturn", channel="PHONE", reported_by_other=by == "other")
 
 
-def go(told: CaseScenario, steps: Iterable[tuple[str, dict[str, Any]]] = STEPS) -> CaseScenario:
-    """All that leads on board, as far as the rules let it; the reception partner says yes as soon as it is asked."""
+def go(scenario: CaseScenario, steps: Iterable[tuple[str, dict[str, Any]]] = STEPS) -> CaseScenario:
+    """Takes the steps to boarding that the rules allow; the reception partner accepts on receipt."""
     for name, fields in steps:
-        heard(told, MESSAGES[name].model_validate(fields))
-        if name == "TakeSeat" and [asked for asked in told.asked("RECEPTION") if asked.status == "SENT"]:
-            told.heard("RECEPTION", "ACCEPTED", "CONFIRMED")
-    return told
+        submit(scenario, MESSAGES[name].model_validate(fields))
+        if name == "TakeSeat" and [each for each in scenario.asked("RECEPTION") if each.status == "SENT"]:
+            scenario.heard("RECEPTION", "ACCEPTED", "CONFIRMED")
+    return scenario
 
 
 def two_days_before() -> CaseScenario:
-    """Everything but a seat."""
+    """A case that lacks only a seat."""
     return a_seated_case().having("ReleaseSeat", cause="again").at("2026-12-12T09:00:00Z")
 
 
 @given(data=st.data(), by=st.sampled_from(WITHDRAWALS))
-def test_p2_who_withdraws_before_boarding_never_boards(data: st.DataObject, by: str) -> None:
-    told = data.draw(st.sampled_from([a_screened_case, two_days_before, a_frozen_case]))()
-    withdraw(told, by)
-    go(told, data.draw(st.permutations(STEPS * 2)))
-    assert "PassengerBoarded" not in go(told).names
+def test_p2_a_person_who_withdraws_before_boarding_never_boards(data: st.DataObject, by: str) -> None:
+    scenario = data.draw(st.sampled_from([a_screened_case, two_days_before, a_frozen_case]))()
+    withdraw(scenario, by)
+    go(scenario, data.draw(st.permutations(STEPS * 2)))
+    assert "PassengerBoarded" not in go(scenario).names
 
 
 @pytest.mark.parametrize("by", WITHDRAWALS)
 @pytest.mark.parametrize("before", range(len(STEPS)))
-def test_p2_a_withdrawal_at_any_step_leaves_nobody_on_board(before: int, by: str) -> None:
-    told = go(two_days_before(), STEPS[:before])
-    withdraw(told, by)
-    assert "PassengerBoarded" not in go(go(told, STEPS[before:])).names
+def test_p2_after_a_withdrawal_at_any_step_the_person_is_not_on_board(before: int, by: str) -> None:
+    scenario = go(two_days_before(), STEPS[:before])
+    withdraw(scenario, by)
+    assert "PassengerBoarded" not in go(go(scenario, STEPS[before:])).names
 
 
-def test_p2_who_is_on_board_and_withdraws_is_taken_off() -> None:
-    told = go(two_days_before()).having("WithdrawVoluntaryReturn", channel="AIRPORT")
-    assert told.case.seat is None
-    assert "PassengerOffloaded" in told.names
+def test_p2_a_person_on_board_who_withdraws_is_offloaded() -> None:
+    scenario = go(two_days_before()).having("WithdrawVoluntaryReturn", channel="AIRPORT")
+    assert scenario.case.seat is None
+    assert "PassengerOffloaded" in scenario.names
 
 
-def test_p2_without_a_withdrawal_the_same_steps_do_board() -> None:
+def test_p2_without_a_withdrawal_the_same_steps_lead_to_boarding() -> None:
     assert go(two_days_before()).names[-1] == "PassengerBoarded"
 
 
@@ -517,58 +521,58 @@ def test_p2_without_a_withdrawal_the_same_steps_do_board() -> None:
 @given(data=st.data())
 def test_p3_after_fear_nothing_more_is_disclosed_to_embassies_or_authorities(where: str, data: st.DataObject) -> None:
     if where == "at screening":
-        told = data.draw(st.sampled_from(BEGINNINGS[:2]))()
-        told.having("RecordNonRefoulementScreen", outcome=data.draw(st.sampled_from(["CLAIM", "UNSURE"])))
+        scenario = data.draw(st.sampled_from(BEGINNINGS[:2]))()
+        scenario.having("RecordNonRefoulementScreen", outcome=data.draw(st.sampled_from(["CLAIM", "UNSURE"])))
     else:
-        told = a_frozen_case()
-        told.having("RecordDepartureInterview", in_private=True, voluntary_reaffirmed=True, fear_expressed=True)
-    known = len(told.events)
+        scenario = a_frozen_case()
+        scenario.having("RecordDepartureInterview", in_private=True, voluntary_reaffirmed=True, fear_expressed=True)
+    known = len(scenario.events)
     for _ in range(data.draw(st.integers(1, 12))):
-        message = a_message(data.draw, told)
+        message = a_message(data.draw, scenario)
         if type(message).__name__ != "LiftHold":
-            heard(told, message)
-        a_while(data.draw, told)
-    later = [event.facts for event in told.events[known:] if event.name == "DisclosureRecorded"]
+            submit(scenario, message)
+        a_while(data.draw, scenario)
+    later = [event.facts for event in scenario.events[known:] if event.name == "DisclosureRecorded"]
     told_out = [facts["recipient"] for facts in later if facts["direction"] == "OUT"]
     assert not TO_EMBASSIES_AND_AUTHORITIES & set(told_out)
 
 
 @given(kind=st.sampled_from(ClearanceKind), seconds=st.integers(1, 60 * 60 * 24 * 30))
-def test_p5_the_gate_never_passes_with_a_permission_that_has_ended_at_departure(
+def test_p5_the_gate_never_passes_with_a_clearance_that_ends_before_departure(
     kind: ClearanceKind, seconds: int
 ) -> None:
-    told = a_frozen_case()
-    held = told.case.clearances.get(kind)
+    scenario = a_frozen_case()
+    held = scenario.case.clearances.get(kind)
     if held is not None:
-        held.valid_until = told.case.seat.std - timedelta(seconds=seconds) if told.case.seat else None
-        assert [failure for failure in told.failures("BOARD") if failure.startswith(f"GATE.{kind}.")]
+        held.valid_until = scenario.case.seat.std - timedelta(seconds=seconds) if scenario.case.seat else None
+        assert [failure for failure in scenario.failures("BOARD") if failure.startswith(f"GATE.{kind}.")]
 
 
 @given(hours=st.integers(0, 24 * 60))
-def test_p5_a_flight_that_slips_leaves_nobody_on_board_with_lapsed_permissions(hours: int) -> None:
-    told = a_frozen_case().after(hours=hours)
-    lapsed = [held for held in told.case.clearances.values() if not held.valid_at(told.now)]
-    seat = told.case.seat
+def test_p5_after_a_delay_the_person_is_not_on_board_with_expired_clearances(hours: int) -> None:
+    scenario = a_frozen_case().after(hours=hours)
+    lapsed = [held for held in scenario.case.clearances.values() if not held.valid_at(scenario.now)]
+    seat = scenario.case.seat
     assert seat is not None
-    seat.std, seat.sta = max(seat.std, told.now), max(seat.sta, told.now + timedelta(hours=5))
-    heard(told, MESSAGES["CheckInPassenger"]())
-    assert hours > 4 or "PassengerCheckedIn" in told.names
-    assert not lapsed or "PassengerCheckedIn" not in told.names
+    seat.std, seat.sta = max(seat.std, scenario.now), max(seat.sta, scenario.now + timedelta(hours=5))
+    submit(scenario, MESSAGES["CheckInPassenger"]())
+    assert hours > 4 or "PassengerCheckedIn" in scenario.names
+    assert not lapsed or "PassengerCheckedIn" not in scenario.names
 
 
-# Deciding twice
+# Deterministic decisions
 
 
 @given(st.data())
-def test_deciding_twice_decides_alike(data: st.DataObject) -> None:
-    told = data.draw(st.sampled_from(BEGINNINGS))()
-    message = a_message(data.draw, told)
-    moment = told.moment(message_id=uuid5(NAMESPACE, "twice"))
+def test_a_decision_is_deterministic(data: st.DataObject) -> None:
+    scenario = data.draw(st.sampled_from(BEGINNINGS))()
+    message = a_message(data.draw, scenario)
+    moment = scenario.moment(message_id=uuid5(NAMESPACE, "twice"))
     decided = []
     for _ in range(2):
-        told.tokens = iter(range(7, 99))
+        scenario.tokens = iter(range(7, 99))
         try:
-            decided.append([event.model_dump() for event in decide(folded(told.events), message, moment)])
+            decided.append([event.model_dump() for event in decide(folded(scenario.events), message, moment)])
         except (Rejected, Unroutable) as answer:
             decided.append([{"answer": str(answer)}])
     assert decided[0] == decided[1]

@@ -36,7 +36,7 @@ async def test_a_row_with_an_unknown_topic_is_quarantined_and_the_worker_lives(
         damaged, intact = await a_registered_case(worker), await a_registered_case(worker)
         await worker.rests()
         await worker.owner.execute(PLANT, damaged)
-        worker.recording._kept.clear()
+        worker.recording._streams.clear()
 
         progress = await worker.recording.catch_up(RecordRequest(stream_id=damaged))
         noted = await worker.told(intact, "AddNote", note="work goes on")

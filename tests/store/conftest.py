@@ -13,15 +13,15 @@ from store.crypto.keys import KeyStore, MasterKey
 from store.log.recorder import Recorder
 from store.messages.inbox import Inbox
 from store.postgres.database import open_pool
-from tests.support.event_fixtures import FACTS, LogWriter
+from tests.support.event_fixtures import EVENTS, LogWriter
 
 MASTER = MasterKey(bytes(range(32)))
 
 
 @pytest.fixture(autouse=True)
 def _declared(monkeypatch: pytest.MonkeyPatch) -> None:
-    for topic, fact in FACTS.items():
-        monkeypatch.setitem(REGISTRY, topic, fact)
+    for topic, event_class in EVENTS.items():
+        monkeypatch.setitem(REGISTRY, topic, event_class)
 
 
 @pytest.fixture
@@ -55,5 +55,5 @@ def inbox(pool: asyncpg.Pool[asyncpg.Record], keys: KeyStore) -> Inbox:
 
 @pytest.fixture
 def desk(recorder: Recorder, keys: KeyStore, inbox: Inbox) -> LogWriter:
-    """Opens cases and records facts about them."""
+    """Returns a writer that opens cases and records events."""
     return LogWriter(recorder, keys, inbox)

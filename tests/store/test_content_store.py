@@ -1,4 +1,4 @@
-"""Sealed files: whole again for whoever may, nothing for anybody once one person in them is erased, and no hand unseen."""
+"""The content store: files are readable with all keys, unreadable after an erasure, and changes are detected."""
 
 from __future__ import annotations
 
@@ -82,14 +82,14 @@ def test_it_does_not_matter_in_which_pieces_a_file_comes(content: bytes, piece: 
 
 
 def a_ring() -> Keyring:
-    """Keys that are in no database."""
+    """Returns keys that are in no database."""
     stream = uuid4()
     key_id = MASTER.key_id(stream, "GEN")
     return Keyring(MASTER, stream, {key_id: MASTER.wrap(key_id, stream, bytes(range(32)))})
 
 
 def unlocked(ring: Keyring, raw: bytes) -> OpenedFile:
-    """A file of one holder, opened by hand."""
+    """Opens a file of one holder without a database."""
     from store.content_store import _Head
 
     stored = io.BytesIO(raw)
@@ -147,7 +147,7 @@ async def test_nothing_is_sealed_for_somebody_who_was_erased(keys: KeyStore) -> 
 
 
 def test_a_file_without_anybody_is_refused() -> None:
-    with pytest.raises(ValueError, match="somebody"):
+    with pytest.raises(ValueError, match="at least one case"):
         FileSealer([], "GEN")
 
 
@@ -158,7 +158,7 @@ async def test_a_file_is_kept_under_the_key_of_its_own_compartment(keys: KeyStor
         assert UUID(bytes=raw[len(MAGIC) + 18 : len(MAGIC) + 34]) == MASTER.key_id(ring.stream_id, label)
 
 
-# Hands
+# Tampering
 
 
 def places(raw: bytes) -> dict[str, int]:
@@ -206,7 +206,7 @@ async def test_a_share_of_another_file_does_not_serve(pool: Pool, keys: KeyStore
         await opened(pool, one[:at] + other[at : at + SHARE] + one[at + SHARE :])
 
 
-# Keeping
+# Storage
 
 
 def test_a_folder_keeps_what_it_is_given_and_lets_nobody_else_read_it(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Reading what a case recorded: events by name and by what they say."""
+"""Assertions about the events of a case: by name and by value."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 from domain.case.aggregate import Case
 from domain.kernel.event import Event, sealed_fields
 
-WANTED = re.compile(r"^(?P<name>[\w/]+)(?:\[(?P<words>.*)\])?$")
+EXPECTED = re.compile(r"^(?P<name>[\w/]+)(?:\[(?P<words>.*)\])?$")
 
 
-def says(event: Event, wanted: str) -> bool:
-    """Whether an event is the wanted one: ``Name`` or ``Name[word word]``, each word among its values."""
-    found = WANTED.match(wanted)
-    assert found, wanted
+def matches(event: Event, expected: str) -> bool:
+    """Returns whether an event is the expected one: ``Name`` or ``Name[word word]``, each word among its values."""
+    found = EXPECTED.match(expected)
+    assert found, expected
     words = (found["words"] or "").split()
     return event.name == found["name"] and set(words) <= set(_values(event))
 
@@ -27,26 +27,26 @@ def _values(event: Event) -> Iterable[str]:
         yield from (str(one) for one in (value if isinstance(value, tuple) else (value,)))
 
 
-def assert_in_order(events: Iterable[Event], *wanted: str) -> None:
-    """The wanted events occur, in this order, whatever stands between them."""
+def assert_in_order(events: Iterable[Event], *expected: str) -> None:
+    """Asserts that the expected events occur in this order, with any others in between."""
     rest = iter(events)
-    for one in wanted:
-        assert any(says(event, one) for event in rest), f"{one} does not follow"
+    for each in expected:
+        assert any(matches(event, each) for event in rest), f"{each} does not follow"
 
 
 def redacted(event: Event) -> Event:
-    """The event as a reader without any compartment has it."""
+    """Returns the event as a reader without any compartment sees it."""
     return event.model_copy(update=dict.fromkeys(sealed_fields(type(event))))
 
 
 def neutral(event: Event) -> str:
-    """All that is public of an event, as stored."""
+    """Returns the public part of an event, as stored."""
     state = event.model_dump(mode="json", exclude=set(sealed_fields(type(event))))
     return json.dumps({"topic": event.TOPIC, **state}, sort_keys=True, ensure_ascii=False)
 
 
 def public(case: Case) -> dict[str, Any]:
-    """Phase, stages, holds, clearances and what else operations see of a case."""
+    """Returns the public state of a case: phase, stages, holds, clearances, referrals, tasks and seat."""
     return {
         "phase": case.phase,
         "stages": {stage: state.status for stage, state in case.stages.items()},

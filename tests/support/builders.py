@@ -1,4 +1,4 @@
-"""Example people, partners and cases that read aloud. A case here is driven through the real rules, in memory."""
+"""Example people, partners and cases. Each case is driven through the real rules, in memory."""
 
 from __future__ import annotations
 
@@ -81,13 +81,13 @@ CONSENTS = ("SHARE_EMBASSY", "SHARE_AUTHORITY", "SHARE_CLINIC", "SHARE_RECEPTION
 
 @dataclass
 class CaseScenario:
-    """A case told step by step: what was said to it, and what it recorded."""
+    """A case driven step by step: the commands sent to it, and the events it recorded."""
 
     case: Case = field(default_factory=lambda: Case(uuid5(NAMESPACE, "case"), number="LBY-2026-000001"))
     now: datetime = MONDAY
     directory: Directory = PARTNERS
     claimed_at: datetime | None = None
-    """When the senders of what is said from now on claim that it happened."""
+    """Time (UTC) that the senders of the following messages claim."""
     events: list[Event] = field(default_factory=list)
     ids: Any = field(default_factory=count)
     tokens: Any = field(default_factory=count)
@@ -104,7 +104,7 @@ class CaseScenario:
         )
 
     def send(self, name: str, *, by: str = "staff:fatima", **fields: Any) -> list[Event]:
-        """A staff message or a letter by its name. Raises what the rule raises."""
+        """Sends a command by its name and returns the recorded events. Raises what the handler raises."""
         return self.say(MESSAGES[name].model_validate(fields), by=by)
 
     def say(self, message: Message, *, by: str = "staff:fatima") -> list[Event]:
@@ -117,7 +117,7 @@ class CaseScenario:
         return self.walk()
 
     def walk(self) -> Self:
-        """What the workflow does: order open whatever may be opened."""
+        """Opens every stage that may open, as the workflow does."""
         while opening := stages_to_open(progress_of(self.case, self.moment())):
             for stage in opening:
                 self.open(stage)
@@ -129,14 +129,14 @@ class CaseScenario:
         return decided
 
     def at(self, moment: datetime | str) -> Self:
-        """Time passes; deadlines that fall due on the way are recorded, in their order."""
+        """Advances the clock and records the deadlines that pass on the way, in order."""
         until = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
         while (due := next_wake(self.case, self.moment())) and due.due <= until:
             self.now = max(self.now, due.due)
             if due.kind != "wake":
                 self.lapse(due)
                 if next_wake(self.case, self.moment()) == due:
-                    raise AssertionError(f"{due} was recorded and is still to come")
+                    raise AssertionError(f"{due} was recorded and is still pending")
             self.walk()
         self.now = until
         return self.walk()
@@ -163,9 +163,9 @@ class CaseScenario:
         by: str | None = None,
         **more: Any,
     ) -> list[Event]:
-        """A partner's signal about the newest referral of a kind; ``by`` whoever put it in for the partner."""
+        """Sends a partner's signal about the latest referral of a kind; ``by`` names who recorded it for the partner."""
         referral = self.referral(kind, which)
-        said = ReceivePartnerSignal(
+        message = ReceivePartnerSignal(
             signal_id=signal_id or uuid5(NAMESPACE, f"signal {next(self.ids)}"),
             referral_token=more.pop("token", referral.token),
             partner_id=more.pop("partner_id", referral.partner_id),
@@ -174,7 +174,7 @@ class CaseScenario:
             occurred_at=more.pop("occurred_at", self.now),
             **more,
         )
-        decided = self.say(said, by=by or f"partner:{said.partner_id}")
+        decided = self.say(message, by=by or f"partner:{message.partner_id}")
         self.walk()
         return decided
 
@@ -183,18 +183,18 @@ class CaseScenario:
         return self
 
     def refused(self, name: str, **fields: Any) -> Rejected:
-        """Why a message is refused. The case is then as it was."""
+        """Returns the rejection of a command, after checking that the case did not change."""
         before = repr(self.case)
         try:
             self.send(name, **fields)
         except Rejected as refusal:
             if repr(self.case) != before:
-                raise AssertionError(f"{refusal.rule} refused, and yet something changed") from None
+                raise AssertionError(f"{refusal.rule} rejected the command, but the case changed") from None
             return refusal
-        raise AssertionError(f"{name} was not refused")
+        raise AssertionError(f"{name} was not rejected")
 
     def again(self) -> CaseScenario:
-        """The same case once more, folded from its events, to go another way from here."""
+        """Returns a copy of the case, rebuilt from its events, that can continue independently."""
         far = 1000 * (len(self.events) + 1)
         return CaseScenario(
             folded(self.events), self.now, self.directory, self.claimed_at, list(self.events), count(far), count(far)
@@ -204,7 +204,7 @@ class CaseScenario:
         return self.case.holds_of(HoldType(hold_type))[which]
 
     def asked(self, kind: str) -> list[Referral]:
-        """The referrals of a kind, in the order they were made."""
+        """Returns the referrals of a kind, in order of creation."""
         return [found for found in self.case.referrals.values() if found.asked_kind == kind]
 
     def has_hold(self, hold_type: str) -> bool:
@@ -217,11 +217,11 @@ class CaseScenario:
         return self.case.clearances.get(ClearanceKind(kind))
 
     def waits_for(self) -> list[str]:
-        """The codes of what the case waits for now."""
-        return [lack.code for lack in requirements(self.case, self.moment())]
+        """Returns the codes of the missing requirements."""
+        return [requirement.code for requirement in requirements(self.case, self.moment())]
 
     def failures(self, checkpoint: str = "BOARD") -> tuple[str, ...]:
-        """What the travel gate says for the example flight."""
+        """Returns the failures of the travel gate for the example flight."""
         journey = Journey(datetime.fromisoformat(FLIGHT["std"]), datetime.fromisoformat(FLIGHT["sta"]))
         return travel_gate(self.case, Checkpoint(checkpoint), journey, NEWEST.in_force, self.directory.advisories)
 
@@ -234,33 +234,33 @@ class CaseScenario:
 
 
 def folded(events: Iterable[Event]) -> Case:
-    """A case, from its events alone."""
+    """Rebuilds a case from its events alone."""
     case: Any = Case(uuid5(NAMESPACE, "case"), number="LBY-2026-000001")
     for event in events:
         event.mutate(case)
     return cast("Case", case)
 
 
-Way = ParamSpec("Way")
+Params = ParamSpec("Params")
 
 
-def remembered(make: Callable[Way, CaseScenario]) -> Callable[Way, CaseScenario]:
-    """Told once; whoever asks gets a copy of their own. A case with particulars of its own is always told anew."""
-    told: list[CaseScenario] = []
+def remembered(make: Callable[Params, CaseScenario]) -> Callable[Params, CaseScenario]:
+    """Builds a scenario once and returns a copy on each call; a call with arguments is always built again."""
+    built: list[CaseScenario] = []
 
     @wraps(make)
-    def once_more(*args: Way.args, **particulars: Way.kwargs) -> CaseScenario:
-        if args or particulars:
-            return make(*args, **particulars)
-        if not told:
-            told.append(make(*args, **particulars))
-        return told[0].again()
+    def copied(*args: Params.args, **kwargs: Params.kwargs) -> CaseScenario:
+        if args or kwargs:
+            return make(*args, **kwargs)
+        if not built:
+            built.append(make(*args, **kwargs))
+        return built[0].again()
 
-    return once_more
+    return copied
 
 
 def a_case() -> CaseScenario:
-    """Nothing has been said yet."""
+    """Returns a case without events."""
     return CaseScenario()
 
 
@@ -279,57 +279,57 @@ def a_registered_case(person: Person = AMINATA, **more: Any) -> CaseScenario:
 
 @remembered
 def a_screened_case(risk: str = "LOW", **more: Any) -> CaseScenario:
-    """Eligible, consents given, screening completed: protection, medical and documents are open."""
-    told = a_registered_case(**more).having("AssignCaseWorker", user="fatima")
+    """Consents given and screening completed as eligible: protection, medical and documents are open."""
+    scenario = a_registered_case(**more).having("AssignCaseWorker", user="fatima")
     for purpose in CONSENTS:
-        told.having("RecordConsent", purpose=purpose, form_version="C-1", language="en")
-    told.having("RecordCounselling", topics=("ALTERNATIVES",), language="en")
-    told.having("RecordNonRefoulementScreen", outcome="NO_CLAIM")
-    told.having("RecordVulnerabilityAssessment", overall_risk=risk)
-    told.having("AssessVoluntariness", understood=True, free_of_pressure=True, in_private=True)
-    country = told.case.country_of_return
-    told.having("SignVoluntaryReturnDeclaration", country=country, form_version="VRD-1", language="en")
-    told.having("DetermineEligibility", decision="ELIGIBLE")
-    return told.having("CompleteScreening")
+        scenario.having("RecordConsent", purpose=purpose, form_version="C-1", language="en")
+    scenario.having("RecordCounselling", topics=("ALTERNATIVES",), language="en")
+    scenario.having("RecordNonRefoulementScreen", outcome="NO_CLAIM")
+    scenario.having("RecordVulnerabilityAssessment", overall_risk=risk)
+    scenario.having("AssessVoluntariness", understood=True, free_of_pressure=True, in_private=True)
+    country = scenario.case.country_of_return
+    scenario.having("SignVoluntaryReturnDeclaration", country=country, form_version="VRD-1", language="en")
+    scenario.having("DetermineEligibility", decision="ELIGIBLE")
+    return scenario.having("CompleteScreening")
 
 
 @remembered
 def a_cleared_case() -> CaseScenario:
-    """Safe to return, examined, documented, funded: only the flight is missing."""
-    told = a_screened_case().having("AssessSafetyOfReturn", area="NG-LA", result="SAFE", advisory_version="2026-3")
-    told.heard("MEDICAL_ASSESSMENT", "COMPLETED", "NO_SIGNIFICANT_CONDITION")
-    told.heard("CONSULAR_IDENTITY", "COMPLETED", "NATIONALITY_CONFIRMED")
-    told.heard(
+    """All clearances are in force and funding is allocated; only the flight is missing."""
+    scenario = a_screened_case().having("AssessSafetyOfReturn", area="NG-LA", result="SAFE", advisory_version="2026-3")
+    scenario.heard("MEDICAL_ASSESSMENT", "COMPLETED", "NO_SIGNIFICANT_CONDITION")
+    scenario.heard("CONSULAR_IDENTITY", "COMPLETED", "NATIONALITY_CONFIRMED")
+    scenario.heard(
         "TRAVEL_DOCUMENT",
         "COMPLETED",
         "ISSUED",
         payload={"kind": "LAISSEZ_PASSER", "number": "LP-100", "expires_on": "2027-01-22"},
     )
-    told.heard(
+    scenario.heard(
         "EXIT_PERMIT",
         "COMPLETED",
         "GRANTED",
         payload={"permit_number": "X-7", "airport": "MJI", "expires_on": "2027-01-05"},
     )
-    return told.having("AllocateFunding", project="VHR-1", until="2027-12-31T00:00:00Z")
+    return scenario.having("AllocateFunding", project="VHR-1", until="2027-12-31T00:00:00Z")
 
 
 @remembered
 def a_seated_case() -> CaseScenario:
-    """Nominated, seated, expected by the reception partner."""
-    told = a_cleared_case().having("NominatePassenger", **FLIGHT)
-    told.having("TakeSeat", **FLIGHT, destination="LOS")
-    return told.at("2026-12-01T08:00:00Z").heard("RECEPTION", "ACCEPTED", "CONFIRMED")
+    """The person is nominated and has a seat, and the reception partner has confirmed."""
+    scenario = a_cleared_case().having("NominatePassenger", **FLIGHT)
+    scenario.having("TakeSeat", **FLIGHT, destination="LOS")
+    return scenario.at("2026-12-01T08:00:00Z").heard("RECEPTION", "ACCEPTED", "CONFIRMED")
 
 
 @remembered
 def a_frozen_case() -> CaseScenario:
-    """On the frozen manifest, found fit, and still wanting to go."""
-    told = a_seated_case().at("2026-12-12T09:00:00Z")
-    told.having("ManifestIsFrozen", movement_id=FLIGHT["movement_id"], movement=FLIGHT["movement"])
-    told.after(hours=5).having("IssueFitToTravel", result="FIT")
-    told.at("2026-12-14T04:30:00Z").having("ReaffirmVoluntaryReturn")
-    return told.having("RecordDepartureInterview", in_private=True, voluntary_reaffirmed=True)
+    """The manifest is frozen, the person is fit to travel and has reaffirmed voluntary return."""
+    scenario = a_seated_case().at("2026-12-12T09:00:00Z")
+    scenario.having("ManifestIsFrozen", movement_id=FLIGHT["movement_id"], movement=FLIGHT["movement"])
+    scenario.after(hours=5).having("IssueFitToTravel", result="FIT")
+    scenario.at("2026-12-14T04:30:00Z").having("ReaffirmVoluntaryReturn")
+    return scenario.having("RecordDepartureInterview", in_private=True, voluntary_reaffirmed=True)
 
 
 @remembered
@@ -339,38 +339,38 @@ def a_boarded_case() -> CaseScenario:
 
 @remembered
 def a_departed_case() -> CaseScenario:
-    told = a_boarded_case().at(FLIGHT["std"])
-    return told.having("FlightHasDeparted", atd=FLIGHT["std"], on_board=True, **_flight())
+    scenario = a_boarded_case().at(FLIGHT["std"])
+    return scenario.having("FlightHasDeparted", atd=FLIGHT["std"], on_board=True, **_flight())
 
 
 @remembered
 def an_arrived_case() -> CaseScenario:
-    told = a_departed_case().at(FLIGHT["sta"])
-    told.having("FlightHasArrived", ata=FLIGHT["sta"], destination="LOS", **_flight())
-    return told.having("ConfirmArrival", by="staff:ngozi")
+    scenario = a_departed_case().at(FLIGHT["sta"])
+    scenario.having("FlightHasArrived", ata=FLIGHT["sta"], destination="LOS", **_flight())
+    return scenario.having("ConfirmArrival", by="staff:ngozi")
 
 
 @remembered
 def a_received_case() -> CaseScenario:
-    told = an_arrived_case().having("RecordReception", met=True, met_by="Ngozi", by="staff:ngozi")
-    told.having("ProvideImmediateAssistance", items=("meal", "NFI kit"), cash_eur=65)
-    told.having("ProvideOnwardTransport", mode="BUS")
-    told.heard("RECEPTION", "COMPLETED", "RECEIVED")
-    return told.having("CompleteReception", outcome="RECEIVED")
+    scenario = an_arrived_case().having("RecordReception", met=True, met_by="Ngozi", by="staff:ngozi")
+    scenario.having("ProvideImmediateAssistance", items=("meal", "NFI kit"), cash_eur=65)
+    scenario.having("ProvideOnwardTransport", mode="BUS")
+    scenario.heard("RECEPTION", "COMPLETED", "RECEIVED")
+    return scenario.having("CompleteReception", outcome="RECEIVED")
 
 
 @remembered
 def a_reintegrated_case() -> CaseScenario:
-    told = a_received_case().after(days=5).having("EnrolReintegration", office="Lagos")
-    told.heard("REINTEGRATION_COUNSELLING", "COMPLETED", "COUNSELLED")
-    told.having("AssessReintegrationNeeds", needs=("ECONOMIC",))
+    scenario = a_received_case().after(days=5).having("EnrolReintegration", office="Lagos")
+    scenario.heard("REINTEGRATION_COUNSELLING", "COMPLETED", "COUNSELLED")
+    scenario.having("AssessReintegrationNeeds", needs=("ECONOMIC",))
     item = {"item_id": "shop", "type": "MICROBUSINESS", "description": "small shop", "amount_eur": 900}
-    told.having("DraftPlan", items=(item,), signed_by_returnee=True)
-    told.having("ApprovePlan", by="staff:amaka")
-    told.after(days=60).heard("REINTEGRATION_SERVICE", "COMPLETED", "DELIVERED")
-    told.after(days=120).having("RecordMonitoring", month=6, finding="shop open")
-    told.after(days=180).having("RecordRss", wave="ENDLINE", rss_version="1", composite=0.7)
-    return told.having("CompleteReintegration")
+    scenario.having("DraftPlan", items=(item,), signed_by_returnee=True)
+    scenario.having("ApprovePlan", by="staff:amaka")
+    scenario.after(days=60).heard("REINTEGRATION_SERVICE", "COMPLETED", "DELIVERED")
+    scenario.after(days=120).having("RecordMonitoring", month=6, finding="shop open")
+    scenario.after(days=180).having("RecordRss", wave="ENDLINE", rss_version="1", composite=0.7)
+    return scenario.having("CompleteReintegration")
 
 
 @remembered

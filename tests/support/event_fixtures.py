@@ -1,4 +1,4 @@
-"""Made-up facts, and a desk that records them. They are taken out of the registry again: it belongs to the programme."""
+"""Sample events and a writer for them. They are removed from the registry, so that it has only real events."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from store.messages.inbox import Inbox, IncomingMessage, Receipt
 
 
 class LanternLit(Event):
-    """Nothing about it is sealed."""
+    """An event without sealed fields."""
 
     TOPIC: ClassVar[str] = "test.lantern-lit"
     SENTENCE: ClassVar[str] = "A lantern was lit in {room}."
@@ -26,7 +26,7 @@ class LanternLit(Event):
 
 
 class LetterKept(Event):
-    """Half of it is sealed."""
+    """An event with sealed fields."""
 
     TOPIC: ClassVar[str] = "test.letter-kept"
     SENTENCE: ClassVar[str] = "A letter was kept on shelf {shelf}: {words}."
@@ -37,7 +37,7 @@ class LetterKept(Event):
 
 
 class WallPainted(Event):
-    """It was first stored with the colour under another name."""
+    """An event of version 2; version 1 had another name for the colour."""
 
     TOPIC: ClassVar[str] = "test.wall-painted"
     SENTENCE: ClassVar[str] = "The wall was painted {colour}."
@@ -50,12 +50,12 @@ class WallPainted(Event):
         state["colour"] = state.pop("paint")
 
 
-FACTS = {fact.TOPIC: REGISTRY.pop(fact.TOPIC) for fact in (LanternLit, LetterKept, WallPainted)}
+EVENTS = {event.TOPIC: REGISTRY.pop(event.TOPIC) for event in (LanternLit, LetterKept, WallPainted)}
 
 
 @dataclass
 class LogWriter:
-    """Says what it wants recorded in one line each."""
+    """Records events and messages in one line each."""
 
     recorder: Recorder
     keys: KeyStore
@@ -69,43 +69,43 @@ class LogWriter:
     async def put(self, case: UUID, body: bytes = b"{}", message_id: UUID | None = None) -> Receipt:
         return await self.inbox.put(message(case, body, message_id))
 
-    async def plan(self, case: UUID, *facts: Event, **more: Any) -> Changeset:
-        """What a decision on the case as it now stands would write."""
-        return self.plan_on(case, await self.recorder.load(case), *facts, **more)
+    async def changeset(self, case: UUID, *events: Event, **more: Any) -> Changeset:
+        """Returns a changeset with events, based on the current revision of the case."""
+        return self.changeset_on(case, await self.recorder.load(case), *events, **more)
 
-    def plan_on(self, case: UUID, loaded: StreamSnapshot, *facts: Event, **more: Any) -> Changeset:
+    def changeset_on(self, case: UUID, loaded: StreamSnapshot, *events: Event, **more: Any) -> Changeset:
         assert loaded.head is not None
         first, decision = loaded.head.version + 1, uuid4()
         mapper = EventMapper(self.keys.from_rows(case, loaded.keys))
-        events = [
-            new(mapper, fact.placed_in(case, first + nth, loaded.now), uuid5(decision, str(nth)), loaded.now)
-            for nth, fact in enumerate(facts)
+        new_events = [
+            new(mapper, event.placed_in(case, first + nth, loaded.now), uuid5(decision, str(nth)), loaded.now)
+            for nth, event in enumerate(events)
         ]
-        return Changeset(case, loaded.head.revision, loaded.head.hash, first, events, **more)
+        return Changeset(case, loaded.head.revision, loaded.head.hash, first, new_events, **more)
 
-    async def record(self, case: UUID, *facts: Event, **more: Any) -> Committed:
-        return await self.recorder.write(await self.plan(case, *facts, **more))
+    async def record(self, case: UUID, *events: Event, **more: Any) -> Committed:
+        return await self.recorder.write(await self.changeset(case, *events, **more))
 
     async def ring(self, case: UUID) -> Keyring:
         return self.keys.from_rows(case, (await self.recorder.load(case)).keys)
 
 
 def new(mapper: EventMapper, event: Event, event_id: UUID, at: datetime) -> NewEvent:
-    """The event as the recorder takes it."""
+    """Returns the stored event for the recorder."""
     about = Metadata(happened_at=at, recorded_at=at, actor="staff:amal", message_id=event_id, policy="test-1")
     return mapper.to_new_event(event, event_id, about)
 
 
 def message(case: UUID | None, body: bytes = b"{}", message_id: UUID | None = None) -> IncomingMessage:
-    """A message from a member of staff."""
+    """Returns a message from a member of staff."""
     return IncomingMessage(message_id or uuid4(), case, "staff", "TestMessage", body, "staff:amal", "amal")
 
 
 def applied(receipt: Receipt) -> MessageResult:
-    """The message did what it asked for."""
+    """Returns the result of an applied message."""
     return MessageResult(receipt.message_id, "applied", '{"ok": true}', 1)
 
 
 def refused(receipt: Receipt) -> MessageResult:
-    """The message was turned down by a rule."""
+    """Returns the result of a refused message."""
     return MessageResult(receipt.message_id, "refused", '{"rule": "test"}')

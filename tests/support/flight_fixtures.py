@@ -1,4 +1,4 @@
-"""A movement built in memory with the rules: two seats, four passengers, two of whom give up their seat."""
+"""A movement built in memory by the rules: two seats and four passengers, two of whom release their seat."""
 
 from __future__ import annotations
 

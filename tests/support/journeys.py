@@ -1,4 +1,4 @@
-"""Journeys that between them record every event of the programme: for samples, sentences and neutrality."""
+"""Journeys that together record every event of the programme; used for samples, sentences and neutrality."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ A_SCAN: Final[dict[str, Any]] = {
 
 @dataclass
 class FlightScenario:
-    """A movement told step by step, like a case."""
+    """A movement driven step by step, like ``CaseScenario``."""
 
     movement: Movement = field(default_factory=lambda: Movement(UUID(FLIGHT["movement_id"]), number=FLIGHT["movement"]))
     now: datetime = MONDAY
@@ -115,7 +115,7 @@ def a_cancelled_flight() -> FlightScenario:
 
 @dataclass
 class CallRequestScenario:
-    """A request to be called, told step by step."""
+    """A callback request driven step by step."""
 
     contact: CallRequest = field(
         default_factory=lambda: CallRequest(uuid5(NAMESPACE, "contact"), number="CON-2026-000001")
@@ -129,7 +129,7 @@ class CallRequestScenario:
         return self
 
     def unheard(self) -> Self:
-        """Nobody calls until the deadline has passed."""
+        """Advances the clock until the deadline for the call has passed."""
         (due,) = contact.deadlines(self.contact)
         self.now = due.due
         self.events += contact.decide_lapse(self.contact, due, CaseScenario(now=self.now).moment("system"))
@@ -143,21 +143,21 @@ def somebody_asks() -> CallRequestScenario:
 
 
 def called_in_the_end() -> CallRequestScenario:
-    told = somebody_asks().having("RecordContactTry", result="NO_ANSWER").unheard()
-    return told.having("EndContact", outcome="REACHED", note="wants to hear about return")
+    scenario = somebody_asks().having("RecordContactTry", result="NO_ANSWER").unheard()
+    return scenario.having("EndContact", outcome="REACHED", note="wants to hear about return")
 
 
 def fear_at_screening() -> CaseScenario:
-    told = a_registered_case()
+    scenario = a_registered_case()
     for purpose in ("SHARE_EMBASSY", "SHARE_AUTHORITY", "SHARE_PROTECTION", "SHARE_UNHCR"):
-        told.having("RecordConsent", purpose=purpose, form_version="C-1", language="en")
-    told.having("RecordNonRefoulementScreen", outcome="CLAIM", account="asylum: feared by her family")
-    return told.having("CreateReferral", kind="UNHCR_ASYLUM").after(days=30)
+        scenario.having("RecordConsent", purpose=purpose, form_version="C-1", language="en")
+    scenario.having("RecordNonRefoulementScreen", outcome="CLAIM", account="asylum: feared by her family")
+    return scenario.having("CreateReferral", kind="UNHCR_ASYLUM").after(days=30)
 
 
 def fear_at_the_airport() -> CaseScenario:
-    told = a_frozen_case()
-    told.having(
+    scenario = a_frozen_case()
+    scenario.having(
         "RecordDepartureInterview",
         in_private=True,
         voluntary_reaffirmed=False,
@@ -165,13 +165,13 @@ def fear_at_the_airport() -> CaseScenario:
         account="claims asylum",
         feedback="medical care was good",
     )
-    return told.after(days=10)
+    return scenario.after(days=10)
 
 
 def treatment_required() -> CaseScenario:
-    told = a_screened_case().heard("MEDICAL_ASSESSMENT", "COMPLETED", "TREATMENT_REQUIRED", payload={"note": "TB"})
-    told.having("CreateReferral", kind="SPECIALIST_CARE").heard("SPECIALIST_CARE", "PROGRESS", "IN_TREATMENT")
-    return told.after(days=10)
+    scenario = a_screened_case().heard("MEDICAL_ASSESSMENT", "COMPLETED", "TREATMENT_REQUIRED", payload={"note": "TB"})
+    scenario.having("CreateReferral", kind="SPECIALIST_CARE").heard("SPECIALIST_CARE", "PROGRESS", "IN_TREATMENT")
+    return scenario.after(days=10)
 
 
 def unfit_before_the_flight() -> CaseScenario:
@@ -179,133 +179,137 @@ def unfit_before_the_flight() -> CaseScenario:
 
 
 def a_survivor() -> CaseScenario:
-    told = a_registered_case().having("RecordConsent", purpose="SHARE_PROTECTION", form_version="1", language="en")
-    told.having("RaiseProtectionConcern", risk_level="HIGH", concern="trafficked; gbv by the employer")
-    told.having("RecordVulnerabilityAssessment", overall_risk="HIGH", factors=("TRAFFICKING", "GBV"))
-    told.having("CreateReferral", kind="VOT_ASSISTANCE", urgent=True)
-    told.heard("VOT_ASSISTANCE", "ACCEPTED", reason="trafficked").heard("VOT_ASSISTANCE", "COMPLETED", "ADMITTED")
-    told.having("ReviewHold", hold_id=told.held("PROTECTION").hold_id, decision="goes on")
-    return told.after(days=10)
+    scenario = a_registered_case().having("RecordConsent", purpose="SHARE_PROTECTION", form_version="1", language="en")
+    scenario.having("RaiseProtectionConcern", risk_level="HIGH", concern="trafficked; gbv by the employer")
+    scenario.having("RecordVulnerabilityAssessment", overall_risk="HIGH", factors=("TRAFFICKING", "GBV"))
+    scenario.having("CreateReferral", kind="VOT_ASSISTANCE", urgent=True)
+    scenario.heard("VOT_ASSISTANCE", "ACCEPTED", reason="trafficked").heard("VOT_ASSISTANCE", "COMPLETED", "ADMITTED")
+    scenario.having("ReviewHold", hold_id=scenario.held("PROTECTION").hold_id, decision="goes on")
+    return scenario.after(days=10)
 
 
 def a_withdrawal() -> CaseScenario:
-    told = a_boarded_case().having("WithdrawVoluntaryReturn", channel="AIRPORT", place="AIRPORT")
-    told.having("CloseCase", reason="WITHDRAWN_BY_MIGRANT", approved_by="amaka").after(days=20)
-    told.heard("MEDICAL_ASSESSMENT", "COMPLETED", GOOD)
-    told.heard("MEDICAL_ASSESSMENT", "CONCERN_REPORTED", reason="beaten in detention")
-    told.having("ReopenCase", target_phase="INTAKE", reason="wants asylum after abuse")
-    return told
+    scenario = a_boarded_case().having("WithdrawVoluntaryReturn", channel="AIRPORT", place="AIRPORT")
+    scenario.having("CloseCase", reason="WITHDRAWN_BY_MIGRANT", approved_by="amaka").after(days=20)
+    scenario.heard("MEDICAL_ASSESSMENT", "COMPLETED", GOOD)
+    scenario.heard("MEDICAL_ASSESSMENT", "CONCERN_REPORTED", reason="beaten in detention")
+    scenario.having("ReopenCase", target_phase="INTAKE", reason="wants asylum after abuse")
+    return scenario
 
 
 def an_unsafe_closing() -> CaseScenario:
-    told = fear_at_screening()
-    return told.having("CloseCase", reason="REFERRED_TO_UNHCR", approved_by="amaka").after(days=5 * 365 + 1)
+    scenario = fear_at_screening()
+    return scenario.having("CloseCase", reason="REFERRED_TO_UNHCR", approved_by="amaka").after(days=5 * 365 + 1)
 
 
 def partners_at_their_worst() -> CaseScenario:
-    told = a_screened_case()
-    told.heard("MEDICAL_ASSESSMENT", "ACKNOWLEDGED").heard("MEDICAL_ASSESSMENT", "STARTED")
-    told.heard("MEDICAL_ASSESSMENT", "PROGRESS", partner_seq=1).heard("MEDICAL_ASSESSMENT", "PAUSED", reason="holiday")
-    told.after(days=20).heard("MEDICAL_ASSESSMENT", "RESUMED").heard("MEDICAL_ASSESSMENT", "COMPLETED", GOOD)
-    told.heard("MEDICAL_ASSESSMENT", "COMPLETED", "UNFIT_LONG_TERM")
-    signal = next(iter(told.referral("MEDICAL_ASSESSMENT").disputed))
-    told.having("ResolveQuarantinedSignal", signal_id=signal, decision="AMEND", reason="confirmed: unfit")
-    told.heard("MEDICAL_ASSESSMENT", "ACCEPTED").heard("CONSULAR_IDENTITY", "REJECTED", reason="not ours")
-    first = told.referral("CONSULAR_IDENTITY").referral_id
-    told.having("ReassignReferral", referral_id=first, partner_id="embassy-nga-2", reason="not theirs")
-    told.heard("CONSULAR_IDENTITY", "FAILED", reason="moved")
-    told.having(
+    scenario = a_screened_case()
+    scenario.heard("MEDICAL_ASSESSMENT", "ACKNOWLEDGED").heard("MEDICAL_ASSESSMENT", "STARTED")
+    scenario.heard("MEDICAL_ASSESSMENT", "PROGRESS", partner_seq=1).heard(
+        "MEDICAL_ASSESSMENT", "PAUSED", reason="holiday"
+    )
+    scenario.after(days=20).heard("MEDICAL_ASSESSMENT", "RESUMED").heard("MEDICAL_ASSESSMENT", "COMPLETED", GOOD)
+    scenario.heard("MEDICAL_ASSESSMENT", "COMPLETED", "UNFIT_LONG_TERM")
+    signal = next(iter(scenario.referral("MEDICAL_ASSESSMENT").disputed))
+    scenario.having("ResolveQuarantinedSignal", signal_id=signal, decision="AMEND", reason="confirmed: unfit")
+    scenario.heard("MEDICAL_ASSESSMENT", "ACCEPTED").heard("CONSULAR_IDENTITY", "REJECTED", reason="not ours")
+    first = scenario.referral("CONSULAR_IDENTITY").referral_id
+    scenario.having("ReassignReferral", referral_id=first, partner_id="embassy-nga-2", reason="not theirs")
+    scenario.heard("CONSULAR_IDENTITY", "FAILED", reason="moved")
+    scenario.having(
         "ReassignReferral",
-        referral_id=told.referral("CONSULAR_IDENTITY").referral_id,
+        referral_id=scenario.referral("CONSULAR_IDENTITY").referral_id,
         partner_id="embassy-nga",
         reason="x",
     )
-    told.heard("CONSULAR_IDENTITY", "COMPLETED", "NOT_CONFIRMED", payload={"file_no": "7", "diagnosis": "TB"})
-    told.having("MarkReferralEnteredInError", referral_id=first, reason="wrong person")
-    return told
+    scenario.heard("CONSULAR_IDENTITY", "COMPLETED", "NOT_CONFIRMED", payload={"file_no": "7", "diagnosis": "TB"})
+    scenario.having("MarkReferralEnteredInError", referral_id=first, reason="wrong person")
+    return scenario
 
 
 def embassies_that_examined_nothing() -> CaseScenario:
-    """The person does not come; another embassy is closed."""
-    told = a_screened_case().heard("CONSULAR_IDENTITY", "COMPLETED", "INTERVIEW_NO_SHOW")
-    told.having("CreateReferral", kind="CONSULAR_IDENTITY", partner_id="embassy-nga-2")
-    return told.heard("CONSULAR_IDENTITY", "COMPLETED", "EMBASSY_CLOSED")
+    """The person misses the interview at one embassy; another embassy is closed."""
+    scenario = a_screened_case().heard("CONSULAR_IDENTITY", "COMPLETED", "INTERVIEW_NO_SHOW")
+    scenario.having("CreateReferral", kind="CONSULAR_IDENTITY", partner_id="embassy-nga-2")
+    return scenario.heard("CONSULAR_IDENTITY", "COMPLETED", "EMBASSY_CLOSED")
 
 
 def another_nationality() -> CaseScenario:
-    """One embassy does not know the person, who then names another country and is asked everything anew."""
-    told = a_screened_case().heard("CONSULAR_IDENTITY", "COMPLETED", "NOT_CONFIRMED").after(hours=1)
-    told.having("ChangeNationality", nationality="GIN").having("RecordNonRefoulementScreen", outcome="NO_CLAIM")
-    told.having("AssessVoluntariness", understood=True, free_of_pressure=True, in_private=True)
-    told.having("SignVoluntaryReturnDeclaration", country="GIN", form_version="VRD-1", language="en")
-    told.having("RecordConsent", purpose="SHARE_EMBASSY", form_version="C-1", language="en")
-    return told.heard("CONSULAR_IDENTITY", "COMPLETED", "NATIONALITY_CONFIRMED")
+    """One embassy does not confirm the nationality; the person states another one, and the interviews are repeated."""
+    scenario = a_screened_case().heard("CONSULAR_IDENTITY", "COMPLETED", "NOT_CONFIRMED").after(hours=1)
+    scenario.having("ChangeNationality", nationality="GIN").having("RecordNonRefoulementScreen", outcome="NO_CLAIM")
+    scenario.having("AssessVoluntariness", understood=True, free_of_pressure=True, in_private=True)
+    scenario.having("SignVoluntaryReturnDeclaration", country="GIN", form_version="VRD-1", language="en")
+    scenario.having("RecordConsent", purpose="SHARE_EMBASSY", form_version="C-1", language="en")
+    return scenario.heard("CONSULAR_IDENTITY", "COMPLETED", "NATIONALITY_CONFIRMED")
 
 
 def another_place() -> CaseScenario:
-    """Within the same country, named once everything was cleared for the first one."""
+    """The person declares another place in the same country after all clearances were granted for the first."""
     declared = {"country": "NGA", "form_version": "VRD-1", "language": "en"}
-    told = a_seated_case().having("SignVoluntaryReturnDeclaration", **declared, locality="Kano")
-    told.having("AssessSafetyOfReturn", area="NG-KN", result="SAFE", advisory_version="2026-3")
-    return told.having("SignVoluntaryReturnDeclaration", **declared, locality="Lagos")
+    scenario = a_seated_case().having("SignVoluntaryReturnDeclaration", **declared, locality="Kano")
+    scenario.having("AssessSafetyOfReturn", area="NG-KN", result="SAFE", advisory_version="2026-3")
+    return scenario.having("SignVoluntaryReturnDeclaration", **declared, locality="Lagos")
 
 
 def letters_lost_and_brought() -> CaseScenario:
-    """A request that was not delivered, brought by hand, changed; then nothing more may be told."""
-    told = a_screened_case()
-    asked = {"referral_id": told.referral("CONSULAR_IDENTITY").referral_id}
-    told.having("ReportDeliveryFailure", **asked, cause="GAVE_UP").having("ReportHandedOver", **asked, how="PAPER")
-    told.having("AmendReferral", **asked).having("PlaceHold", hold_type="CONSENT", reason="x").after(days=3)
-    return told.having("PlaceHold", hold_type="PROTECTION", reason="x").after(days=3)
+    """A referral that was not delivered, then delivered manually and amended; later, disclosure is blocked."""
+    scenario = a_screened_case()
+    asked = {"referral_id": scenario.referral("CONSULAR_IDENTITY").referral_id}
+    scenario.having("ReportDeliveryFailure", **asked, cause="GAVE_UP").having("ReportHandedOver", **asked, how="PAPER")
+    scenario.having("AmendReferral", **asked).having("PlaceHold", hold_type="CONSENT", reason="x").after(days=3)
+    return scenario.having("PlaceHold", hold_type="PROTECTION", reason="x").after(days=3)
 
 
 def an_item_given_twice() -> CaseScenario:
     item = {"item_id": "shop", "type": "MICROBUSINESS", "description": "small shop", "amount_eur": 900}
-    told = a_received_case().having("DraftPlan", items=(item,), signed_by_returnee=True).having("ApprovePlan")
+    scenario = a_received_case().having("DraftPlan", items=(item,), signed_by_returnee=True).having("ApprovePlan")
     for day in ("2027-01-10", "2027-02-10"):
-        told.heard("REINTEGRATION_SERVICE", "COMPLETED", "DELIVERED", payload={"delivered_on": day})
-    return told
+        scenario.heard("REINTEGRATION_SERVICE", "COMPLETED", "DELIVERED", payload={"delivered_on": day})
+    return scenario
 
 
 def silence() -> CaseScenario:
-    told = a_screened_case().after(days=90)
-    referral = told.referral("CONSULAR_IDENTITY")
-    return told.having("ConfirmReferralExpiry", referral_id=referral.referral_id, reason="nobody answers")
+    scenario = a_screened_case().after(days=90)
+    referral = scenario.referral("CONSULAR_IDENTITY")
+    return scenario.having("ConfirmReferralExpiry", referral_id=referral.referral_id, reason="nobody answers")
 
 
 def papers() -> CaseScenario:
-    told = a_screened_case().heard("CONSULAR_IDENTITY", "COMPLETED", "NATIONALITY_CONFIRMED")
-    told.heard("TRAVEL_DOCUMENT", "COMPLETED", "REFUSED")
-    told.having("RecordTravelDocument", kind="PASSPORT", number="A1", expires_on="2030-01-01", authenticity="CHECKED")
-    told.heard("EXIT_PERMIT", "COMPLETED", "REFUSED", payload={"reason_class": "UNPAID_FINE"})
-    return told.having("HandOverTravelDocument").having("ReportDocumentLost")
+    scenario = a_screened_case().heard("CONSULAR_IDENTITY", "COMPLETED", "NATIONALITY_CONFIRMED")
+    scenario.heard("TRAVEL_DOCUMENT", "COMPLETED", "REFUSED")
+    scenario.having(
+        "RecordTravelDocument", kind="PASSPORT", number="A1", expires_on="2030-01-01", authenticity="CHECKED"
+    )
+    scenario.heard("EXIT_PERMIT", "COMPLETED", "REFUSED", payload={"reason_class": "UNPAID_FINE"})
+    return scenario.having("HandOverTravelDocument").having("ReportDocumentLost")
 
 
 def office_work() -> CaseScenario:
-    told = a_screened_case().having("SetPriority", priority="P2_HIGHLY_VULNERABLE", basis="need")
-    told.having("AddNote", note="came with her sister").having(
+    scenario = a_screened_case().having("SetPriority", priority="P2_HIGHLY_VULNERABLE", basis="need")
+    scenario.having("AddNote", note="came with her sister").having(
         "RecordContactAttempt", channel="PHONE", result="no answer"
     )
-    told.having("InformPerson", topic="next steps", channel="PHONE", language="ha")
-    told.having("RecordConsent", purpose="PHOTO_MEDIA", given=False, form_version="C-1", language="en")
-    told.having("WithdrawConsent", purpose="SHARE_CLINIC")
-    told.having("RecordDetention", situation="DETENTION_OFFICIAL", site="coast road").having("RecordRelease")
-    task = next(iter(told.case.tasks))
-    told.having("CompleteTask", task_id=task, outcome="done")
-    told.having("LiftHold", hold_id=told.held("DETENTION").hold_id, reason="released")
-    return told
+    scenario.having("InformPerson", topic="next steps", channel="PHONE", language="ha")
+    scenario.having("RecordConsent", purpose="PHOTO_MEDIA", given=False, form_version="C-1", language="en")
+    scenario.having("WithdrawConsent", purpose="SHARE_CLINIC")
+    scenario.having("RecordDetention", situation="DETENTION_OFFICIAL", site="coast road").having("RecordRelease")
+    task = next(iter(scenario.case.tasks))
+    scenario.having("CompleteTask", task_id=task, outcome="done")
+    scenario.having("LiftHold", hold_id=scenario.held("DETENTION").hold_id, reason="released")
+    return scenario
 
 
 def a_sheet_comes_back() -> CaseScenario:
-    told = a_screened_case()
+    scenario = a_screened_case()
     sheet = uuid5(NAMESPACE, "sheet")
     for kind in ("CONSULAR_IDENTITY", "MEDICAL_ASSESSMENT"):
-        told.having("ListReferral", referral_id=told.referral(kind).referral_id, sheet_id=sheet)
-    told.partner_says("CONSULAR_IDENTITY", "COMPLETED", "NATIONALITY_CONFIRMED", by="staff:fatima", sheet_id=sheet)
-    told.partner_says("MEDICAL_ASSESSMENT", "CONCERN_REPORTED", reason="he was beaten", by="staff:fatima")
+        scenario.having("ListReferral", referral_id=scenario.referral(kind).referral_id, sheet_id=sheet)
+    scenario.partner_says("CONSULAR_IDENTITY", "COMPLETED", "NATIONALITY_CONFIRMED", by="staff:fatima", sheet_id=sheet)
+    scenario.partner_says("MEDICAL_ASSESSMENT", "CONCERN_REPORTED", reason="he was beaten", by="staff:fatima")
     for compartment in ("GEN", "MED", "PROT"):
-        told.having("AttachEvidence", **A_SCAN, compartment=compartment, sheet_id=sheet)
-    return told
+        scenario.having("AttachEvidence", **A_SCAN, compartment=compartment, sheet_id=sheet)
+    return scenario
 
 
 def troubles_at_the_airport() -> CaseScenario:
@@ -313,9 +317,9 @@ def troubles_at_the_airport() -> CaseScenario:
 
 
 def denied() -> CaseScenario:
-    told = a_boarded_case()
-    told.say(DenyBoarding(by="AUTHORITY", cause="LIST"))
-    return told.walk()
+    scenario = a_boarded_case()
+    scenario.say(DenyBoarding(by="AUTHORITY", cause="LIST"))
+    return scenario.walk()
 
 
 def left_behind() -> CaseScenario:
@@ -323,14 +327,14 @@ def left_behind() -> CaseScenario:
 
 
 def not_met() -> CaseScenario:
-    told = an_arrived_case().having("RecordReception", met=False, cause="NOBODY_CAME")
-    return told.having("ProvideAccommodation", nights=2)
+    scenario = an_arrived_case().having("RecordReception", met=False, cause="NOBODY_CAME")
+    return scenario.having("ProvideAccommodation", nights=2)
 
 
 def an_item_cancelled() -> CaseScenario:
     item = {"item_id": "shop", "type": "MICROBUSINESS", "description": "small shop", "amount_eur": 900}
-    told = a_received_case().having("DraftPlan", items=(item,), signed_by_returnee=True).having("ApprovePlan")
-    return told.having("CancelItem", item_id="shop", reason="moved away")
+    scenario = a_received_case().having("DraftPlan", items=(item,), signed_by_returnee=True).having("ApprovePlan")
+    return scenario.having("CancelItem", item_id="shop", reason="moved away")
 
 
 def an_advisory_changes() -> CaseScenario:
@@ -345,13 +349,13 @@ def an_advisory_changes() -> CaseScenario:
 
 
 def what_no_rule_records_yet() -> CaseScenario:
-    """Facts that are declared for what stands around the rules: a permission that is not needed."""
-    told = a_cleared_case()
+    """An event that no rule records yet: a clearance that is not required."""
+    scenario = a_cleared_case()
     fact = ClearanceNotRequired(kind=ClearanceKind.CHILD_BEST_INTERESTS, cause="AGE")
-    placed: Any = fact.placed_in(told.case.id, told.case.version + 1, told.now)
-    placed.mutate(told.case)
-    told.events.append(placed)
-    return told
+    placed: Any = fact.placed_in(scenario.case.id, scenario.case.version + 1, scenario.now)
+    placed.mutate(scenario.case)
+    scenario.events.append(placed)
+    return scenario
 
 
 CASES: Final[Mapping[str, Callable[[], CaseScenario]]] = {
@@ -375,8 +379,8 @@ CONTACTS: Final[Mapping[str, Callable[[], CallRequestScenario]]] = {
 
 
 def decided_at_the_desk() -> list[Event]:
-    """What people decided about messages that no case could take."""
-    told, at = PartnerDesk(uuid5(NAMESPACE, "desk"), number="DESK-CLINIC-TRIPOLI"), CaseScenario()
+    """Decisions of staff about messages that belong to no case."""
+    desk, at = PartnerDesk(uuid5(NAMESPACE, "desk"), number="DESK-CLINIC-TRIPOLI"), CaseScenario()
     about = {"cause": "UNKNOWN_TOKEN", "reason": "the clinic named the person on the telephone"}
     reports = (
         RecordSignalAssigned.model_validate(
@@ -387,23 +391,23 @@ def decided_at_the_desk() -> list[Event]:
         ),
         RecordSignalSetAside.model_validate({**about, "kept_message": uuid5(NAMESPACE, "another")}),
     )
-    return [event for report in reports for event in decide_at_desk(told, report, at.moment())]
+    return [event for report in reports for event in decide_at_desk(desk, report, at.moment())]
 
 
-def not_taken_in() -> list[Event]:
-    """A rule crashed on two messages: one was given to the case once more and taken in, the other set aside."""
-    told = a_registered_case()
+def unprocessed_messages() -> list[Event]:
+    """A rule failed on two messages: one was submitted again and processed, the other was set aside."""
+    scenario = a_registered_case()
     for what in ("first", "second"):
         kept = uuid5(NAMESPACE, what)
-        told.events += decide_quarantine(told.case, kept, CRASHED, told.moment("system"))
+        scenario.events += decide_quarantine(scenario.case, kept, CRASHED, scenario.moment("system"))
         decision = {"first": "AGAIN", "second": "SET_ASIDE"}[what]
-        told.send("ResolveQuarantinedMessage", kept_message=kept, decision=decision, reason="she has said it again")
-        told.events += decide_release(told.case, kept, told.moment("system"))
-    return told.events
+        scenario.send("ResolveQuarantinedMessage", kept_message=kept, decision=decision, reason="she has said it again")
+        scenario.events += decide_release(scenario.case, kept, scenario.moment("system"))
+    return scenario.events
 
 
 def everything() -> list[Event]:
-    """Every event of every journey."""
-    told = [made().events for journeys in (CASES, FLIGHTS, CONTACTS) for made in journeys.values()]
-    told += [decided_at_the_desk(), not_taken_in()]
-    return [event for events in told for event in events]
+    """Returns every event of every journey."""
+    streams = [made().events for journeys in (CASES, FLIGHTS, CONTACTS) for made in journeys.values()]
+    streams += [decided_at_the_desk(), unprocessed_messages()]
+    return [event for events in streams for event in events]

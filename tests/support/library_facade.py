@@ -1,7 +1,7 @@
-"""The recorder as the library's contract tests want it: synchronous, and with integer ids.
+"""Adapts the recorder to the library's contract tests: synchronous, and with integer ids.
 
-Versions are stored one higher than the tests name them, because some of them start at nought.
-A stream is opened when it is first written to; in the programme a message does that.
+Versions are stored one higher than in the tests, because some tests start at zero. A stream is created by its first
+write; in production its first message creates it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 class EventLoopThread:
-    """An event loop in a thread, for callers that have none."""
+    """An event loop in a thread, for synchronous callers."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -46,7 +46,7 @@ class EventLoopThread:
 
 
 class AggregateFacade(AggregateRecorder):
-    """Streams only."""
+    """Adapts the recorder to the library's ``AggregateRecorder``."""
 
     def __init__(self, loop: EventLoopThread, dsn: str) -> None:
         self.loop = loop
@@ -74,18 +74,18 @@ class AggregateFacade(AggregateRecorder):
         return [_stored(row) for row in self.loop.run(found)]
 
     async def _insert(self, events: Sequence[StoredEvent]) -> list[int]:
-        plan = await self._plan(events)
+        changeset = await self._plan(events)
         try:
-            await self.recorder.write(plan)
+            await self.recorder.write(changeset)
         except StaleRevisionError as stale:
             raise IntegrityError from stale
-        wanted = [event.event_id for event in plan.events]
+        wanted = [event.event_id for event in changeset.events]
         return [row[0] for row in await self.pool.fetch(_POSITIONS, wanted)]
 
     async def _plan(self, events: Sequence[StoredEvent]) -> Changeset:
         stream, first = UUID(str(events[0].originator_id)), events[0].originator_version + 1
         if [event.originator_version for event in events] != list(range(first - 1, first - 1 + len(events))):
-            raise IntegrityError("versions do not follow one another")
+            raise IntegrityError("The versions are not consecutive")
         await self.pool.execute(_OPEN, stream, first - 1)
         head = (await self.recorder.load(stream, after=2**40)).head
         assert head is not None
@@ -96,7 +96,7 @@ class AggregateFacade(AggregateRecorder):
 
 
 class ApplicationFacade(AggregateFacade, ApplicationRecorder):
-    """Streams and the feed; a notification's id is its position."""
+    """Adapts recorder and feed to the library's ``ApplicationRecorder``. The position is the notification id."""
 
     def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None:
         return self.loop.run(self._insert(stored_events)) if stored_events else []
@@ -123,18 +123,18 @@ class ApplicationFacade(AggregateFacade, ApplicationRecorder):
 
 
 class PollingSubscription(ListenNotifySubscription[ApplicationFacade]):
-    """Looks every 20 ms."""
+    """Polls every 20 ms."""
 
     def __init__(self, recorder: ApplicationFacade, gt: int | None = None, topics: Sequence[str] = ()) -> None:
         super().__init__(recorder, gt, topics)
-        self._looking = threading.Thread(target=self._look, daemon=True)
-        self._looking.start()
+        self._polling = threading.Thread(target=self._poll, daemon=True)
+        self._polling.start()
 
     def stop(self) -> None:
         super().stop()
-        self._looking.join()
+        self._polling.join()
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         while not self._has_been_stopped:
             self._has_been_notified.set()
             threading.Event().wait(0.02)
@@ -145,7 +145,7 @@ def _up(version: int | None) -> int | None:
 
 
 def _stored(row: EventRow) -> StoredEvent:
-    return StoredEvent(row.stream_id, row.version - 1, row.topic, row.state)
+    return StoredEvent(row.originator_id, row.originator_version - 1, row.topic, row.state)
 
 
 _OPEN = """

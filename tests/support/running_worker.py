@@ -1,4 +1,4 @@
-"""A house for a test: the real worker and relay on the real servers, and the few words a test says to it."""
+"""The real worker and relay on real servers, with short methods to send messages and to read the log."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class TestRecording(RecordingActivities):
 
 @dataclass
 class RunningWorker:
-    """What a test may ask: say something to a stream, wait until it rests, look at its log."""
+    """Sends messages to streams, waits until they are idle, and reads their log."""
 
     pool: asyncpg.Pool[asyncpg.Record]
     owner: asyncpg.Pool[asyncpg.Record]
@@ -66,7 +66,7 @@ class RunningWorker:
     async def begin(
         self, name: str = "RegisterCase", *, kind: str = "case", called: str | None = None, **fields: Any
     ) -> Receipt:
-        """Start a stream with its first message. ``called`` is the number of a movement."""
+        """Starts a stream with its first message. ``called`` is the number of a movement."""
         receipt = await self.inbox.start_stream(kind, called, _incoming(None, name, fields))
         self.notifier.notify(INBOX, receipt.stream_id)
         return receipt
@@ -79,7 +79,7 @@ class RunningWorker:
         return receipt
 
     async def told(self, stream: UUID, name: str, **fields: Any) -> dict[str, Any]:
-        """Say it, and wait for what became of it."""
+        """Sends a message and returns its result."""
         receipt = await self.say(stream, name, **fields)
         return await self.became(receipt.message_id)
 
@@ -89,11 +89,11 @@ class RunningWorker:
         return {"status": found.status, **(found.result or {})}
 
     async def record(self, stream: UUID) -> Progress:
-        """A recording of one's own, beside the workflow's."""
+        """Records the stream directly, without its workflow."""
         return await self.recording.catch_up(RecordRequest(stream_id=stream))
 
     async def order_open(self, stream: UUID, *stages: str) -> Progress:
-        """What the workflow orders."""
+        """Records the stream and opens stages, as the workflow does."""
         return await self.recording.catch_up(
             RecordRequest(stream_id=stream, open=tuple(Stage(stage) for stage in stages))
         )
@@ -110,24 +110,24 @@ class RunningWorker:
         return await Repository(self.pool, self.keys).get(stream)
 
     async def until(self, stream: UUID, name: str, seconds: float = 20, times: int = 1) -> list[str]:
-        """Wait until an event of that name stands in the log, so many times."""
+        """Waits until the log has ``times`` events with this name. Returns the names of all events."""
         async with asyncio.timeout(seconds):
             while (names := await self.names(stream)).count(name) < times:
                 await asyncio.sleep(0.05)
         return names
 
     async def stands_at(self, moment: str | datetime) -> None:
-        """The programme's clock stands still there, and from now on only moves when told."""
-        await clock.stand_still(self.owner, _moment(moment))
+        """Stops the programme clock at a time; from then on only the test moves it."""
+        await clock.stop(self.owner, _moment(moment))
 
     async def rests(self, seconds: float = 30) -> None:
-        """Wait until nothing is pending and no deadline that has come is unrecorded."""
+        """Waits until no message is pending and all passed deadlines are recorded."""
         async with asyncio.timeout(seconds):
             while await self.pool.fetchval(RESTLESS):
                 await asyncio.sleep(0.05)
 
     async def at(self, moment: str | datetime) -> None:
-        """Time passes to a moment, stopping at every deadline on the way until it is recorded."""
+        """Moves the clock to a time, and waits at each deadline on the way until it is recorded."""
         until = _moment(moment)
         await self.rests()
         while (due := await self.pool.fetchval(NEXT_DUE)) and due <= until:
@@ -139,7 +139,7 @@ class RunningWorker:
         await self.at(await clock.now(self.pool) + timedelta(**span))
 
     async def asked(self, case: UUID, kind: str, seconds: float = 20) -> Referral:
-        """The newest referral of a kind, which a stage the workflow is about to open may still have to make."""
+        """Returns the newest referral of a kind; waits until a stage has created it."""
         async with asyncio.timeout(seconds):
             while True:
                 state = await self.state(case)
@@ -158,7 +158,7 @@ class RunningWorker:
         signal_id: UUID | None = None,
         **more: Any,
     ) -> dict[str, Any]:
-        """A partner's signal about the newest referral of a kind, and what became of it."""
+        """Sends a signal of the partner about the newest referral of a kind, and returns its result."""
         await self.rests()
         referral = await self.asked(case, kind)
         fields = {
@@ -198,7 +198,7 @@ def _incoming(
 
 @asynccontextmanager
 async def an_intake(database: Any, servers: Any) -> AsyncIterator[RunningWorker]:
-    """Somebody who speaks and looks, with no worker of their own: others do the work."""
+    """Opens an intake without a worker of its own: other processes do the work."""
     pool, owner = await open_pool(database.app_dsn), await open_pool(database.owner_dsn)
     keys = KeyStore(pool, MASTER)
     client = await connect(servers.temporal_address, servers.temporal_namespace)
@@ -215,7 +215,7 @@ async def an_intake(database: Any, servers: Any) -> AsyncIterator[RunningWorker]
 async def a_running_worker(
     database: Any, servers: Any, *, relay: bool = True, cached: int = 100
 ) -> AsyncIterator[RunningWorker]:
-    """The worker and the relay run until the test has ended."""
+    """Runs the worker and the relay until the end of the test."""
     async with an_intake(database, servers) as worker:
         stop, running = asyncio.Event(), []
         relay_process = Relay(

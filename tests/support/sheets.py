@@ -12,7 +12,7 @@ from uuid import UUID
 from openpyxl import load_workbook
 
 from domain.kernel.person import Person
-from domain.referral.sheets import SheetKind, spaced
+from domain.referral.sheets import SheetKind, printed_code
 from gateway.intake.service import Intake
 from gateway.sheets.collect import CheckedSheet, LineResult, check, collect_sheet, read_sheet, settled
 from gateway.sheets.issue import SheetIssue, issue_sheet, registered
@@ -103,7 +103,7 @@ class SheetOffice:
 def filled(found: SheetIssue, *rows: Cells, written: str = "csv") -> bytes:
     """Returns the completed sheet as a file: each row with these cells, by column name."""
     page = found.page
-    answers = {spaced(row.code): cells for row, cells in zip(page.rows, rows, strict=False)}
+    answers = {printed_code(row.code): cells for row, cells in zip(page.rows, rows, strict=False)}
     headings = {HEADINGS[column].in_(page.language): column for column in (*page.given, *page.open)}
     raw = WRITTEN[written](page)
     return (_filled_csv if written == "csv" else _filled_xlsx)(raw, headings, answers)

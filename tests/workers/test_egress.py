@@ -50,7 +50,7 @@ async def test_a_demonstration_database_on_another_machine_allows_loopback_recei
     remote: ClientFor, database: Database
 ) -> None:
     async with await open_pool(database.owner_dsn) as owner:
-        await clock.stand_still(owner, await clock.now(owner))
+        await clock.stop(owner, await clock.now(owner))
     assert (await remote("1")).loopback
 
 

@@ -86,7 +86,7 @@ async def _send_test(context: CommandContext, partner_id: str) -> dict[str, Any]
         answer = await (await _client(context)).post(to.url, headers, body)
     except NotReachedError as why:
         return {**sent, "received": False, "error": why.word, "seconds": _elapsed(started)}
-    response = {"status": answer.status, "answer": answer.said.decode(errors="replace")}
+    response = {"status": answer.status, "answer": answer.body.decode(errors="replace")}
     received = HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES
     return {**sent, "received": received, **response, "seconds": _elapsed(started)}
 

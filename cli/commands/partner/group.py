@@ -21,7 +21,7 @@ from cli.output import CommandError, ExitCode, as_text, emit, log, print_fields,
 from domain.kernel.labels import label, words
 from domain.kernel.vocabulary import ReferralKind
 from domain.kernel.working_time import CALENDARS
-from domain.referral.disclosure import Recipient, telling
+from domain.referral.disclosure import Recipient, revealing_word
 from gateway.tabular.cells import UnclearCellError, nationality
 from store.crypto.webhook_signatures import LONGEST_TOLERANCE_S
 from store.partners.keys import key_entries
@@ -88,7 +88,7 @@ def show_partner(*, partner_id: str, as_json: bool) -> None:
 
 def _change_json(change: RegistryChange) -> dict[str, Any]:
     at = change.at.isoformat(timespec="seconds")
-    return {"at": at, "by": change.by, "change": change.change, "key_id": change.key_id, **change.told}
+    return {"at": at, "by": change.by, "change": change.change, "key_id": change.key_id, **change.details}
 
 
 def _print(found: dict[str, Any]) -> None:
@@ -184,7 +184,7 @@ def _merged(partner_id: str, known: RegisteredPartner | None, values: dict[str, 
 
 def _require_neutral_id(wanted: RegisteredPartner, *, is_new: bool) -> None:
     """Refuses an id that reveals the service: ids are in lists, events and URLs, unencrypted, and cannot be changed."""
-    word = telling(wanted.partner_id, wanted.kinds)
+    word = revealing_word(wanted.partner_id, wanted.kinds)
     if word is None:
         return
     message = f"The id {wanted.partner_id!r} contains {word!r}, which reveals the service; ids are not encrypted."

@@ -95,13 +95,13 @@ def _row(each: Delivery, number: str) -> dict[str, Any]:
 
 async def _content(release_check: ReleaseCheck, delivery: Delivery) -> dict[str, Any]:
     """Returns the result of the release check, and the content if released; from then on it counts as disclosed."""
-    release = await release_check.ask(delivery)
+    release = await release_check.check(delivery)
     if release.verdict is not Verdict.GO:
         return {"leave": release.verdict, "says": None}
     body = open_delivery(release.keyring, delivery)
     if body is None:
         return {"leave": ERASED, "says": None}
-    if not await release_check.outbox.taken_along(delivery.outbox_id, release.revision):
+    if not await release_check.outbox.begin_manual_delivery(delivery.outbox_id, release.revision):
         return {"leave": Verdict.HELD, "says": None}
     return {"leave": release.verdict, "says": json.loads(body)}
 

@@ -201,7 +201,7 @@ async def _attach(context: CommandContext, checked: CheckedSheet, scan: Path, us
     for sheet_id in dict.fromkeys(each.sheet_id for each in own):
         issued = await sheets.sheet(context.pool, sheet_id)
         cases = list(dict.fromkeys(each.stream_id for each in own if each.sheet_id == sheet_id))
-        holders = await sheets.everybody_on(context.pool, [sheet_id])
+        holders = await sheets.cases_on(context.pool, [sheet_id])
         about = EvidenceDetails(scan.name[-120:], None, SHEETS[issued.kind].compartment if issued else "GEN", sheet_id)
         store = content_store(context)
         with scan.open("rb") as opened:

@@ -21,7 +21,7 @@ async def a_ledger(archive: RecordedArchive) -> list[UUID]:
         PartnerMessage(sender, f"m-{n}", "an-unknown-token", b"{}", b"{}", f"partner:{sender}", f"partner:{sender}")
         for n, sender in enumerate(sources)
     ]
-    await Ledger(archive.pool, archive.keys).take(signals)
+    await Ledger(archive.pool, archive.keys).accept(signals)
     await publish(archive.pool, ReceiptKey(archive.keys.master))
     return [signal.message_id for signal in signals]
 

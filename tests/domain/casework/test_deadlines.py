@@ -1,4 +1,4 @@
-"""Silence is a fact: when each deadline falls, and that nothing is ever waited for without one."""
+"""Deadlines: when each one falls, and that nothing is awaited without one."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ def at(text: str) -> datetime:
         ("2026-11-23 08:00", working_days(1), "2026-11-24 15:00"),  # Monday: Tuesday, closing time in Tripoli
         ("2026-11-23 08:00", working_days(3), "2026-11-26 15:00"),  # until Thursday
         ("2026-11-23 08:00", working_days(4), "2026-11-29 15:00"),  # Friday and Saturday do not count
-        ("2026-11-27 08:00", working_days(1), "2026-11-29 15:00"),  # begun on the weekend
+        ("2026-11-27 08:00", working_days(1), "2026-11-29 15:00"),  # starts on the weekend
         ("2026-12-23 08:00", working_days(1), "2026-12-27 15:00"),  # 24 December is a holiday, then the weekend
         ("2026-11-23 23:30", working_days(1), "2026-11-25 15:00"),  # half past one on Tuesday in Tripoli
         ("2026-11-23 08:00", hours(72), "2026-11-26 08:00"),
-        ("2026-11-26 08:00", days(2), "2026-11-28 08:00"),  # clock days pass on weekends too
+        ("2026-11-26 08:00", days(2), "2026-11-28 08:00"),  # calendar days include weekends
     ],
 )
 def test_a_span_ends_when_the_calendar_says(start: str, span: object, end: str) -> None:
@@ -69,43 +69,43 @@ def test_working_days_are_not_counted_backwards() -> None:
 
 
 def test_a_permission_holds_to_the_second_and_ends_the_next() -> None:
-    told = a_cleared_case()
-    permit = told.clearance("EXIT_PERMIT")
+    scenario = a_cleared_case()
+    permit = scenario.clearance("EXIT_PERMIT")
     assert permit is not None
     assert permit.valid_until is not None
-    told.at(permit.valid_until)
+    scenario.at(permit.valid_until)
     before = permit.status
-    told.after(seconds=1)
+    scenario.after(seconds=1)
     assert [before, permit.status] == ["VALID", "EXPIRED"]
-    assert told.status("DOCUMENTS") == "REOPENED"
+    assert scenario.status("DOCUMENTS") == "REOPENED"
 
 
 def test_nothing_expires_after_departure() -> None:
-    told = a_departed_case().after(days=200)
-    assert "ClearanceExpired" not in told.names
+    scenario = a_departed_case().after(days=200)
+    assert "ClearanceExpired" not in scenario.names
 
 
 def test_a_hold_comes_up_for_review_again_and_again() -> None:
-    told = a_screened_case().having("PlaceHold", hold_type="LEGAL", reason="x").after(days=43)
-    assert Counter(task.task for task in told.case.tasks.values())["review a hold"] == 3
+    scenario = a_screened_case().having("PlaceHold", hold_type="LEGAL", reason="x").after(days=43)
+    assert Counter(task.task for task in scenario.case.tasks.values())["review a hold"] == 3
 
 
 def test_a_reviewed_hold_comes_up_later() -> None:
-    told = a_registered_case().having("PlaceHold", hold_type="PROTECTION", reason="x").after(days=6)
-    told.having("ReviewHold", hold_id=told.held("PROTECTION").hold_id, decision="goes on").after(days=6)
-    assert "TaskRaised" not in told.names
-    assert "TaskRaised" in told.after(days=2).names
+    scenario = a_registered_case().having("PlaceHold", hold_type="PROTECTION", reason="x").after(days=6)
+    scenario.having("ReviewHold", hold_id=scenario.held("PROTECTION").hold_id, decision="goes on").after(days=6)
+    assert "TaskRaised" not in scenario.names
+    assert "TaskRaised" in scenario.after(days=2).names
 
 
 def test_five_years_after_closing_erasure_is_asked_for_once() -> None:
-    told = a_closed_case().after(days=5 * 365)
-    assert [task.task for task in told.case.tasks.values()].count("erase personal data") == 1
-    assert deadlines(told.case, told.directory) == []
+    scenario = a_closed_case().after(days=5 * 365)
+    assert [task.task for task in scenario.case.tasks.values()].count("erase personal data") == 1
+    assert deadlines(scenario.case, scenario.directory) == []
 
 
 def test_a_closed_case_has_no_deadline_but_that() -> None:
-    told = a_closed_case()
-    assert [due.kind for due in deadlines(told.case, told.directory)] == ["retention"]
+    scenario = a_closed_case()
+    assert [due.kind for due in deadlines(scenario.case, scenario.directory)] == ["retention"]
 
 
 # P9
@@ -113,13 +113,13 @@ def test_a_closed_case_has_no_deadline_but_that() -> None:
 
 @pytest.mark.parametrize("journey", CASES)
 def test_nothing_is_waited_for_without_a_deadline(journey: str) -> None:
-    """P9: every sent referral that has not ended, and every hold, comes up again, at every step of a journey."""
+    """P9: every open referral and every hold has a deadline, at every step of a journey."""
     events = CASES[journey]().events
     for length in range(1, len(events) + 1, 7):
-        told = CaseScenario(folded(events[:length]))
-        if told.case.closed:
+        scenario = CaseScenario(folded(events[:length]))
+        if scenario.case.closed:
             continue
-        subjects = {due.subject.partition("/")[0] for due in deadlines(told.case, told.directory)}
-        sent = [one for one in told.case.open_referrals() if one.status is not ReferralStatus.DRAFT]
+        subjects = {due.subject.partition("/")[0] for due in deadlines(scenario.case, scenario.directory)}
+        sent = [one for one in scenario.case.open_referrals() if one.status is not ReferralStatus.DRAFT]
         assert {str(one.referral_id) for one in sent} <= subjects
-        assert {str(hold_id) for hold_id in told.case.holds} <= subjects
+        assert {str(hold_id) for hold_id in scenario.case.holds} <= subjects

@@ -1,4 +1,4 @@
-"""Return advisories: nobody is flown to where it has become unsafe, and nobody else is stopped."""
+"""Return advisories: no person travels to a place that has become unsafe, and no other person is stopped."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ CAUTION = an_advisory("2026-4", "CAUTION_INDIVIDUAL_ASSESSMENT", "NG-LA")
 OPENED = an_advisory("2026-5", "OPEN", "NG-LA", days=1)
 
 
-def advised(told: CaseScenario, *advisories: Advisory) -> CaseScenario:
-    """From now on everybody knows it, whatever the case has been told."""
-    told.directory = replace(told.directory, advisories=advisories)
-    return told
+def advised(scenario: CaseScenario, *advisories: Advisory) -> CaseScenario:
+    """Puts advisories in force without a message to the case."""
+    scenario.directory = replace(scenario.directory, advisories=advisories)
+    return scenario
 
 
 def order(advisory: Advisory) -> dict[str, object]:
@@ -62,13 +62,13 @@ def order(advisory: Advisory) -> dict[str, object]:
     }
 
 
-def reassessed(told: CaseScenario, advisory: Advisory) -> CaseScenario:
-    """The advisory changes, and the case is told of it."""
-    return advised(told, advisory).having("ReassessSafety", **order(advisory))
+def reassessed(scenario: CaseScenario, advisory: Advisory) -> CaseScenario:
+    """Changes an advisory and sends the change to the case."""
+    return advised(scenario, advisory).having("ReassessSafety", **order(advisory))
 
 
-def safety(told: CaseScenario) -> str:
-    found = told.clearance("SAFETY_OF_RETURN")
+def safety(scenario: CaseScenario) -> str:
+    found = scenario.clearance("SAFETY_OF_RETURN")
     return found.status if found else "MISSING"
 
 
@@ -76,30 +76,30 @@ def safety(told: CaseScenario) -> str:
 
 
 def test_sc_19_a_region_becomes_unsafe_after_the_freeze() -> None:
-    told = a_frozen_case()
-    before = len(told.events)
-    reassessed(told, NO_RETURN)
+    scenario = a_frozen_case()
+    before = len(scenario.events)
+    reassessed(scenario, NO_RETURN)
     assert_in_order(
-        told.events[before:],
+        scenario.events[before:],
         "ReturnAdvisoryChanged[NG-LA NO_RETURN 2026-4]",
         "ClearanceRevoked[SAFETY_OF_RETURN ADVISORY_CHANGED]",
         "SeatReleased",
         "HoldPlaced[SAFETY]",
     )
-    assert told.refused("AssessSafetyOfReturn", **SAFE, advisory_version="2026-4", individual=True).rule == (
+    assert scenario.refused("AssessSafetyOfReturn", **SAFE, advisory_version="2026-4", individual=True).rule == (
         "SAFETY.NO_RETURN"
     )
-    told.having("AssessSafetyOfReturn", area="NG-KN", result="SAFE", advisory_version="2026-4", individual=True)
-    assert told.named("SafetyOfReturnAssessed")[-1].facts["advisory_version"] == "2026-4"
-    told.having("LiftHold", hold_id=told.held("SAFETY").hold_id, reason="she goes to her sister instead")
-    assert {failure for failure in told.failures() if "SAFETY" in failure} == set()
+    scenario.having("AssessSafetyOfReturn", area="NG-KN", result="SAFE", advisory_version="2026-4", individual=True)
+    assert scenario.named("SafetyOfReturnAssessed")[-1].facts["advisory_version"] == "2026-4"
+    scenario.having("LiftHold", hold_id=scenario.held("SAFETY").hold_id, reason="she goes to her sister instead")
+    assert {failure for failure in scenario.failures() if "SAFETY" in failure} == set()
 
 
-def test_sc_19_and_whoever_returns_to_another_region_is_not_touched() -> None:
+def test_sc_19_a_person_returning_to_another_region_is_not_affected() -> None:
     elsewhere = an_advisory("2026-4", "NO_RETURN", "NG-BO")
-    told = advised(a_frozen_case(), elsewhere)
-    assert told.refused("ReassessSafety", **order(elsewhere)).rule == "SAFETY.NOT_CONCERNED"
-    assert told.having("CheckInPassenger").having("BoardPassenger").case.seat is not None
+    scenario = advised(a_frozen_case(), elsewhere)
+    assert scenario.refused("ReassessSafety", **order(elsewhere)).rule == "SAFETY.NOT_CONCERNED"
+    assert scenario.having("CheckInPassenger").having("BoardPassenger").case.seat is not None
 
 
 # What a change ends
@@ -108,178 +108,184 @@ def test_sc_19_and_whoever_returns_to_another_region_is_not_touched() -> None:
 @pytest.mark.parametrize(
     "advisory", [NO_RETURN, CAUTION, an_advisory("2026-4", "NO_RETURN")], ids=lambda each: each.mark
 )
-def test_who_was_cleared_by_another_version_is_held_and_assessed_anew(advisory: Advisory) -> None:
-    told = reassessed(a_cleared_case(), advisory)
-    assert (safety(told), told.has_hold("SAFETY")) == ("REVOKED", True)
-    assert "assess the safety of return anew" in [task.task for task in told.case.tasks.values()]
-    assert told.status("PROTECTION") == "REOPENED"
-    assert "STAFF.SAFETY_OF_RETURN" in told.waits_for()
+def test_a_person_cleared_under_another_version_is_held_and_reassessed(advisory: Advisory) -> None:
+    scenario = reassessed(a_cleared_case(), advisory)
+    assert (safety(scenario), scenario.has_hold("SAFETY")) == ("REVOKED", True)
+    assert "assess the safety of return anew" in [task.task for task in scenario.case.tasks.values()]
+    assert scenario.status("PROTECTION") == "REOPENED"
+    assert "STAFF.SAFETY_OF_RETURN" in scenario.waits_for()
 
 
-def test_where_a_place_opens_who_was_cleared_by_a_look_at_the_country_is_assessed_anew_without_a_hold() -> None:
-    told = reassessed(a_cleared_case(), OPENED)
-    assert (safety(told), told.has_hold("SAFETY")) == ("REVOKED", False)
+def test_where_a_place_opens_a_clearance_by_country_is_reassessed_without_a_hold() -> None:
+    scenario = reassessed(a_cleared_case(), OPENED)
+    assert (safety(scenario), scenario.has_hold("SAFETY")) == ("REVOKED", False)
 
 
-def test_where_a_place_opens_who_was_looked_at_individually_stays_cleared() -> None:
-    told = reassessed(a_cleared_case(), CAUTION)
-    told.having("AssessSafetyOfReturn", **SAFE, advisory_version="2026-4", individual=True)
-    assert advised(told, OPENED).refused("ReassessSafety", **order(OPENED)).rule == "SAFETY.NOT_CONCERNED"
-    assert (safety(told), CHANGED in told.failures()) == ("VALID", False)
+def test_where_a_place_opens_an_individual_assessment_stays_valid() -> None:
+    scenario = reassessed(a_cleared_case(), CAUTION)
+    scenario.having("AssessSafetyOfReturn", **SAFE, advisory_version="2026-4", individual=True)
+    assert advised(scenario, OPENED).refused("ReassessSafety", **order(OPENED)).rule == "SAFETY.NOT_CONCERNED"
+    assert (safety(scenario), CHANGED in scenario.failures()) == ("VALID", False)
 
 
 @pytest.mark.parametrize("level", ["CAUTION_INDIVIDUAL_ASSESSMENT", "NO_RETURN"])
-def test_where_caution_stays_advised_under_another_version_everybody_is_looked_at_again(level: str) -> None:
-    told = reassessed(a_cleared_case(), CAUTION)
-    told.having("AssessSafetyOfReturn", **SAFE, advisory_version="2026-4", individual=True)
-    assert safety(reassessed(told, replace(OPENED, level=AdvisoryLevel(level)))) == "REVOKED"
+def test_where_caution_stays_advised_under_another_version_every_case_is_reassessed(level: str) -> None:
+    scenario = reassessed(a_cleared_case(), CAUTION)
+    scenario.having("AssessSafetyOfReturn", **SAFE, advisory_version="2026-4", individual=True)
+    assert safety(reassessed(scenario, replace(OPENED, level=AdvisoryLevel(level)))) == "REVOKED"
 
 
-def test_before_the_freeze_the_seat_is_kept_and_the_freeze_asks_again() -> None:
-    told = reassessed(a_seated_case(), NO_RETURN)
-    assert told.case.seat is not None
-    told.at("2026-12-12T09:00:00Z")
-    told.having("ManifestIsFrozen", movement_id=FLIGHT["movement_id"], movement=FLIGHT["movement"])
-    assert told.case.seat is None
+def test_before_the_freeze_the_seat_is_kept_and_checked_again_at_the_freeze() -> None:
+    scenario = reassessed(a_seated_case(), NO_RETURN)
+    assert scenario.case.seat is not None
+    scenario.at("2026-12-12T09:00:00Z")
+    scenario.having("ManifestIsFrozen", movement_id=FLIGHT["movement_id"], movement=FLIGHT["movement"])
+    assert scenario.case.seat is None
 
 
 @pytest.mark.parametrize("beginning", [a_frozen_case, a_boarded_case])
-def test_after_the_freeze_the_seat_goes_back_and_nobody_stays_on_board(beginning: Callable[[], CaseScenario]) -> None:
-    told = reassessed(beginning(), NO_RETURN)
-    assert told.case.seat is None
-    assert ("PassengerOffloaded" in told.names) is ("PassengerBoarded" in told.names)
+def test_after_the_freeze_the_seat_is_released_and_a_boarded_person_offloaded(
+    beginning: Callable[[], CaseScenario],
+) -> None:
+    scenario = reassessed(beginning(), NO_RETURN)
+    assert scenario.case.seat is None
+    assert ("PassengerOffloaded" in scenario.names) is ("PassengerBoarded" in scenario.names)
 
 
-def test_a_place_that_is_not_written_as_a_part_of_the_country_may_lie_in_it() -> None:
-    told = a_screened_case().having("AssessSafetyOfReturn", area="near Lagos", result="SAFE", advisory_version="1")
-    assert safety(reassessed(told, NO_RETURN)) == "REVOKED"
+def test_a_place_without_a_known_region_counts_as_affected() -> None:
+    scenario = a_screened_case().having("AssessSafetyOfReturn", area="near Lagos", result="SAFE", advisory_version="1")
+    assert safety(reassessed(scenario, NO_RETURN)) == "REVOKED"
 
 
 @pytest.mark.parametrize("beginning", [a_registered_case, a_screened_case])
-def test_who_has_not_been_assessed_has_nothing_to_lose(beginning: Callable[[], CaseScenario]) -> None:
-    told = advised(beginning(), NO_RETURN)
-    assert told.refused("ReassessSafety", **order(NO_RETURN)).rule == "SAFETY.NOT_CONCERNED"
+def test_a_person_not_yet_assessed_loses_no_clearance(beginning: Callable[[], CaseScenario]) -> None:
+    scenario = advised(beginning(), NO_RETURN)
+    assert scenario.refused("ReassessSafety", **order(NO_RETURN)).rule == "SAFETY.NOT_CONCERNED"
 
 
-def test_who_is_on_the_way_is_looked_at_and_nothing_else_is_touched() -> None:
-    told = advised(a_departed_case(), NO_RETURN).having("ReassessSafety", **order(NO_RETURN))
-    assert "look at the onward journey" in [task.task for task in told.case.tasks.values()]
-    assert (safety(told), told.has_hold("SAFETY")) == ("VALID", False)
+def test_a_person_in_transit_is_reviewed_and_nothing_else_changes() -> None:
+    scenario = advised(a_departed_case(), NO_RETURN).having("ReassessSafety", **order(NO_RETURN))
+    assert "look at the onward journey" in [task.task for task in scenario.case.tasks.values()]
+    assert (safety(scenario), scenario.has_hold("SAFETY")) == ("VALID", False)
 
 
-def test_who_has_arrived_is_a_matter_of_protection() -> None:
+def test_a_person_who_has_arrived_is_referred_to_protection() -> None:
     assert an_arrived_case().refused("ReassessSafety", **order(NO_RETURN)).rule == "SAFETY.ARRIVED"
 
 
-def test_a_change_that_comes_late_ends_nothing_that_a_newer_one_covers() -> None:
-    told = reassessed(a_cleared_case(), replace(CAUTION, version="2026-6", number=9))
-    told.having("AssessSafetyOfReturn", **SAFE, advisory_version="2026-6", individual=True)
-    assert told.refused("ReassessSafety", **order(OPENED)).rule == "SAFETY.NOT_CONCERNED"
+def test_an_older_change_received_late_does_not_end_a_newer_clearance() -> None:
+    scenario = reassessed(a_cleared_case(), replace(CAUTION, version="2026-6", number=9))
+    scenario.having("AssessSafetyOfReturn", **SAFE, advisory_version="2026-6", individual=True)
+    assert scenario.refused("ReassessSafety", **order(OPENED)).rule == "SAFETY.NOT_CONCERNED"
 
 
-# The gate looks by itself
+# The gate checks current advisories
 
 
 @pytest.mark.parametrize("checkpoint", ["NOMINATE", "FREEZE", "CHECK_IN", "BOARD"])
-def test_the_gate_knows_an_advisory_that_the_case_has_not_been_told(checkpoint: str) -> None:
-    told = a_frozen_case()
-    assert CHANGED not in told.failures(checkpoint)
-    assert CHANGED in advised(told, CAUTION).failures(checkpoint)
+def test_the_gate_applies_an_advisory_that_the_case_has_not_received(checkpoint: str) -> None:
+    scenario = a_frozen_case()
+    assert CHANGED not in scenario.failures(checkpoint)
+    assert CHANGED in advised(scenario, CAUTION).failures(checkpoint)
 
 
-def test_who_has_checked_in_is_taken_off_with_the_next_word_that_comes() -> None:
-    told = advised(a_boarded_case(), NO_RETURN).having("AddNote", note="anything")
-    assert told.case.seat is None
+def test_a_checked_in_person_is_offloaded_with_the_next_message() -> None:
+    scenario = advised(a_boarded_case(), NO_RETURN).having("AddNote", note="anything")
+    assert scenario.case.seat is None
 
 
-def test_a_worker_that_does_not_know_yet_believes_what_the_case_was_told() -> None:
-    told = reassessed(a_cleared_case(), CAUTION)
-    told.directory = replace(told.directory, advisories=())
-    assert told.refused("AssessSafetyOfReturn", **SAFE, advisory_version="2026-3").rule == "SAFETY.ADVISORY"
+def test_a_worker_with_an_older_advisory_uses_the_one_that_the_case_received() -> None:
+    scenario = reassessed(a_cleared_case(), CAUTION)
+    scenario.directory = replace(scenario.directory, advisories=())
+    assert scenario.refused("AssessSafetyOfReturn", **SAFE, advisory_version="2026-3").rule == "SAFETY.ADVISORY"
 
 
 @pytest.mark.parametrize("advisory", [CAUTION, NO_RETURN], ids=lambda each: each.mark)
-def test_a_version_that_was_quoted_before_it_was_set_is_none(advisory: Advisory) -> None:
-    told = a_screened_case().having("AssessSafetyOfReturn", **SAFE, advisory_version="2026-4", individual=True)
-    assert CHANGED in advised(told, advisory).failures()
+def test_a_version_quoted_before_its_publication_does_not_count(advisory: Advisory) -> None:
+    scenario = a_screened_case().having("AssessSafetyOfReturn", **SAFE, advisory_version="2026-4", individual=True)
+    assert CHANGED in advised(scenario, advisory).failures()
 
 
-def test_one_version_may_say_one_thing_of_a_country_and_another_of_its_part() -> None:
-    told = advised(a_screened_case(), an_advisory("2026-4", "OPEN"))
-    told.having("AssessSafetyOfReturn", area="NG-BO", result="SAFE", advisory_version="2026-4")
+def test_one_version_may_differ_for_a_country_and_its_part() -> None:
+    scenario = advised(a_screened_case(), an_advisory("2026-4", "OPEN"))
+    scenario.having("AssessSafetyOfReturn", area="NG-BO", result="SAFE", advisory_version="2026-4")
     part = an_advisory("2026-4", "CAUTION_INDIVIDUAL_ASSESSMENT", "NG-BO", days=1)
-    assert safety(reassessed(told, part)) == "REVOKED"
+    assert safety(reassessed(scenario, part)) == "REVOKED"
 
 
-def test_what_an_officer_granted_rests_on_no_assessment_that_was_made_before() -> None:
-    told = a_cleared_case().having("AssessSafetyOfReturn", **SAFE | {"result": "NOT_SAFE"}, advisory_version="2026-4")
-    told.having("GrantClearance", kind="SAFETY_OF_RETURN", evidence="she goes to her sister in Borno")
-    assert CHANGED in advised(told, an_advisory("2026-5", "NO_RETURN", "NG-BO")).failures()
+def test_a_clearance_granted_by_an_officer_does_not_rest_on_an_earlier_assessment() -> None:
+    scenario = a_cleared_case().having(
+        "AssessSafetyOfReturn", **SAFE | {"result": "NOT_SAFE"}, advisory_version="2026-4"
+    )
+    scenario.having("GrantClearance", kind="SAFETY_OF_RETURN", evidence="she goes to her sister in Borno")
+    assert CHANGED in advised(scenario, an_advisory("2026-5", "NO_RETURN", "NG-BO")).failures()
 
 
-def test_a_case_that_was_not_told_waits_for_a_new_assessment_since_the_advisory_changed() -> None:
-    told = advised(a_frozen_case(), CAUTION)
-    assert told.status("PROTECTION") == "COMPLETED"
+def test_a_case_without_the_change_waits_for_a_new_assessment_because_of_it() -> None:
+    scenario = advised(a_frozen_case(), CAUTION)
+    assert scenario.status("PROTECTION") == "COMPLETED"
     (lack,) = [
-        lack for _, lack in requirements_by_stage(told.case, told.moment()) if lack.code == "STAFF.SAFETY_OF_RETURN"
+        lack
+        for _, lack in requirements_by_stage(scenario.case, scenario.moment())
+        if lack.code == "STAFF.SAFETY_OF_RETURN"
     ]
     assert lack.since == CAUTION.since
 
 
-def test_the_case_says_itself_that_its_safety_rests_on_yesterday() -> None:
-    told = advised(a_cleared_case(), CAUTION).having("AddNote", note="anything")
-    assert told.status("PROTECTION") == "REOPENED"
-    assert "STAFF.SAFETY_OF_RETURN" in told.waits_for()
+def test_the_case_shows_that_its_clearance_rests_on_an_older_advisory() -> None:
+    scenario = advised(a_cleared_case(), CAUTION).having("AddNote", note="anything")
+    assert scenario.status("PROTECTION") == "REOPENED"
+    assert "STAFF.SAFETY_OF_RETURN" in scenario.waits_for()
 
 
-def test_the_gate_records_what_was_advised_when_the_person_boarded() -> None:
-    told = advised(a_screened_case(), CAUTION)
-    told.having("AssessSafetyOfReturn", **SAFE, advisory_version="2026-4", individual=True)
-    assert told.named("SafetyOfReturnAssessed")[-1].facts["advised"] == "NG-LA 2026-4 CAUTION_INDIVIDUAL_ASSESSMENT"
+def test_the_gate_records_the_advisory_at_boarding() -> None:
+    scenario = advised(a_screened_case(), CAUTION)
+    scenario.having("AssessSafetyOfReturn", **SAFE, advisory_version="2026-4", individual=True)
+    assert scenario.named("SafetyOfReturnAssessed")[-1].facts["advised"] == "NG-LA 2026-4 CAUTION_INDIVIDUAL_ASSESSMENT"
     boarded = advised(a_frozen_case(), an_advisory("2026-3", "OPEN", country="SDN")).having("CheckInPassenger")
     assert boarded.having("BoardPassenger").named("TravelGateEvaluated")[-1].facts["advised"] is None
 
 
-# Assessing
+# Assessment
 
 
-def test_nothing_is_safe_by_an_advisory_that_is_no_more_in_force() -> None:
-    told = advised(a_screened_case(), OPENED)
-    refusal = told.refused("AssessSafetyOfReturn", **SAFE, advisory_version="2026-3")
+def test_an_assessment_under_a_superseded_advisory_is_rejected() -> None:
+    scenario = advised(a_screened_case(), OPENED)
+    refusal = scenario.refused("AssessSafetyOfReturn", **SAFE, advisory_version="2026-3")
     assert (refusal.rule, refusal.field) == ("SAFETY.ADVISORY", "advisory_version")
-    assert "2026-5 (OPEN) is in force for NG-LA, not 2026-3" in refusal.detail
-    assert safety(told.having("AssessSafetyOfReturn", **SAFE, advisory_version="2026-5")) == "VALID"
+    assert "advisory 2026-5 (open) is in force for Nigeria (NG-LA), not 2026-3" in refusal.detail
+    assert safety(scenario.having("AssessSafetyOfReturn", **SAFE, advisory_version="2026-5")) == "VALID"
 
 
-def test_where_caution_is_advised_the_person_is_assessed_not_the_country() -> None:
-    told = advised(a_screened_case(), CAUTION)
-    assert told.refused("AssessSafetyOfReturn", **SAFE, advisory_version="2026-4").rule == "SAFETY.INDIVIDUAL"
-    told.having("AssessSafetyOfReturn", **SAFE, advisory_version="2026-4", individual=True)
-    assert safety(told) == "VALID"
+def test_caution_requires_an_individual_assessment() -> None:
+    scenario = advised(a_screened_case(), CAUTION)
+    assert scenario.refused("AssessSafetyOfReturn", **SAFE, advisory_version="2026-4").rule == "SAFETY.INDIVIDUAL"
+    scenario.having("AssessSafetyOfReturn", **SAFE, advisory_version="2026-4", individual=True)
+    assert safety(scenario) == "VALID"
 
 
 @pytest.mark.parametrize("result", ["NOT_SAFE", "UNDETERMINED"])
-def test_that_it_is_not_safe_is_taken_under_whatever_advisory(result: str) -> None:
-    told = advised(a_cleared_case(), OPENED)
-    told.having("AssessSafetyOfReturn", area="NG-LA", result=result, advisory_version="2026-3")
-    assert safety(told) == "REVOKED"
+def test_an_unsafe_result_is_accepted_under_any_advisory(result: str) -> None:
+    scenario = advised(a_cleared_case(), OPENED)
+    scenario.having("AssessSafetyOfReturn", area="NG-LA", result=result, advisory_version="2026-3")
+    assert safety(scenario) == "REVOKED"
 
 
-def test_where_anything_is_advised_nobody_is_cleared_by_hand() -> None:
+def test_where_an_advisory_exists_safety_is_not_granted_by_hand() -> None:
     by_hand = {"kind": "SAFETY_OF_RETURN", "evidence": "seen"}
     assert advised(a_screened_case(), OPENED).refused("GrantClearance", **by_hand).rule == "CLEARANCE.ASSESSED"
     assert safety(advised(a_screened_case()).having("GrantClearance", **by_hand)) == "VALID"
 
 
 def test_a_safety_hold_is_lifted_only_after_a_new_assessment() -> None:
-    told = reassessed(a_cleared_case(), CAUTION)
-    lifting = {"hold_id": told.held("SAFETY").hold_id, "reason": "x"}
-    assert told.refused("LiftHold", **lifting).rule == "HOLD.SAFETY"
-    told.having("AssessSafetyOfReturn", **SAFE, advisory_version="2026-4", individual=True)
-    assert not told.having("LiftHold", **lifting).has_hold("SAFETY")
+    scenario = reassessed(a_cleared_case(), CAUTION)
+    lifting = {"hold_id": scenario.held("SAFETY").hold_id, "reason": "x"}
+    assert scenario.refused("LiftHold", **lifting).rule == "HOLD.SAFETY"
+    scenario.having("AssessSafetyOfReturn", **SAFE, advisory_version="2026-4", individual=True)
+    assert not scenario.having("LiftHold", **lifting).has_hold("SAFETY")
 
 
-# Which word counts
+# Which advisory counts
 
 COUNTRY = an_advisory("C", "OPEN", days=3)
 
@@ -290,7 +296,7 @@ REGION = an_advisory("R", "NO_RETURN", "NG-BO")
     ("area", "version"),
     [("NG-BO", "R"), ("NG-LA", "C"), ("Maiduguri", "R"), (None, "R")],
 )
-def test_the_strictest_word_about_a_place_counts(area: str | None, version: str) -> None:
+def test_the_strictest_advisory_for_a_place_counts(area: str | None, version: str) -> None:
     found = in_force([COUNTRY, REGION], "NGA", area)
     assert found is not None
     assert found.version == version
@@ -302,29 +308,29 @@ def test_among_equals_the_newest_counts() -> None:
     assert found.version == "new"
 
 
-def test_another_country_is_another_matter() -> None:
+def test_an_advisory_for_another_country_does_not_count() -> None:
     assert in_force([an_advisory("S", "NO_RETURN", country="SDN")], "NGA", "NG-LA") is None
 
 
-def test_a_change_takes_the_place_of_what_was_said_before_and_of_nothing_else() -> None:
+def test_a_change_replaces_only_the_previous_advisory_for_that_place() -> None:
     lifted = replace(REGION, level=AdvisoryLevel.OPEN, version="R2", number=5)
     assert with_change([COUNTRY, REGION], lifted) == [COUNTRY, lifted]
     assert with_change([COUNTRY, lifted], REGION) == [COUNTRY, lifted]
 
 
-def test_where_nothing_is_advised_what_was_assessed_counts() -> None:
+def test_without_an_advisory_the_assessment_counts() -> None:
     assert still_counts(None, None)
     assert not still_counts(None, COUNTRY)
     assert still_counts(an_assessment("C", advised=COUNTRY.mark), COUNTRY)
 
 
 @pytest.mark.parametrize("advised", [None, "NGA C NO_RETURN", "NG-BO C OPEN"])
-def test_what_was_assessed_counts_under_all_that_was_advised_then_not_by_the_word_alone(advised: str | None) -> None:
+def test_an_assessment_counts_only_under_all_advisories_of_its_time(advised: str | None) -> None:
     assert not still_counts(an_assessment("C", advised=advised), COUNTRY)
 
 
 @pytest.mark.parametrize("individual", [True, False])
-def test_where_nobody_returns_to_no_assessment_counts(individual: bool) -> None:
+def test_under_no_return_no_assessment_counts(individual: bool) -> None:
     assert not still_counts(an_assessment("R", advised=REGION.mark, individual=individual), REGION)
 
 

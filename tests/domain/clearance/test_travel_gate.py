@@ -50,27 +50,29 @@ CELLS = [
 
 @pytest.fixture
 def ready() -> CaseScenario:
-    """A person whom nothing keeps from travelling."""
+    """A person who meets all requirements for travel."""
     return a_frozen_case()
 
 
-def without(told: CaseScenario, kind: str) -> CaseScenario:
-    del told.case.clearances[ClearanceKind(kind)]
-    return told
+def without(scenario: CaseScenario, kind: str) -> CaseScenario:
+    del scenario.case.clearances[ClearanceKind(kind)]
+    return scenario
 
 
-def ending(told: CaseScenario, kind: str, at: datetime) -> CaseScenario:
-    told.case.clearances[ClearanceKind(kind)].valid_until = at
-    return told
+def ending(scenario: CaseScenario, kind: str, at: datetime) -> CaseScenario:
+    scenario.case.clearances[ClearanceKind(kind)].valid_until = at
+    return scenario
 
 
 @pytest.mark.parametrize("checkpoint", list(Checkpoint))
-def test_a_person_who_lacks_nothing_passes_everywhere(ready: CaseScenario, checkpoint: Checkpoint) -> None:
+def test_a_person_who_meets_all_requirements_passes_every_checkpoint(
+    ready: CaseScenario, checkpoint: Checkpoint
+) -> None:
     assert ready.failures(checkpoint) == ()
 
 
 @pytest.mark.parametrize(("kind", "checkpoint", "required"), CELLS)
-def test_each_permission_is_required_where_the_table_says(
+def test_each_clearance_is_required_where_the_table_says(
     ready: CaseScenario, kind: str, checkpoint: str, required: bool
 ) -> None:
     expected = (f"GATE.{kind}.MISSING",) if required else ()
@@ -78,20 +80,20 @@ def test_each_permission_is_required_where_the_table_says(
 
 
 @pytest.mark.parametrize("kind", sorted(set(TABLE) - {"TRAVEL_DOCUMENT"}))
-def test_a_permission_that_ends_exactly_at_departure_serves(ready: CaseScenario, kind: str) -> None:
+def test_a_clearance_that_ends_exactly_at_departure_is_sufficient(ready: CaseScenario, kind: str) -> None:
     assert ending(ready, kind, STD).failures() == ()
 
 
 @pytest.mark.parametrize("kind", sorted(set(TABLE) - {"TRAVEL_DOCUMENT"}))
-def test_a_permission_that_ends_a_second_before_departure_does_not(ready: CaseScenario, kind: str) -> None:
+def test_a_clearance_that_ends_a_second_before_departure_is_not_sufficient(ready: CaseScenario, kind: str) -> None:
     assert ending(ready, kind, STD - A_SECOND).failures() == (f"GATE.{kind}.EXPIRES_BEFORE_STD",)
 
 
-def test_a_document_lasts_until_a_day_after_arrival(ready: CaseScenario) -> None:
+def test_a_document_must_be_valid_until_a_day_after_arrival(ready: CaseScenario) -> None:
     assert ending(ready, "TRAVEL_DOCUMENT", STA + timedelta(days=1)).failures() == ()
 
 
-def test_a_document_that_ends_a_second_sooner_does_not_serve(ready: CaseScenario) -> None:
+def test_a_document_that_ends_a_second_sooner_is_not_sufficient(ready: CaseScenario) -> None:
     ending(ready, "TRAVEL_DOCUMENT", STA + timedelta(days=1) - A_SECOND)
     assert ready.failures() == ("GATE.TRAVEL_DOCUMENT.EXPIRES_BEFORE_ARRIVAL",)
 
@@ -105,14 +107,12 @@ def test_a_document_that_ends_a_second_sooner_does_not_serve(ready: CaseScenario
     ],
     ids=["expired", "revoked"],
 )
-def test_a_permission_that_has_ended_does_not_serve(
-    ready: CaseScenario, kind: str, ended: object, failure: str
-) -> None:
+def test_an_ended_clearance_is_not_sufficient(ready: CaseScenario, kind: str, ended: object, failure: str) -> None:
     ended(ClearanceKind(kind)).apply_to(ready.case)  # type: ignore[operator]
     assert ready.failures() == (f"GATE.{kind}.{failure}",)
 
 
-def test_what_is_not_required_is_not_missed(ready: CaseScenario) -> None:
+def test_a_clearance_that_is_not_required_is_not_missing(ready: CaseScenario) -> None:
     ClearanceNotRequired(kind=ClearanceKind.EXIT_PERMIT, cause="no longer asked").apply_to(ready.case)
     assert ready.failures() == ()
 
@@ -121,26 +121,26 @@ BLOCKING = [(kind, checkpoint) for kind in HoldType for checkpoint in Checkpoint
 
 
 @pytest.mark.parametrize(("kind", "checkpoint"), BLOCKING)
-def test_each_hold_stops_what_its_table_says(ready: CaseScenario, kind: HoldType, checkpoint: Checkpoint) -> None:
+def test_each_hold_blocks_what_its_table_says(ready: CaseScenario, kind: HoldType, checkpoint: Checkpoint) -> None:
     ready.send("PlaceHold", hold_type=kind, reason="x")
     at_the_airport = checkpoint in {Checkpoint.CHECK_IN, Checkpoint.BOARD}
     stops = Block.MANIFEST in BLOCKS[kind] or (at_the_airport and Block.BOARDING in BLOCKS[kind])
-    assert ready.failures(checkpoint) == (stopped_by(kind, at_the_airport) if stops else ())
+    assert ready.failures(checkpoint) == (failures_under(kind, at_the_airport) if stops else ())
 
 
-def stopped_by(kind: HoldType, at_the_airport: bool = True) -> tuple[str, ...]:
-    """A doubt about free will also ends what the person said before it; their word is asked for only at the airport."""
-    doubted = kind is HoldType.CONSENT and at_the_airport
-    return (f"GATE.HOLD.{kind}",) + (("GATE.REAFFIRMATION.WITHDRAWN",) if doubted else ())
+def failures_under(kind: HoldType, at_the_airport: bool = True) -> tuple[str, ...]:
+    """A consent hold also invalidates the earlier reaffirmation, which is required only at the airport."""
+    withdrawn = kind is HoldType.CONSENT and at_the_airport
+    return (f"GATE.HOLD.{kind}",) + (("GATE.REAFFIRMATION.WITHDRAWN",) if withdrawn else ())
 
 
 @pytest.mark.parametrize("kind", sorted(set(HoldType) - {HoldType.COMPLAINT_SAFEGUARD}))
 def test_every_hold_but_a_complaint_keeps_the_person_off_the_aircraft(ready: CaseScenario, kind: HoldType) -> None:
     ready.send("PlaceHold", hold_type=kind, reason="x")
-    assert ready.failures() == stopped_by(kind)
+    assert ready.failures() == failures_under(kind)
 
 
-def test_all_failures_are_told_at_once() -> None:
+def test_all_failures_are_reported_together() -> None:
     assert a_registered_case().having("PlaceHold", hold_type="LEGAL", reason="x").failures() == (
         "GATE.HOLD.LEGAL",
         "GATE.CONSENT_RETURN.MISSING",
@@ -156,47 +156,47 @@ def test_all_failures_are_told_at_once() -> None:
     )
 
 
-def test_nobody_is_nominated_before_nationality_is_confirmed() -> None:
+def test_nomination_requires_a_confirmed_nationality() -> None:
     assert "GATE.TRAVEL_DOCUMENT.NATIONALITY_NOT_CONFIRMED" in a_screened_case().failures("NOMINATE")
 
 
 @pytest.mark.parametrize("checkpoint", ["CHECK_IN", "BOARD"])
 @pytest.mark.parametrize(("before", "failures"), [(A_SECOND * 0, ()), (A_SECOND, ("GATE.REAFFIRMATION.MISSING",))])
-def test_the_wish_said_again_counts_for_72_hours(checkpoint: str, before: timedelta, failures: tuple[str, ...]) -> None:
-    told = a_seated_case().at("2026-12-11T09:00:00Z")
-    told.now -= before
-    told.having("ReaffirmVoluntaryReturn").at("2026-12-13T09:00:00Z").having("IssueFitToTravel", result="FIT")
-    told.at("2026-12-14T07:00:00Z")
-    assert told.failures(checkpoint) == failures
+def test_a_reaffirmation_is_valid_for_72_hours(checkpoint: str, before: timedelta, failures: tuple[str, ...]) -> None:
+    scenario = a_seated_case().at("2026-12-11T09:00:00Z")
+    scenario.now -= before
+    scenario.having("ReaffirmVoluntaryReturn").at("2026-12-13T09:00:00Z").having("IssueFitToTravel", result="FIT")
+    scenario.at("2026-12-14T07:00:00Z")
+    assert scenario.failures(checkpoint) == failures
 
 
 @pytest.mark.parametrize("checkpoint", ["CHECK_IN", "BOARD"])
 @pytest.mark.parametrize(("before", "failures"), [(A_SECOND * 0, ()), (A_SECOND, ("GATE.REAFFIRMATION.MISSING",))])
-def test_the_wish_counts_from_when_it_was_said_not_from_when_it_was_typed(
+def test_a_reaffirmation_counts_from_when_it_was_made_not_entered(
     checkpoint: str, before: timedelta, failures: tuple[str, ...]
 ) -> None:
-    told = a_seated_case().at("2026-12-12T00:00:00Z").having("IssueFitToTravel", result="FIT")
-    told.at("2026-12-14T07:00:00Z")
-    told.claimed_at = STD - timedelta(hours=72) - before
-    told.having("ReaffirmVoluntaryReturn")
-    assert told.failures(checkpoint) == failures
+    scenario = a_seated_case().at("2026-12-12T00:00:00Z").having("IssueFitToTravel", result="FIT")
+    scenario.at("2026-12-14T07:00:00Z")
+    scenario.claimed_at = STD - timedelta(hours=72) - before
+    scenario.having("ReaffirmVoluntaryReturn")
+    assert scenario.failures(checkpoint) == failures
 
 
-def test_a_wish_that_is_said_to_be_said_tomorrow_was_said_when_it_came() -> None:
-    told = a_seated_case().at("2026-12-11T08:00:00Z")
-    told.claimed_at = STD
-    told.having("ReaffirmVoluntaryReturn").at("2026-12-14T07:00:00Z")
-    assert "GATE.REAFFIRMATION.MISSING" in told.failures()
+def test_a_reaffirmation_dated_in_the_future_counts_from_receipt() -> None:
+    scenario = a_seated_case().at("2026-12-11T08:00:00Z")
+    scenario.claimed_at = STD
+    scenario.having("ReaffirmVoluntaryReturn").at("2026-12-14T07:00:00Z")
+    assert "GATE.REAFFIRMATION.MISSING" in scenario.failures()
 
 
-def test_a_wish_said_before_a_withdrawal_and_typed_after_it_is_withdrawn(ready: CaseScenario) -> None:
+def test_a_reaffirmation_made_before_a_withdrawal_and_entered_after_it_does_not_count(ready: CaseScenario) -> None:
     ready.having("WithdrawVoluntaryReturn", channel="AIRPORT")
     ready.claimed_at = ready.now - timedelta(minutes=10)
     ready.after(minutes=5).having("ReaffirmVoluntaryReturn")
     assert "GATE.REAFFIRMATION.WITHDRAWN" in ready.failures()
 
 
-def test_a_wish_said_before_a_doubt_about_free_will_counts_no_longer_when_the_doubt_is_settled(
+def test_a_reaffirmation_before_a_voluntariness_doubt_does_not_count_after_it_is_resolved(
     ready: CaseScenario,
 ) -> None:
     ready.send("PlaceHold", hold_type="CONSENT", reason="somebody spoke for them")
@@ -207,17 +207,17 @@ def test_a_wish_said_before_a_doubt_about_free_will_counts_no_longer_when_the_do
     assert ready.after(minutes=5).having("ReaffirmVoluntaryReturn").failures() == ()
 
 
-def test_a_wish_typed_late_does_not_hide_one_that_was_said_after_it(ready: CaseScenario) -> None:
+def test_a_reaffirmation_entered_late_does_not_hide_a_later_one(ready: CaseScenario) -> None:
     ready.claimed_at = ready.now - timedelta(days=5)
     ready.having("ReaffirmVoluntaryReturn")
     assert ready.failures() == ()
 
 
-def test_the_wish_is_said_again_only_for_the_airport() -> None:
+def test_reaffirmation_is_required_only_at_the_airport() -> None:
     assert a_seated_case().failures("FREEZE") == ()
 
 
-def test_a_withdrawal_after_the_wish_was_said_again_counts(ready: CaseScenario) -> None:
+def test_a_withdrawal_after_the_reaffirmation_counts(ready: CaseScenario) -> None:
     ready.send("WithdrawVoluntaryReturn", channel="AIRPORT")
     assert {"GATE.REAFFIRMATION.WITHDRAWN", "GATE.CONSENT_RETURN.REVOKED", "GATE.HOLD.CONSENT"} <= set(ready.failures())
 
@@ -231,14 +231,14 @@ def test_a_withdrawal_after_the_wish_was_said_again_counts(ready: CaseScenario) 
         ("BOARD", ("GATE.SIGNAL.IN_DOUBT",)),
     ],
 )
-def test_a_signal_in_doubt_counts_against_travelling(
+def test_a_quarantined_signal_counts_against_travel(
     ready: CaseScenario, checkpoint: str, failures: tuple[str, ...]
 ) -> None:
     ready.heard("MEDICAL_ASSESSMENT", "COMPLETED", "TREATMENT_REQUIRED")
     assert ready.failures(checkpoint) == failures
 
 
-def test_a_doubt_set_aside_counts_no_longer(ready: CaseScenario) -> None:
+def test_a_signal_set_aside_no_longer_counts(ready: CaseScenario) -> None:
     ready.heard("MEDICAL_ASSESSMENT", "COMPLETED", "TREATMENT_REQUIRED")
     signal = next(iter(ready.referral("MEDICAL_ASSESSMENT").disputed))
     ready.having("ResolveQuarantinedSignal", signal_id=signal, decision="IGNORE", reason="another patient")
@@ -246,7 +246,7 @@ def test_a_doubt_set_aside_counts_no_longer(ready: CaseScenario) -> None:
 
 
 @pytest.mark.parametrize(("checkpoint", "required"), list(zip(Checkpoint, (False, True, True, True), strict=True)))
-def test_who_is_detained_needs_a_release(ready: CaseScenario, checkpoint: str, required: bool) -> None:
+def test_a_detained_person_requires_a_release(ready: CaseScenario, checkpoint: str, required: bool) -> None:
     ready.case.living_situation = ready.case.living_situation.__class__.DETENTION_OFFICIAL
     assert ready.failures(checkpoint) == (("GATE.RELEASE_AUTHORISATION.MISSING",) if required else ())
 
@@ -257,14 +257,14 @@ def test_who_is_detained_needs_a_release(ready: CaseScenario, checkpoint: str, r
     [(date(2008, 12, 15), ("GATE.CHILD_BEST_INTERESTS.MISSING",)), (date(2008, 12, 14), ())],
     ids=["eighteen the day after departure", "eighteen on the day of departure"],
 )
-def test_a_child_at_departure_needs_its_best_interests_found(
+def test_a_child_at_departure_requires_a_best_interests_clearance(
     ready: CaseScenario, checkpoint: str, born: date, failures: tuple[str, ...]
 ) -> None:
     ready.case.person = AMINATA.model_copy(update={"date_of_birth": born})
     assert ready.failures(checkpoint) == failures
 
 
-def test_the_flight_asked_about_is_the_flight_measured(ready: CaseScenario) -> None:
+def test_validity_is_checked_against_the_flight_in_question(ready: CaseScenario) -> None:
     later = Journey(STD + timedelta(days=3), STA + timedelta(days=3))
     failures = travel_gate(ready.case, Checkpoint.BOARD, later, NEWEST.in_force, ())
     assert failures == ("GATE.FIT_TO_TRAVEL.EXPIRES_BEFORE_STD", "GATE.REAFFIRMATION.MISSING")
@@ -274,14 +274,14 @@ def test_the_flight_asked_about_is_the_flight_measured(ready: CaseScenario) -> N
 @pytest.mark.parametrize(
     ("country", "failures"), [(None, ()), ("NGA", ()), ("SDN", ("GATE.DESTINATION.OTHER_COUNTRY",))]
 )
-def test_nobody_is_flown_to_another_country_than_they_declared(
+def test_the_destination_must_be_the_declared_country(
     ready: CaseScenario, checkpoint: Checkpoint, country: str | None, failures: tuple[str, ...]
 ) -> None:
     journey = Journey(STD, STA, country)
     assert travel_gate(ready.case, checkpoint, journey, NEWEST.in_force, ()) == failures
 
 
-# What invalidates what (rule INVALIDATION.TABLE)
+# Invalidation (rule INVALIDATION.TABLE)
 
 ENDS = {
     "RETURN_WITHDRAWN": "AIRLINE_MEDICAL CONSENT_RETURN ESCORT_ASSIGNED EXIT_PERMIT RECEPTION_CONFIRMED",
@@ -308,24 +308,24 @@ def test_each_trigger_ends_what_its_row_says(trigger: Trigger) -> None:
 
 
 @pytest.mark.parametrize("trigger", list(Trigger))
-def test_these_triggers_give_the_seat_back(trigger: Trigger) -> None:
+def test_these_triggers_release_the_seat(trigger: Trigger) -> None:
     seats = {"NOT_ELIGIBLE", "NOT_SAFE_TO_RETURN", "NATIONALITY_CHANGED", "DESTINATION_CHANGED", "DETAINED"}
     assert INVALIDATES[trigger].seat is (trigger in seats)
 
 
-def test_a_permission_says_of_itself_until_when_it_holds() -> None:
+def test_a_clearance_states_its_validity() -> None:
     granted = ClearanceGranted(
         kind=ClearanceKind.EXIT_PERMIT,
         valid_from=datetime(2026, 12, 1, tzinfo=UTC),
         valid_until=datetime(2026, 12, 31, tzinfo=UTC),
     )
-    assert granted.say() == "EXIT_PERMIT granted from 01 December 2026 00:00 UTC until 31 December 2026 00:00 UTC."
+    assert granted.say() == (
+        "Clearance granted: exit permit, valid from 01 December 2026 00:00 UTC until 31 December 2026 00:00 UTC."
+    )
 
 
 @pytest.mark.parametrize(("born", "child"), [(date(2008, 12, 15), True), (date(2008, 12, 14), False)])
-def test_on_a_flight_over_midnight_the_day_of_departure_decides_who_is_a_child(
-    ready: CaseScenario, born: date, child: bool
-) -> None:
+def test_the_local_day_of_departure_decides_who_is_a_child(ready: CaseScenario, born: date, child: bool) -> None:
     ready.case.person = AMINATA.model_copy(update={"date_of_birth": born})
     overnight = Journey(STD.replace(hour=23), STD.replace(hour=23) + timedelta(hours=5))
     failures = travel_gate(ready.case, Checkpoint.NOMINATE, overnight, NEWEST.in_force, ())

@@ -1,4 +1,4 @@
-"""Every event has a name for ever, says itself in a sentence, and can be read again years later."""
+"""Every event has a permanent topic and a sentence, and can be read in all its stored versions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Annotated, Any, ClassVar
 import pytest
 
 from domain.events.case import CaseClosed
-from domain.kernel.event import ERASED, REGISTRY, Compartment, Event, EventDeclarationError, Sealed, sealed_fields
+from domain.kernel.event import REGISTRY, Compartment, Event, EventDeclarationError, Sealed, sealed_fields
+from domain.kernel.sentences import ERASED
 from tests.support.assertions import redacted
 from tests.support.builders import folded
 from tests.support.journeys import CASES, everything
@@ -81,9 +82,9 @@ def test_sealed_fields_may_be_missing(topic: str) -> None:
 
 @pytest.mark.parametrize("journey", CASES)
 def test_a_case_folds_again_from_its_stored_events_into_the_same_case(journey: str) -> None:
-    told = CASES[journey]()
-    stored = [type(event).model_validate_json(event.model_dump_json()) for event in told.events]
-    assert folded(stored) == told.case
+    scenario = CASES[journey]()
+    stored = [type(event).model_validate_json(event.model_dump_json()) for event in scenario.events]
+    assert folded(stored) == scenario.case
 
 
 @pytest.mark.parametrize("kind", list(REGISTRY.values()), ids=lambda kind: kind.TOPIC)
@@ -121,4 +122,4 @@ def test_a_sealed_field_that_must_be_given_is_refused() -> None:
             TOPIC: ClassVar[str] = "Test/Stubborn"
             SENTENCE: ClassVar[str] = "Stubborn."
 
-            secret: Annotated[str, Sealed(Compartment.PROT)] = "told"
+            secret: Annotated[str, Sealed(Compartment.PROT)] = "text"

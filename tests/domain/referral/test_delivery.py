@@ -1,4 +1,4 @@
-"""Whether a message reached its partner is a fact of the case, and something a person sees to if it did not.
+"""Deliveries to partners: a failure is recorded in the case and raises a task.
 
 See rule DELIVERY.FAILURE.
 """
@@ -17,148 +17,154 @@ from tests.support.builders import CaseScenario, a_closed_case, a_registered_cas
 EMBASSY = "CONSULAR_IDENTITY"
 
 
-def failed(told: CaseScenario, kind: str = EMBASSY, cause: str = "GAVE_UP", **more: str) -> CaseScenario:
-    fields = {"referral_id": told.referral(kind).referral_id, "cause": cause, **more}
-    return told.having("ReportDeliveryFailure", **fields)
+def failed(scenario: CaseScenario, kind: str = EMBASSY, cause: str = "GAVE_UP", **more: str) -> CaseScenario:
+    fields = {"referral_id": scenario.referral(kind).referral_id, "cause": cause, **more}
+    return scenario.having("ReportDeliveryFailure", **fields)
 
 
-def test_a_request_that_could_not_be_delivered_is_a_fact_and_a_task() -> None:
-    told = failed(a_screened_case())
-    fact = told.named("ReferralDeliveryFailed")[-1]
-    assert fact.say() == "A message to embassy-nga could not be delivered (GAVE_UP); a person sees to it."
-    task = list(told.case.tasks.values())[-1]
-    assert (task.task, task.queue) == ("a message to a partner was not delivered", "CASE_SUPERVISOR")
-    assert told.referral(EMBASSY).status == "SENT"
-
-
-def test_what_is_urgent_is_seen_to_within_hours() -> None:
-    told = a_registered_case().having("RecordConsent", purpose="SHARE_PROTECTION", form_version="1", language="en")
-    failed(told.having("CreateReferral", kind="VOT_ASSISTANCE"), "VOT_ASSISTANCE")
-    assert (list(told.case.tasks.values())[-1].due - told.now).total_seconds() == 4 * 3600
-
-
-def test_a_partner_without_a_receiver_is_served_by_hand_and_nothing_has_failed() -> None:
-    told = failed(a_screened_case(), cause="NO_RECEIVER")
-    assert "ReferralDeliveryFailed" not in told.names
-    assert [task.task for task in told.case.tasks.values()] == ["bring a partner its message by hand"]
-
-
-def test_a_partner_that_never_got_the_request_is_not_reminded_of_it() -> None:
-    told = failed(a_screened_case()).after(days=9)
-    assert "ReferralReminderHeldBack" in told.names
-    assert told.referral(EMBASSY).timeliness in ("OVERDUE", "ESCALATED_L1"), "we are told all the same"
-
-
-def test_a_partner_that_never_got_the_request_is_not_told_of_its_end() -> None:
-    told = failed(a_screened_case())
-    told.having("CancelReferral", referral_id=told.referral(EMBASSY).referral_id, reason="x").after(days=9)
-    assert "ReferralCancellationNotified" not in told.names
-
-
-def test_a_draft_that_never_left_is_ended_without_telling_anybody() -> None:
-    told = a_screened_case().having("CreateReferral", kind="SHELTER_DIRECT_ASSISTANCE")
-    told.having("CancelReferral", referral_id=told.referral("SHELTER_DIRECT_ASSISTANCE").referral_id, reason="x")
-    assert "ReferralCancellationNotified" not in told.after(days=9).names
-
-
-def test_what_a_person_has_brought_counts_as_received() -> None:
-    told = failed(a_screened_case())
-    mine = told.referral(EMBASSY).referral_id
-    told.having("ReportHandedOver", referral_id=mine, how="PAPER")
-    assert not told.referral(EMBASSY).undelivered
+def test_an_undelivered_request_is_recorded_and_raises_a_task() -> None:
+    scenario = failed(a_screened_case())
+    fact = scenario.named("ReferralDeliveryFailed")[-1]
     assert (
-        told.named("ReferralHandedOver")[-1].say() == "CONSULAR_IDENTITY: brought to embassy-nga by a person (PAPER)."
+        fact.say() == "Message to embassy-nga not delivered (delivery attempts exhausted); manual follow-up required."
     )
-    told.having("CancelReferral", referral_id=mine, reason="x").after(days=9)
-    assert "ReferralCancellationNotified" in told.names
+    task = list(scenario.case.tasks.values())[-1]
+    assert (task.task, task.queue) == ("a message to a partner was not delivered", "CASE_SUPERVISOR")
+    assert scenario.referral(EMBASSY).status == "SENT"
 
 
-def test_whoever_has_brought_a_message_need_not_be_asked_to_bring_it() -> None:
-    told = failed(failed(a_screened_case(), cause="NO_RECEIVER"), "MEDICAL_ASSESSMENT", cause="NO_RECEIVER")
-    told.having("ReportHandedOver", referral_id=told.referral(EMBASSY).referral_id, how="VISIT")
-    assert told.named("TaskCompleted")[-1].say() == (
-        "Task done: bring a partner its message by hand (brought by a person (VISIT))."
+def test_the_task_for_an_urgent_request_is_due_within_hours() -> None:
+    scenario = a_registered_case().having("RecordConsent", purpose="SHARE_PROTECTION", form_version="1", language="en")
+    failed(scenario.having("CreateReferral", kind="VOT_ASSISTANCE"), "VOT_ASSISTANCE")
+    assert (list(scenario.case.tasks.values())[-1].due - scenario.now).total_seconds() == 4 * 3600
+
+
+def test_a_partner_without_a_receiver_gets_its_messages_by_hand_without_a_failure() -> None:
+    scenario = failed(a_screened_case(), cause="NO_RECEIVER")
+    assert "ReferralDeliveryFailed" not in scenario.names
+    assert [task.task for task in scenario.case.tasks.values()] == ["bring a partner its message by hand"]
+
+
+def test_a_partner_that_never_received_the_request_gets_no_reminder() -> None:
+    scenario = failed(a_screened_case()).after(days=9)
+    assert "ReferralReminderHeldBack" in scenario.names
+    assert scenario.referral(EMBASSY).timeliness in ("OVERDUE", "ESCALATED_L1"), "the supervisor is still informed"
+
+
+def test_a_partner_that_never_received_the_request_gets_no_notice_of_its_end() -> None:
+    scenario = failed(a_screened_case())
+    scenario.having("CancelReferral", referral_id=scenario.referral(EMBASSY).referral_id, reason="x").after(days=9)
+    assert "ReferralCancellationNotified" not in scenario.names
+
+
+def test_a_draft_ends_without_a_notice() -> None:
+    scenario = a_screened_case().having("CreateReferral", kind="SHELTER_DIRECT_ASSISTANCE")
+    scenario.having(
+        "CancelReferral", referral_id=scenario.referral("SHELTER_DIRECT_ASSISTANCE").referral_id, reason="x"
     )
-    assert len(told.case.tasks) == 1, "the clinic's message is still to be brought"
+    assert "ReferralCancellationNotified" not in scenario.after(days=9).names
 
 
-def test_what_was_never_sent_is_brought_to_nobody() -> None:
-    told = a_screened_case().having("CreateReferral", kind="SHELTER_DIRECT_ASSISTANCE")
-    mine = told.referral("SHELTER_DIRECT_ASSISTANCE").referral_id
-    assert told.refused("ReportHandedOver", referral_id=mine, how="PAPER").rule == "REFERRAL.NOT_SENT"
+def test_a_request_delivered_by_hand_counts_as_received() -> None:
+    scenario = failed(a_screened_case())
+    mine = scenario.referral(EMBASSY).referral_id
+    scenario.having("ReportHandedOver", referral_id=mine, how="PAPER")
+    assert not scenario.referral(EMBASSY).undelivered
+    assert (
+        scenario.named("ReferralHandedOver")[-1].say()
+        == "Consular identity verification: referral delivered to embassy-nga manually (paper)."
+    )
+    scenario.having("CancelReferral", referral_id=mine, reason="x").after(days=9)
+    assert "ReferralCancellationNotified" in scenario.names
 
 
-def test_a_partner_that_has_answered_has_received() -> None:
-    told = failed(a_screened_case().heard(EMBASSY, "ACCEPTED"))
-    assert not told.referral(EMBASSY).undelivered
+def test_delivery_by_hand_completes_the_task_for_it() -> None:
+    scenario = failed(failed(a_screened_case(), cause="NO_RECEIVER"), "MEDICAL_ASSESSMENT", cause="NO_RECEIVER")
+    scenario.having("ReportHandedOver", referral_id=scenario.referral(EMBASSY).referral_id, how="VISIT")
+    assert scenario.named("TaskCompleted")[-1].say() == (
+        "Task completed: bring a partner its message by hand (brought by a person (VISIT))."
+    )
+    assert len(scenario.case.tasks) == 1, "the message to the clinic still has to be delivered"
 
 
-def test_a_partner_that_answers_what_did_not_arrive_has_received_it_all_the_same() -> None:
-    told = failed(a_screened_case()).heard(EMBASSY, "ACKNOWLEDGED")
-    assert not told.referral(EMBASSY).undelivered
-    told.having("CancelReferral", referral_id=told.referral(EMBASSY).referral_id, reason="x").after(days=9)
-    assert "ReferralCancellationNotified" in told.names
+def test_a_draft_cannot_be_delivered_by_hand() -> None:
+    scenario = a_screened_case().having("CreateReferral", kind="SHELTER_DIRECT_ASSISTANCE")
+    mine = scenario.referral("SHELTER_DIRECT_ASSISTANCE").referral_id
+    assert scenario.refused("ReportHandedOver", referral_id=mine, how="PAPER").rule == "REFERRAL.NOT_SENT"
 
 
-def test_what_stands_on_a_sheet_has_been_received() -> None:
-    told = failed(a_screened_case())
-    mine = told.referral(EMBASSY).referral_id
-    told.having("ListReferral", referral_id=mine, sheet_id=UUID(int=9))
-    assert not failed(told).referral(EMBASSY).undelivered
+def test_a_partner_that_responded_has_received_the_request() -> None:
+    scenario = failed(a_screened_case().heard(EMBASSY, "ACCEPTED"))
+    assert not scenario.referral(EMBASSY).undelivered
 
 
-def test_a_reminder_that_did_not_arrive_says_nothing_of_the_request() -> None:
-    told = failed(a_screened_case(), letter="referral.reminder")
-    assert not told.referral(EMBASSY).undelivered
-    assert told.named("ReferralDeliveryFailed")[-1].facts["letter"] == "referral.reminder"
+def test_a_response_after_a_failed_delivery_shows_that_the_request_was_received() -> None:
+    scenario = failed(a_screened_case()).heard(EMBASSY, "ACKNOWLEDGED")
+    assert not scenario.referral(EMBASSY).undelivered
+    scenario.having("CancelReferral", referral_id=scenario.referral(EMBASSY).referral_id, reason="x").after(days=9)
+    assert "ReferralCancellationNotified" in scenario.names
+
+
+def test_a_listed_referral_counts_as_received() -> None:
+    scenario = failed(a_screened_case())
+    mine = scenario.referral(EMBASSY).referral_id
+    scenario.having("ListReferral", referral_id=mine, sheet_id=UUID(int=9))
+    assert not failed(scenario).referral(EMBASSY).undelivered
+
+
+def test_an_undelivered_reminder_does_not_make_the_request_undelivered() -> None:
+    scenario = failed(a_screened_case(), letter="referral.reminder")
+    assert not scenario.referral(EMBASSY).undelivered
+    assert scenario.named("ReferralDeliveryFailed")[-1].facts["letter"] == "referral.reminder"
 
 
 def test_a_failure_is_recorded_on_a_closed_case_too() -> None:
-    told = a_closed_case()
-    report: dict[str, Any] = {"referral_id": told.referral(EMBASSY).referral_id, "cause": "GAVE_UP"}
-    assert [event.name for event in told.send("ReportDeliveryFailure", **report)] == [
+    scenario = a_closed_case()
+    report: dict[str, Any] = {"referral_id": scenario.referral(EMBASSY).referral_id, "cause": "GAVE_UP"}
+    assert [event.name for event in scenario.send("ReportDeliveryFailure", **report)] == [
         *("ReferralDeliveryFailed", "TaskRaised")
     ]
 
 
-def test_only_we_ourselves_report_that_something_was_not_delivered() -> None:
+def test_only_the_system_reports_a_failed_delivery() -> None:
     assert MESSAGES["ReportDeliveryFailure"].FROM == "system"
     assert MESSAGES["ReportHandedOver"].FROM == "staff"
 
 
 @pytest.mark.parametrize("message", ["ReportDeliveryFailure", "ReportHandedOver"])
-def test_a_referral_that_is_not_there_is_named(message: str) -> None:
+def test_a_report_about_an_unknown_referral_names_it(message: str) -> None:
     fields = {"referral_id": a_screened_case().case.id} | (
         {"cause": "GAVE_UP"} if message == "ReportDeliveryFailure" else {"how": "PAPER"}
     )
     assert a_screened_case().refused(message, **fields).rule == "REFERRAL.UNKNOWN"
 
 
-# What has changed on our side
+# Amendments by IOM
 
 
-def test_a_partner_is_told_what_has_changed_and_it_is_on_record() -> None:
-    told = a_screened_case().heard(EMBASSY, "ACCEPTED")
-    told.having("AmendReferral", referral_id=told.referral(EMBASSY).referral_id)
-    assert told.names[-2:] == ["ReferralAmended", "DisclosureRecorded"]
-    message = notifications_of(told.case, told.named("ReferralAmended")[-1])
+def test_an_amendment_is_sent_to_the_partner_and_recorded_as_a_disclosure() -> None:
+    scenario = a_screened_case().heard(EMBASSY, "ACCEPTED")
+    scenario.having("AmendReferral", referral_id=scenario.referral(EMBASSY).referral_id)
+    assert scenario.names[-2:] == ["ReferralAmended", "DisclosureRecorded"]
+    message = notifications_of(scenario.case, scenario.named("ReferralAmended")[-1])
     assert message is not None
     assert (message.name, sorted(message.data)) == ("referral.amended", ["kind", "person", "referral_token"])
 
 
 @pytest.mark.parametrize("ends", ["COMPLETED", "DRAFT"])
-def test_who_does_not_work_on_it_is_told_of_no_change(ends: str) -> None:
-    told = a_screened_case()
+def test_an_amendment_is_rejected_unless_a_partner_works_on_the_referral(ends: str) -> None:
+    scenario = a_screened_case()
     kind = "MEDICAL_ASSESSMENT" if ends == "COMPLETED" else "SHELTER_DIRECT_ASSISTANCE"
     if ends == "COMPLETED":
-        told.heard(kind, "COMPLETED", "NO_SIGNIFICANT_CONDITION")
+        scenario.heard(kind, "COMPLETED", "NO_SIGNIFICANT_CONDITION")
     else:
-        told.having("CreateReferral", kind=kind)
+        scenario.having("CreateReferral", kind=kind)
     assert (
-        told.refused("AmendReferral", referral_id=told.referral(kind).referral_id).rule == "REFERRAL.NOT_WITH_PARTNER"
+        scenario.refused("AmendReferral", referral_id=scenario.referral(kind).referral_id).rule
+        == "REFERRAL.NOT_WITH_PARTNER"
     )
 
 
-def test_no_change_is_told_against_a_hold() -> None:
-    told = a_screened_case().having("PlaceHold", hold_type="CONSENT", reason="x")
-    assert told.refused("AmendReferral", referral_id=told.referral(EMBASSY).referral_id).rule == "HOLD.CONSENT"
+def test_an_amendment_is_rejected_while_a_hold_blocks_it() -> None:
+    scenario = a_screened_case().having("PlaceHold", hold_type="CONSENT", reason="x")
+    assert scenario.refused("AmendReferral", referral_id=scenario.referral(EMBASSY).referral_id).rule == "HOLD.CONSENT"

@@ -1,4 +1,4 @@
-"""The minimum data set: what each partner is told about a person, and never a field more.
+"""The minimum data set: each partner receives its fields about a person, and no others.
 
 See rules DISCLOSURE.MINIMUM_DATA, DISCLOSURE.EMBASSY_AND_AUTHORITIES.
 """
@@ -20,7 +20,7 @@ from domain.kernel.policy import NEWEST
 from domain.kernel.vocabulary import PUBLIC_KIND, Purpose, ReferralKind, Sex
 from domain.referral.disclosure import (
     MAY_SEE,
-    NOBODYS,
+    NOT_PERSONAL,
     PUBLIC_PURPOSE,
     PURPOSE_OF,
     RECIPIENT_OF,
@@ -28,7 +28,7 @@ from domain.referral.disclosure import (
     minimum_data,
     purpose_of,
 )
-from domain.referral.notifications import LETTERS, notifications_of
+from domain.referral.notifications import NOTIFICATIONS, notifications_of
 from tests.support.assertions import neutral
 from tests.support.builders import FLIGHT, PARTNERS, CaseScenario, a_cleared_case, a_screened_case
 
@@ -85,48 +85,46 @@ MARKS = {
     "iom_line": NEWEST.in_force.iom_line,
     "interview": "Marked-consulate",
 }
-"""What each field would look like in a message, whatever it were called there."""
+"""A recognisable value of each field, to be found in a message under any name."""
 
 
 @pytest.fixture(scope="module")
 def known() -> CaseScenario:
-    """A case of which everything is known: person, document, flight, item, interview."""
-    told = a_cleared_case().having("NominatePassenger", **FLIGHT).having("TakeSeat", **FLIGHT, destination="LOS")
-    told.case.person = PERSON
-    told.directory = Directory({"anybody": Partner("anybody", frozenset(ReferralKind))})
+    """A case with all data: person, document, flight, item, interview."""
+    scenario = a_cleared_case().having("NominatePassenger", **FLIGHT).having("TakeSeat", **FLIGHT, destination="LOS")
+    scenario.case.person = PERSON
+    scenario.directory = Directory({"anybody": Partner("anybody", frozenset(ReferralKind))})
     for kind in ASKED:
-        told.having("CreateReferral", kind=kind)
-    for referral in told.case.referrals.values():
+        scenario.having("CreateReferral", kind=kind)
+    for referral in scenario.case.referrals.values():
         referral.item, referral.token = "marked-item", "a token"
         referral.interview = Interview(place="Marked-consulate", at="2026-12-01T08:00:00Z")
-    return told
+    return scenario
 
 
 def test_every_field_of_a_person_has_a_mark() -> None:
     assert set(MARKS) == {*Person.model_fields, *("document", "flight", "age_class", "item", "iom_line", "interview")}
 
 
-def messages(told: CaseScenario, kind: str) -> list[dict[str, Any]]:
-    """All that can ever be sent about a referral."""
-    mine = told.referral(kind)
+def messages(scenario: CaseScenario, kind: str) -> list[dict[str, Any]]:
+    """All messages that can be sent about a referral."""
+    mine = scenario.referral(kind)
     about = {"referral_id": mine.referral_id, "kind": mine.kind, "partner_id": mine.partner_id}
     events = (
         ReferralSent.model_validate({**about, "token": mine.token, "dues": mine.dues}),
         ReferralAmended.model_validate(about),
-        ReferralReminderSent.model_validate({**about, "rung": "ack.overdue", "step": "ack", "due": told.now}),
+        ReferralReminderSent.model_validate({**about, "rung": "ack.overdue", "step": "ack", "due": scenario.now}),
         ReferralCancellationNotified.model_validate({**about, "reason": "CASE_NOT_PROCEEDING"}),
     )
-    assert {type(event) for event in events} == set(LETTERS)
-    sent = [notifications_of(told.case, event.placed_in(told.case.id, 1, told.now)) for event in events]
+    assert {type(event) for event in events} == set(NOTIFICATIONS)
+    sent = [notifications_of(scenario.case, event.placed_in(scenario.case.id, 1, scenario.now)) for event in events]
     return [message.data for message in sent if message is not None]
 
 
 @pytest.mark.parametrize("field", sorted(MARKS))
 @pytest.mark.parametrize("kind", ASKED)
-def test_nothing_of_a_person_leaves_that_is_not_in_the_recipients_row(
-    known: CaseScenario, kind: str, field: str
-) -> None:
-    """Over all kinds, all fields and all messages: by what is sent, whatever it is called there."""
+def test_only_fields_in_the_recipients_row_are_sent(known: CaseScenario, kind: str, field: str) -> None:
+    """Covers all kinds, fields and messages, and looks for values, whatever the name of the field."""
     row = TABLE[RECIPIENT_OF[ReferralKind(kind)]].split()
     request, *others = messages(known, kind)
     assert (MARKS[field] in json.dumps(request, ensure_ascii=False, default=str)) is (field in row)
@@ -140,31 +138,34 @@ def test_the_rows_are_these(recipient: Recipient) -> None:
 
 
 @pytest.mark.parametrize("kind", ASKED)
-def test_reminders_and_endings_tell_nothing_of_the_person(known: CaseScenario, kind: str) -> None:
+def test_reminders_and_notices_of_an_end_contain_no_personal_data(known: CaseScenario, kind: str) -> None:
     *_, reminder, ending = messages(known, kind)
     for message in (reminder, ending):
         assert not [mark for mark in MARKS.values() if mark in json.dumps(message, default=str)]
 
 
 @pytest.mark.parametrize("recipient", ["EMBASSY", "EXIT_AUTHORITY", "DETENTION_AUTHORITY", "CARRIER", "TRANSIT"])
-def test_those_who_could_follow_the_person_never_get_a_telephone(recipient: str) -> None:
+def test_recipients_that_could_trace_the_person_never_get_a_phone_number(recipient: str) -> None:
     assert "phone" not in MAY_SEE[Recipient(recipient)]
 
 
-def test_who_decides_on_detention_learns_less_than_who_lets_people_leave() -> None:
+def test_a_detention_authority_receives_less_than_an_exit_authority() -> None:
     exit_only = MAY_SEE[Recipient.EXIT_AUTHORITY] - MAY_SEE[Recipient.DETENTION_AUTHORITY]
     assert exit_only == {"document", "flight"}
 
 
-def test_an_embassy_is_told_a_place_only_for_the_interview_itself() -> None:
+def test_an_embassy_receives_a_place_only_for_the_interview() -> None:
     seen = {"place": "Consulate, Tripoli", "at": "2026-12-01T08:00:00Z"}
-    told = a_screened_case().having("CreateReferral", kind="CONSULAR_IDENTITY", interview=seen)
-    assert minimum_data(told.case, told.referral("CONSULAR_IDENTITY"))["interview"]["place"] == "Consulate, Tripoli"
-    assert "interview" not in minimum_data(told.case, told.referral("CONSULAR_IDENTITY", 0))
-    assert told.refused("CreateReferral", kind="TRAVEL_DOCUMENT", interview=seen).rule == "REFERRAL.NO_INTERVIEW"
+    scenario = a_screened_case().having("CreateReferral", kind="CONSULAR_IDENTITY", interview=seen)
+    assert (
+        minimum_data(scenario.case, scenario.referral("CONSULAR_IDENTITY"))["interview"]["place"]
+        == "Consulate, Tripoli"
+    )
+    assert "interview" not in minimum_data(scenario.case, scenario.referral("CONSULAR_IDENTITY", 0))
+    assert scenario.refused("CreateReferral", kind="TRAVEL_DOCUMENT", interview=seen).rule == "REFERRAL.NO_INTERVIEW"
 
 
-def test_where_a_person_is_seen_stands_under_a_seal() -> None:
+def test_the_place_of_the_interview_is_sealed() -> None:
     seen = {"place": "Consulate, Tripoli", "at": "2026-12-01T08:00:00Z"}
     created = a_screened_case().send("CreateReferral", kind="CONSULAR_IDENTITY", interview=seen)[0]
     assert "Tripoli" not in neutral(created)
@@ -174,7 +175,7 @@ def test_where_a_person_is_seen_stands_under_a_seal() -> None:
     ("born", "named"),
     [("2025-01-01", "INF"), ("2024-12-15", "INF"), ("2024-12-14", "CHD"), ("2014-12-15", "CHD"), ("2014-12-14", "ADT")],
 )
-def test_a_carrier_learns_an_age_class_on_the_day_of_the_flight_and_no_birthday(
+def test_a_carrier_receives_the_age_class_on_the_day_of_the_flight_and_no_date_of_birth(
     known: CaseScenario, born: str, named: str
 ) -> None:
     person, known.case.person = known.case.person, PERSON.model_copy(update={"date_of_birth": date.fromisoformat(born)})
@@ -184,7 +185,7 @@ def test_a_carrier_learns_an_age_class_on_the_day_of_the_flight_and_no_birthday(
     assert "date_of_birth" not in data
 
 
-def test_a_community_leader_is_asked_for_one_thing_only(known: CaseScenario) -> None:
+def test_a_community_leader_receives_one_request_only(known: CaseScenario) -> None:
     known.referral("COMMUNITY_LIAISON").urgent = True
     request = messages(known, "COMMUNITY_LIAISON")[0]
     assert request["person"] == {"given_names": "Marked-given-name", "phone": "+218912345678"}
@@ -197,26 +198,26 @@ def test_every_kind_has_a_recipient_a_purpose_and_deadlines(kind: ReferralKind) 
     assert NEWEST.pinned.answer(kind, urgent=False).stands.amount > 0
 
 
-def test_every_recipient_is_told_on_a_consent_of_its_own() -> None:
+def test_every_recipient_requires_a_consent_of_its_own() -> None:
     assert set(PURPOSE_OF) == set(Recipient)
 
 
-def test_the_purpose_beside_a_disclosure_tells_no_more_than_the_public_kind() -> None:
+def test_the_purpose_of_a_disclosure_reveals_no_more_than_the_public_kind() -> None:
     hidden = {purpose_of(kind) for kind, public in PUBLIC_KIND.items() if public is not ReferralKind.HEALTH_SERVICE}
     shown = {PUBLIC_PURPOSE.get(purpose, purpose) for purpose in hidden - {Purpose.SHARE_RECEPTION}}
     assert shown == {Purpose.SHARE_PROTECTION}
 
 
-def test_what_leaves_is_what_is_on_record() -> None:
-    told = a_screened_case()
-    disclosed = {event.facts["referral_id"]: event.facts["fields"] for event in told.named("DisclosureRecorded")}
+def test_the_fields_sent_are_the_fields_recorded() -> None:
+    scenario = a_screened_case()
+    disclosed = {event.facts["referral_id"]: event.facts["fields"] for event in scenario.named("DisclosureRecorded")}
     sent = [
         message
-        for event in told.events
-        if (message := notifications_of(told.case, event)) and message.name == "referral.sent"
+        for event in scenario.events
+        if (message := notifications_of(scenario.case, event)) and message.name == "referral.sent"
     ]
     assert len(sent) == len(disclosed) == 2
-    left = [tuple(sorted(message.data["person"].keys() - NOBODYS)) for message in sent]
+    left = [tuple(sorted(message.data["person"].keys() - NOT_PERSONAL)) for message in sent]
     assert sorted(left) == sorted(disclosed.values())
 
 
@@ -224,68 +225,71 @@ def test_what_leaves_is_what_is_on_record() -> None:
 
 
 def with_a_reporting_clinic() -> CaseScenario:
-    told = a_screened_case()
+    scenario = a_screened_case()
     clinic = replace(PARTNERS.partners["clinic-misrata"], mandatory_reporting=True)
-    told.directory = Directory({**PARTNERS.partners, "clinic-misrata": clinic})
-    return told
+    scenario.directory = Directory({**PARTNERS.partners, "clinic-misrata": clinic})
+    return scenario
 
 
-def test_a_partner_that_must_report_is_never_asked_by_default() -> None:
-    told = with_a_reporting_clinic().having("CreateReferral", kind="MEDICAL_ASSESSMENT")
-    assert told.referral("MEDICAL_ASSESSMENT").partner_id == "clinic-tripoli"
+def test_a_partner_that_must_report_is_never_chosen_automatically() -> None:
+    scenario = with_a_reporting_clinic().having("CreateReferral", kind="MEDICAL_ASSESSMENT")
+    assert scenario.referral("MEDICAL_ASSESSMENT").partner_id == "clinic-tripoli"
 
 
-def test_a_partner_that_must_report_is_asked_only_by_a_person_who_was_told_so() -> None:
-    told = with_a_reporting_clinic()
+def test_a_partner_that_must_report_requires_that_the_person_was_informed() -> None:
+    scenario = with_a_reporting_clinic()
     order = {"kind": "MEDICAL_ASSESSMENT", "partner_id": "clinic-misrata"}
-    assert told.refused("CreateReferral", **order).rule == "PARTNER.MANDATORY_REPORTING"
-    told.having("CreateReferral", **order, informed=True)
-    assert (told.referral("MEDICAL_ASSESSMENT").status, told.referral("MEDICAL_ASSESSMENT").informed) == ("SENT", True)
+    assert scenario.refused("CreateReferral", **order).rule == "PARTNER.MANDATORY_REPORTING"
+    scenario.having("CreateReferral", **order, informed=True)
+    assert (scenario.referral("MEDICAL_ASSESSMENT").status, scenario.referral("MEDICAL_ASSESSMENT").informed) == (
+        "SENT",
+        True,
+    )
 
 
-def test_giving_a_referral_to_a_partner_that_must_report_needs_the_same() -> None:
-    told = with_a_reporting_clinic().having("CreateReferral", kind="MEDICAL_ASSESSMENT")
-    told.heard("MEDICAL_ASSESSMENT", "REJECTED")
+def test_reassignment_to_a_partner_that_must_report_requires_the_same() -> None:
+    scenario = with_a_reporting_clinic().having("CreateReferral", kind="MEDICAL_ASSESSMENT")
+    scenario.heard("MEDICAL_ASSESSMENT", "REJECTED")
     order = {
-        "referral_id": told.referral("MEDICAL_ASSESSMENT").referral_id,
+        "referral_id": scenario.referral("MEDICAL_ASSESSMENT").referral_id,
         "partner_id": "clinic-misrata",
         "reason": "x",
     }
-    assert told.refused("ReassignReferral", **order).rule == "PARTNER.MANDATORY_REPORTING"
-    assert told.having("ReassignReferral", **order, informed=True).referral("MEDICAL_ASSESSMENT").status == "SENT"
+    assert scenario.refused("ReassignReferral", **order).rule == "PARTNER.MANDATORY_REPORTING"
+    assert scenario.having("ReassignReferral", **order, informed=True).referral("MEDICAL_ASSESSMENT").status == "SENT"
 
 
-def test_a_draft_waits_if_its_partner_has_come_to_report_meanwhile() -> None:
-    told = a_screened_case().having("PlaceHold", hold_type="CONSENT", reason="x")
-    told.having("CreateReferral", kind="RECEPTION")
-    told.directory = Directory(
+def test_a_draft_waits_if_its_partner_must_report_by_now() -> None:
+    scenario = a_screened_case().having("PlaceHold", hold_type="CONSENT", reason="x")
+    scenario.having("CreateReferral", kind="RECEPTION")
+    scenario.directory = Directory(
         {**PARTNERS.partners, "reception-nga": replace(PARTNERS.partners["reception-nga"], mandatory_reporting=True)}
     )
-    told.case.holds.clear()
-    told.having("RecordConsent", purpose="SHARE_RECEPTION", form_version="2", language="en")
-    draft = told.referral("RECEPTION")
+    scenario.case.holds.clear()
+    scenario.having("RecordConsent", purpose="SHARE_RECEPTION", form_version="2", language="en")
+    draft = scenario.referral("RECEPTION")
     assert draft.status == "DRAFT"
-    assert told.refused("SendReferral", referral_id=draft.referral_id).rule == "PARTNER.MANDATORY_REPORTING"
+    assert scenario.refused("SendReferral", referral_id=draft.referral_id).rule == "PARTNER.MANDATORY_REPORTING"
 
 
-def test_a_draft_is_sent_by_order_once_nothing_stands_against_it() -> None:
-    told = a_screened_case().having("PlaceHold", hold_type="CONSENT", reason="x")
-    told.having("CreateReferral", kind="RECEPTION")
-    told.case.holds.clear()
-    decided = told.send("SendReferral", referral_id=told.referral("RECEPTION").referral_id)
+def test_staff_send_a_draft_once_nothing_blocks_it() -> None:
+    scenario = a_screened_case().having("PlaceHold", hold_type="CONSENT", reason="x")
+    scenario.having("CreateReferral", kind="RECEPTION")
+    scenario.case.holds.clear()
+    decided = scenario.send("SendReferral", referral_id=scenario.referral("RECEPTION").referral_id)
     assert [event.name for event in decided] == ["ReferralSent", "DisclosureRecorded"]
 
 
-def test_where_only_such_partners_are_a_person_finds_another() -> None:
-    told = a_screened_case()
-    told.directory = Directory(
+def test_a_task_asks_for_another_partner_where_all_must_report() -> None:
+    scenario = a_screened_case()
+    scenario.directory = Directory(
         {"clinic": Partner("clinic", frozenset({ReferralKind.SPECIALIST_CARE}), mandatory_reporting=True)}
     )
-    told.having("CreateReferral", kind="SPECIALIST_CARE")
-    assert [task.task for task in told.case.tasks.values()] == ["find a partner for HEALTH_SERVICE"]
+    scenario.having("CreateReferral", kind="SPECIALIST_CARE")
+    assert [task.task for task in scenario.case.tasks.values()] == ["find a partner for HEALTH_SERVICE"]
 
 
-def test_an_embassy_gets_our_line_and_nobody_elses(known: CaseScenario) -> None:
+def test_an_embassy_receives_only_the_iom_phone_line(known: CaseScenario) -> None:
     data = minimum_data(known.case, known.referral("CONSULAR_IDENTITY"))
     assert data["iom_line"] == NEWEST.in_force.iom_line
     assert MARKS["phone"] not in json.dumps(data)

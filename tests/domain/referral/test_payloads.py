@@ -1,4 +1,4 @@
-"""What partners may answer, kind by kind: outcome codes and payloads; and that an answer that fits neither is in doubt."""
+"""Outcome codes and payloads by kind of referral; a response that fits neither is quarantined."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from domain.kernel.directory import Directory, Partner
 from domain.kernel.event import Compartment
 from domain.kernel.holds import BLOCKS
 from domain.kernel.vocabulary import PUBLIC_KIND, Block, ReferralKind, SignalType
-from domain.referral.compartments import CARE_KINDS, SHELTERED_KINDS, home_of, placed, split_payload
+from domain.referral.compartments import MEDICAL_KINDS, PROTECTION_KINDS, answer_fields, compartment_of, split_payload
 from domain.referral.outcomes import (
     GRAVE_FIELDS,
     OUTCOMES,
     OutcomeSpec,
-    grave,
+    hold_required_by,
     outcomes_of,
-    published,
-    read,
+    parse_payload,
+    published_schema,
     schema_violation,
 )
 from tests.support.assertions import neutral
@@ -35,7 +35,7 @@ MONDAY = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 
 KINDS = sorted(OUTCOMES)
 
-# The codes that rule REFERRAL.OUTCOMES gives each kind; those that end nothing stand apart.
+# The codes of each kind (rule REFERRAL.OUTCOMES). Those that do not end a referral are listed separately.
 ENDS = {
     "PROTECTION_ASSISTANCE": "SERVICE_PROVIDED PARTIALLY_PROVIDED DECLINED_BY_PERSON SERVICE_UNAVAILABLE NOT_REACHED",
     "VOT_ASSISTANCE": "ADMITTED ASSISTED_OUTSIDE DECLINED_BY_PERSON NO_CAPACITY DISCHARGED",
@@ -87,77 +87,79 @@ GOES_ON = {
 FIT: dict[str, dict[str, Any]] = {"ISSUED": {"number": "LP-1"}, "HANDED_OVER": {"id_checked": True}}
 
 
-def a_signal(code: str | None, said: str = "COMPLETED", **payload: Any) -> ReceivePartnerSignal:
+def a_signal(code: str | None, signal_type: str = "COMPLETED", **payload: Any) -> ReceivePartnerSignal:
     return ReceivePartnerSignal(
         signal_id=UUID(int=1),
         referral_token="a token of sixteen",
         partner_id="anybody",
-        signal_type=SignalType(said),
+        signal_type=SignalType(signal_type),
         outcome_code=code,
         payload=payload,
         occurred_at=MONDAY,
     )
 
 
-def asked(kind: str) -> CaseScenario:
+def a_sent_referral(kind: str) -> CaseScenario:
     """A case whose partners take every kind, with one referral of this kind sent."""
-    told = a_screened_case()
-    told.directory = Directory({"anybody": Partner("anybody", frozenset(ReferralKind))})
+    scenario = a_screened_case()
+    scenario.directory = Directory({"anybody": Partner("anybody", frozenset(ReferralKind))})
     for purpose in ("SHARE_PROTECTION", "SHARE_UNHCR", "MHPSS", "SHELTER", "LEGAL", "COMMUNITY", "CARRIER", "TRACING"):
-        told.having("RecordConsent", purpose=purpose, form_version="1", language="en")
+        scenario.having("RecordConsent", purpose=purpose, form_version="1", language="en")
     for purpose in ("GUARDIANSHIP", "TRANSIT"):
-        told.having("RecordConsent", purpose=purpose, form_version="1", language="en")
-    return told.having("CreateReferral", kind=kind)
+        scenario.having("RecordConsent", purpose=purpose, form_version="1", language="en")
+    return scenario.having("CreateReferral", kind=kind)
 
 
 # The table
 
 
-def test_every_kind_that_can_be_asked_has_its_answers() -> None:
+def test_every_kind_of_referral_has_outcomes() -> None:
     assert set(OUTCOMES) == set(ReferralKind) - {ReferralKind.HEALTH_SERVICE}
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_kind_has_the_codes_that_the_programme_gives_it(kind: ReferralKind) -> None:
     assert sorted(OUTCOMES[kind].ends) == sorted(ENDS[kind].split())
-    assert OUTCOMES[kind].goes_on == set(GOES_ON.get(kind, "").split())
+    assert OUTCOMES[kind].non_final == set(GOES_ON.get(kind, "").split())
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_table_says_nothing_of_codes_that_it_does_not_know(kind: ReferralKind) -> None:
+def test_the_table_uses_only_its_own_codes(kind: ReferralKind) -> None:
     answers: OutcomeSpec = OUTCOMES[kind]
-    codes = {*answers.ends, *answers.goes_on, *answers.accepts}
-    assert {*answers.grave, *answers.needs, *answers.promises, *answers.only_after} <= codes
+    codes = {*answers.ends, *answers.non_final, *answers.accepts}
+    assert {*answers.grave, *answers.needs, *answers.promises, *answers.only_after_departure} <= codes
     for fields in answers.needs.values():
         assert set(fields) <= set(answers.payload.model_fields)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_code_of_a_kind_fits_it(kind: ReferralKind) -> None:
-    for code in (*OUTCOMES[kind].ends, *OUTCOMES[kind].goes_on):
+def test_every_code_of_a_kind_is_valid_for_it(kind: ReferralKind) -> None:
+    for code in (*OUTCOMES[kind].ends, *OUTCOMES[kind].non_final):
         assert schema_violation(kind, a_signal(code, **FIT.get(code, {}))) is None
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("said", ["COMPLETED", "AMENDED", "ACCEPTED"])
-def test_a_code_that_a_kind_does_not_know_does_not_fit(kind: ReferralKind, said: str) -> None:
-    assert schema_violation(kind, a_signal("ALL_IS_WELL", said)) == "outcome_code"
+@pytest.mark.parametrize("signal_type", ["COMPLETED", "AMENDED", "ACCEPTED"])
+def test_an_unknown_code_is_not_valid(kind: ReferralKind, signal_type: str) -> None:
+    assert schema_violation(kind, a_signal("ALL_IS_WELL", signal_type)) == "outcome_code"
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_bare_done_says_too_little_except_of_what_is_promised(kind: ReferralKind) -> None:
+def test_a_completion_without_an_outcome_is_valid_only_for_a_promised_service(kind: ReferralKind) -> None:
     assert (schema_violation(kind, a_signal(None)) is None) is bool(OUTCOMES[kind].promises)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("said", ["ACKNOWLEDGED", "ACCEPTED", "REJECTED", "STARTED", "PAUSED", "FAILED", "RETRACTED"])
-def test_a_partner_that_can_only_say_yes_no_and_begun_fits_everywhere(kind: ReferralKind, said: str) -> None:
-    assert schema_violation(kind, a_signal(None, said)) is None
+@pytest.mark.parametrize(
+    "signal_type", ["ACKNOWLEDGED", "ACCEPTED", "REJECTED", "STARTED", "PAUSED", "FAILED", "RETRACTED"]
+)
+def test_signals_without_an_outcome_code_are_valid_for_every_kind(kind: ReferralKind, signal_type: str) -> None:
+    assert schema_violation(kind, a_signal(None, signal_type)) is None
 
 
-@pytest.mark.parametrize("said", ["REJECTED", "FAILED", "PAUSED", "PROGRESS", "PARTNER_CANCELLED"])
-def test_any_reason_fits_what_permits_nothing(said: str) -> None:
-    assert schema_violation(ReferralKind.TRAVEL_DOCUMENT, a_signal("THE_PRINTER_BROKE", said)) is None
+@pytest.mark.parametrize("signal_type", ["REJECTED", "FAILED", "PAUSED", "PROGRESS", "PARTNER_CANCELLED"])
+def test_any_reason_is_valid_in_a_signal_that_permits_nothing(signal_type: str) -> None:
+    assert schema_violation(ReferralKind.TRAVEL_DOCUMENT, a_signal("THE_PRINTER_BROKE", signal_type)) is None
 
 
 @pytest.mark.parametrize(
@@ -178,150 +180,156 @@ def test_any_reason_fits_what_permits_nothing(said: str) -> None:
         ("PROCUREMENT", "DELIVERED", {"amount": "1200 EUR", "currency": "euro"}, "amount, currency"),
     ],
 )
-def test_a_payload_is_unfit_where_it_is(kind: str, code: str, payload: dict[str, Any], found: str) -> None:
+def test_a_violation_names_the_field(kind: str, code: str, payload: dict[str, Any], found: str) -> None:
     assert schema_violation(ReferralKind(kind), a_signal(code, **payload)) == found
 
 
 @pytest.mark.parametrize(
     "moment", ["2026-11-20", "2026-11-20T10:00:00", "2026-11-20T10:00:00Z", "2026-11-20T10:00:00+02:00"]
 )
-def test_a_moment_may_be_a_day_and_needs_no_zone(moment: str) -> None:
+def test_a_time_may_be_a_date_and_needs_no_offset(moment: str) -> None:
     assert (
         schema_violation(ReferralKind.MEDICAL_ASSESSMENT, a_signal("NO_SIGNIFICANT_CONDITION", examined_at=moment))
         is None
     )
-    assert read(ReferralKind.MEDICAL_ASSESSMENT, {"examined_at": moment}).examined_at.tzinfo is not None
+    assert parse_payload(ReferralKind.MEDICAL_ASSESSMENT, {"examined_at": moment}).examined_at.tzinfo is not None
 
 
-def test_a_version_that_nobody_published_does_not_fit() -> None:
+def test_an_unpublished_version_is_not_valid() -> None:
     signal = a_signal("GRANTED").model_copy(update={"payload_version": 2})
     assert schema_violation(ReferralKind.EXIT_PERMIT, signal) == "payload_version is not 1"
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_published_of_a_kind_is_its_table(kind: ReferralKind) -> None:
-    schema = published(kind)
+def test_the_published_schema_is_the_table(kind: ReferralKind) -> None:
+    schema = published_schema(kind)
     json.dumps(schema)
     assert schema["outcomes"]["COMPLETED"] == list(OUTCOMES[kind].ends)
     assert set(schema["payload"].get("properties", {})) == set(OUTCOMES[kind].payload.model_fields)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_outcome_that_partners_are_told_of_is_taken_with_the_signal_it_is_listed_under(
+def test_every_published_outcome_is_valid_with_its_signal(
     kind: ReferralKind,
 ) -> None:
-    for said, codes in outcomes_of(kind).items():
+    for signal_type, codes in outcomes_of(kind).items():
         for code in codes:
-            assert schema_violation(kind, a_signal(code, said, **FIT.get(code, {}))) is None, (said, code)
+            assert schema_violation(kind, a_signal(code, signal_type, **FIT.get(code, {}))) is None, (signal_type, code)
 
 
-# In doubt, and restrictively
+# Invalid signals
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_unknown_outcome_is_never_lost_and_stops_the_journey(kind: ReferralKind) -> None:
-    told = asked(kind)
-    said = told.partner_says(kind, "COMPLETED", "ALL_IS_WELL", payload={"and": "more"})
-    assert (said[0].name, said[0].facts["cause"], said[0].facts["flaw"]) == (
+def test_an_unknown_outcome_is_kept_and_stops_the_journey(kind: ReferralKind) -> None:
+    scenario = a_sent_referral(kind)
+    recorded = scenario.partner_says(kind, "COMPLETED", "ALL_IS_WELL", payload={"and": "more"})
+    assert (recorded[0].name, recorded[0].facts["cause"], recorded[0].facts["flaw"]) == (
         *("PartnerSignalQuarantined", "SCHEMA"),
         "outcome_code",
     )
-    assert said[0].facts["outcome_code"] is None, "a word nobody knows is not said in public"
-    assert said[0].outcome == "ALL_IS_WELL"  # type: ignore[attr-defined]
-    assert "ALL_IS_WELL" not in neutral(said[0])
-    assert told.referral(kind).status == "SENT"
-    assert "GATE.SIGNAL.IN_DOUBT" in told.failures()
-    assert "resolve a doubtful signal" in [task.task for task in told.case.tasks.values()]
+    assert recorded[0].facts["outcome_code"] is None, "an unknown code is not public"
+    assert recorded[0].outcome == "ALL_IS_WELL"  # type: ignore[attr-defined]
+    assert "ALL_IS_WELL" not in neutral(recorded[0])
+    assert scenario.referral(kind).status == "SENT"
+    assert "GATE.SIGNAL.IN_DOUBT" in scenario.failures()
+    assert "resolve a doubtful signal" in [task.task for task in scenario.case.tasks.values()]
 
 
-def test_what_does_not_fit_cannot_count_and_a_person_may_correct_it() -> None:
-    told = asked("TRAVEL_DOCUMENT").heard("TRAVEL_DOCUMENT", "COMPLETED", "ISSUED", payload={"kind": "PASSPORT"})
-    order = {"signal_id": next(iter(told.referral("TRAVEL_DOCUMENT").disputed)), "decision": "AMEND", "reason": "seen"}
-    assert told.refused("ResolveQuarantinedSignal", **order).rule == "SIGNAL.UNFIT"
-    told.having("ResolveQuarantinedSignal", **order, payload={"kind": "PASSPORT", "number": "A-7"})
-    assert told.referral("TRAVEL_DOCUMENT").status == "COMPLETED"
-    assert told.named("TravelDocumentIssued")[-1].facts["number"] == "A-7"
+def test_an_invalid_signal_has_no_effect_until_staff_correct_it() -> None:
+    scenario = a_sent_referral("TRAVEL_DOCUMENT").heard(
+        "TRAVEL_DOCUMENT", "COMPLETED", "ISSUED", payload={"kind": "PASSPORT"}
+    )
+    order = {
+        "signal_id": next(iter(scenario.referral("TRAVEL_DOCUMENT").disputed)),
+        "decision": "AMEND",
+        "reason": "seen",
+    }
+    assert scenario.refused("ResolveQuarantinedSignal", **order).rule == "SIGNAL.UNFIT"
+    scenario.having("ResolveQuarantinedSignal", **order, payload={"kind": "PASSPORT", "number": "A-7"})
+    assert scenario.referral("TRAVEL_DOCUMENT").status == "COMPLETED"
+    assert scenario.named("TravelDocumentIssued")[-1].facts["number"] == "A-7"
 
 
-def test_a_person_may_say_which_outcome_was_meant() -> None:
-    told = asked("CONSULAR_IDENTITY").heard("CONSULAR_IDENTITY", "COMPLETED", "CONFIRMED_BY_CONSUL")
-    signal = next(iter(told.referral("CONSULAR_IDENTITY").disputed))
-    told.having(
+def test_staff_may_enter_the_intended_outcome() -> None:
+    scenario = a_sent_referral("CONSULAR_IDENTITY").heard("CONSULAR_IDENTITY", "COMPLETED", "CONFIRMED_BY_CONSUL")
+    signal = next(iter(scenario.referral("CONSULAR_IDENTITY").disputed))
+    scenario.having(
         "ResolveQuarantinedSignal",
         signal_id=signal,
         decision="AMEND",
         reason="the consul said so on the telephone",
         outcome_code="NATIONALITY_CONFIRMED",
     )
-    assert nationality_confirmed(told.case)
+    assert nationality_confirmed(scenario.case)
 
 
-def test_what_does_not_fit_may_be_set_aside() -> None:
-    told = asked("EXIT_PERMIT").heard("EXIT_PERMIT", "COMPLETED", "YES")
-    signal = next(iter(told.referral("EXIT_PERMIT").disputed))
-    told.having("ResolveQuarantinedSignal", signal_id=signal, decision="IGNORE", reason="they send it again")
-    assert told.referral("EXIT_PERMIT").status == "SENT"
-    assert told.heard("EXIT_PERMIT", "COMPLETED", "GRANTED").referral("EXIT_PERMIT").status == "COMPLETED"
+def test_an_invalid_signal_may_be_set_aside() -> None:
+    scenario = a_sent_referral("EXIT_PERMIT").heard("EXIT_PERMIT", "COMPLETED", "YES")
+    signal = next(iter(scenario.referral("EXIT_PERMIT").disputed))
+    scenario.having("ResolveQuarantinedSignal", signal_id=signal, decision="IGNORE", reason="they send it again")
+    assert scenario.referral("EXIT_PERMIT").status == "SENT"
+    assert scenario.heard("EXIT_PERMIT", "COMPLETED", "GRANTED").referral("EXIT_PERMIT").status == "COMPLETED"
 
 
-# Grave answers
+# Grave responses
 
 GRAVE = [(kind, code, hold) for kind in KINDS for code, hold in OUTCOMES[kind].grave.items()]
 
 
 @pytest.mark.parametrize(("kind", "code", "hold"), GRAVE)
-def test_a_grave_answer_holds_the_journey_from_its_receipt(kind: ReferralKind, code: str, hold: str) -> None:
-    told = asked(kind).heard(kind, "COMPLETED", code)
-    assert told.has_hold(hold)
-    assert Block.BOARDING in BLOCKS[told.held(hold).type]
-    assert len(told.case.holds) == 1
+def test_a_grave_response_places_a_hold_on_receipt(kind: ReferralKind, code: str, hold: str) -> None:
+    scenario = a_sent_referral(kind).heard(kind, "COMPLETED", code)
+    assert scenario.has_hold(hold)
+    assert Block.BOARDING in BLOCKS[scenario.held(hold).type]
+    assert len(scenario.case.holds) == 1
 
 
 @pytest.mark.parametrize(
     ("kind", "field"),
     [("PROTECTION_ASSISTANCE", "recommended_hold"), ("MHPSS", "fit_for_decision"), ("LEGAL_ASSISTANCE", "may_depart")],
 )
-def test_a_field_may_hold_the_journey_by_itself(kind: str, field: str) -> None:
+def test_a_payload_field_may_place_a_hold(kind: str, field: str) -> None:
     value, hold = GRAVE_FIELDS[field]
     code = OUTCOMES[ReferralKind(kind)].ends[0]
-    assert asked(kind).heard(kind, "COMPLETED", code, payload={field: value}).has_hold(hold)
-    assert not asked(kind).heard(kind, "COMPLETED", code, payload={field: not value}).has_hold(hold)
+    assert a_sent_referral(kind).heard(kind, "COMPLETED", code, payload={field: value}).has_hold(hold)
+    assert not a_sent_referral(kind).heard(kind, "COMPLETED", code, payload={field: not value}).has_hold(hold)
 
 
 @pytest.mark.parametrize("kind", sorted(PUBLIC_KIND))
-def test_no_hold_tells_the_true_kind_of_who_answered(kind: ReferralKind) -> None:
+def test_no_hold_reveals_the_true_kind_of_a_referral(kind: ReferralKind) -> None:
     siblings = {one for one, public in PUBLIC_KIND.items() if public is PUBLIC_KIND[kind]}
     held = {hold for one in siblings for hold in OUTCOMES[one].grave.values()}
     assert len(held) <= 1
 
 
-def test_nothing_is_grave_of_a_kind_nobody_can_read() -> None:
-    assert grave(ReferralKind.HEALTH_SERVICE, "DIED", {}) is None
+def test_nothing_is_grave_for_a_public_kind() -> None:
+    assert hold_required_by(ReferralKind.HEALTH_SERVICE, "DIED", {}) is None
 
 
-# Where answers are kept
+# Compartments
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_only_a_kind_that_hides_nothing_tells_its_outcome_in_public(kind: ReferralKind) -> None:
-    answer = placed(kind, {"payload": {}}, OUTCOMES[kind].ends[0])
-    assert ("outcome_code" in answer) is (kind not in CARE_KINDS | SHELTERED_KINDS)
+def test_an_outcome_is_public_only_for_a_kind_in_the_general_compartment(kind: ReferralKind) -> None:
+    answer = answer_fields(kind, {"payload": {}}, OUTCOMES[kind].ends[0])
+    assert ("outcome_code" in answer) is (kind not in MEDICAL_KINDS | PROTECTION_KINDS)
 
 
 @pytest.mark.parametrize("kind", sorted(PUBLIC_KIND))
 def test_a_kind_with_a_public_name_is_sealed(kind: ReferralKind) -> None:
-    assert kind in CARE_KINDS | SHELTERED_KINDS
+    assert kind in MEDICAL_KINDS | PROTECTION_KINDS
 
 
 NAMES = st.sampled_from(["number", "diagnosis", "hiv", "trafficking", "remark", "examined_at", "phone", "area", "x"])
 
 
 @given(kind=st.sampled_from(KINDS), payload=st.dictionaries(NAMES, st.integers(), max_size=6))
-def test_parting_a_payload_loses_nothing_and_mixes_nothing(kind: ReferralKind, payload: dict[str, int]) -> None:
+def test_splitting_a_payload_loses_and_mixes_nothing(kind: ReferralKind, payload: dict[str, int]) -> None:
     parted = split_payload(kind, payload)
-    parts = [parted.asked, *parted.beyond.values()]
+    parts = [parted.requested, *parted.unrequested.values()]
     assert {name: value for part in parts for name, value in part.items()} == payload
     assert sum(map(len, parts)) == len(payload)
-    assert home_of(kind) not in parted.beyond
-    if home_of(kind) is Compartment.GEN:
-        assert set(parted.asked) <= set(OUTCOMES[kind].payload.model_fields)
+    assert compartment_of(kind) not in parted.unrequested
+    if compartment_of(kind) is Compartment.GEN:
+        assert set(parted.requested) <= set(OUTCOMES[kind].payload.model_fields)

@@ -1,4 +1,4 @@
-"""Sheets: what stands on which, what may be answered, and what keeps somebody off every one of them."""
+"""Sheets: their rows and columns, the results to choose from, and what keeps a referral off every sheet."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from hypothesis import strategies as st
 from domain.kernel.directory import Directory, Partner
 from domain.kernel.vocabulary import PUBLIC_KIND, STATEMENTS, ReferralKind, SignalType
 from domain.referral import outcomes as answers
-from domain.referral.disclosure import MAY_SEE, NOBODYS, RECIPIENT_OF, minimum_data
+from domain.referral.disclosure import MAY_SEE, NOT_PERSONAL, RECIPIENT_OF, minimum_data
 from domain.referral.sheets import (
-    ANSWERS,
+    ALPHABET,
     CELLS,
     CODE_LENGTH,
     LISTED_KINDS,
     NOTE,
     PERMITS,
+    SHEET_OUTCOMES,
     SHEETS,
-    SIGNS,
     STATEMENT_COLUMNS,
     SheetKind,
-    read_code,
+    parse_code,
+    printed_code,
     row_code,
-    spaced,
 )
 from tests.support.builders import AMINATA, FLIGHT, CaseScenario, a_cleared_case, a_closed_case, a_screened_case
 from tests.support.journeys import fear_at_screening
@@ -41,7 +41,7 @@ CATALOGUE = {
     "CHILD_HANDOVER": "HANDED_OVER CAREGIVER_ABSENT",
 }
 
-CODES = st.text(SIGNS, min_size=CODE_LENGTH - 1, max_size=CODE_LENGTH - 1).map(row_code)
+CODES = st.text(ALPHABET, min_size=CODE_LENGTH - 1, max_size=CODE_LENGTH - 1).map(row_code)
 
 A_SHEET = "9d4f8a52-1111-4222-8333-444455556666"
 
@@ -50,52 +50,52 @@ NATIVE = AMINATA.model_copy(update={"name_native_script": "أميناتا"})
 ANYBODY = Directory({"anybody": Partner("anybody", frozenset(ReferralKind))})
 
 
-def listed(told: CaseScenario, kind: str) -> list[str]:
-    events = told.send("ListReferral", referral_id=told.referral(kind).referral_id, sheet_id=A_SHEET)
+def listed(scenario: CaseScenario, kind: str) -> list[str]:
+    events = scenario.send("ListReferral", referral_id=scenario.referral(kind).referral_id, sheet_id=A_SHEET)
     return [event.name for event in events]
 
 
-def why_not(told: CaseScenario, kind: str) -> str:
-    return told.refused("ListReferral", referral_id=told.referral(kind).referral_id, sheet_id=A_SHEET).rule
+def why_not(scenario: CaseScenario, kind: str) -> str:
+    return scenario.refused("ListReferral", referral_id=scenario.referral(kind).referral_id, sheet_id=A_SHEET).rule
 
 
 # The tables
 
 
 @pytest.mark.parametrize("kind", sorted(CATALOGUE))
-def test_each_kind_can_be_answered_with_the_outcomes_of_the_catalogue(kind: str) -> None:
-    carried = [each.outcome_code for each in ANSWERS[ReferralKind(kind)].outcomes if each.outcome_code]
+def test_each_kind_offers_the_outcomes_of_the_catalogue(kind: str) -> None:
+    carried = [each.outcome_code for each in SHEET_OUTCOMES[ReferralKind(kind)].outcomes if each.outcome_code]
     assert sorted(carried) == sorted(CATALOGUE[kind].split())
 
 
 @pytest.mark.parametrize("kind", sorted(LISTED_KINDS))
-def test_what_a_sheet_may_say_is_what_any_answer_may_say(kind: ReferralKind) -> None:
-    assert set(ANSWERS[kind].cells.values()) <= set(answers.OUTCOMES[kind].payload.model_fields)
-    assert set(PERMITS[kind]) <= {each.outcome_code for each in ANSWERS[kind].outcomes}
+def test_a_sheet_offers_only_outcomes_that_a_signal_may_have(kind: ReferralKind) -> None:
+    assert set(SHEET_OUTCOMES[kind].cells.values()) <= set(answers.OUTCOMES[kind].payload.model_fields)
+    assert set(PERMITS[kind]) <= {each.outcome_code for each in SHEET_OUTCOMES[kind].outcomes}
 
 
-def test_a_kind_that_stands_on_a_sheet_can_be_answered_and_no_other() -> None:
-    assert LISTED_KINDS == set(ANSWERS) == {ReferralKind(kind) for kind in CATALOGUE}
+def test_only_listed_kinds_have_sheet_outcomes() -> None:
+    assert LISTED_KINDS == set(SHEET_OUTCOMES) == {ReferralKind(kind) for kind in CATALOGUE}
 
 
-def test_whose_presence_alone_would_tell_something_stands_on_no_sheet() -> None:
+def test_a_kind_whose_presence_would_reveal_something_is_on_no_sheet() -> None:
     assert not LISTED_KINDS & set(PUBLIC_KIND)
 
 
 @pytest.mark.parametrize("kind", list(SheetKind))
-def test_no_column_leaves_that_no_recipient_of_the_sheet_may_see(kind: SheetKind) -> None:
-    seen = frozenset[str]().union(*(MAY_SEE[RECIPIENT_OF[asked]] for asked in SHEETS[kind].kinds))
+def test_no_printed_column_is_forbidden_to_all_recipients_of_the_sheet(kind: SheetKind) -> None:
+    seen = frozenset[str]().union(*(MAY_SEE[RECIPIENT_OF[kind_listed]] for kind_listed in SHEETS[kind].kinds))
     assert set(SHEETS[kind].shows) <= seen
 
 
 @pytest.fixture(scope="module")
 def known() -> CaseScenario:
-    """A case of which everything is known, with a referral of every kind that stands on a sheet."""
-    told = a_cleared_case().having("NominatePassenger", **FLIGHT).having("TakeSeat", **FLIGHT, destination="LOS")
-    told.case.person, told.directory = NATIVE, ANYBODY
+    """A case with all data and a referral of every kind that sheets list."""
+    scenario = a_cleared_case().having("NominatePassenger", **FLIGHT).having("TakeSeat", **FLIGHT, destination="LOS")
+    scenario.case.person, scenario.directory = NATIVE, ANYBODY
     for kind in sorted(LISTED_KINDS):
-        told.having("CreateReferral", kind=kind)
-    return told
+        scenario.having("CreateReferral", kind=kind)
+    return scenario
 
 
 @pytest.mark.parametrize("kind", sorted(LISTED_KINDS))
@@ -106,107 +106,120 @@ def test_a_row_shows_what_its_own_recipient_may_see_and_no_more(known: CaseScena
 
 
 @pytest.mark.parametrize("kind", list(SheetKind))
-def test_every_sheet_has_room_for_the_persons_own_word(kind: SheetKind) -> None:
+def test_every_sheet_has_columns_for_statements_of_the_person(kind: SheetKind) -> None:
     assert {"withdrawal", "concern"} <= set(SHEETS[kind].returns)
 
 
-def test_no_sheet_can_say_that_somebody_agrees_to_anything() -> None:
+def test_no_sheet_can_report_consent() -> None:
     assert set(STATEMENT_COLUMNS.values()) <= STATEMENTS - {SignalType.CONTACT_CHANGED}
-    said = {outcome.signal for answers in ANSWERS.values() for outcome in answers.outcomes}
-    assert said == {
+    signals = {outcome.signal for answers in SHEET_OUTCOMES.values() for outcome in answers.outcomes}
+    assert signals == {
         SignalType.COMPLETED, SignalType.PROGRESS, SignalType.PAUSED, SignalType.ACCEPTED, SignalType.REJECTED,
     }  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", sorted(LISTED_KINDS))
-def test_what_an_outcome_needs_is_a_column_of_its_kind(kind: ReferralKind) -> None:
-    answers = ANSWERS[kind]
+def test_the_cells_that_an_outcome_needs_are_columns_of_its_kind(kind: ReferralKind) -> None:
+    answers = SHEET_OUTCOMES[kind]
     for outcome in answers.outcomes:
         assert outcome.needs <= {*answers.cells, NOTE}
-        assert outcome.permits or not outcome.needs, "what restricts is taken as it is"
+        assert outcome.permits or not outcome.needs, "a restrictive outcome requires no further cells"
     assert set(answers.cells) <= set(CELLS)
 
 
-# Codes
+# Row codes
 
 
 @given(CODES)
 def test_a_code_is_read_however_it_is_typed(code: str) -> None:
-    for typed in (code, spaced(code), spaced(code).lower(), f"  {code[:4]} {code[4:]} ", code.replace("1", "l")):
-        assert read_code(typed) == code
+    for typed in (
+        code,
+        printed_code(code),
+        printed_code(code).lower(),
+        f"  {code[:4]} {code[4:]} ",
+        code.replace("1", "l"),
+    ):
+        assert parse_code(typed) == code
 
 
 @given(CODES, st.data())
-def test_one_wrong_sign_shows(code: str, data: st.DataObject) -> None:
+def test_one_wrong_character_is_detected(code: str, data: st.DataObject) -> None:
     place = data.draw(st.integers(0, CODE_LENGTH - 1))
-    wrong = data.draw(st.sampled_from([sign for sign in SIGNS if sign != code[place]]))
-    assert read_code(code[:place] + wrong + code[place + 1 :]) is None
+    wrong = data.draw(st.sampled_from([sign for sign in ALPHABET if sign != code[place]]))
+    assert parse_code(code[:place] + wrong + code[place + 1 :]) is None
 
 
 @given(CODES, st.integers(0, CODE_LENGTH - 2))
-def test_two_neighbouring_signs_that_have_changed_places_show(code: str, place: int) -> None:
+def test_two_transposed_characters_are_detected(code: str, place: int) -> None:
     swapped = code[:place] + code[place + 1] + code[place] + code[place + 2 :]
-    assert swapped == code or read_code(swapped) is None
+    assert swapped == code or parse_code(swapped) is None
 
 
 @given(st.text())
-def test_whatever_is_written_in_the_place_of_a_code_is_one_or_nothing(text: str) -> None:
-    read = read_code(text)
+def test_any_text_is_read_as_a_code_or_as_none(text: str) -> None:
+    read = parse_code(text)
     assert read is None or row_code(read[:-1]) == read
 
 
-# Who is listed
+# Which referrals are listed
 
 
-def test_listing_is_recorded_with_what_it_tells_and_on_which_consent() -> None:
-    told = a_screened_case()
-    assert listed(told, "CONSULAR_IDENTITY") == ["ReferralListed", "DisclosureRecorded"]
-    sent, again = told.named("DisclosureRecorded")[0], told.named("DisclosureRecorded")[-1]
+def test_listing_is_recorded_with_its_disclosure_and_consent() -> None:
+    scenario = a_screened_case()
+    assert listed(scenario, "CONSULAR_IDENTITY") == ["ReferralListed", "DisclosureRecorded"]
+    sent, again = scenario.named("DisclosureRecorded")[0], scenario.named("DisclosureRecorded")[-1]
     assert again.facts["recipient"] == "embassy-nga"
     assert again.facts["consent"] == "SHARE_EMBASSY"
-    assert set(again.facts["fields"]) == set(minimum_data(told.case, told.referral("CONSULAR_IDENTITY"))) - NOBODYS
+    assert (
+        set(again.facts["fields"])
+        == set(minimum_data(scenario.case, scenario.referral("CONSULAR_IDENTITY"))) - NOT_PERSONAL
+    )
     assert sent.facts["fields"]
 
 
-def test_without_consent_nobody_is_listed() -> None:
-    told = a_screened_case().having("WithdrawConsent", purpose="SHARE_EMBASSY")
-    assert why_not(told, "CONSULAR_IDENTITY") == "REFERRAL.NOT_SENT", "the open one ended, and the new draft waits"
+def test_a_referral_without_consent_is_not_listed() -> None:
+    scenario = a_screened_case().having("WithdrawConsent", purpose="SHARE_EMBASSY")
+    assert why_not(scenario, "CONSULAR_IDENTITY") == "REFERRAL.NOT_SENT", (
+        "the open referral ended, and the new draft waits"
+    )
     other = a_screened_case().having("WithdrawConsent", purpose="SHARE_CLINIC")
     assert why_not(other, "MEDICAL_ASSESSMENT") == "REFERRAL.NOT_SENT"
 
 
-def test_whoever_is_protected_is_on_no_embassys_sheet_and_stays_on_the_clinics() -> None:
-    told = a_screened_case().having("PlaceHold", hold_type="PROTECTION", reason="family dispute")
-    assert why_not(told, "CONSULAR_IDENTITY") == "REFERRAL.OVER", "any such hold ends what is open with an embassy"
-    assert listed(told, "MEDICAL_ASSESSMENT") == ["ReferralListed", "DisclosureRecorded"]
+def test_a_person_under_a_protection_hold_is_on_no_embassys_sheet_but_on_the_clinics() -> None:
+    scenario = a_screened_case().having("PlaceHold", hold_type="PROTECTION", reason="family dispute")
+    assert why_not(scenario, "CONSULAR_IDENTITY") == "REFERRAL.OVER", (
+        "any such hold ends the open referrals to an embassy"
+    )
+    assert listed(scenario, "MEDICAL_ASSESSMENT") == ["ReferralListed", "DisclosureRecorded"]
 
 
-def test_whoever_is_afraid_is_left_off_in_the_words_of_any_protection_hold() -> None:
-    told = fear_at_screening()
-    told.having("CreateReferral", kind="CONSULAR_IDENTITY")
-    assert why_not(told, "CONSULAR_IDENTITY") == "REFERRAL.NOT_SENT"
+def test_a_person_who_expressed_fear_is_omitted_for_the_same_reason_as_under_any_protection_hold() -> None:
+    scenario = fear_at_screening()
+    scenario.having("CreateReferral", kind="CONSULAR_IDENTITY")
+    assert why_not(scenario, "CONSULAR_IDENTITY") == "REFERRAL.NOT_SENT"
 
 
-def test_whoever_withdrew_is_listed_nowhere_but_where_care_goes_on() -> None:
-    told = a_screened_case().having("WithdrawVoluntaryReturn", channel="PHONE")
-    assert why_not(told, "CONSULAR_IDENTITY") in ("REFERRAL.OVER", "HOLD.CONSENT")
-    assert listed(told, "MEDICAL_ASSESSMENT") == ["ReferralListed", "DisclosureRecorded"]
+def test_a_person_who_withdrew_is_listed_only_for_care() -> None:
+    scenario = a_screened_case().having("WithdrawVoluntaryReturn", channel="PHONE")
+    assert why_not(scenario, "CONSULAR_IDENTITY") in ("REFERRAL.OVER", "HOLD.CONSENT")
+    assert listed(scenario, "MEDICAL_ASSESSMENT") == ["ReferralListed", "DisclosureRecorded"]
 
 
-def test_what_is_answered_is_not_asked_again() -> None:
+def test_a_completed_referral_is_not_listed_again() -> None:
     assert why_not(a_cleared_case(), "MEDICAL_ASSESSMENT") == "REFERRAL.OVER"
 
 
 def test_a_closed_case_is_on_no_sheet() -> None:
-    told = a_closed_case()
-    assert told.refused("ListReferral", referral_id=A_SHEET, sheet_id=A_SHEET).rule == "INV-18"
+    scenario = a_closed_case()
+    assert scenario.refused("ListReferral", referral_id=A_SHEET, sheet_id=A_SHEET).rule == "INV-18"
 
 
-def test_a_referral_that_is_nobodys_is_refused() -> None:
+def test_an_unknown_referral_is_rejected() -> None:
     assert a_screened_case().refused("ListReferral", referral_id=A_SHEET, sheet_id=A_SHEET).rule == "REFERRAL.UNKNOWN"
 
 
-def test_what_goes_by_a_message_of_its_own_is_put_on_no_sheet() -> None:
-    told = a_screened_case().having("RecordConsent", purpose="SHARE_PROTECTION", form_version="1", language="en")
-    told.having("CreateReferral", kind="PROTECTION_ASSISTANCE")
-    assert why_not(told, "PROTECTION_ASSISTANCE") == "REFERRAL.NOT_ON_SHEETS"
+def test_a_kind_requested_by_separate_message_is_on_no_sheet() -> None:
+    scenario = a_screened_case().having("RecordConsent", purpose="SHARE_PROTECTION", form_version="1", language="en")
+    scenario.having("CreateReferral", kind="PROTECTION_ASSISTANCE")
+    assert why_not(scenario, "PROTECTION_ASSISTANCE") == "REFERRAL.NOT_ON_SHEETS"

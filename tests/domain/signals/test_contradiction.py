@@ -1,4 +1,4 @@
-"""The same id with another body: kept, in doubt, and in the way of travelling until a person has decided."""
+"""One id with another body: the signal is quarantined and counts against travel until staff decide."""
 
 from __future__ import annotations
 
@@ -17,90 +17,94 @@ KIND, GOOD, BAD = "MEDICAL_ASSESSMENT", "NO_SIGNIFICANT_CONDITION", "UNFIT_TEMPO
 
 
 def contradicted(
-    told: CaseScenario, outcome: str | None = BAD, signal: str = "COMPLETED", message: UUID | None = None
+    scenario: CaseScenario, outcome: str | None = BAD, signal: str = "COMPLETED", message: UUID | None = None
 ) -> list[Event]:
-    """The partner says something else under the id of what it said before."""
-    referral = told.referral(KIND)
-    said = ReceiveContradiction(
+    """Sends other content under the id of an earlier signal."""
+    referral = scenario.referral(KIND)
+    contradiction = ReceiveContradiction(
         signal_id=referral.completed_by or uuid4(),
         referral_token=referral.token,
         partner_id=referral.partner_id,
         signal_type=SignalType(signal),
         outcome_code=outcome,
-        occurred_at=told.now,
+        occurred_at=scenario.now,
     )
-    decided = decide(told.case, said, told.moment(f"partner:{said.partner_id}", message))
-    told.events += decided
+    decided = decide(scenario.case, contradiction, scenario.moment(f"partner:{contradiction.partner_id}", message))
+    scenario.events += decided
     return decided
 
 
-def doubts(events: list[Event]) -> list[PartnerSignalQuarantined]:
+def quarantined(events: list[Event]) -> list[PartnerSignalQuarantined]:
     return [event for event in events if isinstance(event, PartnerSignalQuarantined)]
 
 
-def test_what_contradicts_an_answer_changes_nothing_by_itself() -> None:
-    told = a_screened_case().heard(KIND, "COMPLETED", GOOD)
+def test_a_contradiction_of_a_response_changes_nothing_automatically() -> None:
+    scenario = a_screened_case().heard(KIND, "COMPLETED", GOOD)
 
-    (doubt,) = doubts(contradicted(told))
+    (signal,) = quarantined(contradicted(scenario))
 
-    assert doubt.cause == "CONFLICTING_DUPLICATE"
-    assert told.referral(KIND).outcome == GOOD
-    assert told.clearance(KIND)
-
-
-def test_nobody_travels_on_either_until_a_person_has_decided() -> None:
-    told = a_frozen_case()
-    assert told.failures() == ()
-
-    contradicted(told)
-    assert "GATE.SIGNAL.IN_DOUBT" in told.failures()
-
-    (doubt,) = told.referral(KIND).disputed
-    told.having("ResolveQuarantinedSignal", signal_id=doubt, decision="IGNORE", reason="the clinic says: the first")
-    assert told.failures() == ()
+    assert signal.cause == "CONFLICTING_DUPLICATE"
+    assert scenario.referral(KIND).outcome == GOOD
+    assert scenario.clearance(KIND)
 
 
-def test_a_person_may_find_that_the_second_was_meant() -> None:
-    told = a_screened_case().heard(KIND, "COMPLETED", GOOD)
-    contradicted(told)
-    (doubt,) = told.referral(KIND).disputed
+def test_the_person_cannot_travel_until_staff_have_decided() -> None:
+    scenario = a_frozen_case()
+    assert scenario.failures() == ()
 
-    told.having("ResolveQuarantinedSignal", signal_id=doubt, decision="AMEND", reason="the clinic says: the second")
+    contradicted(scenario)
+    assert "GATE.SIGNAL.IN_DOUBT" in scenario.failures()
 
-    assert told.referral(KIND).outcome == BAD
-    assert told.clearance(KIND)
-    assert not told.case.has_clearance(told.clearance(KIND).kind, told.now)  # type: ignore[union-attr]
+    (signal_id,) = scenario.referral(KIND).disputed
+    scenario.having(
+        "ResolveQuarantinedSignal", signal_id=signal_id, decision="IGNORE", reason="the clinic says: the first"
+    )
+    assert scenario.failures() == ()
 
 
-def test_two_contradictions_of_one_message_are_two_doubts() -> None:
-    told = a_screened_case().heard(KIND, "COMPLETED", GOOD)
+def test_staff_may_decide_that_the_second_signal_counts() -> None:
+    scenario = a_screened_case().heard(KIND, "COMPLETED", GOOD)
+    contradicted(scenario)
+    (signal_id,) = scenario.referral(KIND).disputed
+
+    scenario.having(
+        "ResolveQuarantinedSignal", signal_id=signal_id, decision="AMEND", reason="the clinic says: the second"
+    )
+
+    assert scenario.referral(KIND).outcome == BAD
+    assert scenario.clearance(KIND)
+    assert not scenario.case.has_clearance(scenario.clearance(KIND).kind, scenario.now)  # type: ignore[union-attr]
+
+
+def test_two_contradictions_of_one_message_are_quarantined_separately() -> None:
+    scenario = a_screened_case().heard(KIND, "COMPLETED", GOOD)
     first, second = UUID(int=1), UUID(int=2)
-    contradicted(told, message=first)
-    contradicted(told, "SIGNIFICANT_CONDITION_STABLE", message=second)
+    contradicted(scenario, message=first)
+    contradicted(scenario, "SIGNIFICANT_CONDITION_STABLE", message=second)
 
-    told.having("ResolveQuarantinedSignal", signal_id=first, decision="IGNORE", reason="withdrawn")
+    scenario.having("ResolveQuarantinedSignal", signal_id=first, decision="IGNORE", reason="withdrawn")
 
-    assert set(told.referral(KIND).disputed) == {second}
-
-
-@pytest.mark.parametrize("said", ["WITHDRAWAL_REPORTED", "CONCERN_REPORTED"])
-def test_the_persons_own_word_counts_whatever_its_id(said: str) -> None:
-    told = a_frozen_case()
-
-    events = contradicted(told, None, said)
-
-    assert not doubts(events)
-    assert any(failure.startswith("GATE.HOLD.") for failure in told.failures())
+    assert set(scenario.referral(KIND).disputed) == {second}
 
 
-def test_what_contradicts_on_a_closed_case_is_late() -> None:
-    told = a_closed_case()
+@pytest.mark.parametrize("signal_type", ["WITHDRAWAL_REPORTED", "CONCERN_REPORTED"])
+def test_a_statement_of_the_person_counts_whatever_its_id(signal_type: str) -> None:
+    scenario = a_frozen_case()
 
-    assert "LateSignalRecorded" in [event.name for event in contradicted(told)]
+    events = contradicted(scenario, None, signal_type)
+
+    assert not quarantined(events)
+    assert any(failure.startswith("GATE.HOLD.") for failure in scenario.failures())
 
 
-def test_what_contradicts_on_a_referral_we_cancelled_is_late() -> None:
-    told = a_screened_case()
-    told.having("CancelReferral", referral_id=told.referral(KIND).referral_id, reason="wrong person")
+def test_a_contradiction_on_a_closed_case_is_late() -> None:
+    scenario = a_closed_case()
 
-    assert "LateSignalRecorded" in [event.name for event in contradicted(told)]
+    assert "LateSignalRecorded" in [event.name for event in contradicted(scenario)]
+
+
+def test_a_contradiction_on_a_cancelled_referral_is_late() -> None:
+    scenario = a_screened_case()
+    scenario.having("CancelReferral", referral_id=scenario.referral(KIND).referral_id, reason="wrong person")
+
+    assert "LateSignalRecorded" in [event.name for event in contradicted(scenario)]

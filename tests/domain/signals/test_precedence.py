@@ -1,4 +1,4 @@
-"""What goes first of messages that came at the same instant (rule SIGNAL.SAME_INSTANT)."""
+"""Precedence of messages received at the same instant (rule SIGNAL.SAME_INSTANT)."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from domain.signals.precedence import BY_HOLD, Precedence, precedence, restricts
 from tests.support.builders import AMINATA
 
 
-def a_signal(said: str, outcome: str | None = None, **payload: Any) -> Message:
+def a_signal(signal_type: str, outcome: str | None = None, **payload: Any) -> Message:
     return ReceivePartnerSignal(
         signal_id=UUID(int=1),
         referral_token="a token of sixteen",
         partner_id="anybody",
-        signal_type=SignalType(said),
+        signal_type=SignalType(signal_type),
         outcome_code=outcome,
         payload=payload,
         occurred_at=datetime(2026, 11, 23, tzinfo=UTC),
     )
 
 
-def a_contradiction(said: str, outcome: str | None = None) -> Message:
-    return ReceiveContradiction.model_validate(a_signal(said, outcome).model_dump())
+def a_contradiction(signal_type: str, outcome: str | None = None) -> Message:
+    return ReceiveContradiction.model_validate(a_signal(signal_type, outcome).model_dump())
 
 
 def a_message(name: str, **fields: Any) -> Message:
@@ -113,11 +113,11 @@ IN_ORDER: list[list[Message | None]] = [
 
 
 @pytest.mark.parametrize("place", range(len(IN_ORDER)))
-def test_each_row_of_the_precedence_is_one_place(place: int) -> None:
+def test_each_row_of_the_table_has_its_precedence(place: int) -> None:
     assert {precedence(message) for message in IN_ORDER[place]} == {Precedence(place)}
 
 
-def test_what_restricts_goes_before_what_permits() -> None:
+def test_restrictive_messages_precede_permissive_ones() -> None:
     places = [precedence(row[0]) for row in IN_ORDER]
     assert all(one < other for one, other in pairwise(places))
 
@@ -126,32 +126,32 @@ GRAVE = sorted({(code, hold) for answers in OUTCOMES.values() for code, hold in 
 
 
 @pytest.mark.parametrize(("code", "hold"), GRAVE)
-def test_whatever_holds_the_journey_goes_before_what_permits(code: str, hold: HoldType) -> None:
+def test_every_grave_outcome_precedes_permissive_messages(code: str, hold: HoldType) -> None:
     assert precedence(a_signal("COMPLETED", code)) <= BY_HOLD[hold] < Precedence.ANYTHING
     assert restricts(a_signal("COMPLETED", code))
 
 
-def test_the_graver_the_sooner_where_a_word_means_more_than_one_thing() -> None:
-    said = a_signal("COMPLETED", "PROCEEDINGS_OPEN", recommended_hold=True)
-    assert precedence(said) is Precedence.CONCERN
+def test_the_strictest_part_of_a_signal_decides_its_precedence() -> None:
+    message = a_signal("COMPLETED", "PROCEEDINGS_OPEN", recommended_hold=True)
+    assert precedence(message) is Precedence.CONCERN
     assert precedence(a_signal("WITHDRAWAL_REPORTED", "UNFIT")) is Precedence.WITHDRAWAL
 
 
 @pytest.mark.parametrize("row", range(1, len(IN_ORDER)))
-def test_what_restricts_waits_for_nothing_and_nothing_else_does(row: int) -> None:
+def test_only_restrictive_messages_never_wait(row: int) -> None:
     goes_first = Precedence(row) < Precedence.ANYTHING
     assert {restricts(message) for message in IN_ORDER[row]} == {goes_first}
 
 
-def test_what_takes_back_waits_for_nothing_either() -> None:
+def test_withdrawing_messages_never_wait_either() -> None:
     assert restricts(a_message("WithdrawConsent", purpose="SHARE_CLINIC"))
     assert restricts(a_message("RevokeClearance", kind="EXIT_PERMIT", cause="x"))
     assert not restricts(REGISTRATION)
 
 
 @pytest.mark.parametrize("name", ["RevokeClearance", "WithdrawConsent", "RecordConsent", "GrantClearance"])
-def test_what_takes_back_what_was_just_given_keeps_its_turn(name: str) -> None:
-    """Taken first it would find nothing to take back, and what it was to take back would then stand."""
+def test_withdrawing_messages_keep_their_order_of_receipt(name: str) -> None:
+    """Processed first, it would find nothing to withdraw, and what it withdraws would take effect afterwards."""
     fields = {
         "RevokeClearance": {"kind": "EXIT_PERMIT", "cause": "x"},
         "GrantClearance": {"kind": "EXIT_PERMIT", "evidence": "x"},

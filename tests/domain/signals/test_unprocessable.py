@@ -1,4 +1,4 @@
-"""A message that could not be taken in counts against travelling, until a person has looked."""
+"""A message that could not be processed counts against travel until staff have reviewed it."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from tests.support.builders import (
 KEPT: Final = uuid5(NAMESPACE, "kept")
 
 
-def doubting(told: CaseScenario) -> CaseScenario:
-    told.events += decide_quarantine(told.case, KEPT, CRASHED, told.moment("system"))
-    return told
+def with_a_quarantined_message(scenario: CaseScenario) -> CaseScenario:
+    scenario.events += decide_quarantine(scenario.case, KEPT, CRASHED, scenario.moment("system"))
+    return scenario
 
 
 @pytest.mark.parametrize(
@@ -36,45 +36,47 @@ def doubting(told: CaseScenario) -> CaseScenario:
         ("BOARD", ("GATE.MESSAGE.IN_DOUBT",)),
     ],
 )
-def test_a_message_in_doubt_counts_against_travelling(checkpoint: str, failures: tuple[str, ...]) -> None:
-    assert doubting(a_frozen_case()).failures(checkpoint) == failures
+def test_a_quarantined_message_counts_against_travel(checkpoint: str, failures: tuple[str, ...]) -> None:
+    assert with_a_quarantined_message(a_frozen_case()).failures(checkpoint) == failures
 
 
-def test_who_has_boarded_is_taken_off() -> None:
-    told = doubting(a_boarded_case())
-    assert told.case.seat is None
-    assert told.names[-1] != "PassengerBoarded"
-    assert "PassengerOffloaded" in told.names
+def test_a_boarded_person_is_offloaded() -> None:
+    scenario = with_a_quarantined_message(a_boarded_case())
+    assert scenario.case.seat is None
+    assert scenario.names[-1] != "PassengerBoarded"
+    assert "PassengerOffloaded" in scenario.names
 
 
 @pytest.mark.parametrize(("decision", "left"), [("AGAIN", 1), ("SET_ASIDE", 0)])
-def test_a_doubt_ends_when_it_is_set_aside_and_not_when_it_is_given_once_more(decision: str, left: int) -> None:
-    told = doubting(a_frozen_case())
-    told.send("ResolveQuarantinedMessage", kept_message=KEPT, decision=decision, reason="she said it again")
-    assert len(told.case.doubts) == left
+def test_the_quarantine_ends_when_the_message_is_set_aside_but_not_when_it_is_only_retried(
+    decision: str, left: int
+) -> None:
+    scenario = with_a_quarantined_message(a_frozen_case())
+    scenario.send("ResolveQuarantinedMessage", kept_message=KEPT, decision=decision, reason="she sent it again")
+    assert len(scenario.case.doubts) == left
 
 
-def test_a_doubt_ends_when_the_message_is_taken_in_after_all_once() -> None:
-    told = doubting(a_frozen_case())
-    told.events += decide_release(told.case, KEPT, told.moment("system"))
-    assert told.failures("BOARD") == ()
-    assert decide_release(told.case, KEPT, told.moment("system")) == []
+def test_the_quarantine_ends_once_when_the_message_is_processed_after_all() -> None:
+    scenario = with_a_quarantined_message(a_frozen_case())
+    scenario.events += decide_release(scenario.case, KEPT, scenario.moment("system"))
+    assert scenario.failures("BOARD") == ()
+    assert decide_release(scenario.case, KEPT, scenario.moment("system")) == []
 
 
-def test_only_what_waits_can_be_set_aside() -> None:
+def test_only_a_quarantined_message_can_be_set_aside() -> None:
     fields = {"kept_message": KEPT, "decision": "SET_ASIDE", "reason": "x"}
     assert a_frozen_case().refused("ResolveQuarantinedMessage", **fields).rule == "MESSAGE.NOT_IN_QUARANTINE"
 
 
-def test_somebody_looks_within_a_day_where_a_flight_is_near_and_sooner_or_later_otherwise() -> None:
-    near, far = doubting(a_frozen_case()), doubting(a_screened_case())
-    due = [list(told.case.tasks.values())[-1].due - told.now for told in (near, far)]
+def test_the_review_is_due_sooner_where_a_flight_is_near() -> None:
+    near, far = with_a_quarantined_message(a_frozen_case()), with_a_quarantined_message(a_screened_case())
+    due = [list(scenario.case.tasks.values())[-1].due - scenario.now for scenario in (near, far)]
     assert due[0] < due[1]
 
 
-def test_a_closed_case_notes_its_doubt_and_one_never_registered_has_none() -> None:
-    told = doubting(a_closed_case())
-    assert list(told.case.doubts) == [KEPT]
-    told.send("ResolveQuarantinedMessage", kept_message=KEPT, decision="SET_ASIDE", reason="x")
-    assert not told.case.doubts
-    assert doubting(a_case()).events == []
+def test_a_closed_case_records_the_quarantine_and_an_unregistered_one_does_not() -> None:
+    scenario = with_a_quarantined_message(a_closed_case())
+    assert list(scenario.case.doubts) == [KEPT]
+    scenario.send("ResolveQuarantinedMessage", kept_message=KEPT, decision="SET_ASIDE", reason="x")
+    assert not scenario.case.doubts
+    assert with_a_quarantined_message(a_case()).events == []

@@ -28,19 +28,19 @@ OTHER = {"movement_id": "6f6d9a3e-0000-4000-8000-0000000000aa", "movement": "MOV
 SEAT = FLIGHT | {"destination": "LOS"}
 
 
-def departed(told: CaseScenario, *, on_board: bool, **more: object) -> CaseScenario:
-    return told.having("FlightHasDeparted", atd=FLIGHT["std"], on_board=on_board, **ON_IT, **more)
+def departed(scenario: CaseScenario, *, on_board: bool, **more: object) -> CaseScenario:
+    return scenario.having("FlightHasDeparted", atd=FLIGHT["std"], on_board=on_board, **ON_IT, **more)
 
 
 def test_a_cleared_person_is_nominated_and_seated() -> None:
-    told = a_cleared_case().having("NominatePassenger", **FLIGHT).having("TakeSeat", **SEAT)
-    assert told.case.seat is not None
-    assert told.case.seat.status == "RESERVED"
+    scenario = a_cleared_case().having("NominatePassenger", **FLIGHT).having("TakeSeat", **SEAT)
+    assert scenario.case.seat is not None
+    assert scenario.case.seat.status == "RESERVED"
 
 
 def test_who_does_not_pass_the_gate_is_not_nominated_and_hears_every_reason() -> None:
-    told = a_screened_case().heard("CONSULAR_IDENTITY", "COMPLETED", "NATIONALITY_CONFIRMED")
-    refusal = told.refused("NominatePassenger", **FLIGHT)
+    scenario = a_screened_case().heard("CONSULAR_IDENTITY", "COMPLETED", "NATIONALITY_CONFIRMED")
+    refusal = scenario.refused("NominatePassenger", **FLIGHT)
     assert refusal.rule == "GATE.NOMINATE"
     assert refusal.failures == (
         "GATE.SAFETY_OF_RETURN.MISSING",
@@ -54,22 +54,24 @@ def test_a_person_has_one_seat() -> None:
 
 
 def test_a_seat_that_comes_after_a_hold_goes_back_at_once() -> None:
-    told = a_cleared_case().having("NominatePassenger", **FLIGHT).having("PlaceHold", hold_type="SAFETY", reason="x")
-    told.having("TakeSeat", **SEAT)
-    assert told.names[-2:] == ["SeatReserved", "SeatReleased"]
-    assert told.case.seat is None
+    scenario = (
+        a_cleared_case().having("NominatePassenger", **FLIGHT).having("PlaceHold", hold_type="SAFETY", reason="x")
+    )
+    scenario.having("TakeSeat", **SEAT)
+    assert scenario.names[-2:] == ["SeatReserved", "SeatReleased"]
+    assert scenario.case.seat is None
 
 
 def test_a_seat_to_another_country_goes_back_at_once() -> None:
-    told = a_cleared_case().having("NominatePassenger", **FLIGHT).having("TakeSeat", **SEAT, country="GHA")
-    assert told.named("SeatReleased")[-1].facts["cause"] == "GATE.DESTINATION.OTHER_COUNTRY"
-    assert told.case.seat is None
+    scenario = a_cleared_case().having("NominatePassenger", **FLIGHT).having("TakeSeat", **SEAT, country="GHA")
+    assert scenario.named("SeatReleased")[-1].facts["cause"] == "GATE.DESTINATION.OTHER_COUNTRY"
+    assert scenario.case.seat is None
 
 
 def test_a_seat_remembers_its_country_until_the_gate() -> None:
-    told = a_cleared_case().having("NominatePassenger", **FLIGHT).having("TakeSeat", **SEAT, country="NGA")
-    assert told.case.seat is not None
-    assert journey_on(told.case.seat).country == "NGA"
+    scenario = a_cleared_case().having("NominatePassenger", **FLIGHT).having("TakeSeat", **SEAT, country="NGA")
+    assert scenario.case.seat is not None
+    assert journey_on(scenario.case.seat).country == "NGA"
 
 
 @pytest.mark.parametrize(("hours", "late"), [(-1, 0), (0, 0), (3, 3)])
@@ -81,32 +83,32 @@ def test_a_flight_that_leaves_late_lands_late(hours: int, late: int) -> None:
 
 
 def test_a_seat_that_was_given_up_before_it_came_goes_back_and_nobody_sits_there() -> None:
-    told = a_cleared_case().having("NominatePassenger", **FLIGHT).having("ReleaseSeat", cause="changed plans")
-    told.having("TakeSeat", **SEAT)
-    assert [event.name for event in told.events[-1:]] == ["SeatReleased"]
-    assert told.events[-1].facts["cause"] == "NOT_NEEDED"
-    assert told.case.seat is None
+    scenario = a_cleared_case().having("NominatePassenger", **FLIGHT).having("ReleaseSeat", cause="changed plans")
+    scenario.having("TakeSeat", **SEAT)
+    assert [event.name for event in scenario.events[-1:]] == ["SeatReleased"]
+    assert scenario.events[-1].facts["cause"] == "NOT_NEEDED"
+    assert scenario.case.seat is None
 
 
 def test_a_seat_on_a_flight_that_is_not_waited_for_goes_back_and_the_waiting_goes_on() -> None:
-    told = a_waiting_case().having("TakeSeat", **OTHER, std=FLIGHT["std"], sta=FLIGHT["sta"], destination="LOS")
-    assert told.events[-1].facts["cause"] == "NOT_NEEDED"
-    assert (told.case.seat, told.case.nomination and told.case.nomination[1]) == (None, FLIGHT["movement"])
+    scenario = a_waiting_case().having("TakeSeat", **OTHER, std=FLIGHT["std"], sta=FLIGHT["sta"], destination="LOS")
+    assert scenario.events[-1].facts["cause"] == "NOT_NEEDED"
+    assert (scenario.case.seat, scenario.case.nomination and scenario.case.nomination[1]) == (None, FLIGHT["movement"])
 
 
 def test_whoever_sits_where_the_movement_holds_no_seat_any_more_sits_there_no_longer() -> None:
-    """Asked, given up, and asked again; the seat of the first asking came late, and the second found the flight full."""
-    told = a_cleared_case().having("NominatePassenger", **FLIGHT).having("ReleaseSeat", cause="changed plans")
-    told.having("NominatePassenger", **FLIGHT).having("TakeSeat", **SEAT)
-    told.having("SeatUnavailable", cause="FULL", **ON_IT)
-    assert told.case.seat is None
-    assert told.named("SeatReleased")[-1].facts["cause"] == "NOT_HELD"
-    assert list(told.case.tasks.values())[-1].task == "find another flight (FULL)"
+    """A nomination was released and repeated; the first seat arrived late, and then the flight was full."""
+    scenario = a_cleared_case().having("NominatePassenger", **FLIGHT).having("ReleaseSeat", cause="changed plans")
+    scenario.having("NominatePassenger", **FLIGHT).having("TakeSeat", **SEAT)
+    scenario.having("SeatUnavailable", cause="FULL", **ON_IT)
+    assert scenario.case.seat is None
+    assert scenario.named("SeatReleased")[-1].facts["cause"] == "NOT_HELD"
+    assert list(scenario.case.tasks.values())[-1].task == "find another flight (FULL)"
 
 
 def test_a_full_flight_is_a_task_for_the_movement_officer() -> None:
-    told = a_cleared_case().having("NominatePassenger", **FLIGHT).having("SeatUnavailable", cause="FULL", **ON_IT)
-    assert [task.queue for task in told.case.tasks.values()] == ["MOVEMENT_OFFICER"]
+    scenario = a_cleared_case().having("NominatePassenger", **FLIGHT).having("SeatUnavailable", cause="FULL", **ON_IT)
+    assert [task.queue for task in scenario.case.tasks.values()] == ["MOVEMENT_OFFICER"]
 
 
 def a_waiting_case() -> CaseScenario:
@@ -118,25 +120,25 @@ def test_a_person_is_nominated_for_one_flight_at_a_time() -> None:
 
 
 def test_whoever_waits_for_a_seat_can_stop_waiting_and_ask_for_another() -> None:
-    told = a_waiting_case().having("ReleaseSeat", cause="the person wants an earlier flight")
-    assert told.named("SeatReleased")[-1].facts["cause"] == "STAFF"
-    assert told.having("NominatePassenger", **FLIGHT).case.nomination is not None
+    scenario = a_waiting_case().having("ReleaseSeat", cause="the person wants an earlier flight")
+    assert scenario.named("SeatReleased")[-1].facts["cause"] == "STAFF"
+    assert scenario.having("NominatePassenger", **FLIGHT).case.nomination is not None
 
 
 def test_whoever_no_longer_wants_to_return_waits_for_no_seat() -> None:
-    told = a_waiting_case().having("WithdrawVoluntaryReturn", channel="in person")
-    assert (told.case.nomination, told.named("SeatReleased")[-1].facts["cause"]) == (None, "WITHDRAWN")
+    scenario = a_waiting_case().having("WithdrawVoluntaryReturn", channel="in person")
+    assert (scenario.case.nomination, scenario.named("SeatReleased")[-1].facts["cause"]) == (None, "WITHDRAWN")
 
 
 def test_a_seat_that_comes_free_ends_the_waiting() -> None:
-    told = a_waiting_case().having("TakeSeat", **SEAT)
-    assert (told.case.nomination, told.case.seat is not None) == (None, True)
+    scenario = a_waiting_case().having("TakeSeat", **SEAT)
+    assert (scenario.case.nomination, scenario.case.seat is not None) == (None, True)
 
 
 def test_a_flight_that_leaves_no_room_sends_the_waiting_to_look_for_another() -> None:
-    told = a_waiting_case().having("MovementIsOff", cause="FULL", **ON_IT)
-    assert told.case.nomination is None
-    assert [task.task for task in told.case.tasks.values()][-1] == "find another flight (FULL)"
+    scenario = a_waiting_case().having("MovementIsOff", cause="FULL", **ON_IT)
+    assert scenario.case.nomination is None
+    assert [task.task for task in scenario.case.tasks.values()][-1] == "find another flight (FULL)"
 
 
 def test_without_a_seat_there_is_none_to_release() -> None:
@@ -144,8 +146,8 @@ def test_without_a_seat_there_is_none_to_release() -> None:
 
 
 def test_a_released_seat_ends_what_served_only_that_flight() -> None:
-    told = a_seated_case().having("ReleaseSeat", cause="REQUEST")
-    reception = told.clearance("RECEPTION_CONFIRMED")
+    scenario = a_seated_case().having("ReleaseSeat", cause="REQUEST")
+    reception = scenario.clearance("RECEPTION_CONFIRMED")
     assert reception is not None
     assert reception.status == "REVOKED"
 
@@ -160,17 +162,17 @@ def test_freezing_moves_the_case_to_departure() -> None:
 
 
 def test_who_does_not_pass_at_the_freeze_gives_the_seat_back() -> None:
-    told = a_seated_case().having("RevokeClearance", kind="EXIT_PERMIT", cause="BAN")
-    told.having("ManifestIsFrozen", **ON_IT)
-    evaluated = told.named("TravelGateEvaluated")[-1]
+    scenario = a_seated_case().having("RevokeClearance", kind="EXIT_PERMIT", cause="BAN")
+    scenario.having("ManifestIsFrozen", **ON_IT)
+    evaluated = scenario.named("TravelGateEvaluated")[-1]
     assert evaluated.facts["failures"] == ("GATE.EXIT_PERMIT.REVOKED",)
-    assert told.case.seat is None
-    assert told.case.phase == "PRE_DEPARTURE"
+    assert scenario.case.seat is None
+    assert scenario.case.phase == "PRE_DEPARTURE"
 
 
 def test_the_freeze_of_another_flight_means_nothing() -> None:
-    told = a_seated_case()
-    assert told.send("ManifestIsFrozen", **OTHER) == []
+    scenario = a_seated_case()
+    assert scenario.send("ManifestIsFrozen", **OTHER) == []
 
 
 @pytest.mark.parametrize(("message", "rule"), [("CheckInPassenger", "SEAT.NONE"), ("BoardPassenger", "SEAT.NONE")])
@@ -184,9 +186,9 @@ def test_nobody_checks_in_or_boards_before_the_freeze(message: str) -> None:
 
 
 def a_case_before_its_interview() -> CaseScenario:
-    told = a_seated_case().at("2026-12-12T09:00:00Z").having("ManifestIsFrozen", **ON_IT)
-    told.after(hours=5).having("IssueFitToTravel", result="FIT")
-    return told.at("2026-12-14T04:30:00Z").having("ReaffirmVoluntaryReturn")
+    scenario = a_seated_case().at("2026-12-12T09:00:00Z").having("ManifestIsFrozen", **ON_IT)
+    scenario.after(hours=5).having("IssueFitToTravel", result="FIT")
+    return scenario.at("2026-12-14T04:30:00Z").having("ReaffirmVoluntaryReturn")
 
 
 def test_nobody_checks_in_without_a_departure_interview() -> None:
@@ -194,15 +196,15 @@ def test_nobody_checks_in_without_a_departure_interview() -> None:
 
 
 def test_an_interview_before_others_is_none() -> None:
-    told = a_case_before_its_interview()
-    told.having("RecordDepartureInterview", in_private=False, voluntary_reaffirmed=True)
-    assert told.refused("CheckInPassenger").rule == "CHECK_IN.INTERVIEW"
+    scenario = a_case_before_its_interview()
+    scenario.having("RecordDepartureInterview", in_private=False, voluntary_reaffirmed=True)
+    assert scenario.refused("CheckInPassenger").rule == "CHECK_IN.INTERVIEW"
 
 
 def test_an_interview_without_a_yes_holds_the_journey() -> None:
-    told = a_case_before_its_interview()
-    told.having("RecordDepartureInterview", in_private=True, voluntary_reaffirmed=False)
-    assert told.refused("CheckInPassenger").failures == (
+    scenario = a_case_before_its_interview()
+    scenario.having("RecordDepartureInterview", in_private=True, voluntary_reaffirmed=False)
+    assert scenario.refused("CheckInPassenger").failures == (
         "GATE.HOLD.CONSENT",
         "GATE.CONSENT_RETURN.REVOKED",
         "GATE.REAFFIRMATION.WITHDRAWN",
@@ -210,15 +212,21 @@ def test_an_interview_without_a_yes_holds_the_journey() -> None:
 
 
 def test_a_no_in_the_interview_is_not_undone_by_lifting_the_hold() -> None:
-    told = a_case_before_its_interview()
-    told.having("RecordDepartureInterview", in_private=True, voluntary_reaffirmed=False)
-    assert told.refused("LiftHold", hold_id=told.held("CONSENT").hold_id, reason="changed mind").rule == "HOLD.CONSENT"
+    scenario = a_case_before_its_interview()
+    scenario.having("RecordDepartureInterview", in_private=True, voluntary_reaffirmed=False)
+    assert (
+        scenario.refused("LiftHold", hold_id=scenario.held("CONSENT").hold_id, reason="changed mind").rule
+        == "HOLD.CONSENT"
+    )
 
 
 def test_an_interview_with_fear_holds_the_journey() -> None:
-    told = a_case_before_its_interview()
-    told.having("RecordDepartureInterview", in_private=True, voluntary_reaffirmed=True, fear_expressed=True)
-    assert told.refused("CheckInPassenger").failures == ("GATE.HOLD.PROTECTION", "GATE.PROTECTION_CLEARANCE.REVOKED")
+    scenario = a_case_before_its_interview()
+    scenario.having("RecordDepartureInterview", in_private=True, voluntary_reaffirmed=True, fear_expressed=True)
+    assert scenario.refused("CheckInPassenger").failures == (
+        "GATE.HOLD.PROTECTION",
+        "GATE.PROTECTION_CLEARANCE.REVOKED",
+    )
 
 
 def test_nobody_boards_without_checking_in() -> None:
@@ -240,68 +248,68 @@ WORSE = (
 def test_whoever_no_longer_passes_the_gate_is_taken_off_until_the_door_closes(
     aboard: tuple[str, ...], message: str, fields: dict[str, Any]
 ) -> None:
-    told = a_frozen_case()
+    scenario = a_frozen_case()
     for step in aboard:
-        told.having(step)
-    told.having(message, **fields)
-    assert {"PassengerOffloaded", "SeatReleased"} <= set(told.names)
-    assert told.case.seat is None
-    assert told.refused("BoardPassenger").rule == "SEAT.NONE"
+        scenario.having(step)
+    scenario.having(message, **fields)
+    assert {"PassengerOffloaded", "SeatReleased"} <= set(scenario.names)
+    assert scenario.case.seat is None
+    assert scenario.refused("BoardPassenger").rule == "SEAT.NONE"
 
 
 def test_a_partner_that_reports_a_withdrawal_takes_the_person_off() -> None:
-    told = a_boarded_case()
-    told.heard("RECEPTION", "WITHDRAWAL_REPORTED")
-    assert told.case.seat is None
+    scenario = a_boarded_case()
+    scenario.heard("RECEPTION", "WITHDRAWAL_REPORTED")
+    assert scenario.case.seat is None
 
 
 def test_who_flew_without_having_boarded_by_the_rules_is_a_breach_and_a_task() -> None:
-    told = a_boarded_case().having("WithdrawVoluntaryReturn", channel="PHONE").at(FLIGHT["std"])
-    told.having("FlightHasDeparted", **ON_IT, atd=FLIGHT["std"], on_board=True)
-    assert told.named("FlightDeparted")[-1].facts["breaches"] == ("NOT_BOARDED_BY_THE_RULES",)
-    assert any("against the rules" in task.task for task in told.case.tasks.values())
-    assert told.case.phase == "TRANSIT"
+    scenario = a_boarded_case().having("WithdrawVoluntaryReturn", channel="PHONE").at(FLIGHT["std"])
+    scenario.having("FlightHasDeparted", **ON_IT, atd=FLIGHT["std"], on_board=True)
+    assert scenario.named("FlightDeparted")[-1].facts["breaches"] == ("NOT_BOARDED_BY_THE_RULES",)
+    assert any("against the rules" in task.task for task in scenario.case.tasks.values())
+    assert scenario.case.phase == "TRANSIT"
 
 
 def test_a_seat_that_cannot_be_taken_goes_back_and_does_not_cost_the_one_that_was() -> None:
-    told = a_seated_case()
-    told.having("TakeSeat", **OTHER, std=FLIGHT["std"], sta=FLIGHT["sta"], destination="LOS")
-    assert told.names[-1] == "SeatReleased"
-    assert told.case.seat is not None
-    assert told.case.seat.movement == FLIGHT["movement"]
+    scenario = a_seated_case()
+    scenario.having("TakeSeat", **OTHER, std=FLIGHT["std"], sta=FLIGHT["sta"], destination="LOS")
+    assert scenario.names[-1] == "SeatReleased"
+    assert scenario.case.seat is not None
+    assert scenario.case.seat.movement == FLIGHT["movement"]
 
 
 def delayed(hours: float, *, said: str) -> CaseScenario:
-    """Fit until two days after the flight should have left, which it has not."""
-    told = a_seated_case().at("2026-12-12T09:00:00Z").having("ManifestIsFrozen", **ON_IT)
-    told.at("2026-12-13T22:00:00Z").having("IssueFitToTravel", result="FIT")
-    told.claimed_at = datetime.fromisoformat(said)
-    told.having("ReaffirmVoluntaryReturn")
-    told.claimed_at = None
-    told.at("2026-12-14T08:00:00Z").having("RecordDepartureInterview", in_private=True, voluntary_reaffirmed=True)
-    return told.at(datetime.fromisoformat(FLIGHT["std"]) + timedelta(hours=hours))
+    """Fit to travel until two days after the scheduled departure of a delayed flight."""
+    scenario = a_seated_case().at("2026-12-12T09:00:00Z").having("ManifestIsFrozen", **ON_IT)
+    scenario.at("2026-12-13T22:00:00Z").having("IssueFitToTravel", result="FIT")
+    scenario.claimed_at = datetime.fromisoformat(said)
+    scenario.having("ReaffirmVoluntaryReturn")
+    scenario.claimed_at = None
+    scenario.at("2026-12-14T08:00:00Z").having("RecordDepartureInterview", in_private=True, voluntary_reaffirmed=True)
+    return scenario.at(datetime.fromisoformat(FLIGHT["std"]) + timedelta(hours=hours))
 
 
 @pytest.mark.parametrize(("hours", "may"), [(-1, True), (0, True), (5, True), (5.01, False), (30, False)])
 def test_on_a_late_flight_the_wish_is_measured_against_the_moment_of_boarding(hours: float, may: bool) -> None:
-    told = delayed(hours, said="2026-12-11T14:00:00Z")
+    scenario = delayed(hours, said="2026-12-11T14:00:00Z")
     if may:
-        assert told.having("CheckInPassenger").having("BoardPassenger").names[-1] == "PassengerBoarded"
+        assert scenario.having("CheckInPassenger").having("BoardPassenger").names[-1] == "PassengerBoarded"
     else:
-        assert told.refused("CheckInPassenger").failures == ("GATE.REAFFIRMATION.MISSING",)
+        assert scenario.refused("CheckInPassenger").failures == ("GATE.REAFFIRMATION.MISSING",)
 
 
 def test_whoever_checked_in_in_time_does_not_board_when_it_has_become_late() -> None:
-    told = delayed(5, said="2026-12-11T14:00:00Z").having("CheckInPassenger").after(minutes=1)
-    assert told.refused("BoardPassenger").failures == ("GATE.REAFFIRMATION.MISSING",)
-    told.having("ReaffirmVoluntaryReturn", checkpoint="GATE").having("BoardPassenger")
-    assert told.names[-1] == "PassengerBoarded"
+    scenario = delayed(5, said="2026-12-11T14:00:00Z").having("CheckInPassenger").after(minutes=1)
+    assert scenario.refused("BoardPassenger").failures == ("GATE.REAFFIRMATION.MISSING",)
+    scenario.having("ReaffirmVoluntaryReturn", checkpoint="GATE").having("BoardPassenger")
+    assert scenario.names[-1] == "PassengerBoarded"
 
 
 def test_whoever_has_boarded_is_not_taken_off_because_the_departure_is_reported_late() -> None:
-    told = delayed(5, said="2026-12-11T14:00:00Z").having("CheckInPassenger").having("BoardPassenger")
-    told.after(hours=2).having("AddNote", note="the tower has not called yet")
-    assert told.case.seat is not None
+    scenario = delayed(5, said="2026-12-11T14:00:00Z").having("CheckInPassenger").having("BoardPassenger")
+    scenario.after(hours=2).having("AddNote", note="the tower has not called yet")
+    assert scenario.case.seat is not None
 
 
 def test_a_checked_in_person_boards_and_the_gate_is_on_record() -> None:
@@ -309,21 +317,21 @@ def test_a_checked_in_person_boards_and_the_gate_is_on_record() -> None:
 
 
 def test_denied_boarding_takes_the_person_off_and_plans_again() -> None:
-    told = a_boarded_case()
-    told.say(DenyBoarding(by="CARRIER", cause="DOCUMENT"))
-    assert [name for name in told.names if name in ("BoardingDenied", "PassengerOffloaded", "SeatReleased")] == [
+    scenario = a_boarded_case()
+    scenario.say(DenyBoarding(by="CARRIER", cause="DOCUMENT"))
+    assert [name for name in scenario.names if name in ("BoardingDenied", "PassengerOffloaded", "SeatReleased")] == [
         "BoardingDenied",
         "PassengerOffloaded",
         "SeatReleased",
     ]
-    assert told.case.phase == "PRE_DEPARTURE"
+    assert scenario.case.phase == "PRE_DEPARTURE"
 
 
 @pytest.mark.parametrize(("cause", "counted"), [("UNKNOWN", 1), ("DETAINED", 0), ("HOSPITALISED", 0)])
 def test_a_no_show_counts_only_if_it_was_the_persons_own(cause: str, counted: int) -> None:
-    told = a_frozen_case().having("RecordNoShow", cause=cause)
-    assert told.case.no_shows == counted
-    assert told.case.seat is None
+    scenario = a_frozen_case().having("RecordNoShow", cause=cause)
+    assert scenario.case.no_shows == counted
+    assert scenario.case.seat is None
 
 
 def test_there_is_nobody_to_take_off_without_a_seat() -> None:
@@ -331,14 +339,14 @@ def test_there_is_nobody_to_take_off_without_a_seat() -> None:
 
 
 def test_a_person_is_taken_off() -> None:
-    told = a_boarded_case().having("OffloadPassenger", cause="UNRULY")
-    assert "PassengerOffloaded" in told.names
-    assert told.case.seat is None
+    scenario = a_boarded_case().having("OffloadPassenger", cause="UNRULY")
+    assert "PassengerOffloaded" in scenario.names
+    assert scenario.case.seat is None
 
 
 def test_a_cancelled_flight_sends_the_case_back_and_remembers_it() -> None:
-    told = a_frozen_case().having("MovementIsOff", cause="MOVEMENT_CANCELLED", **ON_IT)
-    assert (told.case.phase, told.case.displaced, told.case.seat) == ("PRE_DEPARTURE", 1, None)
+    scenario = a_frozen_case().having("MovementIsOff", cause="MOVEMENT_CANCELLED", **ON_IT)
+    assert (scenario.case.phase, scenario.case.displaced, scenario.case.seat) == ("PRE_DEPARTURE", 1, None)
 
 
 def test_another_flights_cancellation_means_nothing() -> None:
@@ -346,36 +354,36 @@ def test_another_flights_cancellation_means_nothing() -> None:
 
 
 def test_the_flight_with_the_person_on_board_completes_the_stage() -> None:
-    told = a_departed_case()
-    assert told.case.phase == "TRANSIT"
-    assert told.status("DEPARTURE") == "COMPLETED"
+    scenario = a_departed_case()
+    assert scenario.case.phase == "TRANSIT"
+    assert scenario.status("DEPARTURE") == "COMPLETED"
 
 
 def test_who_was_left_behind_has_not_failed_to_come() -> None:
-    told = departed(a_boarded_case(), on_board=False)
-    assert (told.case.phase, told.case.no_shows, told.case.seat) == ("PRE_DEPARTURE", 0, None)
+    scenario = departed(a_boarded_case(), on_board=False)
+    assert (scenario.case.phase, scenario.case.no_shows, scenario.case.seat) == ("PRE_DEPARTURE", 0, None)
 
 
 def test_who_is_in_the_air_is_in_the_air_and_the_breach_is_shown() -> None:
-    told = departed(a_seated_case(), on_board=True, breaches=("NOT_BOARDED_BY_THE_RULES",))
-    assert told.case.phase == "TRANSIT"
-    assert told.named("FlightDeparted")[-1].facts["breaches"] == ("NOT_BOARDED_BY_THE_RULES",)
-    assert [task.queue for task in told.case.tasks.values()] == ["PROTECTION_OFFICER"]
+    scenario = departed(a_seated_case(), on_board=True, breaches=("NOT_BOARDED_BY_THE_RULES",))
+    assert scenario.case.phase == "TRANSIT"
+    assert scenario.named("FlightDeparted")[-1].facts["breaches"] == ("NOT_BOARDED_BY_THE_RULES",)
+    assert [task.queue for task in scenario.case.tasks.values()] == ["PROTECTION_OFFICER"]
 
 
 def test_a_departure_is_recorded_on_a_closed_case_which_stays_closed() -> None:
-    told = a_screened_case().having("WithdrawVoluntaryReturn", channel="PHONE")
-    told.having("CloseCase", reason="WITHDRAWN_BY_MIGRANT", approved_by="amaka")
-    departed(told, on_board=True, breaches=("NOT_BOARDED_BY_THE_RULES",))
-    assert told.case.phase == "CLOSED"
-    assert told.case.reopen_proposed
+    scenario = a_screened_case().having("WithdrawVoluntaryReturn", channel="PHONE")
+    scenario.having("CloseCase", reason="WITHDRAWN_BY_MIGRANT", approved_by="amaka")
+    departed(scenario, on_board=True, breaches=("NOT_BOARDED_BY_THE_RULES",))
+    assert scenario.case.phase == "CLOSED"
+    assert scenario.case.reopen_proposed
 
 
 def test_after_departure_the_wish_to_return_is_not_withdrawn_but_a_concern_is_heard() -> None:
-    told = a_departed_case()
-    assert told.refused("WithdrawVoluntaryReturn", channel="PHONE").rule == "INV-02"
-    told.having("RaiseProtectionConcern", risk_level="HIGH", concern="afraid of the house")
-    assert told.named("TaskRaised")
+    scenario = a_departed_case()
+    assert scenario.refused("WithdrawVoluntaryReturn", channel="PHONE").rule == "INV-02"
+    scenario.having("RaiseProtectionConcern", risk_level="HIGH", concern="afraid of the house")
+    assert scenario.named("TaskRaised")
 
 
 def test_briefing_is_recorded() -> None:
@@ -383,5 +391,5 @@ def test_briefing_is_recorded() -> None:
 
 
 def test_reopening_before_departure_leaves_no_old_seat() -> None:
-    told = a_closed_case().having("ReopenCase", target_phase="PRE_DEPARTURE", reason="came back")
-    assert told.case.seat is None
+    scenario = a_closed_case().having("ReopenCase", target_phase="PRE_DEPARTURE", reason="came back")
+    assert scenario.case.seat is None

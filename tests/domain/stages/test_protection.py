@@ -19,8 +19,8 @@ from tests.support.builders import (
 SAFE = {"area": "NG-LA", "result": "SAFE", "advisory_version": "2026-3"}
 
 
-def status(told: CaseScenario, kind: str) -> str | None:
-    found = told.clearance(kind)
+def status(scenario: CaseScenario, kind: str) -> str | None:
+    found = scenario.clearance(kind)
     return found.status if found else None
 
 
@@ -28,19 +28,19 @@ def test_low_risk_without_a_hold_is_cleared_at_once() -> None:
     assert status(a_screened_case("LOW"), "PROTECTION_CLEARANCE") == "VALID"
 
 
-def assessed(told: CaseScenario, risk: str, *factors: str) -> CaseScenario:
-    return told.having("RecordVulnerabilityAssessment", overall_risk=risk, factors=factors)
+def assessed(scenario: CaseScenario, risk: str, *factors: str) -> CaseScenario:
+    return scenario.having("RecordVulnerabilityAssessment", overall_risk=risk, factors=factors)
 
 
 def test_low_risk_with_anything_indicated_asks_a_protection_partner() -> None:
-    told = a_registered_case().having("RecordNonRefoulementScreen", outcome="NO_CLAIM")
-    assessed(told, "LOW", "TRAFFICKING_INDICATOR")
-    told.having("AssessVoluntariness", understood=True, free_of_pressure=True, in_private=True)
-    told.having("SignVoluntaryReturnDeclaration", country="NGA", form_version="VRD-1", language="en")
-    told.having("DetermineEligibility", decision="ELIGIBLE").having("CompleteScreening")
-    assert status(told, "PROTECTION_CLEARANCE") is None
-    assert not told.referral("PROTECTION_ASSISTANCE").urgent
-    assert "TRAFFICKING" not in neutral(told.named("VulnerabilityAssessed")[-1])
+    scenario = a_registered_case().having("RecordNonRefoulementScreen", outcome="NO_CLAIM")
+    assessed(scenario, "LOW", "TRAFFICKING_INDICATOR")
+    scenario.having("AssessVoluntariness", understood=True, free_of_pressure=True, in_private=True)
+    scenario.having("SignVoluntaryReturnDeclaration", country="NGA", form_version="VRD-1", language="en")
+    scenario.having("DetermineEligibility", decision="ELIGIBLE").having("CompleteScreening")
+    assert status(scenario, "PROTECTION_CLEARANCE") is None
+    assert not scenario.referral("PROTECTION_ASSISTANCE").urgent
+    assert "TRAFFICKING" not in neutral(scenario.named("VulnerabilityAssessed")[-1])
 
 
 FOUND_LATER = [("HIGH", ()), ("HIGH", ("TRAFFICKING",)), ("MEDIUM", ()), ("LOW", ("TRAFFICKING_INDICATOR",))]
@@ -51,25 +51,27 @@ FOUND_LATER = [("HIGH", ()), ("HIGH", ("TRAFFICKING",)), ("MEDIUM", ()), ("LOW",
 def test_what_is_found_after_protection_had_cleared_the_way_is_a_concern(
     beginning: Callable[[], CaseScenario], risk: str, factors: tuple[str, ...]
 ) -> None:
-    told = assessed(beginning(), risk, *factors)
-    assert told.named("ProtectionConcernRaised")[-1].facts["content"]["factors"] == list(factors)
-    assert status(told, "PROTECTION_CLEARANCE") == "REVOKED"
-    assert {"GATE.HOLD.PROTECTION", "GATE.PROTECTION_CLEARANCE.REVOKED"} <= set(told.failures())
-    assert "decide on a protection hold" in [task.task for task in told.case.tasks.values()]
-    assert told.case.seat is None or told.case.seat.status == "CONFIRMED", "nobody stays on board"
+    scenario = assessed(beginning(), risk, *factors)
+    assert scenario.named("ProtectionConcernRaised")[-1].facts["content"]["factors"] == list(factors)
+    assert status(scenario, "PROTECTION_CLEARANCE") == "REVOKED"
+    assert {"GATE.HOLD.PROTECTION", "GATE.PROTECTION_CLEARANCE.REVOKED"} <= set(scenario.failures())
+    assert "decide on a protection hold" in [task.task for task in scenario.case.tasks.values()]
+    assert scenario.case.seat is None or scenario.case.seat.status == "CONFIRMED", "nobody stays on board"
 
 
 def test_finding_again_what_was_known_is_no_new_concern() -> None:
-    told = assessed(a_frozen_case(), "LOW")
-    assert told.failures() == ()
-    assessed(told, "MEDIUM", "DEBT", "ALONE").having("LiftHold", hold_id=told.held("PROTECTION").hold_id, reason="seen")
-    told.having("GrantClearance", kind="PROTECTION_CLEARANCE", evidence="seen")
-    assert assessed(told, "MEDIUM", "ALONE").failures() == ()
+    scenario = assessed(a_frozen_case(), "LOW")
+    assert scenario.failures() == ()
+    assessed(scenario, "MEDIUM", "DEBT", "ALONE").having(
+        "LiftHold", hold_id=scenario.held("PROTECTION").hold_id, reason="seen"
+    )
+    scenario.having("GrantClearance", kind="PROTECTION_CLEARANCE", evidence="seen")
+    assert assessed(scenario, "MEDIUM", "ALONE").failures() == ()
 
 
 def test_high_risk_is_a_concern_however_often_it_is_found() -> None:
-    told = a_screened_case("HIGH").having("GrantClearance", kind="PROTECTION_CLEARANCE", evidence="looked at")
-    assert status(assessed(told, "HIGH"), "PROTECTION_CLEARANCE") == "REVOKED"
+    scenario = a_screened_case("HIGH").having("GrantClearance", kind="PROTECTION_CLEARANCE", evidence="looked at")
+    assert status(assessed(scenario, "HIGH"), "PROTECTION_CLEARANCE") == "REVOKED"
 
 
 def test_what_is_found_while_protection_looks_is_a_concern_too() -> None:
@@ -81,51 +83,53 @@ def test_what_is_found_in_screening_is_for_protection_to_look_at_and_holds_nothi
 
 
 def test_what_is_found_after_an_officer_had_cleared_the_way_early_is_a_concern() -> None:
-    told = a_registered_case().having("GrantClearance", kind="PROTECTION_CLEARANCE", evidence="known to us")
-    assert assessed(told, "HIGH").has_hold("PROTECTION")
+    scenario = a_registered_case().having("GrantClearance", kind="PROTECTION_CLEARANCE", evidence="known to us")
+    assert assessed(scenario, "HIGH").has_hold("PROTECTION")
 
 
 def test_what_is_found_on_the_way_reaches_an_officer_and_holds_nothing_any_more() -> None:
-    told = assessed(a_departed_case(), "HIGH")
-    assert not told.case.holds
-    assert [task.queue for task in told.case.tasks.values()] == ["PROTECTION_OFFICER"]
+    scenario = assessed(a_departed_case(), "HIGH")
+    assert not scenario.case.holds
+    assert [task.queue for task in scenario.case.tasks.values()] == ["PROTECTION_OFFICER"]
 
 
 @pytest.mark.parametrize(("risk", "urgent"), [("MEDIUM", False), ("HIGH", True)])
 def test_any_higher_risk_asks_a_protection_partner(risk: str, urgent: bool) -> None:
-    told = a_screened_case(risk)
-    assert status(told, "PROTECTION_CLEARANCE") is None
-    assert told.referral("PROTECTION_ASSISTANCE").urgent is urgent
+    scenario = a_screened_case(risk)
+    assert status(scenario, "PROTECTION_CLEARANCE") is None
+    assert scenario.referral("PROTECTION_ASSISTANCE").urgent is urgent
 
 
 def test_a_safe_place_completes_protection() -> None:
-    told = a_screened_case().having("AssessSafetyOfReturn", **SAFE)
-    assert told.status("PROTECTION") == "COMPLETED"
+    scenario = a_screened_case().having("AssessSafetyOfReturn", **SAFE)
+    assert scenario.status("PROTECTION") == "COMPLETED"
 
 
 @pytest.mark.parametrize("result", ["NOT_SAFE", "UNDETERMINED"])
 def test_an_unsafe_place_takes_the_permission_back_and_reopens_protection(result: str) -> None:
-    told = a_screened_case().having("AssessSafetyOfReturn", **SAFE)
-    told.having("AssessSafetyOfReturn", **(SAFE | {"result": result}))
-    assert status(told, "SAFETY_OF_RETURN") == "REVOKED"
-    assert told.status("PROTECTION") == "REOPENED"
+    scenario = a_screened_case().having("AssessSafetyOfReturn", **SAFE)
+    scenario.having("AssessSafetyOfReturn", **(SAFE | {"result": result}))
+    assert status(scenario, "SAFETY_OF_RETURN") == "REVOKED"
+    assert scenario.status("PROTECTION") == "REOPENED"
 
 
 def test_a_partners_help_clears_nothing_by_itself() -> None:
-    told = a_screened_case("HIGH").having("RecordConsent", purpose="SHARE_PROTECTION", form_version="1", language="en")
-    told.heard("PROTECTION_ASSISTANCE", "COMPLETED", "SERVICE_PROVIDED")
-    assert status(told, "PROTECTION_CLEARANCE") is None
-    assert "TaskRaised" in told.names
+    scenario = a_screened_case("HIGH").having(
+        "RecordConsent", purpose="SHARE_PROTECTION", form_version="1", language="en"
+    )
+    scenario.heard("PROTECTION_ASSISTANCE", "COMPLETED", "SERVICE_PROVIDED")
+    assert status(scenario, "PROTECTION_CLEARANCE") is None
+    assert "TaskRaised" in scenario.names
 
 
 def test_an_officer_clears_the_way_by_name() -> None:
-    told = a_screened_case("HIGH").having("GrantClearance", kind="PROTECTION_CLEARANCE", evidence="assessed")
-    assert status(told, "PROTECTION_CLEARANCE") == "VALID"
+    scenario = a_screened_case("HIGH").having("GrantClearance", kind="PROTECTION_CLEARANCE", evidence="assessed")
+    assert status(scenario, "PROTECTION_CLEARANCE") == "VALID"
 
 
 def test_the_way_is_not_cleared_under_a_hold() -> None:
-    told = a_screened_case("HIGH").having("RaiseProtectionConcern", risk_level="HIGH", concern="threatened")
-    assert told.refused("GrantClearance", kind="PROTECTION_CLEARANCE", evidence="x").rule == "CLEARANCE.HELD"
+    scenario = a_screened_case("HIGH").having("RaiseProtectionConcern", risk_level="HIGH", concern="threatened")
+    assert scenario.refused("GrantClearance", kind="PROTECTION_CLEARANCE", evidence="x").rule == "CLEARANCE.HELD"
 
 
 @pytest.mark.parametrize(
@@ -140,23 +144,23 @@ def test_only_a_permission_in_force_is_revoked() -> None:
 
 
 def test_a_concern_holds_the_case_at_any_stage() -> None:
-    told = a_frozen_case().having("RaiseProtectionConcern", risk_level="HIGH", concern="followed to the airport")
-    assert "GATE.HOLD.PROTECTION" in told.failures()
-    assert status(told, "PROTECTION_CLEARANCE") == "REVOKED"
-    assert told.status("PROTECTION") == "REOPENED"
+    scenario = a_frozen_case().having("RaiseProtectionConcern", risk_level="HIGH", concern="followed to the airport")
+    assert "GATE.HOLD.PROTECTION" in scenario.failures()
+    assert status(scenario, "PROTECTION_CLEARANCE") == "REVOKED"
+    assert scenario.status("PROTECTION") == "REOPENED"
 
 
 def test_a_concern_close_to_departure_is_decided_within_four_hours() -> None:
-    told = a_frozen_case().having("RaiseProtectionConcern", risk_level="HIGH", concern="followed")
-    task = list(told.case.tasks.values())[-1]
-    assert (task.due - told.now).total_seconds() == 4 * 3600
+    scenario = a_frozen_case().having("RaiseProtectionConcern", risk_level="HIGH", concern="followed")
+    task = list(scenario.case.tasks.values())[-1]
+    assert (task.due - scenario.now).total_seconds() == 4 * 3600
 
 
 def test_lifting_one_hold_lifts_no_other() -> None:
-    told = a_screened_case().having("PlaceHold", hold_type="PROTECTION", reason="a")
-    told.having("PlaceHold", hold_type="PROTECTION", reason="b").having("PlaceHold", hold_type="LEGAL", reason="c")
-    told.having("LiftHold", hold_id=told.held("PROTECTION", 0).hold_id, reason="cleared up")
-    assert [hold.type for hold in told.case.holds.values()] == ["PROTECTION", "LEGAL"]
+    scenario = a_screened_case().having("PlaceHold", hold_type="PROTECTION", reason="a")
+    scenario.having("PlaceHold", hold_type="PROTECTION", reason="b").having("PlaceHold", hold_type="LEGAL", reason="c")
+    scenario.having("LiftHold", hold_id=scenario.held("PROTECTION", 0).hold_id, reason="cleared up")
+    assert [hold.type for hold in scenario.case.holds.values()] == ["PROTECTION", "LEGAL"]
 
 
 @pytest.mark.parametrize(("order", "fields"), [("LiftHold", {"reason": "x"}), ("ReviewHold", {"decision": "x"})])
@@ -166,30 +170,32 @@ def test_a_hold_that_is_not_there_is_neither_lifted_nor_reviewed(order: str, fie
 
 
 def test_a_consent_hold_outlasts_everything_but_a_new_declaration() -> None:
-    told = a_screened_case().having("WithdrawVoluntaryReturn", channel="PHONE")
-    hold_id = told.held("CONSENT").hold_id
-    assert told.refused("LiftHold", hold_id=hold_id, reason="x").rule == "HOLD.CONSENT"
-    told.after(days=1).having("AssessVoluntariness", understood=True, free_of_pressure=True, in_private=True)
-    told.having("SignVoluntaryReturnDeclaration", country="NGA", form_version="1", language="en")
-    told.having("LiftHold", hold_id=hold_id, reason="declared again")
-    assert not told.case.holds
+    scenario = a_screened_case().having("WithdrawVoluntaryReturn", channel="PHONE")
+    hold_id = scenario.held("CONSENT").hold_id
+    assert scenario.refused("LiftHold", hold_id=hold_id, reason="x").rule == "HOLD.CONSENT"
+    scenario.after(days=1).having("AssessVoluntariness", understood=True, free_of_pressure=True, in_private=True)
+    scenario.having("SignVoluntaryReturnDeclaration", country="NGA", form_version="1", language="en")
+    scenario.having("LiftHold", hold_id=hold_id, reason="declared again")
+    assert not scenario.case.holds
 
 
 def test_a_review_may_release_the_disclosure_part_so_that_documents_go_on() -> None:
-    told = a_screened_case().having("PlaceHold", hold_type="PROTECTION", reason="family dispute")
-    hold = told.held("PROTECTION")
-    told.having("ReviewHold", hold_id=hold.hold_id, decision="documents may go on", unblock=("EMBASSY_DISCLOSURE",))
+    scenario = a_screened_case().having("PlaceHold", hold_type="PROTECTION", reason="family dispute")
+    hold = scenario.held("PROTECTION")
+    scenario.having("ReviewHold", hold_id=hold.hold_id, decision="documents may go on", unblock=("EMBASSY_DISCLOSURE",))
     assert hold.blocks == {"MANIFEST", "BOARDING", "AUTHORITY_DISCLOSURE"}
 
 
 def test_a_review_never_lets_anybody_travel() -> None:
-    told = a_screened_case().having("PlaceHold", hold_type="PROTECTION", reason="family dispute")
-    refusal = told.refused("ReviewHold", hold_id=told.held("PROTECTION").hold_id, decision="x", unblock=("BOARDING",))
+    scenario = a_screened_case().having("PlaceHold", hold_type="PROTECTION", reason="family dispute")
+    refusal = scenario.refused(
+        "ReviewHold", hold_id=scenario.held("PROTECTION").hold_id, decision="x", unblock=("BOARDING",)
+    )
     assert refusal.rule == "HOLD.NOT_RELEASABLE"
 
 
 def test_the_disclosure_part_of_a_hold_for_fear_is_never_released() -> None:
-    told = a_registered_case().having("RecordNonRefoulementScreen", outcome="UNSURE")
-    hold_id = told.held("PROTECTION").hold_id
-    told.having("ReviewHold", hold_id=hold_id, decision="x", unblock=("EMBASSY_DISCLOSURE",))
-    assert "EMBASSY_DISCLOSURE" in told.held("PROTECTION").blocks
+    scenario = a_registered_case().having("RecordNonRefoulementScreen", outcome="UNSURE")
+    hold_id = scenario.held("PROTECTION").hold_id
+    scenario.having("ReviewHold", hold_id=hold_id, decision="x", unblock=("EMBASSY_DISCLOSURE",))
+    assert "EMBASSY_DISCLOSURE" in scenario.held("PROTECTION").blocks

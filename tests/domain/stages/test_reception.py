@@ -22,43 +22,47 @@ from tests.support.builders import (
 SEAT = FLIGHT | {"destination": "LOS"}
 
 
-def status(told: CaseScenario) -> str | None:
-    found = told.clearance("RECEPTION_CONFIRMED")
+def status(scenario: CaseScenario) -> str | None:
+    found = scenario.clearance("RECEPTION_CONFIRMED")
     return found.status if found else None
 
 
 def test_reception_is_prepared_from_two_weeks_before_the_flight() -> None:
-    told = a_cleared_case().having("NominatePassenger", **FLIGHT).having("TakeSeat", **SEAT)
-    assert told.at("2026-11-30T08:59:59Z").status("RECEPTION") == "NOT_STARTED"
-    assert told.at("2026-11-30T09:00:00Z").status("RECEPTION") == "OPEN"
-    assert told.referral("RECEPTION").status == "SENT"
+    scenario = a_cleared_case().having("NominatePassenger", **FLIGHT).having("TakeSeat", **SEAT)
+    assert scenario.at("2026-11-30T08:59:59Z").status("RECEPTION") == "NOT_STARTED"
+    assert scenario.at("2026-11-30T09:00:00Z").status("RECEPTION") == "OPEN"
+    assert scenario.referral("RECEPTION").status == "SENT"
 
 
 @pytest.mark.parametrize("outcome", ["CONFIRMED", "CONFIRMED_WITH_LIMITS", None])
 def test_a_partner_that_will_receive_confirms_reception(outcome: str | None) -> None:
-    told = a_cleared_case().having("NominatePassenger", **FLIGHT).having("TakeSeat", **SEAT).at("2026-12-01T00:00:00Z")
-    assert status(told.heard("RECEPTION", "ACCEPTED", outcome)) == "VALID"
+    scenario = (
+        a_cleared_case().having("NominatePassenger", **FLIGHT).having("TakeSeat", **SEAT).at("2026-12-01T00:00:00Z")
+    )
+    assert status(scenario.heard("RECEPTION", "ACCEPTED", outcome)) == "VALID"
 
 
 def test_a_partner_that_can_only_say_done_has_accepted() -> None:
-    told = a_cleared_case().having("NominatePassenger", **FLIGHT).having("TakeSeat", **SEAT).at("2026-12-01T00:00:00Z")
-    assert status(told.heard("RECEPTION", "COMPLETED", "CONFIRMED")) == "VALID"
+    scenario = (
+        a_cleared_case().having("NominatePassenger", **FLIGHT).having("TakeSeat", **SEAT).at("2026-12-01T00:00:00Z")
+    )
+    assert status(scenario.heard("RECEPTION", "COMPLETED", "CONFIRMED")) == "VALID"
 
 
 @pytest.mark.parametrize("signal", ["REJECTED", "FAILED", "PARTNER_CANCELLED"])
 def test_a_partner_that_withdraws_takes_its_confirmation_along(signal: str) -> None:
-    told = a_seated_case().heard("RECEPTION", signal, reason="no car")
-    assert status(told) == "REVOKED"
-    assert "GATE.RECEPTION_CONFIRMED.REVOKED" in told.failures()
-    assert len(told.asked("RECEPTION")) == 1
+    scenario = a_seated_case().heard("RECEPTION", signal, reason="no car")
+    assert status(scenario) == "REVOKED"
+    assert "GATE.RECEPTION_CONFIRMED.REVOKED" in scenario.failures()
+    assert len(scenario.asked("RECEPTION")) == 1
 
 
-def the_reception_of(told: CaseScenario) -> dict[str, Any]:
-    return {"referral_id": told.referral("RECEPTION").referral_id, "reason": "they have no room"}
+def the_reception_of(scenario: CaseScenario) -> dict[str, Any]:
+    return {"referral_id": scenario.referral("RECEPTION").referral_id, "reason": "they have no room"}
 
 
 def a_case_whose_reception_is_silent() -> CaseScenario:
-    """The partner said yes, and never another word."""
+    """The partner accepted and never reported again."""
     return a_seated_case().after(days=60)
 
 
@@ -73,31 +77,33 @@ def a_case_whose_reception_is_silent() -> CaseScenario:
 def test_a_confirmation_ends_with_its_referral_and_reception_is_asked_again(
     how: str, beginning: Callable[[], CaseScenario], cause: str
 ) -> None:
-    told = beginning()
-    asked = len(told.asked("RECEPTION"))
-    told.having(how, **the_reception_of(told))
-    ended = told.clearance("RECEPTION_CONFIRMED")
+    scenario = beginning()
+    asked = len(scenario.asked("RECEPTION"))
+    scenario.having(how, **the_reception_of(scenario))
+    ended = scenario.clearance("RECEPTION_CONFIRMED")
     assert ended is not None
     assert (ended.status, ended.cause) == ("REVOKED", cause)
-    assert "GATE.RECEPTION_CONFIRMED.REVOKED" in told.failures()
-    assert len(told.asked("RECEPTION")) == asked + 1
-    assert told.referral("RECEPTION").status == "SENT"
-    assert status(told.heard("RECEPTION", "ACCEPTED", "CONFIRMED")) == "VALID"
+    assert "GATE.RECEPTION_CONFIRMED.REVOKED" in scenario.failures()
+    assert len(scenario.asked("RECEPTION")) == asked + 1
+    assert scenario.referral("RECEPTION").status == "SENT"
+    assert status(scenario.heard("RECEPTION", "ACCEPTED", "CONFIRMED")) == "VALID"
 
 
 def test_another_confirmation_outlives_the_referral_before_it() -> None:
-    told = a_seated_case().having("GrantClearance", kind="RECEPTION_CONFIRMED", evidence="the mission called")
-    told.having("CancelReferral", **the_reception_of(told))
-    assert status(told) == "VALID"
+    scenario = a_seated_case().having("GrantClearance", kind="RECEPTION_CONFIRMED", evidence="the mission called")
+    scenario.having("CancelReferral", **the_reception_of(scenario))
+    assert status(scenario) == "VALID"
 
 
 def test_a_rejection_never_confirms_even_when_amended() -> None:
-    told = a_cleared_case().having("NominatePassenger", **FLIGHT).having("TakeSeat", **SEAT).at("2026-12-01T00:00:00Z")
-    told.heard("RECEPTION", "COMPLETED", "CONFIRMED").heard("RECEPTION", "STARTED")
-    told.heard("RECEPTION", "REJECTED", "CANNOT_RECEIVE", reason="no room")
-    signal = next(iter(told.referral("RECEPTION").disputed))
-    told.having("ResolveQuarantinedSignal", signal_id=signal, decision="AMEND", reason="they called")
-    assert status(told) == "REVOKED"
+    scenario = (
+        a_cleared_case().having("NominatePassenger", **FLIGHT).having("TakeSeat", **SEAT).at("2026-12-01T00:00:00Z")
+    )
+    scenario.heard("RECEPTION", "COMPLETED", "CONFIRMED").heard("RECEPTION", "STARTED")
+    scenario.heard("RECEPTION", "REJECTED", "CANNOT_RECEIVE", reason="no room")
+    signal = next(iter(scenario.referral("RECEPTION").disputed))
+    scenario.having("ResolveQuarantinedSignal", signal_id=signal, decision="AMEND", reason="they called")
+    assert status(scenario) == "REVOKED"
 
 
 def test_arrival_is_confirmed_only_for_who_is_on_the_way() -> None:
@@ -125,9 +131,9 @@ def test_reception_is_not_worked_on_before_it_is_open() -> None:
 
 
 def test_who_was_not_met_is_looked_for_and_nothing_completes() -> None:
-    told = an_arrived_case().having("RecordReception", met=False, cause="NOBODY_CAME")
-    assert [task.queue for task in told.case.tasks.values()] == ["RECEPTION_OFFICER"]
-    assert told.refused("CompleteReception", outcome="RECEIVED").rule == "RECEPTION.NOT_MET"
+    scenario = an_arrived_case().having("RecordReception", met=False, cause="NOBODY_CAME")
+    assert [task.queue for task in scenario.case.tasks.values()] == ["RECEPTION_OFFICER"]
+    assert scenario.refused("CompleteReception", outcome="RECEIVED").rule == "RECEPTION.NOT_MET"
 
 
 def test_an_adult_may_decline_reception() -> None:
@@ -135,26 +141,26 @@ def test_an_adult_may_decline_reception() -> None:
 
 
 def test_a_partner_that_saw_nobody_arrive_raises_a_search() -> None:
-    told = an_arrived_case().heard("RECEPTION", "COMPLETED", "NOT_ARRIVED")
-    assert [task.task for task in told.case.tasks.values()] == ["find out where the person is"]
+    scenario = an_arrived_case().heard("RECEPTION", "COMPLETED", "NOT_ARRIVED")
+    assert [task.task for task in scenario.case.tasks.values()] == ["find out where the person is"]
 
 
 def test_met_helped_and_brought_home_completes_reception() -> None:
-    told = a_received_case()
-    assert told.status("RECEPTION") == "COMPLETED"
-    assert told.waits_for() == ["STAFF.ENROLMENT"]
+    scenario = a_received_case()
+    assert scenario.status("RECEPTION") == "COMPLETED"
+    assert scenario.waits_for() == ["STAFF.ENROLMENT"]
 
 
 def test_help_does_not_depend_on_returning() -> None:
-    told = a_registered_case().having("ProvideImmediateAssistance", items=("blanket",))
-    assert told.names[-1] == "ImmediateAssistanceProvided"
+    scenario = a_registered_case().having("ProvideImmediateAssistance", items=("blanket",))
+    assert scenario.names[-1] == "ImmediateAssistanceProvided"
 
 
 def test_more_cash_than_the_programme_gives_is_recorded_and_shown_to_a_person() -> None:
-    told = an_arrived_case().having("ProvideImmediateAssistance", items=("meal",), cash_eur=65)
-    assert not told.case.tasks
-    told.having("ProvideImmediateAssistance", items=("meal",), cash_eur=1)
-    assert [task.task for task in told.case.tasks.values()] == ["check cash of 66 EUR against the ceiling"]
+    scenario = an_arrived_case().having("ProvideImmediateAssistance", items=("meal",), cash_eur=65)
+    assert not scenario.case.tasks
+    scenario.having("ProvideImmediateAssistance", items=("meal",), cash_eur=1)
+    assert [task.task for task in scenario.case.tasks.values()] == ["check cash of 66 EUR against the ceiling"]
 
 
 def test_shelter_after_arrival_is_recorded() -> None:

@@ -12,10 +12,10 @@ SCHOOL = {"item_id": "school", "type": "EDUCATION_SUPPORT", "description": "fees
 
 
 def a_planned_case(*items: dict[str, object]) -> CaseScenario:
-    told = a_received_case().having("EnrolReintegration", office="Lagos")
-    told.heard("REINTEGRATION_COUNSELLING", "COMPLETED", "COUNSELLED")
-    told.having("AssessReintegrationNeeds", needs=("ECONOMIC",))
-    return told.having("DraftPlan", items=items or (SHOP,), signed_by_returnee=True)
+    scenario = a_received_case().having("EnrolReintegration", office="Lagos")
+    scenario.heard("REINTEGRATION_COUNSELLING", "COMPLETED", "COUNSELLED")
+    scenario.having("AssessReintegrationNeeds", needs=("ECONOMIC",))
+    return scenario.having("DraftPlan", items=items or (SHOP,), signed_by_returnee=True)
 
 
 def an_approved_case(*items: dict[str, object]) -> CaseScenario:
@@ -27,18 +27,18 @@ def test_reintegration_waits_for_reception() -> None:
 
 
 def test_the_stage_says_what_comes_next() -> None:
-    told = a_received_case()
-    seen = [told.waits_for()[0]]
-    told.having("EnrolReintegration", office="Lagos")
-    seen.append(told.waits_for()[0])
-    told.having("RecordArrivalCounselling")
-    seen.append(told.waits_for()[0])
-    told.having("AssessReintegrationNeeds", needs=("ECONOMIC",))
-    seen.append(told.waits_for()[0])
-    told.having("DraftPlan", items=(SHOP,), signed_by_returnee=True)
-    seen.append(told.waits_for()[0])
-    told.having("ApprovePlan")
-    seen.append(told.waits_for()[0])
+    scenario = a_received_case()
+    seen = [scenario.waits_for()[0]]
+    scenario.having("EnrolReintegration", office="Lagos")
+    seen.append(scenario.waits_for()[0])
+    scenario.having("RecordArrivalCounselling")
+    seen.append(scenario.waits_for()[0])
+    scenario.having("AssessReintegrationNeeds", needs=("ECONOMIC",))
+    seen.append(scenario.waits_for()[0])
+    scenario.having("DraftPlan", items=(SHOP,), signed_by_returnee=True)
+    seen.append(scenario.waits_for()[0])
+    scenario.having("ApprovePlan")
+    seen.append(scenario.waits_for()[0])
     assert seen == [
         "STAFF.ENROLMENT",
         "PARTNER.COUNSELLING",
@@ -66,21 +66,21 @@ def test_a_plan_at_the_ceiling_is_approved() -> None:
 
 
 def test_a_plan_above_the_ceiling_needs_a_managers_name() -> None:
-    told = a_planned_case(SHOP | {"amount_eur": 1201})
-    assert told.refused("ApprovePlan").rule == "PLAN.CEILING"
-    told.having("ApprovePlan", over_ceiling_approved_by="amaka")
-    assert told.named("ReintegrationPlanApproved")[-1].facts["approved_by"] == "amaka"
+    scenario = a_planned_case(SHOP | {"amount_eur": 1201})
+    assert scenario.refused("ApprovePlan").rule == "PLAN.CEILING"
+    scenario.having("ApprovePlan", over_ceiling_approved_by="amaka")
+    assert scenario.named("ReintegrationPlanApproved")[-1].facts["approved_by"] == "amaka"
 
 
 def test_every_item_is_asked_of_a_provider() -> None:
-    told = an_approved_case(SHOP, SCHOOL)
-    assert [sent.item for sent in told.case.referrals.values() if sent.item] == ["shop", "school"]
+    scenario = an_approved_case(SHOP, SCHOOL)
+    assert [sent.item for sent in scenario.case.referrals.values() if sent.item] == ["shop", "school"]
 
 
 def test_a_partial_delivery_delivers_nothing_and_is_looked_into() -> None:
-    told = an_approved_case().heard("REINTEGRATION_SERVICE", "COMPLETED", "PARTIALLY")
-    assert "AssistanceItemDelivered" not in told.names
-    assert [task.queue for task in told.case.tasks.values()] == ["REINTEGRATION_OFFICER"]
+    scenario = an_approved_case().heard("REINTEGRATION_SERVICE", "COMPLETED", "PARTIALLY")
+    assert "AssistanceItemDelivered" not in scenario.names
+    assert [task.queue for task in scenario.case.tasks.values()] == ["REINTEGRATION_OFFICER"]
 
 
 @pytest.mark.parametrize("message", ["RecordDelivery", "CancelItem"])
@@ -90,9 +90,9 @@ def test_an_item_nobody_approved_is_neither_delivered_nor_cancelled(message: str
 
 
 def test_a_second_delivery_is_recorded_and_shown_to_a_person() -> None:
-    told = an_approved_case().having("RecordDelivery", item_id="shop").having("RecordDelivery", item_id="shop")
-    assert told.names.count("AssistanceItemDelivered") == 2
-    assert [task.task for task in told.case.tasks.values()] == ["item delivered twice"]
+    scenario = an_approved_case().having("RecordDelivery", item_id="shop").having("RecordDelivery", item_id="shop")
+    assert scenario.names.count("AssistanceItemDelivered") == 2
+    assert [task.task for task in scenario.case.tasks.values()] == ["item delivered twice"]
 
 
 def test_completing_says_everything_that_is_missing() -> None:
@@ -106,15 +106,17 @@ def test_without_an_approved_plan_nothing_completes() -> None:
 
 
 def test_an_item_may_be_cancelled_instead_of_delivered() -> None:
-    told = an_approved_case().having("CancelItem", item_id="shop", reason="moved away")
-    told.having("RecordMonitoring", month=6, finding="works").having("RecordRss", wave="ENDLINE", rss_version="1")
-    assert told.having("CompleteReintegration").status("REINTEGRATION") == "COMPLETED"
+    scenario = an_approved_case().having("CancelItem", item_id="shop", reason="moved away")
+    scenario.having("RecordMonitoring", month=6, finding="works").having("RecordRss", wave="ENDLINE", rss_version="1")
+    assert scenario.having("CompleteReintegration").status("REINTEGRATION") == "COMPLETED"
 
 
 def test_an_earlier_survey_is_not_the_endline() -> None:
-    told = an_approved_case().having("RecordDelivery", item_id="shop").having("RecordMonitoring", month=3, finding="ok")
-    told.having("RecordRss", wave="BASELINE", rss_version="1")
-    assert told.refused("CompleteReintegration").failures == ("the endline survey",)
+    scenario = (
+        an_approved_case().having("RecordDelivery", item_id="shop").having("RecordMonitoring", month=3, finding="ok")
+    )
+    scenario.having("RecordRss", wave="BASELINE", rss_version="1")
+    assert scenario.refused("CompleteReintegration").failures == ("the endline survey",)
 
 
 def test_a_finished_reintegration_may_be_closed_by_two_people() -> None:

@@ -1,4 +1,4 @@
-"""What a case waits for names the message that settles it, as whole journeys show."""
+"""Each requirement of a case names the command that satisfies it, as whole journeys show."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ BY_LETTER = {
     "FlightHasDeparted": "RecordFlightDeparture",
     "FlightHasArrived": "RecordFlightArrival",
 }
-"""Letters between a case and its movement, by the message of staff that sets them off."""
+"""Messages between a case and its movement, by the command of staff that causes them."""
 
 JOURNEY = (
     *(a_registered_case, a_screened_case, a_cleared_case, a_seated_case, a_frozen_case, a_boarded_case),
@@ -41,25 +41,25 @@ JOURNEY = (
 
 @pytest.fixture
 def settled(monkeypatch: pytest.MonkeyPatch) -> dict[str, set[str]]:
-    """Which messages of staff ended the waiting for what, on one whole journey."""
+    """Returns which commands of staff satisfied which requirements, on one whole journey."""
     found: dict[str, set[str]] = defaultdict(set)
     said = CaseScenario.say
 
-    def watched(told: CaseScenario, message: Message, **how: Any) -> Any:
-        before, name = codes(told), type(message).__name__
-        decided = said(told, message, **how)
-        for code in before - codes(told) if name != "ReceivePartnerSignal" else ():
+    def watched(scenario: CaseScenario, message: Message, **how: Any) -> Any:
+        before, name = codes(scenario), type(message).__name__
+        decided = said(scenario, message, **how)
+        for code in before - codes(scenario) if name != "ReceivePartnerSignal" else ():
             found[code].add(BY_LETTER.get(name, name))
         return decided
 
     monkeypatch.setattr(CaseScenario, "say", watched)
     for chapter in JOURNEY:
-        chapter.__wrapped__()  # type: ignore[attr-defined]  # told anew, and not from what is remembered of it
+        chapter.__wrapped__()  # type: ignore[attr-defined]  # built again, not copied from the cache
     return found
 
 
-def codes(told: CaseScenario) -> set[str]:
-    return {lack.code for _, lack in requirements_by_stage(told.case, told.moment())}
+def codes(scenario: CaseScenario) -> set[str]:
+    return {lack.code for _, lack in requirements_by_stage(scenario.case, scenario.moment())}
 
 
 def test_whatever_staff_settle_on_a_whole_journey_names_the_message(settled: dict[str, set[str]]) -> None:
@@ -69,17 +69,19 @@ def test_whatever_staff_settle_on_a_whole_journey_names_the_message(settled: dic
 
 
 def test_a_person_at_risk_waits_for_a_clearance_that_an_officer_grants() -> None:
-    told = a_screened_case("MEDIUM")
-    assert "STAFF.PROTECTION_CLEARANCE" in codes(told)
-    told.having(*COMMANDS_FOR["STAFF.PROTECTION_CLEARANCE"], kind="PROTECTION_CLEARANCE", evidence="seen by a partner")
-    assert "STAFF.PROTECTION_CLEARANCE" not in codes(told)
+    scenario = a_screened_case("MEDIUM")
+    assert "STAFF.PROTECTION_CLEARANCE" in codes(scenario)
+    scenario.having(
+        *COMMANDS_FOR["STAFF.PROTECTION_CLEARANCE"], kind="PROTECTION_CLEARANCE", evidence="seen by a partner"
+    )
+    assert "STAFF.PROTECTION_CLEARANCE" not in codes(scenario)
 
 
 def test_whoever_names_another_nationality_waits_for_a_consent_that_staff_record() -> None:
-    told = a_screened_case().having("ChangeNationality", nationality="GIN")
-    assert "PERSON.SHARE_EMBASSY" in codes(told)
-    told.having(*COMMANDS_FOR["PERSON.SHARE_EMBASSY"], purpose="SHARE_EMBASSY", form_version="C-1", language="en")
-    assert "PERSON.SHARE_EMBASSY" not in codes(told)
+    scenario = a_screened_case().having("ChangeNationality", nationality="GIN")
+    assert "PERSON.SHARE_EMBASSY" in codes(scenario)
+    scenario.having(*COMMANDS_FOR["PERSON.SHARE_EMBASSY"], purpose="SHARE_EMBASSY", form_version="C-1", language="en")
+    assert "PERSON.SHARE_EMBASSY" not in codes(scenario)
 
 
 def test_every_message_that_is_named_exists() -> None:

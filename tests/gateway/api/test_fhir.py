@@ -20,7 +20,7 @@ import pytest
 from domain.kernel.vocabulary import ReferralKind
 from domain.referral import notifications as outgoing
 from domain.referral.disclosure import minimum_data
-from domain.referral.key_scope import NOT_FOR_THIS, KeyScope
+from domain.referral.key_scope import OUTSIDE_SCOPE, KeyScope
 from gateway.api.fhir import FHIR_JSON
 from gateway.intake.service import Intake
 from gateway.partner_access.referral_view import LOOKED_AT
@@ -334,7 +334,7 @@ async def test_a_key_for_other_kinds_neither_reads_nor_writes(system: System) ->
     assert (read.status_code, found.json().get("entry", [])) == (404, [])
     assert answer.status_code == 202
     kept = await rows(system.intake, "status, result::json->>'cause'", "kind = 'signal'")
-    assert [tuple(row) for row in kept] == [("quarantined", NOT_FOR_THIS)]
+    assert [tuple(row) for row in kept] == [("quarantined", OUTSIDE_SCOPE)]
     assert (await system.task())["status"] == "requested"
 
 

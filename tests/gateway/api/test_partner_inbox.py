@@ -67,7 +67,7 @@ async def test_a_year_later_the_same_message_has_the_same_receipt_and_no_effect(
     event = clinic.event()
     first = await posted(client, clinic, event)
     async with asyncpg.create_pool(database.owner_dsn) as owner:
-        await clock.stand_still(owner, await clock.now(intake.pool) + timedelta(days=366))
+        await clock.stop(owner, await clock.now(intake.pool) + timedelta(days=366))
     await intake.pool.execute("UPDATE inbox SET status = 'applied' WHERE kind = 'signal'")
 
     later = await posted(client, clinic, event)
@@ -267,11 +267,11 @@ async def test_a_key_that_cannot_be_decrypted_does_not_lock_out_other_partners(
 
 async def test_concurrent_messages_share_a_batch_and_each_is_answered(intake: Intake, clinic: Clinic) -> None:
     lots: list[int] = []
-    take = intake.ledgers.take
+    accept = intake.ledgers.accept
 
     async def counted(signals: Sequence[PartnerMessage]) -> list[Accepted]:
         lots.append(len(signals))
-        return await take(signals)
+        return await accept(signals)
 
     intake.partners.batch_writer = BatchWriter(counted)
     events = [clinic.event() for _ in range(3 * LARGEST)]

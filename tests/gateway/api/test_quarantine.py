@@ -167,7 +167,7 @@ async def test_an_early_signal_is_given_to_its_case_once_whoever_finds_it(place:
     await appears(place, token)
 
     ready = [await each.ready(message_id, place.case) for each in finders]
-    released = await asyncio.gather(*(each.take_up(one) for each, one in zip(finders, ready, strict=True) if one))
+    released = await asyncio.gather(*(each.release(one) for each, one in zip(finders, ready, strict=True) if one))
 
     assert released.count(True) <= 1, "the relay may have been faster, and then no other takes it"
     # the case itself does not know this token, so a person must review it: but it was assigned, once
@@ -180,7 +180,7 @@ async def test_a_token_of_another_partner_releases_no_signal(place: QuarantineSe
     message_id = await place.says(token=token)
     await appears(place, token, "embassy-nga")
 
-    assert await Quarantine(place.worker.pool, place.worker.keys).take_up_early() == set()
+    assert await Quarantine(place.worker.pool, place.worker.keys).release_early() == set()
     assert (await place.worker.became(message_id))["status"] == "quarantined"
 
 
@@ -190,7 +190,7 @@ async def test_a_signal_that_was_set_aside_stays_so_when_its_token_is_known(plac
     assert (await place.decides(message_id, "SET_ASIDE")).status_code == 200
     await appears(place, token)
 
-    assert await Quarantine(place.worker.pool, place.worker.keys).take_up_early() == set()
+    assert await Quarantine(place.worker.pool, place.worker.keys).release_early() == set()
     assert (await place.worker.became(message_id))["status"] == "quarantined"
     await place.balances()
 
@@ -216,7 +216,7 @@ async def test_an_early_message_of_an_erased_case_is_not_kept_waiting(intake: In
     await intake.keys.destroy(clinic.case)
 
     quarantine = Quarantine(intake.pool, intake.keys)
-    assert await quarantine.take_up_early() == set()
+    assert await quarantine.release_early() == set()
     assert [doubt.cause for doubt in await quarantine.doubts()] == ["ERASED"]
     assert not await intake.pool.fetchval("SELECT EXISTS (SELECT FROM inbox WHERE token_hash IS NOT NULL)")
 

@@ -1,4 +1,4 @@
-"""The rehearsal judges a signal as its case does, says in plain words what would become of it, and keeps nothing."""
+"""The rehearsal judges a signal as its case does, states in words whether it would be applied, and stores nothing."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ import pytest
 
 from domain.events.signal import PartnerSignalQuarantined
 from domain.kernel.vocabulary import STATEMENTS, ReferralKind, SignalType
-from domain.referral.key_scope import EVERYTHING, NOT_FOR_THIS, KeyScope
+from domain.referral.key_scope import OUTSIDE_SCOPE, UNLIMITED, KeyScope
 from domain.referral.outcomes import CODED, OUTCOMES, outcomes_of
 from gateway.intake.rehearsal import CORRECTIONS, Rehearsal, rehearse
 from gateway.intake.service import Intake
 from store.crypto.webhook_signatures import new_secret
 from store.partners.keys import add_key, key_entries, revoke_key
 from store.partners.registry import RegisteredPartner, add
-from tests.domain.referral.test_payloads import asked
+from tests.domain.referral.test_payloads import a_sent_referral
 from tests.gateway.conftest import TOKEN, Clinic, rows
 from tests.support.payloads import full_payload, spoilt_payloads
 
 KINDS = sorted(OUTCOMES)
 
-LAST_WORD = [signal for signal in SignalType if signal not in STATEMENTS | CORRECTIONS]
+APPLICABLE = [signal for signal in SignalType if signal not in STATEMENTS | CORRECTIONS]
 
 
 async def rehearsed(client: httpx2.AsyncClient, clinic: Clinic, **data: Any) -> httpx2.Response:
@@ -44,11 +44,11 @@ async def judged(client: httpx2.AsyncClient, clinic: Clinic, **data: Any) -> dic
 
 
 def fields_of(signal: str, outcome: str | None, payload: dict[str, Any], **more: Any) -> dict[str, Any]:
-    stated = {"signal_id": str(uuid4()), "partner_id": "anybody", "signal_type": signal, "outcome_code": outcome}
+    stated = {"signal_id": str(uuid4()), "partner_id": "clinic-tripoli", "signal_type": signal, "outcome_code": outcome}
     return {**stated, "referral_token": TOKEN, "payload": payload, "occurred_at": "2026-11-20T08:00:00Z", **more}
 
 
-def rehearsal_of(kind: ReferralKind, fields: dict[str, Any], now: datetime, scope: KeyScope = EVERYTHING) -> Rehearsal:
+def rehearsal_of(kind: ReferralKind, fields: dict[str, Any], now: datetime, scope: KeyScope = UNLIMITED) -> Rehearsal:
     return rehearse(fields, named=kind, received=[kind], scopes=[scope], now=now)
 
 
@@ -57,24 +57,24 @@ def variants(kind: ReferralKind) -> list[dict[str, Any]]:
     payload, (ordinary, *_) = full_payload(kind), OUTCOMES[kind].ends
     known = [fields_of(signal, code, payload) for signal, codes in outcomes_of(kind).items() for code in codes]
     bare = [fields_of("COMPLETED", code, {}) for code in OUTCOMES[kind].ends]
-    unknown = [fields_of(signal, "NONSENSE", payload) for signal in LAST_WORD]
-    without = [fields_of(signal, None, payload) for signal in LAST_WORD]
+    unknown = [fields_of(signal, "NONSENSE", payload) for signal in APPLICABLE]
+    without = [fields_of(signal, None, payload) for signal in APPLICABLE]
     spoilt = [fields_of("COMPLETED", ordinary, wrong) for _, wrong in spoilt_payloads(kind)]
     return [*known, *bare, *unknown, *without, *spoilt, fields_of("COMPLETED", ordinary, payload, payload_version=2)]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_rehearsal_and_the_case_agree_which_signals_do_not_fit(kind: ReferralKind) -> None:
-    first = asked(kind)
+    first = a_sent_referral(kind)
     for fields in variants(kind):
-        told = first.again()
+        scenario = first.again()
         signal, outcome = fields["signal_type"], fields["outcome_code"]
         more = {name: fields[name] for name in ("payload", "payload_version") if name in fields}
-        really = told.partner_says(kind, signal, outcome, **more)
+        recorded = scenario.partner_says(kind, signal, outcome, **more)
 
-        found = rehearsal_of(kind, fields, told.now)
+        found = rehearsal_of(kind, fields, scenario.now)
 
-        unfit = any(isinstance(event, PartnerSignalQuarantined) and event.cause == "SCHEMA" for event in really)
+        unfit = any(isinstance(event, PartnerSignalQuarantined) and event.cause == "SCHEMA" for event in recorded)
         assert bool(found.errors) == unfit, (signal, outcome, found)
 
 
@@ -91,7 +91,7 @@ def test_every_wrong_field_is_named(kind: ReferralKind) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_an_outcome_needs_is_named(kind: ReferralKind) -> None:
+def test_a_missing_field_that_an_outcome_requires_is_named(kind: ReferralKind) -> None:
     now = datetime(2026, 11, 23, 8, tzinfo=UTC)
     for outcome, needed in OUTCOMES[kind].needs.items():
         found = rehearsal_of(kind, fields_of("COMPLETED", outcome, {}), now)
@@ -140,17 +140,17 @@ async def test_a_key_is_judged_by_its_scope_as_in_the_inbox(
     scope = KeyScope(frozenset({ReferralKind.FIT_TO_TRAVEL}), frozenset({SignalType.COMPLETED}))
     await add_key(intake.pool, intake.keys.master, clinic.partner_id, laboratory, scope=scope)
 
-    def say(kind: str, signal: str, outcome: str | None = None) -> Any:
+    def judged_as(kind: str, signal: str, outcome: str | None = None) -> Any:
         return judged(client, clinic, kind=kind, signal_type=signal, outcome_code=outcome, key=laboratory)
 
-    good = await say("FIT_TO_TRAVEL", "COMPLETED", "FIT")
-    other_kind = await say("MEDICAL_ASSESSMENT", "COMPLETED", "NO_SIGNIFICANT_CONDITION")
-    other_signal = await say("FIT_TO_TRAVEL", "ACCEPTED")
-    statement = await say("MEDICAL_ASSESSMENT", "WITHDRAWAL_REPORTED")
+    good = await judged_as("FIT_TO_TRAVEL", "COMPLETED", "FIT")
+    other_kind = await judged_as("MEDICAL_ASSESSMENT", "COMPLETED", "NO_SIGNIFICANT_CONDITION")
+    other_signal = await judged_as("FIT_TO_TRAVEL", "ACCEPTED")
+    statement = await judged_as("MEDICAL_ASSESSMENT", "WITHDRAWAL_REPORTED")
 
     assert [found["would_be"] for found in (good, statement)] == ["applied", "applied"]
     for held in (other_kind, other_signal):
-        assert [error["code"] for error in held["errors"]] == [NOT_FOR_THIS]
+        assert [error["code"] for error in held["errors"]] == [OUTSIDE_SCOPE]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -159,7 +159,7 @@ def test_the_scope_decides_as_in_the_inbox_for_every_kind_and_type_of_signal(kin
     for scope in (KeyScope(kinds=frozenset({ReferralKind.ESCORT})), KeyScope(signals=frozenset({SignalType.STARTED}))):
         for signal in SignalType:
             found = rehearsal_of(kind, fields_of(signal, None, {}), now, scope)
-            assert any(error.code == NOT_FOR_THIS for error in found.errors) != scope.permits(kind, signal)
+            assert any(error.code == OUTSIDE_SCOPE for error in found.errors) != scope.permits(kind, signal)
 
 
 @pytest.mark.parametrize("signal", sorted(STATEMENTS))
@@ -183,7 +183,7 @@ async def test_a_statement_of_the_person_is_never_held_whatever_else_is_wrong(
     ],
     ids=["no given name", "a year as text", "a bare name", "a day", "a payload of text", "an unknown kind"],
 )
-async def test_what_the_inbox_would_reject_is_rejected_with_the_field(
+async def test_a_signal_that_the_inbox_would_reject_is_rejected_with_the_field(
     client: httpx2.AsyncClient, intake: Intake, clinic: Clinic, data: dict[str, Any], pointer: str
 ) -> None:
     answer = await rehearsed(client, clinic, **data)
@@ -192,7 +192,9 @@ async def test_what_the_inbox_would_reject_is_rejected_with_the_field(
     assert await rows(intake, "message_id", "kind = 'signal'") == []
 
 
-async def test_a_clock_that_is_ahead_is_named_and_stops_nothing(client: httpx2.AsyncClient, clinic: Clinic) -> None:
+async def test_a_clock_that_is_ahead_is_noted_and_the_signal_is_still_applied(
+    client: httpx2.AsyncClient, clinic: Clinic
+) -> None:
     ahead = (datetime.now(UTC) + timedelta(hours=2)).isoformat()
     for signal in ("ACKNOWLEDGED", "WITHDRAWAL_REPORTED"):
         found = await judged(client, clinic, signal_type=signal, outcome_code=None, occurred_at=ahead)
@@ -209,7 +211,7 @@ async def test_a_clock_that_is_ahead_is_named_and_stops_nothing(client: httpx2.A
         ("RECEPTION", {"outcome_code": "NOT_ARRIVED"}, "/data/outcome_code"),
     ],
 )
-async def test_what_has_another_effect_than_its_sender_may_expect_is_noted(
+async def test_an_effect_that_the_sender_may_not_expect_is_noted(
     client: httpx2.AsyncClient, clinic: Clinic, kind: str, data: dict[str, Any], pointer: str
 ) -> None:
     found = await judged(client, clinic, kind=kind, **{"outcome_code": "ISSUED", **data})

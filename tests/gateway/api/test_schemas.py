@@ -52,7 +52,7 @@ def test_the_schema_of_a_kind_contains_its_outcomes_and_payload(monkeypatch: pyt
             "$defs": {"Day": {"type": "string"}},
         },
     }
-    monkeypatch.setattr(schemas, "published", lambda _: answers)
+    monkeypatch.setattr(schemas, "published_schema", lambda _: answers)
 
     schema = signal_schema(ReferralKind.FIT_TO_TRAVEL)
 

@@ -84,7 +84,12 @@ async def test_a_file_is_attached_and_comes_back_as_it_was(
     assert event.say() == "Evidence attached: Okafor, Aminata – جواز.pdf (seen at the embassy)."
     (file,) = kept(store)
     assert file.name == event.file_hash == digest_of(io.BytesIO(file.read_bytes()))
-    for digest in (event.file_hash, event.file_hash[:8], event.told["content_hash"], event.told["content_hash"][:12]):
+    for digest in (
+        event.file_hash,
+        event.file_hash[:8],
+        event.visible_details["content_hash"],
+        event.visible_details["content_hash"][:12],
+    ):
         found = await evidence(intake, store, case, digest)
         assert b"".join(found.pieces()) == PDF
         assert (found.file_name, found.media_type) == (about.file_name, "application/pdf")
@@ -107,7 +112,7 @@ async def test_the_type_of_a_file_is_recognised_by_its_first_bytes(
     case = await a_case(worker)
     for content in KINDS.values():
         await worker.became((await given(intake, store, case, content, EvidenceDetails("innocent.exe"))).message_id)
-    assert [event.told["media_type"] for event in await attached(worker, case)] == list(KINDS)
+    assert [event.visible_details["media_type"] for event in await attached(worker, case)] == list(KINDS)
 
 
 async def test_a_file_of_another_type_is_declined(

@@ -16,7 +16,7 @@ import pytest
 from domain.events.referral import ReferralCreated
 from domain.kernel.event import Event, Metadata
 from domain.kernel.vocabulary import PUBLIC_KIND, ReferralKind, SignalType
-from domain.referral.key_scope import NOT_FOR_THIS, KeyScope
+from domain.referral.key_scope import OUTSIDE_SCOPE, KeyScope
 from gateway.intake.service import Intake
 from gateway.intake.signature_verifier import FRESH_S
 from gateway.intake.submission import DeclinedError
@@ -118,7 +118,7 @@ async def kept(intake: Intake) -> list[tuple[Any, ...]]:
 
 APPLIES = (True, "pending", None)
 
-SET_ASIDE = (False, "quarantined", NOT_FOR_THIS)
+SET_ASIDE = (False, "quarantined", OUTSIDE_SCOPE)
 
 
 async def test_a_laboratorys_key_cannot_report_an_embassys_outcome(
@@ -129,7 +129,7 @@ async def test_a_laboratorys_key_cannot_report_an_embassys_outcome(
     with caplog.at_level(logging.WARNING, "awda.gateway"):
         await intake.partners.receive(HOSPITAL, *hospital.signed(event, hospital.laboratory))
     assert await kept(intake) == [SET_ASIDE]
-    assert NOT_FOR_THIS in caplog.text
+    assert OUTSIDE_SCOPE in caplog.text
 
     another = hospital.event(ReferralKind.CONSULAR_IDENTITY, outcome_code="NATIONALITY_CONFIRMED")
     await intake.partners.receive(HOSPITAL, *hospital.signed(another, hospital.whole))
@@ -272,4 +272,4 @@ async def test_a_message_set_aside_is_kept_sealed_and_without_its_case(
     ((stream, body, result),) = [tuple(row) for row in await rows(intake, "stream_id, body, result", "kind = 'signal'")]
     assert stream is None
     assert b"confidential" not in body
-    assert json.loads(result) == {"status": "quarantined", "cause": NOT_FOR_THIS}
+    assert json.loads(result) == {"status": "quarantined", "cause": OUTSIDE_SCOPE}

@@ -332,4 +332,4 @@ def test_an_invalid_address_or_line_is_refused(settings: dict[str, str]) -> None
 @pytest.mark.parametrize("kind", sorted(set(OUTCOMES) - CALLS))
 def test_a_page_offers_every_outcome_of_its_kind_under_the_signal_that_carries_it(kind: ReferralKind) -> None:
     offered = {(choice.signal, choice.outcome) for choice in every(kind) if choice.outcome}
-    assert offered == {(signal, code) for signal, codes in OUTCOMES[kind].carried.items() for code in codes}
+    assert offered == {(signal, code) for signal, codes in OUTCOMES[kind].by_signal.items() for code in codes}

@@ -208,7 +208,7 @@ async def test_the_identity_check_is_reported_when_a_child_is_handed_over(intake
     assert 'type="checkbox" name="id_checked"' in page.text
     assert "The identity document was checked" in receipt.text
     reports = [
-        (event.name, event.told.get("payload"))
+        (event.name, event.visible_answer.get("payload"))
         for event in await referrals.events()
         if isinstance(event, PartnerReport)
     ]

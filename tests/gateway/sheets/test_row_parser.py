@@ -14,7 +14,7 @@ from domain.commands.signal import ReceivePartnerSignal
 from domain.kernel.names import COUNTRIES, DOCUMENT_NAMES, LANGUAGE_NAMES, Translation, country_name, language_name
 from domain.kernel.places import ALPHA2
 from domain.kernel.vocabulary import ReferralKind, SignalType
-from domain.referral.sheets import ANSWERS, CELLS, LISTED_KINDS, SHEETS, STATEMENT_COLUMNS, SheetKind, read_code
+from domain.referral.sheets import CELLS, LISTED_KINDS, SHEET_OUTCOMES, SHEETS, STATEMENT_COLUMNS, SheetKind, parse_code
 from gateway.intake.validation import schema_errors
 from gateway.sheets.rendering import as_html
 from gateway.sheets.row_parser import RowContext, RowStatement, clean, form, read_row, safe, unsafe
@@ -64,7 +64,7 @@ def the_error(kind: ReferralKind, **cells: str) -> RowError:
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("kind", sorted(LISTED_KINDS))
 def test_every_printed_result_is_accepted_in_a_returned_sheet(kind: ReferralKind, language: Any) -> None:
-    answers = ANSWERS[kind]
+    answers = SHEET_OUTCOMES[kind]
     spellings = known_by(RESULTS, [each.code for each in answers.outcomes])
     for outcome in answers.outcomes:
         assert known(spellings, RESULTS[outcome.code].in_(language)) == outcome.code
@@ -203,7 +203,7 @@ def test_a_child_is_not_handed_over_to_a_caregiver_whose_identity_was_not_checke
 @pytest.mark.parametrize("kind", sorted(LISTED_KINDS))
 def test_a_restrictive_result_is_accepted_whatever_is_illegible_beside_it(kind: ReferralKind) -> None:
     rubbish = dict.fromkeys((*CELLS, "note"), "§§")
-    for outcome in ANSWERS[kind].outcomes:
+    for outcome in SHEET_OUTCOMES[kind].outcomes:
         statements, _ = read_row(
             TableRow(7, {**rubbish, "result": outcome.code}, ("shifted",)), {}, RowContext(kind, ISSUED, TODAY, TRIPOLI)
         )
@@ -340,7 +340,7 @@ def test_the_returned_sample_is_read_without_errors(kind: SheetKind) -> None:
     listing = read_bytes("sample.csv", raw, form(10))
     kinds = {sample_sheets.code_of(kind, at): what for at, (what, _) in enumerate(sample_sheets.SAMPLES[kind][3])}
     for line in listing.lines:
-        code = read_code(line.cells["row code"])
+        code = parse_code(line.cells["row code"])
         assert code is not None
         context = RowContext(kinds[code], ISSUED, date(2026, 12, 20), TRIPOLI)
         statements, errors = read_row(line, listing.headings, context)

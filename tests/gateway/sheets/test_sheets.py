@@ -17,7 +17,7 @@ from openpyxl import load_workbook
 
 from domain.case.aggregate import Case
 from domain.kernel.vocabulary import ReferralKind
-from domain.referral.sheets import SheetKind, read_code, row_code, spaced
+from domain.referral.sheets import SheetKind, parse_code, printed_code, row_code
 from gateway.intake.service import Intake
 from gateway.intake.staff import StaffIntake
 from gateway.intake.submission import SubmissionResult
@@ -61,7 +61,7 @@ async def test_a_sheet_shows_the_minimum_data_and_an_opaque_code_and_records_the
         found = await office.issue()
         (row,) = found.page.rows
         assert set(row.person) == {"family_name", "given_names", "sex", "date_of_birth", "dob_precision", "nationality"}
-        assert read_code(spaced(row.code)) == row.code
+        assert parse_code(printed_code(row.code)) == row.code
         for written in WRITTEN.values():
             raw = written(found.page)
             assert b"LBY-" not in raw
@@ -283,7 +283,7 @@ async def test_an_embassy_session_is_collected_as_signals_that_name_their_record
         events = {event.name: event for event in await worker.log(confirmed)}
         sheet_id = found.page.sheet.sheet_id
         assert events["SignalRecordedOnBehalf"].say() == (
-            f"Recorded by staff:fatima on behalf of embassy-nga, from sheet {sheet_id}."
+            f"Signal recorded by fatima on behalf of embassy-nga, from sheet {sheet_id}."
         )
         row = await intake.pool.fetchrow(
             "SELECT actor, source, kind FROM inbox WHERE message_id = $1", lines[0].message_id
@@ -410,7 +410,7 @@ async def test_row_codes_that_were_moved_to_other_people_are_detected(
     async with an_office(database, servers, intake) as (worker, office):
         await a_waiting_person(worker), await a_waiting_person(worker, MUSA)
         found = await office.issue()
-        one, other = (spaced(row.code) for row in found.page.rows)
+        one, other = (printed_code(row.code) for row in found.page.rows)
         raw = filled(found, CONFIRMED, {"result": "Not confirmed", "withdrawal": "yes"}).decode()
         moved = raw.replace(one, "???").replace(other, one).replace("???", other)
 
@@ -431,7 +431,7 @@ async def test_an_unknown_row_code_is_reported_and_the_persons_statement_is_kept
     async with an_office(database, servers, intake) as (worker, office):
         case = await a_waiting_person(worker)
         found = await office.issue()
-        code = spaced(found.page.rows[0].code)
+        code = printed_code(found.page.rows[0].code)
         raw = filled(found, {**CONFIRMED, "withdrawal": "yes"}).decode()
         before = await worker.names(case)
         for wrong, problem in (

@@ -1,4 +1,4 @@
-"""Keys: made once, opaque, and gone for good when destroyed."""
+"""Keys: created once, under opaque ids, and destroyed permanently."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The library's own contract for recorders, kept by ours.
+"""The library's contract tests for recorders, applied to the recorder of Awda.
 
-Expected here too: versions are unique, writes are atomic, readers see events in feed order and miss none.
-Not claimed: that ids have no gaps. A refused write may use some up, as it does with the library's own recorder.
+They require unique versions, atomic writes, and readers that see all events in feed order. They do not require ids
+without gaps: a refused write may use ids, as with the library's own recorder.
 """
 
 from __future__ import annotations
@@ -42,5 +42,5 @@ class TestApplicationRecorder(_WithLoop, ApplicationRecorderTestCase[Application
         return facade
 
     def test_subscribers_hear_every_event_once_in_order(self) -> None:
-        """The library's own test of subscriptions, with its own assertions."""
+        """Runs the library's test of subscriptions, which is optional there."""
         self.optional_test_insert_subscribe()

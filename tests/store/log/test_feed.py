@@ -1,4 +1,4 @@
-"""The feed: whatever order writers commit in, a reader that goes on from where it stopped misses nothing."""
+"""The feed: in whatever order writers commit, a reader that continues from its position misses no event."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WRITERS, WRITES = 16, 40
 
 
 async def test_a_reader_misses_nothing_of_writers_that_dawdle_before_they_commit(database: Any, pool: Pool) -> None:
-    """A reader that goes by position alone is fooled by the same writers, so they are nasty enough."""
+    """Also shows that a reader by sequence number alone misses events of the same writers."""
     done = asyncio.Event()
     async with await open_pool(database.app_dsn, min_size=WRITERS, max_size=WRITERS) as writers:
         proper = asyncio.create_task(read_by_feed(pool, done))
@@ -29,13 +29,13 @@ async def test_a_reader_misses_nothing_of_writers_that_dawdle_before_they_commit
         seen, seen_naively = await proper, await naive
 
     wanted = {event_id for ids in written for event_id in ids}
-    assert len(seen) == len(set(seen)), "something was read twice"
+    assert len(seen) == len(set(seen)), "an event was read twice"
     assert set(seen) == wanted
-    assert wanted - set(seen_naively), "nobody overtook anybody: the test proves nothing"
+    assert wanted - set(seen_naively), "commits were in order, so the test proves nothing"
 
 
 async def dawdle(pool: Pool, dice: random.Random) -> list[UUID]:
-    """Write to a stream of one's own, each time thinking for up to 30 ms before committing."""
+    """Writes to a new stream, waiting up to 30 ms before each commit."""
     stream, written = uuid4(), []
     for version in range(1, WRITES + 1):
         event_id = uuid4()
@@ -105,7 +105,7 @@ VALUES ($1, $2, 'test.lantern-lit', '\x7b7d', $3, '{}', decode(repeat('00', 32),
 
 
 async def test_pages_follow_transactions_by_number_and_not_by_their_digits(owner: Pool, pool: Pool) -> None:
-    """Transaction 9 comes before transaction 10, although "10" sorts before "9"."""
+    """Transaction 9 comes before transaction 10, although "10" sorts before "9" as text."""
     stream = uuid4()
     for version, xact in ((1, "9"), (2, "10"), (3, "11")):
         await owner.execute(_INSERT_IN, stream, version, uuid4(), xact)

@@ -1,4 +1,4 @@
-"""The log stays as it was written: nobody is allowed to change it, and who does so all the same is found out."""
+"""The log is immutable: no role may change it, and a change by a superuser is detected."""
 
 from __future__ import annotations
 

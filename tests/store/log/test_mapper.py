@@ -1,4 +1,4 @@
-"""What is stored of a fact, and what can be read of it with and without its keys."""
+"""The mapper: what is stored of an event, and what can be read with and without its keys."""
 
 from __future__ import annotations
 
@@ -132,9 +132,9 @@ async def test_a_changed_ciphertext_is_refused(mapper: EventMapper, case: UUID) 
 async def test_an_unknown_topic_is_neither_resolved_nor_fatal(
     desk: LogWriter, case: UUID, recorder: Recorder, pool: Pool, topic: str
 ) -> None:
-    plan = await desk.plan(case, LanternLit(room="hall"), LanternLit(room="attic"))
-    strange = replace(plan.events[0], topic=topic)
-    await recorder.write(replace(plan, events=[strange, plan.events[1]]))
+    changeset = await desk.changeset(case, LanternLit(room="hall"), LanternLit(room="attic"))
+    strange = replace(changeset.events[0], topic=topic)
+    await recorder.write(replace(changeset, events=[strange, changeset.events[1]]))
     loaded = await recorder.load(case)
     mapper = EventMapper(await desk.ring(case))
 

@@ -1,4 +1,4 @@
-"""The outbox, the clock and the doorbell."""
+"""The outbox, the programme clock and the notifier."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NEW_YEAR = datetime(2027, 1, 1, tzinfo=UTC)
 
 
 async def sent(desk: LogWriter, count: int = 1) -> list[UUID]:
-    """That many messages to a partner, recorded one by one."""
+    """Records this number of messages to a partner, one by one."""
     case = await desk.open_case()
     ring, ids = await desk.ring(case), [uuid4() for _ in range(count)]
     for outbox_id in ids:
@@ -59,7 +59,7 @@ async def test_no_two_relays_claim_the_same_delivery_and_a_lost_claim_runs_out(d
 
 
 async def test_the_real_clock_cannot_be_moved(pool: Pool) -> None:
-    assert not await clock.stands_still(pool)
+    assert not await clock.is_stopped(pool)
     assert abs(await clock.now(pool) - datetime.now(UTC)) < timedelta(seconds=30)
 
     with pytest.raises(clock.RealClockError):
@@ -69,7 +69,7 @@ async def test_the_real_clock_cannot_be_moved(pool: Pool) -> None:
 async def test_a_demo_clock_stands_until_it_is_moved_on_and_stamps_what_is_recorded(
     desk: LogWriter, pool: Pool, owner: Pool
 ) -> None:
-    await clock.stand_still(owner, NEW_YEAR)
+    await clock.stop(owner, NEW_YEAR)
     case = await desk.open_case()
     assert await clock.now(pool) == NEW_YEAR
     assert await clock.move(pool, NEW_YEAR + timedelta(days=8)) == NEW_YEAR + timedelta(days=8)
@@ -83,7 +83,7 @@ async def test_a_demo_clock_stands_until_it_is_moved_on_and_stamps_what_is_recor
 
 
 async def test_a_demo_clock_never_goes_back(pool: Pool, owner: Pool) -> None:
-    await clock.stand_still(owner, NEW_YEAR)
+    await clock.stop(owner, NEW_YEAR)
 
     with pytest.raises(clock.ClockBackwardsError):
         await clock.move(pool, NEW_YEAR - timedelta(seconds=1))

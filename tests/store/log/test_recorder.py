@@ -1,4 +1,4 @@
-"""One recording: all of it or nothing, once, in two round trips."""
+"""The recorder: a changeset is written completely or not at all, once, in two round trips."""
 
 from __future__ import annotations
 
@@ -34,7 +34,10 @@ async def test_what_was_recorded_is_loaded_again_with_the_time_and_what_waits(
 
     assert loaded.head is not None
     assert (loaded.head.revision, loaded.head.version, loaded.head.hash) == (1, 2, written.hash)
-    assert [(row.version, row.topic) for row in loaded.rows] == [(1, "test.lantern-lit"), (2, "test.lantern-lit")]
+    assert [(row.originator_version, row.topic) for row in loaded.rows] == [
+        (1, "test.lantern-lit"),
+        (2, "test.lantern-lit"),
+    ]
     assert [waiting.name for waiting in loaded.waiting] == ["TestMessage"]
     assert abs(loaded.now - datetime.now(UTC)) < timedelta(seconds=30)
     assert list(breaks(loaded.rows)) == []
@@ -50,13 +53,13 @@ async def test_only_the_events_after_a_version_are_loaded(desk: LogWriter, recor
     case = await desk.open_case()
     await desk.record(case, *(LanternLit(room=str(n)) for n in range(5)))
 
-    assert [row.version for row in (await recorder.load(case, after=3)).rows] == [4, 5]
+    assert [row.originator_version for row in (await recorder.load(case, after=3)).rows] == [4, 5]
 
 
 async def test_a_stale_writer_is_refused_and_nothing_of_it_is_kept(desk: LogWriter, recorder: Recorder) -> None:
     case = await desk.open_case()
     asked = await desk.put(case)
-    late = await desk.plan(case, LanternLit(room="cellar"), settled=[applied(asked)])
+    late = await desk.changeset(case, LanternLit(room="cellar"), settled=[applied(asked)])
     await desk.record(case, LanternLit(room="hall"))
 
     with pytest.raises(StaleRevisionError):
@@ -69,7 +72,7 @@ async def test_a_stale_writer_is_refused_and_nothing_of_it_is_kept(desk: LogWrit
 
 async def test_a_recording_without_events_makes_others_stale_too(desk: LogWriter, recorder: Recorder) -> None:
     case = await desk.open_case()
-    late = await desk.plan(case, LanternLit(room="cellar"))
+    late = await desk.changeset(case, LanternLit(room="cellar"))
     await desk.record(case, settled=[refused(await desk.put(case))])
 
     with pytest.raises(StaleRevisionError):
@@ -157,7 +160,7 @@ async def test_a_failure_half_way_leaves_nothing(desk: LogWriter, recorder: Reco
     case = await desk.open_case()
     asked, ring = await desk.put(case), await desk.ring(case)
     await desk.record(case, tokens=[ReferralToken("taken", "R1", "clinic")])
-    plan = await desk.plan(
+    changeset = await desk.changeset(
         case,
         LanternLit(room="hall"),
         settled=[applied(asked)],
@@ -166,7 +169,7 @@ async def test_a_failure_half_way_leaves_nothing(desk: LogWriter, recorder: Reco
     )
 
     with pytest.raises(DuplicateIdError, match="referral_tokens"):
-        await recorder.write(plan)
+        await recorder.write(changeset)
 
     result = await inbox.result(asked.message_id)
     assert result is not None
@@ -179,7 +182,7 @@ async def test_the_same_letter_twice_is_one_letter(desk: LogWriter, recorder: Re
     await desk.record(case, letters=letters)
     await desk.record(case, letters=letters)
 
-    assert len((await recorder.load(other)).waiting) == 2  # the opening, and one letter
+    assert len((await recorder.load(other)).waiting) == 2  # the first message, and one from the other stream
 
 
 async def test_a_decision_about_many_streams_is_stale_when_one_of_them_moved(
@@ -187,7 +190,7 @@ async def test_a_decision_about_many_streams_is_stale_when_one_of_them_moved(
 ) -> None:
     flight, amal, badr = [await desk.open_case() for _ in range(3)]
     seen = await heads(pool, [amal, badr])
-    doors_closed = await desk.plan(
+    doors_closed = await desk.changeset(
         flight, LanternLit(room="gate"), heads=[(id_, head.revision) for id_, head in seen.items()]
     )
     await desk.record(amal, LanternLit(room="exit"))
@@ -200,7 +203,7 @@ async def test_a_decision_about_many_streams_is_stale_when_one_of_them_moved(
 
 async def test_a_decision_about_many_streams_makes_theirs_stale(desk: LogWriter, recorder: Recorder) -> None:
     flight, amal = await desk.open_case(), await desk.open_case()
-    withdrawal = await desk.plan(amal, LanternLit(room="exit"))
+    withdrawal = await desk.changeset(amal, LanternLit(room="exit"))
     await desk.record(flight, LanternLit(room="gate"), heads=[(amal, 0)])
 
     with pytest.raises(StaleRevisionError):
@@ -213,7 +216,7 @@ async def test_a_decision_about_many_streams_is_stale_when_something_was_said_to
     flight, amal, badr = [await desk.open_case() for _ in range(3)]
     await pool.execute("UPDATE inbox SET status = 'applied' WHERE stream_id = $1", amal)
     seen = [(id_, head.revision) for id_, head in (await heads(pool, [amal, badr])).items()]
-    doors_closed = await desk.plan(flight, LanternLit(room="gate"), heads=seen, quiet=[amal])
+    doors_closed = await desk.changeset(flight, LanternLit(room="gate"), heads=seen, idle=[amal])
     await desk.put(amal)
 
     with pytest.raises(StaleRevisionError):
@@ -221,7 +224,7 @@ async def test_a_decision_about_many_streams_is_stale_when_something_was_said_to
     assert (await recorder.load(flight)).rows == []
 
     await pool.execute("UPDATE inbox SET status = 'applied' WHERE stream_id = $1", amal)
-    await recorder.write(doors_closed)  # what was said to Badr, who need not be quiet, keeps nobody waiting
+    await recorder.write(doors_closed)  # a message to Badr, whose stream is not in `idle`, does not matter
 
 
 async def test_an_event_id_used_by_another_stream_is_a_clash(desk: LogWriter, recorder: Recorder) -> None:
@@ -239,21 +242,21 @@ async def test_events_can_be_selected_from_either_end(desk: LogWriter, recorder:
     case = await desk.open_case()
     await desk.record(case, *(LanternLit(room=str(n)) for n in range(5)))
 
-    assert [row.version for row in await recorder.select_events(case, gt=1, lte=4)] == [2, 3, 4]
-    assert [row.version for row in await recorder.select_events(case, desc=True, limit=2)] == [5, 4]
+    assert [row.originator_version for row in await recorder.select_events(case, gt=1, lte=4)] == [2, 3, 4]
+    assert [row.originator_version for row in await recorder.select_events(case, desc=True, limit=2)] == [5, 4]
 
 
 async def test_a_load_and_a_write_are_one_round_trip_each(desk: LogWriter, database: Any) -> None:
     case = await desk.open_case()
     async with WireCounter(database.app_dsn) as wire, await wired(wire, database) as pool:
         recorder = Recorder(pool)
-        for _ in range(2):  # the first of each shape also prepares its statement
+        for _ in range(2):  # the first write of each kind also prepares its statement
             loaded = await recorder.load(case)
-            await recorder.write(desk.plan_on(case, loaded, LanternLit(room="hall"), LanternLit(room="attic")))
+            await recorder.write(desk.changeset_on(case, loaded, LanternLit(room="hall"), LanternLit(room="attic")))
         wire.trips = 0
         loaded = await recorder.load(case)
         after_load = wire.trips
-        await recorder.write(desk.plan_on(case, loaded, LanternLit(room="hall"), LanternLit(room="attic")))
+        await recorder.write(desk.changeset_on(case, loaded, LanternLit(room="hall"), LanternLit(room="attic")))
 
         assert (after_load, wire.trips) == (1, 2)
 
@@ -267,17 +270,17 @@ async def test_a_commit_whose_answer_was_lost_is_known_as_written(
         cut_off = Recorder(pool)
         for n in range(5):
             asked = await desk.put(case)
-            plan = await desk.plan(
+            changeset = await desk.changeset(
                 case, *[LanternLit(room=str(n))] * facts, settled=[applied(asked) if facts else refused(asked)]
             )
             also = await desk.put(other)
             same = [LanternLit(room="x")] * facts, [applied(also) if facts else refused(also)]
-            await cut_off.write(await desk.plan(other, *same[0], settled=same[1]))  # prepared when it matters
+            await cut_off.write(await desk.changeset(other, *same[0], settled=same[1]))  # prepares the statement
             wire.swallow = True
-            written = await cut_off.write(plan)
+            written = await cut_off.write(changeset)
 
             assert written.repeated
-            assert (written.revision, written.version) == (plan.revision + 1, plan.first_version - 1 + facts)
+            assert (written.revision, written.version) == (changeset.revision + 1, changeset.first_version - 1 + facts)
     loaded = await recorder.load(case)
     assert len(loaded.rows) == 5 * facts
     assert list(breaks(loaded.rows)) == []
@@ -285,14 +288,14 @@ async def test_a_commit_whose_answer_was_lost_is_known_as_written(
 
 async def test_a_write_that_never_arrived_says_so(desk: LogWriter, recorder: Recorder, database: Any) -> None:
     case = await desk.open_case()
-    plan = await desk.plan(case, LanternLit(room="hall"))
+    changeset = await desk.changeset(case, LanternLit(room="hall"))
     async with WireCounter(database.app_dsn) as wire:
         pool = await wired(wire, database)
         await pool.fetchval("SELECT 1")
         wire._server.close()
         wire._cut()
         with pytest.raises((OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError)):
-            await Recorder(pool).write(plan)
+            await Recorder(pool).write(changeset)
         pool.terminate()
 
     assert (await recorder.load(case)).rows == []
@@ -315,7 +318,7 @@ async def test_two_recorders_that_decide_differently_never_mix(recorder: Recorde
 
 
 async def one_trial(both: tuple[Recorder, Recorder], case: UUID, asked: UUID, dice: random.Random) -> str:
-    """Both read the same; one would append, the other refuse. Who wrote?"""
+    """Both load the same revision; one appends an event, the other refuses the message. Only one may be written."""
     event = NewEvent(uuid4(), 1, "test.lantern-lit", b"{}", uuid4(), "{}")
     plans = {
         "applied": Changeset(case, 0, GENESIS, 1, [event], [MessageResult(asked, "applied", None, 1)]),
@@ -333,7 +336,7 @@ async def one_trial(both: tuple[Recorder, Recorder], case: UUID, asked: UUID, di
 
 
 async def wired(wire: WireCounter, database: Any) -> Pool:
-    """A single connection over the wire."""
+    """Returns a pool of one connection through the wire counter."""
     return await open_pool(database.app_dsn, host=wire.folder, port=5432, max_size=1)
 
 

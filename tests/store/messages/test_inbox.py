@@ -1,4 +1,4 @@
-"""What comes in is taken once, however often it is sent."""
+"""The inbox accepts each message once, however often it is sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A partner's ledger: numbered without a gap, seen in order by whoever reads while others write, and provable."""
+"""The ledger of a partner: numbered without gaps, read in order during concurrent writes, and verifiable."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def a_signal(partner_id: str = CLINIC, own_id: str | None = None, sent: bytes = 
 
 
 async def taken(ledgers: Ledger, *signals: PartnerMessage) -> list[Accepted]:
-    return await ledgers.take(signals)
+    return await ledgers.accept(signals)
 
 
 async def everything(ledgers: Ledger, partner_id: str = CLINIC) -> list[LedgerEntry]:
@@ -97,7 +97,7 @@ async def test_a_contradiction_is_kept_and_takes_no_number(ledgers: Ledger) -> N
 async def test_a_reader_misses_nothing_of_writers_that_dawdle_before_they_commit(
     database: Database, pool: Pool, keys: KeyStore, ledgers: Ledger
 ) -> None:
-    """Whoever reads by order of arrival is fooled by the same writers, so they are nasty enough."""
+    """Also shows that a reader by order of arrival misses messages of the same writers."""
     await pool.execute("SELECT open_ledgers($1)", [CLINIC, EMBASSY])
     done = asyncio.Event()
     async with await open_pool(database.app_dsn, min_size=WRITERS, max_size=WRITERS) as writers:
@@ -115,12 +115,12 @@ async def test_a_reader_misses_nothing_of_writers_that_dawdle_before_they_commit
 
 
 async def dawdle(pool: Pool, keys: KeyStore, dice: random.Random) -> list[UUID]:
-    """Write lots for both partners, each time thinking for up to 20 ms before committing."""
+    """Writes batches for both partners, waiting up to 20 ms before each commit."""
     written: list[UUID] = []
     for _ in range(LOTS):
         mine = [a_signal(dice.choice([CLINIC, EMBASSY])) for _ in range(dice.randrange(1, 4))]
         async with pool.acquire() as connection, connection.transaction():
-            await Ledger(cast("Pool", connection), keys).take(mine)
+            await Ledger(cast("Pool", connection), keys).accept(mine)
             await asyncio.sleep(dice.random() * 0.02)
         written += [signal.message_id for signal in mine]
     return written

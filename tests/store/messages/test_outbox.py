@@ -1,4 +1,4 @@
-"""Whose turn it is, what may begin, and what a recording takes back: the outbox as the database keeps it."""
+"""The outbox in the database: the order of messages, which may be sent, and which a recording withdraws."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ AT_ONCE = timedelta(0)
 async def told(
     desk: LogWriter, case: UUID, *names: str, partner: str = CLINIC, referral: str | None = REFERRAL
 ) -> list[UUID]:
-    """Messages of one referral, recorded together."""
+    """Records messages of one referral together."""
     ring, ids = await desk.ring(case), [uuid4() for _ in names]
     rows = [
         outgoing(ring, outbox_id, partner, name, b"please", referral_id=referral)
@@ -37,7 +37,7 @@ async def told(
 
 
 async def a_case(desk: LogWriter) -> UUID:
-    """Opened, with nothing said to it that is not recorded."""
+    """Opens a case without pending messages."""
     receipt = await desk.inbox.start_case(message(None, b"open"))
     assert receipt.stream_id is not None
     await desk.record(receipt.stream_id, settled=[applied(receipt)])
@@ -246,11 +246,11 @@ async def test_nothing_is_shown_or_taken_along_once_its_case_has_gone_on_or_is_a
     await desk.record(case)
 
     assert not await outbox.shown(case, REFERRAL, before)
-    assert not await outbox.taken_along(one, before)
+    assert not await outbox.begin_manual_delivery(one, before)
     now = await revision(pool, case)
     await inbox.put(IncomingMessage(uuid4(), case, "staff", "staff.message", b"{}", "staff:fatima", "fatima"))
     assert not await outbox.shown(case, REFERRAL, now)
-    assert not await outbox.taken_along(one, now)
+    assert not await outbox.begin_manual_delivery(one, now)
     assert (await status(outbox, one), await begun(outbox, one)) == ("by_hand", [False])
 
 
@@ -260,8 +260,8 @@ async def test_what_somebody_takes_along_is_still_to_be_brought(desk: LogWriter,
     assert await outbox.to_hand(one, "NO_RECEIVER")
     now = await revision(pool, case)
 
-    assert await outbox.taken_along(one, now)
-    assert not await outbox.taken_along(pending, now), "nobody was asked to bring it"
+    assert await outbox.begin_manual_delivery(one, now)
+    assert not await outbox.begin_manual_delivery(pending, now), "nobody was asked to bring it"
 
     assert [row.outbox_id for row in await outbox.by_hand()] == [one]
     assert await begun(outbox, one, pending) == [True, False]

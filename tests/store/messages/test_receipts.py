@@ -1,4 +1,4 @@
-"""Receipts: whoever holds one can prove what was taken in, and nobody can make one up."""
+"""Receipts: a holder can prove what was accepted, and receipts cannot be forged."""
 
 from __future__ import annotations
 

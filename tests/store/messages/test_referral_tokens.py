@@ -1,4 +1,4 @@
-"""Handing a message over by another way than the outbox's: only as the case stood when it was looked at."""
+"""Handing over a message outside the outbox is possible only at the revision of the case that was read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from domain.kernel.vocabulary import SignalType
-from store.messages.referral_tokens import hand_over, referral_tokens, taken_to_say
+from store.messages.referral_tokens import hand_over, interpreted, referral_tokens
 from tests.support.event_fixtures import LanternLit, LogWriter, applied
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
@@ -59,7 +59,7 @@ async def test_nothing_is_handed_over_once_the_case_has_moved_on(pool: Pool, des
 async def test_nothing_is_handed_over_while_something_said_is_not_recorded(
     pool: Pool, desk: LogWriter, case: UUID
 ) -> None:
-    """It may be that the person no longer wants it."""
+    """The pending message may be a withdrawal."""
     outbox_id, receipt = await left(pool, case), await desk.put(case)
     assert not await hand_over(pool, [outbox_id], await revision(pool, case))
 
@@ -69,8 +69,8 @@ async def test_nothing_is_handed_over_while_something_said_is_not_recorded(
 
 async def test_an_update_means_for_ever_what_it_meant_first(pool: Pool) -> None:
     update = uuid4()
-    assert await taken_to_say(pool, update, SignalType.STARTED) is SignalType.STARTED
-    assert await taken_to_say(pool, update, SignalType.PROGRESS) is SignalType.STARTED
+    assert await interpreted(pool, update, SignalType.STARTED) is SignalType.STARTED
+    assert await interpreted(pool, update, SignalType.PROGRESS) is SignalType.STARTED
 
 
 LONG_AGO, NOW = "2026-11-01T08:00:00+00:00", "2026-11-23T08:00:00+00:00"
@@ -81,7 +81,7 @@ SINCE = datetime.fromisoformat("2026-11-20T08:00:00+00:00")
 async def asked(
     owner: Pool, case: UUID, token: str, *, status: str = "delivered", at: str = NOW, partner: str = "clinic"
 ) -> None:
-    """A referral whose message stands so, settled then."""
+    """Inserts a referral whose message has this status and time of settlement."""
     referral, outbox_id = str(uuid4()), uuid4()
     put = (
         "INSERT INTO outbox (outbox_id, stream_id, partner_id, referral_id, name, body) VALUES ($1, $2, $3, $4, $5, $6)"

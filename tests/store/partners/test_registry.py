@@ -1,4 +1,4 @@
-"""The registry of partners: two keys while one is replaced, none for the other direction, and who changed what."""
+"""The registry of partners: two keys during a replacement, separate directions, and a history of changes."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ async def test_a_key_counts_from_its_first_moment_to_its_last(pool: Pool, clinic
 
     assert await states(pool) == {coming: "waiting", passing: "ending"}
     assert len(await texts(pool)) == 1
-    with pytest.raises(InvalidKeyError, match="before it begins"):
+    with pytest.raises(InvalidKeyError, match="later than its beginning"):
         await given(pool, new_secret(), valid_from=now + hour, valid_until=now)
 
 
@@ -226,7 +226,7 @@ async def test_whoever_only_reads_sees_no_key(owner: Pool, clinic: str) -> None:
     assert await owner.fetchval(may, "partner_changes")
 
 
-# What is known of a partner
+# Registration
 
 
 async def test_what_is_known_of_a_partner_reaches_the_rules(pool: Pool) -> None:

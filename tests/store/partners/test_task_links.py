@@ -1,4 +1,4 @@
-"""Links as they are kept: one alive for a referral, tries that are counted, secrets that are digests."""
+"""Stored task links: one current link per referral, counted tries, and secrets stored as digests."""
 
 from __future__ import annotations
 

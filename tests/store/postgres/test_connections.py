@@ -1,4 +1,4 @@
-"""Lines to the database: few, used again, replaced when they break, hung up at the end."""
+"""Held connections: limited, reused, replaced when they break, closed at the end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A database that a test was given is as the migrations left it, also where another test had it before."""
+"""Test databases are in the state after the migrations, also if another test used them before."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CHANGES = (
 
 
 async def everything(dsn: str) -> dict[str, list[asyncpg.Record]]:
-    """All rows of all tables, and where the sequences stand."""
+    """Returns all rows of all tables, and the values of the sequences."""
     connection = await asyncpg.connect(dsn)
     try:
         tables = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")

@@ -1,4 +1,4 @@
-"""The list of cases is folded by small functions of its own: after every event they say what the folded case says."""
+"""The projection of cases has its own functions: after each event its rows must agree with the aggregate."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from domain.case.aggregate import Case
 from domain.kernel.event import Event, sealed_fields
 from store.projections.case_list import CASE_LIST
-from tests.domain.test_properties import BEGINNINGS, a_message, heard
+from tests.domain.test_properties import BEGINNINGS, a_message, submit
 from tests.support.builders import (
     FLIGHT,
     CaseScenario,
@@ -31,7 +31,7 @@ ANOTHER: Final = {"movement_id": str(UUID(int=8)), "movement": "MOV-2026-1221-MJ
 
 
 def row_of(event: Event) -> dict[str, Any]:
-    """The event as the projector has it: without what is sealed."""
+    """Returns the event as the projector reads it, without sealed fields."""
     state = event.model_dump(mode="json", exclude={*sealed_fields(type(event)), "originator_id", "timestamp"})
     return {
         "stream_id": event.originator_id,
@@ -43,7 +43,7 @@ def row_of(event: Event) -> dict[str, Any]:
 
 
 def assert_alike(events: Iterable[Event]) -> None:
-    """At every version of a case its row says the same."""
+    """Asserts that the row agrees with the case at every version."""
     rows: dict[Any, dict[str, Any]] = {}
     case = folded(())
     for event in events:
@@ -76,7 +76,7 @@ def test_on_every_journey_the_row_says_what_the_case_says(journey: str) -> None:
 
 
 def a_place_elsewhere_is_off() -> CaseScenario:
-    """A place on another flight, held for them and never taken, is given up: the seat they have stays."""
+    """A reserved seat on another flight is released; the confirmed seat stays."""
     told = a_seated_case()
     return told.having("TakeSeat", **(FLIGHT | ANOTHER), destination="LOS").having(
         "SeatUnavailable", **ANOTHER, cause="x"
@@ -88,7 +88,7 @@ def flown_when_closed() -> CaseScenario:
 
 
 def flown_against_the_rules() -> CaseScenario:
-    """With stages still open, which are over all the same."""
+    """Stages that are still open become abandoned."""
     return a_screened_case().having("FlightHasDeparted", atd=FLIGHT["std"], on_board=True, **ON_IT)
 
 
@@ -124,5 +124,5 @@ def test_whatever_is_said_the_row_says_what_the_case_says(
 ) -> None:
     told = begin()
     for _ in range(data.draw(st.integers(1, 8))):
-        heard(told, a_message(data.draw, told))
+        submit(told, a_message(data.draw, told))
     assert_alike(told.events)

@@ -1,4 +1,4 @@
-"""The read tables: folded without the domain, yet never saying anything else than the domain does."""
+"""The projections: computed without the domain, and always in agreement with it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from workers.projector import run
 
 
 async def test_a_case_looks_the_same_in_the_list_as_in_its_own_log(archive: RecordedArchive) -> None:
-    """At every version of the standard journey."""
+    """Checks every version of the standard journey."""
     told = a_closed_case()
     stream = await archive.keep(told.events[:1])
     case: Any = Case(stream, number="?")
@@ -39,7 +39,7 @@ async def test_a_case_looks_the_same_in_the_list_as_in_its_own_log(archive: Reco
 
 
 async def test_whatever_was_said_the_list_agrees(archive: RecordedArchive) -> None:
-    """Withdrawal, holds, a released seat, a pause, reminders, closure and reopening."""
+    """Covers withdrawal, holds, a released seat, a pause, reminders, closure and reopening."""
     withdrawn = a_frozen_case().having("WithdrawVoluntaryReturn", channel="HOTLINE")
     withdrawn.having("CloseCase", reason="WITHDRAWN_BY_MIGRANT", approved_by="amaka").after(days=2)
     withdrawn.having("ReopenCase", target_phase="PRE_DEPARTURE", reason="changed their mind")
@@ -190,7 +190,7 @@ async def test_an_unknown_topic_is_noted_and_the_projector_lives(archive: Record
     await Projector(archive.pool).catch_up()
 
     noted = {row["topic"]: row["detail"] for row in await archive.pool.fetch("SELECT * FROM quarantined_rows")}
-    assert "not declared" in noted["FromTheFuture"]
+    assert "unknown topic" in noted["FromTheFuture"]
     assert noted["StageOpened"] == "case_list: ValueError"
     assert await archive.pool.fetchval("SELECT count(*) FROM case_list") == 1
 

@@ -1,4 +1,4 @@
-"""Holidays announced the evening before reach the rules with the partners."""
+"""Holidays announced the evening before are in the directory that the rules use."""
 
 from __future__ import annotations
 
