@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -9,11 +10,12 @@ from typing import Final
 from domain.commands.signal import ReceivePartnerSignal
 from domain.kernel.labels import label
 from domain.kernel.policy import NEWEST
-from domain.kernel.vocabulary import STATEMENTS, ReferralStatus, SignalType
+from domain.kernel.vocabulary import STATEMENTS, ReferralKind, ReferralStatus, SignalType
 from domain.referral.disclosure import MAY_SEE, RECIPIENT_OF
 from domain.referral.outcomes import OUTCOMES, SIGNAL_DESCRIPTIONS, outcomes_of
 from domain.signals.transitions import ALLOWED
 from gateway.http.problems import PROBLEMS
+from tools.payload_examples import EXAMPLES
 
 PAGE: Final = Path(__file__).parent.parent / "docs" / "partners" / "signals.md"
 
@@ -50,7 +52,7 @@ RETRY: Final = frozenset({"internal", "unavailable"})
 
 
 def page() -> str:
-    return "\n".join([*_head(), *_signals(), *_fields(), *_kinds(), *_disclosed(), *_errors()]) + "\n"
+    return "\n".join([*_head(), *_signals(), *_fields(), *_kinds(), *_examples(), *_disclosed(), *_errors()]) + "\n"
 
 
 def _head() -> Iterator[str]:
@@ -59,7 +61,8 @@ def _head() -> Iterator[str]:
     yield "Every signal, field, outcome and error. [How to connect](README.md) explains how to send signals."
     yield ""
     yield "This page is generated from `domain/referral/outcomes.py`, `domain/referral/disclosure.py`,"
-    yield "`domain/kernel/policy.py` and `gateway/http/problems.py`. Edit those files, then run `python -m tools.docs`."
+    yield "`domain/kernel/policy.py`, `gateway/http/problems.py` and `tools/payload_examples.py`."
+    yield "Edit those files, then run `python -m tools.docs`."
     yield ""
 
 
@@ -110,6 +113,25 @@ def _kinds() -> Iterator[str]:
         outcomes = "; ".join(_carried(signal, codes) for signal, codes in outcomes_of(kind).items())
         yield f"| `{kind}` | {label(recipient)} | {answer.ack} | {answer.complete} | {outcomes} | {read} |"
     yield ""
+
+
+def _examples() -> Iterator[str]:
+    yield "## Example payloads"
+    yield ""
+    yield "Sent with `COMPLETED`."
+    yield "Every field may be omitted, except those that [an outcome requires](README.md#3-what-you-send)."
+    yield "The JSON Schema of each kind is at `/schemas/signals/KIND/v1.json`."
+    yield ""
+    yield "| Kind and outcome | `payload` |"
+    yield "|---|---|"
+    yield from (example_row(kind) for kind in RECIPIENT_OF)
+    yield ""
+
+
+def example_row(kind: ReferralKind) -> str:
+    """Returns the row of a table with the example of a kind."""
+    example = EXAMPLES[kind]
+    return f"| `{kind}`, `{example.outcome}` | `{json.dumps(dict(example.payload))}` |"
 
 
 def _carried(signal: SignalType, codes: tuple[str, ...]) -> str:

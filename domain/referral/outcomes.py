@@ -8,9 +8,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from domain.commands.signal import ReceivePartnerSignal
 from domain.kernel.vocabulary import HoldType, ReferralKind, SignalType
@@ -290,35 +292,76 @@ CODED: Final = frozenset({SignalType.ACCEPTED, SignalType.COMPLETED, SignalType.
 """Signals whose outcome code may permit something. In other signals the code is only a reason."""
 
 
-def schema_violation(kind: ReferralKind, signal: ReceivePartnerSignal) -> str | None:
-    """Returns the fields in which a signal violates the schema of its kind, without their values, or ``None``."""
+@dataclass(frozen=True)
+class SchemaViolation:
+    """One violation of the schema of a kind by a signal, without the value.
+
+    ``path`` is the path of the field in the signal's ``data``. ``rule`` is VERSION, OUTCOME, PAYLOAD, FUTURE or
+    MISSING. ``required`` lists the values that the field may have or, for MISSING, the outcome that requires the field.
+    ``error`` is the error of the validation library, for PAYLOAD.
+    """
+
+    rule: str
+    path: tuple[str | int, ...]
+    required: tuple[str, ...] = ()
+    error: ErrorDetails | None = None
+
+    @property
+    def recorded(self) -> str:
+        """The text that is recorded with the case: the name of the field, without its value."""
+        if self.rule == "VERSION":
+            return f"payload_version is not {self.required[0]}"
+        return ".".join(map(str, self.path[1:])) or str(self.path[0])
+
+
+def schema_violation(kind: ReferralKind, signal: ReceivePartnerSignal, latest: datetime | None = None) -> str | None:
+    """Returns the fields in which a signal violates the schema of its kind, without their values, or ``None``.
+
+    ``latest`` (UTC) is the latest time at which a reported action can have taken place; ``None`` skips this check.
+    """
+    found = list(schema_violations(kind, signal, latest))
+    return ", ".join(sorted({each.recorded for each in found if each.rule == found[0].rule})) or None
+
+
+def schema_violations(
+    kind: ReferralKind, signal: ReceivePartnerSignal, latest: datetime | None = None
+) -> Iterator[SchemaViolation]:
+    """Returns every violation of the schema of its kind by a signal, as far as the signal alone shows it."""
     spec = OUTCOMES.get(kind)
     if spec is None:
-        return None
-    return next(_violations(spec, signal), None)
-
-
-def _violations(spec: OutcomeSpec, signal: ReceivePartnerSignal) -> Iterator[str]:
+        return
     code = signal.outcome_code
     if signal.payload_version != spec.version:
-        yield f"payload_version is not {spec.version}"
+        yield SchemaViolation("VERSION", ("payload_version",), (str(spec.version),))
     if signal.signal_type in CODED:
         yield from _code_violations(spec, signal.signal_type, code)
-    try:
-        spec.payload.model_validate_json(json.dumps(signal.payload, default=str), strict=True)
-    except ValidationError as invalid:
-        yield ", ".join(sorted({".".join(map(str, error["loc"])) or "payload" for error in invalid.errors()}))
+    yield from _payload_violations(spec, signal.payload, latest)
     if signal.signal_type is not SignalType.ACCEPTED:
-        yield from (name for name in spec.needs.get(code or "", ()) if not signal.payload.get(name))
+        missing = (name for name in spec.needs.get(code or "", ()) if not signal.payload.get(name))
+        yield from (SchemaViolation("MISSING", ("payload", name), (code or "",)) for name in missing)
 
 
-def _code_violations(spec: OutcomeSpec, signal_type: SignalType, code: str | None) -> Iterator[str]:
+def _payload_violations(
+    spec: OutcomeSpec, payload: Mapping[str, Any], latest: datetime | None
+) -> Iterator[SchemaViolation]:
+    try:
+        parsed = spec.payload.model_validate_json(json.dumps(payload, default=str), strict=True)
+    except ValidationError as invalid:
+        for error in invalid.errors(include_url=False):
+            yield SchemaViolation("PAYLOAD", ("payload", *error["loc"]), error=error)
+        return
+    if latest is not None:
+        yield from (SchemaViolation("FUTURE", ("payload", name)) for name in parsed.later_than(latest))
+
+
+def _code_violations(spec: OutcomeSpec, signal_type: SignalType, code: str | None) -> Iterator[SchemaViolation]:
     """Checks the outcome code. Only an acceptance, or the completion of a promised service, may come without one."""
     accepted = signal_type is SignalType.ACCEPTED
-    valid = spec.accepts if accepted else {*spec.ends, *spec.non_final, *spec.promises}
+    completions = dict.fromkeys((*spec.ends, *sorted(spec.non_final), *sorted(spec.promises)))
+    valid = tuple(sorted(spec.accepts)) if accepted else tuple(completions)
     optional = accepted or (signal_type is SignalType.COMPLETED and bool(spec.promises))
     if code not in valid and not (code is None and optional):
-        yield "outcome_code"
+        yield SchemaViolation("OUTCOME", ("outcome_code",), valid)
 
 
 def possible_holds(outcome: str | None, payload: Mapping[str, Any]) -> Iterator[HoldType]:

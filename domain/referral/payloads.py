@@ -5,25 +5,35 @@ All fields are optional, and further fields are kept.
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
-from typing import Annotated, Any, Literal
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticKnownError
 
 from domain.kernel.vocabulary import TravelDocumentKind
 
 
 def _instant(value: Any) -> datetime:
     """Returns a point in time, or the start of a day; UTC unless the text states an offset."""
-    if not isinstance(value, str):
-        raise ValueError("the value must be a date or time as text")  # noqa: TRY004 (pydantic requires a ValueError)
-    moment = datetime.fromisoformat(value)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return _parse_time(value, "datetime_parsing")
 
 
 def _day(value: Any) -> date:
     """Returns a date; for a point in time, the date in its own offset."""
-    return _instant(value).date()
+    return _parse_time(value, "date_parsing").date()
+
+
+def _parse_time(value: Any, error: Literal["date_parsing", "datetime_parsing"]) -> datetime:
+    try:
+        moment = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise PydanticKnownError(error, {"error": "not in the form of ISO 8601"}) from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+EARLIEST_ZONE: Final = timedelta(hours=14)
+"""The largest UTC offset of any time zone. A date is in the future if it has not begun at this offset."""
 
 
 Text = Annotated[str, Field(min_length=1, max_length=500)]
@@ -44,6 +54,21 @@ class Payload(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
+    DONE: ClassVar[tuple[str, ...]] = ()
+    """Fields that state when an action took place. They must not be in the future."""
+
+    def later_than(self, latest: datetime) -> tuple[str, ...]:
+        """Returns the fields that report an action after ``latest`` (UTC)."""
+        return tuple(name for name in self.DONE if _later(getattr(self, name), latest))
+
+
+def _later(when: date | datetime | None, latest: datetime) -> bool:
+    """Returns whether a date or time is after ``latest``. Midnight in UTC counts as a date without a time of day."""
+    if isinstance(when, datetime) and when != datetime.combine(when, time(), UTC):
+        return when > latest
+    day = when.date() if isinstance(when, datetime) else when
+    return day is not None and day > (latest + EARLIEST_ZONE).date()
+
 
 # Protection, children, asylum, community
 
@@ -62,6 +87,8 @@ class Refuge(Payload):
 
 
 class Care(Payload):
+    DONE = ("date",)
+
     date: Day | None = None
 
 
@@ -148,6 +175,8 @@ class Pregnancy(BaseModel):
 
 
 class Examination(Payload):
+    DONE = ("examined_at",)
+
     smc_codes: Words = ()
     mobility_class: Text | None = None
     escort_need: Text | None = None
@@ -166,6 +195,8 @@ class Hospitalisation(Payload):
 
 
 class Fitness(Payload):
+    DONE = ("issued_at",)
+
     conditions: Words = ()
     ssr_codes: Words = ()
     issued_at: Instant | None = None
@@ -183,6 +214,8 @@ class Evacuation(Payload):
 
 
 class Identity(Payload):
+    DONE = ("interviewed_on",)
+
     family_name: Text | None = None
     given_names: Text | None = None
     date_of_birth: Day | None = None
@@ -191,6 +224,8 @@ class Identity(Payload):
 
 
 class Document(Payload):
+    DONE = ("issued_on",)
+
     kind: TravelDocumentKind | None = None
     number: Text | None = None
     issued_on: Day | None = None
@@ -202,7 +237,7 @@ class Document(Payload):
 class Permit(Payload):
     permit_number: Text | None = None
     expires_on: Day | None = None
-    airport: Annotated[str, Field(pattern="^[A-Z]{3}$")] | None = None
+    airport: Annotated[str, Field(pattern="^[A-Z]{3}$", description="IATA")] | None = None
     list_no: Text | None = None
     reason_class: Literal["TRAVEL_BAN", "PENDING_CASE", "UNPAID_FINE", "DATA_MISMATCH", "SECURITY"] | None = None
 
@@ -227,6 +262,8 @@ class Transit(Payload):
 
 
 class Reception(Payload):
+    DONE = ("met_at",)
+
     met_at: Instant | None = None
     cash_eur: Amount | None = None
     shelter_nights: Count | None = None
@@ -234,12 +271,16 @@ class Reception(Payload):
 
 
 class MedicalHandover(Payload):
+    DONE = ("handed_over_at",)
+
     facility: Text | None = None
     meds_given: Words = ()
     handed_over_at: Instant | None = None
 
 
 class ChildHandover(Payload):
+    DONE = ("handed_over_at",)
+
     id_checked: bool | None = None
     id_document: Text | None = None
     signature: Text | None = None
@@ -247,6 +288,8 @@ class ChildHandover(Payload):
 
 
 class ReintegrationService(Payload):
+    DONE = ("delivered_on",)
+
     hours: Amount | None = None
     units: Amount | None = None
     certificate: Text | None = None
@@ -255,9 +298,11 @@ class ReintegrationService(Payload):
 
 
 class ItemDelivery(Payload):
+    DONE = ("delivered_on",)
+
     items: Words = ()
     invoice: Text | None = None
     amount: Amount | None = None
-    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] | None = None
+    currency: Annotated[str, Field(pattern="^[A-Z]{3}$", description="CURRENCY")] | None = None
     proof: Text | None = None
     delivered_on: Day | None = None

@@ -33,7 +33,7 @@ from domain.kernel.errors import Unroutable
 from domain.kernel.event import Event
 from domain.kernel.vocabulary import STATEMENTS, TERMINAL, HoldType, ReferralStatus, SignalType
 from domain.referral.compartments import SplitPayload, split_payload
-from domain.referral.outcomes import OUTCOMES, REPEATABLE, schema_violation
+from domain.referral.outcomes import OUTCOMES, REPEATABLE
 from domain.signals.placed_signal import (
     PlacedSignal,
     content,
@@ -48,6 +48,7 @@ from domain.signals.placed_signal import (
     report_fields,
     request_review,
     sender_of,
+    violation_of,
 )
 from domain.signals.transitions import ENDINGS, apply_to_open_referral
 
@@ -85,7 +86,7 @@ def receive_partner_signal(case: Case, signal: ReceivePartnerSignal, ctx: Contex
         return
     if late := _late_disposition(case, placed.referral):
         yield from _late(case, placed, late, ctx)
-    elif cause := _quarantine_cause(case, placed, earlier):
+    elif cause := _quarantine_cause(case, placed, earlier, ctx):
         yield from quarantine(case, placed, cause, ctx)
     else:
         yield from _apply_signal(case, placed, ctx)
@@ -120,13 +121,13 @@ def _late_disposition(case: Case, referral: Referral) -> str | None:
     return f"REFERRAL_{referral.status}" if ended else None
 
 
-def _quarantine_cause(case: Case, placed: PlacedSignal, earlier: Sequence[PartnerReport]) -> str | None:
+def _quarantine_cause(case: Case, placed: PlacedSignal, earlier: Sequence[PartnerReport], ctx: Context) -> str | None:
     """Returns why a person must review the signal before it is applied, or ``None``."""
     if earlier:
         return "CONFLICTING_DUPLICATE"
     if identity_mismatch(case, placed.signal):
         return "IDENTITY_MISMATCH"
-    return "SCHEMA" if schema_violation(placed.referral.asked_kind, placed.signal) else None
+    return "SCHEMA" if violation_of(placed.referral.asked_kind, placed.signal, ctx) else None
 
 
 def identity_mismatch(case: Case, signal: ReceivePartnerSignal) -> bool:

@@ -31,7 +31,7 @@ from domain.events.referral import DisclosureRecorded
 from domain.events.signal import LateSignalRecorded, PartnerSignalIgnored, PartnerSignalQuarantined
 from domain.kernel.context import Context
 from domain.kernel.event import Event
-from domain.kernel.vocabulary import HoldType, SignalType
+from domain.kernel.vocabulary import HoldType, ReferralKind, SignalType
 from domain.kernel.working_time import LIBYA
 from domain.referral.compartments import MEDICAL_KINDS, SLOTS, SplitPayload, answer_fields
 from domain.referral.outcomes import hold_required_by, schema_violation
@@ -87,6 +87,11 @@ def record_superseded(case: Case, placed: PlacedSignal, cause: str, ctx: Context
     yield ignored(placed, cause, ctx)
     if placed.hold is not None:
         yield from request_review(case, placed, ctx)
+
+
+def violation_of(kind: ReferralKind, signal: ReceivePartnerSignal, ctx: Context) -> str | None:
+    """Returns the fields in which a signal violates the schema of its kind or reports a future action, or ``None``."""
+    return schema_violation(kind, signal, LIBYA.after(ctx.at, ctx.policy.in_force.clock_ahead))
 
 
 # Recording
@@ -145,7 +150,7 @@ def quarantine(case: Case, placed: PlacedSignal, cause: str, ctx: Context) -> It
             **sender_of(signal),
             "cause": cause,
             "supersedes": signal.supersedes_signal_id,
-            "flaw": schema_violation(placed.referral.asked_kind, signal),
+            "flaw": violation_of(placed.referral.asked_kind, signal, ctx),
             "about": about.model_dump() if about else None,
         }
     )

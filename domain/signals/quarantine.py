@@ -17,8 +17,7 @@ from domain.kernel.event import Event
 from domain.kernel.labels import label
 from domain.kernel.vocabulary import ReferralStatus, SignalType
 from domain.referral.compartments import split_payload
-from domain.referral.outcomes import schema_violation
-from domain.signals.placed_signal import PlacedSignal, hold_if_grave, report_fields
+from domain.signals.placed_signal import PlacedSignal, hold_if_grave, report_fields, violation_of
 from domain.signals.transitions import ALLOWED, transition
 
 
@@ -37,7 +36,7 @@ def resolve_quarantined_signal(case: Case, order: ResolveQuarantinedSignal, ctx:
     A grave response keeps its hold, whether or not it still changes its referral.
     """
     signal = find_quarantined_signal(case, order.signal_id)
-    corrected = _corrected_signal(case, signal, order) if order.decision == "AMEND" else None
+    corrected = _corrected_signal(case, signal, order, ctx) if order.decision == "AMEND" else None
     yield QuarantinedSignalResolved(
         signal_id=signal.signal_id, referral_id=signal.referral_id, decision=order.decision, reason=order.reason
     )
@@ -46,7 +45,9 @@ def resolve_quarantined_signal(case: Case, order: ResolveQuarantinedSignal, ctx:
         yield from hold_if_grave(case, corrected, ctx)
 
 
-def _corrected_signal(case: Case, doubted: PartnerSignalQuarantined, order: ResolveQuarantinedSignal) -> PlacedSignal:
+def _corrected_signal(
+    case: Case, doubted: PartnerSignalQuarantined, order: ResolveQuarantinedSignal, ctx: Context
+) -> PlacedSignal:
     """Returns the signal with the corrections. Raises ``Rejected`` if it still violates its schema."""
     referral = case.referrals[doubted.referral_id]
     if referral.status in (ReferralStatus.CANCELLED, ReferralStatus.EXPIRED, ReferralStatus.ENTERED_IN_ERROR):
@@ -64,7 +65,7 @@ def _corrected_signal(case: Case, doubted: PartnerSignalQuarantined, order: Reso
         payload=payload,
         occurred_at=doubted.occurred_at or doubted.timestamp,
     )
-    if violation := schema_violation(referral.asked_kind, signal):
+    if violation := violation_of(referral.asked_kind, signal, ctx):
         detail = f"the signal is not valid ({violation}); correct `outcome_code` or `payload`, or set the signal aside"
         raise Rejected("SIGNAL.UNFIT", detail, field="outcome_code")
     return PlacedSignal(referral, signal, split_payload(referral.asked_kind, payload), doubted.timestamp)

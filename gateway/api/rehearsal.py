@@ -1,4 +1,4 @@
-"""A test endpoint for partners' programmers: signature and schema are checked as at the inbox; nothing is stored."""
+"""A test endpoint for partners' programmers: a signal is judged as in its case; nothing is stored."""
 
 from __future__ import annotations
 
@@ -19,11 +19,14 @@ router = APIRouter(prefix="/api/v1", tags=["partners"])
 
 @router.post("/inbox/{partner_id}/rehearsal", summary="Test a signal without storing it", openapi_extra=DESCRIBED)
 async def rehearse(request: Request, partner_id: str) -> JSONResponse:
-    """Checks a signal's signature and schema. Nothing is stored, and no referral is looked up.
+    """Checks a signal's signature and schema, and states whether it would be applied. Nothing is stored.
 
-    The response names the keys that were recognised, and by how many seconds the sender's clock is behind ours.
+    No referral is looked up: the signal is judged for the kind of referral that the event's attribute ``referralkind``
+    names, or for every kind that the partner receives. The response names the keys that were recognised, and by how
+    many seconds the sender's clock is behind ours.
     """
     headers = signed_headers(request)
-    by, _ = await intake_of(request).partners.verify_event(partner_id, headers, await read_body(request, PARTNER_BODY))
+    by, judged = await intake_of(request).partners.rehearse(partner_id, headers, await read_body(request, PARTNER_BODY))
     behind = round(time.time() - int(headers[TIMESTAMP]))
-    return JSONResponse({"status": "rehearsed", "keys": [key.key_id for key in by], "clock_behind_s": behind})
+    known = {"status": "rehearsed", "keys": [key.key_id for key in by], "clock_behind_s": behind}
+    return JSONResponse({**known, **judged.json()})

@@ -20,6 +20,7 @@ from domain.commands.signal import ReceivePartnerSignal
 from domain.kernel.vocabulary import STATEMENTS
 from domain.referral.key_scope import OUTSIDE_SCOPE
 from gateway.intake.batching import BatchWriter
+from gateway.intake.rehearsal import Rehearsal, kind_named, rehearse
 from gateway.intake.signature_verifier import SignatureVerifier
 from gateway.intake.strict_json import StrictJsonError, parse_object
 from gateway.intake.submission import KEY, DeclinedError, SubmissionResult, kept
@@ -31,6 +32,8 @@ from store.messages.ledger import Accepted, Ledger, PartnerMessage
 from store.messages.receipts import ReceiptKey, ReceiptStatement, publish
 from store.messages.referral_tokens import may_say
 from store.partners.keys import PartnerKey
+from store.partners.registry import get
+from store.postgres import clock
 from store.postgres.notifier import INBOX, Notifier
 
 log = logging.getLogger("awda.gateway")
@@ -81,6 +84,15 @@ class PartnerIntake:
         permitted = await may_say(self.pool, self.keys, by, fields)
         signal = _signal(partner_id, key, fields, sent=sent)
         return await self._store(signal if permitted else replace(signal, barred=OUTSIDE_SCOPE))
+
+    async def rehearse(
+        self, partner_id: str, headers: Mapping[str, str], body: bytes
+    ) -> tuple[tuple[PartnerKey, ...], Rehearsal]:
+        """Returns the keys that signed an event, and the result of its rehearsal. Raises ``DeclinedError``."""
+        by, fields = await self.verify_event(partner_id, headers, body)
+        partner, now = await get(self.pool, partner_id), await clock.now(self.pool)
+        received, scopes = partner.kinds if partner else frozenset(), [key.scope for key in by]
+        return by, rehearse(fields, named=kind_named(body), received=received, scopes=scopes, now=now)
 
     async def verify_event(
         self, partner_id: str, headers: Mapping[str, str], body: bytes

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Final
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails, to_json
 
 from domain import call_request
@@ -99,6 +99,7 @@ FORMATS: Final[Mapping[str, str]] = {
     r"^\+[1-9][0-9]{6,14}$": "must be in international format, for example +218912345678",
     "^[A-Z]{3}$": _COUNTRY,
     "IATA": "must be a three-letter airport code (IATA), for example LOS",
+    "CURRENCY": "must be a three-letter currency code (ISO 4217), for example EUR",
     "^[a-z]{2,3}$": "must be a language code of two or three small letters (ISO 639), for example ha",
     "^[0-9a-f]{64}$": "must be a SHA-256 digest: 64 hexadecimal digits, in small letters",
     "^[A-Z][A-Z0-9_]{1,60}$": (
@@ -194,7 +195,7 @@ def schema_errors(
     return []
 
 
-def field_error(error: ErrorDetails, at: str = "", model: type[Message] | None = None) -> FieldError:
+def field_error(error: ErrorDetails, at: str = "", model: type[BaseModel] | None = None) -> FieldError:
     """Describes one error of the validation library. ``model`` is the message that was validated, if it was one."""
     code, path = error["type"], error["loc"]
     value = None if code == "missing" else _short(error["input"])
@@ -242,7 +243,7 @@ def _label(path: Iterable[object]) -> str:
     return label[:1].upper() + label[1:]
 
 
-def _rule(error: ErrorDetails, model: type[Message] | None) -> str:
+def _rule(error: ErrorDetails, model: type[BaseModel] | None) -> str:
     code, context = error["type"], error.get("ctx", {})
     if code in {"enum", "literal_error"}:
         codes = _QUOTED.findall(str(context.get("expected", "")))
@@ -261,7 +262,7 @@ def _rule(error: ErrorDetails, model: type[Message] | None) -> str:
     return RULES.get(code, OTHER_RULE).format_map({**numbers, "items": items})
 
 
-def _format(pattern: str, error: ErrorDetails, model: type[Message] | None) -> str:
+def _format(pattern: str, error: ErrorDetails, model: type[BaseModel] | None) -> str:
     choice = _CHOICE.fullmatch(pattern)
     if choice:
         return f"must be {one_of(choice[1].split('|'))}"
@@ -270,7 +271,7 @@ def _format(pattern: str, error: ErrorDetails, model: type[Message] | None) -> s
     return described or FORMATS.get(pattern, OTHER_RULE)
 
 
-def _required(error: ErrorDetails, model: type[Message] | None) -> str:
+def _required(error: ErrorDetails, model: type[BaseModel] | None) -> str:
     """Returns what a missing field of the message must hold."""
     field = model.model_fields.get(str(error["loc"][0])) if model and len(error["loc"]) == 1 else None
     if field is None:
@@ -283,7 +284,7 @@ def _required(error: ErrorDetails, model: type[Message] | None) -> str:
     return f": {_REQUIRED.get(schema.get('format', ''), _REQUIRED.get(schema.get('type', ''), 'an object'))}"
 
 
-def _known_fields(model: type[Message] | None, path: tuple[int | str, ...]) -> str:
+def _known_fields(model: type[BaseModel] | None, path: tuple[int | str, ...]) -> str:
     if model is None or len(path) != 1:
         return ""
     names = ", ".join(sorted(model.model_fields))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import re
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +22,7 @@ from store.crypto.webhook_signatures import new_pair, new_secret
 from tests.gateway.conftest import MASTER_KEY
 from tests.gateway.test_server import serving
 from tests.support.databases import Database
-from tests.support.partner_side import a_receiver
+from tests.support.partner_side import a_receiver, script_with
 from workers.settings import Home
 
 Awda = Callable[..., Result]
@@ -395,3 +397,23 @@ async def test_only_a_delivery_that_was_given_up_is_retried(run: Awda, database:
 
     listed = json_of(await asyncio.to_thread(run, "deliveries", CLINIC[0], "--json"))
     assert {each["outbox_id"]: each["status"] for each in listed} == {dead: "pending", done: "delivered"}
+
+
+# The page for partners
+
+
+@pytest.mark.usefixtures("made_up")
+@pytest.mark.integration
+def test_the_commands_on_the_first_page_for_partners_work_as_printed(run: Awda, tmp_path: Path) -> None:
+    run("add", "clinic-tripoli", "--name", "Clinic, Tripoli", "--kind", "MEDICAL_ASSESSMENT")
+    printed = [shlex.split(line, comments=True) for line in script_with("awda partner key add").splitlines()]
+
+    made = [run(*words[2:]) for words in printed[:2]]
+    assert [done.exit_code for done in made] == [ExitCode.DONE] * 2, [done.output for done in made]
+    secret = re.findall(r"whsec_\S+", made[1].output)[0]
+    with a_receiver(secret, tmp_path / "kept") as receiving:
+        for words in printed[2:]:
+            here = [receiving.url if word == "https://clinic.example/awda" else word for word in words[2:]]
+            done = run(*here)
+            assert done.exit_code == ExitCode.DONE, (here, done.output)
+    assert len(printed) == 6

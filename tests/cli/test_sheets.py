@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import shlex
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from gateway.intake.service import open_intake
 from store.projections.projector import Projector
 from tests.gateway.conftest import MASTER_KEY
 from tests.support.databases import Database
+from tests.support.partner_side import PAGES
 from tests.support.running_worker import RunningWorker, a_running_worker
 from tests.support.sheets import MUSA, SheetOffice, a_waiting_person, filled, with_partners
 from workers.embedded.installation import Servers
@@ -265,3 +267,30 @@ async def test_a_file_is_attached_once_retrieved_by_its_digest_and_checked_by_ve
     files[0].unlink()
     (finding,) = [f for f in (await place.verified())["findings"] if f["kind"] == "file"]
     assert "missing from the content store" in finding["detail"]
+
+
+# The page for partners
+
+
+async def test_the_commands_on_the_page_about_sheets_work_as_printed(place: SheetWorkplace) -> None:
+    page = (PAGES / "sheets.md").read_text(encoding="utf-8")
+    printed = [shlex.split(line) for line in page.splitlines() if line.startswith("awda ")]
+    case = await a_waiting_person(place.worker, MUSA)
+    Path(place.file("session.pdf")).write_bytes(SCAN)
+
+    async def ran(words: list[str]) -> Result:
+        here = [place.file(word) if Path(word).suffix in {".xlsx", ".html", ".pdf"} else word for word in words[1:]]
+        done: Result = await place.run(*here)
+        assert done.exit_code == ExitCode.DONE, (words, done.output)
+        return done
+
+    for words in printed[:2]:
+        await ran(words)
+    completed = filled(await place.office.issue(), CONFIRMED, written="xlsx")
+    Path(place.file("session.xlsx")).write_bytes(completed)
+    for words in printed[2:]:
+        await ran(words)
+
+    assert [words[3] for words in printed] == ["out", "out", "in", "in"]
+    await place.worker.until(case, "NationalityConfirmed")
+    await place.worker.until(case, "EvidenceAttached")

@@ -148,9 +148,9 @@ def a_delivered_item(**payload: Any) -> CaseScenario:
 
 
 def test_a_delivery_with_another_date_is_recorded_as_a_second_one() -> None:
-    scenario = a_delivered_item(delivered_on="2027-01-10")
+    scenario = a_delivered_item(delivered_on="2026-12-13")
     recorded = scenario.partner_says(
-        "REINTEGRATION_SERVICE", "COMPLETED", "DELIVERED", payload={"delivered_on": "2027-02-10"}
+        "REINTEGRATION_SERVICE", "COMPLETED", "DELIVERED", payload={"delivered_on": "2026-12-14"}
     )
     assert [event.name for event in recorded] == ["ReferralReportedAgain", "AssistanceItemDelivered", "TaskRaised"]
     assert scenario.names.count("AssistanceItemDelivered") == 2
@@ -159,18 +159,18 @@ def test_a_delivery_with_another_date_is_recorded_as_a_second_one() -> None:
 
 
 def test_a_delivery_reported_again_without_new_details_is_ignored() -> None:
-    scenario = a_delivered_item(delivered_on="2027-01-10")
+    scenario = a_delivered_item(delivered_on="2026-12-13")
     for _ in range(2):
         recorded = scenario.partner_says(
-            "REINTEGRATION_SERVICE", "COMPLETED", "DELIVERED", payload={"delivered_on": "2027-01-10"}
+            "REINTEGRATION_SERVICE", "COMPLETED", "DELIVERED", payload={"delivered_on": "2026-12-13"}
         )
         assert causes(recorded) == [("PartnerSignalIgnored", "ALREADY_TERMINAL_SAME_OUTCOME")]
 
 
 def test_a_second_delivery_that_is_reported_twice_is_one_delivery() -> None:
-    scenario = a_delivered_item(delivered_on="2027-01-10")
+    scenario = a_delivered_item(delivered_on="2026-12-13")
     for _ in range(3):
-        scenario.heard("REINTEGRATION_SERVICE", "COMPLETED", "DELIVERED", payload={"delivered_on": "2027-02-10"})
+        scenario.heard("REINTEGRATION_SERVICE", "COMPLETED", "DELIVERED", payload={"delivered_on": "2026-12-14"})
     assert scenario.names.count("AssistanceItemDelivered") == 2
 
 

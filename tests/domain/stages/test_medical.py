@@ -36,13 +36,14 @@ def test_validity_counts_from_the_day_of_the_examination() -> None:
     assert granted.valid_until == scenario.now + timedelta(days=80)
 
 
-def test_an_examination_dated_tomorrow_does_not_lengthen_the_permission() -> None:
-    scenario = a_screened_case().heard(
+def test_an_examination_dated_in_the_future_permits_nothing_and_is_reviewed_by_a_person() -> None:
+    scenario = a_screened_case()
+    recorded = scenario.partner_says(
         "MEDICAL_ASSESSMENT", "COMPLETED", "NO_SIGNIFICANT_CONDITION", payload={"examined_at": "2027-06-01"}
     )
-    granted = scenario.clearance("MEDICAL_ASSESSMENT")
-    assert granted is not None
-    assert granted.valid_until == scenario.now + timedelta(days=90)
+    assert [event.name for event in recorded] == ["PartnerSignalQuarantined", "TaskRaised"]
+    assert recorded[0].facts["flaw"] == "examined_at"
+    assert scenario.clearance("MEDICAL_ASSESSMENT") is None
 
 
 def test_a_clinic_may_shorten_the_permission() -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -32,8 +33,10 @@ from store.partners import registry as partners
 from store.partners.registry import RegisteredPartner
 from store.postgres import clock
 from tests.gateway.conftest import an_app, rows
+from tests.gateway.test_server import serving
 from tests.support.databases import Database
 from tests.support.journey_steps import a_screened_case
+from tests.support.partner_side import PAGES
 from tests.support.running_worker import RunningWorker, a_running_worker
 from workers.embedded.installation import Servers
 
@@ -55,7 +58,8 @@ class System:
     token: str = ""
 
     async def get(self, path: str, *, key: str | None = None, partner: str = CLINIC, **query: Any) -> httpx2.Response:
-        url = httpx2.URL(f"http://127.0.0.1:8600/api/v1/partners/{partner}/fhir{path}", params=query or None)
+        site = str(self.client.base_url).rstrip("/")
+        url = httpx2.URL(f"{site}/api/v1/partners/{partner}/fhir{path}", params=query or None)
         signed = sign(key or self.secret, str(uuid4()), int(time.time()), b"GET " + url.raw_path)
         return await self.client.get(url, headers=signed)
 
@@ -625,3 +629,32 @@ async def test_without_the_extra_the_answer_is_a_problem_that_names_it(
     assert answer.status_code == 501
     assert answer.headers["content-type"] == "application/problem+json"
     assert "requirements-fhir.lock" in answer.json()["detail"]
+
+
+# The documentation page
+
+
+async def test_the_requests_on_the_page_work_as_printed(database: Database, system: System) -> None:
+    page = (PAGES / "fhir.md").read_text(encoding="utf-8")
+    searches = [
+        path for path in re.findall(r"GET (?:/api/v1/partners/clinic-tripoli/fhir)?(/[^\s`]+)", page) if "{" not in path
+    ]
+    (block,) = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+    async with serving(database) as (client, _, _):
+        served = replace(system, client=client)
+        for path in searches:
+            answer = await served.get(path)
+            assert answer.status_code == 200, (path, answer.text)
+        assert (await served.task())["status"] == "requested"
+        own_id = str(uuid4())
+        answer = await served.put({**json.loads(block), "id": served.id}, message_id=own_id)
+        assert answer.status_code == 202, answer.text
+        became = await system.worker.became(message_id_for(f"partner:{CLINIC}", own_id))
+
+    assert searches == [
+        "/Task?status=requested,received&_lastUpdated=ge2026-11-23T08:00:00Z&_count=20",
+        "/metadata",
+        "/Task?status=requested",
+    ]
+    assert became["status"] == "applied", became
+    assert "ReferralCompleted" in await system.worker.names(system.case)
