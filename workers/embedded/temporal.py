@@ -92,7 +92,11 @@ class Temporal:
         return None if self.headless else f"http://{LOOPBACK}:{self.ui_port}"
 
     async def start(self) -> None:
-        """Starts the server and waits until it answers. A restart keeps the address."""
+        """Starts the server and waits until it answers. A restart keeps the address.
+
+        A first start is repeated: the server ends when another process takes one of its ports first, and it chooses
+        some of them itself.
+        """
         await self.stop()
         if self.port:
             await self.launch()
@@ -103,7 +107,7 @@ class Temporal:
                 await self.launch()
             except ProcessStartError:
                 await self.stop()
-                if attempt == ATTEMPTS - 1 or (is_free(self.port) and (self.headless or is_free(self.ui_port))):
+                if attempt == ATTEMPTS - 1:
                     raise
             else:
                 return
