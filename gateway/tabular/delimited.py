@@ -138,7 +138,7 @@ class _Records:
     def require_single_rows(self, found: TableFile) -> None:
         """Raises ``UnusableFileError`` when a cell contains whole rows: its quotation mark was closed by a later one.
 
-        The lines at which such a cell begins and ends are complete rows by themselves.
+        The lines at which such a cell begins and ends are complete rows of their own.
         """
         first = found.lines[0].row if found.lines else 0
         width = sum(map(bool, found.heading_row))
