@@ -201,15 +201,15 @@ class Case(Aggregate):
 BEFORE_DEPARTURE: Final = (Stage.SCREENING, Stage.PROTECTION, Stage.MEDICAL, Stage.DOCUMENTS)
 
 
-def _seat_is(case: Case, status: str) -> None:
+def set_seat_status(case: Case, status: str) -> None:
     if case.seat is not None:
         case.seat.status = status
 
 
-def _waits_for(case: Case, movement_id: UUID) -> bool:
+def waits_for_seat_on(case: Case, movement_id: UUID) -> bool:
     """Returns whether a request for a seat on that movement is pending."""
     return case.nomination is not None and case.nomination[0] == movement_id
 
 
-def _seat_on(case: Case, movement_id: UUID) -> Seat | None:
+def seat_on(case: Case, movement_id: UUID) -> Seat | None:
     return case.seat if case.seat is not None and case.seat.movement_id == movement_id else None

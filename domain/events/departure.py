@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime
 
-from domain.case.aggregate import BEFORE_DEPARTURE, ENDED, Case, Seat, _seat_is, _seat_on, _waits_for
+from domain.case.aggregate import BEFORE_DEPARTURE, ENDED, Case, Seat, seat_on, set_seat_status, waits_for_seat_on
 from domain.kernel.event import Compartment, Event, Sealed
 from domain.kernel.person import Country
 from domain.kernel.vocabulary import Phase, StageStatus
@@ -62,9 +62,9 @@ class SeatReleased(Event):
     cause: str
 
     def apply_to(self, case: Case) -> None:
-        if _waits_for(case, self.movement_id):
+        if waits_for_seat_on(case, self.movement_id):
             case.nomination = None
-        if _seat_on(case, self.movement_id) is None:
+        if seat_on(case, self.movement_id) is None:
             return  # the movement held a seat that the case never took
         case.seat = None
         if self.cause == "MOVEMENT_CANCELLED":
@@ -135,7 +135,7 @@ class PassengerCheckedIn(Event):
     movement: str
 
     def apply_to(self, case: Case) -> None:
-        _seat_is(case, "CHECKED_IN")
+        set_seat_status(case, "CHECKED_IN")
 
 
 class PassengerBoarded(Event):
@@ -145,7 +145,7 @@ class PassengerBoarded(Event):
     movement: str
 
     def apply_to(self, case: Case) -> None:
-        _seat_is(case, "BOARDED")
+        set_seat_status(case, "BOARDED")
 
 
 class BoardingDenied(Event):

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from domain.case.aggregate import Case, Seat, _seat_on, _waits_for
+from domain.case.aggregate import Case, Seat, seat_on, waits_for_seat_on
 from domain.casework.seat import release_nomination, vacate_seat
 from domain.clearance.actions import grant, hold, revoke, task
 from domain.clearance.nationality import nationality_confirmed
@@ -96,9 +96,9 @@ def nominate_passenger(case: Case, command: NominatePassenger, ctx: Context) -> 
 
 def take_seat(case: Case, command: TakeSeat, ctx: Context) -> Iterator[Event]:
     """Accepts a seat that the movement reserved. It is released if no longer needed, or if the gate is not passed."""
-    if _seat_on(case, command.movement_id):
+    if seat_on(case, command.movement_id):
         return
-    if case.closed or case.departed or case.seat is not None or not _waits_for(case, command.movement_id):
+    if case.closed or case.departed or case.seat is not None or not waits_for_seat_on(case, command.movement_id):
         yield SeatReleased(movement_id=command.movement_id, movement=command.movement, cause="NOT_NEEDED")
         return
     yield SeatReserved(
@@ -121,7 +121,7 @@ def seat_unavailable(case: Case, command: SeatUnavailable, ctx: Context) -> Iter
     If the case still records a seat there, it was released and requested again in the meantime; the movement's record
     prevails.
     """
-    if _seat_on(case, command.movement_id):
+    if seat_on(case, command.movement_id):
         yield from vacate_seat(case, "NOT_HELD", ctx)
     yield _another_flight(command.movement, command.cause, ctx)
 
@@ -140,7 +140,7 @@ def release_seat(case: Case, command: ReleaseSeat, ctx: Context) -> Iterator[Eve
 
 def manifest_is_frozen(case: Case, command: ManifestIsFrozen, ctx: Context) -> Iterator[Event]:
     """Evaluates the travel gate two days before departure; the seat is released if it is not passed."""
-    seat = _seat_on(case, command.movement_id)
+    seat = seat_on(case, command.movement_id)
     if seat is None or case.departed:
         return
     failures = travel_gate(case, Checkpoint.FREEZE, journey_on(seat), ctx.policy.in_force, ctx.directory.advisories)
@@ -239,16 +239,16 @@ def offload_passenger(case: Case, command: OffloadPassenger, ctx: Context) -> It
 
 
 def movement_is_off(case: Case, command: MovementIsOff, ctx: Context) -> Iterator[Event]:
-    if _seat_on(case, command.movement_id):
+    if seat_on(case, command.movement_id):
         yield from vacate_seat(case, command.cause, ctx)
-    elif _waits_for(case, command.movement_id):
+    elif waits_for_seat_on(case, command.movement_id):
         yield from release_nomination(case, command.cause)
         yield _another_flight(command.movement, command.cause, ctx)
 
 
 def flight_has_departed(case: Case, command: FlightHasDeparted, ctx: Context) -> Iterator[Event]:
     """Records a fact either way: the person departed, or was not on board."""
-    seat = _seat_on(case, command.movement_id)
+    seat = seat_on(case, command.movement_id)
     if command.on_board:
         boarded = seat is not None and seat.status == "BOARDED"
         breaches = command.breaches or (() if boarded else ("NOT_BOARDED_BY_THE_RULES",))
