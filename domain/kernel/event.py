@@ -90,12 +90,14 @@ class Event(BaseModel, CanMutateAggregate[UUID]):
         """Returns a copy with its place: the stream, the version there, and when it took effect (UTC)."""
         return self.model_copy(update={"originator_id": stream_id, "originator_version": version, "timestamp": at})
 
-    def mutate(self, aggregate: Any) -> Any:
-        """Applies the event to its aggregate, which must be exactly one version behind, and returns the aggregate.
+    if TYPE_CHECKING:
 
-        Raises ``OriginatorIDError`` or ``OriginatorVersionError`` if the event belongs elsewhere.
-        """
-        return super().mutate(aggregate)
+        def mutate(self, aggregate: Any) -> Any:
+            """Applies the event to its aggregate, which must be exactly one version behind, and returns the aggregate.
+
+            Inherited; declared here for its types. Raises ``OriginatorIDError`` or ``OriginatorVersionError`` if the
+            event belongs elsewhere.
+            """
 
     def apply(self, aggregate: Any) -> None:
         """Registers the event with its aggregate and applies its change; called by the library's ``mutate``."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from eventsourcing.application import AggregateNotFoundError
 
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("awda.record")
 
 
-@dataclass(frozen=True, slots=True)
-class ReadRow:
+class ReadRow(NamedTuple):
     """A row of the log and its event; ``event`` is ``None`` if the row cannot be read, and ``problem`` says why."""
 
     row: EventRow
