@@ -432,10 +432,10 @@ def test_p1_signals_lead_to_the_same_end_in_any_order_and_with_repetitions(kind:
     story = STORIES[kind]
     straight = a_screened_case()
     for signal, code in story:
-        straight.heard(kind, signal, code)
+        straight.having_signal(kind, signal, code)
     shuffled = a_screened_case()
     for signal, code in data.draw(st.permutations([*story, *data.draw(st.lists(st.sampled_from(story), max_size=4))])):
-        shuffled.heard(kind, signal, code)
+        shuffled.having_signal(kind, signal, code)
     assert outcome(shuffled, kind) == outcome(straight, kind)
 
 
@@ -446,10 +446,10 @@ def test_p1_contradictions_never_permit_more_than_the_first_signal_and_are_quara
 ) -> None:
     scenario = a_screened_case()
     order = data.draw(st.permutations(CONTRADICTIONS[kind]))
-    scenario.heard(kind, *order[0])
+    scenario.having_signal(kind, *order[0])
     first = {name for name, held in scenario.case.clearances.items() if held.status is ClearanceStatus.VALID}
     for signal, code in order[1:]:
-        scenario.heard(kind, signal, code)
+        scenario.having_signal(kind, signal, code)
     assert {name for name, held in scenario.case.clearances.items() if held.status is ClearanceStatus.VALID} <= first
     assert "GATE.SIGNAL.IN_DOUBT" in scenario.failures("BOARD")
 
@@ -472,7 +472,7 @@ WITHDRAWALS: Final = ("staff", "other", "partner")
 
 def withdraw(scenario: CaseScenario, by: str) -> None:
     if by == "partner":
-        scenario.heard("MEDICAL_ASSESSMENT", "WITHDRAWAL_REPORTED", reason="she told the nurse")
+        scenario.having_signal("MEDICAL_ASSESSMENT", "WITHDRAWAL_REPORTED", reason="she told the nurse")
     else:
         scenario.having("WithdrawVoluntaryReturn", channel="PHONE", reported_by_other=by == "other")
 
@@ -482,7 +482,7 @@ def go(scenario: CaseScenario, steps: Iterable[tuple[str, dict[str, Any]]] = STE
     for name, fields in steps:
         submit(scenario, MESSAGES[name].model_validate(fields))
         if name == "TakeSeat" and [each for each in scenario.asked("RECEPTION") if each.status == "SENT"]:
-            scenario.heard("RECEPTION", "ACCEPTED", "CONFIRMED")
+            scenario.having_signal("RECEPTION", "ACCEPTED", "CONFIRMED")
     return scenario
 
 

@@ -111,7 +111,7 @@ def test_sc_01_the_person_is_received_and_reintegrated_and_the_case_closed() -> 
 
 def test_sc_02_a_duplicate_is_ignored_and_a_contradiction_is_quarantined() -> None:
     scenario = a_frozen_case()
-    scenario.heard("MEDICAL_ASSESSMENT", "COMPLETED", GOOD).heard(
+    scenario.having_signal("MEDICAL_ASSESSMENT", "COMPLETED", GOOD).having_signal(
         "MEDICAL_ASSESSMENT", "COMPLETED", "TREATMENT_REQUIRED"
     )
     assert scenario.failures() == ("GATE.SIGNAL.IN_DOUBT",)
@@ -132,8 +132,8 @@ def test_sc_02_a_duplicate_is_ignored_and_a_contradiction_is_quarantined() -> No
 
 
 def test_sc_03_signals_out_of_order() -> None:
-    scenario = a_screened_case().heard("CONSULAR_IDENTITY", "COMPLETED", "NATIONALITY_CONFIRMED")
-    scenario.heard("CONSULAR_IDENTITY", "ACKNOWLEDGED").heard("CONSULAR_IDENTITY", "ACCEPTED")
+    scenario = a_screened_case().having_signal("CONSULAR_IDENTITY", "COMPLETED", "NATIONALITY_CONFIRMED")
+    scenario.having_signal("CONSULAR_IDENTITY", "ACKNOWLEDGED").having_signal("CONSULAR_IDENTITY", "ACCEPTED")
     assert_in_order(
         scenario.events,
         "ReferralSent[CONSULAR_IDENTITY]",
@@ -149,7 +149,7 @@ def test_sc_04_a_critical_result_for_a_cancelled_referral_reaches_a_doctor() -> 
     scenario.having(
         "CancelReferral", referral_id=scenario.referral("MEDICAL_ASSESSMENT").referral_id, reason="wrong person"
     )
-    scenario.heard("MEDICAL_ASSESSMENT", "COMPLETED", "TREATMENT_REQUIRED")
+    scenario.having_signal("MEDICAL_ASSESSMENT", "COMPLETED", "TREATMENT_REQUIRED")
     assert_in_order(
         scenario.events,
         "ReferralCancelled",
@@ -170,14 +170,14 @@ def a_withdrawn_and_closed_case() -> CaseScenario:
 
 
 def test_sc_05_a_late_signal_that_is_not_material_proposes_nothing() -> None:
-    scenario = a_withdrawn_and_closed_case().heard("CONSULAR_IDENTITY", "COMPLETED", "NATIONALITY_CONFIRMED")
+    scenario = a_withdrawn_and_closed_case().having_signal("CONSULAR_IDENTITY", "COMPLETED", "NATIONALITY_CONFIRMED")
     assert_in_order(scenario.events, "CaseClosed[WITHDRAWN]", "LateSignalRecorded[CASE_CLOSED]")
     assert "CaseReopenProposed" not in scenario.names
 
 
 def test_sc_05_a_late_concern_proposes_reopening_and_a_person_decides() -> None:
-    scenario = a_withdrawn_and_closed_case().heard("CONSULAR_IDENTITY", "COMPLETED", "NATIONALITY_CONFIRMED")
-    scenario.heard("MEDICAL_ASSESSMENT", "CONCERN_REPORTED", reason="beaten in detention")
+    scenario = a_withdrawn_and_closed_case().having_signal("CONSULAR_IDENTITY", "COMPLETED", "NATIONALITY_CONFIRMED")
+    scenario.having_signal("MEDICAL_ASSESSMENT", "CONCERN_REPORTED", reason="beaten in detention")
     assert scenario.case.phase == "CLOSED"
     scenario.having("ReopenCase", target_phase="INTAKE", reason="abuse reported")
     assert_in_order(
@@ -217,9 +217,9 @@ def test_only_a_closed_case_is_reopened() -> None:
 
 def test_sc_20_an_embassy_does_not_respond_then_responds_late_and_is_replaced() -> None:
     scenario = a_screened_case().after(days=14)
-    scenario.heard("CONSULAR_IDENTITY", "ACKNOWLEDGED")
+    scenario.having_signal("CONSULAR_IDENTITY", "ACKNOWLEDGED")
     assert scenario.referral("CONSULAR_IDENTITY").timeliness == "ON_TIME"
-    scenario.heard("CONSULAR_IDENTITY", "ACCEPTED").after(days=20)
+    scenario.having_signal("CONSULAR_IDENTITY", "ACCEPTED").after(days=20)
     order = {"referral_id": scenario.referral("CONSULAR_IDENTITY").referral_id, "reason": "no answer"}
     scenario.having("ConfirmReferralExpiry", **order).having("ReassignReferral", partner_id="embassy-nga-2", **order)
     mine = [event for event in scenario.events if str(event.facts.get("referral_id")) == str(order["referral_id"])]
@@ -244,9 +244,9 @@ def test_sc_21_a_full_safe_house_is_replaced_by_another() -> None:
     scenario = a_registered_case().having("RecordConsent", purpose="SHARE_PROTECTION", form_version="1", language="en")
     scenario.having("CreateReferral", kind="VOT_ASSISTANCE", partner_id="partner-046")
     first = scenario.referral("VOT_ASSISTANCE")
-    scenario.heard("VOT_ASSISTANCE", "REJECTED", "NO_CAPACITY", reason="full").after(hours=1)
+    scenario.having_signal("VOT_ASSISTANCE", "REJECTED", "NO_CAPACITY", reason="full").after(hours=1)
     scenario.having("ReassignReferral", referral_id=first.referral_id, partner_id="partner-047", reason="full")
-    scenario.heard("VOT_ASSISTANCE", "COMPLETED", "ADMITTED")
+    scenario.having_signal("VOT_ASSISTANCE", "COMPLETED", "ADMITTED")
     assert_in_order(
         scenario.events,
         "ReferralRejected[NO_CAPACITY]",

@@ -98,7 +98,7 @@ async def is_seated(worker: RunningWorker, case: UUID) -> UUID:
     await a_taken_message(worker, case, "NominatePassenger", **about)
     await worker.until(case, "SeatReserved")
     await worker.at("2026-12-01T08:00:00+00:00")
-    assert (await worker.heard(case, "RECEPTION", "ACCEPTED", "CONFIRMED"))["status"] == "applied"
+    assert (await worker.receive_signal(case, "RECEPTION", "ACCEPTED", "CONFIRMED"))["status"] == "applied"
     return movement
 
 
@@ -124,7 +124,7 @@ async def is_received(worker: RunningWorker, case: UUID) -> None:
     await a_taken_message(worker, case, "RecordReception", met=True, met_by="Ngozi")
     await a_taken_message(worker, case, "ProvideImmediateAssistance", items=["meal", "NFI kit"], cash_eur=65)
     await a_taken_message(worker, case, "ProvideOnwardTransport", mode="BUS")
-    assert (await worker.heard(case, "RECEPTION", "COMPLETED", "RECEIVED"))["status"] == "applied"
+    assert (await worker.receive_signal(case, "RECEPTION", "COMPLETED", "RECEIVED"))["status"] == "applied"
     await a_taken_message(worker, case, "CompleteReception", outcome="RECEIVED")
 
 
@@ -132,13 +132,13 @@ async def is_reintegrated(worker: RunningWorker, case: UUID) -> None:
     await worker.until(case, "ReceptionCompleted")
     await worker.after(days=5)
     await a_taken_message(worker, case, "EnrolReintegration", office="Lagos")
-    await worker.heard(case, "REINTEGRATION_COUNSELLING", "COMPLETED", "COUNSELLED")
+    await worker.receive_signal(case, "REINTEGRATION_COUNSELLING", "COMPLETED", "COUNSELLED")
     await a_taken_message(worker, case, "AssessReintegrationNeeds", needs=["ECONOMIC"])
     item = {"item_id": "shop", "type": "MICROBUSINESS", "description": "small shop", "amount_eur": 900}
     await a_taken_message(worker, case, "DraftPlan", items=[item], signed_by_returnee=True)
     await a_taken_message(worker, case, "ApprovePlan", by="staff:amaka")
     await worker.after(days=2)
-    await worker.heard(case, "REINTEGRATION_SERVICE", "COMPLETED", "DELIVERED")
+    await worker.receive_signal(case, "REINTEGRATION_SERVICE", "COMPLETED", "DELIVERED")
     await worker.after(days=180)
     await a_taken_message(worker, case, "RecordMonitoring", month=6, finding="shop open")
     await worker.after(days=180)

@@ -28,16 +28,18 @@ async def test_sc_02_a_conflicting_clinic_result_waits_for_a_person_and_then_hol
         before = len(await worker.log(case))
         first = next(event for event in await worker.log(case) if isinstance(event, ReferralCompleted))
 
-        same = await worker.heard(
+        same = await worker.receive_signal(
             case, "MEDICAL_ASSESSMENT", "COMPLETED", "NO_SIGNIFICANT_CONDITION", signal_id=first.signal_id
         )
         assert same["status"] == "applied"
         assert len(await worker.log(case)) == before, "a technical duplicate leaves no event"
 
-        again = await worker.heard(case, "MEDICAL_ASSESSMENT", "COMPLETED", "NO_SIGNIFICANT_CONDITION")
+        again = await worker.receive_signal(case, "MEDICAL_ASSESSMENT", "COMPLETED", "NO_SIGNIFICANT_CONDITION")
         assert (again["status"], again["cause"]) == ("ignored", "ALREADY_TERMINAL_SAME_OUTCOME")
         doubtful = uuid4()
-        other = await worker.heard(case, "MEDICAL_ASSESSMENT", "COMPLETED", "TREATMENT_REQUIRED", signal_id=doubtful)
+        other = await worker.receive_signal(
+            case, "MEDICAL_ASSESSMENT", "COMPLETED", "TREATMENT_REQUIRED", signal_id=doubtful
+        )
         assert (other["status"], other["cause"]) == ("quarantined", "CONFLICTING_OUTCOME")
         state = await a_case(worker, case)
         assert state.has_clearance(ClearanceKind.MEDICAL_ASSESSMENT, state.modified_on), "not decided yet"
@@ -72,8 +74,8 @@ async def test_sc_03_an_embassy_that_says_done_first_is_believed_and_its_late_st
         await worker.until(case, "ReferralSent")
         before = len(await worker.log(case))
 
-        await worker.heard(case, "CONSULAR_IDENTITY", "COMPLETED", "NATIONALITY_CONFIRMED")
-        late = [await worker.heard(case, "CONSULAR_IDENTITY", step) for step in ("ACKNOWLEDGED", "ACCEPTED")]
+        await worker.receive_signal(case, "CONSULAR_IDENTITY", "COMPLETED", "NATIONALITY_CONFIRMED")
+        late = [await worker.receive_signal(case, "CONSULAR_IDENTITY", step) for step in ("ACKNOWLEDGED", "ACCEPTED")]
 
         after = (await worker.log(case))[before:]
         completed = next(event for event in after if isinstance(event, ReferralCompleted))
@@ -98,7 +100,7 @@ async def test_sc_04_a_critical_result_for_a_cancelled_referral_is_kept_and_a_me
         )
         before = len(await worker.log(case))
 
-        result = await worker.heard(case, "SPECIALIST_CARE", "COMPLETED", "ADMITTED")
+        result = await worker.receive_signal(case, "SPECIALIST_CARE", "COMPLETED", "ADMITTED")
 
         assert (result["status"], result["cause"]) == ("late", "REFERRAL_CANCELLED")
         after = (await worker.log(case))[before:]
@@ -121,11 +123,13 @@ async def test_sc_05_after_closure_only_what_is_material_proposes_to_reopen_and_
         await a_taken_message(worker, case, "CloseCase", reason="WITHDRAWN_BY_MIGRANT", approved_by="fatima")
         await worker.after(days=20)
 
-        confirmed = await worker.heard(case, "CONSULAR_IDENTITY", "COMPLETED", "NATIONALITY_CONFIRMED")
+        confirmed = await worker.receive_signal(case, "CONSULAR_IDENTITY", "COMPLETED", "NATIONALITY_CONFIRMED")
         assert (confirmed["status"], confirmed["cause"]) == ("late", "CASE_CLOSED")
         assert "CaseReopenProposed" not in await worker.names(case), "not material"
 
-        concern = await worker.heard(case, "MEDICAL_ASSESSMENT", "CONCERN_REPORTED", reason="abuse in detention")
+        concern = await worker.receive_signal(
+            case, "MEDICAL_ASSESSMENT", "CONCERN_REPORTED", reason="abuse in detention"
+        )
         assert concern["status"] == "late"
         assert (await worker.names(case))[-1] == "CaseReopenProposed"
         assert (await a_case(worker, case)).phase is Phase.CLOSED, "only a person reopens"
@@ -166,9 +170,9 @@ async def test_sc_20_an_embassy_that_never_answers_climbs_the_ladder_in_working_
             ("L2", "2027-01-03"),  # with the digest of the next working morning
         ]
 
-        await worker.heard(case, "CONSULAR_IDENTITY", "ACKNOWLEDGED")
+        await worker.receive_signal(case, "CONSULAR_IDENTITY", "ACKNOWLEDGED")
         assert (await a_case(worker, case)).referrals[embassy.referral_id].timeliness is Timeliness.ON_TIME
-        await worker.heard(case, "CONSULAR_IDENTITY", "ACCEPTED")
+        await worker.receive_signal(case, "CONSULAR_IDENTITY", "ACCEPTED")
         await worker.at(embassy.dues["stands"] + timedelta(days=1))
         assert "ReferralOverdue" in [
             event.name for event in (await worker.log(case))[-20:] if about(event, embassy.referral_id)

@@ -178,7 +178,7 @@ class CaseScenario:
         self.walk()
         return decided
 
-    def heard(self, kind: str, signal: str, outcome: str | None = None, **more: Any) -> Self:
+    def having_signal(self, kind: str, signal: str, outcome: str | None = None, **more: Any) -> Self:
         self.partner_says(kind, signal, outcome, **more)
         return self
 
@@ -297,15 +297,15 @@ def a_screened_case(risk: str = "LOW", **more: Any) -> CaseScenario:
 def a_cleared_case() -> CaseScenario:
     """All clearances are in force and funding is allocated; only the flight is missing."""
     scenario = a_screened_case().having("AssessSafetyOfReturn", area="NG-LA", result="SAFE", advisory_version="2026-3")
-    scenario.heard("MEDICAL_ASSESSMENT", "COMPLETED", "NO_SIGNIFICANT_CONDITION")
-    scenario.heard("CONSULAR_IDENTITY", "COMPLETED", "NATIONALITY_CONFIRMED")
-    scenario.heard(
+    scenario.having_signal("MEDICAL_ASSESSMENT", "COMPLETED", "NO_SIGNIFICANT_CONDITION")
+    scenario.having_signal("CONSULAR_IDENTITY", "COMPLETED", "NATIONALITY_CONFIRMED")
+    scenario.having_signal(
         "TRAVEL_DOCUMENT",
         "COMPLETED",
         "ISSUED",
         payload={"kind": "LAISSEZ_PASSER", "number": "LP-100", "expires_on": "2027-01-22"},
     )
-    scenario.heard(
+    scenario.having_signal(
         "EXIT_PERMIT",
         "COMPLETED",
         "GRANTED",
@@ -319,7 +319,7 @@ def a_seated_case() -> CaseScenario:
     """The person is nominated and has a seat, and the reception partner has confirmed."""
     scenario = a_cleared_case().having("NominatePassenger", **FLIGHT)
     scenario.having("TakeSeat", **FLIGHT, destination="LOS")
-    return scenario.at("2026-12-01T08:00:00Z").heard("RECEPTION", "ACCEPTED", "CONFIRMED")
+    return scenario.at("2026-12-01T08:00:00Z").having_signal("RECEPTION", "ACCEPTED", "CONFIRMED")
 
 
 @remembered
@@ -355,19 +355,19 @@ def a_received_case() -> CaseScenario:
     scenario = an_arrived_case().having("RecordReception", met=True, met_by="Ngozi", by="staff:ngozi")
     scenario.having("ProvideImmediateAssistance", items=("meal", "NFI kit"), cash_eur=65)
     scenario.having("ProvideOnwardTransport", mode="BUS")
-    scenario.heard("RECEPTION", "COMPLETED", "RECEIVED")
+    scenario.having_signal("RECEPTION", "COMPLETED", "RECEIVED")
     return scenario.having("CompleteReception", outcome="RECEIVED")
 
 
 @remembered
 def a_reintegrated_case() -> CaseScenario:
     scenario = a_received_case().after(days=5).having("EnrolReintegration", office="Lagos")
-    scenario.heard("REINTEGRATION_COUNSELLING", "COMPLETED", "COUNSELLED")
+    scenario.having_signal("REINTEGRATION_COUNSELLING", "COMPLETED", "COUNSELLED")
     scenario.having("AssessReintegrationNeeds", needs=("ECONOMIC",))
     item = {"item_id": "shop", "type": "MICROBUSINESS", "description": "small shop", "amount_eur": 900}
     scenario.having("DraftPlan", items=(item,), signed_by_returnee=True)
     scenario.having("ApprovePlan", by="staff:amaka")
-    scenario.after(days=60).heard("REINTEGRATION_SERVICE", "COMPLETED", "DELIVERED")
+    scenario.after(days=60).having_signal("REINTEGRATION_SERVICE", "COMPLETED", "DELIVERED")
     scenario.after(days=120).having("RecordMonitoring", month=6, finding="shop open")
     scenario.after(days=180).having("RecordRss", wave="ENDLINE", rss_version="1", composite=0.7)
     return scenario.having("CompleteReintegration")

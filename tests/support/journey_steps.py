@@ -60,12 +60,12 @@ async def a_cleared_case(worker: RunningWorker) -> UUID:
     case = await a_screened_case(worker)
     await worker.until(case, "ReferralSent")
     await worker.told(case, "AssessSafetyOfReturn", area="NG-LA", result="SAFE", advisory_version="2026-3")
-    await worker.heard(case, "MEDICAL_ASSESSMENT", "COMPLETED", "NO_SIGNIFICANT_CONDITION")
-    await worker.heard(case, "CONSULAR_IDENTITY", "COMPLETED", "NATIONALITY_CONFIRMED")
+    await worker.receive_signal(case, "MEDICAL_ASSESSMENT", "COMPLETED", "NO_SIGNIFICANT_CONDITION")
+    await worker.receive_signal(case, "CONSULAR_IDENTITY", "COMPLETED", "NATIONALITY_CONFIRMED")
     paper = {"kind": "LAISSEZ_PASSER", "number": "LP-100", "expires_on": "2027-01-22"}
-    await worker.heard(case, "TRAVEL_DOCUMENT", "COMPLETED", "ISSUED", payload=paper)
+    await worker.receive_signal(case, "TRAVEL_DOCUMENT", "COMPLETED", "ISSUED", payload=paper)
     permit = {"permit_number": "X-7", "airport": "MJI", "expires_on": "2027-01-05"}
-    await worker.heard(case, "EXIT_PERMIT", "COMPLETED", "GRANTED", payload=permit)
+    await worker.receive_signal(case, "EXIT_PERMIT", "COMPLETED", "GRANTED", payload=permit)
     became = await worker.told(case, "AllocateFunding", project="VHR-1", until="2027-12-31T00:00:00+00:00")
     assert became["status"] == "applied", became
     return case

@@ -169,8 +169,12 @@ def fear_at_the_airport() -> CaseScenario:
 
 
 def treatment_required() -> CaseScenario:
-    scenario = a_screened_case().heard("MEDICAL_ASSESSMENT", "COMPLETED", "TREATMENT_REQUIRED", payload={"note": "TB"})
-    scenario.having("CreateReferral", kind="SPECIALIST_CARE").heard("SPECIALIST_CARE", "PROGRESS", "IN_TREATMENT")
+    scenario = a_screened_case().having_signal(
+        "MEDICAL_ASSESSMENT", "COMPLETED", "TREATMENT_REQUIRED", payload={"note": "TB"}
+    )
+    scenario.having("CreateReferral", kind="SPECIALIST_CARE").having_signal(
+        "SPECIALIST_CARE", "PROGRESS", "IN_TREATMENT"
+    )
     return scenario.after(days=10)
 
 
@@ -183,7 +187,9 @@ def a_survivor() -> CaseScenario:
     scenario.having("RaiseProtectionConcern", risk_level="HIGH", concern="trafficked; gbv by the employer")
     scenario.having("RecordVulnerabilityAssessment", overall_risk="HIGH", factors=("TRAFFICKING", "GBV"))
     scenario.having("CreateReferral", kind="VOT_ASSISTANCE", urgent=True)
-    scenario.heard("VOT_ASSISTANCE", "ACCEPTED", reason="trafficked").heard("VOT_ASSISTANCE", "COMPLETED", "ADMITTED")
+    scenario.having_signal("VOT_ASSISTANCE", "ACCEPTED", reason="trafficked").having_signal(
+        "VOT_ASSISTANCE", "COMPLETED", "ADMITTED"
+    )
     scenario.having("ReviewHold", hold_id=scenario.held("PROTECTION").hold_id, decision="goes on")
     return scenario.after(days=10)
 
@@ -191,8 +197,8 @@ def a_survivor() -> CaseScenario:
 def a_withdrawal() -> CaseScenario:
     scenario = a_boarded_case().having("WithdrawVoluntaryReturn", channel="AIRPORT", place="AIRPORT")
     scenario.having("CloseCase", reason="WITHDRAWN_BY_MIGRANT", approved_by="amaka").after(days=20)
-    scenario.heard("MEDICAL_ASSESSMENT", "COMPLETED", GOOD)
-    scenario.heard("MEDICAL_ASSESSMENT", "CONCERN_REPORTED", reason="beaten in detention")
+    scenario.having_signal("MEDICAL_ASSESSMENT", "COMPLETED", GOOD)
+    scenario.having_signal("MEDICAL_ASSESSMENT", "CONCERN_REPORTED", reason="beaten in detention")
     scenario.having("ReopenCase", target_phase="INTAKE", reason="wants asylum after abuse")
     return scenario
 
@@ -204,44 +210,50 @@ def an_unsafe_closing() -> CaseScenario:
 
 def partners_at_their_worst() -> CaseScenario:
     scenario = a_screened_case()
-    scenario.heard("MEDICAL_ASSESSMENT", "ACKNOWLEDGED").heard("MEDICAL_ASSESSMENT", "STARTED")
-    scenario.heard("MEDICAL_ASSESSMENT", "PROGRESS", partner_seq=1).heard(
+    scenario.having_signal("MEDICAL_ASSESSMENT", "ACKNOWLEDGED").having_signal("MEDICAL_ASSESSMENT", "STARTED")
+    scenario.having_signal("MEDICAL_ASSESSMENT", "PROGRESS", partner_seq=1).having_signal(
         "MEDICAL_ASSESSMENT", "PAUSED", reason="holiday"
     )
-    scenario.after(days=20).heard("MEDICAL_ASSESSMENT", "RESUMED").heard("MEDICAL_ASSESSMENT", "COMPLETED", GOOD)
-    scenario.heard("MEDICAL_ASSESSMENT", "COMPLETED", "UNFIT_LONG_TERM")
+    scenario.after(days=20).having_signal("MEDICAL_ASSESSMENT", "RESUMED").having_signal(
+        "MEDICAL_ASSESSMENT", "COMPLETED", GOOD
+    )
+    scenario.having_signal("MEDICAL_ASSESSMENT", "COMPLETED", "UNFIT_LONG_TERM")
     signal = next(iter(scenario.referral("MEDICAL_ASSESSMENT").disputed))
     scenario.having("ResolveQuarantinedSignal", signal_id=signal, decision="AMEND", reason="confirmed: unfit")
-    scenario.heard("MEDICAL_ASSESSMENT", "ACCEPTED").heard("CONSULAR_IDENTITY", "REJECTED", reason="not ours")
+    scenario.having_signal("MEDICAL_ASSESSMENT", "ACCEPTED").having_signal(
+        "CONSULAR_IDENTITY", "REJECTED", reason="not ours"
+    )
     first = scenario.referral("CONSULAR_IDENTITY").referral_id
     scenario.having("ReassignReferral", referral_id=first, partner_id="embassy-nga-2", reason="not theirs")
-    scenario.heard("CONSULAR_IDENTITY", "FAILED", reason="moved")
+    scenario.having_signal("CONSULAR_IDENTITY", "FAILED", reason="moved")
     scenario.having(
         "ReassignReferral",
         referral_id=scenario.referral("CONSULAR_IDENTITY").referral_id,
         partner_id="embassy-nga",
         reason="x",
     )
-    scenario.heard("CONSULAR_IDENTITY", "COMPLETED", "NOT_CONFIRMED", payload={"file_no": "7", "diagnosis": "TB"})
+    scenario.having_signal(
+        "CONSULAR_IDENTITY", "COMPLETED", "NOT_CONFIRMED", payload={"file_no": "7", "diagnosis": "TB"}
+    )
     scenario.having("MarkReferralEnteredInError", referral_id=first, reason="wrong person")
     return scenario
 
 
 def embassies_that_examined_nothing() -> CaseScenario:
     """The person misses the interview at one embassy; another embassy is closed."""
-    scenario = a_screened_case().heard("CONSULAR_IDENTITY", "COMPLETED", "INTERVIEW_NO_SHOW")
+    scenario = a_screened_case().having_signal("CONSULAR_IDENTITY", "COMPLETED", "INTERVIEW_NO_SHOW")
     scenario.having("CreateReferral", kind="CONSULAR_IDENTITY", partner_id="embassy-nga-2")
-    return scenario.heard("CONSULAR_IDENTITY", "COMPLETED", "EMBASSY_CLOSED")
+    return scenario.having_signal("CONSULAR_IDENTITY", "COMPLETED", "EMBASSY_CLOSED")
 
 
 def another_nationality() -> CaseScenario:
     """One embassy does not confirm the nationality; the person states another one, and the interviews are repeated."""
-    scenario = a_screened_case().heard("CONSULAR_IDENTITY", "COMPLETED", "NOT_CONFIRMED").after(hours=1)
+    scenario = a_screened_case().having_signal("CONSULAR_IDENTITY", "COMPLETED", "NOT_CONFIRMED").after(hours=1)
     scenario.having("ChangeNationality", nationality="GIN").having("RecordNonRefoulementScreen", outcome="NO_CLAIM")
     scenario.having("AssessVoluntariness", understood=True, free_of_pressure=True, in_private=True)
     scenario.having("SignVoluntaryReturnDeclaration", country="GIN", form_version="VRD-1", language="en")
     scenario.having("RecordConsent", purpose="SHARE_EMBASSY", form_version="C-1", language="en")
-    return scenario.heard("CONSULAR_IDENTITY", "COMPLETED", "NATIONALITY_CONFIRMED")
+    return scenario.having_signal("CONSULAR_IDENTITY", "COMPLETED", "NATIONALITY_CONFIRMED")
 
 
 def another_place() -> CaseScenario:
@@ -265,7 +277,7 @@ def an_item_given_twice() -> CaseScenario:
     item = {"item_id": "shop", "type": "MICROBUSINESS", "description": "small shop", "amount_eur": 900}
     scenario = a_received_case().having("DraftPlan", items=(item,), signed_by_returnee=True).having("ApprovePlan")
     for day in ("2027-01-10", "2027-02-10"):
-        scenario.heard("REINTEGRATION_SERVICE", "COMPLETED", "DELIVERED", payload={"delivered_on": day})
+        scenario.having_signal("REINTEGRATION_SERVICE", "COMPLETED", "DELIVERED", payload={"delivered_on": day})
     return scenario
 
 
@@ -276,12 +288,12 @@ def silence() -> CaseScenario:
 
 
 def papers() -> CaseScenario:
-    scenario = a_screened_case().heard("CONSULAR_IDENTITY", "COMPLETED", "NATIONALITY_CONFIRMED")
-    scenario.heard("TRAVEL_DOCUMENT", "COMPLETED", "REFUSED")
+    scenario = a_screened_case().having_signal("CONSULAR_IDENTITY", "COMPLETED", "NATIONALITY_CONFIRMED")
+    scenario.having_signal("TRAVEL_DOCUMENT", "COMPLETED", "REFUSED")
     scenario.having(
         "RecordTravelDocument", kind="PASSPORT", number="A1", expires_on="2030-01-01", authenticity="CHECKED"
     )
-    scenario.heard("EXIT_PERMIT", "COMPLETED", "REFUSED", payload={"reason_class": "UNPAID_FINE"})
+    scenario.having_signal("EXIT_PERMIT", "COMPLETED", "REFUSED", payload={"reason_class": "UNPAID_FINE"})
     return scenario.having("HandOverTravelDocument").having("ReportDocumentLost")
 
 

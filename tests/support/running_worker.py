@@ -148,7 +148,7 @@ class RunningWorker:
                     return found[-1]
                 await asyncio.sleep(0.05)
 
-    async def heard(
+    async def receive_signal(
         self,
         case: UUID,
         kind: str,

@@ -234,12 +234,12 @@ def test_a_withdrawal_after_the_reaffirmation_counts(ready: CaseScenario) -> Non
 def test_a_quarantined_signal_counts_against_travel(
     ready: CaseScenario, checkpoint: str, failures: tuple[str, ...]
 ) -> None:
-    ready.heard("MEDICAL_ASSESSMENT", "COMPLETED", "TREATMENT_REQUIRED")
+    ready.having_signal("MEDICAL_ASSESSMENT", "COMPLETED", "TREATMENT_REQUIRED")
     assert ready.failures(checkpoint) == failures
 
 
 def test_a_signal_set_aside_no_longer_counts(ready: CaseScenario) -> None:
-    ready.heard("MEDICAL_ASSESSMENT", "COMPLETED", "TREATMENT_REQUIRED")
+    ready.having_signal("MEDICAL_ASSESSMENT", "COMPLETED", "TREATMENT_REQUIRED")
     signal = next(iter(ready.referral("MEDICAL_ASSESSMENT").disputed))
     ready.having("ResolveQuarantinedSignal", signal_id=signal, decision="IGNORE", reason="another patient")
     assert ready.failures() == ()

@@ -94,12 +94,12 @@ def test_a_draft_cannot_be_delivered_by_hand() -> None:
 
 
 def test_a_partner_that_responded_has_received_the_request() -> None:
-    scenario = failed(a_screened_case().heard(EMBASSY, "ACCEPTED"))
+    scenario = failed(a_screened_case().having_signal(EMBASSY, "ACCEPTED"))
     assert not scenario.referral(EMBASSY).undelivered
 
 
 def test_a_response_after_a_failed_delivery_shows_that_the_request_was_received() -> None:
-    scenario = failed(a_screened_case()).heard(EMBASSY, "ACKNOWLEDGED")
+    scenario = failed(a_screened_case()).having_signal(EMBASSY, "ACKNOWLEDGED")
     assert not scenario.referral(EMBASSY).undelivered
     scenario.having("CancelReferral", referral_id=scenario.referral(EMBASSY).referral_id, reason="x").after(days=9)
     assert "ReferralCancellationNotified" in scenario.names
@@ -143,7 +143,7 @@ def test_a_report_about_an_unknown_referral_names_it(message: str) -> None:
 
 
 def test_an_amendment_is_sent_to_the_partner_and_recorded_as_a_disclosure() -> None:
-    scenario = a_screened_case().heard(EMBASSY, "ACCEPTED")
+    scenario = a_screened_case().having_signal(EMBASSY, "ACCEPTED")
     scenario.having("AmendReferral", referral_id=scenario.referral(EMBASSY).referral_id)
     assert scenario.names[-2:] == ["ReferralAmended", "DisclosureRecorded"]
     message = notifications_of(scenario.case, scenario.named("ReferralAmended")[-1])
@@ -156,7 +156,7 @@ def test_an_amendment_is_rejected_unless_a_partner_works_on_the_referral(ends: s
     scenario = a_screened_case()
     kind = "MEDICAL_ASSESSMENT" if ends == "COMPLETED" else "SHELTER_DIRECT_ASSISTANCE"
     if ends == "COMPLETED":
-        scenario.heard(kind, "COMPLETED", "NO_SIGNIFICANT_CONDITION")
+        scenario.having_signal(kind, "COMPLETED", "NO_SIGNIFICANT_CONDITION")
     else:
         scenario.having("CreateReferral", kind=kind)
     assert (

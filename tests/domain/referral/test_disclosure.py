@@ -249,7 +249,7 @@ def test_a_partner_that_must_report_requires_that_the_person_was_informed() -> N
 
 def test_reassignment_to_a_partner_that_must_report_requires_the_same() -> None:
     scenario = with_a_reporting_clinic().having("CreateReferral", kind="MEDICAL_ASSESSMENT")
-    scenario.heard("MEDICAL_ASSESSMENT", "REJECTED")
+    scenario.having_signal("MEDICAL_ASSESSMENT", "REJECTED")
     order = {
         "referral_id": scenario.referral("MEDICAL_ASSESSMENT").referral_id,
         "partner_id": "clinic-misrata",

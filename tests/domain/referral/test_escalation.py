@@ -96,19 +96,20 @@ def test_a_sent_referral_has_all_five_due_dates() -> None:
 def test_each_step_makes_the_next_one_owed(signals: tuple[str, ...], owed: str | None) -> None:
     scenario = a_screened_case()
     for signal in signals:
-        scenario.heard(EMBASSY, signal)
+        scenario.having_signal(EMBASSY, signal)
     assert scenario.referral(EMBASSY).awaited == owed
 
 
 def test_a_partner_that_never_reports_the_start_still_owes_the_completion() -> None:
-    scenario = a_screened_case().heard(EMBASSY, "ACCEPTED").after(days=26)
+    scenario = a_screened_case().having_signal(EMBASSY, "ACCEPTED").after(days=26)
     assert {"start.overdue", "start.L1", "complete.overdue"} <= set(names(scenario))
     assert not {"start.L2", "start.L3"} & set(names(scenario)), "the start is escalated to the first level only"
 
 
 def test_a_kind_without_a_start_step_owes_the_completion() -> None:
     assert (
-        a_screened_case().heard("MEDICAL_ASSESSMENT", "ACCEPTED").referral("MEDICAL_ASSESSMENT").awaited == "complete"
+        a_screened_case().having_signal("MEDICAL_ASSESSMENT", "ACCEPTED").referral("MEDICAL_ASSESSMENT").awaited
+        == "complete"
     )
 
 
@@ -217,7 +218,7 @@ def test_a_survivors_due_dates_count_from_the_first_partner() -> None:
     scenario = a_survivor().after(hours=30)
     first = scenario.referral("VOT_ASSISTANCE")
     began = first.sent_at
-    scenario.heard("VOT_ASSISTANCE", "REJECTED", "NO_CAPACITY")
+    scenario.having_signal("VOT_ASSISTANCE", "REJECTED", "NO_CAPACITY")
     scenario.having("ReassignReferral", referral_id=first.referral_id, partner_id="partner-047", reason="full")
     second = scenario.referral("VOT_ASSISTANCE")
     assert began is not None
@@ -226,7 +227,7 @@ def test_a_survivors_due_dates_count_from_the_first_partner() -> None:
     assert due_date(scenario.case, second, "complete", LIBYA) == second.dues["complete"], (
         "a holiday does not extend clock time"
     )
-    scenario.after(days=10).heard("VOT_ASSISTANCE", "REJECTED", "NO_CAPACITY")
+    scenario.after(days=10).having_signal("VOT_ASSISTANCE", "REJECTED", "NO_CAPACITY")
     scenario.having("ReassignReferral", referral_id=second.referral_id, partner_id="partner-046", reason="full")
     assert scenario.referral("VOT_ASSISTANCE").dues["complete"] == scenario.now + timedelta(hours=8)
 
@@ -237,14 +238,14 @@ def test_a_survivors_due_dates_count_from_the_first_partner() -> None:
 def test_the_awaited_step_resets_timeliness_and_starts_the_next() -> None:
     scenario = a_screened_case().after(days=5)
     assert scenario.referral(EMBASSY).timeliness == "OVERDUE"
-    scenario.heard(EMBASSY, "ACKNOWLEDGED").heard(EMBASSY, "ACCEPTED").heard(EMBASSY, "STARTED")
+    scenario.having_signal(EMBASSY, "ACKNOWLEDGED").having_signal(EMBASSY, "ACCEPTED").having_signal(EMBASSY, "STARTED")
     assert scenario.referral(EMBASSY).timeliness == "ON_TIME"
     assert scenario.after(days=20).referral(EMBASSY).timeliness == "OVERDUE"
     assert steps_of(scenario)[-2:] == [("12-17 08:00", "complete.overdue"), ("12-17 08:00", "complete.reminder-100")]
 
 
 def test_a_partner_late_with_one_step_has_the_time_of_the_first_for_the_next() -> None:
-    scenario = a_screened_case().after(days=14).heard(EMBASSY, "ACKNOWLEDGED")
+    scenario = a_screened_case().after(days=14).having_signal(EMBASSY, "ACKNOWLEDGED")
     assert scenario.referral(EMBASSY).timeliness == "ON_TIME"
     assert scenario.referral(EMBASSY).dues["accept"] == LIBYA.after(
         scenario.now, NEWEST.pinned.answers[ReferralKind(EMBASSY)].ack
@@ -252,15 +253,15 @@ def test_a_partner_late_with_one_step_has_the_time_of_the_first_for_the_next() -
 
 
 def test_the_start_does_not_reset_an_overdue_completion() -> None:
-    scenario = a_screened_case().heard(EMBASSY, "ACCEPTED").after(days=25)
+    scenario = a_screened_case().having_signal(EMBASSY, "ACCEPTED").after(days=25)
     assert scenario.referral(EMBASSY).timeliness in ("OVERDUE", "ESCALATED_L1")
-    scenario.heard(EMBASSY, "STARTED")
+    scenario.having_signal(EMBASSY, "STARTED")
     assert scenario.referral(EMBASSY).timeliness == "OVERDUE", "the completion is still owed"
 
 
 def test_a_file_that_went_to_the_capital_takes_longer() -> None:
-    scenario = a_screened_case().heard(EMBASSY, "ACCEPTED").after(days=10)
-    scenario.heard(EMBASSY, "PROGRESS", "VERIFICATION_IN_CAPITAL")
+    scenario = a_screened_case().having_signal(EMBASSY, "ACCEPTED").after(days=10)
+    scenario.having_signal(EMBASSY, "PROGRESS", "VERIFICATION_IN_CAPITAL")
     assert scenario.referral(EMBASSY).dues["complete"] == scenario.now + timedelta(days=45)
     assert "complete.overdue" not in names(scenario.after(days=44))
     assert "complete.overdue" in names(scenario.after(days=1))
@@ -270,30 +271,30 @@ def test_a_file_that_went_to_the_capital_takes_longer() -> None:
 
 
 def test_a_pause_stops_the_due_dates_and_is_reviewed() -> None:
-    scenario = a_screened_case().heard(EMBASSY, "ACCEPTED").heard(EMBASSY, "PAUSED", reason="strike")
+    scenario = a_screened_case().having_signal(EMBASSY, "ACCEPTED").having_signal(EMBASSY, "PAUSED", reason="strike")
     due = scenario.referral(EMBASSY).dues["complete"]
     scenario.after(days=15)
     assert names(scenario) == ["pause-1.again-1"]
     assert [task.task for task in scenario.case.tasks.values()][-1] == "ask about a paused referral"
-    scenario.heard(EMBASSY, "RESUMED")
+    scenario.having_signal(EMBASSY, "RESUMED")
     assert scenario.referral(EMBASSY).dues["complete"] == due + timedelta(days=15)
     assert scenario.referral(EMBASSY).timeliness == "ON_TIME"
 
 
 def test_a_pause_past_its_announced_end_is_reviewed_the_next_morning() -> None:
-    scenario = a_screened_case().heard(EMBASSY, "ACCEPTED").heard(EMBASSY, "PAUSED", until="2026-11-25")
+    scenario = a_screened_case().having_signal(EMBASSY, "ACCEPTED").having_signal(EMBASSY, "PAUSED", until="2026-11-25")
     assert steps_of(scenario.after(days=9)) == [("11-26 07:00", "pause-1.over")]
 
 
 def test_a_step_overdue_before_a_pause_is_overdue_after_it() -> None:
-    scenario = a_screened_case().heard(EMBASSY, "STARTED").after(days=25)
+    scenario = a_screened_case().having_signal(EMBASSY, "STARTED").after(days=25)
     assert scenario.referral(EMBASSY).timeliness == "OVERDUE"
-    assert scenario.heard(EMBASSY, "PAUSED").referral(EMBASSY).timeliness == "ON_TIME"
-    assert scenario.after(days=3).heard(EMBASSY, "RESUMED").referral(EMBASSY).timeliness == "OVERDUE"
+    assert scenario.having_signal(EMBASSY, "PAUSED").referral(EMBASSY).timeliness == "ON_TIME"
+    assert scenario.after(days=3).having_signal(EMBASSY, "RESUMED").referral(EMBASSY).timeliness == "OVERDUE"
 
 
 def test_staff_may_pause_and_resume_a_referral_in_progress() -> None:
-    scenario = a_screened_case().heard(EMBASSY, "ACCEPTED")
+    scenario = a_screened_case().having_signal(EMBASSY, "ACCEPTED")
     order = {"referral_id": scenario.referral(EMBASSY).referral_id}
     scenario.having("PauseReferral", **order, reason="she is in hospital").after(days=4)
     assert scenario.referral(EMBASSY).status == "ON_HOLD"
@@ -346,13 +347,13 @@ def test_a_response_at_the_due_time_is_in_time() -> None:
     due = scenario.referral(EMBASSY).dues["ack"]
     scenario.at(due - timedelta(seconds=1))
     scenario.now = due
-    scenario.heard(EMBASSY, "ACKNOWLEDGED").after(hours=1)
+    scenario.having_signal(EMBASSY, "ACKNOWLEDGED").after(hours=1)
     assert "ack.overdue" not in names(scenario)
 
 
 def test_a_response_one_second_after_the_due_time_is_late() -> None:
     scenario = a_screened_case()
-    scenario.at(scenario.referral(EMBASSY).dues["ack"]).after(seconds=1).heard(EMBASSY, "ACKNOWLEDGED")
+    scenario.at(scenario.referral(EMBASSY).dues["ack"]).after(seconds=1).having_signal(EMBASSY, "ACKNOWLEDGED")
     assert_in_order(scenario.events, "ReferralOverdue[CONSULAR_IDENTITY]", "ReferralAcknowledged[CONSULAR_IDENTITY]")
 
 
@@ -406,7 +407,7 @@ def test_a_partners_calendar_has_the_holidays_of_its_country() -> None:
 def test_a_referral_without_a_response_always_has_a_deadline(status: str, passed: int) -> None:
     scenario = a_screened_case()
     if status != "SENT":
-        scenario.heard(EMBASSY, status)
+        scenario.having_signal(EMBASSY, status)
     scenario.after(days=passed)
     mine = str(scenario.referral(EMBASSY).referral_id)
     assert [
@@ -440,7 +441,7 @@ class UnresponsivePartner(RuleBasedStateMachine):
     @precondition(lambda self: not self.referral.over)
     @rule(signal=st.sampled_from(["ACKNOWLEDGED", "ACCEPTED", "STARTED", "PROGRESS", "PAUSED", "RESUMED"]))
     def the_partner_sends_a_signal(self, signal: str) -> None:
-        self.scenario.heard(EMBASSY, signal)
+        self.scenario.having_signal(EMBASSY, signal)
 
     @precondition(lambda self: not self.referral.over)
     @rule(days=st.sets(st.dates(date(2026, 11, 24), date(2027, 6, 1)), max_size=3))
@@ -490,7 +491,7 @@ TestEachEscalationStepIsRecordedOnceAndInOrder = UnresponsivePartner.TestCase
 def test_no_escalation_step_is_recorded_twice() -> None:
     """A step that starts late may have the same due time again; each escalation step is still recorded once."""
     scenario = a_screened_case().after(days=40)
-    scenario.heard(EMBASSY, "ACCEPTED").after(days=2)
-    scenario.heard(EMBASSY, "STARTED").after(days=10)
+    scenario.having_signal(EMBASSY, "ACCEPTED").after(days=2)
+    scenario.having_signal(EMBASSY, "STARTED").after(days=10)
     found = [(event.facts["referral_id"], event.facts["rung"]) for event in scenario.events if "rung" in event.facts]
     assert len(found) == len(set(found))

@@ -98,12 +98,12 @@ def from_mali() -> CaseScenario:
     scenario = a_screened_case(person=person, country_of_return="MLI").having(
         "AssessSafetyOfReturn", area="ML-BKO", result="SAFE", advisory_version="2026-3"
     )
-    return scenario.heard(IDENTITY, "COMPLETED", "NOT_CONFIRMED")
+    return scenario.having_signal(IDENTITY, "COMPLETED", "NOT_CONFIRMED")
 
 
 def then_from_guinea(scenario: CaseScenario) -> CaseScenario:
     scenario.having("RecordCounselling", topics=("NATIONALITY",), language="fr")
-    return repeated(changed(scenario)).heard(IDENTITY, "COMPLETED", "NATIONALITY_CONFIRMED")
+    return repeated(changed(scenario)).having_signal(IDENTITY, "COMPLETED", "NATIONALITY_CONFIRMED")
 
 
 def test_sc_08_after_mali_declines_the_person_is_interviewed_again_before_the_embassy_of_guinea_is_contacted() -> None:
@@ -149,7 +149,7 @@ def resolved(scenario: CaseScenario, which: int, kind: str = IDENTITY) -> list[E
 
 
 def test_sc_08_the_late_signal_confirms_no_other_nationality_even_when_staff_apply_it() -> None:
-    scenario = changed(from_mali()).heard(IDENTITY, "COMPLETED", "NATIONALITY_CONFIRMED", which=0)
+    scenario = changed(from_mali()).having_signal(IDENTITY, "COMPLETED", "NATIONALITY_CONFIRMED", which=0)
     decided = resolved(scenario, 0)
     assert not nationality_confirmed(scenario.case)
     assert decided[-1].facts["task"] == "look at an answer about a nationality that was changed since"
@@ -158,12 +158,12 @@ def test_sc_08_the_late_signal_confirms_no_other_nationality_even_when_staff_app
 
 def test_sc_08_a_refusal_by_mali_does_not_undo_the_confirmation_by_guinea() -> None:
     person = AMINATA.model_copy(update={"nationality": "MLI"})
-    scenario = a_screened_case(person=person, country_of_return="MLI").heard(
+    scenario = a_screened_case(person=person, country_of_return="MLI").having_signal(
         IDENTITY, "COMPLETED", "NATIONALITY_CONFIRMED"
     )
-    scenario = then_from_guinea(scenario).heard(PAPER, "COMPLETED", "ISSUED", payload=LP)
+    scenario = then_from_guinea(scenario).having_signal(PAPER, "COMPLETED", "ISSUED", payload=LP)
     for signal, outcome in (("AMENDED", "NOT_CONFIRMED"), ("RETRACTED", None)):
-        scenario.heard(IDENTITY, signal, outcome, which=0, reason="another person's file")
+        scenario.having_signal(IDENTITY, signal, outcome, which=0, reason="another person's file")
         resolved(scenario, 0)
     assert nationality_confirmed(scenario.case)
     assert scenario.case.clearances["TRAVEL_DOCUMENT"].status == "VALID"  # type: ignore[index]  # by its code
@@ -172,9 +172,9 @@ def test_sc_08_a_refusal_by_mali_does_not_undo_the_confirmation_by_guinea() -> N
 def test_a_document_of_the_former_embassy_that_staff_apply_grants_and_revokes_nothing() -> None:
     scenario = changed(a_cleared_case())
     before = public(scenario.case)["clearances"]
-    scenario.heard(PAPER, "AMENDED", "ISSUED", payload=LP)
+    scenario.having_signal(PAPER, "AMENDED", "ISSUED", payload=LP)
     resolved(scenario, 0, PAPER)
-    scenario.heard(PERMIT, "AMENDED", "REFUSED")
+    scenario.having_signal(PERMIT, "AMENDED", "REFUSED")
     resolved(scenario, 0, PERMIT)
     assert {"TravelDocumentRefused", "ExitPermitRefused"}.isdisjoint(scenario.names)
     assert public(scenario.case)["clearances"] == before
@@ -220,7 +220,7 @@ def test_referrals_to_the_former_embassy_end_and_it_is_notified_with_the_daily_l
     scenario = a_screened_case()
     for answered_kind, outcome, payload in ((IDENTITY, "NATIONALITY_CONFIRMED", {}), (PAPER, "ISSUED", LP)):
         if answered_kind != kind and not scenario.asked(kind):
-            scenario.heard(answered_kind, "COMPLETED", outcome, payload=payload)
+            scenario.having_signal(answered_kind, "COMPLETED", outcome, payload=payload)
     partner = scenario.referral(kind).partner_id
     before = len(changed(scenario).events)
     assert scenario.referral(kind).status == "CANCELLED"
@@ -365,7 +365,7 @@ def test_a_person_with_a_passport_needs_no_embassy() -> None:
 
 
 def test_a_referral_is_not_reassigned_to_another_embassy_before_that() -> None:
-    scenario = changed(a_screened_case().heard(IDENTITY, "REJECTED", reason="not ours"))
+    scenario = changed(a_screened_case().having_signal(IDENTITY, "REJECTED", reason="not ours"))
     order = {"referral_id": scenario.referral(IDENTITY).referral_id, "partner_id": "embassy-gin", "reason": "x"}
     assert scenario.refused("ReassignReferral", **order).rule == "NATIONALITY.ASK_FIRST"
 
@@ -430,17 +430,17 @@ A_NO = {
 def test_a_refusal_of_former_documents_does_not_prevent_a_new_request(
     answers: tuple[tuple[str, str, str | None], ...],
 ) -> None:
-    scenario = a_screened_case().heard(IDENTITY, "COMPLETED", "NATIONALITY_CONFIRMED")
+    scenario = a_screened_case().having_signal(IDENTITY, "COMPLETED", "NATIONALITY_CONFIRMED")
     for kind, signal, outcome in answers:
-        scenario.heard(kind, signal, outcome, payload={"number": "LP-100"} if outcome == "ISSUED" else {})
-    scenario = repeated(changed(scenario)).heard(IDENTITY, "COMPLETED", "NATIONALITY_CONFIRMED")
+        scenario.having_signal(kind, signal, outcome, payload={"number": "LP-100"} if outcome == "ISSUED" else {})
+    scenario = repeated(changed(scenario)).having_signal(IDENTITY, "COMPLETED", "NATIONALITY_CONFIRMED")
     assert (scenario.referral(PAPER).partner_id, scenario.referral(PAPER).status) == ("embassy-gin", "SENT")
-    scenario.heard(PAPER, "COMPLETED", "ISSUED", payload=LP)
+    scenario.having_signal(PAPER, "COMPLETED", "ISSUED", payload=LP)
     assert scenario.referral(PERMIT).status == "SENT"
 
 
 def test_a_refusal_by_the_new_embassy_counts() -> None:
-    scenario = repeated(changed(from_mali())).heard(IDENTITY, "COMPLETED", "NOT_CONFIRMED")
+    scenario = repeated(changed(from_mali())).having_signal(IDENTITY, "COMPLETED", "NOT_CONFIRMED")
     assert len(scenario.after(days=7).asked(IDENTITY)) == 2
     assert scenario.waits_for()[-1] == "EMBASSY.NATIONALITY"
 

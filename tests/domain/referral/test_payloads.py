@@ -237,7 +237,7 @@ def test_an_unknown_outcome_is_kept_and_stops_the_journey(kind: ReferralKind) ->
 
 
 def test_an_invalid_signal_has_no_effect_until_staff_correct_it() -> None:
-    scenario = a_sent_referral("TRAVEL_DOCUMENT").heard(
+    scenario = a_sent_referral("TRAVEL_DOCUMENT").having_signal(
         "TRAVEL_DOCUMENT", "COMPLETED", "ISSUED", payload={"kind": "PASSPORT"}
     )
     order = {
@@ -252,7 +252,9 @@ def test_an_invalid_signal_has_no_effect_until_staff_correct_it() -> None:
 
 
 def test_staff_may_enter_the_intended_outcome() -> None:
-    scenario = a_sent_referral("CONSULAR_IDENTITY").heard("CONSULAR_IDENTITY", "COMPLETED", "CONFIRMED_BY_CONSUL")
+    scenario = a_sent_referral("CONSULAR_IDENTITY").having_signal(
+        "CONSULAR_IDENTITY", "COMPLETED", "CONFIRMED_BY_CONSUL"
+    )
     signal = next(iter(scenario.referral("CONSULAR_IDENTITY").disputed))
     scenario.having(
         "ResolveQuarantinedSignal",
@@ -265,11 +267,11 @@ def test_staff_may_enter_the_intended_outcome() -> None:
 
 
 def test_an_invalid_signal_may_be_set_aside() -> None:
-    scenario = a_sent_referral("EXIT_PERMIT").heard("EXIT_PERMIT", "COMPLETED", "YES")
+    scenario = a_sent_referral("EXIT_PERMIT").having_signal("EXIT_PERMIT", "COMPLETED", "YES")
     signal = next(iter(scenario.referral("EXIT_PERMIT").disputed))
     scenario.having("ResolveQuarantinedSignal", signal_id=signal, decision="IGNORE", reason="they send it again")
     assert scenario.referral("EXIT_PERMIT").status == "SENT"
-    assert scenario.heard("EXIT_PERMIT", "COMPLETED", "GRANTED").referral("EXIT_PERMIT").status == "COMPLETED"
+    assert scenario.having_signal("EXIT_PERMIT", "COMPLETED", "GRANTED").referral("EXIT_PERMIT").status == "COMPLETED"
 
 
 # Grave responses
@@ -279,7 +281,7 @@ GRAVE = [(kind, code, hold) for kind in KINDS for code, hold in OUTCOMES[kind].g
 
 @pytest.mark.parametrize(("kind", "code", "hold"), GRAVE)
 def test_a_grave_response_places_a_hold_on_receipt(kind: ReferralKind, code: str, hold: str) -> None:
-    scenario = a_sent_referral(kind).heard(kind, "COMPLETED", code)
+    scenario = a_sent_referral(kind).having_signal(kind, "COMPLETED", code)
     assert scenario.has_hold(hold)
     assert Block.BOARDING in BLOCKS[scenario.held(hold).type]
     assert len(scenario.case.holds) == 1
@@ -292,8 +294,8 @@ def test_a_grave_response_places_a_hold_on_receipt(kind: ReferralKind, code: str
 def test_a_payload_field_may_place_a_hold(kind: str, field: str) -> None:
     value, hold = GRAVE_FIELDS[field]
     code = OUTCOMES[ReferralKind(kind)].ends[0]
-    assert a_sent_referral(kind).heard(kind, "COMPLETED", code, payload={field: value}).has_hold(hold)
-    assert not a_sent_referral(kind).heard(kind, "COMPLETED", code, payload={field: not value}).has_hold(hold)
+    assert a_sent_referral(kind).having_signal(kind, "COMPLETED", code, payload={field: value}).has_hold(hold)
+    assert not a_sent_referral(kind).having_signal(kind, "COMPLETED", code, payload={field: not value}).has_hold(hold)
 
 
 @pytest.mark.parametrize("kind", sorted(PUBLIC_KIND))

@@ -32,7 +32,7 @@ def a_referral(status: str) -> CaseScenario:
     """A screened case with a medical referral in a given status."""
     scenario = a_screened_case()
     for signal in PATH.get(status, ()):
-        scenario.heard(KIND, signal, GOOD if signal == "COMPLETED" else None)
+        scenario.having_signal(KIND, signal, GOOD if signal == "COMPLETED" else None)
     referral_id = scenario.referral(KIND).referral_id
     if status == "CANCELLED":
         scenario.having("CancelReferral", referral_id=referral_id, reason="wrong person")
@@ -153,19 +153,19 @@ def test_a_signal_for_a_referral_ended_by_iom_is_late(status: str) -> None:
 
 
 def test_the_same_outcome_with_another_content_is_a_second_fact() -> None:
-    scenario = a_screened_case().heard(KIND, "COMPLETED", GOOD, payload={"lab": "A"})
+    scenario = a_screened_case().having_signal(KIND, "COMPLETED", GOOD, payload={"lab": "A"})
     assert scenario.partner_says(KIND, "COMPLETED", GOOD, payload={"lab": "B"})[0].name == "PartnerSignalQuarantined"
 
 
 def test_missing_steps_are_inferred() -> None:
     scenario = a_screened_case()
-    scenario.heard(KIND, "COMPLETED", GOOD)
+    scenario.having_signal(KIND, "COMPLETED", GOOD)
     assert scenario.named("ReferralCompleted")[-1].facts["inferred_steps"] == ("ACCEPTED", "STARTED")
 
 
 @pytest.mark.parametrize(("seq", "applied"), [(4, True), (3, False), (2, False)])
 def test_progress_that_is_older_than_what_is_known_changes_nothing(seq: int, applied: bool) -> None:
-    scenario = a_referral("IN_PROGRESS").heard(KIND, "PROGRESS", partner_seq=3)
+    scenario = a_referral("IN_PROGRESS").having_signal(KIND, "PROGRESS", partner_seq=3)
     recorded = scenario.partner_says(KIND, "PROGRESS", partner_seq=seq)
     assert recorded[0].name == ("ReferralProgressReported" if applied else "PartnerSignalIgnored")
     assert scenario.referral(KIND).last_seq == (seq if applied else 3)
@@ -217,7 +217,7 @@ STATES = (*ALIVE, "COMPLETED", "REJECTED", "FAILED", "CANCELLED", "EXPIRED", "EN
 @pytest.mark.parametrize("status", STATES)
 @pytest.mark.parametrize(("signal", "held"), [("WITHDRAWAL_REPORTED", "CONSENT"), ("CONCERN_REPORTED", "PROTECTION")])
 def test_a_statement_of_the_person_is_never_late(status: str, signal: str, held: str) -> None:
-    scenario = a_referral(status).heard(KIND, signal, reason="she told the nurse")
+    scenario = a_referral(status).having_signal(KIND, signal, reason="she told the nurse")
     assert scenario.has_hold(held)
     assert scenario.referral(KIND).status == status
     task = list(scenario.case.tasks.values())[-1]
@@ -225,13 +225,13 @@ def test_a_statement_of_the_person_is_never_late(status: str, signal: str, held:
 
 
 def test_a_changed_contact_raises_a_task() -> None:
-    scenario = a_screened_case().heard(KIND, "CONTACT_CHANGED", payload={"phone": "+218910000002"})
+    scenario = a_screened_case().having_signal(KIND, "CONTACT_CHANGED", payload={"phone": "+218910000002"})
     assert [task.queue for task in scenario.case.tasks.values()] == ["COUNSELLOR"]
     assert not scenario.case.holds
 
 
 def test_a_statement_of_the_person_reaches_a_closed_case() -> None:
-    scenario = a_closed_case().heard(KIND, "CONCERN_REPORTED", reason="threatened")
+    scenario = a_closed_case().having_signal(KIND, "CONCERN_REPORTED", reason="threatened")
     assert scenario.case.reopen_proposed
     assert scenario.case.phase == "CLOSED"
 
@@ -375,7 +375,7 @@ def test_a_referral_entered_in_error_revokes_what_it_granted() -> None:
 
 
 def a_doubt(first: str, second: str) -> tuple[CaseScenario, UUID]:
-    scenario = a_screened_case().heard(KIND, "COMPLETED", first).heard(KIND, "COMPLETED", second)
+    scenario = a_screened_case().having_signal(KIND, "COMPLETED", first).having_signal(KIND, "COMPLETED", second)
     return scenario, next(iter(scenario.referral(KIND).disputed))
 
 
@@ -414,7 +414,7 @@ def test_an_amendment_to_another_good_outcome_keeps_the_clearance() -> None:
 
 
 def test_a_retracted_response_revokes_what_it_granted() -> None:
-    scenario = a_referral("COMPLETED").heard(KIND, "RETRACTED", reason="wrong file")
+    scenario = a_referral("COMPLETED").having_signal(KIND, "RETRACTED", reason="wrong file")
     signal = next(iter(scenario.referral(KIND).disputed))
     scenario.having("ResolveQuarantinedSignal", signal_id=signal, decision="AMEND", reason="the clinic called")
     granted = scenario.clearance(KIND)

@@ -75,7 +75,7 @@ def test_no_message_is_delivered_for_an_unknown_referral() -> None:
 
 @pytest.mark.parametrize("name", [SENT, REMINDER, AMENDED])
 def test_no_message_is_delivered_without_a_consent_in_force(name: str) -> None:
-    scenario = a_screened_case().heard(CLINIC, "ACCEPTED").having("WithdrawConsent", purpose="SHARE_CLINIC")
+    scenario = a_screened_case().having_signal(CLINIC, "ACCEPTED").having("WithdrawConsent", purpose="SHARE_CLINIC")
     assert scenario.referral(CLINIC).status == "ACCEPTED"
     assert not deliverable(scenario, CLINIC, name)
 
@@ -123,7 +123,7 @@ def test_a_request_past_its_validity_is_not_delivered() -> None:
 
 
 def test_a_reminder_of_a_step_no_longer_owed_is_not_delivered() -> None:
-    scenario = a_screened_case().heard(CLINIC, "PAUSED")
+    scenario = a_screened_case().having_signal(CLINIC, "PAUSED")
     assert not deliverable(scenario, CLINIC, REMINDER)
 
 
@@ -179,7 +179,7 @@ def test_an_unacknowledged_referral_ends_with_the_consent() -> None:
 
 
 def test_staff_decide_on_a_referral_that_a_partner_works_on() -> None:
-    scenario = a_screened_case().heard(CLINIC, "ACKNOWLEDGED").having("WithdrawConsent", purpose="SHARE_CLINIC")
+    scenario = a_screened_case().having_signal(CLINIC, "ACKNOWLEDGED").having("WithdrawConsent", purpose="SHARE_CLINIC")
     assert scenario.referral(CLINIC).status == "ACKNOWLEDGED"
     assert "decide on a referral without consent" in [task.task for task in scenario.case.tasks.values()]
 
@@ -229,7 +229,7 @@ def test_a_consent_withdrawn_after_closing_stops_undelivered_messages() -> None:
 
 def test_any_protection_hold_ends_open_referrals_to_embassies_and_authorities() -> None:
     """INV-03."""
-    scenario = hold(a_screened_case().heard(EMBASSY, "ACCEPTED"))
+    scenario = hold(a_screened_case().having_signal(EMBASSY, "ACCEPTED"))
     cancelled = scenario.named("ReferralCancelled")[-1]
     assert scenario.referral(EMBASSY).status == "CANCELLED"
     assert cancelled.facts["reason_external"] == "CASE_NOT_PROCEEDING"
@@ -239,7 +239,7 @@ def test_any_protection_hold_ends_open_referrals_to_embassies_and_authorities() 
 CAUSES: dict[str, Callable[[CaseScenario], CaseScenario]] = {
     "fear": lambda scenario: scenario.having("RecordNonRefoulementScreen", outcome="CLAIM", account="afraid"),
     "concern": lambda scenario: scenario.having("RaiseProtectionConcern", risk_level="HIGH", concern="sold"),
-    "through a partner": lambda scenario: scenario.heard(CLINIC, "CONCERN_REPORTED", reason="beaten"),
+    "through a partner": lambda scenario: scenario.having_signal(CLINIC, "CONCERN_REPORTED", reason="beaten"),
     "by an officer": hold,
     "withdrawal": lambda scenario: scenario.having("WithdrawVoluntaryReturn", channel="PHONE"),
     "closing": lambda scenario: scenario.having("CloseCase", reason="NO_CONTACT", approved_by="amaka"),
@@ -401,7 +401,7 @@ def test_documents_issued_before_the_hold_stay_valid() -> None:
 
 
 def test_no_reminder_is_sent_while_disclosure_is_blocked() -> None:
-    scenario = hold(a_screened_case().heard(CLINIC, "ACCEPTED"), "CONSENT")
+    scenario = hold(a_screened_case().having_signal(CLINIC, "ACCEPTED"), "CONSENT")
     known = len(scenario.events)
     scenario.after(days=9)
     held_back = [event.facts["rung"] for event in scenario.named("ReferralReminderHeldBack")]
@@ -444,7 +444,7 @@ STEPS: dict[str, Callable[[CaseScenario], Any]] = {
     "fear": CAUSES["fear"],
     "day": lambda scenario: scenario.after(days=1),
     "week": lambda scenario: scenario.after(days=7),
-    "accept": lambda scenario: scenario.referral(EMBASSY).token and scenario.heard(EMBASSY, "ACCEPTED"),
+    "accept": lambda scenario: scenario.referral(EMBASSY).token and scenario.having_signal(EMBASSY, "ACCEPTED"),
     "ask": lambda scenario: scenario.having("CreateReferral", kind="EXIT_PERMIT"),
 }
 

@@ -39,7 +39,7 @@ def quarantined(events: list[Event]) -> list[PartnerSignalQuarantined]:
 
 
 def test_a_contradiction_of_a_response_changes_nothing_automatically() -> None:
-    scenario = a_screened_case().heard(KIND, "COMPLETED", GOOD)
+    scenario = a_screened_case().having_signal(KIND, "COMPLETED", GOOD)
 
     (signal,) = quarantined(contradicted(scenario))
 
@@ -63,7 +63,7 @@ def test_the_person_cannot_travel_until_staff_have_decided() -> None:
 
 
 def test_staff_may_decide_that_the_second_signal_counts() -> None:
-    scenario = a_screened_case().heard(KIND, "COMPLETED", GOOD)
+    scenario = a_screened_case().having_signal(KIND, "COMPLETED", GOOD)
     contradicted(scenario)
     (signal_id,) = scenario.referral(KIND).disputed
 
@@ -77,7 +77,7 @@ def test_staff_may_decide_that_the_second_signal_counts() -> None:
 
 
 def test_two_contradictions_of_one_message_are_quarantined_separately() -> None:
-    scenario = a_screened_case().heard(KIND, "COMPLETED", GOOD)
+    scenario = a_screened_case().having_signal(KIND, "COMPLETED", GOOD)
     first, second = UUID(int=1), UUID(int=2)
     contradicted(scenario, message=first)
     contradicted(scenario, "SIGNIFICANT_CONDITION_STABLE", message=second)

@@ -52,7 +52,7 @@ def causes(events: list[Any]) -> list[tuple[str, str]]:
 
 
 def test_the_same_signal_again_changes_nothing() -> None:
-    scenario = a_screened_case().heard(CLINIC, "COMPLETED", GOOD, signal_id=ONE)
+    scenario = a_screened_case().having_signal(CLINIC, "COMPLETED", GOOD, signal_id=ONE)
     before = scenario.referral(CLINIC).outcome_version
     assert causes(scenario.partner_says(CLINIC, "COMPLETED", GOOD, signal_id=ONE)) == [
         ("PartnerSignalIgnored", "ALREADY_HEARD")
@@ -63,7 +63,7 @@ def test_the_same_signal_again_changes_nothing() -> None:
 def test_progress_received_twice_with_one_id_is_recorded_once() -> None:
     scenario = a_screened_case()
     for _ in range(3):
-        scenario.heard(EMBASSY, "PROGRESS", "MORE_INFO", signal_id=ONE, payload={"file_no": "7"})
+        scenario.having_signal(EMBASSY, "PROGRESS", "MORE_INFO", signal_id=ONE, payload={"file_no": "7"})
     assert scenario.names.count("ReferralProgressReported") == 1
     assert scenario.names.count("PartnerSignalIgnored") == 2
 
@@ -78,7 +78,7 @@ def test_progress_received_twice_with_one_id_is_recorded_once() -> None:
     ],
 )
 def test_one_id_with_other_content_is_quarantined(other: dict[str, Any]) -> None:
-    scenario = a_screened_case().heard(CLINIC, "COMPLETED", GOOD, signal_id=ONE)
+    scenario = a_screened_case().having_signal(CLINIC, "COMPLETED", GOOD, signal_id=ONE)
     recorded = scenario.partner_says(CLINIC, signal_id=ONE, **other)
     assert causes(recorded) == [("PartnerSignalQuarantined", "CONFLICTING_DUPLICATE")]
     assert scenario.referral(CLINIC).outcome == GOOD
@@ -86,7 +86,7 @@ def test_one_id_with_other_content_is_quarantined(other: dict[str, Any]) -> None
 
 
 def test_one_id_for_two_steps_is_not_a_repetition() -> None:
-    scenario = a_screened_case().heard(EMBASSY, "ACKNOWLEDGED", signal_id=ONE)
+    scenario = a_screened_case().having_signal(EMBASSY, "ACKNOWLEDGED", signal_id=ONE)
     assert causes(scenario.partner_says(EMBASSY, "ACCEPTED", signal_id=ONE)) == [
         ("PartnerSignalQuarantined", "CONFLICTING_DUPLICATE")
     ]
@@ -96,14 +96,14 @@ def test_one_id_for_two_steps_is_not_a_repetition() -> None:
 
 
 def test_the_same_outcome_under_a_new_id_is_ignored() -> None:
-    scenario = a_screened_case().heard(CLINIC, "COMPLETED", GOOD)
+    scenario = a_screened_case().having_signal(CLINIC, "COMPLETED", GOOD)
     assert causes(scenario.partner_says(CLINIC, "COMPLETED", GOOD)) == [
         ("PartnerSignalIgnored", "ALREADY_TERMINAL_SAME_OUTCOME")
     ]
 
 
 def test_an_ignored_signal_keeps_its_content() -> None:
-    scenario = a_screened_case().heard(CLINIC, "COMPLETED", GOOD)
+    scenario = a_screened_case().having_signal(CLINIC, "COMPLETED", GOOD)
     ignored = scenario.partner_says(CLINIC, "PROGRESS", payload={"mobility_class": "2"})[0]
     assert ignored.name == "PartnerSignalIgnored"
     assert ignored.facts["care_answer"]["payload"] == {"mobility_class": "2"}
@@ -111,7 +111,11 @@ def test_an_ignored_signal_keeps_its_content() -> None:
 
 
 def test_an_amendment_that_repeats_the_outcome_is_ignored() -> None:
-    scenario = a_screened_case().heard(CLINIC, "COMPLETED", GOOD).heard(CLINIC, "AMENDED", "TREATMENT_REQUIRED")
+    scenario = (
+        a_screened_case()
+        .having_signal(CLINIC, "COMPLETED", GOOD)
+        .having_signal(CLINIC, "AMENDED", "TREATMENT_REQUIRED")
+    )
     signal = next(iter(scenario.referral(CLINIC).disputed))
     scenario.having("ResolveQuarantinedSignal", signal_id=signal, decision="AMEND", reason="the doctor called")
     assert causes(scenario.partner_says(CLINIC, "AMENDED", "TREATMENT_REQUIRED")) == [
@@ -120,7 +124,7 @@ def test_an_amendment_that_repeats_the_outcome_is_ignored() -> None:
 
 
 def test_another_outcome_is_quarantined_and_the_first_one_stays_in_effect() -> None:
-    scenario = a_screened_case().heard(CLINIC, "COMPLETED", GOOD)
+    scenario = a_screened_case().having_signal(CLINIC, "COMPLETED", GOOD)
     assert causes(scenario.partner_says(CLINIC, "COMPLETED", "TREATMENT_REQUIRED")) == [
         ("PartnerSignalQuarantined", "CONFLICTING_OUTCOME")
     ]
@@ -128,7 +132,11 @@ def test_another_outcome_is_quarantined_and_the_first_one_stays_in_effect() -> N
 
 
 def test_a_repetition_of_a_quarantined_signal_is_ignored() -> None:
-    scenario = a_screened_case().heard(CLINIC, "COMPLETED", GOOD).heard(CLINIC, "COMPLETED", "TREATMENT_REQUIRED")
+    scenario = (
+        a_screened_case()
+        .having_signal(CLINIC, "COMPLETED", GOOD)
+        .having_signal(CLINIC, "COMPLETED", "TREATMENT_REQUIRED")
+    )
     assert causes(scenario.partner_says(CLINIC, "COMPLETED", "TREATMENT_REQUIRED")) == [
         ("PartnerSignalIgnored", "ALREADY_IN_QUARANTINE")
     ]
@@ -144,7 +152,7 @@ def test_a_repetition_of_a_quarantined_signal_is_ignored() -> None:
 def a_delivered_item(**payload: Any) -> CaseScenario:
     item = {"item_id": "shop", "type": "MICROBUSINESS", "description": "small shop", "amount_eur": 900}
     scenario = a_received_case().having("DraftPlan", items=(item,), signed_by_returnee=True).having("ApprovePlan")
-    return scenario.heard("REINTEGRATION_SERVICE", "COMPLETED", "DELIVERED", payload=payload)
+    return scenario.having_signal("REINTEGRATION_SERVICE", "COMPLETED", "DELIVERED", payload=payload)
 
 
 def test_a_delivery_with_another_date_is_recorded_as_a_second_one() -> None:
@@ -170,7 +178,9 @@ def test_a_delivery_reported_again_without_new_details_is_ignored() -> None:
 def test_a_second_delivery_that_is_reported_twice_is_one_delivery() -> None:
     scenario = a_delivered_item(delivered_on="2026-12-13")
     for _ in range(3):
-        scenario.heard("REINTEGRATION_SERVICE", "COMPLETED", "DELIVERED", payload={"delivered_on": "2026-12-14"})
+        scenario.having_signal(
+            "REINTEGRATION_SERVICE", "COMPLETED", "DELIVERED", payload={"delivered_on": "2026-12-14"}
+        )
     assert scenario.names.count("AssistanceItemDelivered") == 2
 
 
@@ -189,19 +199,19 @@ def test_a_start_before_an_acceptance_is_applied_and_the_acceptance_is_inferred(
 
 
 def test_an_acceptance_after_completion_is_ignored_with_its_reason() -> None:
-    scenario = a_screened_case().heard(EMBASSY, "COMPLETED", "NATIONALITY_CONFIRMED")
+    scenario = a_screened_case().having_signal(EMBASSY, "COMPLETED", "NATIONALITY_CONFIRMED")
     assert causes(scenario.partner_says(EMBASSY, "ACCEPTED")) == [("PartnerSignalIgnored", "OUT_OF_ORDER_SUPERSEDED")]
 
 
 def test_a_late_acceptance_with_an_outcome_code_is_applied() -> None:
     """In either order reception is confirmed; a late acceptance without an outcome code is ignored."""
     scenario = a_cleared_case().having("NominatePassenger", **FLIGHT).having("TakeSeat", **FLIGHT, destination="LOS")
-    scenario.at("2026-12-01T08:00:00Z").heard("RECEPTION", "STARTED")
+    scenario.at("2026-12-01T08:00:00Z").having_signal("RECEPTION", "STARTED")
     assert scenario.clearance("RECEPTION_CONFIRMED") is None
     assert causes(scenario.partner_says("RECEPTION", "ACCEPTED")) == [
         ("PartnerSignalIgnored", "OUT_OF_ORDER_SUPERSEDED")
     ]
-    scenario.heard("RECEPTION", "ACCEPTED", "CONFIRMED")
+    scenario.having_signal("RECEPTION", "ACCEPTED", "CONFIRMED")
     granted = scenario.clearance("RECEPTION_CONFIRMED")
     assert granted is not None
     assert granted.status == "VALID"
@@ -210,7 +220,7 @@ def test_a_late_acceptance_with_an_outcome_code_is_applied() -> None:
 
 @pytest.mark.parametrize("seq", [1, 2])
 def test_older_progress_is_recorded_and_changes_nothing(seq: int) -> None:
-    scenario = a_screened_case().heard(EMBASSY, "STARTED").heard(EMBASSY, "PROGRESS", partner_seq=2)
+    scenario = a_screened_case().having_signal(EMBASSY, "STARTED").having_signal(EMBASSY, "PROGRESS", partner_seq=2)
     recorded = scenario.partner_says(EMBASSY, "PROGRESS", "MORE_INFO", partner_seq=seq, payload={"file_no": "7"})
     assert causes(recorded) == [("PartnerSignalIgnored", "STALE_SEQUENCE")]
     assert recorded[0].facts["answer"]["payload"] == {"file_no": "7"}
@@ -218,7 +228,7 @@ def test_older_progress_is_recorded_and_changes_nothing(seq: int) -> None:
 
 
 def test_a_rejection_after_the_start_is_quarantined() -> None:
-    scenario = a_screened_case().heard(EMBASSY, "STARTED").heard(EMBASSY, "REJECTED", "NOT_ELIGIBLE")
+    scenario = a_screened_case().having_signal(EMBASSY, "STARTED").having_signal(EMBASSY, "REJECTED", "NOT_ELIGIBLE")
     signal = next(iter(scenario.referral(EMBASSY).disputed))
     scenario.having("ResolveQuarantinedSignal", signal_id=signal, decision="AMEND", reason="they stopped")
     assert scenario.referral(EMBASSY).status == "FAILED"
@@ -252,7 +262,7 @@ def test_a_completion_with_a_non_final_outcome_is_progress(kind: str, code: str)
 @pytest.mark.parametrize("outcome", [None, "RECEIVED", "CONFIRMED"])
 def test_a_completion_before_departure_of_a_later_service_is_an_acceptance(outcome: str | None) -> None:
     scenario = a_cleared_case().having("NominatePassenger", **FLIGHT).having("TakeSeat", **FLIGHT, destination="LOS")
-    scenario.at("2026-12-01T08:00:00Z").heard("RECEPTION", "COMPLETED", outcome)
+    scenario.at("2026-12-01T08:00:00Z").having_signal("RECEPTION", "COMPLETED", outcome)
     granted = scenario.clearance("RECEPTION_CONFIRMED")
     assert granted is not None
     assert granted.status == "VALID"
@@ -271,7 +281,10 @@ def test_an_outcome_possible_only_after_departure_is_quarantined_before_it(outco
 
 
 def test_a_completion_after_departure_completes_the_referral() -> None:
-    assert an_arrived_case().heard("RECEPTION", "COMPLETED", "RECEIVED").referral("RECEPTION").status == "COMPLETED"
+    assert (
+        an_arrived_case().having_signal("RECEPTION", "COMPLETED", "RECEIVED").referral("RECEPTION").status
+        == "COMPLETED"
+    )
 
 
 # Signals for a referral ended by IOM, and for a closed case
@@ -295,7 +308,7 @@ def test_any_signal_for_a_cancelled_referral_is_recorded_and_changes_nothing() -
 @pytest.mark.parametrize("how", ["CancelReferral", "MarkReferralEnteredInError"])
 def test_a_late_grave_result_places_a_hold_and_reaches_a_doctor(how: str, outcome: str) -> None:
     scenario = ended(how)
-    scenario.heard(CLINIC, "COMPLETED", outcome)
+    scenario.having_signal(CLINIC, "COMPLETED", outcome)
     assert scenario.has_hold("MEDICAL")
     task = list(scenario.case.tasks.values())[-1]
     assert (task.queue, (task.due - scenario.now).total_seconds()) == ("MEDICAL_OFFICER", 4 * 3600)
@@ -318,7 +331,9 @@ def test_any_signal_after_closing_is_recorded_and_an_immaterial_one_proposes_not
 
 def test_a_material_signal_after_closing_proposes_reopening_once() -> None:
     scenario = (
-        a_closed_case().heard(CLINIC, "COMPLETED", "UNFIT_LONG_TERM").heard(CLINIC, "COMPLETED", "UNFIT_TEMPORARY")
+        a_closed_case()
+        .having_signal(CLINIC, "COMPLETED", "UNFIT_LONG_TERM")
+        .having_signal(CLINIC, "COMPLETED", "UNFIT_TEMPORARY")
     )
     assert scenario.names.count("CaseReopenProposed") == 1
     assert not scenario.case.holds
@@ -342,13 +357,13 @@ def test_a_signal_on_another_partners_referral_is_unroutable() -> None:
 
 @pytest.mark.parametrize(("signal", "held"), [("WITHDRAWAL_REPORTED", "CONSENT"), ("CONCERN_REPORTED", "PROTECTION")])
 def test_a_statement_of_the_person_counts_from_any_partner_on_any_token(signal: str, held: str) -> None:
-    scenario = a_screened_case().heard(CLINIC, signal, partner_id="embassy-nga", reason="she told the clerk")
+    scenario = a_screened_case().having_signal(CLINIC, signal, partner_id="embassy-nga", reason="she told the clerk")
     assert scenario.has_hold(held)
 
 
 @pytest.mark.parametrize("beginning", [a_screened_case, a_frozen_case, a_departed_case, a_received_case])
 def test_a_statement_of_the_person_is_recorded_in_every_phase(beginning: Any) -> None:
-    scenario = beginning().heard(EMBASSY, "WITHDRAWAL_REPORTED", reason="no longer")
+    scenario = beginning().having_signal(EMBASSY, "WITHDRAWAL_REPORTED", reason="no longer")
     assert scenario.names.count("WITHDRAWAL_REPORTED") == 1
     assert scenario.has_hold("CONSENT") is not scenario.case.departed
     task = list(scenario.case.tasks.values())[-1]
@@ -356,14 +371,14 @@ def test_a_statement_of_the_person_is_recorded_in_every_phase(beginning: Any) ->
 
 
 def test_a_statement_after_closing_is_kept_only_in_its_sealed_record() -> None:
-    scenario = a_closed_case().heard(EMBASSY, "CONCERN_REPORTED", reason="beaten in detention")
+    scenario = a_closed_case().having_signal(EMBASSY, "CONCERN_REPORTED", reason="beaten in detention")
     late = scenario.named("LateSignalRecorded")[-1]
     assert "beaten" not in repr(late.facts["answer"])
     assert "beaten" in repr(scenario.named("CONCERN_REPORTED")[-1].facts["content"])
 
 
 def test_a_concern_reported_by_a_partner_revokes_the_clearance_like_any_concern() -> None:
-    scenario = a_screened_case().heard(CLINIC, "CONCERN_REPORTED", reason="afraid")
+    scenario = a_screened_case().having_signal(CLINIC, "CONCERN_REPORTED", reason="afraid")
     cleared = scenario.clearance("PROTECTION_CLEARANCE")
     assert cleared is not None
     assert cleared.status == "REVOKED"
@@ -383,7 +398,7 @@ def test_the_person_named_by_the_partner_is_kept_with_the_quarantined_signal() -
 
 def test_a_quarantined_signal_offloads_a_boarded_person() -> None:
     scenario = a_frozen_case().having("CheckInPassenger").having("BoardPassenger")
-    scenario.heard(CLINIC, "AMENDED", "UNFIT_TEMPORARY")
+    scenario.having_signal(CLINIC, "AMENDED", "UNFIT_TEMPORARY")
     assert "PassengerOffloaded" in scenario.names
     granted = scenario.clearance("MEDICAL_ASSESSMENT")
     assert granted is not None
@@ -392,22 +407,22 @@ def test_a_quarantined_signal_offloads_a_boarded_person() -> None:
 
 def test_a_grave_response_before_the_end_places_a_hold_immediately() -> None:
     scenario = a_screened_case().having("CreateReferral", kind="SPECIALIST_CARE")
-    scenario.heard("SPECIALIST_CARE", "PROGRESS", "ADMITTED")
+    scenario.having_signal("SPECIALIST_CARE", "PROGRESS", "ADMITTED")
     assert scenario.has_hold("MEDICAL")
-    scenario.heard("SPECIALIST_CARE", "PROGRESS", "DIED")
+    scenario.having_signal("SPECIALIST_CARE", "PROGRESS", "DIED")
     assert len(scenario.case.holds) == 1, "the existing hold covers it"
 
 
 def paused() -> CaseScenario:
-    return a_screened_case().heard(CLINIC, "PAUSED", reason="the doctor is away")
+    return a_screened_case().having_signal(CLINIC, "PAUSED", reason="the doctor is away")
 
 
 def started() -> CaseScenario:
-    return a_screened_case().heard(CLINIC, "STARTED").heard(CLINIC, "PROGRESS", partner_seq=7)
+    return a_screened_case().having_signal(CLINIC, "STARTED").having_signal(CLINIC, "PROGRESS", partner_seq=7)
 
 
 def refused() -> CaseScenario:
-    return a_screened_case().heard(CLINIC, "REJECTED", "NO_CAPACITY")
+    return a_screened_case().having_signal(CLINIC, "REJECTED", "NO_CAPACITY")
 
 
 UNSAFE: dict[str, Any] = {"payload": {"recommended_hold": True}}
@@ -446,14 +461,16 @@ def test_a_superseded_grave_response_places_a_hold_and_raises_a_task(
 
 
 def test_a_grave_response_out_of_order_offloads_a_boarded_person() -> None:
-    scenario = a_boarded_case().heard(CLINIC, "PROGRESS", "UNFIT_LONG_TERM")
+    scenario = a_boarded_case().having_signal(CLINIC, "PROGRESS", "UNFIT_LONG_TERM")
     assert "PassengerOffloaded" in scenario.names
     assert scenario.case.seat is None
 
 
 def test_a_repeated_grave_response_places_no_further_hold() -> None:
     scenario = refused()
-    scenario.heard(CLINIC, "REJECTED", "NO_CAPACITY").heard(CLINIC, "PROGRESS", "UNFIT_TEMPORARY", signal_id=ONE)
+    scenario.having_signal(CLINIC, "REJECTED", "NO_CAPACITY").having_signal(
+        CLINIC, "PROGRESS", "UNFIT_TEMPORARY", signal_id=ONE
+    )
     scenario.having("LiftHold", hold_id=scenario.held("MEDICAL").hold_id, reason="looked at")
     assert causes(scenario.partner_says(CLINIC, "PROGRESS", "UNFIT_TEMPORARY", signal_id=ONE)) == [
         ("PartnerSignalIgnored", "ALREADY_HEARD")
@@ -462,23 +479,23 @@ def test_a_repeated_grave_response_places_no_further_hold() -> None:
 
 
 def test_a_repeated_refusal_is_ignored_even_if_it_was_grave() -> None:
-    scenario = a_screened_case().heard(CLINIC, "REJECTED", "NO_CAPACITY", **UNSAFE)
+    scenario = a_screened_case().having_signal(CLINIC, "REJECTED", "NO_CAPACITY", **UNSAFE)
     scenario.having("LiftHold", hold_id=scenario.held("PROTECTION").hold_id, reason="looked at")
-    scenario.heard(CLINIC, "REJECTED", "NO_CAPACITY", **UNSAFE)
+    scenario.having_signal(CLINIC, "REJECTED", "NO_CAPACITY", **UNSAFE)
     assert not scenario.case.holds
 
 
 @pytest.mark.parametrize("overtaking", [("PAUSED", None), ("COMPLETED", GOOD), ("REJECTED", None)])
 def test_a_quarantined_grave_response_places_a_hold_once_staff_apply_it(overtaking: tuple[str, str | None]) -> None:
     scenario = a_screened_case()
-    scenario.heard(CLINIC, "PROGRESS", "UNFIT_LONG_TERM", signal_id=ONE, subject_check={"given_name": "Fatou"})
-    scenario.heard(CLINIC, *overtaking)
+    scenario.having_signal(CLINIC, "PROGRESS", "UNFIT_LONG_TERM", signal_id=ONE, subject_check={"given_name": "Fatou"})
+    scenario.having_signal(CLINIC, *overtaking)
     scenario.having("ResolveQuarantinedSignal", signal_id=ONE, decision="AMEND", reason="it is her")
     assert scenario.has_hold("MEDICAL")
 
 
 def test_a_clearance_granted_by_a_decision_counts_from_receipt_and_starts_with_the_decision() -> None:
-    scenario = a_screened_case().heard(CLINIC, "COMPLETED", GOOD, subject_check={"given_name": "Fatou"})
+    scenario = a_screened_case().having_signal(CLINIC, "COMPLETED", GOOD, subject_check={"given_name": "Fatou"})
     received = scenario.now
     signal = next(iter(scenario.referral(CLINIC).disputed))
     scenario.after(days=5).having("ResolveQuarantinedSignal", signal_id=signal, decision="AMEND", reason="same person")
@@ -511,7 +528,7 @@ def test_clock_skew_is_recorded_and_the_signal_counts(off: timedelta, skew: int 
 
 def test_a_clock_that_is_ahead_does_not_extend_a_clearance() -> None:
     scenario = a_screened_case()
-    scenario.heard(CLINIC, "COMPLETED", GOOD, occurred_at=scenario.now + timedelta(days=60))
+    scenario.having_signal(CLINIC, "COMPLETED", GOOD, occurred_at=scenario.now + timedelta(days=60))
     granted = scenario.clearance("MEDICAL_ASSESSMENT")
     assert granted is not None
     assert granted.valid_from == scenario.now
@@ -520,7 +537,7 @@ def test_a_clock_that_is_ahead_does_not_extend_a_clearance() -> None:
 
 def test_an_earlier_event_counts_from_its_date() -> None:
     scenario = a_screened_case()
-    scenario.heard(CLINIC, "COMPLETED", GOOD, occurred_at=scenario.now - timedelta(days=20))
+    scenario.having_signal(CLINIC, "COMPLETED", GOOD, occurred_at=scenario.now - timedelta(days=20))
     granted = scenario.clearance("MEDICAL_ASSESSMENT")
     assert granted is not None
     assert granted.valid_until == scenario.now + timedelta(days=70)
@@ -528,7 +545,7 @@ def test_an_earlier_event_counts_from_its_date() -> None:
 
 def test_a_response_expired_on_receipt_grants_nothing_and_is_reviewed() -> None:
     scenario = a_screened_case()
-    scenario.heard(CLINIC, "COMPLETED", GOOD, occurred_at="1970-01-01T00:00:00Z")
+    scenario.having_signal(CLINIC, "COMPLETED", GOOD, occurred_at="1970-01-01T00:00:00Z")
     assert scenario.clearance("MEDICAL_ASSESSMENT") is None
     assert [task.task for task in scenario.case.tasks.values()] == ["look at an answer that was out of date"]
     assert scenario.referral(CLINIC).status == "COMPLETED"
@@ -537,7 +554,7 @@ def test_a_response_expired_on_receipt_grants_nothing_and_is_reviewed() -> None:
 
 @pytest.mark.parametrize("when", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
 def test_a_signal_is_accepted_with_any_clock_skew(when: str) -> None:
-    scenario = a_screened_case().heard(EMBASSY, "ACKNOWLEDGED", occurred_at=when)
+    scenario = a_screened_case().having_signal(EMBASSY, "ACKNOWLEDGED", occurred_at=when)
     assert scenario.referral(EMBASSY).status == "ACKNOWLEDGED"
 
 
@@ -549,7 +566,7 @@ def test_a_line_of_a_list_is_one_signal_when_the_list_is_repeated() -> None:
     scenario.having("CreateReferral", kind="EXIT_PERMIT")
     listed = uuid5(NAMESPACE, "a collective exit permit")
     for _ in range(2):
-        scenario.heard(
+        scenario.having_signal(
             "EXIT_PERMIT", "COMPLETED", "GRANTED", signal_id=line_id(listed, 3), payload={"permit_number": "X-8"}
         )
     assert scenario.names.count("ExitPermitGranted") == 2, "one for each referral"
@@ -585,7 +602,7 @@ def test_additional_data_from_a_clinic_stays_medical_and_is_not_recorded_separat
 
 
 def test_unrequested_data_is_compared_when_a_delivery_is_repeated() -> None:
-    scenario = a_screened_case().heard(EMBASSY, "COMPLETED", "NATIONALITY_CONFIRMED", payload={"remark": "a"})
+    scenario = a_screened_case().having_signal(EMBASSY, "COMPLETED", "NATIONALITY_CONFIRMED", payload={"remark": "a"})
     assert causes(scenario.partner_says(EMBASSY, "COMPLETED", "NATIONALITY_CONFIRMED", payload={"remark": "b"})) == [
         ("PartnerSignalQuarantined", "CONFLICTING_OUTCOME")
     ]
@@ -622,8 +639,8 @@ def test_a_response_that_no_stage_handles_raises_a_task(kind: str, outcome: str,
 
 def test_acknowledgement_and_acceptance_after_completion_are_ignored() -> None:
     """SC-03."""
-    scenario = a_screened_case().heard(EMBASSY, "COMPLETED", "NATIONALITY_CONFIRMED")
-    scenario.heard(EMBASSY, "ACKNOWLEDGED").heard(EMBASSY, "ACCEPTED")
+    scenario = a_screened_case().having_signal(EMBASSY, "COMPLETED", "NATIONALITY_CONFIRMED")
+    scenario.having_signal(EMBASSY, "ACKNOWLEDGED").having_signal(EMBASSY, "ACCEPTED")
     assert_in_order(
         scenario.events,
         "ReferralSent[CONSULAR_IDENTITY]",

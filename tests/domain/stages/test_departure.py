@@ -39,7 +39,7 @@ def test_a_cleared_person_is_nominated_and_seated() -> None:
 
 
 def test_who_does_not_pass_the_gate_is_not_nominated_and_hears_every_reason() -> None:
-    scenario = a_screened_case().heard("CONSULAR_IDENTITY", "COMPLETED", "NATIONALITY_CONFIRMED")
+    scenario = a_screened_case().having_signal("CONSULAR_IDENTITY", "COMPLETED", "NATIONALITY_CONFIRMED")
     refusal = scenario.refused("NominatePassenger", **FLIGHT)
     assert refusal.rule == "GATE.NOMINATE"
     assert refusal.failures == (
@@ -259,7 +259,7 @@ def test_whoever_no_longer_passes_the_gate_is_taken_off_until_the_door_closes(
 
 def test_a_partner_that_reports_a_withdrawal_takes_the_person_off() -> None:
     scenario = a_boarded_case()
-    scenario.heard("RECEPTION", "WITHDRAWAL_REPORTED")
+    scenario.having_signal("RECEPTION", "WITHDRAWAL_REPORTED")
     assert scenario.case.seat is None
 
 

@@ -26,7 +26,7 @@ LP = {"kind": "LAISSEZ_PASSER", "number": "LP-100", "expires_on": "2027-01-22"}
 
 
 def a_confirmed_case() -> CaseScenario:
-    return a_screened_case().heard("CONSULAR_IDENTITY", "COMPLETED", "NATIONALITY_CONFIRMED")
+    return a_screened_case().having_signal("CONSULAR_IDENTITY", "COMPLETED", "NATIONALITY_CONFIRMED")
 
 
 def status(scenario: CaseScenario, kind: str) -> str | None:
@@ -51,10 +51,10 @@ def test_after_reopening_documents_open_only_if_the_private_question_was_answere
 def test_identity_then_document_then_permit() -> None:
     scenario = a_screened_case()
     assert scenario.waits_for() == ["STAFF.SAFETY_OF_RETURN", "CLINIC.MEDICAL_ASSESSMENT", "EMBASSY.NATIONALITY"]
-    scenario.heard("CONSULAR_IDENTITY", "COMPLETED", "NATIONALITY_CONFIRMED")
+    scenario.having_signal("CONSULAR_IDENTITY", "COMPLETED", "NATIONALITY_CONFIRMED")
     assert scenario.referral("TRAVEL_DOCUMENT").status == "SENT"
     assert not scenario.asked("EXIT_PERMIT")
-    scenario.heard("TRAVEL_DOCUMENT", "COMPLETED", "ISSUED", payload=LP)
+    scenario.having_signal("TRAVEL_DOCUMENT", "COMPLETED", "ISSUED", payload=LP)
     assert scenario.referral("EXIT_PERMIT").status == "SENT"
 
 
@@ -73,8 +73,8 @@ def test_both_papers_complete_the_stage() -> None:
 def test_a_no_is_recorded_and_given_to_a_consular_officer(kind: str, outcome: str, fact: str) -> None:
     scenario = a_confirmed_case() if kind != "CONSULAR_IDENTITY" else a_screened_case()
     if kind == "EXIT_PERMIT":
-        scenario.heard("TRAVEL_DOCUMENT", "COMPLETED", "ISSUED", payload=LP)
-    scenario.heard(kind, "COMPLETED", outcome)
+        scenario.having_signal("TRAVEL_DOCUMENT", "COMPLETED", "ISSUED", payload=LP)
+    scenario.having_signal(kind, "COMPLETED", outcome)
     assert fact in scenario.names
     assert [task.queue for task in scenario.case.tasks.values()] == ["CONSULAR_LIAISON"]
 
@@ -102,7 +102,7 @@ def test_a_no_is_recorded_and_given_to_a_consular_officer(kind: str, outcome: st
 def test_where_nothing_was_examined_no_embassy_has_denied_a_nationality(
     outcome: str, said: str, next_step: str
 ) -> None:
-    scenario = a_screened_case().heard("CONSULAR_IDENTITY", "COMPLETED", outcome)
+    scenario = a_screened_case().having_signal("CONSULAR_IDENTITY", "COMPLETED", outcome)
     assert said in [event.say() for event in scenario.events]
     assert "NationalityNotConfirmed" not in scenario.names
     assert [(task.task, task.queue) for task in scenario.case.tasks.values()] == [(next_step, "CONSULAR_LIAISON")]
@@ -111,14 +111,14 @@ def test_where_nothing_was_examined_no_embassy_has_denied_a_nationality(
 
 def test_a_missed_interview_takes_nothing_from_a_nationality_that_is_known_otherwise() -> None:
     scenario = a_screened_case().having("RecordTravelDocument", **PASSPORT)
-    scenario.heard("CONSULAR_IDENTITY", "COMPLETED", "INTERVIEW_NO_SHOW")
+    scenario.having_signal("CONSULAR_IDENTITY", "COMPLETED", "INTERVIEW_NO_SHOW")
     assert nationality_confirmed(scenario.case)
     assert status(scenario, "TRAVEL_DOCUMENT") == "VALID"
 
 
 def test_a_confirmation_that_is_amended_to_a_missed_interview_counts_no_longer() -> None:
     scenario = a_confirmed_case()
-    scenario.heard("CONSULAR_IDENTITY", "COMPLETED", "INTERVIEW_NO_SHOW")
+    scenario.having_signal("CONSULAR_IDENTITY", "COMPLETED", "INTERVIEW_NO_SHOW")
     signal = next(iter(scenario.referral("CONSULAR_IDENTITY").disputed))
     scenario.having("ResolveQuarantinedSignal", signal_id=signal, decision="AMEND", reason="it was somebody else")
     assert not nationality_confirmed(scenario.case)
@@ -127,7 +127,7 @@ def test_a_confirmation_that_is_amended_to_a_missed_interview_counts_no_longer()
 def asked_once_more(scenario: CaseScenario, kind: str, **answer: Any) -> CaseScenario:
     """Staff create a referral although a document is in force, and the partner refuses."""
     scenario.after(hours=1).having("CreateReferral", kind=kind)
-    return scenario.after(hours=1).heard(kind, "COMPLETED", "REFUSED", **answer)
+    return scenario.after(hours=1).having_signal(kind, "COMPLETED", "REFUSED", **answer)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_a_no_ends_the_older_paper_too_and_is_not_asked_for_again_by_itself(
 @pytest.mark.parametrize("signal", [("COMPLETED", "REFUSED"), ("REJECTED", None), ("PROGRESS", "MORE_INFO")])
 def test_a_ban_or_a_case_before_a_court_holds_the_journey(reason: str, signal: tuple[str, str | None]) -> None:
     scenario = a_cleared_case().having("CreateReferral", kind="EXIT_PERMIT")
-    scenario.heard("EXIT_PERMIT", *signal, payload={"reason_class": reason})
+    scenario.having_signal("EXIT_PERMIT", *signal, payload={"reason_class": reason})
     assert scenario.held("LEGAL").blocks == {"BOARDING"}
     assert all(reason not in neutral(event) for event in scenario.events)
 
@@ -161,12 +161,12 @@ def test_a_fine_or_a_misprint_holds_nothing_by_itself(reason: str) -> None:
 
 
 def test_a_ban_that_comes_too_late_holds_the_journey_all_the_same() -> None:
-    scenario = a_frozen_case().heard("EXIT_PERMIT", "PROGRESS", payload={"reason_class": "TRAVEL_BAN"})
+    scenario = a_frozen_case().having_signal("EXIT_PERMIT", "PROGRESS", payload={"reason_class": "TRAVEL_BAN"})
     assert "GATE.HOLD.LEGAL" in scenario.failures()
 
 
 def test_a_paper_that_turns_out_to_have_been_refused_is_not_asked_for_again_by_itself() -> None:
-    scenario = a_cleared_case().after(hours=1).heard("EXIT_PERMIT", "AMENDED", "REFUSED")
+    scenario = a_cleared_case().after(hours=1).having_signal("EXIT_PERMIT", "AMENDED", "REFUSED")
     signal = next(iter(scenario.referral("EXIT_PERMIT").disputed))
     scenario.after(hours=1).having("ResolveQuarantinedSignal", signal_id=signal, decision="AMEND", reason="they called")
     assert status(scenario, "EXIT_PERMIT") == "REVOKED"
@@ -177,13 +177,13 @@ def test_what_is_lost_after_a_no_is_asked_for_again() -> None:
     scenario = asked_once_more(a_cleared_case(), "TRAVEL_DOCUMENT").having("RecordTravelDocument", **PASSPORT)
     scenario.after(hours=1).having("ReportDocumentLost")
     assert scenario.referral("TRAVEL_DOCUMENT").status == "SENT"
-    scenario.after(hours=1).heard("TRAVEL_DOCUMENT", "COMPLETED", "REFUSED")
+    scenario.after(hours=1).having_signal("TRAVEL_DOCUMENT", "COMPLETED", "REFUSED")
     assert scenario.after(days=1).referral("TRAVEL_DOCUMENT").outcome == "REFUSED"
 
 
 def test_a_confirmation_taken_back_counts_no_longer() -> None:
     scenario = a_confirmed_case()
-    scenario.heard("CONSULAR_IDENTITY", "COMPLETED", "NOT_CONFIRMED")
+    scenario.having_signal("CONSULAR_IDENTITY", "COMPLETED", "NOT_CONFIRMED")
     signal = next(iter(scenario.referral("CONSULAR_IDENTITY").disputed))
     scenario.having(
         "ResolveQuarantinedSignal", signal_id=signal, decision="AMEND", reason="the embassy said so by phone"
@@ -201,7 +201,7 @@ def test_a_paper_lasts_as_long_as_is_printed_on_it() -> None:
 
 
 def test_a_paper_that_says_nothing_lasts_thirty_days() -> None:
-    scenario = a_confirmed_case().heard("TRAVEL_DOCUMENT", "COMPLETED", "ISSUED", payload={"number": "LP-1"})
+    scenario = a_confirmed_case().having_signal("TRAVEL_DOCUMENT", "COMPLETED", "ISSUED", payload={"number": "LP-1"})
     document = scenario.clearance("TRAVEL_DOCUMENT")
     assert document is not None
     assert document.valid_until is not None
@@ -210,7 +210,7 @@ def test_a_paper_that_says_nothing_lasts_thirty_days() -> None:
 
 def test_a_paper_without_an_end_is_waited_for_by_nobody() -> None:
     scenario = a_confirmed_case()
-    scenario.heard("TRAVEL_DOCUMENT", "COMPLETED", "ISSUED", payload=LP | {"expires_on": "9999-12-31"})
+    scenario.having_signal("TRAVEL_DOCUMENT", "COMPLETED", "ISSUED", payload=LP | {"expires_on": "9999-12-31"})
     assert status(scenario.after(days=1), "TRAVEL_DOCUMENT") == "VALID"
 
 
@@ -230,7 +230,7 @@ def test_an_answer_that_cannot_be_read_is_for_a_person(payload: dict[str, str], 
 
 
 def test_a_paper_printed_out_of_date_clears_nothing_and_is_looked_at() -> None:
-    scenario = a_confirmed_case().heard(
+    scenario = a_confirmed_case().having_signal(
         "TRAVEL_DOCUMENT", "COMPLETED", "ISSUED", payload=LP | {"expires_on": "2026-01-01"}
     )
     assert status(scenario, "TRAVEL_DOCUMENT") is None
@@ -238,7 +238,7 @@ def test_a_paper_printed_out_of_date_clears_nothing_and_is_looked_at() -> None:
 
 
 def test_papers_of_a_nationality_that_is_taken_back_clear_nothing() -> None:
-    scenario = a_cleared_case().heard("CONSULAR_IDENTITY", "RETRACTED", reason="another person's file")
+    scenario = a_cleared_case().having_signal("CONSULAR_IDENTITY", "RETRACTED", reason="another person's file")
     signal = next(iter(scenario.referral("CONSULAR_IDENTITY").disputed))
     scenario.having("ResolveQuarantinedSignal", signal_id=signal, decision="AMEND", reason="the consul called")
     assert [status(scenario, kind) for kind in ("TRAVEL_DOCUMENT", "EXIT_PERMIT")] == ["REVOKED", "REVOKED"]
@@ -290,5 +290,7 @@ def test_the_stage_of_documents_is_not_worked_on_before_it_is_open() -> None:
 def test_without_a_partner_a_person_is_asked_once_to_find_one() -> None:
     scenario = a_screened_case(country_of_return="NGA")
     scenario.directory = type(scenario.directory)({})
-    scenario.heard("CONSULAR_IDENTITY", "COMPLETED", "NATIONALITY_CONFIRMED").after(days=1).having("AddNote", note="x")
+    scenario.having_signal("CONSULAR_IDENTITY", "COMPLETED", "NATIONALITY_CONFIRMED").after(days=1).having(
+        "AddNote", note="x"
+    )
     assert [task.task for task in scenario.case.tasks.values()] == ["find a partner for TRAVEL_DOCUMENT"]

@@ -20,7 +20,7 @@ def test_an_eligible_person_is_sent_to_a_clinic() -> None:
 
 @pytest.mark.parametrize("outcome", ["NO_SIGNIFICANT_CONDITION", "SIGNIFICANT_CONDITION_STABLE"])
 def test_a_good_examination_completes_the_stage_for_ninety_days(outcome: str) -> None:
-    scenario = a_screened_case().heard("MEDICAL_ASSESSMENT", "COMPLETED", outcome)
+    scenario = a_screened_case().having_signal("MEDICAL_ASSESSMENT", "COMPLETED", outcome)
     granted = scenario.clearance("MEDICAL_ASSESSMENT")
     assert scenario.status("MEDICAL") == "COMPLETED"
     assert granted is not None
@@ -28,7 +28,7 @@ def test_a_good_examination_completes_the_stage_for_ninety_days(outcome: str) ->
 
 
 def test_validity_counts_from_the_day_of_the_examination() -> None:
-    scenario = a_screened_case().heard(
+    scenario = a_screened_case().having_signal(
         "MEDICAL_ASSESSMENT", "COMPLETED", "NO_SIGNIFICANT_CONDITION", payload={"examined_at": "2026-11-13T08:00:00Z"}
     )
     granted = scenario.clearance("MEDICAL_ASSESSMENT")
@@ -47,7 +47,7 @@ def test_an_examination_dated_in_the_future_permits_nothing_and_is_reviewed_by_a
 
 
 def test_a_clinic_may_shorten_the_permission() -> None:
-    scenario = a_screened_case().heard(
+    scenario = a_screened_case().having_signal(
         "MEDICAL_ASSESSMENT", "COMPLETED", "NO_SIGNIFICANT_CONDITION", payload={"valid_until": "2026-12-01"}
     )
     granted = scenario.clearance("MEDICAL_ASSESSMENT")
@@ -66,24 +66,26 @@ def test_a_date_that_is_none_is_for_a_person_to_read() -> None:
 
 @pytest.mark.parametrize("outcome", ["TREATMENT_REQUIRED", "UNFIT_TEMPORARY", "UNFIT_LONG_TERM"])
 def test_a_bad_examination_holds_the_journey(outcome: str) -> None:
-    scenario = a_screened_case().heard("MEDICAL_ASSESSMENT", "COMPLETED", outcome)
+    scenario = a_screened_case().having_signal("MEDICAL_ASSESSMENT", "COMPLETED", outcome)
     assert scenario.held("MEDICAL").blocks == {"BOARDING"}
     assert status(scenario, "MEDICAL_ASSESSMENT") is None
 
 
 def test_a_person_who_did_not_come_is_called() -> None:
-    scenario = a_screened_case().heard("MEDICAL_ASSESSMENT", "COMPLETED", "DECLINED_BY_PERSON")
+    scenario = a_screened_case().having_signal("MEDICAL_ASSESSMENT", "COMPLETED", "DECLINED_BY_PERSON")
     assert [task.queue for task in scenario.case.tasks.values()] == ["MEDICAL_OFFICER"]
 
 
 def test_an_examination_that_expires_reopens_the_stage_and_asks_again() -> None:
-    scenario = a_screened_case().heard("MEDICAL_ASSESSMENT", "COMPLETED", "NO_SIGNIFICANT_CONDITION").after(days=91)
+    scenario = (
+        a_screened_case().having_signal("MEDICAL_ASSESSMENT", "COMPLETED", "NO_SIGNIFICANT_CONDITION").after(days=91)
+    )
     assert scenario.status("MEDICAL") == "REOPENED"
     assert len(scenario.asked("MEDICAL_ASSESSMENT")) == 2
 
 
 def test_a_clinic_that_said_no_is_not_asked_again_by_itself() -> None:
-    scenario = a_screened_case().heard("MEDICAL_ASSESSMENT", "REJECTED", reason="no capacity").after(days=1)
+    scenario = a_screened_case().having_signal("MEDICAL_ASSESSMENT", "REJECTED", reason="no capacity").after(days=1)
     assert scenario.referral("MEDICAL_ASSESSMENT").status == "REJECTED"
     assert len(scenario.case.referrals) == 2
 

@@ -117,7 +117,7 @@ def test_a_partners_help_clears_nothing_by_itself() -> None:
     scenario = a_screened_case("HIGH").having(
         "RecordConsent", purpose="SHARE_PROTECTION", form_version="1", language="en"
     )
-    scenario.heard("PROTECTION_ASSISTANCE", "COMPLETED", "SERVICE_PROVIDED")
+    scenario.having_signal("PROTECTION_ASSISTANCE", "COMPLETED", "SERVICE_PROVIDED")
     assert status(scenario, "PROTECTION_CLEARANCE") is None
     assert "TaskRaised" in scenario.names
 

@@ -39,19 +39,19 @@ def test_a_partner_that_will_receive_confirms_reception(outcome: str | None) -> 
     scenario = (
         a_cleared_case().having("NominatePassenger", **FLIGHT).having("TakeSeat", **SEAT).at("2026-12-01T00:00:00Z")
     )
-    assert status(scenario.heard("RECEPTION", "ACCEPTED", outcome)) == "VALID"
+    assert status(scenario.having_signal("RECEPTION", "ACCEPTED", outcome)) == "VALID"
 
 
 def test_a_partner_that_can_only_say_done_has_accepted() -> None:
     scenario = (
         a_cleared_case().having("NominatePassenger", **FLIGHT).having("TakeSeat", **SEAT).at("2026-12-01T00:00:00Z")
     )
-    assert status(scenario.heard("RECEPTION", "COMPLETED", "CONFIRMED")) == "VALID"
+    assert status(scenario.having_signal("RECEPTION", "COMPLETED", "CONFIRMED")) == "VALID"
 
 
 @pytest.mark.parametrize("signal", ["REJECTED", "FAILED", "PARTNER_CANCELLED"])
 def test_a_partner_that_withdraws_takes_its_confirmation_along(signal: str) -> None:
-    scenario = a_seated_case().heard("RECEPTION", signal, reason="no car")
+    scenario = a_seated_case().having_signal("RECEPTION", signal, reason="no car")
     assert status(scenario) == "REVOKED"
     assert "GATE.RECEPTION_CONFIRMED.REVOKED" in scenario.failures()
     assert len(scenario.asked("RECEPTION")) == 1
@@ -86,7 +86,7 @@ def test_a_confirmation_ends_with_its_referral_and_reception_is_asked_again(
     assert "GATE.RECEPTION_CONFIRMED.REVOKED" in scenario.failures()
     assert len(scenario.asked("RECEPTION")) == asked + 1
     assert scenario.referral("RECEPTION").status == "SENT"
-    assert status(scenario.heard("RECEPTION", "ACCEPTED", "CONFIRMED")) == "VALID"
+    assert status(scenario.having_signal("RECEPTION", "ACCEPTED", "CONFIRMED")) == "VALID"
 
 
 def test_another_confirmation_outlives_the_referral_before_it() -> None:
@@ -99,8 +99,8 @@ def test_a_rejection_never_confirms_even_when_amended() -> None:
     scenario = (
         a_cleared_case().having("NominatePassenger", **FLIGHT).having("TakeSeat", **SEAT).at("2026-12-01T00:00:00Z")
     )
-    scenario.heard("RECEPTION", "COMPLETED", "CONFIRMED").heard("RECEPTION", "STARTED")
-    scenario.heard("RECEPTION", "REJECTED", "CANNOT_RECEIVE", reason="no room")
+    scenario.having_signal("RECEPTION", "COMPLETED", "CONFIRMED").having_signal("RECEPTION", "STARTED")
+    scenario.having_signal("RECEPTION", "REJECTED", "CANNOT_RECEIVE", reason="no room")
     signal = next(iter(scenario.referral("RECEPTION").disputed))
     scenario.having("ResolveQuarantinedSignal", signal_id=signal, decision="AMEND", reason="they called")
     assert status(scenario) == "REVOKED"
@@ -141,7 +141,7 @@ def test_an_adult_may_decline_reception() -> None:
 
 
 def test_a_partner_that_saw_nobody_arrive_raises_a_search() -> None:
-    scenario = an_arrived_case().heard("RECEPTION", "COMPLETED", "NOT_ARRIVED")
+    scenario = an_arrived_case().having_signal("RECEPTION", "COMPLETED", "NOT_ARRIVED")
     assert [task.task for task in scenario.case.tasks.values()] == ["find out where the person is"]
 
 

@@ -13,7 +13,7 @@ SCHOOL = {"item_id": "school", "type": "EDUCATION_SUPPORT", "description": "fees
 
 def a_planned_case(*items: dict[str, object]) -> CaseScenario:
     scenario = a_received_case().having("EnrolReintegration", office="Lagos")
-    scenario.heard("REINTEGRATION_COUNSELLING", "COMPLETED", "COUNSELLED")
+    scenario.having_signal("REINTEGRATION_COUNSELLING", "COMPLETED", "COUNSELLED")
     scenario.having("AssessReintegrationNeeds", needs=("ECONOMIC",))
     return scenario.having("DraftPlan", items=items or (SHOP,), signed_by_returnee=True)
 
@@ -78,7 +78,7 @@ def test_every_item_is_asked_of_a_provider() -> None:
 
 
 def test_a_partial_delivery_delivers_nothing_and_is_looked_into() -> None:
-    scenario = an_approved_case().heard("REINTEGRATION_SERVICE", "COMPLETED", "PARTIALLY")
+    scenario = an_approved_case().having_signal("REINTEGRATION_SERVICE", "COMPLETED", "PARTIALLY")
     assert "AssistanceItemDelivered" not in scenario.names
     assert [task.queue for task in scenario.case.tasks.values()] == ["REINTEGRATION_OFFICER"]
 

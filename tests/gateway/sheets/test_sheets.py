@@ -237,7 +237,7 @@ async def is_seated(worker: RunningWorker, case: UUID) -> None:
     assert flight.stream_id is not None
     await a_taken_message(worker, flight.stream_id, "ConfirmMovement", carrier="charter")
     await a_taken_message(worker, case, "AssessSafetyOfReturn", area="NG-LA", result="SAFE", advisory_version="2026-3")
-    await worker.heard(case, "MEDICAL_ASSESSMENT", "COMPLETED", "NO_SIGNIFICANT_CONDITION")
+    await worker.receive_signal(case, "MEDICAL_ASSESSMENT", "COMPLETED", "NO_SIGNIFICANT_CONDITION")
     await a_taken_message(worker, case, "AllocateFunding", project="VHR-1", until="2027-12-31T00:00:00+00:00")
     about = {name: PLANNED[name] for name in ("std", "sta")} | {"movement": PLANNED["number"]}
     await a_taken_message(worker, case, "NominatePassenger", **about, movement_id=str(flight.stream_id))

@@ -49,17 +49,22 @@ async def test_whatever_was_said_the_list_agrees(archive: RecordedArchive) -> No
     )
     held.having("LiftHold", hold_id=next(iter(held.case.holds)), reason="well again")
     paused = (
-        a_screened_case().heard("MEDICAL_ASSESSMENT", "PAUSED").after(days=3).heard("MEDICAL_ASSESSMENT", "RESUMED")
+        a_screened_case()
+        .having_signal("MEDICAL_ASSESSMENT", "PAUSED")
+        .after(days=3)
+        .having_signal("MEDICAL_ASSESSMENT", "RESUMED")
     )
     silent = a_screened_case().after(days=40)
-    late = a_screened_case().heard("CONSULAR_IDENTITY", "ACCEPTED").after(days=26)
-    late.heard("CONSULAR_IDENTITY", "STARTED").heard("CONSULAR_IDENTITY", "PAUSED").after(days=2)
-    late.heard("CONSULAR_IDENTITY", "RESUMED").heard("CONSULAR_IDENTITY", "PROGRESS", "VERIFICATION_IN_CAPITAL")
-    doubted = a_screened_case().heard("MEDICAL_ASSESSMENT", "COMPLETED", "NO_SIGNIFICANT_CONDITION")
-    doubted.heard("MEDICAL_ASSESSMENT", "FAILED")
+    late = a_screened_case().having_signal("CONSULAR_IDENTITY", "ACCEPTED").after(days=26)
+    late.having_signal("CONSULAR_IDENTITY", "STARTED").having_signal("CONSULAR_IDENTITY", "PAUSED").after(days=2)
+    late.having_signal("CONSULAR_IDENTITY", "RESUMED").having_signal(
+        "CONSULAR_IDENTITY", "PROGRESS", "VERIFICATION_IN_CAPITAL"
+    )
+    doubted = a_screened_case().having_signal("MEDICAL_ASSESSMENT", "COMPLETED", "NO_SIGNIFICANT_CONDITION")
+    doubted.having_signal("MEDICAL_ASSESSMENT", "FAILED")
     signal = next(iter(doubted.referral("MEDICAL_ASSESSMENT").disputed))
     doubted.having("ResolveQuarantinedSignal", signal_id=signal, decision="AMEND", reason="they gave up")
-    promised = a_seated_case().heard("RECEPTION", "STARTED").heard("RECEPTION", "ACCEPTED", "CONFIRMED")
+    promised = a_seated_case().having_signal("RECEPTION", "STARTED").having_signal("RECEPTION", "ACCEPTED", "CONFIRMED")
 
     for told in (withdrawn, held, paused, silent, late, doubted, promised, letters_lost_and_brought(), a_seated_case()):
         stream = await archive.keep(told.events)
@@ -234,7 +239,7 @@ async def test_an_owed_answer_is_the_step_that_comes_next(
 ) -> None:
     told = a_screened_case()
     for signal in heard:
-        told.heard("CONSULAR_IDENTITY", signal)
+        told.having_signal("CONSULAR_IDENTITY", signal)
     stream = await archive.keep(told.events)
     await Projector(archive.pool).catch_up()
 
