@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from domain.kernel.names import country_name
 from domain.kernel.vocabulary import ReferralKind
 from domain.referral.disclosure import RECIPIENT_OF, Recipient
 from store.crypto.webhook_signatures import new_secret
@@ -31,13 +32,13 @@ def _of(*recipients: Recipient) -> frozenset[ReferralKind]:
 
 
 def _of_country(country: str) -> Iterable[RegisteredPartner]:
-    low = country.lower()
-    yield RegisteredPartner(f"embassy-{low}", f"Embassy ({country})", _of(Recipient.EMBASSY), country)
+    low, of_country = country.lower(), country_name(country)
+    yield RegisteredPartner(f"embassy-{low}", f"Embassy of {of_country}", _of(Recipient.EMBASSY), country)
     reception = _of(Recipient.RECEPTION) | {ReferralKind.REINTEGRATION_COUNSELLING}
-    name = f"Reception ({country})"
+    name = f"Reception partner, {of_country}"
     yield RegisteredPartner(f"reception-{low}", name, reception, country, recipient=Recipient.RECEPTION)
     provider = frozenset({ReferralKind.REINTEGRATION_SERVICE, ReferralKind.PROCUREMENT})
-    yield RegisteredPartner(f"provider-{low}", f"Reintegration services ({country})", provider, country)
+    yield RegisteredPartner(f"provider-{low}", f"Reintegration services, {of_country}", provider, country)
 
 
 _CHILDREN: Final = frozenset({ReferralKind.CHILD_BIA, ReferralKind.BID_PANEL}) | _of(
