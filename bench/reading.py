@@ -36,10 +36,6 @@ PROJECTED: Final = 4000
 
 STREAMS: Final = 100
 
-FROM_THE_START: Final = """
-TRUNCATE case_list; UPDATE projections SET xact = '0', position = 0 WHERE name = 'case_list'
-"""
-
 START: Final = "INSERT INTO streams (stream_id, kind, number) VALUES ($1, 'case', $2)"
 
 

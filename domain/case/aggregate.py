@@ -172,9 +172,6 @@ class Case(Aggregate):
         clearance = self.clearances.get(kind)
         return clearance is not None and clearance.valid_at(at)
 
-    def blocked(self, block: Block) -> list[Hold]:
-        return [hold for hold in self.holds.values() if block in hold.blocks]
-
     def holds_of(self, hold_type: HoldType) -> list[Hold]:
         return [hold for hold in self.holds.values() if hold.type is hold_type]
 

@@ -35,8 +35,6 @@ from gateway.tabular.normalization import MISSING, folded, known, known_by, tidy
 
 CODE: Final = "row code"
 
-UNPACKED: Final = 12_000_000  # bytes of a sheet without its compression
-
 LONGEST_NOTE: Final = 2000
 
 LONGEST_TEXT: Final = 120
